@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every target sets up what it needs. `make` alone prints what there is.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+SHARD ?= 1/1
+PROFILE ?=
+DIR ?= build/repository
+ARGS ?=
+
+.PHONY: help setup check unit test test-all image golden artefacts demo serve clean
+
+help: ## this list
+	@echo "ogLive: capture, restore and fit operating systems on many PCs"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## bring a fresh Debian 12 or 13 to readiness (quick when it is)
+	@./setup
+
+check: setup ## the inner loop: format, lint, types, unit tests (under two minutes)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTEST) tests/unit -q
+
+image: setup ## build ogLive (PROFILE=test or debug for the other profiles)
+	image/build $(if $(PROFILE),--profile $(PROFILE))
+
+golden: setup ## build the small Debian that the tests capture and restore
+	image/golden/build
+
+# What the virtual machines need; each step is quick when nothing changed.
+artefacts: setup
+	image/build
+	image/build --profile test
+	image/golden/build
+
+test: artefacts ## the covering set: real tools, real disks, network boots (needs root)
+	$(PYTEST) tests/unit tests/disk tests/qemu --covering $(ARGS)
+
+test-all: artefacts ## everything; SHARD=i/n runs one part of it (needs root)
+	$(PYTEST) tests --shard $(SHARD) $(ARGS)
+
+demo: artefacts ## watch a blank UEFI PC become a working Debian over the network (needs root)
+	PYTHONPATH=tests/qemu $(PYTHON) tests/qemu/demo.py
+
+serve: setup ## serve a repository from DIR (default build/repository)
+	.venv/bin/ogrepo serve $(DIR)
+
+clean: ## remove build/ (caches in ~/.cache/oglive stay)
+	rm -rf build

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only place where the runtime starts processes, and the only one that knows ``sh``.
+
+Arguments are lists, never shell text; standard input is closed unless given; the language is
+C so that messages can be relied upon. A program that does not end with an accepted status
+raises ``ProcessError`` with all it said. Image bytes go through ``stream_from``, which gives
+the raw standard output of a running program and judges its exit status at the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import sh
+
+from oglib.errors import OgErr, OgError, ProcessError
+
+_TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_STDERR_LINES = 400  # a tool that logs for hours must not fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a program left: its exit status and everything it wrote, as text."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: os.environ[key] for key in ("HOME", "TERM", "TMPDIR") if key in os.environ}
+    return {**kept, "PATH": os.environ.get("PATH") or _TOOL_PATH, "LANG": "C.UTF-8", "LC_ALL": "C"}
+
+
+def _command(program: str) -> sh.Command:
+    try:
+        return sh.Command(program)
+    except sh.CommandNotFound:
+        raise OgError(
+            f"The program {program} is not installed here.",
+            hint="Install it, or run this inside ogLive.",
+            code=OgErr.NOTEXEC,
+        ) from None
+
+
+def run(
+    *argv: str | Path,
+    stdin: str | None = None,
+    accept: Sequence[int] = (0,),
+    timeout_s: float | None = None,
+) -> Finished:
+    """Run one program to its end and return what it said.
+
+    ``accept`` lists the exit statuses that mean success for this program. Raises
+    ``ProcessError`` on any other one, or when ``timeout_s`` passed (it is killed then).
+    """
+    words = tuple(str(word) for word in argv)
+    try:
+        done = _command(words[0])(
+            *words[1:],
+            _in=stdin if stdin is not None else "",
+            _env=_environment(),
+            _tty_in=False,
+            _tty_out=False,
+            _return_cmd=True,
+            _ok_code=list(range(-64, 256)),
+            _timeout=timeout_s,
+        )
+    except sh.TimeoutException:
+        raise ProcessError(words, -9, f"no answer within {timeout_s} s") from None
+    finished = Finished(
+        words,
+        int(done.exit_code),
+        done.stdout.decode(errors="replace"),
+        done.stderr.decode(errors="replace"),
+    )
+    if finished.status not in accept:
+        raise ProcessError(words, finished.status, finished.stderr or finished.stdout)
+    return finished
+
+
+@contextmanager
+def stream_from(*argv: str | Path, accept: Sequence[int] = (0,)) -> Iterator[BinaryIO]:
+    """Run a program and give its standard output as a raw binary stream.
+
+    The reader must read to the end of the stream: leaving the block waits for the program and
+    raises ``ProcessError`` unless it ended with an accepted status. When the block itself
+    fails, the program is ended and the block's error wins.
+    """
+    words = tuple(str(word) for word in argv)
+    command = _command(words[0])
+    read_end, write_end = os.pipe()
+    said: deque[str] = deque(maxlen=_STDERR_LINES)
+
+    with os.fdopen(read_end, "rb", buffering=0) as stream:
+        try:
+            process = command(
+                *words[1:],
+                _in="",
+                _out=write_end,
+                _err=said.append,
+                _env=_environment(),
+                _tty_in=False,
+                _bg=True,
+                _new_group=True,  # so that ending it ends its children and not us
+                _bg_exc=False,
+                _no_out=True,
+                _ok_code=list(range(-64, 256)),
+            )
+        finally:
+            os.close(write_end)
+        try:
+            yield stream
+        except BaseException:
+            if process.is_alive():
+                process.kill_group()
+            process.wait()
+            raise
+        process.wait()
+        status = int(process.exit_code)
+        if status not in accept:
+            raise ProcessError(words, status, "".join(said))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a PC was told: kernel parameters, the first stage's file, the site's policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oglib import settings
+from oglib.errors import OgErr, OgError, UsageError
+
+
+def load(tmp_path: Path, cmdline: str = "", boot_env: str = "", policy: str = "") -> settings.Settings:
+    paths = {"cmdline": cmdline, "boot_env": boot_env, "policy": policy}
+    for name, text in paths.items():
+        (tmp_path / name).write_text(text)
+    return settings.load(**{name: tmp_path / name for name in paths})
+
+
+def test_everything_named_is_read(tmp_path: Path) -> None:
+    told = load(
+        tmp_path,
+        "quiet ogrepo=10.0.0.2:8080 hostname=pc7 group=lab ogjob=deploy:a:1:2 oglayout=bios"
+        " ogafter=poweroff",
+        "SERVER=10.0.0.1\nIP=10.0.0.9\nVERSION=v1\nPROFILE=test\n",
+        'allow_unsigned = ["http://old/"]\n',
+    )
+    assert told == settings.Settings(
+        repository="10.0.0.2:8080",
+        hostname="pc7",
+        group="lab",
+        job="deploy:a:1:2",
+        layout="bios",
+        after="poweroff",
+        ip="10.0.0.9",
+        version="v1",
+        profile="test",
+        allow_unsigned=("http://old/",),
+    )
+    assert told.repository_url() == "http://10.0.0.2:8080"
+
+
+def test_the_server_that_served_the_root_is_the_repository_by_default(tmp_path: Path) -> None:
+    told = load(tmp_path, "", "SERVER=10.0.0.1:8080\n")
+    assert told.repository_url() == "http://10.0.0.1:8080"
+
+
+def test_no_repository_says_how_to_name_one(tmp_path: Path) -> None:
+    told = load(tmp_path)
+    with pytest.raises(OgError, match="No repository") as caught:
+        told.repository_url()
+    assert caught.value.code == OgErr.REPO
+
+
+@pytest.mark.parametrize(
+    "cmdline",
+    ["ogrepo=http://x/", "ogrepo=a;b", "ogafter=explode", "oglayout=../etc/x", "ogrepo=a@b"],
+)
+def test_values_that_could_mean_something_else_are_refused(tmp_path: Path, cmdline: str) -> None:
+    with pytest.raises(UsageError):
+        load(tmp_path, cmdline)
+
+
+@pytest.mark.parametrize("policy", ["allow_unsigned = 1", "allow_unsigned = [1]", "not toml ["])
+def test_a_damaged_policy_is_refused(tmp_path: Path, policy: str) -> None:
+    with pytest.raises(UsageError):
+        load(tmp_path, policy=policy)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.from_regex(r"\S{0,9}")))
+def test_cmdline_gives_back_what_was_put_in(words: dict[str, str]) -> None:
+    words = {key: "".join(value.split()) for key, value in words.items()}
+    text = " ".join(f"{key}={value}" for key, value in words.items())
+    assert settings.parse_cmdline(text) == words

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports go one way (design, Rooms): a breach here is a wall broken between two rooms."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {"oglib": "runtime", "ogrepo": "runtime", "ognetboot": "pxe"}
+
+# A higher number may import a lower one; rooms on one level are siblings and may not.
+LEVELS = {
+    "__main__": 5,
+    **dict.fromkeys(("cli", "shim", "agent", "console"), 4),
+    "deploy": 3,
+    **dict.fromkeys(("image", "cache", "transfer", "osconfig", "boot", "inventory"), 2),
+    **dict.fromkeys(("disk", "filesystem"), 1),
+    **dict.fromkeys(("run", "settings", "progress", "errors", "__init__"), 0),
+}
+# The one file that owns each untyped or heavy library.
+OWNERS = {
+    "sh": "oglib/run.py",
+    "parted": "oglib/disk/table.py",
+    "blkinfo": "oglib/disk/probe.py",
+    "hivex": "oglib/osconfig/registry.py",
+    "libtorrent": "oglib/transfer/torrent.py",
+}
+PROCESS_MODULES = {"subprocess", "pty", "popen2"}
+
+
+def sources() -> list[tuple[str, Path]]:
+    found = []
+    for package, base in PACKAGES.items():
+        root = ROOT / base
+        found += [
+            (str(path.relative_to(root)), path) for path in sorted((root / package).rglob("*.py"))
+        ]
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def breaches(name: str, names: set[str]) -> list[str]:
+    module = name.removesuffix(".py").replace("/", ".")
+    package, own = module.split(".")[0], room(module)
+    found = []
+    for other in sorted(names):
+        top = other.split(".")[0]
+        if OWNERS.get(top, name) != name:
+            found.append(f"{name} imports {other}, which {OWNERS[top]} owns")
+        if top in PROCESS_MODULES:
+            found.append(f"{name} imports {other}: processes are started in oglib/run.py alone")
+        if top not in PACKAGES:
+            continue
+        if package == "oglib" and top == "oglib":
+            target = room(other)
+            if target == own or target not in LEVELS:
+                continue
+            if own == "inventory" and target == "boot":
+                continue
+            if (LEVELS[own], own) != (0, own) and LEVELS[target] >= LEVELS[own]:
+                found.append(f"{name} imports {other}: {own} may not know {target}")
+        elif package == "ogrepo" and top == "oglib":
+            if LEVELS.get(room(other), 0) > 0 and room(other) not in ("image", "transfer"):
+                found.append(f"{name} imports {other}: ogrepo knows image and transfer only")
+        elif top != package:
+            found.append(f"{name} imports {other}: {package} stands alone")
+    return found
+
+
+@pytest.mark.parametrize(("name", "path"), sources(), ids=[name for name, _ in sources()])
+def test_imports_go_one_way(name: str, path: Path) -> None:
+    assert breaches(name, imported(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("oglib/image/capture.py", {"oglib.transfer.http"}),
+        ("oglib/disk/plan.py", {"parted"}),
+        ("oglib/disk/plan.py", {"subprocess"}),
+        ("oglib/filesystem/kinds.py", {"oglib.disk.model"}),
+        ("oglib/image/restore.py", {"oglib.deploy"}),
+        ("ognetboot/model.py", {"oglib.errors"}),
+        ("ogrepo/server.py", {"oglib.disk.probe"}),
+    ],
+)
+def test_a_breach_is_seen(name: str, names: set[str]) -> None:
+    assert breaches(name, names) != []
