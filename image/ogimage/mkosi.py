@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts mkosi and the programs of its tools tree; owns the cache folder outside the project.
+
+The tools tree is an image of its own (image/tools), built once per change of its configuration.
+"""
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ogimage.hostsetup import mkosi_command
+from ogimage.paths import BUILD_DIR, CACHE_DIR, IMAGE_DIR, SANDBOX_TREE
+from ogimage.shell import BuildError, run, say
+
+WORK_DIR = BUILD_DIR / ".mkosi"
+# Every file in an image has this date (2025-01-01), so that the same content gives the same bytes.
+SOURCE_DATE_EPOCH = 1735689600
+
+
+@contextmanager
+def build_lock() -> Iterator[None]:
+    """One build at a time: several clones share the cache."""
+    CACHE_DIR.mkdir(parents=True, exist_ok=True)
+    with (CACHE_DIR / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another build runs, waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def fingerprint(*paths: Path) -> str:
+    """Digest over names, modes and content of files and trees."""
+    digest = hashlib.sha256()
+    for top in paths:
+        files = sorted(p for p in top.rglob("*") if not p.is_dir()) if top.is_dir() else [top]
+        for file in files:
+            if "__pycache__" in file.parts:
+                continue
+            name = file.relative_to(top.parent)
+            if file.is_symlink():
+                digest.update(f"{name} -> {file.readlink()}\0".encode())
+            else:
+                digest.update(f"{name} {file.stat().st_mode:o} {file.stat().st_size}\0".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def tools_tree() -> Path:
+    """The tools tree, built when it is missing or its configuration changed."""
+    key = fingerprint(IMAGE_DIR / "tools", SANDBOX_TREE)[:12]
+    tree = CACHE_DIR / f"tools-{key}"
+    if tree.is_dir():
+        return tree
+    say("building the tools tree")
+    part = f"tools-{key}.part"
+    _mkosi(IMAGE_DIR / "tools", ["--sandbox-tree", SANDBOX_TREE, "--output-dir", CACHE_DIR,
+                                 "--output", part, "--force", "build"])
+    for old in CACHE_DIR.glob("tools-*"):
+        if old.name != part:
+            shutil.rmtree(old)
+    (CACHE_DIR / part).rename(tree)
+    return tree
+
+
+def build_images(config: Path, options: Sequence[str | Path], *, fresh: bool = False) -> None:
+    """Runs `mkosi build`; `fresh` asks the mirror again instead of using the package cache."""
+    force = ["-ff"] if fresh else ["-f"]
+    _mkosi(config, [*_common(), *options, *force, "build"])
+
+
+def run_tool(argv: Sequence[str | Path]) -> None:
+    """Runs a program of the tools tree; files are found under their usual paths."""
+    epoch = f"SOURCE_DATE_EPOCH={SOURCE_DATE_EPOCH}"
+    _mkosi(IMAGE_DIR, [*_common(), "sandbox", "env", epoch, *argv])
+
+
+def _common() -> list[str | Path]:
+    for folder in ("incremental", "workspace"):
+        (CACHE_DIR / folder).mkdir(parents=True, exist_ok=True)
+    WORK_DIR.mkdir(parents=True, exist_ok=True)
+    return ["--tools-tree", tools_tree(), "--cache-dir", CACHE_DIR / "incremental",
+            "--workspace-dir", CACHE_DIR / "workspace", "--output-dir", WORK_DIR]
+
+
+def _mkosi(config: Path, arguments: Sequence[str | Path]) -> None:
+    if not SANDBOX_TREE.is_dir():
+        raise BuildError("mkosi's apt sources are not written yet", "run `make setup`")
+    packages = CACHE_DIR / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    run([*mkosi_command(), "-C", config, "--package-cache-dir", packages, *arguments])

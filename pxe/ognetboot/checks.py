@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a single value of an inventory may be.
+
+Every function takes the text as a person wrote it and returns it typed and normalised, or raises
+`ValueError` with the rest of a sentence ("is not ..."). No function knows where its value stood:
+`fields.py` adds file, table and key.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from pathlib import PurePosixPath
+
+# A boot menu is 80 columns wide; border, key and countdown take the rest.
+TITLE_LIMIT = 60
+# Linux on x86 cuts its command line here (COMMAND_LINE_SIZE), silently.
+COMMAND_LINE_LIMIT = 2048
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
+# Plain in all three places an argument passes through: iPXE, GRUB and the kernel's own parser.
+_ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:=/@%+~-]*")
+_CONSOLE = re.compile(r"[A-Za-z][A-Za-z0-9]*(,[A-Za-z0-9]+)?")
+_PATH = re.compile(r"/[A-Za-z0-9_.+~/-]*")
+
+# What the inventory has a field of its own for, or what ognetboot writes by itself.
+OWNED_ARGUMENTS = {
+    "BOOTIF": "nothing: it is written for every PC",
+    "initrd": "`site_overlay` or `variant`",
+    "ogrepo": "`repository` in [server]",
+    "oglive": "`address` in [server]",
+    "oglivedir": "`profile` and `version`",
+    "hostname": "`name` in [[clients]]",
+    "group": "`group` in [rooms]",
+    "ogactiveadmin": "`admin`",
+    "ogjob": "`job`",
+    "oglayout": "`job.layout`",
+    "ogafter": "`job.after`",
+    "console": "`console`",
+}
+
+
+def name(text: str) -> str:
+    """A name that may stand in a file name, a label and a kernel argument."""
+    if not _NAME.fullmatch(text) or len(text) > 64:
+        raise ValueError(
+            f"{text!r} is not a name: letters, digits, `.`, `_`, `-`, at most 64, a letter or digit first"
+        )
+    return text
+
+
+def hostname(text: str) -> str:
+    """One label of RFC 1123, so that it is good for DHCP, /etc/hostname and Windows alike."""
+    if not _HOST_LABEL.fullmatch(text):
+        raise ValueError(f"{text!r} is not a host name: letters, digits and inner `-`, at most 63")
+    return text
+
+
+def mac(text: str) -> str:
+    """Lower case with colons, whatever separator was written."""
+    plain = text.strip().lower().replace("-", ":")
+    if re.fullmatch(r"[0-9a-f]{12}", plain):
+        plain = ":".join(plain[i : i + 2] for i in range(0, 12, 2))
+    if not _MAC.fullmatch(plain):
+        raise ValueError(f"{text!r} is not a MAC address like 52:54:00:12:34:56")
+    if int(plain[:2], 16) & 1 or plain == "00:00:00:00:00:00":
+        raise ValueError(f"{text!r} is no PC's own MAC address (a group address, or all zero)")
+    return plain
+
+
+def ipv4(text: str) -> IPv4Address:
+    """A unicast IPv4 address."""
+    try:
+        address = IPv4Address(text)
+    except AddressValueError:
+        raise ValueError(f"{text!r} is not an IPv4 address") from None
+    if address.is_multicast or address.is_unspecified or int(address) == 2**32 - 1:
+        raise ValueError(f"{text!r} is not the address of one machine")
+    return address
+
+
+def subnet(text: str) -> IPv4Network:
+    """A network such as 10.0.2.0/24 or 10.0.2.0/255.255.255.0, with room for server and PC."""
+    try:
+        network = IPv4Network(text)
+    except (AddressValueError, NetmaskValueError, ValueError):
+        raise ValueError(f"{text!r} is not a network such as 10.0.2.0/24") from None
+    if "/" not in text or network.prefixlen > 30:
+        raise ValueError(f"{text!r} is no network that holds a server and PCs (prefix at most /30)")
+    return network
+
+
+def host_port(text: str) -> str:
+    """`HOST` or `HOST:PORT`, the host being an IPv4 address or a DNS name."""
+    host, colon, port = text.partition(":")
+    if colon:
+        if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
+            raise ValueError(f"{text!r} is not HOST or HOST:PORT")
+    if not host or len(host) > 253 or not all(_HOST_LABEL.fullmatch(p) for p in host.split(".")):
+        raise ValueError(f"{text!r} is not HOST or HOST:PORT")
+    return text
+
+
+def interface(text: str) -> str:
+    """A Linux network interface name."""
+    if not _INTERFACE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a network interface")
+    return text
+
+
+def directory(text: str) -> PurePosixPath:
+    """An absolute path that dnsmasq reads as it is written."""
+    path = PurePosixPath(text)
+    if not _PATH.fullmatch(text) or ".." in path.parts or text.startswith("//"):
+        raise ValueError(f"{text!r} is not an absolute path of plain characters")
+    return path
+
+
+def title(text: str) -> str:
+    """What a person reads in a menu, as firmware can draw it: one line of printable ASCII.
+
+    Accents are dropped (Informática → Informatica): text consoles of firmware have no common code page.
+    What iPXE would take for syntax is refused, for it has no quoting.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    if not plain.isascii() or not plain.isprintable():
+        raise ValueError(f"{text!r} holds characters that a boot menu cannot show")
+    words = plain.split()
+    if not words:
+        raise ValueError("is empty")
+    if "${" in plain or "\\" in plain:
+        raise ValueError(
+            f"{text!r} holds `${{` or a backslash, which the boot menu would interpret"
+        )
+    for word in words:
+        if word in {"||", "&&", ";"} or word[0] == "#" or (word is words[0] and word[0] == "-"):
+            raise ValueError(
+                f"{text!r} holds the word {word!r}, which the boot menu would interpret"
+            )
+    line = " ".join(words)
+    if len(line) > TITLE_LIMIT:
+        raise ValueError(f"{text!r} is longer than {TITLE_LIMIT} characters")
+    return line
+
+
+def argument(text: str) -> str:
+    """One free kernel argument; what has a field of its own is refused."""
+    if not _ARGUMENT.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is not one kernel argument (no blank, quote, `$`, `;` or line break)"
+        )
+    key = text.partition("=")[0]
+    if key in OWNED_ARGUMENTS:
+        raise ValueError(f"{text!r} cannot be set here; use {OWNED_ARGUMENTS[key]}")
+    return text
+
+
+def console(text: str) -> str:
+    """What the kernel takes after `console=`: tty0, or ttyS0,115200n8."""
+    if not _CONSOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a console such as tty0 or ttyS0,115200")
+    return text

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`ognetboot render INVENTORY OUT [--test]`: arguments to calls, errors to one sentence.
+
+Exit codes: 0 done or nothing to change, 1 refused (sentence and hint on standard error), 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ognetboot import inventory as inventories
+from ognetboot.checks import directory
+from ognetboot.errors import NetbootError
+from ognetboot.loaders import DEBIAN_LIBRARY, read_loaders
+from ognetboot.model import Inventory
+from ognetboot.publish import publish
+from ognetboot.render import needed_loaders, render
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script."""
+    args = _parser().parse_args(argv)
+    try:
+        print(_render(args.inventory, args.out, args.loaders, allow_test=args.test))
+    except NetbootError as error:
+        print(f"ognetboot: {error.message}\n  {error.hint}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ognetboot", description="Writes what the PCs of an inventory boot from the network."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verb = verbs.add_parser(
+        "render",
+        help="write iPXE scripts, GRUB menus and dnsmasq.conf",
+        description="Writes the tree OUT, which is the TFTP root and /netboot/ of the HTTP server. "
+        "All or nothing: a PC that boots meanwhile sees the old files or the new ones.",
+    )
+    verb.add_argument(
+        "inventory", type=Path, metavar="INVENTORY", help="TOML file: server, entries, rooms, PCs"
+    )
+    verb.add_argument(
+        "out", type=Path, metavar="OUT", help="folder to write, e.g. build/www/netboot"
+    )
+    verb.add_argument(
+        "--test",
+        action="store_true",
+        help="allow the test and debug profiles, whose root console is open",
+    )
+    verb.add_argument(
+        "--loaders",
+        type=Path,
+        default=DEBIAN_LIBRARY,
+        metavar="DIR",
+        help="where ipxe/, shim/ and grub/ of Debian's packages are (default: %(default)s)",
+    )
+    return parser
+
+
+def _render(path: Path, out: Path, library: Path, *, allow_test: bool) -> str:
+    inventory = inventories.load(path, allow_test=allow_test)
+    place = out.parent.resolve() / out.name
+    texts = render(inventory, _tftp_root(inventory, place))
+    loaders = read_loaders(needed_loaders(inventory), library)
+    files = {
+        **{name: text.encode("ascii") for name, text in texts.items()},
+        **{PurePosixPath(name): content for name, content in loaders.items()},
+    }
+    if not publish(place, files, _links(inventory)):
+        return f"{out}: nothing to change"
+    count = len(inventory.clients)
+    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files written"
+
+
+def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:
+    if inventory.server.tftp_root is not None:
+        return inventory.server.tftp_root
+    try:
+        return directory(str(place))
+    except ValueError as error:
+        raise NetbootError(
+            f"OUT: {error}, and dnsmasq would misread it",
+            hint="choose a plain path, or set `tftp_root` in [server] to where the tree will be served",
+        ) from None
+
+
+def _links(inventory: Inventory) -> dict[PurePosixPath, str]:
+    """The artefact folders lie beside OUT under the HTTP root; a link lets TFTP reach them too."""
+    folders = {e.directory.partition("/")[0] for e in inventory.entries}
+    return {PurePosixPath(name): f"../{name}" for name in sorted(folders | {"oglive"})}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One Jinja environment for each language that is written: iPXE, GRUB, dnsmasq.
+
+Every value that a template prints goes through its language's guard (Jinja's `finalize`), so a
+template that forgets to escape fails instead of writing syntax. `{{ }}` is known when rendering,
+`${ }` when booting; no value may bring the second kind in. Templates come from this package only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from importlib.resources import files
+
+from jinja2 import BaseLoader, Environment, FunctionLoader, StrictUndefined
+
+from ognetboot.errors import NetbootError
+
+# What none of the three languages gives a meaning to, at any place of a line.
+_PLAIN = re.compile(r"[A-Za-z0-9_.,:=/@%+~-]*")
+_PLAIN_FIELD = re.compile(r"[A-Za-z0-9_.:=/@%+~-]*")
+
+
+class Language(StrEnum):
+    """What a template writes."""
+
+    IPXE = "ipxe"
+    GRUB = "grub"
+    DNSMASQ = "dnsmasq"
+
+
+class Quoted(str):
+    """Text that a filter has made safe for its language; the guard lets it pass."""
+
+    __slots__ = ()
+
+
+def _refuse(value: object, language: Language) -> NetbootError:
+    return NetbootError(
+        f"{str(value)!r} cannot be written into a {language} file",
+        hint="use plain letters and digits there",
+    )
+
+
+def _guard_ipxe(value: object) -> object:
+    """iPXE splits at blanks and knows no quotes: words that it reads as syntax cannot be written."""
+    text = str(value)
+    if not text.isascii() or (text and not text.isprintable()) or "${" in text or "\\" in text:
+        raise _refuse(value, Language.IPXE)
+    if any(word in {"||", "&&", ";"} or word.startswith("#") for word in text.split()):
+        raise _refuse(value, Language.IPXE)
+    return value
+
+
+def _guard_grub(value: object) -> object:
+    if not isinstance(value, Quoted) and not _PLAIN.fullmatch(str(value)):
+        raise _refuse(value, Language.GRUB)
+    return value
+
+
+def _guard_dnsmasq(value: object) -> object:
+    """A comma would begin the next field of the line."""
+    if not _PLAIN_FIELD.fullmatch(str(value)):
+        raise _refuse(value, Language.DNSMASQ)
+    return value
+
+
+def grub_quote(value: object) -> Quoted:
+    """One GRUB word in single quotes, where only the quote itself needs care."""
+    text = str(value)
+    if not text.isascii() or (text and not text.isprintable()):
+        raise _refuse(value, Language.GRUB)
+    return Quoted("'" + text.replace("'", "'\\''") + "'")
+
+
+_GUARDS: dict[Language, Callable[[object], object]] = {
+    Language.IPXE: _guard_ipxe,
+    Language.GRUB: _guard_grub,
+    Language.DNSMASQ: _guard_dnsmasq,
+}
+
+
+def resource(name: str) -> str:
+    """The text of `templates/NAME` or `menus/NAME` of this package."""
+    return files("ognetboot").joinpath(name).read_text("utf-8")
+
+
+def _loader() -> BaseLoader:
+    # A missing template is a broken installation, not a fault of the inventory: let it raise.
+    return FunctionLoader(resource)
+
+
+def environment(language: Language) -> Environment:
+    """Strict environment for templates named from the package's root, e.g. `menus/menu.ipxe.j2`."""
+    env = Environment(
+        loader=_loader(),
+        undefined=StrictUndefined,
+        finalize=_GUARDS[language],
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.filters["grub_quote"] = grub_quote
+    return env

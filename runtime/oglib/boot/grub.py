@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installs GRUB on a restored disk with ogLive's own tools; runs no code of the image.
+
+Owns the choice of targets and arguments, and the refusal of trees through which grub-install
+would write outside the root: it follows links, so there may be none where it writes. Which
+firmware is meant is said by the caller; NVRAM is not touched (the removable path boots
+anywhere, the distribution's own path keeps its NVRAM entries working).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from oglib.boot.grub_config import adapt_config, adapt_defaults
+from oglib.disk.loop import partition_device
+from oglib.disk.model import Disk, Partition, TableKind
+from oglib.errors import NotFoundError, OgErr, OgError
+from oglib.filesystem.mount import mounted
+from oglib.run import run
+from oglib.steps import Outcome, Step
+
+_GRUB = "boot/grub"
+_CONFIG = "boot/grub/grub.cfg"
+_DEFAULTS = "etc/default/grub"
+_INSTALL_LIMIT_S = 600.0
+
+
+class Firmware(StrEnum):
+    """What starts the PC."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class RootFiles(Protocol):
+    """Access to a mounted root that cannot leave it (``osconfig.root.TargetRoot``)."""
+
+    path: Path
+
+    def exists(self, name: str) -> bool: ...
+    def is_directory(self, name: str) -> bool: ...
+    def irregular_below(self, name: str) -> list[str]: ...
+    def read_text(self, name: str) -> str: ...
+    def write_text(self, name: str, text: str) -> None: ...
+
+
+def running_firmware() -> Firmware:
+    """The firmware that started this ogLive."""
+    return Firmware.UEFI if Path("/sys/firmware/efi").exists() else Firmware.BIOS
+
+
+def install_grub(
+    root: RootFiles,
+    disk: Disk,
+    *,
+    firmware: Firmware,
+    root_uuid: str,
+    swap_uuid: str = "",
+    os_id: str = "",
+    present: Collection[str] = (),
+) -> tuple[Step, ...]:
+    """Make ``disk`` start the system on ``root`` (mounted writable); every step is told.
+
+    ``root_uuid`` and ``swap_uuid`` (empty: no swap) are this PC's, ``os_id`` is os-release's ID,
+    ``present`` the UUIDs of other filesystems here. Raises NOTBIOS or NOTUEFI when the disk
+    cannot start on that firmware, and OgError when the tree is not safe to write into.
+    """
+    _check_tree(root)
+    esp = _check_disk(disk, firmware)
+    steps = [
+        _adapt(
+            root,
+            "grub.cfg",
+            _CONFIG,
+            lambda old: adapt_config(
+                old, root_uuid=root_uuid, swap_uuid=swap_uuid, present=present
+            ),
+        ),
+        _adapt(
+            root,
+            "default/grub",
+            _DEFAULTS,
+            lambda old: adapt_defaults(old, swap_uuid=swap_uuid),
+        ),
+    ]
+    if esp is None:
+        steps.append(_install("GRUB for BIOS", bios_argv(root.path, disk.path)))
+    else:
+        with partition_device(disk, esp) as device, mounted(device, write=True, kind="vfat") as at:
+            steps += [
+                _install("GRUB for UEFI, removable path", uefi_argv(root.path, at, "")),
+                _install(f"GRUB for UEFI, EFI/{os_id}", uefi_argv(root.path, at, os_id))
+                if os_id
+                else Step("GRUB for UEFI, own path", Outcome.NOT_NEEDED, "no distribution name"),
+            ]
+    return (*steps, _device(root))
+
+
+def bios_argv(root: Path, disk: Path) -> tuple[str, ...]:
+    """Boot code into the MBR, GRUB's core behind it or into the BIOS boot partition."""
+    return (
+        "grub-install",
+        "--target=i386-pc",
+        f"--boot-directory={root / 'boot'}",
+        "--recheck",
+        str(disk),
+    )
+
+
+def uefi_argv(root: Path, esp: Path, os_id: str) -> tuple[str, ...]:
+    """The loader on the ESP: the removable path, or the folder of a distribution."""
+    where = (f"--bootloader-id={os_id}",) if os_id else ("--removable",)
+    return (
+        "grub-install",
+        "--target=x86_64-efi",
+        f"--efi-directory={esp}",
+        f"--boot-directory={root / 'boot'}",
+        "--recheck",
+        "--no-nvram",
+        *where,
+    )
+
+
+def _check_tree(root: RootFiles) -> None:
+    for folder in ("boot", _GRUB):
+        if not root.is_directory(folder):
+            raise NotFoundError(
+                f"{root.path} has no folder {folder}, so there is no GRUB to start it with.",
+                hint="If /boot is a partition of its own, mount it there first.",
+            )
+    if not root.exists(_CONFIG):
+        raise NotFoundError(
+            f"{root.path} has no {_CONFIG}: GRUB would find nothing to start.",
+            hint="Run update-grub in the model PC before it is captured.",
+        )
+    strange = [
+        name
+        for name in root.irregular_below(_GRUB)
+        if not name.startswith((f"{_GRUB}/themes/", f"{_GRUB}/./themes/"))
+    ]
+    if strange:
+        raise OgError(
+            f"{strange[0]} in {root.path} is a link or special file; GRUB is not installed "
+            "through it.",
+            hint="Replace it by a regular file in the model PC.",
+            code=OgErr.NOTWRITE,
+        )
+
+
+def _check_disk(disk: Disk, firmware: Firmware) -> Partition | None:
+    """The ESP for UEFI, None for BIOS; raises when the disk cannot start that way."""
+    if firmware is Firmware.UEFI:
+        for part in disk.partitions:
+            if part.type == "EFI":
+                return part
+        raise OgError(
+            f"{disk.describe()} has no EFI system partition, so UEFI firmware cannot start it.",
+            hint="Use a layout with a partition of type EFI.",
+            code=OgErr.NOTUEFI,
+        )
+    if disk.table is TableKind.NONE:
+        raise OgError(f"{disk.describe()} has no partition table.", code=OgErr.NOTBIOS)
+    if disk.table is TableKind.GPT and not any(
+        part.type == "BIOS-BOOT" for part in disk.partitions
+    ):
+        raise OgError(
+            f"{disk.describe()} has a gpt table without a BIOS boot partition, so a BIOS "
+            "cannot start GRUB from it.",
+            hint="Add a partition of type BIOS-BOOT and 1 MiB, or use an msdos table.",
+            code=OgErr.NOTBIOS,
+        )
+    return None
+
+
+def _adapt(
+    root: RootFiles, name: str, path: str, change: Callable[[str], tuple[str, tuple[str, ...]]]
+) -> Step:
+    try:
+        old = root.read_text(path)
+        new, changes = change(old)
+        if new == old:
+            return Step(name, Outcome.NOT_NEEDED, "already so")
+        root.write_text(path, new)
+    except FileNotFoundError:
+        return Step(name, Outcome.NOT_NEEDED, "there is none")
+    except OgError as error:
+        return Step(name, Outcome.FAILED, error.message)
+    return Step(name, Outcome.DONE, "; ".join(changes))
+
+
+def _install(name: str, argv: tuple[str, ...]) -> Step:
+    try:
+        run(*argv, timeout_s=_INSTALL_LIMIT_S)
+    except OgError as error:
+        return Step(name, Outcome.FAILED, error.message)
+    return Step(name, Outcome.DONE, " ".join(argv[1:]))
+
+
+def _device(root: RootFiles) -> Step:
+    try:
+        said = run("grub-probe", "--target=device", root.path / _GRUB, timeout_s=60).stdout
+    except OgError as error:
+        return Step("GRUB's device", Outcome.FAILED, error.message)
+    return Step("GRUB's device", Outcome.DONE, said.strip())

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""grub.cfg and /etc/default/grub on another PC: pure text in, text out.
+
+Owns which words of a kernel command line name a device of the PC the image came from. Only
+what the system's own generator wrote for itself is touched, not its entries for other systems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+_OWN_BEGIN = re.compile(r"^### BEGIN /etc/grub\.d/(\d+_linux\w*) ###")
+_OWN_END = re.compile(r"^### END /etc/grub\.d/\d+_linux\w* ###")
+_KERNEL_LINE = re.compile(r"^\s*linux(16|efi)?\s")
+_INITRD_LINE = re.compile(r"^\s*initrd(16|efi)?\s", re.MULTILINE)
+_ROOT = re.compile(r"(?<=\s)root=(\S+)")
+_RESUME = re.compile(r"(?<=[\s\"'])resume=([^\s\"']+)")
+_DEFAULTS = re.compile(r"^\s*GRUB_CMDLINE_LINUX\w*=")
+
+
+def adapt_config(
+    text: str, *, root_uuid: str, swap_uuid: str, present: Collection[str]
+) -> tuple[str, tuple[str, ...]]:
+    """grub.cfg for this PC and what changed; ``present``: UUIDs of filesystems that are here."""
+    marked = any(_OWN_BEGIN.match(line) for line in text.splitlines())
+    by_uuid = _INITRD_LINE.search(text) is not None  # without an initrd no UUID is understood
+    own = not marked
+    changes: dict[str, None] = {}
+    lines = []
+    for line in text.splitlines(keepends=True):
+        if _OWN_BEGIN.match(line):
+            own = True
+        elif _OWN_END.match(line):
+            own = False
+        if own and _KERNEL_LINE.match(line):
+            new = _with_root(line, root_uuid, present) if by_uuid else line
+            new = _with_resume(new, swap_uuid)
+            if new != line:
+                changes[_told(line, new)] = None
+            lines.append(new)
+        else:
+            lines.append(line)
+    return "".join(lines), tuple(changes)
+
+
+def adapt_defaults(text: str, *, swap_uuid: str) -> tuple[str, tuple[str, ...]]:
+    """/etc/default/grub, so that the system's next update-grub keeps what was put right."""
+    lines = []
+    changes = []
+    for line in text.splitlines(keepends=True):
+        new = _with_resume(line, swap_uuid) if _DEFAULTS.match(line) else line
+        if new != line:
+            changes.append(_told(line, new))
+        lines.append(new)
+    return "".join(lines), tuple(changes)
+
+
+def _with_root(line: str, root_uuid: str, present: Collection[str]) -> str:
+    found = _ROOT.search(line)
+    if found is None:
+        return line
+    device = found.group(1)
+    tag, _, value = device.partition("=")
+    here = tag == "UUID" and (value.lower() == root_uuid.lower() or value in present)
+    # volumes and labels travel with the image; kernel names and partition ids do not
+    if here or not (tag in ("UUID", "PARTUUID") or re.match(r"/dev/(?!mapper/|md)\w+\d", device)):
+        return line
+    return line[: found.start()] + f"root=UUID={root_uuid}" + line[found.end() :]
+
+
+def _with_resume(line: str, swap_uuid: str) -> str:
+    found = _RESUME.search(line)
+    if found is None or found.group(1).startswith("/dev/mapper/"):
+        return line
+    if swap_uuid:
+        return line[: found.start()] + f"resume=UUID={swap_uuid}" + line[found.end() :]
+    return re.sub(r" ?(?<=[\s\"'])resume=[^\s\"']+", "", line, count=1)
+
+
+def _told(old: str, new: str) -> str:
+    gone = [word for word in old.split() if word not in new.split()]
+    come = [word for word in new.split() if word not in old.split()]
+    return f"{' '.join(gone)} is now {' '.join(come) or 'left out'}"

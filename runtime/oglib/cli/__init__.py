@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``og NOUN VERB``: arguments to calls, results to text or JSON; one file per noun.
+
+Only here is ``--dry-run`` known: it stops after the plan was printed. Errors pass through to
+``__main__``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from oglib import __version__, progress, settings
+from oglib.cli import deploy, disk, filesystem, image, system
+from oglib.cli.context import Context, Handler
+from oglib.cli.output import as_json
+from oglib.errors import UsageError
+
+_NOUNS = (disk, filesystem, image, system, deploy)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are an error like any other: OG_ERR_FORMAT, not argparse's 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(prog="og", description="Disks, images and systems of this PC.")
+    top.add_argument("--version", action="version", version=f"og {__version__}")
+    nouns = top.add_subparsers(metavar="NOUN", required=True, parser_class=_Parser)
+    for noun in _NOUNS:
+        noun.add_to(nouns)
+    return top
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and print its result; returns the exit code of one that ran."""
+    args = parser().parse_args(argv)
+    context = Context(
+        args=args, settings=settings.load(), progress=progress.for_stream(as_json=args.json)
+    )
+    handler: Handler = args.handler
+    result = handler(context)
+    text = as_json(result.data) if args.json else result.text
+    if text:
+        print(text)
+    return result.status

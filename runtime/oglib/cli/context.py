@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every verb gets beside its arguments, and how a person is asked before data go."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from oglib.errors import OgErr, OgError, UsageError
+from oglib.progress import Progress
+from oglib.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a verb found or did: data for ``--json``, the same as text for a person."""
+
+    data: object
+    text: str
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The surroundings of one command."""
+
+    args: argparse.Namespace
+    settings: Settings
+    progress: Progress
+
+    def warn(self, text: str) -> None:
+        print(f"og: warning: {text}", file=sys.stderr)
+
+    def confirm(self, question: str, facts: Sequence[str]) -> None:
+        """Show what would be destroyed and ask; ``--yes`` and ``--dry-run`` skip.
+
+        Raises when the answer is not yes, and when nobody can be asked.
+        """
+        if self.args.yes or self.args.dry_run:
+            return
+        for fact in facts:
+            print(f"  {fact}", file=sys.stderr)
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"{question} Nobody can be asked here.", hint="Say --yes to go on without asking."
+            )
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise OgError("Nothing was changed: the answer was not yes.", code=OgErr.GENERIC)
+
+
+Handler = Callable[[Context], Result]

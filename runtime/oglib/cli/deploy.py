@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``og deploy`` and ``og job``, the same use case asked for by a person and by a netboot entry."""
+
+from __future__ import annotations
+
+from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
+from oglib.cli.context import Context, Result
+from oglib.cli.image import told as receipt_told
+from oglib.cli.output import plain
+from oglib.cli.system import status_of
+from oglib.cli.system import told as steps_told
+from oglib.cli.target import facts_of
+from oglib.deploy import source
+from oglib.deploy.deploy import Deployed, Plan, Request, deploy, plan
+from oglib.deploy.job import end_of_job, parse_job
+from oglib.image import OpenImage
+
+
+def add_to(nouns: Subparsers) -> None:
+    made = verb(nouns, "deploy", _deploy, "partition, restore and configure", destroys=True)
+    made.add_argument("image", metavar="IMAGE", help="name in the repository, address or path")
+    add_disk(made)
+    add_partition(made)
+    made.add_argument("--layout", default="", help="layout file, or its name in the repository")
+    made.add_argument("--hostname", default="", help="default: what this boot was told, or kept")
+    made.add_argument(
+        "--no-read-back", action="store_true", help="do not prove it; the receipt says so"
+    )
+    verb(nouns, "job", _job, "do the job of this boot's netboot entry, if it has one")
+
+
+def _deploy(context: Context) -> Result:
+    args = context.args
+    request = Request(
+        image=args.image,
+        disk=args.disk,
+        part=args.part,
+        layout=args.layout,
+        hostname=args.hostname or context.settings.hostname,
+        read_back=not args.no_read_back,
+    )
+    with source.opened(request.image, context.settings) as image:
+        planned = plan(request, image, context.settings)
+        changes = _changes(request, image, planned)
+        if args.dry_run:
+            return Result({"plan": changes}, "\n".join(changes))
+        question = f"Deploy {image.manifest.name} to {planned.disk.describe()}?"
+        context.confirm(question, [*facts_of(planned.disk), *changes])
+        return _result(context, deploy(request, image, planned, progress=context.progress))
+
+
+def _changes(request: Request, image: OpenImage, planned: Plan) -> list[str]:
+    table = planned.table.changes if planned.table else ()
+    return [
+        *table,
+        f"restore {image.manifest.name} version {image.manifest.version} "
+        f"to partition {planned.number}",
+        f"configure it as {request.hostname or 'it was named'} for {planned.firmware}",
+    ]
+
+
+def _result(context: Context, done: Deployed) -> Result:
+    data = {
+        "receipt": done.receipt.as_dict(),
+        "steps": plain(done.steps),
+        "seconds": done.seconds,
+    }
+    text = f"{receipt_told(context, done.receipt)}\n{steps_told(done.steps)}"
+    return Result(data, text, status_of(done.steps))
+
+
+def _job(context: Context) -> Result:
+    """Nobody is asked: whoever wrote the netboot entry has decided."""
+    request = parse_job(context.settings)
+    if request is None:
+        return Result({"job": None}, "")
+    with source.opened(request.image, context.settings) as image:
+        planned = plan(request, image, context.settings)
+        done = deploy(request, image, planned, progress=context.progress)
+    result = _result(context, done)
+    if result.status == 0:
+        end_of_job(context.settings.after)
+    return result

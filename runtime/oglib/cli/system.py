@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``og os configure``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
+from oglib.cli.context import Context, Result
+from oglib.cli.output import plain, table
+from oglib.deploy.configure import configure
+from oglib.disk.find import find_disk, find_partition
+from oglib.errors import OgErr
+from oglib.steps import Outcome, Step
+
+
+def add_to(nouns: Subparsers) -> None:
+    verbs = noun(nouns, "os", "installed systems")
+    made = verb(verbs, "configure", _configure, "fit the system on a partition to this PC")
+    add_disk(made)
+    add_partition(made)
+    made.add_argument("--hostname", default="", help="default: what this boot was told, or kept")
+
+
+def _configure(context: Context) -> Result:
+    args = context.args
+    disk = find_disk(args.disk)
+    part = find_partition(disk, args.part)
+    steps = configure(disk, part, hostname=args.hostname or context.settings.hostname)
+    return Result({"steps": plain(steps)}, told(steps), status_of(steps))
+
+
+def told(steps: Sequence[Step]) -> str:
+    return table([(step.outcome, step.name, step.detail) for step in steps])
+
+
+def status_of(steps: Sequence[Step]) -> int:
+    """A failed step is a failed command, whatever else went well."""
+    failed = any(step.outcome is Outcome.FAILED for step in steps)
+    return int(OgErr.GENERIC) if failed else 0

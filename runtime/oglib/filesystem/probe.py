@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on a block device or image file: blkid's low-level probe as a value; never writes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from oglib.errors import FilesystemError
+from oglib.run import run
+
+_NOTHING_FOUND = 2
+_CONTRADICTION = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FilesystemInfo:
+    """``kind`` is blkid's TYPE (``ext4``, ``vfat``, ``swap``, …), empty when there is nothing."""
+
+    kind: str
+    label: str = ""
+    uuid: str = ""
+    block_bytes: int = 0
+
+
+def probe_filesystem(device: Path) -> FilesystemInfo:
+    """The filesystem on ``device``, read from the device itself and not from udev's memory."""
+    said = run(
+        "blkid",
+        "--probe",
+        "--output",
+        "export",
+        device,
+        accept=(0, _NOTHING_FOUND, _CONTRADICTION),
+        timeout_s=60,
+    )
+    if said.status == _CONTRADICTION:
+        raise FilesystemError(
+            f"{device} carries the signatures of several filesystems.",
+            hint="Wipe the stale one with wipefs, or format the partition.",
+        )
+    if said.status == _NOTHING_FOUND:
+        return FilesystemInfo("")
+    return parse_export(said.stdout)
+
+
+def parse_export(text: str) -> FilesystemInfo:
+    """``blkid -o export``: KEY=value lines in which blanks and quotes are escaped by ``\\``."""
+    pairs = {
+        key: re.sub(r"\\(.)", r"\1", value)
+        for key, _, value in (line.partition("=") for line in text.splitlines())
+    }
+    return FilesystemInfo(
+        kind=pairs.get("TYPE", ""),
+        label=pairs.get("LABEL", ""),
+        uuid=pairs.get("UUID", ""),
+        block_bytes=int(pairs.get("BLOCK_SIZE", "0")),
+    )

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capturing a partition: partclone's own stream, recorded as an image into a sink.
+
+Starts partclone (checksums off: every frame carries better ones) and judges its exit status
+before anything is finished. Nothing is published here; that is the sink's ``finish``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from oglib.errors import ImageError
+from oglib.image.frames import digest_of_file, region_bytes_for
+from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
+from oglib.image.partclone import Header, program_for
+from oglib.image.recorder import Recorder, StreamEnded
+from oglib.image.sink import ImageSink
+from oglib.image.target import open_target
+from oglib.progress import Phase, Progress
+from oglib.run import stream_from
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureMeta:
+    """What a person says of a new image, and where it comes from."""
+
+    name: str
+    title: str = ""
+    comment: str = ""
+    parent: str = ""
+    source: SourceInfo = field(default_factory=SourceInfo)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if self.parent:
+            check_name(self.parent)
+        for text in (self.title, self.comment, self.source.hostname, self.source.os):
+            check_text(text)
+
+
+def capture(
+    device: Path,
+    filesystem: str,
+    sink: ImageSink,
+    *,
+    meta: CaptureMeta,
+    progress: Progress,
+    workers: int | None = None,
+    scratch: Path | None = None,
+) -> Manifest:
+    """Capture ``device`` (block device or regular file) into ``sink``; returns its manifest.
+
+    ``filesystem`` is blkid's word for it. The sink has finished when this returns; after an
+    error it was aborted and nothing is visible. ``scratch`` takes bitmap and frame table.
+    """
+    try:
+        program = program_for(filesystem)
+        with open_target(device, write=False) as opened:  # refuses what is mounted or in use
+            device, sector_size = opened.path, opened.sector_size
+        with tempfile.TemporaryDirectory(prefix="og-capture-", dir=scratch) as folder:
+            frames_path = Path(folder) / "frames"
+            recorder = Recorder(sink)
+            with progress.phase("capture") as phase:
+                header = _record(
+                    program, device, recorder, frames_path, phase=phase, workers=workers
+                )
+            manifest = _manifest(header, recorder, frames_path, meta, sector_size)
+            sink.finish(frames_path, manifest.to_bytes())
+    except BaseException:
+        sink.abort()
+        raise
+    return manifest
+
+
+def _record(
+    program: str,
+    device: Path,
+    recorder: Recorder,
+    frames_path: Path,
+    *,
+    phase: Phase,
+    workers: int | None,
+) -> Header:
+    """Everything but the manifest; returns once partclone ended well."""
+    # -f 1: partclone sleeps in steps of its progress interval even when it draws nothing.
+    argv = (program, "-c", "-s", device, "-a0", "-q", "-f", "1", "-L", "/dev/null", "-o", "-")
+    with (
+        frames_path.open("w+b") as table_file,
+        tempfile.TemporaryFile(dir=frames_path.parent) as prefix,
+    ):
+        ended: StreamEnded | None = None
+        with stream_from(*argv) as stream:
+            try:
+                header, bitmap, table = recorder.take_prefix(stream, prefix, table_file)
+                with bitmap:
+                    phase.total_bytes = header.used_blocks * header.block_size
+                    recorder.take_regions(
+                        stream, header, bitmap, table, advance=phase.advance, workers=workers
+                    )
+                if stream.read(1):
+                    raise ImageError("partclone wrote more blocks than its bitmap has.")
+            except StreamEnded as error:
+                ended = error  # leaving the block raises partclone's own words, when it has any
+        if ended:
+            raise ended
+        table.finish()
+        recorder.take_seek_table(frames_path)
+    return header
+
+
+def _manifest(
+    header: Header, recorder: Recorder, frames_path: Path, meta: CaptureMeta, sector_size: int
+) -> Manifest:
+    frames_digest, _ = digest_of_file(frames_path)
+    return Manifest(
+        name=meta.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        filesystem=header.filesystem,
+        block_size=header.block_size,
+        total_blocks=header.total_blocks,
+        used_blocks=header.used_blocks,
+        device_size_bytes=header.device_size_bytes,
+        sector_size=sector_size,
+        region_bytes=region_bytes_for(header.block_size),
+        frame_count=recorder.frame_count,
+        image_size_bytes=recorder.size_bytes,
+        image_blake3=recorder.digest,
+        frames_blake3=frames_digest.hex(),
+        parent=meta.parent,
+        title=meta.title,
+        comment=meta.comment,
+        source=meta.source,
+    )

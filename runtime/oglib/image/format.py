@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening an image: every claim is checked before anything is done with it.
+
+``open_image`` joins manifest, signature, frame table and a source of stored bytes into an
+``OpenImage``, or raises. It reads frame 0 and the seek table from the source, nothing else, and
+prints nothing: what a person should know comes back as ``warnings``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from oglib.errors import ImageError, OgErr
+from oglib.image.bitmap import Bitmap
+from oglib.image.decode import spool_first_frame
+from oglib.image.frames import Frame, FrameTable, digest_of_file
+from oglib.image.manifest import Manifest
+from oglib.image.partclone import (
+    BITMAP_BITS,
+    CHECKSUM_NONE,
+    HEADER_BYTES,
+    Header,
+    parse_header,
+    prefix_bytes,
+)
+from oglib.image.seekable import seek_table, seek_table_bytes
+from oglib.image.signing import PublicKey, verify_signature
+from oglib.image.source import FileSource, FrameSource
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a site accepts without a signature it can check."""
+
+    unsigned_local: bool = True
+    unsigned_remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenImage:
+    """An image whose manifest, table, header and bitmap agree; close it when done."""
+
+    manifest: Manifest
+    header: Header
+    bitmap: Bitmap
+    frames: FrameTable
+    source: FrameSource
+    signed_by: str
+    warnings: tuple[str, ...]
+    _spool: BinaryIO
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def close(self) -> None:
+        self.bitmap.close()
+        self._spool.close()
+        self.frames.close()
+        self.source.close()
+
+    def runs(self, frame: Frame) -> list[tuple[int, int]]:
+        """The byte ranges of the target that the frame's content fills, in order."""
+        size = self.header.block_size
+        per_region = self.frames.region_bytes // size
+        return [
+            (block * size, count * size)
+            for block, count in self.bitmap.runs(frame.first_block, per_region)
+        ]
+
+
+def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each has its place
+    manifest_bytes: bytes,
+    signature: bytes | None,
+    frames_path: Path,
+    source: FrameSource,
+    keys: Iterable[PublicKey],
+    policy: Policy,
+    *,
+    name: str | None = None,
+    at_least_version: int = 0,
+    scratch: Path | None = None,
+) -> OpenImage:
+    """Check an image as far as it can be without its body, and open it.
+
+    ``name`` and ``at_least_version`` are what was asked for: another name or an older version
+    is refused. ``scratch`` takes the unpacked bitmap (default: the temporary folder). The
+    source belongs to the result and is closed with it; on failure it stays the caller's.
+    """
+    manifest = Manifest.from_bytes(manifest_bytes)
+    signed_by, warnings = _judge_signature(
+        manifest, manifest_bytes, signature, keys=keys, source=source, policy=policy
+    )
+    _check_asked(manifest, name, at_least_version)
+    digest, _ = digest_of_file(frames_path)
+    if digest != manifest.frames_digest:
+        raise ImageError(
+            f"The frame table of {manifest.name} is not the one its manifest names.",
+            hint="Fetch or copy NAME.img, NAME.img.frames and NAME.img.json together.",
+        )
+    if source.size_bytes != manifest.image_size_bytes:
+        raise ImageError(
+            f"The image file of {manifest.name} has {source.size_bytes} bytes, its manifest says "
+            f"{manifest.image_size_bytes}: it is cut off or another version.",
+            hint="Fetch or copy the image again.",
+        )
+    frames = FrameTable(frames_path)
+    spool: BinaryIO | None = None
+    try:
+        first = frames.check_first(prefix_bytes(manifest.total_blocks))
+        spool = spool_first_frame(source, first, manifest.name, scratch)
+        header, bitmap = _first_frame(spool, frames, manifest)
+        end = frames.validate(header, bitmap)
+        _check_seek_table(source, frames, end, manifest)
+    except BaseException:
+        if spool is not None:
+            spool.close()
+        frames.close()
+        raise
+    return OpenImage(manifest, header, bitmap, frames, source, signed_by, warnings, spool)
+
+
+def _judge_signature(
+    manifest: Manifest, manifest_bytes: bytes, signature: bytes | None,
+    *, keys: Iterable[PublicKey], source: FrameSource, policy: Policy,
+) -> tuple[str, tuple[str, ...]]:  # fmt: skip
+    """Who signed, and what to warn of; raises when the site's policy says no."""
+    accepted = tuple(keys)
+    if signature is not None and accepted:
+        signed_by = verify_signature(manifest_bytes, signature, accepted)
+        if manifest.key_id != signed_by:
+            raise ImageError(f"The manifest of {manifest.name} names another key than signed it.")
+        return signed_by, ()
+    why = "is not signed" if signature is None else "is signed, but no key is installed to check it"
+    local = isinstance(source, FileSource)
+    if not (policy.unsigned_local if local else policy.unsigned_remote):
+        raise ImageError(
+            f"The image {manifest.name} from {source.describe()} {why}.",
+            hint="Publish it through the repository, or allow it in the site's policy.",
+        )
+    return "", (f"The image {manifest.name} {why}: nobody vouches for its origin.",)
+
+
+def _check_asked(manifest: Manifest, name: str | None, at_least_version: int) -> None:
+    if name is not None and manifest.name != name:
+        raise ImageError(
+            f"The image is {manifest.name}, but {name} was asked for.",
+            hint="The files were renamed or swapped; use the name in the manifest.",
+        )
+    if manifest.version < at_least_version:
+        raise ImageError(
+            f"The image {manifest.name} is version {manifest.version}, but at least version "
+            f"{at_least_version} was asked for.",
+            hint="The source is out of date; take another one.",
+        )
+
+
+def _first_frame(spool: BinaryIO, frames: FrameTable, manifest: Manifest) -> tuple[Header, Bitmap]:
+    spool.seek(0)
+    header = parse_header(spool.read(HEADER_BYTES))
+    if header.checksum_mode != CHECKSUM_NONE or header.bitmap_mode != BITMAP_BITS:
+        raise ImageError("The image's partclone header has checksums or another bitmap than bits.")
+    same = (
+        header.filesystem == manifest.filesystem
+        and header.block_size == manifest.block_size
+        and header.total_blocks == manifest.total_blocks
+        and header.used_blocks == manifest.used_blocks
+        and header.device_size_bytes == manifest.device_size_bytes
+        and frames.region_bytes == manifest.region_bytes
+        and len(frames) == manifest.frame_count
+    )
+    if not same:
+        raise ImageError(
+            f"The manifest of {manifest.name} and its partclone header contradict each other.",
+            code=OgErr.IMAGEFILE,
+        )
+    bitmap = Bitmap(spool, HEADER_BYTES, header.total_blocks)
+    try:
+        bitmap.check(header.used_blocks)
+    except BaseException:
+        bitmap.close()
+        raise
+    return header, bitmap
+
+
+def _check_seek_table(
+    source: FrameSource, frames: FrameTable, end: int, manifest: Manifest
+) -> None:
+    """The rest of the file is exactly the seek table that follows from the frame table."""
+    if end + seek_table_bytes(len(frames)) != manifest.image_size_bytes:
+        raise ImageError(f"The image file of {manifest.name} is not as long as its frames.")
+    for piece in seek_table(frames):
+        if source.read(end, len(piece)) != piece:
+            raise ImageError(f"The seek table at the end of {manifest.name} is damaged.")
+        end += len(piece)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images as local files: open the four files beside each other, or capture into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from oglib.errors import FilesystemError, ImageError, NotFoundError, OgErr
+from oglib.image.capture import CaptureMeta, capture
+from oglib.image.format import OpenImage, Policy, open_image
+from oglib.image.manifest import Manifest, SourceInfo
+from oglib.image.signing import PublicKey
+from oglib.image.sink import SUFFIX, FileSink
+from oglib.image.source import FileSource
+from oglib.progress import Progress
+from oglib.run import run
+
+
+def local_image(
+    path: Path,
+    *,
+    keys: Iterable[PublicKey] = (),
+    policy: Policy | None = None,
+    at_least_version: int = 0,
+    scratch: Path | None = None,
+) -> OpenImage:
+    """Open ``FOLDER/NAME.img`` with the manifest, signature and frame table beside it."""
+    manifest_bytes = _read(_beside(path, ".json"))
+    assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
+    signature = _read(_beside(path, ".json.sig"), optional=True)
+    frames_path = _beside(path, ".frames")
+    if not frames_path.is_file():
+        raise NotFoundError(f"There is no frame table {frames_path}.", code=OgErr.IMAGEFILE)
+    source = FileSource(path)
+    try:
+        image = open_image(
+            manifest_bytes, signature, frames_path, source, keys, policy or Policy(),
+            at_least_version=at_least_version, scratch=scratch,
+        )  # fmt: skip
+    except BaseException:
+        source.close()
+        raise
+    if path.name != image.manifest.name.rpartition("/")[2] + SUFFIX:
+        image.close()
+        raise ImageError(
+            f"{path} holds the image {image.manifest.name}.",
+            hint="It was renamed or swapped; give its four files their own name back.",
+        )
+    return image
+
+
+def create_local(
+    device: Path,
+    path: Path,
+    *,
+    filesystem: str | None = None,
+    title: str = "",
+    comment: str = "",
+    source: SourceInfo | None = None,
+    progress: Progress,
+    workers: int | None = None,
+) -> Manifest:
+    """Capture ``device`` into ``path`` (``FOLDER/NAME.img``) and its companions, unsigned.
+
+    ``filesystem`` is blkid's word; None asks blkid.
+    """
+    kind = filesystem or _probe(device)
+    meta = CaptureMeta(
+        name=path.name.removesuffix(SUFFIX), title=title, comment=comment,
+        source=source or SourceInfo(),
+    )  # fmt: skip
+    return capture(device, kind, FileSink(path), meta=meta, progress=progress, workers=workers)
+
+
+def _probe(device: Path) -> str:
+    said = run("blkid", "-p", "-o", "value", "-s", "TYPE", device, accept=(0, 2, 8))
+    if not said.stdout.strip():
+        raise FilesystemError(f"No filesystem is recognised on {device}.", code=OgErr.PARTITION)
+    return said.stdout.strip()
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _read(path: Path, *, optional: bool = False) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        if optional:
+            return None
+        raise NotFoundError(f"There is no {path}.", code=OgErr.IMAGEFILE) from error
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manifest of an image (``NAME.img.json``): what it is, and the digests of its two files.
+
+A manifest has exactly one spelling: ``from_bytes`` refuses bytes that ``to_bytes`` would not
+have written, so nothing is ever read out of a manifest that its signature does not cover.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+
+from oglib.errors import ImageError, UsageError
+from oglib.image.frames import DIGEST_BYTES
+from oglib.image.partclone import MAX_BITMAP_BYTES, MAX_BLOCK_BYTES, MIN_BLOCK_BYTES
+from oglib.image.signing import (
+    PrivateKey,
+    PublicKey,
+    generate_keypair,
+    load_public_keys,
+    sign,
+    verify_signature,
+)
+
+__all__ = [
+    "FORMAT",
+    "Manifest",
+    "PrivateKey",
+    "PublicKey",
+    "SourceInfo",
+    "check_name",
+    "check_text",
+    "generate_keypair",
+    "load_public_keys",
+    "sign",
+    "verify_signature",
+]
+
+FORMAT = "oglive-d3-1"
+MAX_MANIFEST_BYTES = 4 << 20
+_NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
+_MAX_NAME = 200
+_MAX_INT = 1 << 63
+
+
+def check_name(name: str) -> str:
+    """``name`` itself when it can be an image's name; folders are separated by ``/``."""
+    if len(name) > _MAX_NAME or not all(_NAME_PART.fullmatch(part) for part in name.split("/")):
+        raise UsageError(
+            f"{name!r} cannot be the name of an image.",
+            hint="Use letters, digits, dots, dashes and underscores; begin with a letter or digit.",
+        )
+    return name
+
+
+def check_text(text: str) -> str:
+    """``text`` itself when it can be shown on a terminal; only line ends may control it."""
+    if not text.replace("\n", "").isprintable():
+        raise UsageError(f"{text!r:.80} has characters that cannot be printed.")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """Where an image was captured; disk and partition count from 1, 0 = not known."""
+
+    hostname: str = ""
+    os: str = ""
+    disk: int = 0
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an image says of itself. ``version`` 0 = not yet assigned by a repository."""
+
+    name: str
+    created: str
+    filesystem: str
+    block_size: int
+    total_blocks: int
+    used_blocks: int
+    device_size_bytes: int
+    sector_size: int
+    region_bytes: int
+    frame_count: int
+    image_size_bytes: int
+    image_blake3: str
+    frames_blake3: str
+    version: int = 0
+    parent: str = ""
+    key_id: str = ""
+    title: str = ""
+    comment: str = ""
+    source: SourceInfo = field(default_factory=SourceInfo)
+    format: str = FORMAT
+
+    def to_bytes(self) -> bytes:
+        """The one spelling: sorted keys, two blanks of indent, UTF-8, a final newline."""
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
+        return text.encode("utf-8", "strict") + b"\n"
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Manifest:
+        """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
+        if len(raw) > MAX_MANIFEST_BYTES:
+            raise ImageError(f"The manifest has {len(raw)} bytes, more than one can have.")
+        try:
+            data = json.loads(raw.decode("utf-8"))
+        except (ValueError, RecursionError):
+            raise ImageError(
+                "The manifest is not JSON.", hint="Is this the answer of a web proxy or portal?"
+            ) from None
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise ImageError(f"The manifest is not one of format {FORMAT}.")
+        source = data.get("source")
+        if not isinstance(source, dict):
+            raise ImageError("The manifest names no source.")
+        _check_fields(source, SourceInfo, "source.")
+        _check_fields(data, cls, "")
+        manifest = cls(**{**data, "source": SourceInfo(**source)})
+        manifest._check()
+        try:
+            same = manifest.to_bytes() == raw
+        except UnicodeEncodeError:
+            same = False
+        if not same:
+            raise ImageError("The manifest is not spelled as its format demands.")
+        return manifest
+
+    def _check(self) -> None:
+        try:
+            check_name(self.name)
+            if self.parent:
+                check_name(self.parent)
+            for text in (self.title, self.comment, self.source.hostname, self.source.os):
+                check_text(text)
+            moment = datetime.fromisoformat(self.created)
+        except (UsageError, ValueError) as error:
+            raise ImageError(
+                f"The manifest has an impossible name, text or date: {error}"
+            ) from None
+        block, sector, region = self.block_size, self.sector_size, self.region_bytes
+        sound = (
+            moment.tzinfo is not None
+            and _power_of_two(block, MIN_BLOCK_BYTES, MAX_BLOCK_BYTES)
+            and _power_of_two(sector, MIN_BLOCK_BYTES, 1 << 16)
+            and _power_of_two(region, block, MAX_BLOCK_BYTES)
+            and self.total_blocks <= 8 * MAX_BITMAP_BYTES
+            and 0 < self.total_blocks * block <= self.device_size_bytes
+            and self.used_blocks <= self.total_blocks
+            and 1 <= self.frame_count <= self.used_blocks + 1
+            and self.image_size_bytes > 0
+            and bool(self.filesystem)
+            and _HEX_DIGEST.fullmatch(self.image_blake3) is not None
+            and _HEX_DIGEST.fullmatch(self.frames_blake3) is not None
+            and _KEY_ID.fullmatch(self.key_id) is not None
+        )
+        if not sound:
+            raise ImageError(f"The manifest of {self.name} contradicts itself.")
+
+    @property
+    def frames_digest(self) -> bytes:
+        digest = bytes.fromhex(self.frames_blake3)
+        assert len(digest) == DIGEST_BYTES  # noqa: S101 - _check has seen 64 hex digits
+        return digest
+
+
+def _power_of_two(value: int, least: int, most: int) -> bool:
+    return least <= value <= most and not value & (value - 1)
+
+
+def _check_fields(data: dict[str, object], kind: type, prefix: str) -> None:
+    """Raise unless ``data`` has exactly the fields of ``kind`` with their types."""
+    wanted = {each.name: each.type for each in fields(kind)}
+    if set(data) != set(wanted):
+        odd = ", ".join(sorted(prefix + str(name) for name in set(data) ^ set(wanted)))
+        raise ImageError(f"The manifest lacks or adds fields: {odd:.200}.")
+    for name, wanted_type in wanted.items():
+        value = data[name]
+        right = (
+            isinstance(value, str) if wanted_type == "str"
+            else type(value) is int and 0 <= value < _MAX_INT if wanted_type == "int"
+            else isinstance(value, dict)
+        )  # fmt: skip
+        if not right:
+            raise ImageError(f"The manifest's field {prefix}{name} has a wrong value.")

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work done by several threads, results in order, and never more than a few items in memory.
+
+The work is compressing, hashing and reading, all outside the interpreter's lock; so threads
+are enough. Knows nothing of images.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_MOST_WORKERS = 8
+
+
+def worker_count(asked: int | None, bytes_each: int) -> int:
+    """``asked``, or one per processor; fewer where each needs much memory (``bytes_each``)."""
+    count = asked or min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return max(1, min(count, (64 << 20) // bytes_each))
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Generator[Result, None, None]:
+    """``map`` by threads: reads at most ``2 * workers`` items ahead; the first error ends it.
+
+    Close it (``contextlib.closing``): only then no thread works on after the caller failed.
+    """
+    ahead: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="og-image")
+    try:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) >= 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what the medium holds, past the page cache, and hashes it under the bitmap.
+
+O_DIRECT where the filesystem has it; elsewhere the cached pages are dropped before each read
+(they are clean then: the caller has flushed). Never writes to the target.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import threading
+from types import TracebackType
+from typing import Self
+
+from blake3 import blake3
+
+from oglib.errors import WriteError
+from oglib.image.format import OpenImage
+from oglib.image.frames import Frame
+from oglib.image.guard import GUARD_BYTES
+from oglib.image.target import Target
+
+_ALIGN = 4096
+
+
+class ReadBack:
+    """Reads regions of one target; one per thread (it owns the aligned buffer)."""
+
+    def __init__(self, image: OpenImage, target: Target) -> None:
+        self._image = image
+        self._target = target
+        self._buffer = mmap.mmap(-1, max(image.frames.region_bytes, GUARD_BYTES) + 2 * _ALIGN)
+        self._view = memoryview(self._buffer)
+        # Through /proc, not the path: it is the same open file whatever happened to the name.
+        self._node = f"/proc/self/fd/{target.fd}"
+        try:
+            self._fd = os.open(self._node, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+            self._direct = True
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self._fd = os.open(self._node, os.O_RDONLY | os.O_CLOEXEC)
+            self._direct = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def close(self) -> None:
+        os.close(self._fd)
+        self._view.release()
+        self._buffer.close()
+
+    def read(self, start: int, length: int) -> memoryview:
+        """``length`` bytes of the medium from ``start``; valid until the next call."""
+        first = start - start % _ALIGN
+        want = start + length - first
+        room = want + -want % _ALIGN
+        got = 0
+        try:
+            if not self._direct:
+                os.posix_fadvise(self._fd, first, room, os.POSIX_FADV_DONTNEED)
+            while got < want:
+                count = self._read_some(got, room, first + got)
+                if not count:
+                    raise WriteError(f"{self._target.path} ends before byte {start + length}.")
+                got += count
+        except OSError as error:
+            sector = (first + got) // self._target.sector_size
+            raise WriteError(
+                f"Reading back {self._target.path} at byte {first + got} (sector {sector}) "
+                f"failed: {error.strerror}.",
+                hint="The disk may be failing; look at its SMART data and the kernel's log.",
+            ) from error
+        return self._view[start - first : want]
+
+    def _read_some(self, got: int, room: int, offset: int) -> int:
+        try:
+            return os.preadv(self._fd, [self._view[got:room]], offset)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self._direct:
+                raise
+        # Opened with O_DIRECT, but this storage wants a coarser alignment than any page.
+        os.close(self._fd)
+        self._fd = os.open(self._node, os.O_RDONLY | os.O_CLOEXEC)
+        self._direct = False
+        os.posix_fadvise(self._fd, offset, room - got, os.POSIX_FADV_DONTNEED)
+        return os.preadv(self._fd, [self._view[got:room]], offset)
+
+    def digest(self, frame: Frame) -> bytes:
+        """BLAKE3 of what the target holds where the frame's content belongs."""
+        runs = self._image.runs(frame)
+        start = runs[0][0]
+        span = self.read(start, runs[-1][0] + runs[-1][1] - start)
+        if len(runs) == 1:
+            return blake3(span).digest()
+        return blake3(
+            b"".join(span[offset - start : offset - start + length] for offset, length in runs)
+        ).digest()
+
+    def holds(self, frame: Frame) -> bool:
+        """Whether the target holds the frame's content."""
+        return self.digest(frame) == frame.content_blake3
+
+
+class TargetHasher:
+    """``ReadBack`` for a pool of threads: each gets its own, all are closed together."""
+
+    def __init__(self, image: OpenImage, target: Target) -> None:
+        self._image = image
+        self._target = target
+        self._local = threading.local()
+        self._readers: list[ReadBack] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        for reader in self._readers:
+            reader.close()
+
+    def holds(self, index: int) -> bool:
+        """Whether the target holds the content of frame ``index``."""
+        reader: ReadBack | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = ReadBack(self._image, self._target)
+            self._readers.append(reader)
+        return reader.holds(self._image.frames[index])

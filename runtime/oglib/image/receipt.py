@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a restore did, as data that can be printed, stored and sent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One finished restore; ``verified`` is ``read-back`` or ``not proven``."""
+
+    image: str
+    version: int
+    signed_by: str
+    image_blake3: str
+    frames_blake3: str
+    source: str
+    target: str
+    target_size_bytes: int
+    frames: int
+    fetched_bytes: int
+    """Stored bytes of frames that this run read from the source."""
+    written_bytes: int
+    skipped_bytes: int
+    """Content that was on the target already, by its hash: of an earlier run, or equal."""
+    skipped_frames: int
+    resumed: bool
+    seconds: float
+    verified: str
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return {**asdict(self), "warnings": list(self.warnings)}

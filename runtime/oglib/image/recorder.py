@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cuts a partclone stream into frames, compresses them and takes every digest in one pass.
+
+Bytes come from a stream, go to a sink, rows go to a frame table. Memory does not grow with the
+partition: the bitmap and the frame table are files, and few regions are in flight. Where the
+stream comes from and who publishes the result is not known here.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+from blake3 import blake3
+
+from oglib.errors import ImageError
+from oglib.image.bitmap import Bitmap
+from oglib.image.frames import Frame, FrameTable, FrameWriter, region_bytes_for
+from oglib.image.ordered import in_order, worker_count
+from oglib.image.partclone import (
+    BITMAP_BITS,
+    CHECKSUM_NONE,
+    HEADER_BYTES,
+    Header,
+    parse_header,
+)
+from oglib.image.seekable import seek_table
+from oglib.image.sink import ImageSink
+
+_LEVEL = 3
+_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    buffer: bytearray
+    length: int
+    first_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Compressed:
+    region: _Region
+    stored: bytes
+    stored_blake3: bytes
+    content_blake3: bytes
+
+
+class StreamEnded(ImageError):
+    """The stream stopped in the middle; why is for its program to say."""
+
+
+class Recorder:
+    """Records one image: ``take_prefix``, ``take_regions``, ``take_seek_table``."""
+
+    def __init__(self, sink: ImageSink) -> None:
+        self._sink = sink
+        self._digest = blake3()
+        self._local = threading.local()
+        self.size_bytes = 0
+        self.frame_count = 0
+
+    @property
+    def digest(self) -> str:
+        """BLAKE3 of every stored byte so far, as hex digits."""
+        return self._digest.hexdigest()
+
+    def _put(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._sink.write(data)
+        self.size_bytes += len(data)
+
+    def take_prefix(
+        self, stream: BinaryIO, prefix: BinaryIO, table: BinaryIO
+    ) -> tuple[Header, Bitmap, FrameWriter]:
+        """Read header and bitmap, check them, keep them in ``prefix`` and write frame 0."""
+        raw = bytearray(HEADER_BYTES)
+        _fill(stream, memoryview(raw))
+        header = parse_header(raw)
+        if header.checksum_mode != CHECKSUM_NONE or header.bitmap_mode != BITMAP_BITS:
+            raise ImageError("partclone wrote checksums or another bitmap than was asked for.")
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(
+            size=header.prefix_bytes
+        )
+        stored, content = blake3(), blake3()
+
+        def record(piece: bytes) -> None:
+            stored.update(piece)
+            self._put(piece)
+
+        left, piece = header.prefix_bytes - HEADER_BYTES, memoryview(raw)
+        while True:
+            prefix.write(piece)
+            content.update(piece)
+            record(compressor.compress(piece))
+            if not left:
+                break
+            piece = memoryview(bytearray(min(left, _PIECE_BYTES)))
+            _fill(stream, piece)
+            left -= len(piece)
+        record(compressor.flush())
+        prefix.flush()
+        bitmap = Bitmap(prefix, HEADER_BYTES, header.total_blocks)
+        try:
+            bitmap.check(header.used_blocks)
+        except BaseException:
+            bitmap.close()
+            raise
+        writer = FrameWriter(table, region_bytes_for(header.block_size))
+        writer.append(
+            Frame(0, self.size_bytes, header.prefix_bytes, 0, stored.digest(), content.digest())
+        )
+        return header, bitmap, writer
+
+    def take_regions(
+        self,
+        stream: BinaryIO,
+        header: Header,
+        bitmap: Bitmap,
+        table: FrameWriter,
+        *,
+        advance: Callable[[int], None],
+        workers: int | None,
+    ) -> None:
+        """Read every used block; one frame for each region that has any."""
+        region_bytes = region_bytes_for(header.block_size)
+        count = worker_count(workers, 4 * region_bytes)
+        # Reused: fresh memory for every region costs as much as hashing it.
+        free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        for _ in range(2 * count + 1):
+            free.put(bytearray(region_bytes))
+
+        def regions() -> Iterator[_Region]:
+            per_region = region_bytes // header.block_size
+            for first in range(0, header.total_blocks, per_region):
+                if used := bitmap.used(first, per_region):
+                    region = _Region(free.get(), used * header.block_size, first)
+                    _fill(stream, memoryview(region.buffer)[: region.length])
+                    yield region
+
+        with closing(in_order(self._compress, regions(), count)) as results:
+            for done in results:
+                self._take(done, table)
+                free.put(done.region.buffer)
+                advance(done.region.length)
+
+    def _take(self, done: _Compressed, table: FrameWriter) -> None:
+        table.append(
+            Frame(
+                self.size_bytes,
+                len(done.stored),
+                done.region.length,
+                done.region.first_block,
+                done.stored_blake3,
+                done.content_blake3,
+            )
+        )
+        self._put(done.stored)
+
+    def _compress(self, region: _Region) -> _Compressed:
+        compressor: zstandard.ZstdCompressor | None = getattr(self._local, "compressor", None)
+        if compressor is None:
+            compressor = self._local.compressor = zstandard.ZstdCompressor(
+                level=_LEVEL, write_checksum=True, write_content_size=True
+            )
+        content = memoryview(region.buffer)[: region.length]
+        stored = compressor.compress(content)
+        return _Compressed(region, stored, blake3(stored).digest(), blake3(content).digest())
+
+    def take_seek_table(self, frames_path: Path) -> None:
+        """End the image with the seek table that follows from the finished frame table."""
+        frames = FrameTable(frames_path)
+        self.frame_count = len(frames)
+        try:
+            for piece in seek_table(frames):
+                self._put(piece)
+        finally:
+            frames.close()
+
+
+def _fill(stream: BinaryIO, room: memoryview) -> None:
+    """Read until ``room`` is full; the stream's end is an error."""
+    while room:
+        count = stream.readinto(room)  # type: ignore[attr-defined]
+        if not count:
+            raise StreamEnded("partclone ended before the image was complete.")
+        room = room[count:]

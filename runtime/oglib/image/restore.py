@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restoring an image to a target: the order of things, from the first check to the receipt.
+
+Everything that can be refused is refused before the first write. A restore that fails, or is
+interrupted, leaves the target unbootable and a map of what is done; the same call again goes
+on from there. Bytes and threads are ``writer``'s and ``pull``'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from blake3 import blake3
+
+from oglib.errors import OgError
+from oglib.image.done_map import RUN_FOLDER, DoneMap, map_key, map_path
+from oglib.image.format import OpenImage
+from oglib.image.frames import FrameTable
+from oglib.image.ordered import in_order, worker_count
+from oglib.image.pull import Puller
+from oglib.image.readback import ReadBack, TargetHasher
+from oglib.image.receipt import Receipt
+from oglib.image.target import Target, check_fits, open_target
+from oglib.image.writer import Writer
+from oglib.progress import Progress
+
+_SAMPLE_FRAMES = 8
+
+
+def restore(
+    image: OpenImage,
+    target: Path,
+    *,
+    progress: Progress,
+    verify: bool = True,
+    workers: int | None = None,
+    delta: bool = False,
+    maps: Path = RUN_FOLDER,
+) -> Receipt:
+    """Write ``image`` to ``target`` (block device or regular file of at least its size).
+
+    ``verify`` reads every byte back past the page cache; without it the receipt says
+    ``not proven``. ``delta`` first compares the target and leaves equal regions alone. After an
+    interruption the same call goes on: by the map of the earlier run, or, where that is gone,
+    by comparing the target.
+    """
+    started = time.monotonic()
+    count = worker_count(workers, 4 * image.frames.region_bytes)
+    with open_target(target, write=True) as opened:
+        check_fits(
+            opened, image.manifest.device_size_bytes, image.manifest.sector_size,
+            image.manifest.name,
+        )  # fmt: skip
+        key = map_key(opened, image.manifest.image_blake3)
+        with DoneMap(map_path(opened, maps), key, len(image.frames)) as done:
+            receipt = _Restore(image, opened, done, progress, verify, count).run(delta, started)
+            done.remove()
+            return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Restore:
+    image: OpenImage
+    target: Target
+    done: DoneMap
+    progress: Progress
+    verify: bool
+    workers: int
+
+    def run(self, delta: bool, started: float) -> Receipt:
+        image, frames, done = self.image, self.image.frames, self.done
+        writer = Writer(image, self.target, done, verify=self.verify)
+        # Asked for first and kept: a source that is dead or damaged here destroys nothing.
+        for index in sorted(writer.guard_frames):
+            frame = frames[index]
+            writer.accept(index, image.source.read(frame.offset, frame.stored_len))
+        marked = array("I", done)
+        equal = array("I", self._equal(self._candidates(writer, marked, delta)))
+        wanted = (index for index in self._outside(writer) if index not in done)
+        puller = Puller(image, writer, wanted, self.workers)
+        with self.progress.phase("restore", _content(frames, range(1, len(frames)))) as phase:
+            writer.begin(phase.advance)
+            done.reset()
+            done.mark(equal)
+            skipped = _content(frames, equal)
+            phase.advance(skipped)
+            try:
+                puller.run()
+                writer.finish()
+            except BaseException as error:
+                _settle(writer, error)
+                raise
+        guard = sum(frames[index].stored_len for index in writer.guard_frames)
+        return Receipt(
+            image=image.manifest.name,
+            version=image.manifest.version,
+            signed_by=image.signed_by,
+            image_blake3=image.manifest.image_blake3,
+            frames_blake3=image.manifest.frames_blake3,
+            source=image.source.describe(),
+            target=str(self.target.path),
+            target_size_bytes=self.target.size_bytes,
+            frames=len(frames),
+            fetched_bytes=guard + puller.fetched_bytes,
+            written_bytes=writer.written_bytes,
+            skipped_bytes=skipped,
+            skipped_frames=len(equal),
+            resumed=bool(marked),
+            seconds=round(time.monotonic() - started, 3),
+            verified="read-back" if self.verify else "not proven",
+            warnings=image.warnings,
+        )
+
+    def _outside(self, writer: Writer) -> Iterator[int]:
+        """Every frame but frame 0 and those of the guard."""
+        for index in range(1, len(self.image.frames)):
+            if index not in writer.guard_frames:
+                yield index
+
+    def _candidates(self, writer: Writer, marked: array[int], delta: bool) -> array[int]:
+        """The frames that the target may hold already.
+
+        A mark is a hint, not a proof: between two runs somebody may have discarded or
+        overwritten the target, so what was marked is hashed again before it is skipped.
+        """
+        if marked and not delta:
+            return marked
+        everything = array("I", self._outside(writer))
+        if delta or (writer.guard_is_zero() and self._looks_begun(everything)):
+            return everything
+        return array("I")
+
+    def _looks_begun(self, indexes: array[int]) -> bool:
+        """Whether a target without a map holds some of this image: an earlier run was cut off.
+
+        Zeros prove nothing (a blank disk holds them), so frames of zeros are passed over.
+        """
+        tried = 0
+        with ReadBack(self.image, self.target) as reader:
+            for index in indexes:
+                frame = self.image.frames[index]
+                if frame.content_blake3 == blake3(bytes(frame.content_len)).digest():
+                    continue
+                if reader.holds(frame):
+                    return True
+                tried += 1
+                if tried == _SAMPLE_FRAMES:
+                    break
+        return False
+
+    def _equal(self, indexes: array[int]) -> Iterator[int]:
+        """Those of ``indexes`` whose content the target holds, hashed under the bitmap."""
+        if not indexes:
+            return
+        frames = self.image.frames
+        with (
+            self.progress.phase("compare", _content(frames, indexes)) as phase,
+            TargetHasher(self.image, self.target) as hasher,
+            closing(in_order(hasher.holds, indexes, self.workers)) as results,
+        ):
+            for index, same in zip(indexes, results, strict=True):
+                phase.advance(frames[index].content_len)
+                if same:
+                    yield index
+
+
+def _content(frames: FrameTable, indexes: Iterable[int]) -> int:
+    return sum(frames[index].content_len for index in indexes)
+
+
+def _settle(writer: Writer, error: BaseException) -> None:
+    """Keep what is complete; an error of the target found on the way outranks ``error``."""
+    try:
+        writer.settle()
+    except OgError as found:
+        if found is not error:
+            raise found from error

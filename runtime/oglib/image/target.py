@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The block device or regular file that is restored to: opened for us alone, or refused.
+
+Owns the checks that come before the first write (present, not in use, large enough, same
+sector size) and the target's identity. Decides nothing about content.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from oglib.errors import NotFoundError, OgErr, OgError, PartitionError, WriteError
+
+_BLKGETSIZE64 = 0x80081272  # linux/fs.h
+_BLKSSZGET = 0x1268
+_LOCK_PATIENCE_S = 5.0  # udev holds a shared lock while it looks at a disk
+_IDENTITY_FILES = ("device/wwid", "wwid", "device/serial", "serial", "device/model")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An open target; ``identity`` stays the same while it is the same storage."""
+
+    path: Path
+    fd: int
+    size_bytes: int
+    sector_size: int
+    is_block: bool
+    identity: str
+
+    def write(self, data: bytes | bytearray | memoryview, offset: int) -> None:
+        """All of ``data`` at ``offset``, or ``WriteError``."""
+        view = memoryview(data)
+        try:
+            while view:
+                count = os.pwrite(self.fd, view, offset)
+                view, offset = view[count:], offset + count
+        except OSError as error:
+            raise WriteError(
+                f"Writing {self.path} at byte {offset} (sector {offset // self.sector_size}) "
+                f"failed: {error.strerror}.",
+                hint="The disk may be failing; look at its SMART data and the kernel's log.",
+            ) from error
+
+    def flush(self) -> None:
+        """Everything written is on the medium, or ``WriteError``: then nothing is certain."""
+        try:
+            os.fdatasync(self.fd)
+        except OSError as error:
+            raise WriteError(
+                f"Flushing {self.path} failed: {error.strerror}. Some of what was written is lost.",
+                hint="The disk may be failing; look at its SMART data and the kernel's log.",
+            ) from error
+
+
+@contextmanager
+def open_target(path: Path, *, write: bool) -> Iterator[Target]:
+    """Open ``path`` for this process alone; raises when it is missing or in use."""
+    real = Path(os.path.realpath(path))
+    try:
+        kind = real.stat().st_mode
+    except OSError as error:
+        raise NotFoundError(f"There is no {path}: {error.strerror}.") from error
+    if stat.S_ISREG(kind):
+        _refuse_backing_file(real)
+    elif not stat.S_ISBLK(kind):
+        raise NotFoundError(f"{path} is neither a block device nor a regular file.")
+    flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
+    if stat.S_ISBLK(kind):
+        flags |= os.O_EXCL  # on a block device: fails while mounted, swap, RAID or LVM member
+    try:
+        fd = os.open(real, flags)
+    except OSError as error:
+        raise _not_opened(real, error) from error
+    try:
+        _lock(fd, real)
+        yield _described(real, fd)
+    finally:
+        os.close(fd)
+
+
+def _not_opened(path: Path, error: OSError) -> OgError:
+    if error.errno != errno.EBUSY:
+        return WriteError(f"{path} cannot be opened: {error.strerror}.")
+    mounted = _mount_point(path)
+    return OgError(
+        f"{path} is in use{f': mounted on {mounted}' if mounted else ''}.",
+        hint="Unmount it, or stop what uses it (swap, LVM, RAID), and run this again.",
+        code=OgErr.LOCKED,
+    )
+
+
+def _mount_point(path: Path) -> str:
+    number = path.stat().st_rdev
+    wanted = f"{os.major(number)}:{os.minor(number)}"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        words = line.split(" ")
+        if words[2] == wanted:
+            return words[4]
+    return ""
+
+
+def _refuse_backing_file(path: Path) -> None:
+    """A file behind a loop device has a second writer; O_EXCL says nothing about files."""
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            used = backing.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+        except OSError:
+            continue  # detached this very moment
+        if used == str(path):
+            device = backing.parent.parent.name
+            raise OgError(
+                f"{path} is in use by /dev/{device}.",
+                hint=f"Detach it (losetup -d /dev/{device}), or restore to /dev/{device}.",
+                code=OgErr.LOCKED,
+            )
+
+
+def _lock(fd: int, path: Path) -> None:
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise OgError(
+                f"{path} is locked by another program.",
+                hint="Another restore or capture may be running on it; wait for its end.",
+                code=OgErr.LOCKED,
+            ) from None
+        return
+
+
+def _described(path: Path, fd: int) -> Target:
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        identity = f"file {status.st_dev} {status.st_ino} {status.st_size}"
+        return Target(path, fd, status.st_size, 512, False, identity)
+    size: int = struct.unpack("Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))[0]
+    sector: int = struct.unpack("I", fcntl.ioctl(fd, _BLKSSZGET, bytes(4)))[0]
+    identity = f"block {_block_identity(status.st_rdev)} {size} {sector}"
+    return Target(path, fd, size, sector, True, identity)
+
+
+def _block_identity(number: int) -> str:
+    """What sysfs says of the disk (serial, WWN, path) and of the partition's place on it."""
+    node = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()
+    words = [str(node)]
+    disk = node
+    if (node / "partition").exists():
+        words.append(_read(node / "start"))
+        disk = node.parent
+    words += [_read(disk / name) for name in (*_IDENTITY_FILES, "loop/backing_file")]
+    return " ".join(words)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def check_fits(target: Target, device_size_bytes: int, sector_size: int, name: str) -> None:
+    """Raise unless an image of this size and sector size can be written to ``target``."""
+    if target.size_bytes < device_size_bytes:
+        raise OgError(
+            f"{target.path} has {target.size_bytes} bytes, the image {name} needs "
+            f"{device_size_bytes}.",
+            hint="Use a larger partition, or shrink a copy of the image.",
+            code=OgErr.IMGSIZEPARTITION,
+        )
+    if target.is_block and target.sector_size != sector_size:
+        raise PartitionError(
+            f"{target.path} has sectors of {target.sector_size} bytes, the image {name} was "
+            f"captured from sectors of {sector_size}.",
+            hint="Capture an image on a disk of the same kind; contents cannot be translated.",
+        )

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fstab on another PC: pure text in, text out.
+
+Owns which line names which filesystem after a restore. Comments, options and unknown lines
+stay as they are; every changed line is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_FIELDS = re.compile(r"^(\s*)(\S+)(\s+)(\S+)(\s+)(\S+)((?:\s+\S+)?)((?:\s+.*)?)$")
+_TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
+_MARK = "# ogLive: not on this PC: "
+_ESP_POINTS = ("/boot/efi", "/efi")
+_ESP_LINE = "{device}\t/boot/efi\tvfat\tumask=0077\t0\t1"
+_SWAP_LINE = "{device}\tnone\tswap\tsw\t0\t0"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A filesystem that is on this PC, by all its names (empty: it has none)."""
+
+    kind: str
+    uuid: str
+    label: str = ""
+    partuuid: str = ""
+    partlabel: str = ""
+    number: int = 0  # of its partition on the disk that carries the root; 0 on another disk
+
+    def is_named(self, spec: str) -> bool:
+        """Whether an fstab device such as ``UUID=…`` or ``LABEL="x"`` means this one."""
+        tag, _, value = spec.partition("=")
+        names = (self.uuid, self.label, self.partuuid, self.partlabel)
+        if tag not in _TAGS or not value:
+            return False
+        have = names[_TAGS.index(tag)]
+        value = value.strip("\"'")
+        return bool(have) and (
+            have.lower() == value.lower() if tag.endswith("UUID") else have == value
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewFstab:
+    """The text to write and what changed in it, a sentence a line."""
+
+    text: str
+    changes: tuple[str, ...]
+
+
+def adapt_fstab(
+    text: str,
+    *,
+    root: Known,
+    swaps: Sequence[Known],
+    esp: Known | None,
+    others: Sequence[Known] = (),
+) -> NewFstab:
+    """The fstab for this PC: ``/``, swap and ESP as given, the rest found among ``others``."""
+    present = (root, *swaps, *((esp,) if esp else ()), *others)
+    free_swaps = [one for one in swaps]
+    lines: list[str] = []
+    changes: list[str] = []
+    seen_esp = False
+    swap_lines = [line for line in map(_fields, text.splitlines()) if line and _is_swap(line)]
+    for named in swap_lines:
+        free_swaps = [one for one in free_swaps if not one.is_named(named[1])]
+    for line in text.splitlines():
+        fields = _fields(line)
+        if fields is None:
+            lines.append(line)
+            continue
+        device, point = fields[1], fields[3]
+        wanted: Known | None
+        if point == "/":
+            wanted = root
+        elif _is_swap(fields):
+            wanted = next((one for one in swaps if one.is_named(device)), None)
+            wanted = wanted or (free_swaps.pop(0) if free_swaps else None)
+        elif point in _ESP_POINTS:
+            wanted, seen_esp = esp, True
+        else:
+            wanted = _find_other(device, fields[5], present)
+            if wanted is None:
+                lines.append(_with_nofail(line, fields, changes))
+                continue
+        lines.append(_with_device(line, fields, wanted, changes))
+    lines += _missing(
+        swap=free_swaps[0] if free_swaps and not swap_lines else None,
+        esp=esp if not seen_esp else None,
+        changes=changes,
+    )
+    return NewFstab("\n".join(lines) + "\n", tuple(changes))
+
+
+def swap_uuids(text: str) -> list[str]:
+    """The UUIDs that an fstab names as swap, in its order."""
+    found = [fields for fields in map(_fields, text.splitlines()) if fields and _is_swap(fields)]
+    return [
+        fields[1].partition("=")[2].strip("\"'")
+        for fields in found
+        if fields[1].startswith("UUID=")
+    ]
+
+
+def _fields(line: str) -> tuple[str, ...] | None:
+    """The pieces of a line that mounts something from a device, blanks kept between them."""
+    if line.lstrip().startswith("#"):
+        return None
+    found = _FIELDS.match(line)
+    if found is None:
+        return None
+    device, kind = found.group(2), found.group(6)
+    on_device = device.startswith("/dev/") or device.partition("=")[0] in _TAGS
+    if not on_device or device.startswith("/dev/zram") or kind in ("tmpfs", "none"):
+        return None
+    return found.groups()
+
+
+def _is_swap(fields: Sequence[str]) -> bool:
+    return fields[5] == "swap"
+
+
+def _find_other(device: str, kind: str, present: Sequence[Known]) -> Known | None:
+    for one in present:
+        if one.is_named(device):
+            return one
+    # /dev/sda3 of the model PC is the third partition of whatever disk this PC has
+    number = re.match(r"^/dev/(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+p|mmcblk\d+p)(\d+)$", device)
+    if number is None:
+        return None
+    same = [
+        one
+        for one in present
+        if one.uuid and one.number == int(number.group(1)) and kind in (one.kind, "auto")
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def _with_device(line: str, fields: Sequence[str], wanted: Known | None, changes: list[str]) -> str:
+    device, point = fields[1], fields[3]
+    what = "swap" if _is_swap(fields) else point
+    if wanted is None:
+        changes.append(f"{what}: {device} is not on this PC, line commented out")
+        return _MARK + line.strip()
+    if wanted.is_named(device):
+        return line
+    changes.append(f"{what}: {device} is now UUID={wanted.uuid}")
+    return f"{fields[0]}UUID={wanted.uuid}" + "".join(fields[2:])
+
+
+def _with_nofail(line: str, fields: Sequence[str], changes: list[str]) -> str:
+    """A filesystem that this PC has not: the boot must not wait for it for ever."""
+    options = fields[6].strip().split(",")
+    if not {"noauto", "nofail"}.isdisjoint(options) or device_is_mapped(fields[1]):
+        return line
+    changes.append(f"{fields[3]}: {fields[1]} is not on this PC, option nofail added")
+    given = fields[6].rstrip()
+    return "".join(fields[:6]) + (given or "\tdefaults") + ",nofail" + fields[7]
+
+
+def device_is_mapped(device: str) -> bool:
+    """LVM and LUKS names appear only when their volumes are opened, by the system itself."""
+    return device.startswith(("/dev/mapper/", "/dev/disk/by-id/dm-", "/dev/md"))
+
+
+def _missing(*, swap: Known | None, esp: Known | None, changes: list[str]) -> list[str]:
+    lines = []
+    if swap:
+        changes.append(f"swap: UUID={swap.uuid} added")
+        lines.append(_SWAP_LINE.format(device=f"UUID={swap.uuid}"))
+    if esp:
+        changes.append(f"/boot/efi: UUID={esp.uuid} added")
+        lines.append(_ESP_LINE.format(device=f"UUID={esp.uuid}"))
+    return lines

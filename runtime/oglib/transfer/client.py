@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One HTTP exchange at a time with one server, repeated with patience until it works.
+
+Owns the line between what may be tried again (a cut, a stall, a busy server) and what may not
+(a refusal), and turns both into one ``TransferError`` that names the address, the cause and
+the remedy. It does not know images, ranges or uploads.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from oglib.errors import OgErr, TransferError
+from oglib.transfer.address import HttpAddress
+from oglib.transfer.link import Link, LinkPool
+from oglib.transfer.patience import Patience
+
+STALL_S = 15.0
+DEADLINE_S = 60.0
+
+_PIECE_BYTES = 1 << 20
+_ERROR_BODY_BYTES = 64 << 10
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
+_T = TypeVar("_T")
+
+
+class StatusError(TransferError):
+    """The server refused; ``status`` says how, and repeating will not change its mind."""
+
+    def __init__(self, message: str, *, status: int, hint: str, code: OgErr) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.status = status
+
+
+class Interrupted(Exception):
+    """An exchange broke off in a way that a new attempt may cure."""
+
+    def __init__(self, cause: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(cause)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes out. Header names are lower case."""
+
+    method: str
+    address: HttpAddress
+    headers: Mapping[str, str]
+    body: bytes | memoryview = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A small answer, held in memory."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Handler = Callable[[http.client.HTTPResponse, Patience], _T]
+
+
+class HttpClient:
+    """Exchanges with the server of one address; safe for many threads."""
+
+    def __init__(
+        self, address: HttpAddress, *, stall_s: float = STALL_S, deadline_s: float = DEADLINE_S
+    ) -> None:
+        self.address = address
+        self.stall_s = stall_s
+        self.deadline_s = deadline_s
+        self._pool = LinkPool(address.host, address.port, stall_s)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def exchange(
+        self, make: Callable[[], Request], handle: Handler[_T], *, work_bytes: int = 0
+    ) -> _T:
+        """Send what ``make`` gives until ``handle`` has taken an answer whole.
+
+        ``make`` is asked anew for each attempt, so that a half-read answer is continued. Raises
+        ``TransferError`` when the server refused, or when the deadline passed without progress.
+        """
+        patience = Patience(self.deadline_s, work_bytes=work_bytes)
+        while True:
+            request = make()
+            self._refuse_when_closed(request)
+            try:
+                return self._once(request, handle, patience)
+            except Interrupted as cause:
+                self._refuse_when_closed(request)
+                self._pool.drop_idle()
+                delay = patience.next_delay(cause.retry_after_s)
+                if delay is None:
+                    raise self._given_up(request, cause) from cause
+                self._pool.closed.wait(delay)
+
+    def _refuse_when_closed(self, request: Request) -> None:
+        if self._pool.closed.is_set():
+            raise TransferError(
+                f"{request.address} was closed while it was in use.",
+                hint="This follows from an earlier error or an abort.",
+            )
+
+    def _given_up(self, request: Request, cause: Interrupted) -> TransferError:
+        verb = "Reading" if request.method in ("GET", "HEAD") else "Sending to"
+        return TransferError(
+            f"{verb} {request.address} failed: {cause}; new attempts for {self.deadline_s:g} s "
+            "did not help.",
+            hint=f"Check the network cable and that the repository at {request.address.authority} "
+            "runs, then run the same command again.",
+        )
+
+    def _once(self, request: Request, handle: Handler[_T], patience: Patience) -> _T:
+        wait_s = max(1.0, min(self.stall_s, patience.left_s))
+        with self._pool.link() as link:
+            kept = link.used
+            try:
+                response = self._converse(link, request, wait_s)
+            except (ConnectionError, http.client.BadStatusLine) as cause:
+                if not kept:
+                    raise Interrupted(_said(cause, wait_s)) from cause
+                # The server closed a connection that lay idle: that is no failure yet.
+                link.close()
+                response = self._converse_or_interrupt(link, request, wait_s)
+            except (OSError, http.client.HTTPException) as cause:
+                raise Interrupted(_said(cause, wait_s)) from cause
+            try:
+                taken = handle(response, patience)
+            except (OSError, http.client.HTTPException) as cause:
+                raise Interrupted(_said(cause, wait_s)) from cause
+            if response.length == 0:
+                response.read()  # tells http.client that the connection is free again
+            if not response.isclosed():
+                link.close()
+            return taken
+
+    def _converse_or_interrupt(
+        self, link: Link, request: Request, wait_s: float
+    ) -> http.client.HTTPResponse:
+        try:
+            return self._converse(link, request, wait_s)
+        except (OSError, http.client.HTTPException) as cause:
+            raise Interrupted(_said(cause, wait_s)) from cause
+
+    @staticmethod
+    def _converse(link: Link, request: Request, wait_s: float) -> http.client.HTTPResponse:
+        link.patience(wait_s)
+        headers = {
+            "host": request.address.authority,
+            "accept-encoding": "identity",
+            "user-agent": "oglib",
+            **request.headers,
+        }
+        has_body = request.method in ("PUT", "POST")
+        if has_body:
+            headers["content-length"] = str(len(request.body))
+        link.putrequest(
+            request.method, request.address.target, skip_host=True, skip_accept_encoding=True
+        )
+        for name, value in headers.items():
+            link.putheader(name, value)
+        link.endheaders()
+        if has_body and len(request.body):
+            try:
+                link.send(request.body)
+            except (BrokenPipeError, ConnectionResetError) as cut:
+                # A server that refuses does so before it has read everything: hear it out.
+                try:
+                    return link.getresponse()
+                except (OSError, http.client.HTTPException):
+                    raise cut from None
+        return link.getresponse()
+
+    def call(
+        self,
+        method: str,
+        address: HttpAddress,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | memoryview = b"",
+        limit_bytes: int = _ERROR_BODY_BYTES,
+    ) -> Answer:
+        """One small exchange: the answer of a 2xx status, at most ``limit_bytes`` of it."""
+        request = Request(method, address, headers or {}, body)
+
+        def take(response: http.client.HTTPResponse, patience: Patience) -> Answer:
+            refuse_unless(response, address, patience, (200, 201, 202, 204))
+            whole = read_body(response, address, patience, limit_bytes)
+            return Answer(response.status, _lower(response), whole)
+
+        return self.exchange(lambda: request, take, work_bytes=len(body) + limit_bytes)
+
+
+def pieces(response: http.client.HTTPResponse, patience: Patience) -> Callable[[], bytes]:
+    """A reader that gives what arrived, never waits to fill a buffer, and so sees a stall."""
+
+    def next_piece() -> bytes:
+        piece = response.read1(_PIECE_BYTES)
+        if piece:
+            patience.progress()
+            if patience.left_s <= 0:
+                raise Interrupted("the data only trickles in")
+        return piece
+
+    return next_piece
+
+
+def read_body(
+    response: http.client.HTTPResponse, address: HttpAddress, patience: Patience, limit_bytes: int
+) -> bytes:
+    """The whole body, which must be as long as announced and within the limit."""
+    announced = response.length
+    if announced is not None and announced > limit_bytes:
+        raise too_long(address, limit_bytes)
+    next_piece = pieces(response, patience)
+    body = bytearray()
+    while piece := next_piece():
+        body += piece
+        if len(body) > limit_bytes:
+            raise too_long(address, limit_bytes)
+        if len(body) == announced:
+            break
+    if announced is not None and len(body) != announced:
+        raise Interrupted(f"the connection ended after {len(body)} of {announced} bytes")
+    return bytes(body)
+
+
+def too_long(address: HttpAddress, limit_bytes: int) -> TransferError:
+    return TransferError(
+        f"{address} is longer than the {limit_bytes} bytes that are allowed here.",
+        hint="Check that the address names the right file.",
+    )
+
+
+def refuse_unless(
+    response: http.client.HTTPResponse,
+    address: HttpAddress,
+    patience: Patience,
+    accepted: tuple[int, ...],
+) -> None:
+    """Raise the error that fits any other status; a busy server's is ``Interrupted``."""
+    status = response.status
+    if status in accepted:
+        return
+    told = _told(response, address, patience)
+    if status in _BUSY:
+        raise Interrupted(
+            told[0] or f"the server answered {status} {response.reason}",
+            retry_after_s=_seconds(response.headers.get("Retry-After", "")),
+        )
+    message, hint, code = told
+    if message:
+        text = f"The repository at {address.authority} refused: {message}"
+        raise StatusError(text, status=status, hint=hint, code=code)
+    where = f" to {response.headers['Location']}" if response.headers.get("Location") else ""
+    raise StatusError(
+        f"{address} was answered with {status} {response.reason}{where}.",
+        status=status,
+        hint="Check the name and that the address leads to an ogLive repository.",
+        code=OgErr.NOTFOUND if status in (404, 410) else OgErr.REPO,
+    )
+
+
+def _told(
+    response: http.client.HTTPResponse, address: HttpAddress, patience: Patience
+) -> tuple[str, str, OgErr]:
+    """What ogrepo says about an error in its JSON body; empty where it is another server."""
+    nothing = ("", "", OgErr.REPO)
+    if response.headers.get_content_type() != "application/json":
+        return nothing
+    try:
+        error = json.loads(read_body(response, address, patience, _ERROR_BODY_BYTES))["error"]
+        words = [" ".join(str(error.get(key, "")).split())[:500] for key in ("message", "hint")]
+        return words[0], words[1], OgErr(error["code"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, TransferError):
+        return nothing
+    except (http.client.HTTPException, Interrupted):
+        return nothing
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
+
+
+def _lower(response: http.client.HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.getheaders()}
+
+
+def _said(cause: BaseException, wait_s: float) -> str:
+    if isinstance(cause, TimeoutError):
+        return f"nothing came for {wait_s:g} s"
+    if isinstance(cause, http.client.IncompleteRead):
+        return "the connection ended in the middle"
+    if isinstance(cause, http.client.BadStatusLine) or not str(cause):
+        return "the server closed the connection without an answer"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror[0].lower() + cause.strerror[1:]
+    return f"the answer makes no sense ({cause})"

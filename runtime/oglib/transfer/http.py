@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading from a web server: byte ranges of an image, and small files whole.
+
+``HttpSource`` has the shape of the image reader's frame source. It trusts nothing that the
+server says: a range must come back as that range, of that length, of the same file as before.
+Whether the bytes are the right ones is decided by whoever holds their digests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from oglib.errors import OgErr, TransferError
+from oglib.transfer.address import HttpAddress, parse_address
+from oglib.transfer.client import (
+    DEADLINE_S,
+    STALL_S,
+    HttpClient,
+    Interrupted,
+    Request,
+    pieces,
+    read_body,
+    refuse_unless,
+    too_long,
+)
+from oglib.transfer.patience import Patience
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_EMPTY_RANGE = re.compile(r"bytes \*/0")
+_STEP_BYTES = 4 << 20
+
+
+class HttpSource:
+    """A file on a web server, read by ranges from any number of threads.
+
+    Opening asks for the first byte, which proves that the server can do ranges and tells the
+    size. ``expected_size`` is checked at once where it is known.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        expected_size: int | None = None,
+        stall_s: float = STALL_S,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._address = parse_address(url)
+        self._client = HttpClient(self._address, stall_s=stall_s, deadline_s=deadline_s)
+        self._etag = ""
+        try:
+            self.size_bytes = self._measure()
+            if expected_size is not None and self.size_bytes != expected_size:
+                raise TransferError(
+                    f"{self._address} has {self.size_bytes} bytes instead of {expected_size}.",
+                    hint="The file on the server is incomplete or another version; "
+                    "check it there with `ogrepo verify`.",
+                    code=OgErr.IMAGE,
+                )
+        except BaseException:
+            self._client.close()
+            raise
+
+    def describe(self) -> str:
+        return str(self._address)
+
+    def close(self) -> None:
+        """Close all connections; reads in other threads fail at once."""
+        self._client.close()
+
+    def __enter__(self) -> HttpSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes from ``offset``, or ``TransferError``."""
+        if length < 0 or offset < 0 or offset + length > self.size_bytes:
+            raise TransferError(
+                f"{self._address} ends at byte {self.size_bytes}, but bytes "
+                f"{offset} to {offset + length} were asked for.",
+                hint="The frame table does not belong to this image; fetch both again.",
+                code=OgErr.IMAGE,
+            )
+        got: list[bytes] = []
+        have = 0
+
+        def make() -> Request:
+            first = offset + have
+            headers = {"range": f"bytes={first}-{offset + length - 1}"}
+            if self._etag:
+                # Unlike If-Range this never makes the server send the whole file instead.
+                headers["if-match"] = self._etag
+            return Request("GET", self._address, headers)
+
+        def take(response: http.client.HTTPResponse, patience: Patience) -> None:
+            nonlocal have
+            self._check_range(response, patience, offset + have, offset + length)
+            next_piece = pieces(response, patience)
+            while have < length and (piece := next_piece()):
+                got.append(piece)
+                have += len(piece)
+            if have < length:
+                raise Interrupted(f"the connection ended at byte {offset + have}")
+
+        if length:
+            self._client.exchange(make, take, work_bytes=length)
+        return got[0] if len(got) == 1 else b"".join(got)
+
+    def _measure(self) -> int:
+        request = Request("GET", self._address, {"range": "bytes=0-0"})
+
+        def take(response: http.client.HTTPResponse, patience: Patience) -> int:
+            answered = response.headers.get("Content-Range", "")
+            if response.status == 416 and _EMPTY_RANGE.fullmatch(answered):
+                return 0
+            size = self._check_range(response, patience, 0, 1)
+            self._etag = _strong(response.headers.get("ETag", ""))
+            read_body(response, self._address, patience, 1)
+            return size
+
+        return self._client.exchange(lambda: request, take)
+
+    def _check_range(
+        self, response: http.client.HTTPResponse, patience: Patience, start: int, stop: int
+    ) -> int:
+        """The size of the whole file, when the answer is the range asked for and nothing else."""
+        if response.status == 412:
+            raise self._changed()
+        refuse_unless(response, self._address, patience, (200, 206))
+        if response.status == 200:
+            raise TransferError(
+                f"{self._address} was answered with a whole file or page instead of a range.",
+                hint="Check the address; the web server must support byte ranges.",
+            )
+        answered = response.headers.get("Content-Range", "")
+        match = _CONTENT_RANGE.fullmatch(answered)
+        encoding = response.headers.get("Content-Encoding", "identity")
+        wrong = (
+            match is None
+            or (int(match[1]), int(match[2]) + 1) != (start, stop)
+            or response.length != stop - start
+            or encoding != "identity"
+        )
+        if wrong or match is None:
+            raise TransferError(
+                f"{self._address} was asked for bytes {start} to {stop - 1} and answered with "
+                f"'{answered[:80]}', length {response.length}, encoding {encoding[:40]}.",
+                hint="The web server or a proxy before it does not do byte ranges properly.",
+            )
+        same = _strong(response.headers.get("ETag", "")) == self._etag
+        size = int(match[3])
+        if (self._etag and not same) or size != getattr(self, "size_bytes", size):
+            raise self._changed()
+        return size
+
+    def _changed(self) -> TransferError:
+        return TransferError(
+            f"{self._address} was replaced on the server while it was being read.",
+            hint="Run the same command again; it takes the new version.",
+            code=OgErr.IMAGE,
+        )
+
+
+def _strong(etag: str) -> str:
+    """An entity tag that promises equal bytes; weak ones promise nothing of use here."""
+    return "" if etag.startswith("W/") else etag
+
+
+def fetch(
+    url: str,
+    *,
+    limit_bytes: int,
+    stall_s: float = STALL_S,
+    deadline_s: float = DEADLINE_S,
+) -> bytes:
+    """A small file whole, in memory: manifests, signatures, layouts. Never a web page."""
+    address = parse_address(url)
+    client = HttpClient(address, stall_s=stall_s, deadline_s=deadline_s)
+    try:
+        return fetch_with(client, address, limit_bytes=limit_bytes)
+    finally:
+        client.close()
+
+
+def fetch_with(
+    client: HttpClient, address: HttpAddress, *, limit_bytes: int, accept: str = "*/*"
+) -> bytes:
+    """``fetch`` over connections that are kept."""
+    request = Request("GET", address, {"accept": accept})
+
+    def take(response: http.client.HTTPResponse, patience: Patience) -> bytes:
+        refuse_unless(response, address, patience, (200,))
+        if response.headers.get_content_type() == "text/html":
+            raise TransferError(
+                f"{address} was answered with a web page instead of a file.",
+                hint="Check the address; a proxy or login page may stand in between.",
+            )
+        return read_body(response, address, patience, limit_bytes)
+
+    return client.exchange(lambda: request, take, work_bytes=limit_bytes)
+
+
+def download(
+    url: str,
+    path: Path,
+    *,
+    limit_bytes: int,
+    expected_size: int | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+    stall_s: float = STALL_S,
+    deadline_s: float = DEADLINE_S,
+) -> int:
+    """Bring a file to ``path``, which appears only when it is complete; returns its size.
+
+    It is written beside as ``.part``, flushed, then renamed. What it contains is for the
+    caller to verify.
+    """
+    part = path.with_name(path.name + ".part")
+    source = HttpSource(url, expected_size=expected_size, stall_s=stall_s, deadline_s=deadline_s)
+    with source:
+        if source.size_bytes > limit_bytes:
+            raise too_long(parse_address(url), limit_bytes)
+        try:
+            with part.open("wb") as file:
+                for offset in range(0, source.size_bytes, _STEP_BYTES):
+                    step = source.read(offset, min(_STEP_BYTES, source.size_bytes - offset))
+                    file.write(step)
+                    if on_bytes is not None:
+                        on_bytes(len(step))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
+    _sync_directory(path.parent)
+    return source.size_bytes
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sending a captured image to the repository, with bounded memory and without losing a piece.
+
+``HttpUploadSink`` has the shape of the image writer's sink. The stream goes out in pieces that
+say where they belong, each held until the repository has it, so a cut or a restart of the
+server in between costs one piece and not the capture. The token is read from a file that is
+this user's alone, travels in one header, and stands in no message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from oglib.errors import OgError, TransferError
+from oglib.settings import UPLOAD_TOKEN
+from oglib.transfer.address import HttpAddress, parse_address
+from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient
+
+_PIECE_BYTES = 8 << 20
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*", re.ASCII)
+_TOKEN_FILE_BYTES = 4096
+_ASK_EVERY_S = 0.5
+_VERIFY_QUIET_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedImage:
+    """What the repository made of an upload."""
+
+    name: str
+    version: int
+
+
+def read_token(path: Path = UPLOAD_TOKEN) -> str:
+    """The upload token from its file, which only its owner, this user, may read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise TransferError(
+            f"The upload token {path} cannot be read: {error.strerror}.",
+            hint="Get one with `ogrepo token NAME --dir DIR` on the repository and put it there "
+            "with mode 0600.",
+        ) from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) & 0o077:
+            raise TransferError(
+                f"The upload token {path} may be read by others.",
+                hint=f"Run `chmod 0600 {path}`, better with a new token.",
+            )
+        if status.st_uid != os.geteuid():
+            raise TransferError(
+                f"The upload token {path} belongs to another user.",
+                hint="Put it there as the user who captures.",
+            )
+        token = file.read(_TOKEN_FILE_BYTES).decode("ascii", "replace").strip()
+    if not _TOKEN.fullmatch(token):
+        raise TransferError(
+            f"{path} does not hold an upload token.",
+            hint="It must hold the one line that `ogrepo token` printed.",
+        )
+    return token
+
+
+class HttpUploadSink:
+    """One image on its way to the repository at ``base_url``.
+
+    Opening asks the repository, so a bad token or a full disk is known before a capture
+    begins. After ``finish`` the result is in ``published``.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        name: str,
+        token: str,
+        *,
+        stall_s: float = STALL_S,
+        deadline_s: float = DEADLINE_S,
+        piece_bytes: int = _PIECE_BYTES,
+    ) -> None:
+        base = parse_address(base_url)
+        self.published: PublishedImage | None = None
+        self._client = HttpClient(base, stall_s=stall_s, deadline_s=deadline_s)
+        self._authorization = {"authorization": f"Bearer {token}"}
+        self._piece_bytes = piece_bytes
+        self._pending = bytearray()
+        self._sent_bytes = 0
+        self._over = False
+        try:
+            told = self._ask("POST", base.below("api", "uploads"), {"name": name})
+            upload_id = told.get("upload")
+            if not isinstance(upload_id, str) or not upload_id.isalnum():
+                raise TransferError(
+                    f"{base} did not open an upload.",
+                    hint="Check that the address leads to an ogLive repository.",
+                )
+        except BaseException:
+            self._client.close()
+            raise
+        self._upload = base.below("api", "uploads", upload_id)
+
+    def describe(self) -> str:
+        return str(self._upload)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes of the image; returns when at most one piece is unsent."""
+        view = memoryview(data)
+        while view:
+            room = self._piece_bytes - len(self._pending)
+            self._pending += view[:room]
+            view = view[room:]
+            if len(self._pending) == self._piece_bytes:
+                self._flush()
+
+    def finish(self, frames_path: Path, manifest_bytes: bytes) -> None:
+        """Send the rest and have it verified, signed and published there."""
+        self._flush()
+        with frames_path.open("rb") as file:
+            start = 0
+            while piece := file.read(self._piece_bytes):
+                self._put("frames", start, piece)
+                start += len(piece)
+        self._put("manifest", 0, manifest_bytes)
+        self.published = self._commit()
+        self._over = True
+        self._client.close()
+
+    def abort(self) -> None:
+        """Give the upload up; what the repository got of it is dropped. Never raises."""
+        if self._over:
+            return
+        self._over = True
+        # Otherwise the repository drops it by itself after an hour.
+        with contextlib.suppress(OgError):
+            self._client.deadline_s = min(self._client.deadline_s, 5.0)
+            self._client.call("DELETE", self._upload, headers=self._authorization)
+        self._client.close()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._put("image", self._sent_bytes, self._pending)
+            self._sent_bytes += len(self._pending)
+            self._pending = bytearray()
+
+    def _put(self, kind: str, start: int, piece: bytes | bytearray) -> None:
+        end = start + len(piece)
+        answer = self._client.call(
+            "PUT",
+            self._upload.below(kind),
+            headers={**self._authorization, "content-range": f"bytes {start}-{end - 1}/*"},
+            body=memoryview(piece),
+        )
+        have = _object(answer.body, self._upload).get("size_bytes")
+        if have != end:
+            raise TransferError(
+                f"{self._upload} holds {have} bytes of the {kind} where {end} were sent.",
+                hint="Another capture may use the same token; get a new one and capture again.",
+            )
+
+    def _commit(self) -> PublishedImage:
+        """Ask until the verification there has ended; it may take minutes, but must go on."""
+        address = self._upload.below("commit")
+        seen, moved = -1, time.monotonic()
+        while True:
+            told = self._ask("POST", address, {}, prefer="respond-async")
+            name, version = told.get("name"), told.get("version")
+            if told.get("state") == "published" and isinstance(version, int):
+                return PublishedImage(str(name), version)
+            done = told.get("done_bytes")
+            if isinstance(done, int) and done != seen:
+                seen, moved = done, time.monotonic()
+            if time.monotonic() - moved > _VERIFY_QUIET_S:
+                raise TransferError(
+                    f"The repository does not get on with verifying {self._upload}.",
+                    hint="Look at the log of ogrepo there.",
+                )
+            time.sleep(_ASK_EVERY_S)
+
+    def _ask(
+        self, method: str, address: HttpAddress, question: dict[str, str], prefer: str = ""
+    ) -> dict[str, object]:
+        headers = {**self._authorization, "content-type": "application/json"}
+        if prefer:
+            headers["prefer"] = prefer
+        body = json.dumps(question).encode()
+        answer = self._client.call(method, address, headers=headers, body=body)
+        return _object(answer.body, address)
+
+
+def _object(body: bytes, address: HttpAddress) -> dict[str, object]:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise TransferError(
+            f"{address} did not answer as a repository does.",
+            hint="Check that the address leads to an ogLive repository.",
+        )
+    return told

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``ogrepo VERB``: arguments to calls, results to text or JSON. No decision is made here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oglib.errors import OgErr, OgError, UsageError
+from oglib.image.manifest import PublicKey, generate_keypair, load_public_keys
+from oglib.progress import for_stream, human_bytes
+from ogrepo.folder import Folder, checked_name, locked, make_folder, open_folder, write_whole
+from ogrepo.server import serve
+from ogrepo.store import Published, find, names, published
+from ogrepo.tokens import load_secret, make_token
+from ogrepo.verify import verify_published
+
+_PORT = 8080
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line as a namespace that has ``run``, or an exit with usage and status 2."""
+    parser = argparse.ArgumentParser(
+        prog="ogrepo", description="Keep images in a folder and serve them to PCs over HTTP."
+    )
+    parser.add_argument("--json", action="store_true", help="results and errors as JSON")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    keygen = verbs.add_parser("keygen", help="make a repository with its signing key")
+    keygen.add_argument("--dir", type=Path, required=True, metavar="DIR")
+    keygen.add_argument("--comment", default="", help="who signs, for people")
+    keygen.set_defaults(run=_keygen)
+
+    token = verbs.add_parser("token", help="print a token that lets a PC upload one image")
+    token.add_argument("name", metavar="NAME")
+    token.add_argument("--dir", type=Path, required=True, metavar="DIR")
+    token.set_defaults(run=_token)
+
+    server = verbs.add_parser("serve", help="serve a repository until Ctrl-C")
+    server.add_argument("dir", type=Path, metavar="DIR")
+    server.add_argument("--bind", default="0.0.0.0", metavar="IP", help="default: all")  # noqa: S104
+    server.add_argument("--port", type=int, default=_PORT, help=f"default {_PORT}; 0 = any free")
+    server.set_defaults(run=_serve)
+
+    listing = verbs.add_parser("list", help="the images of a repository")
+    listing.add_argument("dir", type=Path, metavar="DIR")
+    listing.set_defaults(run=_list)
+
+    verify = verbs.add_parser("verify", help="prove images against their digests and signature")
+    verify.add_argument("dir", type=Path, metavar="DIR")
+    verify.add_argument("name", nargs="?", metavar="NAME", help="default: every image")
+    verify.set_defaults(run=_verify)
+
+    for verb in (keygen, token, listing, verify, server):
+        verb.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+    return parser.parse_args(argv)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run what ``parse`` understood."""
+    return int(arguments.run(arguments))
+
+
+def _plain(text: str) -> str:
+    """Text that came from a PC, without what would steer a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _keygen(arguments: argparse.Namespace) -> int:
+    comment = arguments.comment
+    if not comment.isprintable() or not comment.isascii():
+        raise UsageError("A key's comment is printable ASCII text.")
+    folder = make_folder(arguments.dir)
+    with locked(folder, "image.key", what="The signing key"):
+        if folder.image_key.exists():
+            raise OgError(
+                f"{folder.root} has a signing key already.",
+                hint=f"To replace it, move {folder.image_key} away first and keep "
+                f"{folder.keys}/image.pub under another name until no PC needs it.",
+                code=OgErr.LOCKED,
+            )
+        private, public = generate_keypair()
+        private.save(folder.image_key)
+        line = type(public)(public.raw, comment).to_line()
+        write_whole(folder.keys / "image.pub", line.encode())
+    if arguments.json:
+        print(json.dumps({"key_id": public.key_id, "public_key": str(folder.keys / "image.pub")}))
+    else:
+        print(f"{folder.keys / 'image.pub'} (key {public.key_id})")
+    return 0
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    folder = open_folder(arguments.dir)
+    token = make_token(load_secret(folder), checked_name(arguments.name))
+    print(json.dumps({"token": token}) if arguments.json else token)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    serve(open_folder(arguments.dir), arguments.bind, arguments.port)
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    folder = open_folder(arguments.dir)
+    images = published(folder)
+    if arguments.json:
+        print(json.dumps({"images": [image.as_dict() for image in images]}, indent=2))
+        return 0
+    head = ("NAME", "VERSION", "SYSTEM", "FILESYSTEM", "SIZE", "NEEDS", "CAPTURED", "KEY")
+    rows = [head, *(_columns(image) for image in images)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    complete = {image.name for image in images}
+    for name in names(folder):
+        if name not in complete:
+            print(f"ogrepo: {_plain(name)} is incomplete and not offered.", file=sys.stderr)
+    return 0
+
+
+def _columns(image: Published) -> tuple[str, ...]:
+    manifest = image.manifest
+    return (
+        manifest.name,
+        str(manifest.version),
+        _plain(manifest.source.os) or "-",
+        _plain(manifest.filesystem),
+        human_bytes(manifest.image_size_bytes),
+        human_bytes(manifest.device_size_bytes),
+        _plain(manifest.created[:16]),
+        image.key_id or "unsigned",
+    )
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    """Judge every image, also after one was bad; the exit code is that of the last bad one."""
+    folder = open_folder(arguments.dir)
+    keys = load_public_keys(folder.keys)
+    wanted = [checked_name(arguments.name)] if arguments.name else names(folder)
+    worst = 0
+    results: list[dict[str, object]] = []
+    for name in wanted:
+        try:
+            results.append(_verify_one(folder, name, keys, quiet=arguments.json))
+        except OgError as error:
+            worst = int(error.code)
+            results.append({"image": name, **error.as_dict()})
+            if not arguments.json:
+                print(f"{_plain(name)}: DAMAGED: {_plain(str(error))}")
+    if arguments.json:
+        print(json.dumps({"images": results}, indent=2))
+    elif not wanted:
+        print(f"{folder.root} holds no image.")
+    return worst
+
+
+def _verify_one(
+    folder: Folder, name: str, keys: list[PublicKey], *, quiet: bool
+) -> dict[str, object]:
+    proof = verify_published(
+        find(folder, checked_name(name), keys), keys, for_stream(sys.stderr, as_json=quiet)
+    )
+    if not quiet:
+        print(
+            f"{name}: good: version {proof.version}, {proof.frames} frames, "
+            f"{human_bytes(proof.content_bytes)} of content, signed by {proof.signed_by}"
+        )
+    return proof.as_dict()

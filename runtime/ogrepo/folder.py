@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The repository's folder: where things are, and the few file operations that must not tear.
+
+``images/`` holds what is published, ``keys/`` the public keys, ``private/`` (0700, never
+served) the signing key, the token secret and uploads under way. Anything else that a site puts
+in (``boot/``, ``oglive/``, ``layouts/``) is served as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
+from oglib.image.manifest import check_name
+
+_PRIVATE = ("uploads", "locks", "burnt", "versions")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that was found to be a repository; made by ``open_folder`` or ``make_folder``."""
+
+    root: Path
+
+    @property
+    def images(self) -> Path:
+        return self.root / "images"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def private(self) -> Path:
+        return self.root / "private"
+
+    @property
+    def image_key(self) -> Path:
+        return self.private / "image.key"
+
+    @property
+    def uploads(self) -> Path:
+        return self.private / "uploads"
+
+    def image_file(self, name: str, suffix: str) -> Path:
+        """``images/NAME.img`` and what stands beside it; ``suffix`` begins with ``.img``."""
+        *above, leaf = checked_name(name).split("/")
+        return self.images.joinpath(*above, leaf + suffix)
+
+    def record(self, kind: str, name: str) -> Path:
+        """A small private file about one image or token."""
+        return self.private / kind / quote(name, safe="")
+
+
+def checked_name(name: str) -> str:
+    """An image name that fits this folder: no part of its path looks like an image's file."""
+    if any(".img" in part for part in check_name(name).split("/")):
+        raise UsageError(
+            f"The name {name!r} holds '.img', which is put behind a name here.",
+            hint="Give the name alone, as in debian-13.",
+        )
+    return name
+
+
+def open_folder(path: Path) -> Folder:
+    """The repository at ``path``; raises when it is not one or when its secrets lie open."""
+    folder = Folder(path.resolve())
+    if not folder.images.is_dir() or not folder.private.is_dir():
+        raise NotFoundError(
+            f"{path} is not a repository: it has no images/ and private/ folder.",
+            hint=f"Make one with `ogrepo keygen --dir {path}`.",
+        )
+    if stat.S_IMODE(folder.private.stat().st_mode) & 0o077:
+        raise OgError(
+            f"{folder.private} can be read by other users of this machine.",
+            hint=f"Run `chmod 0700 {folder.private}`; if it lay open, make a new key.",
+        )
+    if not os.access(folder.private, os.W_OK | os.X_OK):
+        raise WriteError(
+            f"{folder.private} cannot be written by this user.",
+            hint="Run ogrepo as the user who owns the repository.",
+        )
+    _make_inside(folder)
+    if folder.images.stat().st_dev != folder.uploads.stat().st_dev:
+        raise OgError(
+            f"{folder.images} and {folder.private} are on different filesystems.",
+            hint="Images are published by renaming; put both on one filesystem.",
+        )
+    return folder
+
+
+def make_folder(path: Path) -> Folder:
+    """Make ``path`` a repository where it is not one yet."""
+    folder = Folder(path.resolve())
+    try:
+        folder.images.mkdir(parents=True, exist_ok=True)
+        folder.keys.mkdir(exist_ok=True)
+        folder.private.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f"The repository {path} cannot be made: {error.strerror}.",
+            hint="Choose a folder that this user may write.",
+        ) from error
+    return open_folder(path)
+
+
+def _make_inside(folder: Folder) -> None:
+    for part in _PRIVATE:
+        (folder.private / part).mkdir(mode=0o700, exist_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a small file that is afterwards there whole or not at all, also after a crash."""
+    part = path.with_name(f".{path.name}.part")
+    with contextlib.suppress(FileNotFoundError):
+        part.unlink()
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync(path.parent)
+
+
+@contextmanager
+def locked(folder: Folder, name: str, *, what: str) -> Iterator[None]:
+    """Hold the kernel's lock of this name; it vanishes with the process that holds it."""
+    path = folder.record("locks", name)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OgError(
+                f"{what} is in use by another ogrepo process.",
+                hint="Wait until it has ended, then try again.",
+                code=OgErr.LOCKED,
+            ) from None
+        yield

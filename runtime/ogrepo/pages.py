@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person sees who opens the repository in a browser.
+
+Pure: data in, HTML out. Every text is escaped, for titles and host names come from PCs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from urllib.parse import quote
+
+from oglib.progress import human_bytes
+from ogrepo.store import Published
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #888; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 3rem auto; padding: 0 1rem }
+h1 { font-size: 1.4rem; font-weight: 600 } a { color: inherit }
+table { border-collapse: collapse; width: 100% }
+th { text-align: left; font-weight: 500; color: var(--soft); font-size: .85rem }
+th, td { padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line) }
+td { vertical-align: top } .n { text-align: right; font-variant-numeric: tabular-nums }
+small, .none { color: var(--soft) } nav { margin-bottom: 2rem } li { margin: .2rem 0 }
+""".strip()
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body><h1>{escape(title)}</h1>\n{body}</body></html>\n"
+    )
+
+
+def image_list(images: Sequence[Published]) -> str:
+    """The table of images."""
+    rows = "".join(_row(image) for image in images)
+    head = (
+        "<tr><th>Image<th class=n>Version<th>System<th class=n>Size"
+        "<th class=n>Needs<th>Captured<th>Signed</tr>"
+    )
+    table = f"<table><thead>{head}</thead><tbody>\n{rows}</tbody></table>\n"
+    empty = "<p class=none>No image has been published here yet.</p>\n"
+    nav = '<nav><small><a href="/">repository</a> · <a href="?format=json">JSON</a></small></nav>'
+    return _page("Images", nav + (table if images else empty))
+
+
+def _row(image: Published) -> str:
+    manifest = image.manifest
+    link = f"/images/{quote(manifest.name)}.img"
+    title = f"<br><small>{escape(manifest.title)}</small>" if manifest.title else ""
+    host = f"<br><small>{escape(manifest.source.hostname)}</small>"
+    system = escape(manifest.source.os) or "&ndash;"
+    signed = f"<code>{escape(image.key_id)}</code>" if image.key_id else "<b>no</b>"
+    return (
+        f'<tr><td><a href="{escape(link)}.json">{escape(manifest.name)}</a>{title}'
+        f"<td class=n>{manifest.version}"
+        f"<td>{system}{host}<br><small>{escape(manifest.filesystem)}</small>"
+        f'<td class=n><a href="{escape(link)}">{human_bytes(manifest.image_size_bytes)}</a>'
+        f"<td class=n>{human_bytes(manifest.device_size_bytes)}"
+        f"<td>{escape(manifest.created[:16].replace('T', ' '))}"
+        f"<td><small>{signed}</small></tr>\n"
+    )
+
+
+def folder_list(path: str, entries: Iterable[tuple[str, bool]]) -> str:
+    """A plain folder; ``path`` is shown, ``entries`` are names and whether they are folders."""
+    above = '<li><a href="../">..</a>' if path else ""
+    items = "".join(
+        f'<li><a href="{escape(quote(name))}{"/" * is_folder}">{escape(name)}</a>{"/" * is_folder}'
+        for name, is_folder in entries
+    )
+    return _page(f"/{path}" if path else "ogLive repository", f"<ul>{above}{items}</ul>\n")

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is published: list it, and bring a new version in without ever showing half of one.
+
+The manifest is what makes an image visible. It goes first when an old version is put aside and
+comes last when a new one is placed, each behind a flush of the folder. A publication that was
+cut is finished by doing it again: every step sees whether it was done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.image.manifest import Manifest, PublicKey, load_public_keys, verify_signature
+from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+
+IMAGE = ".img"
+FRAMES = ".img.frames"
+MANIFEST = ".img.json"
+SIGNATURE = ".img.json.sig"
+OLDER = (".img.sum", ".img.full.sum", ".img.info")
+PLACED = (IMAGE, FRAMES, *OLDER, SIGNATURE, MANIFEST)  # in this order, the manifest last
+_TORRENT = ".img.torrent"
+_ASIDE = ".ant"
+_MANIFEST_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An image as it stands in the folder; ``key_id`` is empty when no key of ours signed it."""
+
+    manifest: Manifest
+    manifest_bytes: bytes
+    signature: bytes
+    key_id: str
+    image: Path
+    frames: Path
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    def as_dict(self) -> dict[str, object]:
+        """One entry of the JSON listing."""
+        manifest = self.manifest
+        return {
+            "name": manifest.name,
+            "version": manifest.version,
+            "title": manifest.title,
+            "comment": manifest.comment,
+            "os": manifest.source.os,
+            "hostname": manifest.source.hostname,
+            "filesystem": manifest.filesystem,
+            "created": manifest.created,
+            "size_bytes": manifest.image_size_bytes,
+            "required_bytes": manifest.device_size_bytes,
+            "used_bytes": manifest.used_blocks * manifest.block_size,
+            "key_id": self.key_id,
+        }
+
+
+def find(folder: Folder, name: str, keys: list[PublicKey]) -> Published:
+    """The published image of this name; raises when it is absent or its files do not agree."""
+    manifest_path = folder.image_file(name, MANIFEST)
+    try:
+        with manifest_path.open("rb") as file:
+            raw = file.read(_MANIFEST_BYTES + 1)
+    except OSError:
+        raise NotFoundError(
+            f"There is no image named {name} in {folder.root}.",
+            hint=f"`ogrepo list {folder.root}` shows what is there.",
+        ) from None
+    manifest = Manifest.from_bytes(raw)
+    image, frames = folder.image_file(name, IMAGE), folder.image_file(name, FRAMES)
+    if manifest.name != name:
+        raise ImageError(f"{manifest_path} is the manifest of {manifest.name}, not of {name}.")
+    if not frames.is_file() or not image.is_file():
+        raise ImageError(f"{manifest_path} has no image or no frame table beside it.")
+    if image.stat().st_size != manifest.image_size_bytes:
+        raise ImageError(f"{image} has not the size that its manifest says.")
+    signature, key_id = b"", ""
+    with contextlib.suppress(FileNotFoundError):
+        signature = folder.image_file(name, SIGNATURE).read_bytes()
+    if signature:
+        with contextlib.suppress(ImageError):
+            key_id = verify_signature(raw, signature, keys)
+    return Published(manifest, raw, signature, key_id, image, frames)
+
+
+def names(folder: Folder) -> list[str]:
+    """The names under which there is a manifest, complete or not."""
+    tail = len(MANIFEST)
+    found = folder.images.rglob(f"*{MANIFEST}")
+    return sorted(str(path.relative_to(folder.images))[:-tail] for path in found)
+
+
+def published(folder: Folder) -> list[Published]:
+    """Every complete image, by name. What is not complete is not an image."""
+    keys = load_public_keys(folder.keys)
+    complete = []
+    for name in names(folder):
+        with contextlib.suppress(OgError):
+            complete.append(find(folder, checked_name(name), keys))
+    return complete
+
+
+def next_version(folder: Folder, name: str) -> int:
+    """A number above every one that this name ever had here, remembered before it is used."""
+    record = folder.record("versions", name)
+    known = [0]
+    with contextlib.suppress(FileNotFoundError):
+        known.append(int(record.read_text(encoding="ascii")))
+    for suffix in (MANIFEST, MANIFEST + _ASIDE):
+        with contextlib.suppress(OSError, OgError):
+            raw = folder.image_file(name, suffix).read_bytes()
+            known.append(Manifest.from_bytes(raw).version)
+    version = max(known) + 1
+    write_whole(record, f"{version}\n".encode())
+    return version
+
+
+def staged_file(staged: Path, suffix: str) -> Path:
+    """Where an upload keeps the file that will be ``NAME`` + ``suffix``."""
+    return staged / suffix.lstrip(".")
+
+
+def place(folder: Folder, name: str, staged: Path) -> None:
+    """Publish the files in ``staged``, all of which are there or were placed by an earlier try.
+
+    The version before stays as the set of files ending in ``.ant``.
+    """
+    target = folder.image_file(name, MANIFEST)
+    if not staged_file(staged, MANIFEST).exists():
+        return  # placed already: the manifest is the last to leave
+    with locked(folder, name, what=f"The image {name}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _put_aside(folder, name, staged)
+        for suffix in PLACED:
+            if suffix == MANIFEST:
+                sync(target.parent)
+            waiting = staged_file(staged, suffix)
+            if waiting.exists():
+                waiting.replace(folder.image_file(name, suffix))
+        sync(target.parent)
+
+
+def _put_aside(folder: Folder, name: str, staged: Path) -> None:
+    current = (MANIFEST, SIGNATURE, _TORRENT, *OLDER, FRAMES, IMAGE)
+    if folder.image_file(name, MANIFEST).exists():
+        for suffix in current:
+            folder.image_file(name, suffix + _ASIDE).unlink(missing_ok=True)
+    for suffix in current:
+        path = folder.image_file(name, suffix)
+        # A file that is no longer staged was placed by an earlier try: it is the new one.
+        placed = suffix != _TORRENT and not staged_file(staged, suffix).exists()
+        if path.exists() and not placed:
+            path.replace(folder.image_file(name, suffix + _ASIDE))
+        if suffix == MANIFEST:
+            sync(path.parent)
+    sync(folder.image_file(name, IMAGE).parent)

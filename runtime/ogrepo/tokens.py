@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Upload tokens: one image, one hour, one use.
+
+A token says which name it is for and until when, and carries an HMAC-SHA256 over that, so the
+repository need not remember the tokens it gave out, only those that were used. It travels in
+the Authorization header alone and is never logged.
+
+Layout: ``og1~NAME~EXPIRY~NONCE~MAC`` with the expiry in seconds since 1970 and nonce and MAC
+in hex; every character is one that a bearer token may have (RFC 6750, section 2.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from oglib.errors import OgErr, OgError
+from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+
+LIFETIME_S = 3600
+_SECRET_BYTES = 32
+_TOKEN = re.compile(
+    r"og1~([A-Za-z0-9._/-]{1,200})~([1-9][0-9]{0,11})~([0-9a-f]{32})~([0-9a-f]{64})", re.ASCII
+)
+_HINT = "Get a new one with `ogrepo token NAME --dir DIR` on the repository."
+
+
+class TokenError(OgError):
+    """The token does not allow this."""
+
+    code = OgErr.REPO
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a genuine token allows."""
+
+    name: str
+    expires: int
+    nonce: str
+
+
+def load_secret(folder: Folder) -> bytes:
+    """The secret behind all tokens of this repository, made when there is none yet."""
+    path = folder.private / "token.secret"
+    if not path.exists():
+        with locked(folder, "token.secret", what="The token secret"):
+            if not path.exists():
+                write_whole(path, secrets.token_bytes(_SECRET_BYTES), mode=0o600)
+    secret = path.read_bytes()
+    if len(secret) != _SECRET_BYTES or stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise OgError(
+            f"{path} is damaged or can be read by others.",
+            hint="Delete it; a new one is made, and tokens given out before become void.",
+        )
+    return secret
+
+
+def _mac(secret: bytes, name: str, expires: str, nonce: str) -> str:
+    text = f"ogrepo upload token 1\n{name}\n{expires}\n{nonce}\n"
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def make_token(
+    secret: bytes, name: str, *, now: float | None = None, lifetime_s: int = LIFETIME_S
+) -> str:
+    """A token that allows to publish one image under this name."""
+    expires = str(int(time.time() if now is None else now) + lifetime_s)
+    nonce = secrets.token_hex(16)
+    return f"og1~{checked_name(name)}~{expires}~{nonce}~{_mac(secret, name, expires, nonce)}"
+
+
+def read_token(secret: bytes, text: str) -> Grant:
+    """What the token allows, when it is genuine; whether it is still fresh is asked apart."""
+    match = _TOKEN.fullmatch(text)
+    if match is None:
+        raise TokenError("The upload token is malformed.", hint=_HINT)
+    name, expires, nonce, mac = match.groups()
+    if not hmac.compare_digest(_mac(secret, name, expires, nonce), mac):
+        raise TokenError("The upload token is not one of this repository.", hint=_HINT)
+    return Grant(name, int(expires), nonce)
+
+
+def check_unused(folder: Folder, grant: Grant, now: float) -> None:
+    """Raise when the token's hour is over or when an image was published with it already."""
+    if now >= grant.expires:
+        raise TokenError("The upload token has expired.", hint=_HINT)
+    if _burnt(folder, grant).exists():
+        raise TokenError("The upload token was used already.", hint=_HINT)
+
+
+def burn(folder: Folder, grant: Grant) -> None:
+    """Use the token up; the second to try fails, whatever happens between."""
+    path = _burnt(folder, grant)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise TokenError("The upload token was used already.", hint=_HINT) from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(f"{grant.expires}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+    sync(path.parent)
+
+
+def forget_old_burns(folder: Folder, now: float) -> None:
+    """An expired token is refused anyway, so its record may go."""
+    for path in (folder.private / "burnt").iterdir():
+        text = path.read_text(encoding="ascii", errors="replace").strip()
+        if text.isdigit() and int(text) < now:
+            path.unlink(missing_ok=True)
+
+
+def _burnt(folder: Folder, grant: Grant) -> Path:
+    return folder.record("burnt", grant.nonce)

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Uploads under way: their state on disk, and the steps from received to published.
+
+One folder per upload below ``private/uploads``. What was received survives a restart of the
+server, so a PC continues; a publication that was cut is finished at the next start. No HTTP
+here, and everything may block: the server calls it from threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from oglib.errors import ImageError, NotFoundError, OgErr, OgError
+from oglib.image.manifest import Manifest, PrivateKey, sign
+from oglib.progress import Progress
+from ogrepo.folder import Folder, sync, write_whole
+from ogrepo.legacy import checksums, info_line
+from ogrepo.store import (
+    FRAMES,
+    IMAGE,
+    MANIFEST,
+    OLDER,
+    SIGNATURE,
+    next_version,
+    place,
+    staged_file,
+)
+from ogrepo.tokens import Grant, burn, forget_old_burns
+from ogrepo.verify import verify_files
+
+IDLE_S = 3600.0
+_STATE = "upload.json"
+_RECEIVED_MANIFEST = "manifest"
+
+
+class State(StrEnum):
+    """Where an upload is. Only the last three are final; ``VERIFYING`` is never on disk."""
+
+    RECEIVING = "receiving"
+    VERIFYING = "verifying"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Upload:
+    """One upload; mutable, and changed only by ``Uploads`` and its commit."""
+
+    id: str
+    grant: Grant
+    state: State = State.RECEIVING
+    version: int = 0
+    error: dict[str, object] = field(default_factory=dict)
+
+
+class Uploads:
+    """All uploads of one repository, in memory and on disk."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._all: dict[str, Upload] = {}
+
+    def start(self, now: float | None = None) -> list[str]:
+        """Read what an earlier server left, finish cut publications, drop what is too old.
+
+        Returns one sentence for each thing done, for the log.
+        """
+        done = []
+        for path in sorted(self._folder.uploads.iterdir()):
+            upload = _load(path)
+            if upload is None:
+                shutil.rmtree(path, ignore_errors=True)
+                done.append(f"Removed {path.name}, which is no upload.")
+                continue
+            if upload.state is State.PUBLISHING:
+                place(self._folder, upload.grant.name, path)
+                upload.state = State.PUBLISHED
+                self._save(upload)
+                done.append(f"Finished publishing {upload.grant.name} version {upload.version}.")
+            self._all[upload.id] = upload
+        return done + self.expire(now)
+
+    def expire(self, now: float | None = None) -> list[str]:
+        """Drop uploads that nobody touched for an hour."""
+        moment = time.time() if now is None else now
+        forget_old_burns(self._folder, moment)
+        done = []
+        for upload in self.list():
+            busy = upload.state in (State.VERIFYING, State.PUBLISHING)
+            if not busy and moment - self._touched(upload) > IDLE_S:
+                if upload.state is State.RECEIVING:
+                    done.append(f"Dropped an upload of {upload.grant.name} that had stopped.")
+                self.drop(upload)
+        return done
+
+    def list(self) -> list[Upload]:
+        with self._lock:
+            return list(self._all.values())
+
+    def path(self, upload: Upload) -> Path:
+        return self._folder.uploads / upload.id
+
+    def file(self, upload: Upload, kind: str) -> Path:
+        """Where the bytes of ``image``, ``frames`` or ``manifest`` are gathered."""
+        if kind == _RECEIVED_MANIFEST:
+            return self.path(upload) / _RECEIVED_MANIFEST
+        return staged_file(self.path(upload), {"image": IMAGE, "frames": FRAMES}[kind])
+
+    def received(self, upload: Upload) -> dict[str, int]:
+        """How much of each file is here, as ``KIND_bytes``."""
+        sizes = {}
+        for kind in ("image", "frames", _RECEIVED_MANIFEST):
+            with contextlib.suppress(FileNotFoundError):
+                sizes[f"{kind}_bytes"] = self.file(upload, kind).stat().st_size
+        return sizes
+
+    def open(self, grant: Grant) -> Upload:
+        """A new upload; one that the same token opened before is given up for it."""
+        for other in self.list():
+            if other.grant.nonce == grant.nonce:
+                if other.state in (State.VERIFYING, State.PUBLISHING):
+                    raise OgError(
+                        f"An upload of {grant.name} with this token is being verified.",
+                        hint="Wait for its result.",
+                        code=OgErr.LOCKED,
+                    )
+                self.drop(other)
+        upload = Upload(secrets.token_hex(16), grant)
+        self.path(upload).mkdir(mode=0o700)
+        self._save(upload)
+        with self._lock:
+            self._all[upload.id] = upload
+        return upload
+
+    def get(self, upload_id: str, grant: Grant) -> Upload:
+        """The upload with this id, for the token that opened it and no other."""
+        with self._lock:
+            upload = self._all.get(upload_id)
+        if upload is None or upload.grant.nonce != grant.nonce:
+            raise NotFoundError(
+                "There is no such upload here, or no longer.",
+                hint="Begin the capture again.",
+                code=OgErr.REPO,
+            )
+        return upload
+
+    def drop(self, upload: Upload) -> None:
+        """Forget an upload and what it brought."""
+        with self._lock:
+            self._all.pop(upload.id, None)
+        shutil.rmtree(self.path(upload), ignore_errors=True)
+
+    def commit(self, upload: Upload, progress: Progress) -> None:
+        """Verify, number, sign and publish; ends in ``PUBLISHED``, or raises.
+
+        A damaged upload is ``FAILED`` and its bytes are dropped; after any other error the
+        commit may be tried again.
+        """
+        try:
+            if upload.state is not State.PUBLISHING:  # else only the placing failed last time
+                self._prepare(upload, progress)
+        except ImageError as error:
+            upload.error = error.as_dict()
+            upload.state = State.FAILED
+            for path in self.path(upload).iterdir():
+                if path.name != _STATE:
+                    path.unlink(missing_ok=True)
+            self._save(upload)
+            raise
+        except BaseException:
+            upload.state = State.RECEIVING
+            raise
+        place(self._folder, upload.grant.name, self.path(upload))
+        upload.state = State.PUBLISHED
+        self._save(upload)
+
+    def _prepare(self, upload: Upload, progress: Progress) -> None:
+        """Everything up to the point of no return, which is the state ``PUBLISHING`` on disk."""
+        upload.state = State.VERIFYING
+        staged = self.path(upload)
+        key = PrivateKey.load(self._folder.image_key)
+        manifest = self._received_manifest(upload)
+        image = self.file(upload, "image")
+        with ThreadPoolExecutor(1) as beside:
+            sums = beside.submit(checksums, image) if image.exists() else None
+            verify_files(manifest, image, self.file(upload, "frames"), progress)
+        if sums is None:
+            raise ImageError("The upload holds no image.", hint="Capture again.")
+        texts = (*(f"{digest}\n" for digest in sums.result()), info_line(manifest))
+        for suffix, text in zip(OLDER, texts, strict=True):
+            write_whole(staged_file(staged, suffix), text.encode())
+        version = next_version(self._folder, upload.grant.name)
+        signed = replace(manifest, version=version, key_id=key.public.key_id).to_bytes()
+        Manifest.from_bytes(signed)
+        write_whole(staged_file(staged, SIGNATURE), sign(signed, key))
+        write_whole(staged_file(staged, MANIFEST), signed)
+        for suffix in (IMAGE, FRAMES):
+            staged_file(staged, suffix).chmod(0o644)
+            sync(staged_file(staged, suffix))
+        sync(staged)
+        burn(self._folder, upload.grant)
+        upload.version = version
+        upload.state = State.PUBLISHING
+        self._save(upload)
+
+    def _received_manifest(self, upload: Upload) -> Manifest:
+        try:
+            raw = self.file(upload, _RECEIVED_MANIFEST).read_bytes()
+        except FileNotFoundError:
+            raise ImageError("The upload holds no manifest.", hint="Capture again.") from None
+        manifest = Manifest.from_bytes(raw)
+        if manifest.name != upload.grant.name:
+            raise ImageError(
+                f"The upload's manifest is for {manifest.name}, its token for {upload.grant.name}.",
+                hint="Get a token for the name under which you capture.",
+            )
+        return manifest
+
+    def _touched(self, upload: Upload) -> float:
+        times = [0.0]
+        with contextlib.suppress(OSError):
+            times += [path.stat().st_mtime for path in self.path(upload).iterdir()]
+        return max(times)
+
+    def _save(self, upload: Upload) -> None:
+        write_whole(self.path(upload) / _STATE, json.dumps(asdict(upload)).encode(), mode=0o600)
+
+
+def _load(path: Path) -> Upload | None:
+    try:
+        data = json.loads((path / _STATE).read_bytes())
+        upload = Upload(
+            id=path.name,
+            grant=Grant(**data["grant"]),
+            state=State(data["state"]),
+            version=data["version"],
+            error=data["error"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if upload.state is State.VERIFYING:
+        upload.state = State.RECEIVING  # the server that verified is gone
+    return upload

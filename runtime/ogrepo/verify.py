@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proof of an image's bytes, by the same reader that the PCs use.
+
+Every frame's stored and content digest, the file's digest, header, bitmap, seek table and
+sizes. Who signed is judged for published images only: an upload has no signature yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from oglib.errors import ImageError
+from oglib.image.format import Policy, open_image
+from oglib.image.manifest import Manifest, PublicKey
+from oglib.image.source import FileSource
+from oglib.image.verify import Verified, verify
+from oglib.progress import Progress
+from ogrepo.store import Published
+
+
+def verify_files(manifest: Manifest, image: Path, frames: Path, progress: Progress) -> Verified:
+    """Prove files that came by upload against their manifest; ``ImageError`` when they fail."""
+    return _prove(manifest.to_bytes(), None, (image, frames), (), progress)
+
+
+def verify_published(image: Published, keys: Sequence[PublicKey], progress: Progress) -> Verified:
+    """Prove a published image, its signature included."""
+    if not image.signature:
+        raise ImageError(
+            f"The image {image.name} is not signed.", hint="Upload it again with a token."
+        )
+    return _prove(
+        image.manifest_bytes, image.signature, (image.image, image.frames), keys, progress
+    )
+
+
+def _prove(
+    manifest_bytes: bytes,
+    signature: bytes | None,
+    files: tuple[Path, Path],
+    keys: Sequence[PublicKey],
+    progress: Progress,
+) -> Verified:
+    image, frames = files
+    if not image.is_file() or not frames.is_file():
+        raise ImageError("The image or its frame table is missing.", hint="Capture again.")
+    source = FileSource(image)
+    policy = Policy(unsigned_local=signature is None)
+    try:
+        # The unpacked bitmap stays beside the image: /tmp may be small.
+        opened = open_image(
+            manifest_bytes, signature, frames, source, keys, policy, scratch=image.parent
+        )
+    except BaseException:
+        source.close()
+        raise
+    with opened:
+        return verify(opened, progress=progress)

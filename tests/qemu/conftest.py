@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pytest's side of the harness: options, the covering set, shards, fixtures, kept artefacts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).resolve().parent
+if str(_HERE) not in sys.path:
+    sys.path.insert(0, str(_HERE))
+
+from harness.accel import Accelerator, choose  # noqa: E402
+from harness.captured import Captured, capture  # noqa: E402
+from harness.golden import GoldenDisks  # noqa: E402
+from harness.lan import Lan  # noqa: E402
+from harness.owner import make_work_dir  # noqa: E402
+from harness.paths import TEST_ARTIFACTS, LiveArtifacts  # noqa: E402
+from harness.qemu_argv import Firmware  # noqa: E402
+from harness.ready_state import ReadyState  # noqa: E402
+from harness.room import Room  # noqa: E402
+from harness.selection import Shard, covering_names, pick_shard  # noqa: E402
+from harness.server import Server  # noqa: E402
+from harness.steps import LOG  # noqa: E402
+
+# The first scenario of a session also pays for its fixtures: ready state, golden disks, capture.
+_SCENARIO_LIMIT_S = 2400
+_FAILED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("oglive", "virtual PCs")
+    group.addoption("--shard", default="1/1", metavar="I/N", help="run the I-th of N parts")
+    group.addoption(
+        "--covering", action="store_true", help="of the scenarios only those of covering.toml"
+    )
+    group.addoption("--keep", action="store_true", help="keep the artefacts of good tests too")
+
+
+def _commit() -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(_HERE), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "no commit yet"
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"oglive: commit {_commit()}, shard {config.getoption('--shard')}"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    terminalreporter.write_line(f"commit {_commit()}, shard {config.getoption('--shard')}")
+
+
+def _is_scenario(item: pytest.Item) -> bool:
+    return _HERE in item.path.parents
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if _is_scenario(item) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_SCENARIO_LIMIT_S))
+    chosen = list(items)
+    if config.getoption("--covering"):
+        names = covering_names(_HERE / "covering.toml")
+        chosen = [item for item in chosen if not _is_scenario(item) or item.name in names]
+        unknown = names - {item.name for item in chosen}
+        if unknown and any(_is_scenario(item) for item in items):
+            raise pytest.UsageError(f"covering.toml names no scenario: {', '.join(sorted(unknown))}")
+    shard = Shard.parse(str(config.getoption("--shard")))
+    scenarios = [item for item in chosen if _is_scenario(item)]
+    others = [item for item in chosen if not _is_scenario(item)]
+    names_here = pick_shard([item.name for item in scenarios], shard, _HERE / "covering.toml")
+    kept = {id(item) for item in scenarios if item.name in names_here}
+    kept |= {id(item) for item in others[shard.index - 1 :: shard.count]}
+    dropped = [item for item in items if id(item) not in kept]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if id(item) in kept]
+
+
+# ---- once per session --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def live() -> LiveArtifacts:
+    """The built ogLive of the test profile."""
+    return LiveArtifacts.find("test")
+
+
+@pytest.fixture(scope="session")
+def accel(live: LiveArtifacts) -> Accelerator:
+    return choose(live.folder / "ogvmlinuz")
+
+
+@pytest.fixture(scope="session")
+def lan() -> Iterator[Lan]:
+    lan = Lan()
+    yield lan
+    lan.close()
+
+
+@pytest.fixture(scope="session")
+def work_dir() -> Iterator[Path]:
+    path = make_work_dir()
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def session_logs() -> Path:
+    """Where servers and shared machines write; the last session's is replaced."""
+    path = TEST_ARTIFACTS / "session"
+    if path.exists():
+        shutil.rmtree(path)
+    path.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(
+    lan: Lan, work_dir: Path, session_logs: Path, accel: Accelerator, live: LiveArtifacts
+) -> Iterator[Server]:
+    server = Server(lan, work_dir / "repository", session_logs / "server", accel.timeouts)
+    server.prepare(live, LiveArtifacts.find("default"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ready(
+    lan: Lan, server: Server, accel: Accelerator, live: LiveArtifacts, session_logs: Path
+) -> ReadyState:
+    return ReadyState(lan, server, accel, live, session_logs)
+
+
+@pytest.fixture(scope="session")
+def golden(lan: Lan, accel: Accelerator, session_logs: Path) -> GoldenDisks:
+    return GoldenDisks(lan, accel, session_logs)
+
+
+@pytest.fixture(scope="session")
+def session_room(
+    lan: Lan, accel: Accelerator, server: Server, ready: ReadyState,
+    work_dir: Path, session_logs: Path,
+) -> Iterator[Room]:  # fmt: skip
+    room = Room(
+        lan, accel, server, ready, disk_dir=work_dir / "session", log_dir=session_logs / "capture"
+    )
+    yield room
+    room.close()
+
+
+@pytest.fixture(scope="session")
+def debian_bios(session_room: Room, golden: GoldenDisks) -> Captured:
+    """The BIOS golden Debian, captured into the repository as ``debian-bios``."""
+    return capture(session_room, golden.get(Firmware.BIOS), "debian-bios")
+
+
+@pytest.fixture(scope="session")
+def debian_uefi(session_room: Room, golden: GoldenDisks) -> Captured:
+    """The UEFI golden Debian, captured into the repository as ``debian-uefi``."""
+    return capture(session_room, golden.get(Firmware.UEFI), "debian-uefi")
+
+
+# ---- once per scenario -------------------------------------------------------------------------
+
+
+@pytest.fixture()
+def room(
+    request: pytest.FixtureRequest, lan: Lan, accel: Accelerator, server: Server,
+    ready: ReadyState, work_dir: Path, session_logs: Path,
+) -> Iterator[Room]:  # fmt: skip
+    """The scenario's room; after a failure its logs and pictures stay, and it says where."""
+    log_dir = TEST_ARTIFACTS / request.node.name
+    if log_dir.exists():
+        shutil.rmtree(log_dir)
+    log_dir.mkdir(parents=True)
+    LOG.into(log_dir / "steps.log")
+    disk_dir = work_dir / request.node.name
+    room = Room(lan, accel, server, ready, disk_dir=disk_dir, log_dir=log_dir)
+    try:
+        yield room
+    finally:
+        failed = request.node.stash.get(_FAILED, False)
+        if failed:
+            room.take_pictures()
+        room.close()
+        LOG.into(None)
+        if failed:
+            shutil.copytree(session_logs, log_dir / "session")
+            print(f"\nlogs and pictures: {log_dir}", file=sys.stderr)
+        elif not request.config.getoption("--keep"):
+            shutil.rmtree(log_dir)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    if report.failed and call.when in ("setup", "call"):
+        item.stash[_FAILED] = True
+    return report  # type: ignore[return-value]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Raw sparse disks on the host: making, describing to QEMU, and looking at from outside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.paths import HASH_STEP_BYTES
+from harness.process import run
+
+SECTOR_BYTES = 512
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A raw file that a machine sees as a virtio disk; the limit slows its writes."""
+
+    path: Path
+    serial: str
+    read_only: bool = False
+    write_limit_bytes_s: int = 0
+
+    @classmethod
+    def empty(cls, path: Path, size_bytes: int, serial: str) -> Disk:
+        """A new, all-zero disk."""
+        with path.open("xb") as stream:
+            stream.truncate(size_bytes)
+        return cls(path, serial)
+
+    def copy(self, path: Path) -> Disk:
+        """A second disk with the same content, still sparse."""
+        run(["cp", "--sparse=always", "--reflink=auto", "--", str(self.path), str(path)])
+        return replace(self, path=path, read_only=False, write_limit_bytes_s=0)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def digest(self) -> str:
+        """sha256 of the whole content (holes read as zeros)."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as stream:
+            while block := stream.read(HASH_STEP_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def read(self, offset: int, length: int) -> bytes:
+        with self.path.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read(length)
+
+    def partition(self, number: int) -> Partition:
+        """Where a partition lies, as the table on the disk says."""
+        table = json.loads(run(["sfdisk", "--json", str(self.path)]))["partitiontable"]
+        sector = int(table.get("sectorsize", SECTOR_BYTES))
+        for row in table["partitions"]:
+            if row["node"] == f"{self.path}{number}" or row["node"] == f"{self.path}p{number}":
+                return Partition(int(row["start"]) * sector, int(row["size"]) * sector)
+        raise HarnessError(f"{self.path} has no partition {number}")
+
+    def filesystem(self, number: int) -> dict[str, str]:
+        """What blkid says of a partition's content: TYPE, UUID, LABEL …"""
+        place = self.partition(number)
+        out = run(
+            ["blkid", "--probe", "--output", "export", f"--offset={place.start_bytes}",
+             f"--size={place.size_bytes}", str(self.path)]
+        )  # fmt: skip
+        return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def ext4_bytes(self, number: int) -> int:
+        """How large the ext4 filesystem on a partition is, by its own superblock."""
+        superblock = self.read(self.partition(number).start_bytes + 1024, 1024)
+        low = int.from_bytes(superblock[0x4:0x8], "little")
+        log_size = int.from_bytes(superblock[0x18:0x1C], "little")
+        high = int.from_bytes(superblock[0x150:0x154], "little")
+        return (low | high << 32) * (1024 << log_size)
+
+    def nodes(self) -> list[dict[str, object]]:
+        """QEMU block nodes, lowest first; the last one is what the device gets."""
+        file: dict[str, object] = {
+            "driver": "file",
+            "node-name": f"{self.serial}-file",
+            "filename": str(self.path),
+            "read-only": self.read_only,
+            "discard": "unmap",
+            # A killed QEMU keeps what the guest wrote (the host's page cache does); the host
+            # itself is not cut off in these scenarios, so its own flushes only cost time.
+            "cache": {"direct": False, "no-flush": True},
+        }
+        raw: dict[str, object] = {
+            "driver": "raw",
+            "node-name": self.serial,
+            "file": f"{self.serial}-file",
+            "read-only": self.read_only,
+            "discard": "unmap",
+            "detect-zeroes": "off" if self.read_only else "unmap",
+        }
+        if not self.write_limit_bytes_s:
+            return [file, raw]
+        raw["node-name"] = f"{self.serial}-raw"
+        throttle: dict[str, object] = {
+            "driver": "throttle",
+            "node-name": self.serial,
+            "throttle-group": f"{self.serial}-limit",
+            "file": f"{self.serial}-raw",
+        }
+        return [file, raw, throttle]
+
+    def objects(self) -> list[dict[str, object]]:
+        """QEMU objects the nodes refer to."""
+        if not self.write_limit_bytes_s:
+            return []
+        limits = {"bps-write": self.write_limit_bytes_s}
+        return [{"qom-type": "throttle-group", "id": f"{self.serial}-limit", "limits": limits}]
+
+    def device(self, boot_index: int | None = None) -> dict[str, object]:
+        """The virtio disk as the guest sees it."""
+        device: dict[str, object] = {
+            "driver": "virtio-blk-pci",
+            "id": f"dev-{self.serial}",
+            "drive": self.serial,
+            "serial": self.serial,
+        }
+        if boot_index is not None:
+            device["bootindex"] = boot_index
+        return device
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition's place on its disk, in bytes."""
+
+    start_bytes: int
+    size_bytes: int

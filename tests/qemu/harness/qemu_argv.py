@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a virtual PC consists of, as data, and QEMU's argument list for it. Starts nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from harness.accel import Accelerator
+from harness.disks import Disk
+
+OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+
+class Firmware(StrEnum):
+    """What the PC starts with."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The parts of a PC that a saved state depends on."""
+
+    firmware: Firmware
+    mac: str
+    memory_mib: int = 1024
+    cores: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FromNetwork:
+    """Boot from the network card, and from nothing else first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromDisk:
+    """Boot from the first disk; the network card is taken out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromKernel:
+    """Boot a kernel handed to QEMU (building the golden disks only); no network card."""
+
+    kernel: Path
+    initrd: Path
+    command_line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Continue a saved machine that had booted from the network, read from this descriptor."""
+
+    descriptor: int
+
+
+Boot = FromNetwork | FromDisk | FromKernel | Resume
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Where this start of a machine is connected on the host."""
+
+    run_dir: Path
+    log_dir: Path
+    tap: str
+    vars_copy: Path
+
+    @property
+    def console(self) -> Path:
+        return self.run_dir / "console"
+
+    @property
+    def firmware_log(self) -> Path:
+        return self.run_dir / "firmware"
+
+    @property
+    def monitor(self) -> Path:
+        return self.run_dir / "qmp"
+
+
+def _socket(name: str, path: Path, log: Path) -> list[str]:
+    """QEMU connects to our listening socket, so that nothing said is missed."""
+    return ["-chardev", f"socket,id={name},path={path},logfile={log},logappend=on"]
+
+
+def _network_card(shape: Shape, tap: str) -> list[str]:
+    card: dict[str, object] = {
+        "driver": "virtio-net-pci",
+        "id": "nic0",
+        "netdev": "net0",
+        "mac": shape.mac,
+        "bootindex": 0,
+    }
+    if shape.firmware is Firmware.UEFI:
+        # Without an option ROM OVMF uses its own PXE (with iPXE's in the card, a second TFTP
+        # download arrives truncated).
+        card["romfile"] = ""
+    netdev = f"tap,id=net0,ifname={tap},script=no,downscript=no"
+    return ["-netdev", netdev, "-device", json.dumps(card)]
+
+
+def machine_argv(
+    shape: Shape, accel: Accelerator, boot: Boot, disks: Sequence[Disk], wiring: Wiring
+) -> list[str]:
+    """The whole argument list of one start."""
+    uefi = shape.firmware is Firmware.UEFI
+    argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
+    argv += ["-machine", "q35" if uefi else "pc", "-accel", accel.option, "-cpu", accel.cpu]
+    argv += ["-smp", str(shape.cores), "-m", str(shape.memory_mib), "-rtc", "base=utc"]
+    argv += ["-no-reboot", "-boot", "strict=on", "-device", "VGA", "-device", "virtio-rng-pci"]
+    if uefi:
+        argv += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}"]
+        argv += ["-drive", f"if=pflash,unit=1,format=raw,file={wiring.vars_copy}"]
+    argv += _socket("console", wiring.console, wiring.log_dir / "serial.log")
+    argv += ["-serial", "chardev:console"]
+    # SeaBIOS tells its boot decisions on this port.
+    argv += _socket("firmware", wiring.firmware_log, wiring.log_dir / "firmware.log")
+    argv += ["-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
+    argv += ["-qmp", f"unix:{wiring.monitor}"]
+    match boot:
+        case FromNetwork():
+            argv += _network_card(shape, wiring.tap)
+        case Resume():
+            argv += _network_card(shape, wiring.tap)
+            argv += ["-incoming", "defer"]
+        case FromKernel(kernel, initrd, command_line):
+            argv += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", command_line]
+        case FromDisk():
+            pass
+    for index, disk in enumerate(disks):
+        for item in disk.objects():
+            argv += ["-object", json.dumps(item)]
+        for node in disk.nodes():
+            argv += ["-blockdev", json.dumps(node)]
+        first = index if isinstance(boot, FromDisk) else None
+        argv += ["-device", json.dumps(disk.device(first))]
+    return argv

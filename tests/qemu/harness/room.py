@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scenario is given: PCs of the test room, disks for them, and the server they boot from."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.accel import Accelerator
+from harness.disks import MIB, Disk
+from harness.errors import HarnessError
+from harness.inventory import Pc
+from harness.lan import Lan
+from harness.machine import Machine
+from harness.ready_state import ReadyState
+from harness.server import Server
+from harness.steps import LOG
+
+
+class Room:
+    """One scenario's view of the segment; everything it made is closed at its end."""
+
+    def __init__(
+        self,
+        lan: Lan,
+        accel: Accelerator,
+        server: Server,
+        ready: ReadyState,
+        *,
+        disk_dir: Path,
+        log_dir: Path,
+    ) -> None:
+        self.lan = lan
+        self.accel = accel
+        self.server = server
+        self.log_dir = log_dir
+        self._ready = ready
+        self._disk_dir = disk_dir
+        self._machines: list[Machine] = []
+        self._made: list[Path] = []
+        self._stack = ExitStack()
+
+    def empty_disk(self, serial: str, size_mib: int, *, write_limit_mib_s: int = 0) -> Disk:
+        """A new disk, all zeros."""
+        path = self._new_path(serial)
+        empty = Disk.empty(path, size_mib * MIB, serial)
+        return Disk(empty.path, serial, write_limit_bytes_s=write_limit_mib_s * MIB)
+
+    def snapshot(self, disk: Disk) -> Disk:
+        """A second disk with what the first holds at this moment."""
+        return disk.copy(self._new_path(f"{disk.serial}-copy"))
+
+    def _new_path(self, stem: str) -> Path:
+        self._disk_dir.mkdir(parents=True, exist_ok=True)
+        path = self._disk_dir / f"{stem}.raw"
+        if path.exists():
+            raise HarnessError(f"two disks of one scenario are called {stem}")
+        self._made.append(path)
+        return path
+
+    def pc(self, pc: Pc, *disks: Disk, memory_mib: int = 1024) -> Machine:
+        """A switched-off PC with these disks."""
+        return self._keep(
+            Machine(
+                self.lan, self.accel, pc.shape(memory_mib), self.log_dir / pc.name, disks,
+                name=pc.name,
+            )
+        )  # fmt: skip
+
+    def ready_pc(self, *disks: Disk) -> Machine:
+        """A PC that has already booted ogLive from the network, with these disks plugged in."""
+        machine = self._keep(self._ready.resume(self.log_dir / "pc01"))
+        for disk in disks:
+            machine.plug(disk)
+        return machine
+
+    def _keep(self, machine: Machine) -> Machine:
+        self._machines.append(machine)
+        self._stack.callback(machine.kill)
+        return machine
+
+    def take_pictures(self) -> None:
+        """After a failure: what each running machine shows."""
+        for machine in self._machines:
+            if machine.is_on:
+                try:
+                    machine.running.screen.dump(machine.log_dir / "failed.png")
+                except HarnessError as error:
+                    LOG.say(f"no picture of {machine.name}: {error}")
+
+    def close(self) -> None:
+        self._stack.close()
+        for path in self._made:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The repository server of the segment: ogrepo and dnsmasq in the LAN's namespace.
+
+It lays out the repository folder as a site would (keys, layouts, artefacts, netboot files, site
+overlay) with the project's own commands, and answers what was asked of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import accesslog, cpio, frames
+from harness.accesslog import Request
+from harness.clock import Deadline, Timeouts, poll
+from harness.disks import SECTOR_BYTES
+from harness.inventory import HTTP_PORT, inventory_text
+from harness.lan import SERVER_IP, Lan
+from harness.paths import LiveArtifacts, cache_dir, digest_of, program
+from harness.process import Background, run
+from harness.steps import LOG
+
+LAYOUTS: Mapping[str, object] = {
+    "bios": {
+        "table": "msdos",
+        "partitions": [
+            {"type": "LINUX", "size": "rest", "active": True},
+            {"type": "LINUX-SWAP", "size": "256MiB"},
+        ],
+    },
+    "uefi": {
+        "table": "gpt",
+        "partitions": [
+            {"type": "EFI", "size": "256MiB"},
+            {"type": "LINUX", "size": "rest"},
+            {"type": "LINUX-SWAP", "size": "256MiB"},
+        ],
+    },
+}
+_ARTIFACT_NAMES = ("ogvmlinuz", "oginitrd.img", "ogclient.sqfs", "ogclient.erofs", "manifest.json",
+                   "SHA256SUMS")  # fmt: skip
+
+
+def test_keys() -> Path:
+    """The image key pair of this host's tests: kept, so that a saved ready state knows it."""
+    folder = cache_dir("test-keys")
+    if not (folder / "keys" / "image.pub").exists():
+        run([program("ogrepo"), "keygen", "--dir", str(folder)])
+    return folder
+
+
+class Server:
+    """One repository folder and the two processes that serve it."""
+
+    url = f"http://{SERVER_IP}" if HTTP_PORT == 80 else f"http://{SERVER_IP}:{HTTP_PORT}"
+
+    def __init__(self, lan: Lan, folder: Path, log_dir: Path, timeouts: Timeouts) -> None:
+        self.root = folder
+        self.log_dir = log_dir
+        self._lan = lan
+        self._timeouts = timeouts
+        self._processes: list[Background] = []
+        log_dir.mkdir(parents=True, exist_ok=True)
+
+    # ---- the folder --------------------------------------------------------------------------
+
+    def prepare(self, *artifacts: LiveArtifacts) -> None:
+        """Fill the folder; afterwards it can be started."""
+        shutil.copytree(test_keys(), self.root)
+        self.root.chmod(0o755)
+        layouts = self.root / "layouts"
+        layouts.mkdir(exist_ok=True)
+        for name, layout in LAYOUTS.items():
+            (layouts / f"{name}.json").write_text(json.dumps(layout, indent=2) + "\n", "ascii")
+        for one in artifacts:
+            self._add_live(one)
+        (self.root / "oglive").mkdir(exist_ok=True)
+        (self.root / "oglive" / "site.cpio").write_bytes(self.site_overlay())
+        inventory = self.root.parent / "inventory.toml"
+        inventory.write_text(inventory_text(), "utf-8")
+        run([program("ognetboot"), "render", str(inventory), str(self.netboot), "--test"])
+
+    def _add_live(self, live: LiveArtifacts) -> None:
+        """Hard links: the repository serves no link that leads out of its folder."""
+        name = "oglive" if live.profile == "default" else f"oglive-{live.profile}"
+        target = self.root / name / "current"
+        target.mkdir(parents=True)
+        for file in _ARTIFACT_NAMES:
+            source = live.folder / file
+            if source.exists():
+                try:
+                    os.link(source, target / file)
+                except OSError:  # another filesystem
+                    shutil.copyfile(source, target / file)
+
+    def site_overlay(self) -> bytes:
+        """site.cpio: the repository's public key, where ogLive looks for it."""
+        return cpio.archive(
+            {
+                f"site/etc/oglive/keys/{key.name}": key.read_bytes()
+                for key in sorted((self.root / "keys").glob("*.pub"))
+            }
+        )
+
+    @property
+    def netboot(self) -> Path:
+        return self.root / "netboot"
+
+    def boot_digest(self) -> str:
+        """Changes with anything that a PC receives before it is ready, artefacts apart."""
+        parts = [digest_of(path) for path in sorted(self.netboot.glob("ipxe/*.ipxe"))]
+        return "-".join([*parts, digest_of(self.root / "oglive" / "site.cpio")])
+
+    # ---- running -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start both servers and wait until they answer."""
+        ogrepo = [program("ogrepo"), "serve", str(self.root), "--bind", SERVER_IP]
+        self._spawn("ogrepo", [*ogrepo, "--port", str(HTTP_PORT)])
+        leases = self.log_dir / "leases"
+        dnsmasq = ["dnsmasq", "--keep-in-foreground", "--user=root", "--log-facility=-"]
+        dnsmasq += ["--pid-file=", f"--dhcp-leasefile={leases}"]
+        self._spawn("dnsmasq", [*dnsmasq, f"--conf-file={self.netboot / 'dnsmasq.conf'}"])
+        deadline = Deadline(self._timeouts.server_up, "the servers answer")
+        self._lan.call(lambda: poll(self._http_answers, deadline))
+        poll(self._dnsmasq_started, deadline)
+
+    def _spawn(self, name: str, argv: list[str]) -> None:
+        log = self.log_dir / f"{name}.log"
+        self._processes.append(Background(name, self._lan.inside(argv), log))
+
+    def _http_answers(self) -> bool | None:
+        for process in self._processes:
+            process.require_alive()
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return True if probe.connect_ex((SERVER_IP, HTTP_PORT)) == 0 else None
+
+    def _dnsmasq_started(self) -> bool | None:
+        dnsmasq = self._processes[-1]
+        dnsmasq.require_alive()
+        return True if "started" in dnsmasq.log_text() else None
+
+    def stop(self) -> None:
+        while self._processes:
+            self._processes.pop().stop()
+
+    # ---- what a scenario asks of it ----------------------------------------------------------
+
+    def token(self, name: str) -> str:
+        """A one-image upload token."""
+        out = run([program("ogrepo"), "token", name, "--dir", str(self.root)])
+        return out.strip().splitlines()[-1]
+
+    def image(self, name: str) -> Path:
+        return self.root / "images" / f"{name}.img"
+
+    def manifest(self, name: str) -> dict[str, object]:
+        loaded = json.loads(self.image(name).with_name(f"{name}.img.json").read_bytes())
+        assert isinstance(loaded, dict)
+        return loaded
+
+    def required_bytes(self, name: str) -> int:
+        """What a target must have for this image, as its manifest says."""
+        size = self.manifest(name)["device_size_bytes"]
+        assert isinstance(size, int)
+        assert size % SECTOR_BYTES == 0
+        return size
+
+    def frames(self, name: str) -> list[tuple[int, int]]:
+        """Every frame's place in the image file, as [first, end)."""
+        return frames.spans(self.image(name).with_name(f"{name}.img.frames"))
+
+    def requests(self) -> list[Request]:
+        """Everything asked over HTTP so far."""
+        return accesslog.parse((self.log_dir / "ogrepo.log").read_text("utf-8", "replace"))
+
+    def image_reads(self, name: str, client: str = "") -> list[Request]:
+        """The answered reads of an image's body."""
+        return accesslog.served(self.requests(), f"/images/{name}.img", client)
+
+    @contextmanager
+    def flipped_bit(self, name: str, offset: int) -> Iterator[None]:
+        """Within this block the stored image has one bit wrong at this byte."""
+        LOG.say(f"one bit of {name}.img is flipped at byte {offset}")
+        path = self.image(name)
+        self._flip(path, offset)
+        try:
+            yield
+        finally:
+            self._flip(path, offset)
+
+    @staticmethod
+    def _flip(path: Path, offset: int) -> None:
+        with path.open("r+b") as stream:
+            stream.seek(offset)
+            value = stream.read(1)[0]
+            stream.seek(offset)
+            stream.write(bytes([value ^ 0x10]))
