@@ -22,12 +22,14 @@ def say(text: str) -> None:
 
 
 def run(
-    argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None,
+    stdin_file: Path = Path(os.devnull),
 ) -> None:
     """Runs argv with the terminal's output; `env` is added to a clean environment."""
-    _checked(argv, subprocess.run(
-        [os.fspath(a) for a in argv], cwd=cwd, env=_environment(env), stdin=subprocess.DEVNULL
-    ))
+    with stdin_file.open("rb") as stdin:
+        _checked(argv, subprocess.run(
+            [os.fspath(a) for a in argv], cwd=cwd, env=_environment(env), stdin=stdin
+        ))
 
 
 def output(argv: Sequence[str | Path], *, cwd: Path | None = None) -> str:

@@ -48,7 +48,8 @@ def name(text: str) -> str:
     """A name that may stand in a file name, a label and a kernel argument."""
     if not _NAME.fullmatch(text) or len(text) > 64:
         raise ValueError(
-            f"{text!r} is not a name: letters, digits, `.`, `_`, `-`, at most 64, a letter or digit first"
+            f"{text!r} is not a name: letters, digits, `.`, `_`, `-`, at most 64, "
+            "a letter or digit first"
         )
     return text
 
@@ -97,9 +98,8 @@ def subnet(text: str) -> IPv4Network:
 def host_port(text: str) -> str:
     """`HOST` or `HOST:PORT`, the host being an IPv4 address or a DNS name."""
     host, colon, port = text.partition(":")
-    if colon:
-        if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
-            raise ValueError(f"{text!r} is not HOST or HOST:PORT")
+    if colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} is not HOST or HOST:PORT")
     if not host or len(host) > 253 or not all(_HOST_LABEL.fullmatch(p) for p in host.split(".")):
         raise ValueError(f"{text!r} is not HOST or HOST:PORT")
     return text
@@ -123,8 +123,8 @@ def directory(text: str) -> PurePosixPath:
 def title(text: str) -> str:
     """What a person reads in a menu, as firmware can draw it: one line of printable ASCII.
 
-    Accents are dropped (Informática → Informatica): text consoles of firmware have no common code page.
-    What iPXE would take for syntax is refused, for it has no quoting.
+    Accents are dropped (Informática → Informatica): text consoles of firmware have no common code
+    page. What iPXE would take for syntax is refused, for it has no quoting.
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     if not plain.isascii() or not plain.isprintable():

@@ -86,7 +86,7 @@ def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:
     except ValueError as error:
         raise NetbootError(
             f"OUT: {error}, and dnsmasq would misread it",
-            hint="choose a plain path, or set `tftp_root` in [server] to where the tree will be served",
+            hint="choose a plain path, or set `tftp_root` in [server] to where it will be served",
         ) from None
 
 

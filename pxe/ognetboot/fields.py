@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads one TOML table key by key and says exactly where something is wrong.
 
-It owns the sentence "FILE: [TABLE] KEY ..." and nothing of what the keys mean. Whoever reads a table
-calls `finish()` at the end, which refuses every key nobody asked for: a mistyped key is an error,
-never a silent default.
+It owns the sentence "FILE: [TABLE] KEY ..." and nothing of what the keys mean. Whoever reads a
+table calls `finish()` at the end, which refuses every key nobody asked for: a mistyped key is an
+error, never a silent default.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Table:
         """The error to raise for `key`; `what` goes on as "is not ..."."""
         return NetbootError(f"{self.source}: {self.where} {key}: {what}", hint=hint)
 
-    def _get(self, key: str, kind: type, word: str) -> object | None:
+    def _get(self, key: str, kind: type[T], word: str) -> T | None:
         self._asked.add(key)
         value = self._values.get(key)
         if value is None:
@@ -53,7 +53,7 @@ class Table:
     def text(self, key: str, check: Callable[[str], T], default: T | None = None) -> T | None:
         """A string passed through `check`, whose ValueError becomes a sentence with its place."""
         value = self._get(key, str, "a string")
-        return default if value is None else self._checked(key, str(value), check)
+        return default if value is None else self._checked(key, value, check)
 
     def required(self, key: str, check: Callable[[str], T]) -> T:
         """Like `text`, but the key must be there."""
@@ -78,7 +78,6 @@ class Table:
         value = self._get(key, int, "a whole number")
         if value is None:
             return default
-        assert isinstance(value, int)
         if not low <= value <= high:
             raise self.error(key, f"{value} is not between {low} and {high}")
         return value
@@ -86,14 +85,13 @@ class Table:
     def flag(self, key: str, default: bool) -> bool:
         """true or false."""
         value = self._get(key, bool, "true or false")
-        return default if value is None else bool(value)
+        return default if value is None else value
 
     def texts(self, key: str, check: Callable[[str], T]) -> tuple[T, ...]:
         """A list of strings, each checked; empty when the key is missing."""
         value = self._get(key, list, "a list of strings")
         if value is None:
             return ()
-        assert isinstance(value, list)
         for item in value:
             if not isinstance(item, str):
                 raise self.error(key, f"{item!r} is not a string")
@@ -109,7 +107,6 @@ class Table:
         value = self._get(key, dict, "a set of named tables")
         if value is None:
             return []
-        assert isinstance(value, dict)
         return [(str(n), Table(self.source, f"[{key}.{n}]", v)) for n, v in value.items()]
 
     def list_of_tables(self, key: str) -> list[Table]:
@@ -117,7 +114,6 @@ class Table:
         value = self._get(key, list, f"a list of [[{key}]] tables")
         if value is None:
             return []
-        assert isinstance(value, list)
         return [Table(self.source, f"[[{key}]] number {n}", v) for n, v in enumerate(value, 1)]
 
     def finish(self) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads an inventory file into the model, or refuses it with one sentence.
 
-It owns the shape of the file and the checks between values (references, duplicates, addresses inside
-the subnet, open consoles only with leave). What a single value may be is in `checks.py`.
+It owns the shape of the file and the checks between values (references, duplicates, addresses
+inside the subnet, open consoles only with leave). What a single value may be is in `checks.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ognetboot.model import (
     Variant,
 )
 
-# Disks and partitions are counted as OpenGnsys counts them, from 1; a GPT of usual size ends at 128.
+# Disks and partitions are counted from 1 as in OpenGnsys; a GPT of usual size ends at 128.
 _LAST_DISK = 64
 _LAST_PARTITION = 128
 
@@ -101,6 +101,13 @@ def _server(table: Table) -> Server:
     router = table.text("router", checks.ipv4)
     if router is not None and router not in subnet:
         raise table.error("router", f"{router} is not in the subnet {subnet}")
+    uefi_loader = table.choice("uefi_loader", UefiLoader, UefiLoader.IPXE)
+    if uefi_loader is UefiLoader.SHIM and dhcp is Dhcp.PROXY:
+        raise table.error(
+            "uefi_loader",
+            "Debian's signed GRUB asks the site's DHCP for its server, not the proxy",
+            hint='let the site\'s DHCP name this server and shimx64.efi, and set dhcp = "off"',
+        )
     server = Server(
         title=table.text("title", checks.title, "ogLive network boot"),
         address=address,
@@ -115,7 +122,7 @@ def _server(table: Table) -> Server:
         lease_hours=table.integer("lease_hours", 12, low=1, high=8760),
         router=router,
         dns=table.texts("dns", checks.ipv4),
-        uefi_loader=table.choice("uefi_loader", UefiLoader, UefiLoader.IPXE),
+        uefi_loader=uefi_loader,
         tftp_root=table.text("tftp_root", checks.directory),
         site_overlay=table.flag("site_overlay", False),
     )
@@ -164,7 +171,7 @@ def _entry(name: str, table: Table, *, allow_test: bool) -> Entry:
         console=table.texts("console", checks.console),
         args=table.texts("args", checks.argument),
         job=job,
-        # A job writes to disks: nobody should reach it by one key in a menu unless somebody says so.
+        # A job writes to disks: it is not one key away in a menu unless somebody says so.
         in_menu=table.flag("in_menu", job is None),
     )
     table.finish()

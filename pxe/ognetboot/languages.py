@@ -44,7 +44,7 @@ def _refuse(value: object, language: Language) -> NetbootError:
 
 
 def _guard_ipxe(value: object) -> object:
-    """iPXE splits at blanks and knows no quotes: words that it reads as syntax cannot be written."""
+    """iPXE splits at blanks and knows no quotes: words that it reads as syntax are refused."""
     text = str(value)
     if not text.isascii() or (text and not text.isprintable()) or "${" in text or "\\" in text:
         raise _refuse(value, Language.IPXE)
@@ -97,7 +97,7 @@ def environment(language: Language) -> Environment:
         loader=_loader(),
         undefined=StrictUndefined,
         finalize=_GUARDS[language],
-        autoescape=False,
+        autoescape=False,  # noqa: S701  no HTML is written here, and `finalize` guards every value
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The loader programs of the distribution: which file of which package, under which name they serve.
+"""The loader programs of the distribution: which file of which package, served under which name.
 
 Nothing is built or signed here; the files are Debian's own, byte for byte.
 """
@@ -29,6 +29,11 @@ LOADERS = (
     Loader("undionly.kpxe", "ipxe/undionly.kpxe", "ipxe"),
     Loader("snponly.efi", "ipxe/snponly.efi", "ipxe"),
     Loader("ipxe.efi", "ipxe/ipxe.efi", "ipxe"),
+    Loader(
+        "disk.efi",
+        "grub/x86_64-efi/monolithic/grubnetx64-installer.efi",
+        "grub-efi-amd64-bin",
+    ),
     Loader("shimx64.efi", "shim/shimx64.efi.signed", "shim-signed"),
     # shim loads its second stage by this name.
     Loader("grubx64.efi", "grub/x86_64-efi-signed/grubnetx64.efi.signed", "grub-efi-amd64-signed"),

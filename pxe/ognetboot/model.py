@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The inventory as data: server, boot entries, rooms, PCs.
 
-Frozen, and valid once it exists: `inventory.py` builds it from a file and checks what one value cannot
-know of another. Here are also the rules of inheritance (PC over room over server). Nothing here knows
-a template or a firmware's language.
+Frozen, and valid once it exists: `inventory.py` builds it from a file and checks what one value
+cannot know of another. Here are also the rules of inheritance (PC over room over server). Nothing
+here knows a template or a firmware's language.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Entry:
 
     @property
     def directory(self) -> str:
-        """Where the artefacts lie below the HTTP root: `oglive/current`, `oglive-test/2026.11.20`."""
+        """Where the artefacts lie below the HTTP root, e.g. `oglive/current`."""
         suffix = "" if self.profile is Profile.DEFAULT else f"-{self.profile}"
         return f"oglive{suffix}/{self.version}"
 

@@ -79,7 +79,7 @@ def _write(root: Path, files: Files, links: Links) -> None:
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        folders.add(path.parent)
+        folders.update(p for p in path.parents if p.is_relative_to(root))
         with path.open("wb") as stream:
             stream.write(content)
             stream.flush()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns a checked inventory into the files of the output tree, in memory.
 
-It names the files and fills the templates; what a screen offers is decided in `screens.py`, and only
-`publish.py` writes to a disk. The same inventory always gives the same bytes.
+It names the files and fills the templates; what a screen offers is decided in `screens.py`, and
+only `publish.py` writes to a disk. The same inventory always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ _UEFI_TFTP = {
     UefiLoader.SHIM: "shimx64.efi",
 }
 _UEFI_HTTP = {**_UEFI_TFTP, UefiLoader.IPXE: "ipxe.efi"}
+# disk.efi is Debian's GRUB for its installer's netboot: the one build that reads a configuration
+# in a place of its own, so that it does nothing but start the disk. Unsigned, as iPXE is too.
+DISK_LOADER = "disk.efi"
+DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
 BIOS_LOADER = "undionly.kpxe"
 # Where operating systems put their UEFI loader, the fallback path of the specification last.
 _DISK_LOADERS = (
@@ -37,11 +41,11 @@ def needed_loaders(inventory: Inventory) -> frozenset[str]:
     """File names of the loaders that the dnsmasq configuration hands out, with what they load."""
     choice = inventory.server.uefi_loader
     second = {"grubx64.efi"} if choice is UefiLoader.SHIM else set()
-    return frozenset({BIOS_LOADER, _UEFI_TFTP[choice], _UEFI_HTTP[choice], *second})
+    return frozenset({BIOS_LOADER, DISK_LOADER, _UEFI_TFTP[choice], _UEFI_HTTP[choice], *second})
 
 
 def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
-    """Every text file of the tree, by its path inside it. `tftp_root` is where the tree will lie."""
+    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie."""
     server = inventory.server
     texts, look = load_texts(), load_look()
     files: dict[PurePosixPath, str] = {}
@@ -67,6 +71,7 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
 
     files[PurePosixPath("boot.ipxe")] = first.render(common)
     files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
+    files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
     add_screen(screen_for(inventory, None, texts), "default.ipxe", "default")
     for client in inventory.clients:
         # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.

@@ -17,7 +17,7 @@ from aiohttp import web
 from oglib.errors import OgErr, UsageError
 from oglib.progress import Phase, Progress
 from ogrepo.folder import Folder
-from ogrepo.receive import Turnstile, in_thread, open_at, place_of, pour
+from ogrepo.receive import Turnstile, check_room, in_thread, open_at, place_of, pour
 from ogrepo.refusal import Refusal
 from ogrepo.tokens import Grant, check_unused, load_secret, read_token
 from ogrepo.uploads import State, Upload, Uploads
@@ -115,6 +115,7 @@ class UploadApi:
                 "This repository has no key to sign images with.",
                 hint="Run `ogrepo keygen --dir DIR` on it.",
             )
+        await in_thread(lambda: check_room(self._folder.uploads, 0))
         upload = await in_thread(lambda: self._uploads.open(grant))
         return web.json_response({"upload": upload.id}, status=201)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.image.manifest import PublicKey, generate_keypair, load_public_keys
 from oglib.progress import for_stream, human_bytes
-from ogrepo.folder import Folder, checked_name, locked, make_folder, open_folder, write_whole
+from ogrepo.folder import Folder, checked_name, locked, make_folder, open_folder, sync, write_whole
 from ogrepo.server import serve
 from ogrepo.store import Published, find, names, published
 from ogrepo.tokens import load_secret, make_token
@@ -86,6 +86,7 @@ def _keygen(arguments: argparse.Namespace) -> int:
             )
         private, public = generate_keypair()
         private.save(folder.image_key)
+        sync(folder.private)
         line = type(public)(public.raw, comment).to_line()
         write_whole(folder.keys / "image.pub", line.encode())
     if arguments.json:

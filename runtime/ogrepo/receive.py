@@ -120,8 +120,7 @@ async def pour(request: web.Request, file: BinaryIO, position: int, limit_bytes:
 
 def _writer(file: BinaryIO, data: bytearray) -> Callable[[], None]:
     def write() -> None:
-        if shutil.disk_usage(file.fileno()).free < len(data) + SPARE_BYTES:
-            raise _full()
+        check_room(file.fileno(), len(data))
         left = memoryview(data)
         while left:
             left = left[file.write(left) :]
@@ -129,10 +128,12 @@ def _writer(file: BinaryIO, data: bytearray) -> Callable[[], None]:
     return write
 
 
-def _full() -> Refusal:
-    return Refusal(
-        507,
-        "The repository's disk is full.",
-        hint="Remove images that are no longer needed there, then capture again.",
-        code=OgErr.NOTWRITE,
-    )
+def check_room(where: Path | int, size_bytes: int) -> None:
+    """Raise when the filesystem has no room for this much more."""
+    if shutil.disk_usage(where).free < size_bytes + SPARE_BYTES:
+        raise Refusal(
+            507,
+            "The repository's disk is full.",
+            hint="Remove images that are no longer needed there, then capture again.",
+            code=OgErr.NOTWRITE,
+        )

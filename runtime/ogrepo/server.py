@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -39,6 +40,7 @@ _IDLE_CONNECTION_S = 75.0
 _DEAD_PEER_S = 60.0
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0
+_THREADS = 32
 _SMALL_BODY_BYTES = 64 << 10
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -251,15 +253,24 @@ def _start_logging() -> None:
     _LOG.propagate = False
 
 
-async def _serve(folder: Folder, sock: socket.socket, uploads: Uploads) -> None:
-    runner = web.AppRunner(
+def make_runner(
+    folder: Folder, uploads: Uploads, *, farewell_s: float = _FAREWELL_S
+) -> web.AppRunner:
+    """The application with the server's limits and log; ``uploads`` was started before."""
+    return web.AppRunner(
         make_app(folder, uploads),
         access_log=_LOG,
         access_log_class=_PlainLog,
         keepalive_timeout=_IDLE_CONNECTION_S,
-        shutdown_timeout=_FAREWELL_S,
+        shutdown_timeout=farewell_s,
         auto_decompress=False,
     )
+
+
+async def _serve(folder: Folder, sock: socket.socket, uploads: Uploads) -> None:
+    # The default pool has one thread more than a few: some slow uploads must not hold up reads.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ogrepo"))
+    runner = make_runner(folder, uploads)
     await runner.setup()
     try:
         await web.SockSite(runner, sock, backlog=512).start()

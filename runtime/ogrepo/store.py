@@ -136,6 +136,7 @@ def place(folder: Folder, name: str, staged: Path) -> None:
         return  # placed already: the manifest is the last to leave
     with locked(folder, name, what=f"The image {name}"):
         target.parent.mkdir(parents=True, exist_ok=True)
+        sync(target.parent.parent)
         _put_aside(folder, name, staged)
         for suffix in PLACED:
             if suffix == MANIFEST:

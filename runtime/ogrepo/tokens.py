@@ -96,15 +96,17 @@ def check_unused(folder: Folder, grant: Grant, now: float) -> None:
         raise TokenError("The upload token was used already.", hint=_HINT)
 
 
-def burn(folder: Folder, grant: Grant) -> None:
-    """Use the token up; the second to try fails, whatever happens between."""
+def burn(folder: Folder, grant: Grant, upload_id: str) -> None:
+    """Use the token up for this upload; any other upload that tries later fails."""
     path = _burnt(folder, grant)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
+        if path.read_text(encoding="ascii", errors="replace").split()[1:] == [upload_id]:
+            return  # this upload's own commit, cut just after this step
         raise TokenError("The upload token was used already.", hint=_HINT) from None
     with os.fdopen(descriptor, "wb") as file:
-        file.write(f"{grant.expires}\n".encode())
+        file.write(f"{grant.expires} {upload_id}\n".encode())
         file.flush()
         os.fsync(file.fileno())
     sync(path.parent)
@@ -113,7 +115,7 @@ def burn(folder: Folder, grant: Grant) -> None:
 def forget_old_burns(folder: Folder, now: float) -> None:
     """An expired token is refused anyway, so its record may go."""
     for path in (folder.private / "burnt").iterdir():
-        text = path.read_text(encoding="ascii", errors="replace").strip()
+        text = path.read_text(encoding="ascii", errors="replace").partition(" ")[0]
         if text.isdigit() and int(text) < now:
             path.unlink(missing_ok=True)
 

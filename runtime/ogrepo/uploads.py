@@ -80,16 +80,27 @@ class Uploads:
         for path in sorted(self._folder.uploads.iterdir()):
             upload = _load(path)
             if upload is None:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
                 done.append(f"Removed {path.name}, which is no upload.")
                 continue
-            if upload.state is State.PUBLISHING:
-                place(self._folder, upload.grant.name, path)
-                upload.state = State.PUBLISHED
-                self._save(upload)
-                done.append(f"Finished publishing {upload.grant.name} version {upload.version}.")
             self._all[upload.id] = upload
+            if upload.state is State.PUBLISHING:
+                done.append(self._finish(upload))
         return done + self.expire(now)
+
+    def _finish(self, upload: Upload) -> str:
+        what = f"publishing {upload.grant.name} version {upload.version}"
+        try:
+            self._place(upload)
+        except (OgError, OSError) as error:
+            # The other images can be served all the same.
+            return f"Could not finish {what}: {error}"
+        return f"Finished {what}."
+
+    def _place(self, upload: Upload) -> None:
+        place(self._folder, upload.grant.name, self.path(upload))
+        upload.state = State.PUBLISHED
+        self._save(upload)
 
     def expire(self, now: float | None = None) -> list[str]:
         """Drop uploads that nobody touched for an hour."""
@@ -181,9 +192,7 @@ class Uploads:
         except BaseException:
             upload.state = State.RECEIVING
             raise
-        place(self._folder, upload.grant.name, self.path(upload))
-        upload.state = State.PUBLISHED
-        self._save(upload)
+        self._place(upload)
 
     def _prepare(self, upload: Upload, progress: Progress) -> None:
         """Everything up to the point of no return, which is the state ``PUBLISHING`` on disk."""
@@ -209,7 +218,7 @@ class Uploads:
             staged_file(staged, suffix).chmod(0o644)
             sync(staged_file(staged, suffix))
         sync(staged)
-        burn(self._folder, upload.grant)
+        burn(self._folder, upload.grant, upload.id)
         upload.version = version
         upload.state = State.PUBLISHING
         self._save(upload)
@@ -235,6 +244,13 @@ class Uploads:
 
     def _save(self, upload: Upload) -> None:
         write_whole(self.path(upload) / _STATE, json.dumps(asdict(upload)).encode(), mode=0o600)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _load(path: Path) -> Upload | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from harness.owner import make_work_dir  # noqa: E402
 from harness.paths import TEST_ARTIFACTS, LiveArtifacts  # noqa: E402
 from harness.qemu_argv import Firmware  # noqa: E402
 from harness.ready_state import ReadyState  # noqa: E402
-from harness.room import Room  # noqa: E402
+from harness.room import Bench, Room  # noqa: E402
 from harness.selection import Shard, covering_names, pick_shard  # noqa: E402
 from harness.server import Server  # noqa: E402
 from harness.steps import LOG  # noqa: E402
@@ -77,7 +77,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = [item for item in chosen if not _is_scenario(item) or item.name in names]
         unknown = names - {item.name for item in chosen}
         if unknown and any(_is_scenario(item) for item in items):
-            raise pytest.UsageError(f"covering.toml names no scenario: {', '.join(sorted(unknown))}")
+            raise pytest.UsageError(
+                f"covering.toml names no scenario: {', '.join(sorted(unknown))}"
+            )
     shard = Shard.parse(str(config.getoption("--shard")))
     scenarios = [item for item in chosen if _is_scenario(item)]
     others = [item for item in chosen if not _is_scenario(item)]
@@ -152,13 +154,14 @@ def golden(lan: Lan, accel: Accelerator, session_logs: Path) -> GoldenDisks:
 
 
 @pytest.fixture(scope="session")
-def session_room(
-    lan: Lan, accel: Accelerator, server: Server, ready: ReadyState,
-    work_dir: Path, session_logs: Path,
-) -> Iterator[Room]:  # fmt: skip
-    room = Room(
-        lan, accel, server, ready, disk_dir=work_dir / "session", log_dir=session_logs / "capture"
-    )
+def bench(lan: Lan, accel: Accelerator, server: Server, ready: ReadyState) -> Bench:
+    """What all rooms of the session share."""
+    return Bench(lan, accel, server, ready)
+
+
+@pytest.fixture(scope="session")
+def session_room(bench: Bench, work_dir: Path, session_logs: Path) -> Iterator[Room]:
+    room = Room(bench, disk_dir=work_dir / "session", log_dir=session_logs / "capture")
     yield room
     room.close()
 
@@ -178,19 +181,17 @@ def debian_uefi(session_room: Room, golden: GoldenDisks) -> Captured:
 # ---- once per scenario -------------------------------------------------------------------------
 
 
-@pytest.fixture()
+@pytest.fixture
 def room(
-    request: pytest.FixtureRequest, lan: Lan, accel: Accelerator, server: Server,
-    ready: ReadyState, work_dir: Path, session_logs: Path,
-) -> Iterator[Room]:  # fmt: skip
+    request: pytest.FixtureRequest, bench: Bench, work_dir: Path, session_logs: Path
+) -> Iterator[Room]:
     """The scenario's room; after a failure its logs and pictures stay, and it says where."""
     log_dir = TEST_ARTIFACTS / request.node.name
     if log_dir.exists():
         shutil.rmtree(log_dir)
     log_dir.mkdir(parents=True)
     LOG.into(log_dir / "steps.log")
-    disk_dir = work_dir / request.node.name
-    room = Room(lan, accel, server, ready, disk_dir=disk_dir, log_dir=log_dir)
+    room = Room(bench, disk_dir=work_dir / request.node.name, log_dir=log_dir)
     try:
         yield room
     finally:
@@ -209,8 +210,8 @@ def room(
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
-    report: pytest.TestReport = yield  # type: ignore[misc]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
     if report.failed and call.when in ("setup", "call"):
         item.stash[_FAILED] = True
-    return report  # type: ignore[return-value]
+    return report

@@ -201,7 +201,7 @@ def _install(name: str, argv: tuple[str, ...]) -> Step:
 
 def _device(root: RootFiles) -> Step:
     try:
-        said = run("grub-probe", "--target=device", root.path / _GRUB, timeout_s=60).stdout
+        said = run("grub-probe", "--target=device", root.path / _GRUB).stdout
     except OgError as error:
         return Step("GRUB's device", Outcome.FAILED, error.message)
     return Step("GRUB's device", Outcome.DONE, said.strip())

@@ -41,7 +41,7 @@ Row = Mapping[str, Any]
 
 def list_disks() -> tuple[Disk, ...]:
     """Every disk of this PC in OpenGnsys' order; empty when it has none."""
-    listing = run("lsblk", "--json", "--bytes", "--output", _COLUMNS, timeout_s=60).stdout
+    listing = run("lsblk", "--json", "--bytes", "--output", _COLUMNS).stdout
     try:
         names = {str(device["name"]) for device in blkinfo.BlkDiskInfo().get_disks()}
     except blkinfo.NoLsblkFound as error:
@@ -100,7 +100,7 @@ def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
     """The partition table as it is written on the disk, by sfdisk (independent of parted)."""
     if probe_signature(path).get("PTTYPE") not in _TABLES:
         return TableKind.NONE, ()
-    said = run("sfdisk", "--json", path, accept=(0, 1), timeout_s=60)
+    said = run("sfdisk", "--json", path, accept=(0, 1))
     if said.status:
         raise PartitionError(
             f"The partition table of {path} cannot be read: {said.stderr.strip()}.",

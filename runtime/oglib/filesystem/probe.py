@@ -33,7 +33,6 @@ def probe_filesystem(device: Path) -> FilesystemInfo:
         "export",
         device,
         accept=(0, _NOTHING_FOUND, _CONTRADICTION),
-        timeout_s=60,
     )
     if said.status == _CONTRADICTION:
         raise FilesystemError(

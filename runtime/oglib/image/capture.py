@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from oglib.errors import ImageError
 from oglib.image.frames import digest_of_file, region_bytes_for
 from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
-from oglib.image.partclone import Header, program_for
-from oglib.image.recorder import Recorder, StreamEnded
+from oglib.image.partclone import program_for
+from oglib.image.recorder import Recorded, StreamEnded, record
 from oglib.image.sink import ImageSink
 from oglib.image.target import open_target
 from oglib.progress import Phase, Progress
@@ -61,14 +60,10 @@ def capture(
         with open_target(device, write=False) as opened:  # refuses what is mounted or in use
             device, sector_size = opened.path, opened.sector_size
         with tempfile.TemporaryDirectory(prefix="og-capture-", dir=scratch) as folder:
-            frames_path = Path(folder) / "frames"
-            recorder = Recorder(sink)
             with progress.phase("capture") as phase:
-                header = _record(
-                    program, device, recorder, frames_path, phase=phase, workers=workers
-                )
-            manifest = _manifest(header, recorder, frames_path, meta, sector_size)
-            sink.finish(frames_path, manifest.to_bytes())
+                recorded = _record(program, device, sink, Path(folder), phase, workers=workers)
+            manifest = manifest_of(recorded, meta, sector_size)
+            sink.finish(recorded.frames_path, manifest.to_bytes())
     except BaseException:
         sink.abort()
         raise
@@ -76,45 +71,26 @@ def capture(
 
 
 def _record(
-    program: str,
-    device: Path,
-    recorder: Recorder,
-    frames_path: Path,
-    *,
-    phase: Phase,
-    workers: int | None,
-) -> Header:
+    program: str, device: Path, sink: ImageSink, folder: Path, phase: Phase, *, workers: int | None
+) -> Recorded:
     """Everything but the manifest; returns once partclone ended well."""
     # -f 1: partclone sleeps in steps of its progress interval even when it draws nothing.
     argv = (program, "-c", "-s", device, "-a0", "-q", "-f", "1", "-L", "/dev/null", "-o", "-")
-    with (
-        frames_path.open("w+b") as table_file,
-        tempfile.TemporaryFile(dir=frames_path.parent) as prefix,
-    ):
-        ended: StreamEnded | None = None
-        with stream_from(*argv) as stream:
-            try:
-                header, bitmap, table = recorder.take_prefix(stream, prefix, table_file)
-                with bitmap:
-                    phase.total_bytes = header.used_blocks * header.block_size
-                    recorder.take_regions(
-                        stream, header, bitmap, table, advance=phase.advance, workers=workers
-                    )
-                if stream.read(1):
-                    raise ImageError("partclone wrote more blocks than its bitmap has.")
-            except StreamEnded as error:
-                ended = error  # leaving the block raises partclone's own words, when it has any
-        if ended:
-            raise ended
-        table.finish()
-        recorder.take_seek_table(frames_path)
-    return header
+    ended: StreamEnded | None = None
+    with stream_from(*argv) as stream:
+        try:
+            recorded = record(stream, sink, folder, phase=phase, workers=workers)
+        except StreamEnded as error:
+            ended = error  # leaving the block raises partclone's own words, when it has any
+    if ended:
+        raise ended
+    return recorded
 
 
-def _manifest(
-    header: Header, recorder: Recorder, frames_path: Path, meta: CaptureMeta, sector_size: int
-) -> Manifest:
-    frames_digest, _ = digest_of_file(frames_path)
+def manifest_of(recorded: Recorded, meta: CaptureMeta, sector_size: int) -> Manifest:
+    """The manifest of a recorded image, without version and key: a repository gives those."""
+    header = recorded.header
+    frames_digest, _ = digest_of_file(recorded.frames_path)
     return Manifest(
         name=meta.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -125,9 +101,9 @@ def _manifest(
         device_size_bytes=header.device_size_bytes,
         sector_size=sector_size,
         region_bytes=region_bytes_for(header.block_size),
-        frame_count=recorder.frame_count,
-        image_size_bytes=recorder.size_bytes,
-        image_blake3=recorder.digest,
+        frame_count=recorded.frame_count,
+        image_size_bytes=recorded.size_bytes,
+        image_blake3=recorded.blake3,
         frames_blake3=frames_digest.hex(),
         parent=meta.parent,
         title=meta.title,

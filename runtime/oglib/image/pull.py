@@ -2,7 +2,7 @@
 """Fetches frames from a source and hands them to the writer, several threads at once.
 
 Neighbouring frames are fetched as one range of a few MiB. The first error, or Ctrl-C, stops
-every thread; what a thread has fetched but not handed over is dropped.
+every thread after the range at hand: what was fetched is written, a rerun need not ask again.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Puller:
             raise self._error
 
     def stop(self) -> None:
-        """Let every thread end after the frame at hand; wait a little for them."""
+        """Let every thread end after the range at hand; wait a little for them."""
         self._stop.set()
         deadline = time.monotonic() + _PATIENCE_S
         for thread in self._threads:
@@ -100,8 +100,6 @@ class Puller:
         with self._lock:
             self.fetched_bytes += part.length
         for index in range(part.first, part.first + part.count):
-            if self._stop.is_set():
-                return
             frame = self._image.frames[index]
             start = frame.offset - part.offset
             self._writer.accept(index, data[start : start + frame.stored_len])

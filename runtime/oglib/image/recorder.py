@@ -9,6 +9,7 @@ stream comes from and who publishes the result is not known here.
 from __future__ import annotations
 
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -32,6 +33,7 @@ from oglib.image.partclone import (
 )
 from oglib.image.seekable import seek_table
 from oglib.image.sink import ImageSink
+from oglib.progress import Phase
 
 _LEVEL = 3
 _PIECE_BYTES = 1 << 20
@@ -56,19 +58,50 @@ class StreamEnded(ImageError):
     """The stream stopped in the middle; why is for its program to say."""
 
 
-class Recorder:
-    """Records one image: ``take_prefix``, ``take_regions``, ``take_seek_table``."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A whole image as it went to the sink; its frame table is a file that the sink gets next."""
 
+    header: Header
+    frames_path: Path
+    frame_count: int
+    size_bytes: int
+    blake3: str
+
+
+def record(
+    stream: BinaryIO, sink: ImageSink, folder: Path, *, phase: Phase, workers: int | None = None
+) -> Recorded:
+    """Read a partclone stream to its end and write it to ``sink`` in frames.
+
+    ``folder`` takes the frame table, and the bitmap while it is needed. Raises ``StreamEnded``
+    when the stream is shorter than its header says, ``ImageError`` when it is wrong.
+    """
+    frames_path = folder / "frames"
+    recorder = _Recorder(sink)
+    with frames_path.open("w+b") as table_file, tempfile.TemporaryFile(dir=folder) as prefix:
+        header, bitmap, table = recorder.take_prefix(stream, prefix, table_file)
+        phase.total_bytes = header.used_blocks * header.block_size
+        with bitmap:
+            recorder.take_regions(
+                stream, header, bitmap, table, advance=phase.advance, workers=workers
+            )
+        if stream.read(1):
+            raise ImageError("partclone wrote more blocks than its bitmap has.")
+        table.finish()
+    recorder.take_seek_table(frames_path)
+    return Recorded(header, frames_path, table.count, recorder.size_bytes, recorder.digest)
+
+
+class _Recorder:
     def __init__(self, sink: ImageSink) -> None:
         self._sink = sink
         self._digest = blake3()
         self._local = threading.local()
         self.size_bytes = 0
-        self.frame_count = 0
 
     @property
     def digest(self) -> str:
-        """BLAKE3 of every stored byte so far, as hex digits."""
         return self._digest.hexdigest()
 
     def _put(self, data: bytes) -> None:
@@ -176,7 +209,6 @@ class Recorder:
     def take_seek_table(self, frames_path: Path) -> None:
         """End the image with the seek table that follows from the finished frame table."""
         frames = FrameTable(frames_path)
-        self.frame_count = len(frames)
         try:
             for piece in seek_table(frames):
                 self._put(piece)

@@ -82,7 +82,7 @@ def open_target(path: Path, *, write: bool) -> Iterator[Target]:
     except OSError as error:
         raise _not_opened(real, error) from error
     try:
-        _lock(fd, real)
+        _lock(fd, real, _LOCK_PATIENCE_S if stat.S_ISBLK(kind) else 0.0)
         yield _described(real, fd)
     finally:
         os.close(fd)
@@ -125,8 +125,8 @@ def _refuse_backing_file(path: Path) -> None:
             )
 
 
-def _lock(fd: int, path: Path) -> None:
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
+def _lock(fd: int, path: Path, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -119,7 +119,7 @@ class HttpClient:
         )
 
     def _once(self, request: Request, handle: Handler[_T], patience: Patience) -> _T:
-        wait_s = max(1.0, min(self.stall_s, patience.left_s))
+        wait_s = max(0.1, min(self.stall_s, patience.left_s))
         with self._pool.link() as link:
             kept = link.used
             try:
@@ -202,12 +202,16 @@ class HttpClient:
 def pieces(response: http.client.HTTPResponse, patience: Patience) -> Callable[[], bytes]:
     """A reader that gives what arrived, never waits to fill a buffer, and so sees a stall."""
 
+    begun = False
+
     def next_piece() -> bytes:
+        nonlocal begun
+        if begun and patience.left_s <= 0:
+            raise Interrupted("the data only trickles in")
         piece = response.read1(_PIECE_BYTES)
         if piece:
+            begun = True
             patience.progress()
-            if patience.left_s <= 0:
-                raise Interrupted("the data only trickles in")
         return piece
 
     return next_piece

@@ -89,12 +89,13 @@ class RepositoryClient:
 
     def addresses(self, name: str) -> ImageAddresses:
         """Where the files of the image of this name are."""
-        if not NAME_PART.fullmatch(name):
+        parts = name.split("/")
+        if not all(NAME_PART.fullmatch(part) for part in parts):
             raise UsageError(
                 f"{name!r} is not the name of an image.",
                 hint="Names are letters, digits, dot, dash and underscore, as in debian-13.",
             )
-        return addresses_of(str(self._base.below("images", f"{name}.img")))
+        return addresses_of(str(self._base.below("images", *parts[:-1], f"{parts[-1]}.img")))
 
     def fetch_manifest(self, name: str) -> bytes:
         """The exact bytes that were signed."""

@@ -27,7 +27,8 @@ _PIECE_BYTES = 8 << 20
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*", re.ASCII)
 _TOKEN_FILE_BYTES = 4096
 _ASK_EVERY_S = 0.5
-_VERIFY_QUIET_S = 300.0
+_VERIFY_QUIET_S = 900.0
+_VERIFY_TURN_S = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,9 @@ class HttpUploadSink:
             done = told.get("done_bytes")
             if isinstance(done, int) and done != seen:
                 seen, moved = done, time.monotonic()
-            if time.monotonic() - moved > _VERIFY_QUIET_S:
+            # Nothing done yet may mean that other uploads are verified before this one.
+            patience_s = _VERIFY_QUIET_S if seen > 0 else _VERIFY_TURN_S
+            if time.monotonic() - moved > patience_s:
                 raise TransferError(
                     f"The repository does not get on with verifying {self._upload}.",
                     hint="Look at the log of ogrepo there.",

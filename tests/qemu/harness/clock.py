@@ -35,6 +35,7 @@ class Timeouts:
     report: float = 420
     shutdown: float = 120
     resume: float = 60
+    stalled_restore: float = 600
     migrate: float = 180
 
     def scaled(self, factor: float) -> Timeouts:

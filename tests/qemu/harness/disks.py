@@ -14,6 +14,7 @@ from harness.process import run
 
 SECTOR_BYTES = 512
 MIB = 1 << 20
+_BOOT_CODE_BYTES = 440  # of an MBR, before the disk signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,20 @@ class Disk:
             while block := stream.read(HASH_STEP_BYTES):
                 digest.update(block)
         return digest.hexdigest()
+
+    def make_table(self, golden: Disk, size_bytes: int) -> None:
+        """An MBR table with one partition at 1 MiB, and the boot loader of the golden disk.
+
+        So the disk is like one that had a working Debian: only what is in the partition decides
+        whether it boots.
+        """
+        sectors = size_bytes // SECTOR_BYTES
+        script = f"label: dos\nunit: sectors\n{MIB // SECTOR_BYTES},{sectors},83,*\n"
+        run(["sfdisk", "--quiet", str(self.path)], stdin=script)
+        with self.path.open("r+b") as stream:
+            stream.write(golden.read(0, _BOOT_CODE_BYTES))
+            stream.seek(SECTOR_BYTES)
+            stream.write(golden.read(SECTOR_BYTES, MIB - SECTOR_BYTES))
 
     def read(self, offset: int, length: int) -> bytes:
         with self.path.open("rb") as stream:

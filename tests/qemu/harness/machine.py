@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.accel import Accelerator
-from harness.clock import Deadline
+from harness.clock import Deadline, poll
 from harness.console import Console
 from harness.disks import Disk
 from harness.errors import HarnessError, ProductFailure
@@ -40,7 +40,7 @@ from harness.qemu_argv import (
 from harness.qmp import Monitor
 from harness.report import BootReport
 from harness.screen import Screen
-from harness.shell import Result, Shell
+from harness.shell import Pending, Result, Shell
 from harness.steps import LOG
 
 _CONNECT_LIMIT_S = 20
@@ -192,7 +192,7 @@ class Machine:
     def wait_for_ready(self) -> float:
         """ogLive's ready line; seconds since power-on."""
         what = f"{self.name} says OGLIVE-READY"
-        match = self.wait_for_console(READY_LINE + r"\r?\n", self.timeouts.ready, what)
+        match = self.wait_for_console(READY_LINE + r"\r*\n", self.timeouts.ready, what)
         took = time.monotonic() - self.running.started
         LOG.say(f"{self.name}: {match[0].decode().strip()} after {took:.1f} s")
         if match[2] == b"test":
@@ -214,6 +214,20 @@ class Machine:
         deadline = Deadline(seconds or self.timeouts.command, f"`{command}` ends")
         return self.running.shell.execute(command, deadline)
 
+    def begin(self, command: str) -> Pending:
+        """Start a command and go on."""
+        LOG.say(f"{self.name}# {command} …")
+        return self.running.shell.begin(command)
+
+    def wait_for_progress(self, running: Pending, phase: str, percent: int) -> None:
+        """Until a running command with ``--json`` reports this much of a phase."""
+        deadline = Deadline(self.timeouts.long_command, f"{percent} % of {phase} are done")
+        running.wait_for_progress(phase, percent, deadline)
+
+    def wait_for_end(self, running: Pending, seconds: float) -> Result:
+        """The end of a command that was begun."""
+        return running.wait(Deadline(seconds, "the running command ends"))
+
     def succeed(self, command: str, *, seconds: float | None = None) -> Result:
         result = self.execute(command, seconds=seconds)
         if result.status != 0:
@@ -232,6 +246,21 @@ class Machine:
         LOG.say(f"{self.name}: a secret goes to {path}")
         deadline = Deadline(self.timeouts.command, "the secret is in place")
         self.running.shell.place_secret(path, secret, deadline)
+
+    def deploy(self, image: str, *, partition: int, layout: str, hostname: str) -> Result:
+        """``og deploy`` onto disk 1 with a layout of the repository."""
+        return self.succeed(
+            f"og deploy {image} 1 {partition} --layout {layout} --hostname {hostname} --yes --json",
+            seconds=self.timeouts.long_command,
+        )
+
+    def wait_for_grub_rescue(self) -> None:
+        """Booted from a disk whose GRUB finds no filesystem: it stops there, no kernel starts."""
+        deadline = Deadline(self.timeouts.firmware, f"{self.name}'s GRUB gives up")
+        poll(lambda: "grub rescue>" in self.running.screen.text() or None, deadline)
+        said = self.running.console.text()
+        if said.strip():
+            raise ProductFailure(f"something started from the half-written disk:\n{said}")
 
     # ---- hardware ----------------------------------------------------------------------------
 

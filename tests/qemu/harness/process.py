@@ -13,12 +13,12 @@ _RUN_LIMIT_S = 300
 _STOP_LIMIT_S = 10
 
 
-def run(argv: Sequence[str], *, limit_s: float = _RUN_LIMIT_S) -> str:
+def run(argv: Sequence[str], *, stdin: str = "", limit_s: float = _RUN_LIMIT_S) -> str:
     """Run to the end and return standard output; anything but status 0 is a harness error."""
     try:
         done = subprocess.run(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=limit_s,

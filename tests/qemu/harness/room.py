@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.accel import Accelerator
@@ -17,24 +18,23 @@ from harness.server import Server
 from harness.steps import LOG
 
 
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all scenarios of a session share."""
+
+    lan: Lan
+    accel: Accelerator
+    server: Server
+    ready: ReadyState
+
+
 class Room:
     """One scenario's view of the segment; everything it made is closed at its end."""
 
-    def __init__(
-        self,
-        lan: Lan,
-        accel: Accelerator,
-        server: Server,
-        ready: ReadyState,
-        *,
-        disk_dir: Path,
-        log_dir: Path,
-    ) -> None:
-        self.lan = lan
-        self.accel = accel
-        self.server = server
+    def __init__(self, bench: Bench, *, disk_dir: Path, log_dir: Path) -> None:
+        self.server = bench.server
         self.log_dir = log_dir
-        self._ready = ready
+        self._bench = bench
         self._disk_dir = disk_dir
         self._machines: list[Machine] = []
         self._made: list[Path] = []
@@ -60,16 +60,13 @@ class Room:
 
     def pc(self, pc: Pc, *disks: Disk, memory_mib: int = 1024) -> Machine:
         """A switched-off PC with these disks."""
-        return self._keep(
-            Machine(
-                self.lan, self.accel, pc.shape(memory_mib), self.log_dir / pc.name, disks,
-                name=pc.name,
-            )
-        )  # fmt: skip
+        shape, logs = pc.shape(memory_mib), self.log_dir / pc.name
+        machine = Machine(self._bench.lan, self._bench.accel, shape, logs, disks, name=pc.name)
+        return self._keep(machine)
 
     def ready_pc(self, *disks: Disk) -> Machine:
         """A PC that has already booted ogLive from the network, with these disks plugged in."""
-        machine = self._keep(self._ready.resume(self.log_dir / "pc01"))
+        machine = self._keep(self._bench.ready.resume(self.log_dir / "pc01"))
         for disk in disks:
             machine.plug(disk)
         return machine

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which scenarios run: the covering set of covering.toml, and the parts of ``--shard I/N``. Pure."""
+"""Which scenarios run: the covering set of covering.toml, and the parts of ``--shard I/N``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Partition tables written on sparse files and loop devices, judged by sfdisk and sgdisk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oglib.disk.layout import layout_from
+from oglib.disk.loop import attached, partition_device
+from oglib.disk.model import MIB, Disk, TableKind
+from oglib.disk.plan import TablePlan, plan_layout
+from oglib.disk.probe import probe_target
+from oglib.disk.table import apply_table, node_path
+from oglib.errors import OgErr, PartitionError
+
+GIB = 1024**3
+UEFI = [
+    {"type": "EFI", "size": "256MiB"},
+    {"type": "LINUX", "size": "rest", "name": "root of it"},
+    {"type": "LINUX-SWAP", "size": "512MiB"},
+]
+GAPS = [
+    {"type": "BIOS-BOOT", "size": "1MiB", "number": 2},
+    {"type": "LINUX", "size": "10%", "number": 4},
+    {"type": "CACHE", "size": "1GiB", "number": 9},
+]
+LOGICAL = [
+    {"type": "NTFS", "size": "1GiB"},
+    {
+        "type": "EXTENDED",
+        "size": "rest",
+        "partitions": [
+            {"type": "LINUX", "size": "1GiB"},
+            {"type": "LINUX-SWAP", "size": "512MiB"},
+            {"type": "LINUX", "size": "rest"},
+        ],
+    },
+    {"type": "CACHE", "size": "1GiB", "number": 4},
+]
+PRIMARY = [
+    {"type": "LINUX", "size": "rest"},
+    {"type": "LINUX-SWAP", "size": "512MiB"},
+]
+
+
+@pytest.fixture(params=["file", "512", "4096"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    image = tmp_path / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(8 * GIB)
+    if request.param == "file":
+        yield image
+        return
+    with attached(image, sector_bytes=int(request.param)) as device:
+        yield device
+
+
+def applied(target: Path, table: str, partitions: list[dict[str, object]]) -> Disk:
+    """The disk after the layout; a second apply has nothing to change."""
+    layout = layout_from({"table": table, "partitions": partitions})
+    disk = apply_table(plan_layout(layout, probe_target(target)))
+    again = plan_layout(layout, disk)
+    assert again.nothing_to_change, again.changes
+    before = first_and_last(target)
+    assert apply_table(again) == disk
+    assert first_and_last(target) == before
+    judge(target, disk)
+    return disk
+
+
+def first_and_last(target: Path) -> bytes:
+    with target.open("rb") as file:
+        head = file.read(2 * MIB)
+        file.seek(-2 * MIB, os.SEEK_END)
+        return head + file.read()
+
+
+def said(*argv: str | Path) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def judge(target: Path, disk: Disk) -> None:
+    assert "No errors detected" in said("sfdisk", "--verify", target)
+    if disk.table is TableKind.GPT:
+        assert "No problems found" in said("sgdisk", "-v", target)
+
+
+def dump(target: Path) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(said("sfdisk", "--json", target))[
+        "partitiontable"
+    ]["partitions"]
+    return rows
+
+
+def test_a_gpt_for_uefi(target: Path) -> None:
+    disk = applied(target, "gpt", UEFI)
+    assert [(part.number, part.type) for part in disk.partitions] == [
+        (1, "EFI"),
+        (2, "LINUX"),
+        (3, "LINUX-SWAP"),
+    ]
+    assert disk.partitions[1].name == "root of it"
+    assert [row["type"] for row in dump(target)] == [
+        "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
+        "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+        "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F",
+    ]
+
+
+def test_numbers_with_gaps(target: Path) -> None:
+    disk = applied(target, "gpt", GAPS)
+    assert [(part.number, part.type) for part in disk.partitions] == [
+        (2, "BIOS-BOOT"),
+        (4, "LINUX"),
+        (9, "CACHE"),
+    ]
+
+
+def test_an_msdos_table_with_logical_partitions(target: Path) -> None:
+    disk = applied(target, "msdos", LOGICAL)
+    assert [(part.number, part.type) for part in disk.partitions] == [
+        (1, "NTFS"),
+        (2, "EXTENDED"),
+        (4, "CACHE"),
+        (5, "LINUX"),
+        (6, "LINUX-SWAP"),
+        (7, "LINUX"),
+    ]
+    assert [row["type"] for row in dump(target) if row["type"] not in ("5", "f")] == [
+        "7",
+        "ca",
+        "83",
+        "82",
+        "83",
+    ]
+
+
+def test_the_linux_partition_of_an_msdos_table_is_active(target: Path) -> None:
+    disk = applied(target, "msdos", PRIMARY)
+    assert [part.active for part in disk.partitions] == [True, False]
+    moved: list[dict[str, object]] = [PRIMARY[0], {**PRIMARY[1], "active": True}]
+    disk = applied(target, "msdos", moved)
+    assert [part.active for part in disk.partitions] == [False, True]
+
+
+def test_from_one_table_to_another_and_back(target: Path) -> None:
+    for table, partitions in (
+        ("gpt", UEFI),
+        ("msdos", LOGICAL),
+        ("gpt", GAPS),
+        ("msdos", PRIMARY),
+        ("gpt", UEFI),
+    ):
+        applied(target, table, partitions)
+        said_types = said("wipefs", "--noheadings", "--output", "TYPE", target).split()
+        assert set(said_types) == ({"gpt", "PMBR"} if table == "gpt" else {"dos"})
+
+
+def test_what_stays_keeps_its_identity_and_its_bytes(target: Path) -> None:
+    before = applied(target, "gpt", UEFI)
+    with target.open("r+b") as file:
+        file.seek(before.partitions[2].start_bytes)
+        file.write(b"precious" * 1000)
+    smaller: list[dict[str, object]] = [
+        {"type": "LINUX", "size": "1GiB", "number": 1},
+        {"type": "LINUX", "size": "rest", "number": 5},
+        {"keep": True, "number": 3},
+    ]
+    after = applied(target, "gpt", smaller)
+    kept = next(part for part in after.partitions if part.number == 3)
+    assert kept.partuuid == before.partitions[2].partuuid
+    assert kept.start_bytes == before.partitions[2].start_bytes
+    with target.open("rb") as file:
+        file.seek(kept.start_bytes)
+        assert file.read(8000) == b"precious" * 1000
+
+
+def test_the_partuuids_of_an_msdos_table_stay(target: Path) -> None:
+    before = applied(target, "msdos", PRIMARY)
+    after = applied(
+        target, "msdos", [{"keep": True, "number": 1}, {"type": "CACHE", "size": "rest"}]
+    )
+    assert after.partitions[0].partuuid == before.partitions[0].partuuid
+
+
+def test_a_new_partition_shows_no_old_filesystem(target: Path) -> None:
+    disk = applied(target, "gpt", UEFI)
+    with partition_device(disk, disk.partitions[1]) as device:
+        said("mkfs.ext4", "-q", "-L", "old", device)
+    assert probe_target(target).partitions[1].label == "old"
+    shifted: list[dict[str, object]] = [UEFI[0], {"type": "LINUX", "size": "2GiB"}]
+    disk = applied(target, "gpt", shifted)
+    assert disk.partitions[1].start_bytes == 257 * MIB
+    assert (disk.partitions[1].filesystem, disk.partitions[1].label) == ("", "")
+
+
+def test_a_filesystem_on_the_bare_disk_gives_way(target: Path) -> None:
+    said("mkfs.ext4", "-q", "-F", "-L", "bare", target)
+    assert probe_target(target).label == "bare"
+    applied(target, "gpt", UEFI)
+    assert said("wipefs", "--noheadings", "--output", "TYPE", target).split() == [
+        "gpt",
+        "gpt",
+        "PMBR",
+    ]
+
+
+def plan_uefi(target: Path) -> TablePlan:
+    return plan_layout(layout_from({"partitions": UEFI}), probe_target(target))
+
+
+def test_a_disk_that_changed_since_it_was_planned_is_refused(target: Path) -> None:
+    plan = plan_uefi(target)
+    applied(target, "gpt", GAPS)
+    with pytest.raises(PartitionError, match="not as it was when this was planned"):
+        apply_table(plan)
+    assert [part.number for part in probe_target(target).partitions] == [2, 4, 9]
+
+
+def test_a_file_that_is_attached_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    image.touch()
+    os.truncate(image, 1 * GIB)
+    plan = plan_uefi(image)
+    with attached(image), pytest.raises(PartitionError, match="in use") as caught:
+        apply_table(plan)
+    assert caught.value.code == OgErr.LOCKED
+
+
+def test_a_mounted_disk_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    image.touch()
+    os.truncate(image, 1 * GIB)
+    with attached(image) as device:
+        said("mkfs.ext4", "-q", device)
+        plan = plan_uefi(device)
+        point = tmp_path / "point"
+        point.mkdir()
+        said("mount", device, point)
+        try:
+            with pytest.raises(PartitionError, match=f"mounted on {point}") as caught:
+                apply_table(plan)
+        finally:
+            said("umount", point)
+        assert caught.value.code == OgErr.LOCKED
+        assert "ext4" in said("wipefs", "--noheadings", "--output", "TYPE", device)
+
+
+def test_a_damaged_gpt_is_reported_and_not_edited(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    image.touch()
+    os.truncate(image, 8 * GIB)
+    applied(image, "gpt", UEFI)
+    with image.open("r+b") as file:
+        file.seek(512)
+        file.write(bytes(512))
+        file.seek(-512, os.SEEK_END)
+        file.write(bytes(512))
+    disk = probe_target(image)
+    # only the protective MBR is left
+    assert [part.type for part in disk.partitions] in ([], ["GPT"])
+
+
+@pytest.mark.parametrize(
+    ("disk", "node"),
+    [
+        ("/dev/sda", "/dev/sda3"),
+        ("/dev/vda", "/dev/vda3"),
+        ("/dev/nvme0n1", "/dev/nvme0n1p3"),
+        ("/dev/mmcblk0", "/dev/mmcblk0p3"),
+    ],
+)
+def test_the_kernels_names_of_partitions(disk: str, node: str) -> None:
+    assert str(node_path(Path(disk), 3)) == node

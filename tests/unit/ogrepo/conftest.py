@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A repository in a temporary folder, served on loopback by the real application."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from tests.unit.ogrepo.sample import Sample
+
+from oglib.transfer.upload import HttpUploadSink, PublishedImage
+from ogrepo.__main__ import main
+from ogrepo.folder import Folder, open_folder
+from ogrepo.server import listen, make_runner
+from ogrepo.tokens import load_secret, make_token
+from ogrepo.uploads import Uploads
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, object]:
+        told = json.loads(self.body)
+        assert isinstance(told, dict)
+        return told
+
+    @property
+    def error(self) -> dict[str, object]:
+        error = self.json()["error"]
+        assert isinstance(error, dict)
+        assert set(error) >= {"code", "message", "hint"}
+        return error
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@dataclass
+class Repository:
+    """Starts and stops the server of ``folder``; the port stays the same over a restart."""
+
+    folder: Folder
+    port: int = 0
+    started_with: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._log = _Lines()
+        logger = logging.getLogger("ogrepo")
+        logger.addHandler(self._log)
+        logger.setLevel(logging.INFO)
+        self.start()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> list[str]:
+        return self._log.lines
+
+    def start(self) -> None:
+        sock = listen("127.0.0.1", self.port)
+        self.port = sock.getsockname()[1]
+        self.uploads = Uploads(self.folder)
+        self.started_with = self.uploads.start()
+        self._loop = asyncio.new_event_loop()
+        ready = threading.Event()
+
+        async def run() -> None:
+            self._stop = asyncio.Event()
+            runner = make_runner(self.folder, self.uploads, farewell_s=0.5)
+            await runner.setup()
+            await web.SockSite(runner, sock).start()
+            ready.set()
+            await self._stop.wait()
+            await runner.cleanup()
+
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(run(),))
+        self._thread.start()
+        assert ready.wait(10)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+        self._loop.close()
+
+    def close(self) -> None:
+        self.stop()
+        logging.getLogger("ogrepo").removeHandler(self._log)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        **more: str,
+    ) -> Answer:
+        """One exchange; keyword ``if_range`` becomes the header ``if-range``."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            named = {name.replace("_", "-"): value for name, value in more.items()}
+            link.request(method, path, body, {**(headers or {}), **named})
+            response = link.getresponse()
+            got = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, got, response.read())
+        finally:
+            link.close()
+
+    def token(self, name: str, lifetime_s: int = 3600) -> str:
+        return make_token(load_secret(self.folder), name, lifetime_s=lifetime_s)
+
+    def upload(self, sample: Sample, tmp_path: Path) -> PublishedImage:
+        """The whole way of a capture."""
+        name = sample.manifest.name
+        sink = HttpUploadSink(self.base, name, self.token(name), piece_bytes=100_000)
+        sink.write(sample.image)
+        sink.finish(sample.write_frames(tmp_path), sample.manifest.to_bytes())
+        assert sink.published is not None
+        return sink.published
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    assert main(["keygen", "--dir", str(tmp_path / "repo"), "--comment", "a test"]) == 0
+    return open_folder(tmp_path / "repo")
+
+
+@pytest.fixture
+def repository(folder: Folder) -> Iterator[Repository]:
+    served = Repository(folder)
+    yield served
+    served.close()

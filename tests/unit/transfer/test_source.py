@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ranges from servers that die, stall, lie and come back."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
+
+from oglib.errors import OgErr, TransferError
+from oglib.transfer.http import HttpSource
+
+DATA = random.Random(1).randbytes(300_000)  # noqa: S311 - only has to differ
+Serve = Callable[[Reply], BareServer]
+
+
+def good(asked: Asked, peer: socket.socket) -> None:
+    send_range(peer, asked, DATA)
+
+
+def source(server: BareServer, *, stall_s: float = 0.3, deadline_s: float = 1.0) -> HttpSource:
+    return HttpSource(f"{server.base}/a.img", stall_s=stall_s, deadline_s=deadline_s)
+
+
+def after_first(reply: Reply) -> Reply:
+    """Measure honestly, then misbehave."""
+
+    def choose(asked: Asked, peer: socket.socket) -> bool | None:
+        if asked.number:
+            return reply(asked, peer)
+        good(asked, peer)
+        return None
+
+    return choose
+
+
+def test_reads_exact_ranges_over_one_connection(serve: Serve) -> None:
+    server = serve(good)
+    with source(server) as opened:
+        assert opened.size_bytes == len(DATA)
+        assert opened.describe() == f"{server.base}/a.img"
+        for first, length in ((0, 1), (5, 0), (17, 1000), (299_999, 1), (0, 300_000)):
+            assert opened.read(first, length) == DATA[first : first + length]
+    assert server.connections == 1
+    assert all(asked.headers["accept-encoding"] == "identity" for asked in server.asked)
+
+
+def test_refuses_to_read_past_the_end_without_asking(serve: Serve) -> None:
+    server = serve(good)
+    with source(server) as opened:
+        for first, length in ((0, 300_001), (300_000, 1), (-1, 1), (0, -1)):
+            with pytest.raises(TransferError, match="ends at byte 300000"):
+                opened.read(first, length)
+    assert len(server.asked) == 1
+
+
+def test_many_threads_have_a_connection_each(serve: Serve) -> None:
+    server = serve(good)
+    with source(server) as opened, ThreadPoolExecutor(8) as pool:
+        parts = list(pool.map(lambda at: opened.read(at, 1000), range(0, 300_000, 1000)))
+    assert b"".join(parts) == DATA
+    assert 1 <= server.connections <= 8
+
+
+def test_a_server_that_dies_in_the_body_costs_only_the_rest(serve: Serve) -> None:
+    def dies_twice(asked: Asked, peer: socket.socket) -> bool | None:
+        if asked.number in (1, 2):
+            send_range(peer, asked, DATA, cut=1000)
+            return False
+        send_range(peer, asked, DATA)
+        return None
+
+    server = serve(after_first(dies_twice))
+    with source(server) as opened:
+        assert opened.read(100, 5000) == DATA[100:5100]
+    assert [asked.range for asked in server.asked[1:]] == [(100, 5100), (1100, 5100), (2100, 5100)]
+
+
+def test_a_reset_connection_is_made_anew(serve: Serve) -> None:
+    def resets_once(asked: Asked, peer: socket.socket) -> bool | None:
+        if asked.number == 1:
+            reset(peer)
+            return False
+        good(asked, peer)
+        return None
+
+    server = serve(after_first(resets_once))
+    with source(server) as opened:
+        assert opened.read(0, 10) == DATA[:10]
+
+
+def test_a_kept_connection_closed_meanwhile_is_no_failure(serve: Serve) -> None:
+    def once(asked: Asked, peer: socket.socket) -> bool:
+        send_range(peer, asked, DATA)
+        return False
+
+    server = serve(once)
+    with source(server) as opened:
+        for _ in range(3):
+            time.sleep(0.02)  # let the server's FIN arrive
+            assert opened.read(0, 10) == DATA[:10]
+
+
+def test_a_stall_ends_within_the_deadline_and_says_so(serve: Serve) -> None:
+    def stalls(asked: Asked, peer: socket.socket) -> bool:
+        send_range(peer, asked, DATA, cut=10 if asked.number == 1 else 0)
+        server.released.wait(10)
+        return False
+
+    server = serve(after_first(stalls))
+    with source(server) as opened:
+        started = time.monotonic()
+        with pytest.raises(TransferError) as caught:
+            opened.read(0, 1000)
+    assert time.monotonic() - started < 4
+    assert caught.value.code is OgErr.REPO
+    assert f"{server.base}/a.img" in caught.value.message
+    assert "nothing came for" in caught.value.message
+    assert "cable" in caught.value.hint
+
+
+def test_a_trickle_does_not_go_on_for_ever(serve: Serve) -> None:
+    def trickles(asked: Asked, peer: socket.socket) -> bool:
+        send_range(peer, asked, DATA, cut=0)
+        while not server.released.wait(0.05):
+            peer.sendall(b"x")
+        return False
+
+    server = serve(after_first(trickles))
+    with source(server, deadline_s=0.5) as opened:
+        started = time.monotonic()
+        with pytest.raises(TransferError, match="trickles"):
+            opened.read(0, 10_000)
+    assert time.monotonic() - started < 5
+
+
+def test_a_server_that_is_gone_is_named(serve: Serve) -> None:
+    server = serve(good)
+    with source(server, deadline_s=0.5) as opened:
+        server.close()
+        with pytest.raises(TransferError, match="onnection"):
+            opened.read(0, 10)
+
+
+def test_a_server_that_comes_back_is_used_again(serve: Serve) -> None:
+    server = serve(good)
+    with source(server, deadline_s=10) as opened, ThreadPoolExecutor(1) as pool:
+        server.close()
+        reading = pool.submit(opened.read, 0, 10)
+        time.sleep(0.3)
+        again = socket.create_server(("127.0.0.1", server.port), reuse_port=False)
+        with again:
+            peer, _ = again.accept()
+            with peer:
+                peer.recv(4096)
+                send_range(
+                    peer,
+                    server.asked[0].__class__("GET", "/", {"range": "bytes=0-9"}, b"", 0),
+                    DATA,
+                )
+                assert reading.result(10) == DATA[:10]
+
+
+def page(peer: socket.socket, status: str = "200 OK") -> None:
+    send(peer, status, b"<html>sign in</html>", content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    ("why", "reply"),
+    [
+        ("instead of a range", lambda _, peer: page(peer)),
+        ("instead of a range", lambda _, peer: send(peer, "200 OK", DATA)),
+        ("instead of a range", lambda _, peer: send(peer, "200 OK", DATA, etag='"v2"')),
+        ("404 Not", lambda _, peer: page(peer, "404 Not Found")),
+        (
+            "302 Found to http://x/",
+            lambda _, peer: send(peer, "302 Found", location="http://x/"),
+        ),
+        ("replaced", lambda _, peer: send(peer, "412 Precondition Failed")),
+        ("replaced", lambda asked, peer: send_range(peer, asked, DATA, etag='"v2"')),
+        ("replaced", lambda asked, peer: send_range(peer, asked, DATA + b"x")),
+        (
+            "bytes 5-14/300000",
+            lambda _, peer: send(
+                peer, "206 OK", DATA[5:15], content_range="bytes 5-14/300000", etag='"v1"'
+            ),
+        ),
+        (
+            "length 9",
+            lambda _, peer: send(
+                peer, "206 OK", DATA[:9], content_range="bytes 0-9/300000", etag='"v1"'
+            ),
+        ),
+        ("answered with ''", lambda _, peer: send(peer, "206 OK", DATA[:10], etag='"v1"')),
+        (
+            "encoding gzip",
+            lambda _, peer: send(
+                peer,
+                "206 OK",
+                DATA[:10],
+                content_range="bytes 0-9/300000",
+                content_encoding="gzip",
+                etag='"v1"',
+            ),
+        ),
+    ],
+)
+def test_a_wrong_answer_is_refused_at_once(serve: Serve, why: str, reply: Reply) -> None:
+    server = serve(after_first(reply))
+    with source(server) as opened, pytest.raises(TransferError, match=why) as caught:
+        opened.read(0, 10)
+    assert len(server.asked) == 2
+    assert caught.value.hint
+
+
+def test_the_first_answer_is_held_to_the_same(serve: Serve) -> None:
+    for reply in (lambda _, peer: page(peer), lambda _, peer: page(peer, "403 Forbidden")):
+        server = serve(reply)
+        with pytest.raises(TransferError):
+            source(server)
+        assert len(server.asked) == 1
+
+
+def test_a_busy_server_is_asked_again(serve: Serve) -> None:
+    def busy_first(asked: Asked, peer: socket.socket) -> None:
+        if asked.number < 2:
+            send(peer, "503 Service Unavailable", retry_after="0")
+        else:
+            send_range(peer, asked, DATA)
+
+    server = serve(busy_first)
+    with source(server, deadline_s=10) as opened:
+        assert opened.read(1, 9) == DATA[1:10]
+
+
+def test_nonsense_instead_of_http_is_an_error_and_not_a_crash(serve: Serve) -> None:
+    def nonsense(_: Asked, peer: socket.socket) -> bool:
+        peer.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n" * 20)
+        return False
+
+    server = serve(nonsense)
+    with pytest.raises(TransferError, match=r"without an answer|no sense"):
+        source(server, deadline_s=0.3)
+
+
+def test_an_empty_file_has_no_first_byte(serve: Serve) -> None:
+    server = serve(
+        lambda _, peer: send(peer, "416 Range Not Satisfiable", content_range="bytes */0")
+    )
+    with source(server) as opened:
+        assert opened.size_bytes == 0
+        assert opened.read(0, 0) == b""
+
+
+def test_an_unexpected_size_is_refused_at_once(serve: Serve) -> None:
+    server = serve(good)
+    with pytest.raises(TransferError, match="300000 bytes instead of 300001") as caught:
+        HttpSource(f"{server.base}/a.img", expected_size=300_001)
+    assert caught.value.code is OgErr.IMAGE
+
+
+def test_close_wakes_a_reader(serve: Serve) -> None:
+    waiting = threading.Event()
+
+    def stalls(asked: Asked, peer: socket.socket) -> bool:
+        send_range(peer, asked, DATA, cut=10)
+        waiting.set()
+        server.released.wait(10)
+        return False
+
+    server = serve(after_first(stalls))
+    opened = source(server, stall_s=10, deadline_s=20)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(opened.read, 0, 1000)
+        assert waiting.wait(5)
+        opened.close()
+        with pytest.raises(TransferError, match="was closed"):
+            reading.result(5)
+    with pytest.raises(TransferError, match="was closed"):
+        opened.read(0, 1)
+
+
+def test_a_weak_tag_is_no_promise_but_the_size_is(serve: Serve) -> None:
+    server = serve(lambda asked, peer: send_range(peer, asked, DATA, etag='W/"v1"'))
+    with source(server) as opened:
+        assert opened.read(0, 10) == DATA[:10]
+    assert "if-match" not in server.asked[1].headers
+
+
+def test_later_reads_insist_on_the_same_file(serve: Serve) -> None:
+    server = serve(good)
+    with source(server) as opened:
+        opened.read(0, 10)
+    assert server.asked[1].headers["if-match"] == '"v1"'
