@@ -5,15 +5,18 @@ Three steps, each skipped when its inputs did not change: first stage, root, art
 """
 
 import argparse
+import json
 import os
-import sys
+import re
+import shutil
 import time
 from pathlib import Path
 
 from ogimage import hostsetup, mkosi
 from ogimage.artefacts import Parts, publish
 from ogimage.paths import BUILD_DIR, IMAGE_DIR
-from ogimage.shell import BuildError, report, run, say
+from ogimage.python_tree import python_tree
+from ogimage.shell import BuildError, report, say
 
 PROFILES = ("default", "test", "debug")
 UKI_STUB = Path("usr/lib/systemd/boot/efi/linuxx64.efi.stub")
@@ -47,21 +50,29 @@ def build(profile: str, *, fresh: bool) -> Path:
     images = IMAGE_DIR / "mkosi.images"
 
     first_stage = _first_stage(options, mkosi.fingerprint(images / "first-stage") + common, fresh)
-    root = _root(profile, options, fresh)
+    root = _root(profile, options, mkosi.fingerprint(images / "root") + common, fresh)
 
-    versions = [next((mkosi.WORK_DIR / n / "usr/lib/modules").iterdir()).name
-                for n in ("first-stage", "root")]
-    if versions[0] != versions[1]:
-        raise BuildError(f"first stage and root have different kernels ({versions})",
+    lists = (mkosi.WORK_DIR / "first-stage.manifest", root.with_suffix(".manifest"))
+    kernels = [_kernel_version(file) for file in lists]
+    if kernels[0] != kernels[1]:
+        raise BuildError(f"first stage and root have different kernels: {' and '.join(kernels)}",
                          "build once with --fresh")
     parts = Parts(
-        profile=profile, kernel=mkosi.WORK_DIR / "ogvmlinuz", kernel_version=versions[0],
-        first_stage=first_stage, root=root,
-        os_release=mkosi.WORK_DIR / "root/usr/lib/os-release",
-        package_lists=tuple(mkosi.WORK_DIR / f"{n}.manifest" for n in ("first-stage", "root")),
+        profile=profile, kernel=mkosi.WORK_DIR / "ogvmlinuz", kernel_version=kernels[0],
+        first_stage=first_stage, root=root, os_release=root.with_suffix(".os-release"),
+        package_lists=lists,
     )
     name = "oglive" if profile == "default" else f"oglive-{profile}"
     return publish(parts, BUILD_DIR / name, mkosi.tools_tree() / UKI_STUB)
+
+
+def _kernel_version(manifest: Path) -> str:
+    """From mkosi's package list: the name linux-image-6.12.1+deb13-amd64 holds it."""
+    for package in json.loads(manifest.read_text())["packages"]:
+        found = re.fullmatch(r"linux-image-(\d.*)", package["name"])
+        if found:
+            return found[1]
+    raise BuildError(f"{manifest} lists no kernel", "build once with --fresh")
 
 
 def _first_stage(options: list[str | Path], key: str, fresh: bool) -> Path:
@@ -83,15 +94,25 @@ def _first_stage(options: list[str | Path], key: str, fresh: bool) -> Path:
     return result
 
 
-def _root(profile: str, options: list[str | Path], fresh: bool) -> Path:
+def _root(profile: str, options: list[str | Path], key: str, fresh: bool) -> Path:
+    """The compressed root of a profile, with oglib in it."""
+    result = mkosi.WORK_DIR / f"root-{profile}.sqfs"
+    stamp = mkosi.WORK_DIR / f"root-{profile}.key"
+    key += python_tree()
+    if not fresh and result.exists() and stamp.exists() and stamp.read_text() == key:
+        return result
     say("building the root filesystem")
+    stamp.unlink(missing_ok=True)
     mkosi.build_images(IMAGE_DIR, ["--dependency", "root", *options], fresh=fresh)
     tree = mkosi.WORK_DIR / "root"
     # An empty file means "not the first boot"; the first stage writes a fresh id at every start.
     (tree / "etc/machine-id").write_text("")
-    result = mkosi.WORK_DIR / "root.sqfs"
     mkosi.run_tool(["mksquashfs", tree, result, "-noappend", "-quiet", "-no-progress",
                     "-comp", "zstd", "-Xcompression-level", "15", "-b", "256K", "-no-xattrs"])
+    # The next profile overwrites tree and list; these stay with the finished file.
+    shutil.copyfile(mkosi.WORK_DIR / "root.manifest", result.with_suffix(".manifest"))
+    shutil.copyfile(tree / "usr/lib/os-release", result.with_suffix(".os-release"))
+    stamp.write_text(key)
     return result
 
 

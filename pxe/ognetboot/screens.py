@@ -73,7 +73,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """All that is offered to one PC. `timeout_s` 0: start at once, `retry_s`: after a failure."""
+    """All that is offered to one PC. `timeout_s` 0: start at once; then the menu is
+    seen only after a failure. `wait_s`, never 0, is how long it waits when it is seen."""
 
     title: str
     about: str
@@ -83,7 +84,7 @@ class Screen:
     disk: Item
     default: str
     timeout_s: int
-    retry_s: int
+    wait_s: int
 
 
 def load_texts(language: str = "en") -> Texts:
@@ -117,7 +118,7 @@ def screen_for(inventory: Inventory, client: Client | None, texts: Texts) -> Scr
         disk=disk,
         default=_label(default),
         timeout_s=timeout_s,
-        retry_s=timeout_s or max(server.timeout_s, 10),
+        wait_s=timeout_s or max(server.timeout_s, 10),
     )
 
 

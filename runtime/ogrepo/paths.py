@@ -23,20 +23,24 @@ def _absent() -> NotFoundError:
     return NotFoundError("There is no such file here.", hint="Look at / for what there is.")
 
 
-def resolve(folder: Folder, asked: str) -> Path:
-    """The regular file or folder for the decoded path ``asked``; ``NotFoundError`` otherwise."""
+def resolve(folder: Folder, asked: str) -> tuple[Path, bool]:
+    """The regular file or folder for the decoded path ``asked``, and whether it is a folder.
+
+    Raises ``NotFoundError`` for anything else.
+    """
     parts = tuple(part for part in asked.split("/") if part)
     if not _may_show(parts) or any(ord(char) < 32 or char in "\\\x7f" for char in asked):
         raise _absent()
     try:
         path = folder.root.joinpath(*parts).resolve(strict=True)
         inside = path.relative_to(folder.root).parts
-        shown = _may_show(inside) and (path.is_file() or path.is_dir())
+        is_folder = path.is_dir()
+        shown = _may_show(inside) and (is_folder or path.is_file())
     except (OSError, RuntimeError, ValueError):
         raise _absent() from None
     if not shown:
         raise _absent()
-    return path
+    return path, is_folder
 
 
 def entries(folder: Folder, path: Path) -> list[tuple[str, bool]]:
@@ -44,8 +48,8 @@ def entries(folder: Folder, path: Path) -> list[tuple[str, bool]]:
     shown = []
     for name in sorted(child.name for child in path.iterdir()):
         try:
-            found = resolve(folder, "/".join((*path.relative_to(folder.root).parts, name)))
+            asked = "/".join((*path.relative_to(folder.root).parts, name))
+            shown.append((name, resolve(folder, asked)[1]))
         except NotFoundError:
             continue
-        shown.append((name, found.is_dir()))
     return shown

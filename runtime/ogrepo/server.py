@@ -123,8 +123,8 @@ class _Site:
     async def file(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info["path"]
         self._check_whole(asked)
-        path = await in_thread(lambda: resolve(self._folder, asked))
-        if await in_thread(path.is_dir):
+        path, is_folder = await in_thread(lambda: resolve(self._folder, asked))
+        if is_folder:
             return await self._folder_page(request, asked, path)
         response = _File(path, headers={"X-Content-Type-Options": "nosniff"})
         if IMAGE in path.name and not path.name.endswith(".json"):

@@ -151,9 +151,7 @@ def probe_signature(path: Path, offset_bytes: int = 0, size_bytes: int = 0) -> d
     """blkid's low-level answer for a device, or for a stretch of it (TYPE, LABEL, UUID, PTTYPE)."""
     where = ("--offset", str(offset_bytes), "--size", str(size_bytes)) if size_bytes else ()
     # export escapes blanks and quotes with backslashes; 8: several signatures contradict
-    said = run(
-        "blkid", "--probe", "--output", "export", *where, path, accept=(0, 2, 8), timeout_s=60
-    )
+    said = run("blkid", "--probe", "--output", "export", *where, path, accept=(0, 2, 8))
     if said.status == _NOTHING_FOUND:
         return {}
     pairs = (line.partition("=") for line in said.stdout.splitlines() if "=" in line)

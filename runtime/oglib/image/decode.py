@@ -77,6 +77,16 @@ def spool_first_frame(
     source: FrameSource, frame: Frame, name: str, scratch: Path | None
 ) -> BinaryIO:
     """Fetch, check and decompress frame 0 into an unnamed file below ``scratch``."""
+    try:
+        return _spool(source, frame, name, scratch)
+    except OSError as error:
+        raise ImageError(
+            f"The bitmap of the image {name} cannot be unpacked: {error.strerror}.",
+            hint=f"It needs {frame.content_len} bytes in the temporary folder.",
+        ) from error
+
+
+def _spool(source: FrameSource, frame: Frame, name: str, scratch: Path | None) -> BinaryIO:
     with tempfile.TemporaryFile(dir=scratch) as stored:
         hasher = blake3()
         for start in range(0, frame.stored_len, _PIECE_BYTES):

@@ -56,9 +56,13 @@ class DoneMap:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._fd = os.open(path, flags, 0o600)
         except OSError as error:
-            raise WriteError(f"The map of done frames {path}: {error.strerror}.") from error
-        if not self._load():
-            self.reset()
+            raise self._unusable(error) from error
+        try:
+            if not self._load():
+                self.reset()
+        except OSError as error:
+            os.close(self._fd)
+            raise self._unusable(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -98,8 +102,11 @@ class DoneMap:
     def reset(self) -> None:
         """Forget every mark, in memory and in the file."""
         self._done = bytearray(len(self._done))
-        os.ftruncate(self._fd, 0)
-        os.lseek(self._fd, 0, os.SEEK_SET)
+        try:
+            os.ftruncate(self._fd, 0)
+            os.lseek(self._fd, 0, os.SEEK_SET)
+        except OSError as error:
+            raise self._unusable(error) from error
         self._append(self._head())
 
     def _append(self, data: bytes) -> None:
@@ -108,7 +115,13 @@ class DoneMap:
                 raise WriteError(f"There is no room for the map of done frames {self.path}.")
             os.fdatasync(self._fd)
         except OSError as error:
-            raise WriteError(f"The map of done frames {self.path}: {error.strerror}.") from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> WriteError:
+        return WriteError(
+            f"The map of done frames {self.path} cannot be kept: {error.strerror}.",
+            hint="Make room there, or remove what is in its place.",
+        )
 
     def __contains__(self, index: int) -> bool:
         return bool(self._done[index])

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from oglib.errors import ImageError, OgErr
+from oglib.errors import ImageError, NotFoundError, OgErr
 from oglib.image.bitmap import Bitmap
 from oglib.image.decode import spool_first_frame
 from oglib.image.frames import Frame, FrameTable, digest_of_file
@@ -101,7 +101,13 @@ def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each 
         manifest, manifest_bytes, signature, keys=keys, source=source, policy=policy
     )
     _check_asked(manifest, name, at_least_version)
-    digest, _ = digest_of_file(frames_path)
+    try:
+        digest, _ = digest_of_file(frames_path)
+    except OSError as error:
+        raise NotFoundError(
+            f"The frame table {frames_path} cannot be read: {error.strerror}.",
+            code=OgErr.IMAGEFILE,
+        ) from error
     if digest != manifest.frames_digest:
         raise ImageError(
             f"The frame table of {manifest.name} is not the one its manifest names.",

@@ -30,8 +30,6 @@ def local_image(
     assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
     signature = _read(_beside(path, ".json.sig"), optional=True)
     frames_path = _beside(path, ".frames")
-    if not frames_path.is_file():
-        raise NotFoundError(f"There is no frame table {frames_path}.", code=OgErr.IMAGEFILE)
     source = FileSource(path)
     try:
         image = open_image(

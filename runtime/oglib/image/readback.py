@@ -23,6 +23,7 @@ from oglib.image.guard import GUARD_BYTES
 from oglib.image.target import Target
 
 _ALIGN = 4096
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
 
 class ReadBack:
@@ -35,14 +36,27 @@ class ReadBack:
         self._view = memoryview(self._buffer)
         # Through /proc, not the path: it is the same open file whatever happened to the name.
         self._node = f"/proc/self/fd/{target.fd}"
+        self._direct = True
         try:
-            self._fd = os.open(self._node, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
-            self._direct = True
+            self._fd = os.open(self._node, _FLAGS | os.O_DIRECT)
         except OSError as error:
             if error.errno != errno.EINVAL:
-                raise
-            self._fd = os.open(self._node, os.O_RDONLY | os.O_CLOEXEC)
-            self._direct = False
+                raise self._failed(error, 0) from error
+            self._open_cached()
+
+    def _open_cached(self) -> None:
+        self._direct = False
+        try:
+            self._fd = os.open(self._node, _FLAGS)
+        except OSError as error:
+            raise self._failed(error, 0) from error
+
+    def _failed(self, error: OSError, offset: int) -> WriteError:
+        return WriteError(
+            f"Reading back {self._target.path} at byte {offset} (sector "
+            f"{offset // self._target.sector_size}) failed: {error.strerror}.",
+            hint="The disk may be failing; look at its SMART data and the kernel's log.",
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -73,12 +87,7 @@ class ReadBack:
                     raise WriteError(f"{self._target.path} ends before byte {start + length}.")
                 got += count
         except OSError as error:
-            sector = (first + got) // self._target.sector_size
-            raise WriteError(
-                f"Reading back {self._target.path} at byte {first + got} (sector {sector}) "
-                f"failed: {error.strerror}.",
-                hint="The disk may be failing; look at its SMART data and the kernel's log.",
-            ) from error
+            raise self._failed(error, first + got) from error
         return self._view[start - first : want]
 
     def _read_some(self, got: int, room: int, offset: int) -> int:
@@ -89,8 +98,7 @@ class ReadBack:
                 raise
         # Opened with O_DIRECT, but this storage wants a coarser alignment than any page.
         os.close(self._fd)
-        self._fd = os.open(self._node, os.O_RDONLY | os.O_CLOEXEC)
-        self._direct = False
+        self._open_cached()
         os.posix_fadvise(self._fd, offset, room - got, os.POSIX_FADV_DONTNEED)
         return os.preadv(self._fd, [self._view[got:room]], offset)
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import zstandard
 from blake3 import blake3
 
-from oglib.errors import ImageError
+from oglib.errors import ImageError, WriteError
 from oglib.image.bitmap import Bitmap
 from oglib.image.frames import Frame, FrameTable, FrameWriter, region_bytes_for
 from oglib.image.ordered import in_order, worker_count
@@ -77,6 +77,18 @@ def record(
     ``folder`` takes the frame table, and the bitmap while it is needed. Raises ``StreamEnded``
     when the stream is shorter than its header says, ``ImageError`` when it is wrong.
     """
+    try:
+        return _record(stream, sink, folder, phase, workers=workers)
+    except OSError as error:
+        raise WriteError(
+            f"Recording the image failed: {error.strerror}.",
+            hint=f"{folder} needs room for the bitmap and the frame table.",
+        ) from error
+
+
+def _record(
+    stream: BinaryIO, sink: ImageSink, folder: Path, phase: Phase, *, workers: int | None
+) -> Recorded:
     frames_path = folder / "frames"
     recorder = _Recorder(sink)
     with frames_path.open("w+b") as table_file, tempfile.TemporaryFile(dir=folder) as prefix:

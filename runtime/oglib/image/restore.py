@@ -30,6 +30,8 @@ from oglib.image.writer import Writer
 from oglib.progress import Progress
 
 _SAMPLE_FRAMES = 8
+# Threads that wait for the source while one for each processor decompresses and writes.
+_FETCHING = 2
 
 
 def restore(
@@ -82,7 +84,7 @@ class _Restore:
         marked = array("I", done)
         equal = array("I", self._equal(self._candidates(writer, marked, delta)))
         wanted = (index for index in self._outside(writer) if index not in done)
-        puller = Puller(image, writer, wanted, self.workers)
+        puller = Puller(image, writer, wanted, self.workers + _FETCHING)
         with self.progress.phase("restore", _content(frames, range(1, len(frames)))) as phase:
             writer.begin(phase.advance)
             done.reset()

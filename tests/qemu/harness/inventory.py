@@ -21,6 +21,7 @@ class Pc:
     firmware: Firmware
     entry: str = "oglive-test"
     room: str = "lab"
+    display: str = "VGA"
 
     @property
     def name(self) -> str:
@@ -35,7 +36,7 @@ class Pc:
         return f"10.77.0.{10 + self.number}"
 
     def shape(self, memory_mib: int = 1024) -> Shape:
-        return Shape(self.firmware, self.mac, memory_mib)
+        return Shape(self.firmware, self.mac, memory_mib, display=self.display)
 
 
 BENCH = Pc(1, Firmware.BIOS)
@@ -43,8 +44,11 @@ BENCH = Pc(1, Firmware.BIOS)
 
 BIOS_PC = Pc(11, Firmware.BIOS)
 UEFI_PC = Pc(12, Firmware.UEFI)
-LOCKED_PC = Pc(13, Firmware.BIOS, entry="install-locked")
-"""Boots the default profile with a job: nobody can log in."""
+LOCKED_PC = Pc(13, Firmware.BIOS, entry="install-locked", display="isa-vga")
+"""Boots the default profile with a job: nobody can log in.
+
+Its display has no driver in Linux, so the screen stays in text mode and can be read as text.
+"""
 
 DEMO_PC = Pc(14, Firmware.UEFI, room="demo")
 

@@ -164,12 +164,13 @@ class Machine:
             running, self._running = self._running, None
             running.resources.close()
 
-    def wait_for_shutdown(self) -> str:
+    def wait_for_shutdown(self, seconds: float | None = None) -> str:
         """The guest's own power-off (or reset, which ends QEMU too); the reason QEMU names."""
         running = self.running
-        deadline = Deadline(self.timeouts.shutdown, f"{self.name} switches itself off")
+        limit = seconds or self.timeouts.shutdown
+        deadline = Deadline(limit, f"{self.name} switches itself off")
         event = running.monitor.wait_event("SHUTDOWN", deadline)
-        running.process.wait(deadline.left)
+        running.process.wait(self.timeouts.shutdown)
         self.kill()
         data = event.get("data")
         return str(data.get("reason")) if isinstance(data, dict) else ""

@@ -31,6 +31,7 @@ class Shape:
     mac: str
     memory_mib: int = 1024
     cores: int = 2
+    display: str = "VGA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,15 @@ def machine_argv(
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
     argv += ["-machine", "q35" if uefi else "pc", "-accel", accel.option, "-cpu", accel.cpu]
     argv += ["-smp", str(shape.cores), "-m", str(shape.memory_mib), "-rtc", "base=utc"]
-    argv += ["-no-reboot", "-boot", "strict=on", "-device", "VGA", "-device", "virtio-rng-pci"]
+    argv += [
+        "-no-reboot",
+        "-boot",
+        "strict=on",
+        "-device",
+        shape.display,
+        "-device",
+        "virtio-rng-pci",
+    ]
     if uefi:
         argv += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}"]
         argv += ["-drive", f"if=pflash,unit=1,format=raw,file={wiring.vars_copy}"]

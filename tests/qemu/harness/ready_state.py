@@ -137,7 +137,10 @@ class ReadyState:
             f"f.write(bytes.fromhex('{secrets.token_hex(32)}')); fcntl.ioctl(f, 0x5207); "
             f"time.clock_settime(0, {time.time():.0f})"
         )
-        machine.succeed(f'python3 -c "{reseed}"')
+        deadline = Deadline(machine.timeouts.command, "clock and randomness are set")
+        done = running.shell.execute(f'python3 -c "{reseed}"', deadline)
+        if done.status != 0:
+            raise HarnessError(f"clock and randomness could not be set: {done.output}")
 
 
 def _wait_migrated(monitor: Monitor, deadline: Deadline) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.accel import Accelerator
+from harness.clock import Deadline, poll
 from harness.disks import MIB, Disk
 from harness.errors import HarnessError
 from harness.inventory import Pc
@@ -70,6 +71,15 @@ class Room:
         for disk in disks:
             machine.plug(disk)
         return machine
+
+    @property
+    def lan(self) -> Lan:
+        return self._bench.lan
+
+    def wait_for_image_read(self, name: str, pc: Pc) -> None:
+        """Until the repository has answered this PC's first read of an image."""
+        deadline = Deadline(self._bench.accel.timeouts.ready, f"{pc.name} reads {name}")
+        poll(lambda: self.server.image_reads(name, pc.ip) or None, deadline)
 
     def _keep(self, machine: Machine) -> Machine:
         self._machines.append(machine)

@@ -10,6 +10,7 @@ from harness.qmp import Monitor
 _TEXT_WINDOW = 0xB8000
 _TEXT_WINDOW_BYTES = 0x8000
 _COLUMNS = 80
+_CURSOR_BYTES = 9 * 16 * 3
 _PLAIN = {" ": "spc", "\n": "ret", "-": "minus", "=": "equal", ".": "dot", "/": "slash",
           ";": "semicolon", "'": "apostrophe", ",": "comma"}  # fmt: skip
 _SHIFTED = {"$": "4", "(": "9", ")": "0", "+": "equal", "_": "minus", "*": "8", "!": "1",
@@ -44,6 +45,15 @@ class Screen:
     def dump(self, path: Path) -> None:
         """The picture as it is now, as PNG."""
         self._monitor.command("screendump", {"filename": str(path), "format": "png"})
+
+    def is_black(self) -> bool:
+        """Whether nothing is to be seen, a cursor apart."""
+        path = self._scratch_dir / "picture"
+        self._monitor.command("screendump", {"filename": str(path), "format": "ppm"})
+        picture = path.read_bytes()
+        # P6, width, height, depth, one blank, then the pixels
+        pixels = picture.split(b"\n", 3)[3]
+        return len(pixels) - pixels.count(0) < _CURSOR_BYTES
 
     def text(self) -> str:
         """Everything in VGA text memory, which includes what scrolled off lately.
