@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot render INVENTORY OUT [--test]`: arguments to calls, errors to one sentence.
+"""`ognetboot render INVENTORY OUT [--test]` and `ognetboot site FOLDER OUT`: arguments to calls.
 
 Exit codes: 0 done or nothing to change, 1 refused (sentence and hint on standard error), 2 usage.
 """
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ognetboot import inventory as inventories
+from ognetboot import site
 from ognetboot.checks import directory
 from ognetboot.errors import NetbootError
 from ognetboot.loaders import DEBIAN_LIBRARY, read_loaders
@@ -24,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
     args = _parser().parse_args(argv)
     try:
-        print(_render(args.inventory, args.out, args.loaders, allow_test=args.test))
+        if args.verb == "site":
+            site.write(args.folder, args.out)
+            print(f"{args.out}: written")
+        else:
+            print(_render(args.inventory, args.out, args.loaders, allow_test=args.test))
     except NetbootError as error:
         print(f"ognetboot: {error.message}\n  {error.hint}", file=sys.stderr)
         return 1
@@ -60,6 +65,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where ipxe/, shim/ and grub/ of Debian's packages are (default: %(default)s)",
     )
+    overlay = verbs.add_parser(
+        "site",
+        help="pack a folder of the site's own files into site.cpio",
+        description="Packs FOLDER, laid out like ogLive's root (etc/oglive/keys/image.pub, "
+        "etc/oglive/policy.toml), into the overlay that ogLive puts over its root at each boot.",
+    )
+    overlay.add_argument("folder", type=Path, metavar="FOLDER", help="the site's files")
+    overlay.add_argument("out", type=Path, metavar="OUT", help="e.g. oglive/site.cpio")
     return parser
 
 

@@ -327,7 +327,7 @@ def test_an_interrupted_restore_fetches_only_the_rest(
 
     expected = KeyboardInterrupt if way == "ctrl-c" else TransferError
     with watched(image_path, stop) as image, pytest.raises(expected):
-        restore(image, target, progress=QUIET, workers=1)
+        restore(image, target, progress=QUIET)
     assert guard_is_zero(target)
     with local_image(image_path) as image:
         receipt = restore(image, target, progress=QUIET)
@@ -345,7 +345,7 @@ def half_restored(tmp_path: Path, image_path: Path) -> Path:
             raise TransferError("The cable is out.")
 
     with watched(image_path, stop) as image, pytest.raises(TransferError):
-        restore(image, target, progress=QUIET, workers=1)
+        restore(image, target, progress=QUIET)
     return target
 
 
@@ -391,15 +391,25 @@ def test_a_delta_moves_what_differs_and_the_guard(tmp_path: Path, image_path: Pa
 def test_a_target_that_lies_is_found_out(tmp_path: Path, image_path: Path) -> None:
     target = blank(tmp_path / "target", PARTITION.device_size)
 
+    place, once = 3 * MIB + 4096, threading.Lock()
+
+    def holds(content: bytes) -> bool:
+        with target.open("rb") as file:
+            file.seek(place)
+            return file.read(4096) == content
+
     def spoil(offset: int, _length: int) -> None:
-        if offset > 8 * MIB:  # the first ranges are written, not yet proven
-            with target.open("r+b") as file:
-                file.seek(3 * MIB + 4096)
-                file.write(b"\0" * 4096)
+        if offset < 8 * MIB or not once.acquire(blocking=False):
+            return
+        while not holds(PARTITION.blocks[place // 4096]):  # another thread is writing it
+            threading.Event().wait(0.01)
+        with target.open("r+b") as file:  # written, but not yet proven
+            file.seek(place)
+            file.write(bytes(4096))
 
     with watched(image_path, spoil) as image:
         with pytest.raises(WriteError, match="does not hold what was written"):
-            restore(image, target, progress=QUIET, workers=1)
+            restore(image, target, progress=QUIET)
         assert guard_is_zero(target)
     with local_image(image_path) as image:
         restore(image, target, progress=QUIET)
