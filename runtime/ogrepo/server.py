@@ -8,26 +8,20 @@ decided elsewhere.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import logging
 import signal
 import socket
-import sys
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
 from pathlib import Path
 
-from aiohttp import hdrs, web
-from aiohttp.abc import AbstractAccessLogger, AbstractStreamWriter
-from multidict import CIMultiDict
+from aiohttp import web
 
-from oglib.errors import OgErr, OgError, UsageError
-from oglib.transfer.link import notice_a_dead_peer
+from oglib.errors import OgErr, OgError
+from ogrepo.accesslog import LOG, PlainLog, start_logging
 from ogrepo.api import UploadApi
+from ogrepo.files import FileAnswer
 from ogrepo.folder import Folder, locked
+from ogrepo.listen import address_for_people, listen
 from ogrepo.pages import folder_list, image_list
 from ogrepo.paths import entries, resolve
 from ogrepo.receive import in_thread
@@ -35,9 +29,7 @@ from ogrepo.refusal import Refusal, as_response
 from ogrepo.store import IMAGE, published
 from ogrepo.uploads import Uploads
 
-_LOG = logging.getLogger("ogrepo")
 _IDLE_CONNECTION_S = 75.0
-_DEAD_PEER_S = 60.0
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0
 _THREADS = 32
@@ -47,59 +39,6 @@ _PAGE_HEADERS = {
     "Cache-Control": "no-cache",
 }
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class _File(web.FileResponse):
-    """A file as it is: never a compressed neighbour, and If-Range by entity tag.
-
-    aiohttp answers If-Range by date only and would send a range of a file that has changed.
-    """
-
-    whole = False
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        headers = CIMultiDict(request.headers)
-        headers.popall(hdrs.ACCEPT_ENCODING, None)
-        condition = headers.get(hdrs.IF_RANGE, "")
-        if condition.startswith(('"', "W/")):
-            del headers[hdrs.IF_RANGE]
-            if condition != await in_thread(lambda: _etag(self._path)):
-                headers.popall(hdrs.RANGE, None)
-        writer = await super().prepare(request.clone(headers=headers))
-        self.whole = True
-        return writer
-
-
-def _etag(path: Path) -> str:
-    """The entity tag that aiohttp gives to this file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-
-
-class _PlainLog(AbstractAccessLogger):
-    """Time, client, method, path, range, status, bytes. No header but the range is looked at."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        sent = response.content_length
-        if isinstance(response, _File) and not response.whole:
-            size = "cut"
-        else:
-            size = str(response.body_length if sent is None else sent)
-        asked = request.headers.get(hdrs.RANGE, "-")
-        words = (
-            request.remote or "-",
-            request.method,
-            request.rel_url.raw_path[:512],
-            asked[:64],
-            str(response.status),
-            size,
-            f"{time * 1000:.0f}ms",
-        )
-        text = " ".join(word.replace(" ", "") for word in words)
-        self.logger.info("%s", "".join(c if c.isprintable() else "?" for c in text))
 
 
 class _Site:
@@ -126,7 +65,7 @@ class _Site:
         path, is_folder = await in_thread(lambda: resolve(self._folder, asked))
         if is_folder:
             return await self._folder_page(request, asked, path)
-        response = _File(path, headers={"X-Content-Type-Options": "nosniff"})
+        response = FileAnswer(path, headers={"X-Content-Type-Options": "nosniff"})
         if IMAGE in path.name and not path.name.endswith(".json"):
             response.content_type = "application/octet-stream"
         return response
@@ -163,7 +102,7 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
     except OgError as error:
         response = as_response(error)
         if response.status >= 500:
-            _LOG.warning("%s", error)
+            LOG.warning("%s", error)
         return response
     except web.HTTPException as error:
         if error.status < 400:
@@ -173,7 +112,7 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
     except OSError as error:
         if isinstance(error, ConnectionError):
             raise
-        _LOG.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
+        LOG.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
         return as_response(Refusal(500, f"The repository failed: {error.strerror}."))
 
 
@@ -191,7 +130,7 @@ def make_app(folder: Folder, uploads: Uploads) -> web.Application:
         while True:
             await asyncio.sleep(_EXPIRE_EVERY_S)
             for line in await api.expire():
-                _LOG.info("%s", line)
+                LOG.info("%s", line)
 
     async def background(app: web.Application) -> None:
         app[_EXPIRY] = asyncio.create_task(expire_now_and_then(app))
@@ -208,59 +147,14 @@ def make_app(folder: Folder, uploads: Uploads) -> web.Application:
 _EXPIRY = web.AppKey("expiry", asyncio.Task[None])
 
 
-def listen(bind: str, port: int) -> socket.socket:
-    """A listening socket, or one sentence about why there is none."""
-    hint = "Give an IP address of this machine with --bind and a port up to 65535 with --port."
-    if not 0 <= port <= 65535:
-        raise UsageError(f"There is no port {port}.", hint=hint)
-    try:
-        family = socket.AF_INET6 if ip_address(bind).version == 6 else socket.AF_INET
-    except ValueError:
-        raise UsageError(f"{bind} is not an IP address.", hint=hint) from None
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        notice_a_dead_peer(sock, _DEAD_PEER_S)  # accepted connections inherit it
-        sock.bind((bind, port))
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            hint = "Another program uses this port; end it or choose another one with --port."
-        raise OgError(
-            f"ogrepo cannot listen on {bind} port {port}: {error.strerror}.", hint=hint
-        ) from None
-    return sock
-
-
-def _address_for_people(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        # A UDP socket that is connected sends nothing, but learns our address on that way.
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-            way.connect(("192.0.2.1", 9))
-            host = way.getsockname()[0]
-    host = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
-def _start_logging() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    form = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    form.converter = time.localtime
-    handler.setFormatter(form)
-    _LOG.addHandler(handler)
-    _LOG.setLevel(logging.INFO)
-    _LOG.propagate = False
-
-
 def make_runner(
     folder: Folder, uploads: Uploads, *, farewell_s: float = _FAREWELL_S
 ) -> web.AppRunner:
     """The application with the server's limits and log; ``uploads`` was started before."""
     return web.AppRunner(
         make_app(folder, uploads),
-        access_log=_LOG,
-        access_log_class=_PlainLog,
+        access_log=LOG,
+        access_log_class=PlainLog,
         keepalive_timeout=_IDLE_CONNECTION_S,
         shutdown_timeout=farewell_s,
         auto_decompress=False,
@@ -279,7 +173,7 @@ async def _serve(folder: Folder, sock: socket.socket, uploads: Uploads) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         count = len(await in_thread(lambda: published(folder)))
         print(
-            f"ogrepo serves {folder.root} at {_address_for_people(sock)} "
+            f"ogrepo serves {folder.root} at {address_for_people(sock)} "
             f"({count} image{'s' * (count != 1)}); stop it with Ctrl-C.",
             flush=True,
         )
@@ -292,8 +186,8 @@ def serve(folder: Folder, bind: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     with locked(folder, "serve", what=f"{folder.root}"):
         sock = listen(bind, port)
-        _start_logging()
+        start_logging()
         uploads = Uploads(folder)
         for line in uploads.start():
-            _LOG.info("%s", line)
+            LOG.info("%s", line)
         asyncio.run(_serve(folder, sock, uploads))

@@ -19,6 +19,7 @@ from oglib.osconfig.root import TargetRoot
 from oglib.steps import Outcome, Step
 
 _HOSTNAME = re.compile(r"^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*$")
+_SYSTEM_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 _RESUME = "etc/initramfs-tools/conf.d/resume"
 _DBUS_ID = "var/lib/dbus/machine-id"
@@ -73,8 +74,10 @@ def detect_linux(root: TargetRoot) -> LinuxSystem | None:
             said = _variables(root.read_text(name))
         except FileNotFoundError:
             continue
+        name_of = said.get("ID", "").lower()
         return LinuxSystem(
-            id=re.sub(r"[^a-z0-9._-]", "", said.get("ID", "linux").lower()) or "linux",
+            # becomes a folder of the ESP: nothing but a plain name is believed
+            id=name_of if _SYSTEM_ID.fullmatch(name_of) else "linux",
             pretty_name=said.get("PRETTY_NAME") or said.get("NAME", "Linux"),
         )
     return None

@@ -92,13 +92,16 @@ class TargetRoot:
             raise
         except OSError as error:
             raise _said(self.path, name, error) from error
-        with os.fdopen(file_fd, "rb") as file:
-            info = os.fstat(file.fileno())
+        try:
+            info = os.fstat(file_fd)
             if not stat.S_ISREG(info.st_mode):
                 raise OgError(f"{name} in {self.path} is not a regular file.")
             if info.st_size > limit_bytes:
                 raise OgError(f"{name} in {self.path} is {info.st_size} bytes: too large.")
-            return file.read(limit_bytes + 1)
+            with os.fdopen(file_fd, "rb", closefd=False) as file:
+                return file.read(limit_bytes)
+        finally:
+            os.close(file_fd)
 
     def read_text(self, name: str) -> str:
         """As ``read_bytes``, as text; bytes that are not UTF-8 survive a later ``write_text``."""

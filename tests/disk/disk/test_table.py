@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from oglib.disk.layout import layout_from
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import MIB, Disk, TableKind
@@ -93,9 +94,9 @@ def judge(target: Path, disk: Disk) -> None:
 
 
 def dump(target: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = json.loads(said("sfdisk", "--json", target))[
-        "partitiontable"
-    ]["partitions"]
+    rows: list[dict[str, object]] = json.loads(said("sfdisk", "--json", target))["partitiontable"][
+        "partitions"
+    ]
     return rows
 
 

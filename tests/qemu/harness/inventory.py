@@ -50,9 +50,14 @@ LOCKED_PC = Pc(13, Firmware.BIOS, entry="install-locked", display="isa-vga")
 Its display has no driver in Linux, so the screen stays in text mode and can be read as text.
 """
 
-DEMO_PC = Pc(14, Firmware.UEFI, room="demo")
+DEMO_PC = Pc(14, Firmware.UEFI, entry="install-debian", room="demo")
+"""Shows its menu until somebody chooses, then does the job of its entry and stays."""
+
 
 PCS = (BENCH, BIOS_PC, UEFI_PC, LOCKED_PC, DEMO_PC)
+
+
+_DEMO_ENTRY = {"title": "Install Debian 13 on this PC"}
 
 
 def _table(name: str, values: Mapping[str, object]) -> str:
@@ -83,6 +88,13 @@ def inventory_text(pcs: Sequence[Pc] = PCS) -> str:
         "layout": "bios",
         "after": "poweroff",
     }
+    demo_job = {
+        "deploy": "debian-uefi",
+        "disk": 1,
+        "partition": 2,
+        "layout": "uefi",
+        "after": "stay",
+    }
     rows = [
         _table("[server]", server),
         _table("[entries.localdisk]", {"title": "The system on this PC's disk"}),
@@ -90,8 +102,10 @@ def inventory_text(pcs: Sequence[Pc] = PCS) -> str:
         _table("[entries.oglive-test]", test_entry),
         _table("[entries.install-locked]", {"title": "Install Debian", "profile": "default"}),
         _table("[entries.install-locked.job]", job),
+        _table("[entries.install-debian]", {**test_entry, **_DEMO_ENTRY}),
+        _table("[entries.install-debian.job]", demo_job),
         _table("[rooms.lab]", {"title": "Laboratory", "timeout_s": 0}),
-        _table("[rooms.demo]", {"title": "Room of the demo", "timeout_s": 120}),
+        _table("[rooms.demo]", {"title": "Classroom 1", "timeout_s": 300}),
     ]
     for pc in pcs:
         client = {"mac": pc.mac, "name": pc.name, "room": pc.room, "entry": pc.entry, "ip": pc.ip,

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.clock import Deadline, poll
 from harness.qmp import Monitor
 
 _TEXT_WINDOW = 0xB8000
 _TEXT_WINDOW_BYTES = 0x8000
 _COLUMNS = 80
+_STILL_LOOKS = 5
 _CURSOR_BYTES = 9 * 16 * 3
 _PLAIN = {" ": "spc", "\n": "ret", "-": "minus", "=": "equal", ".": "dot", "/": "slash",
           ";": "semicolon", "'": "apostrophe", ",": "comma"}  # fmt: skip
@@ -35,6 +37,10 @@ def text_of(window: bytes) -> str:
     return "\n".join(row.replace("\0", " ").rstrip() for row in rows).rstrip()
 
 
+def _is_black(pixels: bytes) -> bool:
+    return len(pixels) - pixels.count(0) < _CURSOR_BYTES
+
+
 class Screen:
     """Looks at and types on a running machine."""
 
@@ -46,14 +52,27 @@ class Screen:
         """The picture as it is now, as PNG."""
         self._monitor.command("screendump", {"filename": str(path), "format": "png"})
 
+    def wait_until_still(self, deadline: Deadline) -> None:
+        """Until the picture has something on it and does not change from look to look."""
+        seen = [b""]
+
+        def look() -> bool | None:
+            now = self._pixels()
+            seen[:] = [*seen[1 - _STILL_LOOKS :], now]
+            still = len(seen) == _STILL_LOOKS and len(set(seen)) == 1
+            return True if still and not _is_black(now) else None
+
+        poll(look, deadline)
+
     def is_black(self) -> bool:
         """Whether nothing is to be seen, a cursor apart."""
+        return _is_black(self._pixels())
+
+    def _pixels(self) -> bytes:
         path = self._scratch_dir / "picture"
         self._monitor.command("screendump", {"filename": str(path), "format": "ppm"})
-        picture = path.read_bytes()
-        # P6, width, height, depth, one blank, then the pixels
-        pixels = picture.split(b"\n", 3)[3]
-        return len(pixels) - pixels.count(0) < _CURSOR_BYTES
+        # P6, width and height, depth, then the pixels
+        return path.read_bytes().split(b"\n", 3)[3]
 
     def text(self) -> str:
         """Everything in VGA text memory, which includes what scrolled off lately.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from oglib.disk.layout import Size, load_layout, parse_layout, parse_size
 from oglib.disk.model import TableKind
 from oglib.errors import NotFoundError, UsageError

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from oglib.disk import types
 from oglib.disk.layout import Layout, Size, Wanted, layout_from
 from oglib.disk.model import MIB, Disk, Partition, TableKind
@@ -161,9 +162,7 @@ def test_every_plan_is_sound_and_a_second_one_changes_nothing(
 
 @settings(max_examples=150, deadline=None)
 @given(first=layouts(), second=layouts(), size=disk_sizes, sector=sectors)
-def test_from_any_table_to_any_other(
-    first: Layout, second: Layout, size: int, sector: int
-) -> None:
+def test_from_any_table_to_any_other(first: Layout, second: Layout, size: int, sector: int) -> None:
     disk = a_disk(size, sector)
     try:
         before = after(plan_layout(first, disk), disk)
@@ -198,7 +197,9 @@ def planned(layout: dict[str, object], disk: Disk) -> list[tuple[int, int, int]]
     """(number, start, size) in MiB."""
     plan = plan_layout(layout_from(layout), disk)
     per = MIB // plan.sector_bytes
-    return [(one.number, one.start_sector // per, one.size_sectors // per) for one in plan.partitions]
+    return [
+        (one.number, one.start_sector // per, one.size_sectors // per) for one in plan.partitions
+    ]
 
 
 def test_the_usual_uefi_disk() -> None:
@@ -234,9 +235,7 @@ def test_a_cache_at_the_end_of_the_list_lies_at_the_end_of_the_disk() -> None:
 
 
 def test_a_cache_is_kept_unless_said_otherwise() -> None:
-    cache = Partition(
-        number=4, start_bytes=6 * GIB, size_bytes=GIB, type="CACHE", type_id="ca"
-    )
+    cache = Partition(number=4, start_bytes=6 * GIB, size_bytes=GIB, type="CACHE", type_id="ca")
     disk = a_disk(table=TableKind.MSDOS, partitions=(cache,))
     entries: list[dict[str, object]] = [
         {"type": "LINUX", "size": "rest"},
@@ -291,9 +290,7 @@ def test_what_is_the_same_stays_and_what_is_not_is_told() -> None:
     first = {"type": "EFI", "size": "256MiB"}
     disk = a_disk()
     before = after(
-        plan_layout(
-            layout_from({"partitions": [first, {"type": "LINUX", "size": "rest"}]}), disk
-        ),
+        plan_layout(layout_from({"partitions": [first, {"type": "LINUX", "size": "rest"}]}), disk),
         disk,
     )
     plan = plan_layout(

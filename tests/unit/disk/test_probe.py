@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from oglib.disk.find import find_disk, find_partition, find_tagged
 from oglib.disk.model import Disk, TableKind
 from oglib.disk.probe import parse_lsblk, parse_sfdisk

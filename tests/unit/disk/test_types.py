@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from oglib.disk import types
 from oglib.disk.model import TableKind
 from oglib.errors import UsageError

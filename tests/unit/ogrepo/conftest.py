@@ -19,7 +19,8 @@ from tests.unit.ogrepo.sample import Sample
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.__main__ import main
 from ogrepo.folder import Folder, open_folder
-from ogrepo.server import listen, make_runner
+from ogrepo.listen import listen
+from ogrepo.server import make_runner
 from ogrepo.tokens import load_secret, make_token
 from ogrepo.uploads import Uploads
 

@@ -30,6 +30,7 @@ def crooked(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     (root / "boot" / "key").symlink_to(folder.image_key)
     (root / "boot" / "secrets").symlink_to("../private")
     (root / "boot" / "dot").symlink_to(".hidden")
+    (root / "boot" / ".alias").symlink_to("v1")
     (root / "boot" / "loop").symlink_to("loop")
     (root / "boot" / "gone").symlink_to("nothing")
     return folder
@@ -48,7 +49,8 @@ def test_files_and_links_inside_are_shown(crooked: Folder) -> None:
     [
         "private", "private/", "private/image.key", "//private/image.key", "./private/image.key",
         "boot/../private/image.key", "..", "../outside", "boot/../../outside", "boot/.hidden",
-        "boot/out", "boot/up", "boot/up/outside", "boot/key", "boot/secrets", "boot/dot",
+        "boot/out", "boot/.alias/ogvmlinuz", "boot/up",
+        "boot/up/outside", "boot/key", "boot/secrets", "boot/dot",
         "boot/secrets/image.key", "boot/loop", "boot/gone", "boot/v1/ogvmlinuz/x",
         "boot\\v1", "boot/v1/ogvmlinuz\0", "boot/\n", "x" * 5000, "/etc/passwd", "nothing",
     ],

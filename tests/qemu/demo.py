@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``make demo``: a blank UEFI PC becomes a working Debian over the network, watched live.
+
+The same harness as the scenarios, told for people: pictures of the menu, of the restore and of
+the restored login, and a table of what was measured, under build/demo/.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from harness import restored
+from harness.accel import choose
+from harness.captured import Captured, capture
+from harness.clock import Deadline, poll
+from harness.display import Display
+from harness.errors import HarnessError, ProductFailure
+from harness.golden import GoldenDisks
+from harness.inventory import DEMO_PC
+from harness.lan import Lan
+from harness.machine import Machine
+from harness.owner import make_work_dir
+from harness.paths import BUILD, LiveArtifacts
+from harness.qemu_argv import Firmware
+from harness.ready_state import ReadyState
+from harness.report import BootReport
+from harness.room import Bench, Room
+from harness.server import Server
+from harness.steps import LOG, step
+
+OUT = BUILD / "demo"
+_JOB_LOG = "/run/oglive/job.log"
+_WIRE = ("ogvmlinuz", "oginitrd.img", "ogclient.sqfs", "ogclient.erofs")
+_PERCENT = re.compile(r"(\d+) %\s+([^\r\n\x1b]*)")
+_RECEIPT = re.compile(r"([\d.]+ \w+) written.*?([\d.]+ \w+) fetched, ([\d.]+) s, ([\w-]+)")
+_PICTURE_AT_PERCENT = 40
+
+
+@dataclass(slots=True)
+class Table:
+    """What was measured and answered, in the order it is shown."""
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, name: str, value: str) -> None:
+        self.rows.append((name, value))
+
+    def text(self) -> str:
+        width = max(len(name) for name, _ in self.rows)
+        return "\n".join(f"  {name.ljust(width)}  {value}".rstrip() for name, value in self.rows)
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def _sizes(live: LiveArtifacts, table: Table) -> None:
+    sizes = [(name, (live.folder / name)) for name in _WIRE]
+    found = [(name, path.stat().st_size) for name, path in sizes if path.exists()]
+    for name, size in found:
+        table.add(name, _megabytes(size))
+    table.add("over the wire", f"{_megabytes(sum(size for _, size in found))} (limit 160 MB)")
+
+
+def _capture(room: Room, golden: GoldenDisks, table: Table) -> Captured:
+    image = capture(room, golden.get(Firmware.UEFI), "debian-uefi")
+    manifest = room.server.manifest(image.name)
+    used = int(str(manifest["used_blocks"])) * int(str(manifest["block_size"]))
+    stored = int(str(manifest["image_size_bytes"]))
+    rate = used / image.capture_seconds
+    table.add(
+        "capture",
+        f"{_megabytes(used)} of Debian as {_megabytes(stored)} in {image.capture_seconds:.0f} s, "
+        f"{rate / 1e6:.1f} MB/s, verified and signed by the repository",
+    )
+    return image
+
+
+def _choose_in_menu(room: Room, pc: Machine) -> None:
+    """Wait for the menu, take its picture, choose the marked line as a person would."""
+    deadline = Deadline(pc.timeouts.ready, "the menu is on the screen")
+    path = f"/netboot/ipxe/mac-{DEMO_PC.mac.replace(':', '-')}.ipxe"
+    poll(lambda: any(one.path == path for one in room.server.requests()) or None, deadline)
+    screen = pc.running.screen
+    screen.press("down")  # any key stops the menu's clock
+    screen.press("up")
+    screen.wait_until_still(deadline)
+    screen.dump(OUT / "menu.png")
+    screen.press("ret")
+
+
+def _watch_job(pc: Machine, display: Display) -> str:
+    """Follow the job that the PC does by itself; its last words."""
+    deadline = Deadline(pc.timeouts.long_command, "the job ends")
+    pictured = False
+    while "OGLIVE-JOB status=" not in pc.running.console.text():
+        if deadline.passed:
+            raise deadline.fail()
+        tail = pc.running.shell.execute(f"tail -c 300 {_JOB_LOG}", deadline).output
+        found = _PERCENT.findall(tail)
+        if not found:
+            continue
+        percent, amount = int(found[-1][0]), found[-1][1].strip()
+        display.progress(percent, amount)
+        if percent >= _PICTURE_AT_PERCENT and not pictured:
+            pc.running.screen.dump(OUT / "restore.png")
+            pictured = True
+    said = pc.running.shell.execute(f"tail -c 3000 {_JOB_LOG}", deadline).output
+    if "OGLIVE-JOB status=0" not in pc.running.console.text():
+        raise ProductFailure(f"the job failed:\n{said}")
+    if not pictured:
+        pc.running.screen.dump(OUT / "restore.png")
+    return said
+
+
+def _restore(room: Room, display: Display, table: Table) -> Machine:
+    pc = room.pc(DEMO_PC, room.empty_disk("target", size_mib=4096))
+    with step("a blank UEFI PC boots from the network: firmware PXE, iPXE, menu"):
+        pc.netboot()
+        _choose_in_menu(room, pc)
+    with step("ogLive starts in its memory"):
+        chosen = time.monotonic()
+        pc.wait_for_ready()
+        started = time.monotonic() - chosen
+        total = time.monotonic() - pc.running.started
+    table.add("power-on to ready", f"{total:.0f} s ({started:.0f} s of it from the menu)")
+    with step("partition, restore, fit and make it bootable"):
+        said = _watch_job(pc, display)
+    found = _RECEIPT.search(said)
+    if found is None:
+        raise ProductFailure(f"the job printed no receipt:\n{said}")
+    written, fetched, seconds, verified = found.groups()
+    amount, unit = written.split()
+    rate = float(amount) / float(seconds)
+    table.add(
+        "restore",
+        f"{written} written from {fetched} in {seconds} s, {rate:.1f} {unit}/s, {verified}",
+    )
+    return pc
+
+
+def _answers(report: BootReport, table: Table) -> None:
+    table.add("the restored system says", "")
+    table.add("  system", f"{report.pretty_name}, firmware {report.firmware}")
+    table.add("  hostname", report.hostname)
+    table.add("  state", f"{report.running}, {len(report.failed)} failed units")
+    root = report.mounts["/"]
+    table.add("  findmnt /", f"{root['source']} {root['fstype']} UUID={report.root_uuid}")
+    for where, uuid in report.fstab_uuids().items():
+        table.add(f"  fstab {where}", f"UUID={uuid}")
+    table.add("  GRUB reads", f"{report.grub_device} UUID={report.grub_uuid}")
+
+
+def _story(display: Display, stack: ExitStack, table: Table) -> None:
+    begun = time.monotonic()
+    live = LiveArtifacts.find("test")
+    accel = choose(live.folder / "ogvmlinuz")
+    table.add("accelerator", accel.name.upper())
+    _sizes(LiveArtifacts.find("default"), table)
+    logs = OUT / "logs"
+    with step("a repository server on a network of its own"):
+        work = make_work_dir()
+        stack.callback(shutil.rmtree, work)
+        lan = Lan()
+        stack.callback(lan.close)
+        server = Server(lan, work / "repository", logs / "server", accel.timeouts)
+        server.prepare(live)
+        server.start()
+        stack.callback(server.stop)
+    bench = Bench(lan, accel, server, ReadyState(lan, server, accel, live, logs))
+    room = Room(bench, disk_dir=work / "disks", log_dir=logs)
+    stack.callback(room.close)
+    image = _capture(room, GoldenDisks(lan, accel, logs), table)
+    pc = _restore(room, display, table)
+    with step("the PC starts from its disk alone"):
+        pc.boot_from_disk()
+        report = pc.wait_for_report()
+        pc.running.screen.wait_until_still(Deadline(pc.timeouts.command, "the login is shown"))
+        pc.running.screen.dump(OUT / "login.png")
+    restored.check(report, pc.disks[0], image, hostname=DEMO_PC.name)
+    _answers(report, table)
+    table.add("this demo took", f"{time.monotonic() - begun:.0f} s")
+
+
+def main() -> int:
+    """Run the story; 0 when the restored system answered as it must."""
+    if OUT.exists():
+        shutil.rmtree(OUT)
+    OUT.mkdir(parents=True)
+    LOG.quiet = True
+    LOG.into(OUT / "steps.log")
+    table = Table()
+    try:
+        with Display() as display, ExitStack() as stack:
+            LOG.listeners.append(display.on_step)
+            _story(display, stack, table)
+    except (HarnessError, AssertionError) as error:
+        print(f"\ndemo: {error}\nlogs: {OUT}", file=sys.stderr)
+        return 1
+    pictures = " ".join(str(path) for path in sorted(OUT.glob("*.png")))
+    (OUT / "summary.txt").write_text(table.text() + "\n", "utf-8")
+    print(f"\n{table.text()}\n\n  pictures: {pictures}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

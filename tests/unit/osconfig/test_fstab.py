@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fstab of the model PC on another one: exact texts in, exact texts out."""
+
+from __future__ import annotations
+
+import pytest
+
+from oglib.osconfig.fstab import Known, adapt_fstab, swap_uuids
+
+ROOT = Known("ext4", "11111111-1111-4111-8111-111111111111", label="root", partuuid="r", number=2)
+SWAP = Known("swap", "22222222-2222-4222-8222-222222222222", number=3)
+ESP = Known("vfat", "ABCD-1234", number=1)
+HOME = Known("ext4", "44444444-4444-4444-8444-444444444444", number=5)
+
+DEBIAN = """\
+# /etc/fstab: static file system information.
+#
+# <file system> <mount point>   <type>  <options>       <dump>  <pass>
+UUID=old-root /               ext4    errors=remount-ro 0       1
+# /boot/efi was on /dev/sda1 during installation
+UUID=0000-0000  /boot/efi       vfat    umask=0077      0       1
+UUID=old-swap none            swap    sw              0       0
+/dev/sr0        /media/cdrom0   udf,iso9660 user,noauto     0       0
+tmpfs /tmp tmpfs defaults 0 0
+"""
+
+
+def test_root_esp_and_swap_get_their_new_uuids_and_all_else_stays() -> None:
+    new = adapt_fstab(DEBIAN, root=ROOT, swaps=[SWAP], esp=ESP)
+    assert new.text == (
+        DEBIAN.replace("UUID=old-root", f"UUID={ROOT.uuid}")
+        .replace("UUID=0000-0000", f"UUID={ESP.uuid}")
+        .replace("UUID=old-swap", f"UUID={SWAP.uuid}")
+    )
+    assert new.changes == (
+        f"/: UUID=old-root is now UUID={ROOT.uuid}",
+        f"/boot/efi: UUID=0000-0000 is now UUID={ESP.uuid}",
+        f"swap: UUID=old-swap is now UUID={SWAP.uuid}",
+    )
+
+
+def test_a_second_time_changes_nothing() -> None:
+    once = adapt_fstab(DEBIAN, root=ROOT, swaps=[SWAP], esp=ESP).text
+    twice = adapt_fstab(once, root=ROOT, swaps=[SWAP], esp=ESP)
+    assert twice.changes == ()
+    assert twice.text == once
+
+
+def test_what_this_pc_has_not_is_commented_out() -> None:
+    new = adapt_fstab(DEBIAN, root=ROOT, swaps=[], esp=None)
+    assert "# ogLive: not on this PC: UUID=old-swap none            swap" in new.text
+    assert "# ogLive: not on this PC: UUID=0000-0000  /boot/efi" in new.text
+    assert f"UUID={ROOT.uuid} / " in new.text
+
+
+def test_missing_lines_are_added() -> None:
+    new = adapt_fstab("/dev/sda1 / ext4 defaults 0 1\n", root=ROOT, swaps=[SWAP], esp=ESP)
+    assert new.text.splitlines() == [
+        f"UUID={ROOT.uuid} / ext4 defaults 0 1",
+        f"UUID={SWAP.uuid}\tnone\tswap\tsw\t0\t0",
+        f"UUID={ESP.uuid}\t/boot/efi\tvfat\tumask=0077\t0\t1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'UUID="{ROOT.uuid}" / ext4 defaults',
+        f"UUID={ROOT.uuid.upper()} / ext4 defaults 0 1",
+        "LABEL=root / ext4 defaults 0 1",
+        "PARTUUID=R / ext4 defaults 0 1",
+        "/swapfile none swap sw 0 0",
+        "/dev/zram0 none swap sw 0 0",
+        "tmpfs / tmpfs defaults 0 0",
+        "proc /proc proc defaults 0 0",
+        "server:/export /mnt nfs defaults 0 0",
+        "//server/share /mnt cifs credentials=/root/x 0 0",
+        "/dev/mapper/vg-home /home ext4 defaults 0 2",
+        "UUID=somewhere /backup ext4 noauto 0 0",
+        "this is no line",
+        "",
+    ],
+)
+def test_lines_that_are_right_or_not_ours_stay(line: str) -> None:
+    assert adapt_fstab(f"{line}\n", root=ROOT, swaps=[], esp=None).text == f"{line}\n"
+
+
+def test_kernel_names_become_the_uuid_of_the_same_partition_number() -> None:
+    text = "/dev/sda5 /home ext4 defaults 0 2\n/dev/sda3 none swap sw 0 0\n"
+    new = adapt_fstab(text, root=ROOT, swaps=[SWAP], esp=None, others=[HOME])
+    assert new.text.splitlines() == [
+        f"UUID={HOME.uuid} /home ext4 defaults 0 2",
+        f"UUID={SWAP.uuid} none swap sw 0 0",
+    ]
+
+
+def test_a_filesystem_that_is_not_here_must_not_stop_the_boot() -> None:
+    text = "UUID=gone /data ext4 defaults,noatime 0 2 # of the model PC\nLABEL=X /x xfs\n"
+    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None)
+    assert new.text.splitlines() == [
+        "UUID=gone /data ext4 defaults,noatime,nofail 0 2 # of the model PC",
+        "LABEL=X /x xfs\tdefaults,nofail",
+    ]
+    assert adapt_fstab(new.text, root=ROOT, swaps=[], esp=None).changes == ()
+
+
+def test_two_swaps_keep_their_order() -> None:
+    second = Known("swap", "33333333-3333-4333-8333-333333333333")
+    text = f"UUID=gone none swap sw 0 0\nUUID={SWAP.uuid} none swap sw 0 0\n"
+    new = adapt_fstab(text, root=ROOT, swaps=[SWAP, second], esp=None)
+    assert new.text == text.replace("gone", second.uuid)
+
+
+def test_the_swap_a_system_knows() -> None:
+    assert swap_uuids(DEBIAN) == ["old-swap"]
+    assert swap_uuids("/dev/sda2 none swap sw 0 0\n") == []

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small Debian in a folder, fitted to another PC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oglib.errors import OgErr, OgError, UsageError
+from oglib.osconfig.fstab import Known
+from oglib.osconfig.linux import (
+    LinuxFacts,
+    LinuxSystem,
+    adapt_hosts,
+    apply,
+    detect_linux,
+    plan_linux,
+    wanted_swap_uuid,
+)
+from oglib.osconfig.root import TargetRoot
+from oglib.steps import Outcome, Step
+
+OLD_SWAP = "99999999-9999-4999-8999-999999999999"
+FACTS = LinuxFacts(
+    root=Known("ext4", "11111111-1111-4111-8111-111111111111", number=1),
+    hostname="pc17",
+    swaps=(Known("swap", "22222222-2222-4222-8222-222222222222", number=2),),
+)
+FILES = {
+    "usr/lib/os-release": 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\n',
+    "etc/hostname": "golden\n",
+    "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\tgolden\n\n::1 localhost ip6-localhost\n",
+    "etc/fstab": f"UUID=old / ext4 defaults 0 1\nUUID={OLD_SWAP} none swap sw 0 0\n",
+    "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+    "etc/crypttab": "data UUID=x none luks\n",
+    "etc/ssh/ssh_host_ed25519_key": "private\n",
+    "etc/initramfs-tools/conf.d/resume": f"RESUME=UUID={OLD_SWAP}\n",
+    "var/lib/dbus/machine-id": "0123456789abcdef0123456789abcdef\n",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "etc/os-release").symlink_to("../usr/lib/os-release")
+    return tmp_path
+
+
+def configured(tree: Path, facts: LinuxFacts = FACTS) -> dict[str, Step]:
+    with TargetRoot(tree) as root:
+        return {step.name: step for step in apply(root, plan_linux(root, facts))}
+
+
+def test_a_debian_becomes_another_pcs_own(tree: Path) -> None:
+    steps = configured(tree)
+    assert {step.outcome for step in steps.values()} == {Outcome.DONE}
+    assert (tree / "etc/hostname").read_text() == "pc17\n"
+    assert "127.0.1.1\tpc17\n" in (tree / "etc/hosts").read_text()
+    assert (tree / "etc/fstab").read_text() == (
+        f"UUID={FACTS.root.uuid} / ext4 defaults 0 1\nUUID={FACTS.swaps[0].uuid} none swap sw 0 0\n"
+    )
+    assert (tree / "etc/machine-id").read_bytes() == b""
+    assert not (tree / "var/lib/dbus/machine-id").exists()
+    assert (tree / "etc/initramfs-tools/conf.d/resume").read_text() == (
+        f"RESUME=UUID={FACTS.swaps[0].uuid}\n"
+    )
+    for name in ("etc/crypttab", "etc/ssh/ssh_host_ed25519_key"):
+        assert (tree / name).read_text() == FILES[name]
+
+
+def test_planning_writes_nothing(tree: Path) -> None:
+    with TargetRoot(tree) as root:
+        plan_linux(root, FACTS)
+    assert {name: (tree / name).read_text() for name in FILES} == FILES
+
+
+def test_a_second_time_nothing_is_needed(tree: Path) -> None:
+    configured(tree)
+    assert {step.outcome for step in configured(tree).values()} == {Outcome.NOT_NEEDED}
+
+
+def test_without_swap_resuming_is_switched_off(tree: Path) -> None:
+    configured(tree, LinuxFacts(root=FACTS.root))
+    assert (tree / "etc/initramfs-tools/conf.d/resume").read_text() == "RESUME=none\n"
+    assert (tree / "etc/hostname").read_text() == "golden\n"
+    assert f"# ogLive: not on this PC: UUID={OLD_SWAP}" in (tree / "etc/fstab").read_text()
+
+
+def test_one_file_that_cannot_be_read_fails_alone(tree: Path) -> None:
+    (tree / "etc/fstab").unlink()
+    (tree / "etc/fstab").mkdir()
+    steps = configured(tree)
+    assert steps["fstab"].outcome is Outcome.FAILED
+    assert "not a regular file" in steps["fstab"].detail
+    assert steps["hostname"].outcome is Outcome.DONE
+    assert steps["resume"].outcome is Outcome.DONE
+
+
+def test_links_to_the_host_are_not_written_through(tree: Path, tmp_path: Path) -> None:
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.write_text("root:x:0:0\n")
+    for name in ("etc/hostname", "etc/hosts", "etc/machine-id"):
+        (tree / name).unlink()
+        (tree / name).symlink_to(outside)
+    steps = configured(tree)
+    assert steps["hostname"].outcome is Outcome.DONE
+    assert outside.read_text() == "root:x:0:0\n"
+    assert (tree / "etc/hostname").read_text() == "pc17\n"
+
+
+def test_what_is_not_linux_is_said(tmp_path: Path) -> None:
+    with TargetRoot(tmp_path) as root:
+        assert detect_linux(root) is None
+        with pytest.raises(OgError, match="no Linux") as caught:
+            plan_linux(root, FACTS)
+    assert caught.value.code == OgErr.NOTOS
+
+
+@pytest.mark.parametrize("name", ["a b", "pc_1", "-x", "a\nb", "x" * 65, "a..b", "é"])
+def test_no_host_name(tree: Path, name: str) -> None:
+    with TargetRoot(tree) as root, pytest.raises(UsageError, match="not a valid host name"):
+        plan_linux(root, LinuxFacts(root=FACTS.root, hostname=name))
+
+
+def test_the_system_and_the_swap_it_knows(tree: Path) -> None:
+    with TargetRoot(tree) as root:
+        system = detect_linux(root)
+        assert system is not None
+        assert (system.id, system.pretty_name) == ("debian", "Debian GNU/Linux 13 (trixie)")
+        assert wanted_swap_uuid(root) == OLD_SWAP
+
+
+def test_an_os_release_that_wants_to_be_a_path(tree: Path) -> None:
+    (tree / "usr/lib/os-release").write_text('ID="../../x"\nPRETTY_NAME=\'X "1"\'\n')
+    with TargetRoot(tree) as root:
+        system = detect_linux(root)
+    assert system is not None
+    assert system == LinuxSystem(id="linux", pretty_name='X "1"')
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n127.0.1.1\tpc17\n"),
+        (
+            "127.0.1.1 golden.example golden # me\n10.0.0.1 server\n",
+            "127.0.1.1\tpc17\n10.0.0.1 server\n",
+        ),
+        (
+            "127.0.0.1 localhost golden\n::1 localhost golden\n",
+            "127.0.0.1\tlocalhost pc17\n::1\tlocalhost pc17\n",
+        ),
+        ("", "127.0.1.1\tpc17\n"),
+        ("127.0.1.1 golden\n127.0.1.1 again\n", "127.0.1.1\tpc17\n"),
+    ],
+)
+def test_hosts(old: str, new: str) -> None:
+    assert adapt_hosts(old, "golden", "pc17") == new
+    assert adapt_hosts(new, "pc17", "pc17") == new
+
+
+def test_hosts_of_a_full_name() -> None:
+    assert adapt_hosts("127.0.1.1 golden\n", "golden", "pc17.uni.example") == (
+        "127.0.1.1\tpc17.uni.example pc17\n"
+    )

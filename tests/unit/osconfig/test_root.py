@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A hostile tree: nothing outside the root is read or written, nothing hangs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from oglib.errors import OgError, WriteError
+from oglib.osconfig.root import TargetRoot
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "secret").write_text("host\n")
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/hostname").write_text("old\n")
+    return root
+
+
+def test_read_write_remove(tree: Path) -> None:
+    with TargetRoot(tree) as root:
+        assert root.read_text("etc/hostname") == "old\n"
+        assert root.read_text("/etc/hostname") == "old\n"
+        root.write_text("etc/hostname", "new\n")
+        root.write_text("etc/fresh", "x", mode=0o600)
+        assert root.exists("etc/fresh")
+        assert root.remove("etc/fresh")
+        assert not root.remove("etc/fresh")
+    assert (tree / "etc/hostname").read_text() == "new\n"
+    assert os.listdir(tree / "etc") == ["hostname"]  # noqa: PTH208
+
+
+def test_mode_and_attributes_of_a_replaced_file_stay(tree: Path) -> None:
+    path = tree / "etc/hostname"
+    path.chmod(0o4640)
+    os.setxattr(path, "user.label", b"kept")
+    with TargetRoot(tree) as root:
+        root.write_text("etc/hostname", "new\n")
+    assert path.stat().st_mode & 0o7777 == 0o640  # a set-user-id bit does not survive new content
+    assert os.getxattr(path, "user.label") == b"kept"
+
+
+def test_bytes_that_are_no_utf8_survive(tree: Path) -> None:
+    (tree / "etc/odd").write_bytes(b"a\xff\n")
+    with TargetRoot(tree) as root:
+        root.write_text("etc/odd", root.read_text("etc/odd") + "b\n")
+    assert (tree / "etc/odd").read_bytes() == b"a\xff\nb\n"
+
+
+@pytest.mark.parametrize("target", ["{secret}", "../../secret", "../../../../../../{secret}"])
+def test_a_link_to_the_host_is_replaced_and_its_target_untouched(tree: Path, target: str) -> None:
+    secret = tree.parent / "secret"
+    (tree / "etc/hostname").unlink()
+    (tree / "etc/hostname").symlink_to(target.format(secret=secret))
+    with TargetRoot(tree) as root:
+        with pytest.raises(FileNotFoundError):
+            root.read_text("etc/hostname")
+        assert not root.exists("etc/hostname")
+        root.write_text("etc/hostname", "new\n")
+    assert secret.read_text() == "host\n"
+    assert not (tree / "etc/hostname").is_symlink()
+    assert (tree / "etc/hostname").read_text() == "new\n"
+
+
+def test_a_folder_that_is_a_link_to_the_host_leads_into_the_root(tree: Path) -> None:
+    outside = tree.parent / "outside"
+    outside.mkdir()
+    (tree / "var").symlink_to(outside)
+    with TargetRoot(tree) as root:
+        with pytest.raises(WriteError, match="cannot be written"):
+            root.write_text("var/file", "x")
+        assert not root.remove("var/file")
+    assert list(outside.iterdir()) == []
+
+
+def test_an_absolute_link_inside_the_root_works(tree: Path) -> None:
+    (tree / "usr/lib").mkdir(parents=True)
+    (tree / "usr/lib/os-release").write_text("ID=debian\n")
+    (tree / "etc/os-release").symlink_to("/usr/lib/os-release")
+    with TargetRoot(tree) as root:
+        assert root.read_text("etc/os-release") == "ID=debian\n"
+        assert root.is_regular("usr/lib/os-release")
+        assert not root.is_regular("etc/os-release")
+
+
+def test_removing_a_link_leaves_its_target(tree: Path) -> None:
+    secret = tree.parent / "secret"
+    (tree / "etc/link").symlink_to(secret)
+    with TargetRoot(tree) as root:
+        assert root.remove("etc/link")
+    assert secret.exists()
+
+
+@pytest.mark.timeout(20)
+def test_a_named_pipe_neither_hangs_nor_is_read(tree: Path) -> None:
+    os.mkfifo(tree / "etc/pipe")
+    with TargetRoot(tree) as root:
+        with pytest.raises(OgError, match="not a regular file"):
+            root.read_text("etc/pipe")
+        root.write_text("etc/pipe", "now a file\n")
+    assert (tree / "etc/pipe").is_file()
+
+
+def test_folders_and_huge_files_are_not_read(tree: Path) -> None:
+    os.truncate(tree / "etc/hostname", 1024**3)
+    with TargetRoot(tree) as root:
+        with pytest.raises(OgError, match="too large"):
+            root.read_text("etc/hostname")
+        with pytest.raises(OgError, match="not a regular file"):
+            root.read_text("etc")
+
+
+def test_links_in_a_tree_are_found_without_following_them(tree: Path) -> None:
+    (tree / "boot/grub/fonts").mkdir(parents=True)
+    (tree / "boot/grub/fonts/a.pf2").symlink_to("/etc/shadow")
+    (tree / "boot/grub/loop").symlink_to("..")
+    (tree / "boot/grub/grub.cfg").write_text("")
+    with TargetRoot(tree) as root:
+        assert root.irregular_below("boot/grub") == ["boot/grub/fonts/a.pf2", "boot/grub/loop"]
+        assert root.is_directory("boot/grub")
+        assert not root.is_directory("boot/grub/loop")
+        assert not root.is_directory("boot/grub/grub.cfg")
+        assert root.names("boot/grub") == ["fonts", "grub.cfg", "loop"]
+
+
+def test_a_root_that_is_not_there() -> None:
+    with pytest.raises(OgError, match="is not a mounted system"):
+        TargetRoot(Path("/nonexistent"))
