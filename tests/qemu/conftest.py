@@ -135,10 +135,18 @@ def server(
     lan: Lan, work_dir: Path, session_logs: Path, accel: Accelerator, live: LiveArtifacts
 ) -> Iterator[Server]:
     server = Server(lan, work_dir / "repository", session_logs / "server", accel.timeouts)
-    server.prepare(live, LiveArtifacts.find("default"))
+    server.prepare(live)
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def default_profile(server: Server) -> LiveArtifacts:
+    """The built ogLive that sites use; the server offers it too."""
+    live = LiveArtifacts.find("default")
+    server.add_live(live)
+    return live
 
 
 @pytest.fixture(scope="session")

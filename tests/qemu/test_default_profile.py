@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness import accesslog, lockout, restored
 from harness.captured import Captured
 from harness.inventory import LOCKED_PC
@@ -13,6 +14,7 @@ from harness.steps import step
 _SLOW_DISK_MIB_S = 20
 
 
+@pytest.mark.usefixtures("default_profile")
 def test_default_profile_cycle_without_console(room: Room, debian_bios: Captured) -> None:
     name = debian_bios.name
     disk = room.empty_disk("target", size_mib=4096, write_limit_mib_s=_SLOW_DISK_MIB_S)

@@ -20,17 +20,18 @@ from oglib.disk.table import apply_table, node_path
 from oglib.errors import OgErr, PartitionError
 
 GIB = 1024**3
-UEFI = [
+Rows = list[dict[str, object]]
+UEFI: Rows = [
     {"type": "EFI", "size": "256MiB"},
     {"type": "LINUX", "size": "rest", "name": "root of it"},
     {"type": "LINUX-SWAP", "size": "512MiB"},
 ]
-GAPS = [
+GAPS: Rows = [
     {"type": "BIOS-BOOT", "size": "1MiB", "number": 2},
     {"type": "LINUX", "size": "10%", "number": 4},
     {"type": "CACHE", "size": "1GiB", "number": 9},
 ]
-LOGICAL = [
+LOGICAL: Rows = [
     {"type": "NTFS", "size": "1GiB"},
     {
         "type": "EXTENDED",
@@ -43,7 +44,7 @@ LOGICAL = [
     },
     {"type": "CACHE", "size": "1GiB", "number": 4},
 ]
-PRIMARY = [
+PRIMARY: Rows = [
     {"type": "LINUX", "size": "rest"},
     {"type": "LINUX-SWAP", "size": "512MiB"},
 ]
@@ -61,7 +62,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield device
 
 
-def applied(target: Path, table: str, partitions: list[dict[str, object]]) -> Disk:
+def applied(target: Path, table: str, partitions: Rows) -> Disk:
     """The disk after the layout; a second apply has nothing to change."""
     layout = layout_from({"table": table, "partitions": partitions})
     disk = apply_table(plan_layout(layout, probe_target(target)))
@@ -93,10 +94,8 @@ def judge(target: Path, disk: Disk) -> None:
         assert "No problems found" in said("sgdisk", "-v", target)
 
 
-def dump(target: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = json.loads(said("sfdisk", "--json", target))["partitiontable"][
-        "partitions"
-    ]
+def dump(target: Path) -> Rows:
+    rows: Rows = json.loads(said("sfdisk", "--json", target))["partitiontable"]["partitions"]
     return rows
 
 
@@ -146,7 +145,7 @@ def test_an_msdos_table_with_logical_partitions(target: Path) -> None:
 def test_the_linux_partition_of_an_msdos_table_is_active(target: Path) -> None:
     disk = applied(target, "msdos", PRIMARY)
     assert [part.active for part in disk.partitions] == [True, False]
-    moved: list[dict[str, object]] = [PRIMARY[0], {**PRIMARY[1], "active": True}]
+    moved: Rows = [PRIMARY[0], {**PRIMARY[1], "active": True}]
     disk = applied(target, "msdos", moved)
     assert [part.active for part in disk.partitions] == [False, True]
 
@@ -169,7 +168,7 @@ def test_what_stays_keeps_its_identity_and_its_bytes(target: Path) -> None:
     with target.open("r+b") as file:
         file.seek(before.partitions[2].start_bytes)
         file.write(b"precious" * 1000)
-    smaller: list[dict[str, object]] = [
+    smaller: Rows = [
         {"type": "LINUX", "size": "1GiB", "number": 1},
         {"type": "LINUX", "size": "rest", "number": 5},
         {"keep": True, "number": 3},
@@ -196,7 +195,7 @@ def test_a_new_partition_shows_no_old_filesystem(target: Path) -> None:
     with partition_device(disk, disk.partitions[1]) as device:
         said("mkfs.ext4", "-q", "-L", "old", device)
     assert probe_target(target).partitions[1].label == "old"
-    shifted: list[dict[str, object]] = [UEFI[0], {"type": "LINUX", "size": "2GiB"}]
+    shifted: Rows = [UEFI[0], {"type": "LINUX", "size": "2GiB"}]
     disk = applied(target, "gpt", shifted)
     assert disk.partitions[1].start_bytes == 257 * MIB
     assert (disk.partitions[1].filesystem, disk.partitions[1].label) == ("", "")

@@ -78,15 +78,15 @@ class Server:
         for name, layout in LAYOUTS.items():
             (layouts / f"{name}.json").write_text(json.dumps(layout, indent=2) + "\n", "ascii")
         for one in artifacts:
-            self._add_live(one)
+            self.add_live(one)
         (self.root / "oglive").mkdir(exist_ok=True)
         (self.root / "oglive" / "site.cpio").write_bytes(self.site_overlay())
         inventory = self.root.parent / "inventory.toml"
         inventory.write_text(inventory_text(), "utf-8")
         run([program("ognetboot"), "render", str(inventory), str(self.netboot), "--test"])
 
-    def _add_live(self, live: LiveArtifacts) -> None:
-        """Hard links: the repository serves no link that leads out of its folder."""
+    def add_live(self, live: LiveArtifacts) -> None:
+        """Offer a built ogLive. Hard links: the repository serves no link that leads out of its folder."""
         name = "oglive" if live.profile == "default" else f"oglive-{live.profile}"
         target = self.root / name / "current"
         target.mkdir(parents=True)

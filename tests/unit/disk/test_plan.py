@@ -20,15 +20,20 @@ from oglib.errors import PartitionError
 GIB = 1024**3
 
 
-def a_disk(size_bytes: int = 8 * GIB, sector: int = 512, **more: object) -> Disk:
-    disk = Disk(
+def a_disk(
+    size_bytes: int = 8 * GIB,
+    sector: int = 512,
+    table: TableKind = TableKind.NONE,
+    partitions: tuple[Partition, ...] = (),
+) -> Disk:
+    return Disk(
         number=1,
         path=Path("/dev/vda"),
         size_bytes=size_bytes // sector * sector,
-        table=TableKind.NONE,
+        table=table,
+        partitions=partitions,
         logical_sector_bytes=sector,
     )
-    return replace(disk, **more)
 
 
 def after(plan: TablePlan, disk: Disk) -> Disk:
@@ -81,10 +86,12 @@ def check_invariants(plan: TablePlan, disk: Disk, *, kept: tuple[Partition, ...]
     if plan.table is TableKind.MSDOS:
         assert all(part.end_sector <= 2**32 for part in plan.partitions)
         assert sum(part.active for part in plan.partitions) <= 1
-    for one in kept:
-        found = [part for part in plan.partitions if part.start_sector * sector == one.start_bytes]
+    for stays in kept:
+        found = [
+            part for part in plan.partitions if part.start_sector * sector == stays.start_bytes
+        ]
         assert len(found) == 1
-        assert found[0].size_sectors * sector == one.size_bytes
+        assert found[0].size_sectors * sector == stays.size_bytes
         assert not found[0].fresh
 
 
@@ -353,7 +360,7 @@ def test_an_order_that_contradicts_the_disk_is_refused() -> None:
             ],
         }
     )
-    with pytest.raises(PartitionError, match="need 1.0 GiB"):
+    with pytest.raises(PartitionError, match=r"need 1\.0 GiB"):
         plan_layout(layout, disk)
 
 

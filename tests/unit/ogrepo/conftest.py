@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.unit.ogrepo.sample import Sample
+from unit.ogrepo.sample import Sample
 
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.__main__ import main

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.ogrepo.conftest import Repository
-from tests.unit.ogrepo.sample import make_sample
+from unit.ogrepo.conftest import Repository
+from unit.ogrepo.sample import make_sample
 
 from oglib.image.manifest import PublicKey
 from ogrepo.__main__ import main

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.ogrepo.conftest import Repository
+from unit.ogrepo.conftest import Repository
 
 from oglib.errors import NotFoundError
 from ogrepo.folder import Folder, make_folder

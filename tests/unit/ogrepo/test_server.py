@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.ogrepo.conftest import Repository
-from tests.unit.ogrepo.sample import make_sample
+from unit.ogrepo.conftest import Repository
+from unit.ogrepo.sample import make_sample
 
 from ogrepo.tokens import Grant
 from ogrepo.uploads import State

@@ -7,7 +7,7 @@ import fcntl
 from pathlib import Path
 
 import pytest
-from tests.unit.ogrepo.sample import Sample, make_sample
+from unit.ogrepo.sample import Sample, make_sample
 
 from oglib.errors import OgErr, OgError
 from oglib.image.manifest import Manifest, PrivateKey, load_public_keys

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from tests.unit.ogrepo.conftest import Repository
-from tests.unit.ogrepo.sample import Sample, make_sample
+from unit.ogrepo.conftest import Repository
+from unit.ogrepo.sample import Sample, make_sample
 
 from oglib.errors import OgErr, TransferError
 from oglib.image.manifest import load_public_keys

@@ -13,7 +13,9 @@ from oglib import settings
 from oglib.errors import OgErr, OgError, UsageError
 
 
-def load(tmp_path: Path, cmdline: str = "", boot_env: str = "", policy: str = "") -> settings.Settings:
+def load(
+    tmp_path: Path, cmdline: str = "", boot_env: str = "", policy: str = ""
+) -> settings.Settings:
     paths = {"cmdline": cmdline, "boot_env": boot_env, "policy": policy}
     for name, text in paths.items():
         (tmp_path / name).write_text(text)

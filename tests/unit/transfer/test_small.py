@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.transfer.conftest import Asked, BareServer, Reply, send, send_range
+from unit.transfer.conftest import Asked, BareServer, Reply, send, send_range
 
 from oglib.errors import OgErr, OgError, TransferError, UsageError
 from oglib.transfer.address import HttpAddress, parse_address

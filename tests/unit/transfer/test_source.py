@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
+from unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
 
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.http import HttpSource

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The harness' pure parts: what it reads out of logs, tables and reports, and how it shards."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness import accesslog, cpio, frames, screen
+from harness.accel import TCG
+from harness.disks import Disk
+from harness.errors import ProductFailure
+from harness.inventory import LOCKED_PC, PCS, UEFI_PC, inventory_text
+from harness.owner import is_stale, own_name
+from harness.qemu_argv import FromDisk, FromNetwork, Wiring, machine_argv
+from harness.report import BootReport
+from harness.selection import Shard, pick_shard
+from harness.shell import Result
+
+_LOG = """\
+ogrepo serves /x at http://10.77.0.1:80/ (0 images); stop it with Ctrl-C.
+2026-11-20T13:44:49 10.77.0.11 GET /images/d.img.json - 200 900 3ms
+2026-11-20T13:44:50 10.77.0.11 GET /images/d.img bytes=0-99 206 100 3ms
+2026-11-20T13:44:51 10.77.0.11 GET /images/d.img bytes=100-299 206 200 3ms
+2026-11-20T13:44:52 10.77.0.12 GET /images/d.img bytes=300-399 206 cut 3ms
+2026-11-20T13:44:53 10.77.0.12 GET /images/d.img bytes=300- 404 20 3ms
+"""
+
+
+def test_access_log_tells_who_fetched_what() -> None:
+    requests = accesslog.parse(_LOG)
+    assert len(requests) == 5
+    reads = accesslog.served(requests, "/images/d.img")
+    assert [one.span for one in reads] == [(0, 100), (100, 300), (300, 300)]
+    assert accesslog.total_bytes(reads) == 300
+    assert len(accesslog.served(requests, "/images/d.img", "10.77.0.12")) == 1
+
+
+def test_spans_that_were_not_fetched_are_found() -> None:
+    reads = accesslog.served(accesslog.parse(_LOG), "/images/d.img")
+    assert accesslog.missing(reads, [(0, 50), (50, 250), (290, 310), (300, 400)]) == [
+        (290, 310),
+        (300, 400),
+    ]
+
+
+def test_cpio_archive_is_what_cpio_reads() -> None:
+    made = cpio.archive({"site/etc/a.pub": b"abc\n", "site/etc/b": b""})
+    listed = subprocess.run(
+        ["cpio", "--list", "--quiet"], input=made, capture_output=True, check=True
+    )
+    assert listed.stdout.split() == [b"site", b"site/etc", b"site/etc/a.pub", b"site/etc/b"]
+
+
+def test_frame_table_of_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "frames"
+    row = struct.pack("<QII", 5, 7, 0) + bytes(72)
+    head = struct.pack("<16sIIQ", b"OGLIVE-FRAMES\0\0\1", len(row), 1 << 20, 1)
+    path.write_bytes(head + row)
+    assert frames.spans(path) == [(5, 12)]
+    path.write_bytes(b"X" + (head + row)[1:])
+    with pytest.raises(Exception, match="no frame table"):
+        frames.spans(path)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_shards_together_run_everything_once(tmp_path: Path, count: int) -> None:
+    known = tmp_path / "covering.toml"
+    known.write_text("[covering]\na = { seconds = 900 }\nb = { seconds = 100 }\n[further]\n")
+    names = ["a", "b", "c", "d", "e"]
+    parts = [pick_shard(names, Shard(index + 1, count), known) for index in range(count)]
+    assert sorted(name for part in parts for name in part) == names
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_wrong_shards_are_refused(text: str) -> None:
+    with pytest.raises(Exception, match="I/N"):
+        Shard.parse(text)
+
+
+def test_own_work_is_never_stale_and_a_dead_owner_is() -> None:
+    assert not is_stale(own_name())
+    assert is_stale(own_name() + "1")
+    assert not is_stale("somebody-else")
+
+
+def test_json_answer_is_found_between_progress_reports() -> None:
+    output = '{"progress": {"phase": "x"}}\nnoise {\n{\n  "a": 1\n}\n{"progress": {}}\n'
+    assert Result("x", 0, output).json() == {"a": 1}
+    with pytest.raises(ProductFailure, match="no error object"):
+        Result("x", 0, output).error()
+
+
+def _report(**changes: object) -> str:
+    raw: dict[str, object] = {
+        "hostname": "pc",
+        "machine_id": "m",
+        "firmware": "bios",
+        "running": "running",
+        "failed": [],
+        "fstab": "# c\nUUID=r / ext4 defaults 0 1\nUUID=s none swap sw 0 0\n",
+        "findmnt": {"filesystems": [{"target": "/", "uuid": "r", "children": []}]},
+        "grub_device": "/dev/vda1",
+        "grub_uuid": "r",
+        "cmdline": "root=UUID=r",
+        "pretty_name": "Debian",
+    }
+    return json.dumps({**raw, **changes})
+
+
+def test_report_is_read_between_kernel_lines() -> None:
+    report = BootReport.parse(f"\r\n[   12.3] a kernel line\r\n{_report()}\r\n")
+    assert report.root_uuid == "r"
+    assert report.fstab_uuids() == {"/": "r", "swap": "s"}
+
+
+def test_fstab_by_device_name_is_a_failure() -> None:
+    report = BootReport.parse(_report(fstab="/dev/sda1 / ext4 defaults 0 1"))
+    with pytest.raises(ProductFailure, match="not by UUID"):
+        report.fstab_uuids()
+
+
+def test_text_mode_screen_is_read_as_text() -> None:
+    window = b"".join(bytes([char, 7]) for char in b"grub rescue>".ljust(80) + bytes(80))
+    assert screen.text_of(window) == "grub rescue>"
+
+
+def test_keys_of_a_shell_question() -> None:
+    assert [screen.keys_of(char) for char in "a$( "] == [
+        ["a"],
+        ["shift", "4"],
+        ["shift", "9"],
+        ["spc"],
+    ]
+
+
+def test_pc_that_boots_from_its_disk_has_no_network_card() -> None:
+    wiring = Wiring(Path("/r"), Path("/l"), "tap1", Path("/v"))
+    disk = Disk(Path("/d.raw"), "target")
+    shape = UEFI_PC.shape()
+    from_network = machine_argv(shape, TCG, FromNetwork(), [disk], wiring)
+    from_disk = machine_argv(shape, TCG, FromDisk(), [disk], wiring)
+    assert any("virtio-net-pci" in word for word in from_network)
+    assert not any("virtio-net-pci" in word for word in from_disk)
+    assert any('"romfile": ""' in word for word in from_network)
+    assert any('"bootindex": 0' in word for word in from_disk)
+
+
+def test_every_pc_of_the_room_is_its_own() -> None:
+    assert len({pc.mac for pc in PCS}) == len(PCS)
+    assert f'mac = "{LOCKED_PC.mac}"' in inventory_text()
