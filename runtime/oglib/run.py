@@ -10,6 +10,7 @@ the raw standard output of a running program and judges its exit status at the e
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,19 +64,32 @@ def run(
     ``ProcessError`` on any other one, or when ``timeout_s`` passed (it is killed then).
     """
     words = tuple(str(word) for word in argv)
-    try:
-        done = _command(words[0])(
-            *words[1:],
-            _in=stdin if stdin is not None else "",
-            _env=_environment(),
-            _tty_in=False,
-            _tty_out=False,
-            _return_cmd=True,
-            _ok_code=list(range(-64, 256)),
-            _timeout=timeout_s,
-        )
-    except sh.TimeoutException:
-        raise ProcessError(words, -9, f"no answer within {timeout_s} s") from None
+    expired = threading.Event()
+    done = _command(words[0])(
+        *words[1:],
+        _in=stdin if stdin is not None else "",
+        _env=_environment(),
+        _tty_in=False,
+        _tty_out=False,
+        _bg=True,
+        _bg_exc=False,
+        _new_group=timeout_s is not None,  # so that ending it ends its children and not us
+        _ok_code=list(range(-64, 256)),
+    )
+    if timeout_s is None:
+        done.wait()
+    else:
+        # sh's own _timeout polls: it costs a tenth of a second on every call.
+        timer = threading.Timer(timeout_s, _end, (done, expired))
+        timer.start()
+        try:
+            done.wait()
+        finally:
+            timer.cancel()
+            if done.is_alive():  # interrupted: a program in its own group would go on without us
+                done.kill_group()
+    if expired.is_set():
+        raise ProcessError(words, -9, f"no answer within {timeout_s} s")
     finished = Finished(
         words,
         int(done.exit_code),
@@ -85,6 +99,12 @@ def run(
     if finished.status not in accept:
         raise ProcessError(words, finished.status, finished.stderr or finished.stdout)
     return finished
+
+
+def _end(running: sh.RunningCommand, expired: threading.Event) -> None:
+    if running.is_alive():
+        expired.set()
+        running.kill_group()
 
 
 @contextmanager

@@ -96,11 +96,11 @@ def check_bootable(table: TableKind, types: set[str], firmware: Firmware, where:
         raise OgError(
             f"This PC boots by UEFI, but {where} would have no partition of type EFI.",
             hint="Take a layout for UEFI.",
-            code=OgErr.NOTBIOS,
+            code=OgErr.NOTUEFI,
         )
     if firmware is Firmware.BIOS and table is TableKind.GPT and "BIOS-BOOT" not in types:
         raise OgError(
             f"This PC boots by BIOS, but {where} would be GPT without a BIOS-BOOT partition.",
             hint="Take a layout for BIOS: table msdos, or gpt with a 1MiB BIOS-BOOT partition.",
-            code=OgErr.NOTUEFI,
+            code=OgErr.NOTBIOS,
         )

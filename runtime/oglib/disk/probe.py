@@ -58,6 +58,8 @@ def list_disks() -> tuple[Disk, ...]:
 def probe_target(path: Path) -> Disk:
     """A disk by its path: a disk of this PC, a loop device, or a regular file with its content."""
     real = path.resolve()
+    if real.is_file() or _NOT_DISKS.match(real.name):
+        return probe_virtual(path)
     for disk in list_disks():
         if disk.path.resolve() == real:
             return disk
@@ -284,4 +286,9 @@ def _virtual_use(path: Path, is_device: bool) -> tuple[str, ...]:
         return tuple(f"attached as {name}" for name in held.split())
     said = run("lsblk", "--json", "--bytes", "--output", _COLUMNS, path).stdout
     row = json.loads(said)["blockdevices"][0]
-    return _use(row, row.get("children", ()))
+    below = row.get("children", ())
+    uses = list(_use(row, [child for child in below if child["type"] != "part"]))
+    for child in below:
+        if child["type"] == "part":
+            uses += _use(child, child.get("children", ()))
+    return tuple(uses)

@@ -253,7 +253,7 @@ def test_a_mounted_disk_is_refused(tmp_path: Path) -> None:
         assert "ext4" in said("wipefs", "--noheadings", "--output", "TYPE", device)
 
 
-def test_a_damaged_gpt_is_reported_and_not_edited(tmp_path: Path) -> None:
+def test_probing_a_damaged_gpt_is_harmless(tmp_path: Path) -> None:
     image = tmp_path / "disk.img"
     image.touch()
     os.truncate(image, 8 * GIB)

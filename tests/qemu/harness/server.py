@@ -86,7 +86,7 @@ class Server:
         run([program("ognetboot"), "render", str(inventory), str(self.netboot), "--test"])
 
     def add_live(self, live: LiveArtifacts) -> None:
-        """Offer a built ogLive. Hard links: the repository serves no link that leads out of its folder."""
+        """Offer a built ogLive. Hard links, for no link that leads out of the folder is served."""
         name = "oglive" if live.profile == "default" else f"oglive-{live.profile}"
         target = self.root / name / "current"
         target.mkdir(parents=True)

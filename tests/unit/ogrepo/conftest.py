@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from unit.ogrepo.sample import Sample
 
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.__main__ import main
@@ -23,6 +22,7 @@ from ogrepo.listen import listen
 from ogrepo.server import make_runner
 from ogrepo.tokens import load_secret, make_token
 from ogrepo.uploads import Uploads
+from unit.ogrepo.sample import Sample
 
 
 @dataclass

@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from unit.ogrepo.conftest import Repository
-from unit.ogrepo.sample import make_sample
 
 from oglib.image.manifest import PublicKey
 from ogrepo.__main__ import main
 from ogrepo.folder import Folder
 from ogrepo.tokens import load_secret, read_token
+from unit.ogrepo.conftest import Repository
+from unit.ogrepo.sample import make_sample
 
 
 def test_keygen_makes_a_repository_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

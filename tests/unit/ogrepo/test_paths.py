@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.ogrepo.conftest import Repository
 
 from oglib.errors import NotFoundError
 from ogrepo.folder import Folder, make_folder
 from ogrepo.paths import entries, resolve
+from unit.ogrepo.conftest import Repository
 
 
 @pytest.fixture(scope="module")

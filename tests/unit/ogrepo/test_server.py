@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from unit.ogrepo.conftest import Repository
-from unit.ogrepo.sample import make_sample
 
 from ogrepo.tokens import Grant
 from ogrepo.uploads import State
+from unit.ogrepo.conftest import Repository
+from unit.ogrepo.sample import make_sample
 
 DATA = bytes(range(256)) * 400
 

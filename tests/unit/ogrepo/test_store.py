@@ -7,7 +7,6 @@ import fcntl
 from pathlib import Path
 
 import pytest
-from unit.ogrepo.sample import Sample, make_sample
 
 from oglib.errors import OgErr, OgError
 from oglib.image.manifest import Manifest, PrivateKey, load_public_keys
@@ -17,6 +16,7 @@ from ogrepo.store import find, names, next_version, published
 from ogrepo.tokens import Grant
 from ogrepo.uploads import State, Upload, Uploads
 from ogrepo.verify import verify_published
+from unit.ogrepo.sample import Sample, make_sample
 
 QUIET = Progress(Silent())
 

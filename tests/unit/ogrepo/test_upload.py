@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from unit.ogrepo.conftest import Repository
-from unit.ogrepo.sample import Sample, make_sample
 
 from oglib.errors import OgErr, TransferError
 from oglib.image.manifest import load_public_keys
@@ -27,6 +25,8 @@ from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.store import find, published
 from ogrepo.verify import verify_published
+from unit.ogrepo.conftest import Repository
+from unit.ogrepo.sample import Sample, make_sample
 
 SAMPLE = make_sample("debian")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.transfer.conftest import Asked, BareServer, Reply, send, send_range
 
 from oglib.errors import OgErr, OgError, TransferError, UsageError
 from oglib.transfer.address import HttpAddress, parse_address
@@ -19,6 +18,7 @@ from oglib.transfer.http import download, fetch
 from oglib.transfer.patience import Patience
 from oglib.transfer.repository import RepositoryClient, addresses_of
 from oglib.transfer.upload import read_token
+from unit.transfer.conftest import Asked, BareServer, Reply, send, send_range
 
 Serve = Callable[[Reply], BareServer]
 

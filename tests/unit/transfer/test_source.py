@@ -11,10 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
 
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.http import HttpSource
+from unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
 
 DATA = random.Random(1).randbytes(300_000)  # noqa: S311 - only has to differ
 Serve = Callable[[Reply], BareServer]
