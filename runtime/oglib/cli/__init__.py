@@ -15,7 +15,7 @@ from oglib import __version__, progress, settings
 from oglib.cli import deploy, disk, filesystem, image, system
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
-from oglib.errors import UsageError
+from oglib.errors import OgErr, UsageError
 
 _NOUNS = (disk, filesystem, image, system, deploy)
 
@@ -38,7 +38,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and print its result; returns the exit code of one that ran."""
-    args = parser().parse_args(argv)
+    known = parser()
+    if not argv:
+        known.print_help()
+        return int(OgErr.FORMAT)
+    args = known.parse_args(argv)
     context = Context(
         args=args, settings=settings.load(), progress=progress.for_stream(as_json=args.json)
     )

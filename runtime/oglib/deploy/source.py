@@ -2,8 +2,8 @@
 """From what a person calls an image to an open one: a name, an address or a file.
 
 A name is looked up in the repository this PC was told of; an ``http`` address is taken as it
-is; anything with a slash is a file. Small files come first and are checked; the image's body
-is not touched here.
+is; anything that begins like a path or ends in ``.img`` is a file. Small files come first and
+are checked; the image's body is not touched here.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from oglib.image import (
     OpenImage,
     Policy,
     PublicKey,
+    check_name,
     load_public_keys,
     local_image,
     open_image,
 )
-from oglib.settings import NAME_PART, Settings
+from oglib.settings import Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch
 from oglib.transfer.repository import addresses_of
 
 RUNTIME_DIR = Path("/run/oglive")
+_SUFFIX = ".img"
 _MANIFEST_BYTES = 1 << 20
 _SIGNATURE_BYTES = 4096
 _FRAMES_BYTES = 4 << 30
@@ -48,25 +50,22 @@ class Reference:
 def resolve(text: str, settings: Settings) -> Reference:
     """What ``text`` names; nothing is opened yet."""
     if "://" in text:
-        return Reference(_name_of(text.rsplit("/", 1)[-1], text), url=text)
-    if "/" in text or text.endswith(".img"):
+        # Names may have folders; a repository serves them below images/.
+        _, below, tail = text.rpartition("/images/")
+        return Reference(_name_of(tail if below else text.rpartition("/")[2], text), url=text)
+    if text.startswith(("/", "./", "../")) or text.endswith(_SUFFIX):
         path = Path(text)
         return Reference(_name_of(path.name, text), path=path)
-    if not NAME_PART.fullmatch(text):
-        raise UsageError(
-            f"{text!r} is not the name of an image.",
-            hint="Names are letters, digits, dot, dash and underscore; a file needs a slash.",
-        )
-    return Reference(text, url=f"{settings.repository_url()}/images/{text}.img")
+    return Reference(check_name(text), url=f"{settings.repository_url()}/images/{text}.img")
 
 
 def _name_of(last: str, text: str) -> str:
-    name = last.removesuffix(".img")
-    if name == last or not NAME_PART.fullmatch(name):
+    name = last.removesuffix(_SUFFIX)
+    if name == last:
         raise UsageError(
             f"{text} does not end in NAME.img.", hint="Give the address or path of the .img file."
         )
-    return name
+    return check_name(name)
 
 
 @contextmanager
