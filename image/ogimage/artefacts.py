@@ -20,6 +20,7 @@ INITRD = "oginitrd.img"
 ROOT = "ogclient.sqfs"
 ONE_FILE = "oglive-onefile.img"
 UKI = "oglive.efi"
+KEPT_VERSIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,18 @@ def publish(parts: Parts, folder: Path, uki_stub: Path) -> Path:
     link.unlink(missing_ok=True)
     link.symlink_to(version)
     link.replace(folder / "current")
+    _forget_old(folder)
     return target
+
+
+def _forget_old(folder: Path) -> None:
+    """Keeps the newest versions; a PC may still be loading the one before."""
+    versions = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()]
+    versions.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+    current = (folder / "current").resolve()
+    for old in versions[KEPT_VERSIONS:]:
+        if old != current:
+            shutil.rmtree(old)
 
 
 def _version(parts: Parts) -> str:
@@ -69,8 +81,10 @@ def _assemble(parts: Parts, folder: Path, version: str, uki_stub: Path) -> None:
     shutil.copyfile(parts.kernel, folder / KERNEL)
     shutil.copyfile(parts.root, folder / ROOT)
     root_sha256, root_size = sha256_of(parts.root), parts.root.stat().st_size
-    release = (f"VERSION={version}\nPROFILE={parts.profile}\nROOT={ROOT}\n"
-               f"ROOT_SHA256={root_sha256}\nROOT_SIZE={root_size}\n")
+    release = (
+        f"VERSION={version}\nPROFILE={parts.profile}\nROOT={ROOT}\n"
+        f"ROOT_SHA256={root_sha256}\nROOT_SIZE={root_size}\n"
+    )
 
     first_stage = parts.first_stage.read_bytes()
     with (folder / INITRD).open("wb") as initrd:
@@ -83,20 +97,35 @@ def _assemble(parts: Parts, folder: Path, version: str, uki_stub: Path) -> None:
         one_file.write(cpio_archive({ROOT: parts.root.read_bytes()}))
 
     # env's own -S splits the pair: mkosi would take a separate "build" for its own verb.
-    run_tool(["env", "-S", "ukify build", f"--linux={folder / KERNEL}", f"--initrd={folder / INITRD}",
-              f"--cmdline=quiet ogrootsha256={root_sha256}", f"--os-release=@{parts.os_release}",
-              f"--uname={parts.kernel_version}", f"--stub={uki_stub}", f"--output={folder / UKI}"])
+    run_tool(
+        [
+            "env",
+            "-S",
+            "ukify build",
+            f"--linux={folder / KERNEL}",
+            f"--initrd={folder / INITRD}",
+            f"--cmdline=quiet ogrootsha256={root_sha256}",
+            f"--os-release=@{parts.os_release}",
+            f"--uname={parts.kernel_version}",
+            f"--stub={uki_stub}",
+            f"--output={folder / UKI}",
+        ]
+    )
 
     names = [KERNEL, INITRD, ROOT, ONE_FILE, UKI]
-    artifacts = {n: {"size_bytes": (folder / n).stat().st_size, "sha256": sha256_of(folder / n)}
-                 for n in names}
-    (folder / "SHA256SUMS").write_text(
-        "".join(f"{artifacts[n]['sha256']}  {n}\n" for n in names))
+    artifacts = {
+        n: {"size_bytes": (folder / n).stat().st_size, "sha256": sha256_of(folder / n)}
+        for n in names
+    }
+    (folder / "SHA256SUMS").write_text("".join(f"{artifacts[n]['sha256']}  {n}\n" for n in names))
     manifest = {
-        "version": version, "profile": parts.profile,
+        "version": version,
+        "profile": parts.profile,
         "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "kernel": parts.kernel_version, "artifacts": artifacts,
-        "root": {"file": ROOT, "sha256": root_sha256}, "packages": _packages(parts.package_lists),
+        "kernel": parts.kernel_version,
+        "artifacts": artifacts,
+        "root": {"file": ROOT, "sha256": root_sha256},
+        "packages": _packages(parts.package_lists),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     for file in folder.iterdir():

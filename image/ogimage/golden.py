@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ogimage import hostsetup, mkosi
 from ogimage.artefacts import sha256_of
-from ogimage.paths import BUILD_DIR, IMAGE_DIR
+from ogimage.paths import BUILD_DIR, IMAGE_DIR, SANDBOX_TREE
 from ogimage.shell import BuildError, report, run, say
 
 MIB = 1 << 20
@@ -36,10 +36,20 @@ class Flavour:
 
 
 FLAVOURS = (
-    Flavour("bios", "dos", "0901de5e-0001-4000-8000-00000000b105",
-            "0901de5e-0002-4000-8000-00000000b105", esp=False),
-    Flavour("uefi", "gpt", "0901de5e-0001-4000-8000-00000000efef",
-            "0901de5e-0002-4000-8000-00000000efef", esp=True),
+    Flavour(
+        "bios",
+        "dos",
+        "0901de5e-0001-4000-8000-00000000b105",
+        "0901de5e-0002-4000-8000-00000000b105",
+        esp=False,
+    ),
+    Flavour(
+        "uefi",
+        "gpt",
+        "0901de5e-0001-4000-8000-00000000efef",
+        "0901de5e-0002-4000-8000-00000000efef",
+        esp=True,
+    ),
 )
 
 
@@ -57,7 +67,7 @@ def main() -> int:
 
 def _build() -> int:
     folder = BUILD_DIR / "golden"
-    key = mkosi.fingerprint(IMAGE_DIR / "golden", Path(__file__), mkosi.SANDBOX_TREE)
+    key = mkosi.fingerprint(IMAGE_DIR / "golden", Path(__file__), SANDBOX_TREE)
     stamp = folder / "build.key"
     if stamp.exists() and stamp.read_text() == key:
         say(f"{folder} is up to date")
@@ -100,21 +110,57 @@ def _write_disk(flavour: Flavour, tree: Path, folder: Path) -> None:
 
     root = 1 if flavour.esp else 0
     if flavour.esp:
-        run(["mkfs.vfat", "-F", "32", "-s", "1", "-n", "ESP", "-i", ESP_SERIAL.replace("-", ""),
-             "--offset", str(starts[0] // SECTOR), disk, str(sizes[0] // 1024)])
+        run(
+            [
+                "mkfs.vfat",
+                "-F",
+                "32",
+                "-s",
+                "1",
+                "-n",
+                "ESP",
+                "-i",
+                ESP_SERIAL.replace("-", ""),
+                "--offset",
+                str(starts[0] // SECTOR),
+                disk,
+                str(sizes[0] // 1024),
+            ]
+        )
     # The present year's defaults without what GRUB of an older ogLive could not read.
     # -d copies the tree; hash_seed fixed: same tree, same bytes.
-    run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "golden", "-U", flavour.root_uuid,
-         "-O", "^metadata_csum_seed,^orphan_file", "-m", "1",
-         "-E", f"offset={starts[root]},hash_seed={flavour.root_uuid},lazy_itable_init=0",
-         "-d", tree, disk, f"{sizes[root] // 1024}k"],
-        env={"E2FSPROGS_FAKE_TIME": str(mkosi.SOURCE_DATE_EPOCH)})
+    run(
+        [
+            "mke2fs",
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-L",
+            "golden",
+            "-U",
+            flavour.root_uuid,
+            "-O",
+            "^metadata_csum_seed,^orphan_file",
+            "-m",
+            "1",
+            "-E",
+            f"offset={starts[root]},hash_seed={flavour.root_uuid},lazy_itable_init=0",
+            "-d",
+            tree,
+            disk,
+            f"{sizes[root] // 1024}k",
+        ],
+        env={"E2FSPROGS_FAKE_TIME": str(mkosi.SOURCE_DATE_EPOCH)},
+    )
     _swap(flavour, disk, starts[root + 1], sizes[root + 1])
 
 
 def _fstab(flavour: Flavour) -> str:
-    lines = [f"UUID={flavour.root_uuid} / ext4 errors=remount-ro 0 1",
-             f"UUID={flavour.swap_uuid} none swap sw 0 0"]
+    lines = [
+        f"UUID={flavour.root_uuid} / ext4 errors=remount-ro 0 1",
+        f"UUID={flavour.swap_uuid} none swap sw 0 0",
+    ]
     if flavour.esp:
         lines.append(f"UUID={ESP_SERIAL} /boot/efi vfat umask=0077 0 1")
     return "\n".join(lines) + "\n"

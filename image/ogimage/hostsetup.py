@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Host packages, mkosi, and apt sources for mkosi. Writes .tools/ and installs Debian packages.
 
-Must not name a mirror: addresses are taken from `apt-get indextargets`, i.e. from what the host uses.
+Must not name a mirror: addresses are taken from `apt-get indextargets`: what the host uses.
 """
 
 import os
@@ -58,8 +58,15 @@ def install_host_packages() -> None:
 def host_mirrors() -> dict[str, str]:
     """Addresses of Debian's archive ("main") and, where the host has one, "security"."""
     found: dict[str, str] = {}
-    listing = output(["apt-get", "indextargets", "--format",
-                      "$(REPO_URI) $(RELEASE) $(ORIGIN) $(COMPONENT)", "Created-By: Packages"])
+    listing = output(
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(REPO_URI) $(RELEASE) $(ORIGIN) $(COMPONENT)",
+            "Created-By: Packages",
+        ]
+    )
     # e.g. "http://mirror/debian/ bookworm-updates Debian main"
     for line in listing.splitlines():
         fields = line.split()
@@ -71,8 +78,10 @@ def host_mirrors() -> dict[str, str]:
         elif re.fullmatch(r"[a-z]+(-updates)?", suite):
             found.setdefault("main", uri)
     if "main" not in found:
-        raise BuildError("the host's apt sources name no Debian archive",
-                         "run `apt-get update` and look at `apt-get indextargets`")
+        raise BuildError(
+            "the host's apt sources name no Debian archive",
+            "run `apt-get update` and look at `apt-get indextargets`",
+        )
     return found
 
 
@@ -90,8 +99,10 @@ def write_sources(mirrors: dict[str, str]) -> None:
 
 
 def _stanza(uri: str, suites: str) -> str:
-    return (f"Types: deb\nURIs: {uri}\nSuites: {suites}\n"
-            f"Components: main non-free-firmware\nSigned-By: {KEYRING}\n")
+    return (
+        f"Types: deb\nURIs: {uri}\nSuites: {suites}\n"
+        f"Components: main non-free-firmware\nSigned-By: {KEYRING}\n"
+    )
 
 
 def mkosi_command() -> list[str]:
@@ -114,18 +125,22 @@ def _version(command: list[str]) -> int:
 
 
 def unpack_mkosi(mirror: str) -> None:
-    """Fetches Debian's package through apt (so its signature is checked), in a private apt state."""
+    """Fetches the package by apt (which checks its signature), in a private apt state."""
     say(f"fetching mkosi from {RELEASE}")
     TOOLS_DIR.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         tmp = Path(name)
-        os.chmod(tmp, 0o755)  # apt drops to the user _apt
         for folder in ("state/lists/partial", "cache/archives/partial"):
             (tmp / folder).mkdir(parents=True)
         (tmp / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {RELEASE} main\n")
-        private = [f"-oDir::State={tmp}/state", "-oDir::State::status=/dev/null",
-                   f"-oDir::Cache={tmp}/cache", f"-oDir::Etc::sourcelist={tmp}/sources.list",
-                   "-oDir::Etc::sourceparts=/dev/null", "-oAPT::Sandbox::User=root"]
+        private = [
+            f"-oDir::State={tmp}/state",
+            "-oDir::State::status=/dev/null",
+            f"-oDir::Cache={tmp}/cache",
+            f"-oDir::Etc::sourcelist={tmp}/sources.list",
+            "-oDir::Etc::sourceparts=/dev/null",
+            "-oAPT::Sandbox::User=root",
+        ]
         run(["apt-get", "-qq", *private, "update"])
         run(["apt-get", "-qq", *private, "download", "mkosi"], cwd=tmp)
         part = MKOSI_DIR.with_suffix(".part")

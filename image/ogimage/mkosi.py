@@ -58,8 +58,19 @@ def tools_tree() -> Path:
         return tree
     say("building the tools tree")
     part = f"tools-{key}.part"
-    _mkosi(IMAGE_DIR / "tools", ["--sandbox-tree", SANDBOX_TREE, "--output-dir", CACHE_DIR,
-                                 "--output", part, "--force", "build"])
+    _mkosi(
+        IMAGE_DIR / "tools",
+        [
+            "--sandbox-tree",
+            SANDBOX_TREE,
+            "--output-dir",
+            CACHE_DIR,
+            "--output",
+            part,
+            "--force",
+            "build",
+        ],
+    )
     for old in CACHE_DIR.glob("tools-*"):
         if old.name != part:
             shutil.rmtree(old)
@@ -83,8 +94,16 @@ def _common() -> list[str | Path]:
     for folder in ("incremental", "workspace"):
         (CACHE_DIR / folder).mkdir(parents=True, exist_ok=True)
     WORK_DIR.mkdir(parents=True, exist_ok=True)
-    return ["--tools-tree", tools_tree(), "--cache-dir", CACHE_DIR / "incremental",
-            "--workspace-dir", CACHE_DIR / "workspace", "--output-dir", WORK_DIR]
+    return [
+        "--tools-tree",
+        tools_tree(),
+        "--cache-dir",
+        CACHE_DIR / "incremental",
+        "--workspace-dir",
+        CACHE_DIR / "workspace",
+        "--output-dir",
+        WORK_DIR,
+    ]
 
 
 def _mkosi(config: Path, arguments: Sequence[str | Path]) -> None:

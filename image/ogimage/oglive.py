@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ogimage import hostsetup, mkosi
 from ogimage.artefacts import Parts, publish
-from ogimage.paths import BUILD_DIR, IMAGE_DIR
+from ogimage.paths import BUILD_DIR, IMAGE_DIR, SANDBOX_TREE
 from ogimage.python_tree import python_tree
 from ogimage.shell import BuildError, report, say
 
@@ -46,7 +46,7 @@ def build(profile: str, *, fresh: bool) -> Path:
     options: list[str | Path] = ["--profile", profile] if profile != "default" else []
     if profile == "debug":  # other packages: a cache of its own
         options += ["--cache-key", "&d~&r~&a~&I~debug"]
-    common = mkosi.fingerprint(IMAGE_DIR / "mkosi.conf", mkosi.SANDBOX_TREE)
+    common = mkosi.fingerprint(IMAGE_DIR / "mkosi.conf", SANDBOX_TREE)
     images = IMAGE_DIR / "mkosi.images"
 
     first_stage = _first_stage(options, mkosi.fingerprint(images / "first-stage") + common, fresh)
@@ -55,11 +55,17 @@ def build(profile: str, *, fresh: bool) -> Path:
     lists = (mkosi.WORK_DIR / "first-stage.manifest", root.with_suffix(".manifest"))
     kernels = [_kernel_version(file) for file in lists]
     if kernels[0] != kernels[1]:
-        raise BuildError(f"first stage and root have different kernels: {' and '.join(kernels)}",
-                         "build once with --fresh")
+        raise BuildError(
+            f"first stage and root have different kernels: {' and '.join(kernels)}",
+            "build once with --fresh",
+        )
     parts = Parts(
-        profile=profile, kernel=mkosi.WORK_DIR / "ogvmlinuz", kernel_version=kernels[0],
-        first_stage=first_stage, root=root, os_release=root.with_suffix(".os-release"),
+        profile=profile,
+        kernel=mkosi.WORK_DIR / "ogvmlinuz",
+        kernel_version=kernels[0],
+        first_stage=first_stage,
+        root=root,
+        os_release=root.with_suffix(".os-release"),
         package_lists=lists,
     )
     name = "oglive" if profile == "default" else f"oglive-{profile}"
@@ -87,8 +93,9 @@ def _first_stage(options: list[str | Path], key: str, fresh: bool) -> Path:
     archive = mkosi.WORK_DIR / "first-stage.cpio"
     tree = mkosi.WORK_DIR / "first-stage"
     # zstd: xz is 2 MB smaller and takes seconds longer to unpack on a slow PC.
-    mkosi.run_tool(["bsdtar", "--format", "newc", "--uid", "0", "--gid", "0", "-cf", archive,
-                    "-C", tree, "."])
+    mkosi.run_tool(
+        ["bsdtar", "--format", "newc", "--uid", "0", "--gid", "0", "-cf", archive, "-C", tree, "."]
+    )
     mkosi.run_tool(["zstd", "-q", "-f", "-19", "-T0", "--rm", archive, "-o", result])
     stamp.write_text(key)
     return result
@@ -107,8 +114,23 @@ def _root(profile: str, options: list[str | Path], key: str, fresh: bool) -> Pat
     tree = mkosi.WORK_DIR / "root"
     # An empty file means "not the first boot"; the first stage writes a fresh id at every start.
     (tree / "etc/machine-id").write_text("")
-    mkosi.run_tool(["mksquashfs", tree, result, "-noappend", "-quiet", "-no-progress",
-                    "-comp", "zstd", "-Xcompression-level", "15", "-b", "256K", "-no-xattrs"])
+    mkosi.run_tool(
+        [
+            "mksquashfs",
+            tree,
+            result,
+            "-noappend",
+            "-quiet",
+            "-no-progress",
+            "-comp",
+            "zstd",
+            "-Xcompression-level",
+            "15",
+            "-b",
+            "256K",
+            "-no-xattrs",
+        ]
+    )
     # The next profile overwrites tree and list; these stay with the finished file.
     shutil.copyfile(mkosi.WORK_DIR / "root.manifest", result.with_suffix(".manifest"))
     shutil.copyfile(tree / "usr/lib/os-release", result.with_suffix(".os-release"))

@@ -15,8 +15,16 @@ TREE = mkosi.WORK_DIR / "python"
 LOCK = IMAGE_DIR / "requirements.lock"
 SITE = Path("usr/lib/python3/dist-packages")
 # The PC's Python, whatever this machine's is.
-PC_PYTHON = ("--python-version", "3.13", "--implementation", "cp",
-             "--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_28_x86_64")
+PC_PYTHON = (
+    "--python-version",
+    "3.13",
+    "--implementation",
+    "cp",
+    "--platform",
+    "manylinux2014_x86_64",
+    "--platform",
+    "manylinux_2_28_x86_64",
+)
 # Published as source only; pure Python, so any pip makes the same wheel of it.
 SOURCE_ONLY = "blkinfo"
 
@@ -45,9 +53,24 @@ def python_tree() -> str:
     shutil.rmtree(wheels, ignore_errors=True)
     epoch = {"SOURCE_DATE_EPOCH": str(mkosi.SOURCE_DATE_EPOCH)}
     run([python, "-m", "build", "--wheel", "--outdir", wheels, PROJECT_DIR], env=epoch)
-    run([python, "-m", "pip", "--quiet", "install", "--no-index", "--no-deps", "--no-compile",
-         "--only-binary=:all:", *PC_PYTHON, "--target", TREE / SITE,
-         *sorted(wheels.glob("*.whl")), *sorted(_dependencies(python).glob("*.whl"))])
+    run(
+        [
+            python,
+            "-m",
+            "pip",
+            "--quiet",
+            "install",
+            "--no-index",
+            "--no-deps",
+            "--no-compile",
+            "--only-binary=:all:",
+            *PC_PYTHON,
+            "--target",
+            TREE / SITE,
+            *sorted(wheels.glob("*.whl")),
+            *sorted(_dependencies(python).glob("*.whl")),
+        ]
+    )
     shutil.rmtree(TREE / SITE / "bin", ignore_errors=True)  # scripts with this machine's Python
     command = TREE / "usr/bin/og"
     command.parent.mkdir(parents=True)
@@ -66,9 +89,24 @@ def _dependencies(python: Path) -> Path:
     part = folder.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    run([python, "-m", "pip", "--quiet", "download", "--require-hashes", "--no-deps",
-         "--only-binary=:all:", f"--no-binary={SOURCE_ONLY}", *PC_PYTHON, "--dest", part,
-         "--requirement", LOCK])
+    run(
+        [
+            python,
+            "-m",
+            "pip",
+            "--quiet",
+            "download",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary=:all:",
+            f"--no-binary={SOURCE_ONLY}",
+            *PC_PYTHON,
+            "--dest",
+            part,
+            "--requirement",
+            LOCK,
+        ]
+    )
     for source in part.glob("*.tar.gz"):
         run([python, "-m", "pip", "--quiet", "wheel", "--no-deps", "--wheel-dir", part, source])
         source.unlink()

@@ -45,6 +45,7 @@ def test_cable_out_during_restore_resumes(room: Room, debian_bios: Captured) -> 
         other.wait_for_grub_rescue()
         other.kill()
     with step("plug the cable in and say it again"):
+        pc.lift_write_limit(disk)
         fetched = room.server.image_reads(name)[earlier:]
         pc.set_link(up=True)
         done = pc.succeed(restore, seconds=pc.timeouts.long_command).json()

@@ -270,6 +270,12 @@ class Machine:
         LOG.say(f"{self.name}: network cable {'in' if up else 'out'}")
         self.running.monitor.command("set_link", {"name": "nic0", "up": up})
 
+    def lift_write_limit(self, disk: Disk) -> None:
+        """Let a slowed disk write as fast as it can from now on."""
+        LOG.say(f"{self.name}: disk {disk.serial} is fast again")
+        limits = {"path": f"/objects/{disk.serial}-limit", "property": "limits"}
+        self.running.monitor.command("qom-set", {**limits, "value": {"bps-write": 0}})
+
     def plug(self, disk: Disk) -> None:
         """Hot-plug a disk and wait until the guest has a device for it."""
         monitor = self.running.monitor
