@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from oglib import __version__, progress, settings
+from oglib import progress, settings
 from oglib.cli import deploy, disk, filesystem, image, system
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
@@ -27,9 +27,18 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
 
 
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: that import is slow."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        parser.exit(message=f"og {version('oglive')}\n")
+
+
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="og", description="Disks, images and systems of this PC.")
-    top.add_argument("--version", action="version", version=f"og {__version__}")
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     nouns = top.add_subparsers(metavar="NOUN", required=True, parser_class=_Parser)
     for noun in _NOUNS:
         noun.add_to(nouns)
