@@ -13,6 +13,8 @@ from harness.portscan import Scan
 # A shell turns this into OG42; the typed text itself, echoed or not, never holds that word.
 QUESTION = "\nroot\necho OG$((40+2))\n"
 ANSWER = "OG42"
+_TERMINALS = range(1, 7)
+_LED_EVENT = "ps2_set_ledstate"
 _PORTS = (*range(1, 1025), 2008, 2009, 5900, 6000, 8080, 8443, 8889, 9091, 22222)
 _SECONDS_PER_BATCH = 5
 
@@ -27,28 +29,39 @@ def try_serial_line(machine: Machine) -> None:
     machine.running.console.send(QUESTION.replace("\n", "\r"))
 
 
-def try_keyboard(machine: Machine, terminals: range = range(2, 7)) -> None:
-    """Type on the first screen and on the other terminals; all but the first stay black.
+def try_keyboard(machine: Machine) -> None:
+    """Type on the first terminal and, after the keys that change to them, on five others."""
+    running = machine.running
+    running.monitor.command("trace-event-set-state", {"name": _LED_EVENT, "enable": True})
+    for terminal in _TERMINALS:
+        running.screen.press("alt", f"f{terminal}")
+        running.screen.type(QUESTION)
+        _wait_for_led(machine)
+    running.screen.press("alt", "f1")
+    _wait_for_led(machine)
 
-    Each change of terminal is awaited by the picture, which also proves that keys arrive.
+
+def _wait_for_led(machine: Machine) -> None:
+    """Press Caps Lock and wait for its LED: the kernel has then taken every key before it.
+
+    (QEMU's queue of keys is short and drops what does not fit, so this also paces the typing.)
     """
-    screen = machine.running.screen
-    screen.type(QUESTION)
-    for terminal in terminals:
-        _show(machine, 1)
-        _show(machine, terminal)
-        screen.type(QUESTION)
-    for terminal in terminals:
-        _show(machine, 1)
-        if ANSWER in screen.text():
-            raise ProductFailure("a shell answered on the first screen")
-        _show(machine, terminal)  # black still, although all that was typed has arrived
+    _press_caps_lock(machine)
+    _press_caps_lock(machine)  # off again: the text shall be typed as it is
 
 
-def _show(machine: Machine, terminal: int) -> None:
-    """Change the terminal and wait until the screen is black, or not when it is the first."""
-    what = f"terminal {terminal} {'shows text' if terminal == 1 else 'is black'}"
-    deadline = Deadline(machine.timeouts.command, f"{machine.name}: {what}")
-    screen = machine.running.screen
-    screen.press("alt", f"f{terminal}")
-    poll(lambda: True if screen.is_black() == (terminal != 1) else None, deadline)
+def _press_caps_lock(machine: Machine) -> None:
+    running = machine.running
+    before = running.process.log_text().count(_LED_EVENT)
+    deadline = Deadline(machine.timeouts.command, f"{machine.name}'s kernel hears the keys")
+    running.screen.press("caps_lock")
+    poll(lambda: running.process.log_text().count(_LED_EVENT) > before or None, deadline)
+
+
+def check_screen(machine: Machine) -> str:
+    """No shell has answered and no login is offered; what the screen shows instead."""
+    text = machine.running.screen.text()
+    for word in (ANSWER, "login:", "Password:"):
+        if word in text:
+            raise ProductFailure(f"{word!r} is on the screen:\n{text}")
+    return text

@@ -64,10 +64,6 @@ class Screen:
 
         poll(look, deadline)
 
-    def is_black(self) -> bool:
-        """Whether nothing is to be seen, a cursor apart."""
-        return _is_black(self._pixels())
-
     def _pixels(self) -> bytes:
         path = self._scratch_dir / "picture"
         self._monitor.command("screendump", {"filename": str(path), "format": "ppm"})
