@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one ``og`` command; the exit code is 0 or the OG_ERR number."""
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
+    # Being told to stop is an interruption like Ctrl-C: work settles, a rerun goes on from there.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return cli.main(words)
     except OgError as error:
