@@ -134,7 +134,7 @@ class Bar(_Paced):
         if phase.total_bytes and phase.rate and not last:
             left = max(0, phase.total_bytes - phase.done_bytes) / phase.rate
             tail += f"  {left:.0f} s left"
-        name = f"{phase.name:<12.24} "
+        name = f"{phase.name:<8.24} "
         room = max(4, columns - len(name) - len(tail) - 2)
         filled = room * phase.percent // _PER_CENT
         line = f"{name}[{'#' * filled}{'.' * (room - filled)}]{tail}"

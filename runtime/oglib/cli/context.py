@@ -33,6 +33,11 @@ class Context:
     def warn(self, text: str) -> None:
         print(f"og: warning: {text}", file=sys.stderr)
 
+    def tell(self, facts: Sequence[str]) -> None:
+        """What a person should know while work goes on; never part of a result."""
+        for fact in facts:
+            print(f"  {fact}", file=sys.stderr, flush=True)
+
     def confirm(self, question: str, facts: Sequence[str]) -> None:
         """Show what would be destroyed and ask; ``--yes`` and ``--dry-run`` skip.
 
@@ -40,8 +45,7 @@ class Context:
         """
         if self.args.yes or self.args.dry_run:
             return
-        for fact in facts:
-            print(f"  {fact}", file=sys.stderr)
+        self.tell(facts)
         if not sys.stdin.isatty():
             raise UsageError(
                 f"{question} Nobody can be asked here.", hint="Say --yes to go on without asking."

@@ -51,11 +51,12 @@ def _deploy(context: Context) -> Result:
 
 def _changes(request: Request, image: OpenImage, planned: Plan) -> list[str]:
     table = planned.table.changes if planned.table else ()
+    name = f" as {request.hostname}" if request.hostname else ""
     return [
         *table,
         f"restore {image.manifest.name} version {image.manifest.version} "
         f"to partition {planned.number}",
-        f"configure it as {request.hostname or 'it was named'} for {planned.firmware}",
+        f"fit it to this PC{name}, bootable by {planned.firmware.upper()}",
     ]
 
 
@@ -76,6 +77,7 @@ def _job(context: Context) -> Result:
         return Result({"job": None}, "")
     with source.opened(request.image, context.settings) as image:
         planned = plan(request, image, context.settings)
+        context.tell([planned.disk.describe(), *_changes(request, image, planned)])
         done = deploy(request, image, planned, progress=context.progress)
     result = _result(context, done)
     if result.status == 0:
