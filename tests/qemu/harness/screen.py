@@ -41,6 +41,14 @@ def _is_black(pixels: bytes) -> bool:
     return len(pixels) - pixels.count(0) < _CURSOR_BYTES
 
 
+def _same_but_cursor(one: bytes, other: bytes) -> bool:
+    """Whether two pictures differ by no more than a cursor that blinks."""
+    if len(one) != len(other):
+        return False
+    changed = int.from_bytes(one) ^ int.from_bytes(other)
+    return len(one) - changed.to_bytes(len(one)).count(0) < _CURSOR_BYTES
+
+
 class Screen:
     """Looks at and types on a running machine."""
 
@@ -59,7 +67,7 @@ class Screen:
         def look() -> bool | None:
             now = self._pixels()
             seen[:] = [*seen[1 - _STILL_LOOKS :], now]
-            still = len(seen) == _STILL_LOOKS and len(set(seen)) == 1
+            still = len(seen) == _STILL_LOOKS and all(_same_but_cursor(one, now) for one in seen)
             return True if still and not _is_black(now) else None
 
         poll(look, deadline)
