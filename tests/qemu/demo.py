@@ -175,6 +175,7 @@ def _story(display: Display, stack: ExitStack, table: Table) -> None:
     bench = Bench(lan, accel, server, ReadyState(lan, server, accel, live, logs))
     room = Room(bench, disk_dir=work / "disks", log_dir=logs)
     stack.callback(room.close)
+    room.listeners.append(display.on_console)
     image = _capture(room, GoldenDisks(lan, accel, logs), table)
     pc = _restore(room, display, table)
     with step("the PC starts from its disk alone"):

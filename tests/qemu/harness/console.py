@@ -21,6 +21,14 @@ _TAIL_CHARS = 1500
 _PANIC = re.compile(rb"Kernel panic - not syncing[^\r\n]*")
 
 
+_KERNEL_MESSAGE = re.compile(r"\[ *\d+\.\d{6}\] [^\n]*\n")
+
+
+def without_kernel_messages(text: str) -> str:
+    """The text as its writer wrote it: the kernel breaks into a line wherever it stands."""
+    return _KERNEL_MESSAGE.sub("", text.replace("\r", ""))
+
+
 class Console:
     """A connected serial line."""
 

@@ -17,7 +17,7 @@ from typing import TextIO
 _REDRAW_EVERY_S = 0.25
 _SPINNER = "|/-\\"
 _PROGRESS = re.compile(r"\[(\d+)\] ([a-z -]+): ([^\r\n]*)")
-_BAR_WIDTH = 24
+_BAR_WIDTH = 20
 
 
 class Display:
@@ -79,9 +79,9 @@ class Display:
         filled = _BAR_WIDTH * min(percent, 100) // 100
         line = f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {percent:3d} %  {text}"
         with self._lock:
-            changed = line != self._progress
+            further = line[: 2 + _BAR_WIDTH] != self._progress[: 2 + _BAR_WIDTH]
             self._progress = line
-            if changed and not self._live:
+            if further and not self._live:
                 self._stream.write(f"{self._clock()}      {line}\n")
                 self._stream.flush()
 
@@ -107,7 +107,7 @@ class Display:
         for depth, (text, begun) in enumerate(self._current):
             mark = _SPINNER[self._ticks % len(_SPINNER)] if depth + 1 == len(self._current) else " "
             since = time.monotonic() - begun
-            lines.append(f"{self._clock()} {mark}{'  ' * depth}{text} ... {since:.0f} s")
+            lines.append(f"{self._clock()} {mark} {'  ' * depth}{text} ... {since:.0f} s")
         if self._progress:
             lines.append(f"        {self._progress}")
         for line in lines:

@@ -57,7 +57,7 @@ DEMO_PC = Pc(14, Firmware.UEFI, entry="install-debian", room="demo")
 PCS = (BENCH, BIOS_PC, UEFI_PC, LOCKED_PC, DEMO_PC)
 
 
-_DEMO_ENTRY = {"title": "Install Debian 13 on this PC"}
+_DEMO_ENTRY = {"title": "Install Debian 13 on this PC", "in_menu": True}
 
 
 def _table(name: str, values: Mapping[str, object]) -> str:
@@ -69,7 +69,7 @@ def _table(name: str, values: Mapping[str, object]) -> str:
 def inventory_text(pcs: Sequence[Pc] = PCS) -> str:
     """The TOML file for ``ognetboot render --test``."""
     server = {
-        "title": "ogLive test room",
+        "title": "ogLive",
         "address": SERVER_IP,
         "http_port": HTTP_PORT,
         "subnet": "10.77.0.0/24",
@@ -80,7 +80,12 @@ def inventory_text(pcs: Sequence[Pc] = PCS) -> str:
         "timeout_s": 0,
         "site_overlay": True,
     }
-    test_entry = {"title": "ogLive (test)", "profile": "test", "console": ["ttyS0,115200"]}
+    test_entry = {
+        "title": "ogLive (test)",
+        "profile": "test",
+        "console": ["ttyS0,115200"],
+        "in_menu": False,
+    }
     job = {
         "deploy": "debian-bios",
         "disk": 1,

@@ -14,7 +14,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,7 @@ class Machine:
         self.log_dir = log_dir
         self.disks = list(disks)
         self.timeouts = accel.timeouts
+        self.listeners: list[Callable[[str], None]] = []
         self._lan = lan
         self._running: Running | None = None
         log_dir.mkdir(parents=True, exist_ok=True)
@@ -118,6 +119,7 @@ class Machine:
             process = Background(self.name, argv, self.log_dir / "qemu.log", pass_fds=fds)
             stack.callback(process.stop)
             console = Console(self._accept(listeners[0], process), self.name)
+            console.listeners.extend(self.listeners)
             stack.callback(console.close)
             firmware = Console(self._accept(listeners[1], process), f"{self.name} firmware")
             stack.callback(firmware.close)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.accel import Accelerator
@@ -74,7 +76,7 @@ class ReadyState:
 
     def _save(self, machine: Machine) -> None:
         monitor = machine.running.monitor
-        part = self._file.with_suffix(".part")
+        part = self._file.with_suffix(f".{os.getpid()}.part")
         path = self._log_dir / "m"
         deadline = Deadline(machine.timeouts.migrate, "the state is saved")
         with socket.socket(socket.AF_UNIX) as listener, part.open("wb") as stream:
@@ -97,10 +99,11 @@ class ReadyState:
                 raise HarnessError("zstd could not pack the state")
         part.rename(self._file)
 
-    def resume(self, log_dir: Path, name: str = "pc01") -> Machine:
+    def resume(self, log_dir: Path, listeners: Sequence[Callable[[str], None]] = ()) -> Machine:
         """A ready PC without disks; ``plug`` gives it some."""
         self.ensure()
-        machine = Machine(self._lan, self._accel, self._shape, log_dir, name=name)
+        machine = Machine(self._lan, self._accel, self._shape, log_dir, name=BENCH.name)
+        machine.listeners.extend(listeners)
         with subprocess.Popen(["zstd", "-dc", str(self._file)], stdout=subprocess.PIPE) as unpacker:
             assert unpacker.stdout is not None
             try:

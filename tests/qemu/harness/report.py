@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from harness.clock import Deadline
-from harness.console import Console
+from harness.console import Console, without_kernel_messages
 from harness.errors import ProductFailure
 
 
@@ -36,8 +36,8 @@ class BootReport:
 
     @classmethod
     def parse(cls, text: str) -> BootReport:
-        """From what stands between the markers; kernel lines in between are skipped."""
-        for line in text.replace("\r", "").splitlines():
+        """From what stands between the markers."""
+        for line in without_kernel_messages(text).splitlines():
             if line.startswith("{"):
                 return cls._from_object(json.loads(line))
         raise ProductFailure(f"no report between the markers: {text!r}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class Room:
     def __init__(self, bench: Bench, *, disk_dir: Path, log_dir: Path) -> None:
         self.server = bench.server
         self.log_dir = log_dir
+        self.listeners: list[Callable[[str], None]] = []
+        """Are told everything that the PCs of this room say on their serial lines."""
         self._bench = bench
         self._disk_dir = disk_dir
         self._machines: list[Machine] = []
@@ -63,11 +66,13 @@ class Room:
         """A switched-off PC with these disks."""
         shape, logs = pc.shape(memory_mib), self.log_dir / pc.name
         machine = Machine(self._bench.lan, self._bench.accel, shape, logs, disks, name=pc.name)
+        machine.listeners.extend(self.listeners)
         return self._keep(machine)
 
     def ready_pc(self, *disks: Disk) -> Machine:
         """A PC that has already booted ogLive from the network, with these disks plugged in."""
-        machine = self._keep(self._bench.ready.resume(self.log_dir / "pc01"))
+        machine = self._bench.ready.resume(self.log_dir / "pc01", self.listeners)
+        self._keep(machine)
         for disk in disks:
             machine.plug(disk)
         return machine

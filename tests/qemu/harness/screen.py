@@ -12,7 +12,7 @@ _TEXT_WINDOW = 0xB8000
 _TEXT_WINDOW_BYTES = 0x8000
 _COLUMNS = 80
 _STILL_LOOKS = 5
-_CURSOR_BYTES = 9 * 16 * 3
+_CURSOR_BITS = 9 * 16 * 24
 _PLAIN = {" ": "spc", "\n": "ret", "-": "minus", "=": "equal", ".": "dot", "/": "slash",
           ";": "semicolon", "'": "apostrophe", ",": "comma"}  # fmt: skip
 _SHIFTED = {"$": "4", "(": "9", ")": "0", "+": "equal", "_": "minus", "*": "8", "!": "1",
@@ -37,16 +37,12 @@ def text_of(window: bytes) -> str:
     return "\n".join(row.replace("\0", " ").rstrip() for row in rows).rstrip()
 
 
-def _is_black(pixels: bytes) -> bool:
-    return len(pixels) - pixels.count(0) < _CURSOR_BYTES
-
-
 def _same_but_cursor(one: bytes, other: bytes) -> bool:
-    """Whether two pictures differ by no more than a cursor that blinks."""
+    """Whether two pictures of one size differ in no more than a blinking cursor."""
     if len(one) != len(other):
         return False
-    changed = int.from_bytes(one) ^ int.from_bytes(other)
-    return len(one) - changed.to_bytes(len(one)).count(0) < _CURSOR_BYTES
+    difference = int.from_bytes(one, "little") ^ int.from_bytes(other, "little")
+    return difference.bit_count() <= _CURSOR_BITS
 
 
 class Screen:
@@ -61,14 +57,16 @@ class Screen:
         self._monitor.command("screendump", {"filename": str(path), "format": "png"})
 
     def wait_until_still(self, deadline: Deadline) -> None:
-        """Until the picture has something on it and does not change from look to look."""
-        seen = [b""]
+        """Until there is a picture that does not change from look to look, a cursor apart."""
+        last = [b""]
+        looks = [0]
 
         def look() -> bool | None:
             now = self._pixels()
-            seen[:] = [*seen[1 - _STILL_LOOKS :], now]
-            still = len(seen) == _STILL_LOOKS and all(_same_but_cursor(one, now) for one in seen)
-            return True if still and not _is_black(now) else None
+            still = any(now) and _same_but_cursor(last[0], now)
+            looks[0] = looks[0] + 1 if still else 0
+            last[0] = now
+            return True if looks[0] == _STILL_LOOKS else None
 
         poll(look, deadline)
 

@@ -13,10 +13,9 @@ import re
 from dataclasses import dataclass
 
 from harness.clock import Deadline
-from harness.console import Console
+from harness.console import Console, without_kernel_messages
 from harness.errors import HarnessError, ProductFailure
 
-_KERNEL_LINE = re.compile(r"^\[ *\d+\.\d+\] .*$\n?", re.MULTILINE)
 _LINE_LIMIT = 3500  # the tty's canonical mode takes 4095 bytes a line
 
 
@@ -83,8 +82,8 @@ class Pending:
             deadline,
             since=self._since,
         )
-        output = match[1].decode("utf-8", "replace").replace("\r", "")
-        return Result(self._command, int(match[2]), _KERNEL_LINE.sub("", output).strip("\n"))
+        output = without_kernel_messages(match[1].decode("utf-8", "replace"))
+        return Result(self._command, int(match[2]), output.strip("\n"))
 
 
 class Shell:

@@ -111,8 +111,10 @@ def _report(**changes: object) -> str:
     return json.dumps({**raw, **changes})
 
 
-def test_report_is_read_between_kernel_lines() -> None:
-    report = BootReport.parse(f"\r\n[   12.3] a kernel line\r\n{_report()}\r\n")
+def test_report_is_read_although_the_kernel_breaks_in() -> None:
+    text = _report()
+    broken = f"{text[:40]}[   12.300000] audit: type=1131\r\n{text[40:]}"
+    report = BootReport.parse(f"\r\n[   11.300000] a kernel line\r\n{broken}\r\n")
     assert report.root_uuid == "r"
     assert report.fstab_uuids() == {"/": "r", "swap": "s"}
 
