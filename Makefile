@@ -40,7 +40,7 @@ test: artefacts ## the covering set: real tools, real disks, network boots (need
 	$(PYTEST) tests/unit tests/disk tests/qemu --covering $(ARGS)
 
 test-all: artefacts ## everything; SHARD=i/n runs one part of it (needs root)
-	$(PYTEST) tests --shard $(SHARD) $(ARGS)
+	$(PYTEST) tests/unit tests/disk tests/qemu --shard $(SHARD) $(ARGS)
 
 demo: artefacts ## watch a blank UEFI PC become a working Debian over the network (needs root)
 	PYTHONPATH=tests/qemu $(PYTHON) tests/qemu/demo.py

@@ -10,24 +10,20 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from harness.accel import Accelerator, choose
+from harness.captured import Captured, capture
+from harness.golden import GoldenDisks
+from harness.lan import Lan
+from harness.owner import make_work_dir
+from harness.paths import TEST_ARTIFACTS, LiveArtifacts
+from harness.qemu_argv import Firmware
+from harness.ready_state import ReadyState
+from harness.room import Bench, Room
+from harness.selection import Shard, covering_names, pick_shard
+from harness.server import Server
+from harness.steps import LOG
 
 _HERE = Path(__file__).resolve().parent
-if str(_HERE) not in sys.path:
-    sys.path.insert(0, str(_HERE))
-
-from harness.accel import Accelerator, choose  # noqa: E402
-from harness.captured import Captured, capture  # noqa: E402
-from harness.golden import GoldenDisks  # noqa: E402
-from harness.lan import Lan  # noqa: E402
-from harness.owner import make_work_dir  # noqa: E402
-from harness.paths import TEST_ARTIFACTS, LiveArtifacts  # noqa: E402
-from harness.qemu_argv import Firmware  # noqa: E402
-from harness.ready_state import ReadyState  # noqa: E402
-from harness.room import Bench, Room  # noqa: E402
-from harness.selection import Shard, covering_names, pick_shard  # noqa: E402
-from harness.server import Server  # noqa: E402
-from harness.steps import LOG  # noqa: E402
-
 # The first scenario of a session also pays for its fixtures: ready state, golden disks, capture.
 _SCENARIO_LIMIT_S = 2400
 _FAILED = pytest.StashKey[bool]()

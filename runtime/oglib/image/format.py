@@ -151,7 +151,9 @@ def _judge_signature(
     if not (policy.unsigned_local if local else policy.unsigned_remote):
         raise ImageError(
             f"The image {manifest.name} from {source.describe()} {why}.",
-            hint="Publish it through the repository, or allow it in the site's policy.",
+            hint="Publish it through the repository, or allow it in the site's policy."
+            if signature is None
+            else "Put the repository's keys/image.pub into the site overlay (`ognetboot site`).",
         )
     return "", (f"The image {manifest.name} {why}: nobody vouches for its origin.",)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import accesslog, cpio, frames
+from harness import accesslog, frames
 from harness.accesslog import Request
 from harness.clock import Deadline, Timeouts, poll
 from harness.disks import SECTOR_BYTES
@@ -80,7 +80,7 @@ class Server:
         for one in artifacts:
             self.add_live(one)
         (self.root / "oglive").mkdir(exist_ok=True)
-        (self.root / "oglive" / "site.cpio").write_bytes(self.site_overlay())
+        self._pack_site_overlay()
         inventory = self.root.parent / "inventory.toml"
         inventory.write_text(inventory_text(), "utf-8")
         run([program("ognetboot"), "render", str(inventory), str(self.netboot), "--test"])
@@ -98,14 +98,14 @@ class Server:
                 except OSError:  # another filesystem
                     shutil.copyfile(source, target / file)
 
-    def site_overlay(self) -> bytes:
-        """site.cpio: the repository's public key, where ogLive looks for it."""
-        return cpio.archive(
-            {
-                f"site/etc/oglive/keys/{key.name}": key.read_bytes()
-                for key in sorted((self.root / "keys").glob("*.pub"))
-            }
-        )
+    def _pack_site_overlay(self) -> None:
+        """site.cpio, as a site makes it: the repository's public key, where ogLive looks for it."""
+        keys = self.root.parent / "site/etc/oglive/keys"
+        keys.mkdir(parents=True)
+        for key in sorted((self.root / "keys").glob("*.pub")):
+            shutil.copyfile(key, keys / key.name)
+        out = self.root / "oglive/site.cpio"
+        run([program("ognetboot"), "site", str(self.root.parent / "site"), str(out)])
 
     @property
     def netboot(self) -> Path:

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
-from harness import accesslog, cpio, frames, screen
+from harness import accesslog, frames, screen
 from harness.accel import TCG
 from harness.disks import Disk
 from harness.errors import ProductFailure
@@ -45,14 +44,6 @@ def test_spans_that_were_not_fetched_are_found() -> None:
         (290, 310),
         (300, 400),
     ]
-
-
-def test_cpio_archive_is_what_cpio_reads() -> None:
-    made = cpio.archive({"site/etc/a.pub": b"abc\n", "site/etc/b": b""})
-    listed = subprocess.run(
-        ["cpio", "--list", "--quiet"], input=made, capture_output=True, check=True
-    )
-    assert listed.stdout.split() == [b"site", b"site/etc", b"site/etc/a.pub", b"site/etc/b"]
 
 
 def test_frame_table_of_another_format_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ def test_files_go_in_with_their_folders_and_modes(tmp_path: Path) -> None:
     assert found["site/etc/hook"] == (0o100755, b"#!/bin/sh\n")
     assert found["site/etc/oglive/keys"][0] == 0o040755
     assert next(iter(found)) == "site"
+
+
+def test_cpio_itself_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc\n")
+    listed = subprocess.run(
+        ["cpio", "--list", "--quiet"], input=site.pack(tmp_path), capture_output=True, check=True
+    )
+    assert listed.stdout.decode().split() == ["site", "site/a"]
 
 
 def test_a_link_is_refused(tmp_path: Path) -> None:
