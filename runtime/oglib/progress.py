@@ -12,6 +12,7 @@ import shutil
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
@@ -94,7 +95,7 @@ class Silent:
         pass
 
 
-class _Paced:
+class _Paced(ABC):
     """Redraws at most every ``every_s``, but always at a phase's beginning and end."""
 
     def __init__(self, stream: TextIO, every_s: float) -> None:
@@ -112,8 +113,8 @@ class _Paced:
         self._stream.write(self.draw(phase, last=last))
         self._stream.flush()
 
-    def draw(self, phase: Phase, *, last: bool) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def draw(self, phase: Phase, *, last: bool) -> str: ...
 
 
 def _amount(phase: Phase) -> str:

@@ -33,7 +33,8 @@ class Kind:
     """The facts of one filesystem kind.
 
     ``make`` is the command without options; label and UUID follow ``label_option`` and
-    ``uuid_option``. ``check`` repairs what is safe and accepts ``check_accept``.
+    ``uuid_option``. ``partclone`` is the program that captures it (empty: none does). ``check``
+    repairs what is safe and accepts ``check_accept``.
     """
 
     name: str
@@ -56,7 +57,7 @@ def _ext(name: str) -> Kind:
         make=(f"mkfs.{name}", "-q", "-F"),
         label_bytes=_EXT_LABEL_BYTES,
         uuid_option="-U",
-        partclone=name,
+        partclone="partclone.extfs",
         check=("e2fsck", "-f", "-y"),
         check_accept=_E2FSCK_REPAIRED,
         grow=Grow.EXT,
@@ -72,7 +73,7 @@ def _fat(name: str, width: int) -> Kind:
         label_option="-n",
         label_bytes=_FAT_LABEL_BYTES,
         uuid_option="-i",
-        partclone="vfat",
+        partclone="partclone.fat",
         check=("fsck.vfat", "-a", "-w"),
         check_accept=(0, 1),
         mount_type="vfat",
@@ -92,7 +93,7 @@ KINDS: dict[str, Kind] = {
             make=("mkfs.xfs", "-q", "-f"),
             label_bytes=12,
             uuid_option="-m uuid=",
-            partclone="xfs",
+            partclone="partclone.xfs",
             check=("xfs_repair",),
             grow=Grow.XFS,
             mount_type="xfs",
@@ -103,7 +104,7 @@ KINDS: dict[str, Kind] = {
             make=("mkfs.btrfs", "-q", "-f"),
             label_bytes=255,
             uuid_option="-U",
-            partclone="btrfs",
+            partclone="partclone.btrfs",
             check=("btrfs", "check", "--readonly"),
             grow=Grow.BTRFS,
             mount_type="btrfs",
@@ -115,7 +116,7 @@ KINDS: dict[str, Kind] = {
             name="ntfs",
             make=("mkfs.ntfs", "--quick", "--force"),
             label_bytes=128,
-            partclone="ntfs",
+            partclone="partclone.ntfs",
             check=("ntfsfix",),
             grow=Grow.NTFS,
             mount_type="ntfs-3g",
@@ -125,7 +126,7 @@ KINDS: dict[str, Kind] = {
             name="exfat",
             make=("mkfs.exfat",),
             label_bytes=11,
-            partclone="exfat",
+            partclone="partclone.exfat",
             check=("fsck.exfat", "-y"),
             check_accept=(0, 1),
             mount_type="exfat",
@@ -137,7 +138,7 @@ KINDS: dict[str, Kind] = {
             label_option="-l",
             label_bytes=512,
             uuid_option="-U",
-            partclone="f2fs",
+            partclone="partclone.f2fs",
             check=("fsck.f2fs", "-a"),
             grow=Grow.F2FS,
             mount_type="f2fs",

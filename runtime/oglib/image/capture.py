@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from oglib.errors import ImageError, OgErr
+from oglib.filesystem.kinds import KINDS, kind_of
 from oglib.image.frames import digest_of_file, region_bytes_for
 from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
-from oglib.image.partclone import program_for
 from oglib.image.recorder import Recorded, StreamEnded, record
 from oglib.image.sink import ImageSink
 from oglib.image.target import open_target
@@ -68,6 +69,18 @@ def capture(
         sink.abort()
         raise
     return manifest
+
+
+def program_for(filesystem: str) -> str:
+    """The partclone program that captures ``filesystem``, blkid's word for it."""
+    kind = kind_of(filesystem)
+    if not kind.partclone:
+        raise ImageError(
+            f"partclone cannot capture the filesystem {filesystem!r}.",
+            hint=f"It knows {', '.join(name for name, row in KINDS.items() if row.partclone)}.",
+            code=OgErr.PARTITION,
+        )
+    return kind.partclone
 
 
 def _record(

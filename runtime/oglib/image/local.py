@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from oglib.errors import FilesystemError, ImageError, NotFoundError, OgErr
+from oglib.filesystem.probe import probe_filesystem
 from oglib.image.capture import CaptureMeta, capture
 from oglib.image.format import OpenImage, Policy, open_image
 from oglib.image.manifest import Manifest, SourceInfo
@@ -14,7 +15,6 @@ from oglib.image.signing import PublicKey
 from oglib.image.sink import SUFFIX, FileSink
 from oglib.image.source import FileSource
 from oglib.progress import Progress
-from oglib.run import run
 
 
 def local_image(
@@ -72,10 +72,10 @@ def create_local(
 
 
 def _probe(device: Path) -> str:
-    said = run("blkid", "-p", "-o", "value", "-s", "TYPE", device, accept=(0, 2, 8))
-    if not said.stdout.strip():
+    kind = probe_filesystem(device).kind
+    if not kind:
         raise FilesystemError(f"No filesystem is recognised on {device}.", code=OgErr.PARTITION)
-    return said.stdout.strip()
+    return kind
 
 
 def _beside(path: Path, suffix: str) -> Path:

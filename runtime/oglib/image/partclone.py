@@ -20,7 +20,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from oglib.errors import ImageError, OgErr
+from oglib.errors import ImageError
 
 MAGIC = b"partclone-image\0"
 VERSION = b"0002"
@@ -38,24 +38,6 @@ _ENDIAN_LITTLE = 0xC0DE
 _ENDIAN_BIG = 0xDEC0
 _OPTIONS_BYTES = 18
 _CHECKSUM_BYTES = {CHECKSUM_NONE: 0, 0x20: 4, 0x30: 8, 0x31: 16, 0xFF: 4}
-
-# The words of blkid and lsblk, and partclone's own, to the program that knows the filesystem.
-_PROGRAMS = {
-    "ext2": "partclone.extfs",
-    "ext3": "partclone.extfs",
-    "ext4": "partclone.extfs",
-    "extfs": "partclone.extfs",
-    "xfs": "partclone.xfs",
-    "btrfs": "partclone.btrfs",
-    "vfat": "partclone.fat",
-    "fat": "partclone.fat",
-    "fat12": "partclone.fat",
-    "fat16": "partclone.fat",
-    "fat32": "partclone.fat",
-    "ntfs": "partclone.ntfs",
-    "exfat": "partclone.exfat",
-    "f2fs": "partclone.f2fs",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +66,6 @@ def prefix_bytes(total_blocks: int) -> int:
 def crc32(data: bytes | bytearray | memoryview, so_far: int = 0xFFFFFFFF) -> int:
     """partclone's CRC: the usual polynomial, started at all ones, never inverted at the end."""
     return zlib.crc32(data, so_far ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
-
-
-def program_for(filesystem: str) -> str:
-    """The partclone program that captures ``filesystem`` (blkid's or partclone's word for it)."""
-    try:
-        return _PROGRAMS[filesystem.lower()]
-    except KeyError:
-        raise ImageError(
-            f"partclone cannot capture the filesystem {filesystem!r}.",
-            hint=f"It knows {', '.join(sorted(set(_PROGRAMS)))}.",
-            code=OgErr.PARTITION,
-        ) from None
 
 
 def _text(raw: bytes, what: str) -> str:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib.errors import ImageError, OgError
-from oglib.image.partclone import crc32, parse_header, program_for
+from oglib.errors import FilesystemError, ImageError, OgError
+from oglib.image.capture import program_for
+from oglib.image.partclone import crc32, parse_header
 from unit.image.synthetic import header
 
 GOOD = header(device_size=1 << 30, total=1 << 18, used=1000, block_size=4096)
@@ -92,7 +93,9 @@ def test_absurd_headers_are_refused_by_name(change: dict[str, Any], said: str) -
 
 
 def test_programs_are_found_by_blkid_words() -> None:
-    assert program_for("ext4") == program_for("EXTFS") == "partclone.extfs"
+    assert program_for("ext4") == program_for("ext2") == "partclone.extfs"
     assert program_for("vfat") == "partclone.fat"
-    with pytest.raises(ImageError, match="crypto_LUKS"):
+    with pytest.raises(FilesystemError, match="crypto_LUKS"):
         program_for("crypto_LUKS")
+    with pytest.raises(ImageError, match="swap"):
+        program_for("swap")
