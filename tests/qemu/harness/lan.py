@@ -22,6 +22,9 @@ from harness.process import run
 
 T = TypeVar("T")
 SERVER_IP = "10.77.0.1"
+# Said, not left to the kernel: a bridge without an address of its own takes the lowest of its
+# ports' and changes it with every tap, and a resumed PC then talks to the old one for a minute.
+SERVER_MAC = "52:54:00:77:00:fe"
 PREFIX = 24
 BROADCAST = "10.77.0.255"
 BRIDGE = "oglan"
@@ -62,8 +65,8 @@ class Lan:
         try:
             self._ip("link", "set", "lo", "up")
             # No spanning tree and no snooping: a port forwards at once, multicast floods.
-            self._ip("link", "add", BRIDGE, "type", "bridge", "stp_state", "0",
-                     "mcast_snooping", "0")  # fmt: skip
+            self._ip("link", "add", BRIDGE, "address", SERVER_MAC, "type", "bridge",
+                     "stp_state", "0", "mcast_snooping", "0")  # fmt: skip
             self._ip("addr", "add", f"{SERVER_IP}/{PREFIX}", "broadcast", BROADCAST, "dev", BRIDGE)
             self._ip("link", "set", BRIDGE, "up")
         except BaseException:
