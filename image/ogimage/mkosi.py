@@ -90,15 +90,21 @@ def run_tool(argv: Sequence[str | Path]) -> None:
     _mkosi(IMAGE_DIR, [*_common(), "sandbox", "env", epoch, *argv])
 
 
+def incremental_cache(name: str) -> Path:
+    """A folder for what mkosi keeps between builds; its option given again replaces the first."""
+    folder = CACHE_DIR / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _common() -> list[str | Path]:
-    for folder in ("incremental", "workspace"):
-        (CACHE_DIR / folder).mkdir(parents=True, exist_ok=True)
+    (CACHE_DIR / "workspace").mkdir(parents=True, exist_ok=True)
     WORK_DIR.mkdir(parents=True, exist_ok=True)
     return [
         "--tools-tree",
         tools_tree(),
         "--cache-dir",
-        CACHE_DIR / "incremental",
+        incremental_cache("incremental"),
         "--workspace-dir",
         CACHE_DIR / "workspace",
         "--output-dir",

@@ -45,7 +45,7 @@ def main() -> int:
 def build(profile: str, *, fresh: bool) -> Path:
     options: list[str | Path] = ["--profile", profile] if profile != "default" else []
     if profile == "debug":  # other packages: a cache of its own
-        options += ["--cache-key", "&d~&r~&a~&I~debug"]
+        options += ["--cache-dir", mkosi.incremental_cache("incremental-debug")]
     common = mkosi.fingerprint(IMAGE_DIR / "mkosi.conf", SANDBOX_TREE)
     images = IMAGE_DIR / "mkosi.images"
 
