@@ -150,29 +150,34 @@ def _check_tree(root: RootFiles) -> None:
         )
 
 
-def _check_disk(disk: Disk, firmware: Firmware) -> Partition | None:
-    """The ESP for UEFI, None for BIOS; raises when the disk cannot start that way."""
-    if firmware is Firmware.UEFI:
-        for part in disk.partitions:
-            if part.type == "EFI":
-                return part
+def check_bootable(
+    table: TableKind, types: Collection[str], firmware: Firmware, where: str
+) -> None:
+    """Refuse a table, planned or there, that this firmware cannot start; ``types`` are its
+    partitions'. Raises NOTUEFI or NOTBIOS; ``where`` names the disk."""
+    if firmware is Firmware.UEFI and "EFI" not in types:
         raise OgError(
-            f"{disk.describe()} has no EFI system partition, so UEFI firmware cannot start it.",
+            f"{where} has no EFI system partition, so UEFI firmware cannot start it.",
             hint="Use a layout with a partition of type EFI.",
             code=OgErr.NOTUEFI,
         )
-    if disk.table is TableKind.NONE:
-        raise OgError(f"{disk.describe()} has no partition table.", code=OgErr.NOTBIOS)
-    if disk.table is TableKind.GPT and not any(
-        part.type == "BIOS-BOOT" for part in disk.partitions
-    ):
+    if firmware is Firmware.BIOS and table is TableKind.NONE:
+        raise OgError(f"{where} has no partition table.", code=OgErr.NOTBIOS)
+    if firmware is Firmware.BIOS and table is TableKind.GPT and "BIOS-BOOT" not in types:
         raise OgError(
-            f"{disk.describe()} has a gpt table without a BIOS boot partition, so a BIOS "
+            f"{where} has a gpt table without a BIOS boot partition, so a BIOS "
             "cannot start GRUB from it.",
             hint="Add a partition of type BIOS-BOOT and 1 MiB, or use an msdos table.",
             code=OgErr.NOTBIOS,
         )
-    return None
+
+
+def _check_disk(disk: Disk, firmware: Firmware) -> Partition | None:
+    """The ESP for UEFI, None for BIOS; raises when the disk cannot start that way."""
+    check_bootable(disk.table, {part.type for part in disk.partitions}, firmware, disk.describe())
+    if firmware is Firmware.BIOS:
+        return None
+    return next(part for part in disk.partitions if part.type == "EFI")
 
 
 def _adapt(

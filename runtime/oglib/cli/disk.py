@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from oglib.cli.arguments import Subparsers, add_disk, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.cli.output import plain, size, table
+from oglib.cli.output import plain, table
 from oglib.cli.target import facts_of, system_on
 from oglib.deploy.deploy import read_layout
 from oglib.disk.find import find_disk
@@ -14,6 +14,7 @@ from oglib.disk.plan import plan_layout
 from oglib.disk.probe import list_disks
 from oglib.disk.table import apply_table
 from oglib.errors import NotFoundError
+from oglib.progress import human_bytes
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -63,7 +64,7 @@ def _text(disk: Disk, systems: dict[tuple[int, int], str]) -> str:
         f"disk {disk.number}" if disk.number else "file",
         str(disk.path),
         disk.model,
-        size(disk.size_bytes),
+        human_bytes(disk.size_bytes),
         disk.transport,
         "no partition table" if disk.table == "none" else disk.table,
         f"serial {disk.serial}" if disk.serial else "",
@@ -78,7 +79,7 @@ def _row(part: Partition, system: str) -> tuple[str, ...]:
     return (
         str(part.number),
         part.type,
-        size(part.size_bytes),
+        human_bytes(part.size_bytes),
         part.filesystem or "-",
         part.label or part.name or "-",
         " ".join(part.mountpoints) or system,

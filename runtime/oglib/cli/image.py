@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.cli.output import size, table
+from oglib.cli.output import table
 from oglib.cli.target import facts_of
 from oglib.deploy import images, source
 from oglib.disk.find import find_disk, find_partition
 from oglib.image import Receipt
+from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
 
 _IMAGE_HELP = "name in the repository, http address, or path of NAME.img"
@@ -56,8 +57,8 @@ def _create(context: Context) -> Result:
     manifest = made.manifest
     text = (
         f"{manifest.name}{f' version {made.version}' if made.version else ''}: "
-        f"{size(manifest.used_blocks * manifest.block_size)} of {manifest.filesystem} in "
-        f"{size(manifest.image_size_bytes)}, {made.where}"
+        f"{human_bytes(manifest.used_blocks * manifest.block_size)} of {manifest.filesystem} in "
+        f"{human_bytes(manifest.image_size_bytes)}, {made.where}"
     )
     data = {
         "name": manifest.name,
@@ -99,10 +100,10 @@ def told(context: Context, receipt: Receipt) -> str:
     """A receipt for a person; its warnings go to standard error."""
     for warning in receipt.warnings:
         context.warn(warning)
-    already = f", {size(receipt.skipped_bytes)} were there" if receipt.skipped_bytes else ""
+    already = f", {human_bytes(receipt.skipped_bytes)} were there" if receipt.skipped_bytes else ""
     return (
         f"{receipt.image} version {receipt.version} is on {receipt.target}: "
-        f"{size(receipt.written_bytes)} written{already}, {size(receipt.fetched_bytes)} fetched, "
+        f"{human_bytes(receipt.written_bytes)} written{already}, {human_bytes(receipt.fetched_bytes)} fetched, "
         f"{receipt.seconds:.1f} s, {receipt.verified}"
     )
 
@@ -114,7 +115,9 @@ def _verify(context: Context) -> Result:
     )
     for warning in proof.warnings:
         context.warn(warning)
-    text = f"{proof.image} version {proof.version}: {size(proof.content_bytes)} proven against "
+    text = (
+        f"{proof.image} version {proof.version}: {human_bytes(proof.content_bytes)} proven against "
+    )
     return Result(proof.as_dict(), text + proof.against)
 
 
@@ -122,7 +125,14 @@ def _list(context: Context) -> Result:
     with RepositoryClient(context.settings.repository_url()) as repository:
         listed = repository.listing()
     rows = [
-        (one.name, f"v{one.version}", size(one.size_bytes), one.filesystem, one.os, one.title)
+        (
+            one.name,
+            f"v{one.version}",
+            human_bytes(one.size_bytes),
+            one.filesystem,
+            one.os,
+            one.title,
+        )
         for one in listed
     ]
     return Result(list(listed), table(rows) or "the repository has no image")
@@ -152,9 +162,12 @@ def _info(context: Context) -> Result:
         ("title", manifest.title or "-"),
         ("system", manifest.source.os or "-"),
         ("filesystem", f"{manifest.filesystem}, {manifest.block_size} B blocks"),
-        ("used", size(manifest.used_blocks * manifest.block_size)),
-        ("needs", f"{manifest.device_size_bytes} bytes ({size(manifest.device_size_bytes)})"),
-        ("file", f"{size(manifest.image_size_bytes)} in {manifest.frame_count} frames"),
+        ("used", human_bytes(manifest.used_blocks * manifest.block_size)),
+        (
+            "needs",
+            f"{manifest.device_size_bytes} bytes ({human_bytes(manifest.device_size_bytes)})",
+        ),
+        ("file", f"{human_bytes(manifest.image_size_bytes)} in {manifest.frame_count} frames"),
         ("signed by", signed or "nobody"),
         ("captured", f"{manifest.created} on {manifest.source.hostname or '-'}"),
     ]

@@ -8,8 +8,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from oglib.progress import human_bytes
-
 
 def plain(value: object) -> object:
     """Dataclasses, paths and tuples as what JSON knows."""
@@ -40,7 +38,3 @@ def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
-
-
-def size(count_bytes: int) -> str:
-    return human_bytes(count_bytes)

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from oglib.cli.output import size
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import mounted
 from oglib.osconfig.linux import detect_linux
 from oglib.osconfig.root import TargetRoot
+from oglib.progress import human_bytes
 
 # Filesystems that can carry a Linux; others are not mounted for a mere listing.
 _LINUX_ROOTS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs")
@@ -37,7 +37,7 @@ def facts_of(disk: Disk, only: Partition | None = None) -> list[str]:
     """The disk and what is on it, a line each."""
     lines = [disk.describe() + (f", serial {disk.serial}" if disk.serial else "")]
     for part in [only] if only else disk.partitions:
-        words = (part.type, size(part.size_bytes), part.filesystem, part.label)
+        words = (part.type, human_bytes(part.size_bytes), part.filesystem, part.label)
         line = f"partition {part.number}: {' '.join(word for word in words if word)}"
         system = system_on(disk, part)
         lines.append(f"{line}, {system}" if system else line)

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from oglib.boot.grub import Firmware, install_grub, running_firmware
 from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, Partition, TableKind
-from oglib.errors import OgErr, OgError
+from oglib.disk.model import Disk, Partition
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.probe import probe_filesystem
 from oglib.osconfig import linux
@@ -88,19 +86,3 @@ def _known(disk: Disk, part: Partition) -> Known:
         partlabel=part.name,
         number=part.number,
     )
-
-
-def check_bootable(table: TableKind, types: set[str], firmware: Firmware, where: Path) -> None:
-    """Refuse, before anything is written, a table that this PC's firmware cannot boot."""
-    if firmware is Firmware.UEFI and "EFI" not in types:
-        raise OgError(
-            f"This PC boots by UEFI, but {where} would have no partition of type EFI.",
-            hint="Take a layout for UEFI.",
-            code=OgErr.NOTUEFI,
-        )
-    if firmware is Firmware.BIOS and table is TableKind.GPT and "BIOS-BOOT" not in types:
-        raise OgError(
-            f"This PC boots by BIOS, but {where} would be GPT without a BIOS-BOOT partition.",
-            hint="Take a layout for BIOS: table msdos, or gpt with a 1MiB BIOS-BOOT partition.",
-            code=OgErr.NOTBIOS,
-        )

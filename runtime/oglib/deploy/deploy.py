@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib.boot.grub import Firmware, running_firmware
-from oglib.deploy.configure import check_bootable, configure
+from oglib.boot.grub import Firmware, check_bootable, running_firmware
+from oglib.deploy.configure import configure
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.layout import Layout, load_layout, parse_layout
 from oglib.disk.loop import partition_device
@@ -85,11 +85,11 @@ def plan(request: Request, image: OpenImage, settings: Settings) -> Plan:
     firmware = running_firmware()
     if not request.layout:
         part = find_partition(disk, request.part)
-        check_bootable(disk.table, {one.type for one in disk.partitions}, firmware, disk.path)
+        check_bootable(disk.table, {one.type for one in disk.partitions}, firmware, disk.describe())
         _check_size(image, disk, part.number, part.size_bytes)
         return Plan(disk, part.number, firmware, None)
     table = plan_layout(read_layout(request.layout, settings), disk)
-    check_bootable(table.table, {part.type for part in table.partitions}, firmware, disk.path)
+    check_bootable(table.table, {part.type for part in table.partitions}, firmware, disk.describe())
     if disk.in_use:
         raise PartitionError(
             f"{disk.describe()} is in use: {'; '.join(disk.in_use)}.",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from oglib.progress import human_bytes
+
 MIB = 1024 * 1024
 
 
@@ -77,5 +79,5 @@ class Disk:
 
     def describe(self) -> str:
         """``/dev/vda (QEMU HARDDISK, 8.0 GiB)``, for questions and errors."""
-        size = f"{self.size_bytes / 1024**3:.1f} GiB"
+        size = human_bytes(self.size_bytes)
         return f"{self.path} ({self.model + ', ' if self.model else ''}{size})"

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import Firmware
+from oglib.boot.grub import Firmware, check_bootable
 from oglib.deploy import source
-from oglib.deploy.configure import check_bootable
 from oglib.deploy.deploy import Request
 from oglib.deploy.job import parse_job
 from oglib.disk.model import TableKind
@@ -43,7 +42,7 @@ def test_a_table_that_the_firmware_cannot_boot_is_refused(
     firmware: Firmware, table: TableKind, types: set[str], code: OgErr
 ) -> None:
     with pytest.raises(OgError) as caught:
-        check_bootable(table, types, firmware, Path("/dev/sda"))
+        check_bootable(table, types, firmware, "/dev/sda")
     assert caught.value.code == code
 
 
@@ -58,7 +57,7 @@ def test_a_table_that_the_firmware_cannot_boot_is_refused(
 def test_a_table_that_the_firmware_can_boot_passes(
     firmware: Firmware, table: TableKind, types: set[str]
 ) -> None:
-    check_bootable(table, types, firmware, Path("/dev/sda"))
+    check_bootable(table, types, firmware, "/dev/sda")
 
 
 def test_a_name_is_looked_up_in_the_repository() -> None:
