@@ -103,7 +103,8 @@ def told(context: Context, receipt: Receipt) -> str:
     already = f", {human_bytes(receipt.skipped_bytes)} were there" if receipt.skipped_bytes else ""
     return (
         f"{receipt.image} version {receipt.version} is on {receipt.target}: "
-        f"{human_bytes(receipt.written_bytes)} written{already}, {human_bytes(receipt.fetched_bytes)} fetched, "
+        f"{human_bytes(receipt.written_bytes)} written{already}, "
+        f"{human_bytes(receipt.fetched_bytes)} fetched, "
         f"{receipt.seconds:.1f} s, {receipt.verified}"
     )
 
