@@ -74,7 +74,7 @@ def breaches(name: str, names: set[str]) -> list[str]:
             target = room(other)
             if target == own or target not in LEVELS:
                 continue
-            if own == "inventory" and target == "boot":
+            if own == "inventory" and target in ("boot", "osconfig"):
                 continue
             if (LEVELS[own], own) != (0, own) and LEVELS[target] >= LEVELS[own]:
                 found.append(f"{name} imports {other}: {own} may not know {target}")

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from oglib import progress, settings
-from oglib.cli import deploy, disk, filesystem, image, system
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
 from oglib.errors import OgErr, UsageError
 
-_NOUNS = (disk, filesystem, image, system, deploy)
+# A noun's module is imported only when it is asked for: a command must start fast.
+_NOUNS = {
+    "disk": "oglib.cli.disk",
+    "fs": "oglib.cli.filesystem",
+    "cache": "oglib.cli.cache",
+    "image": "oglib.cli.image",
+    "os": "oglib.cli.system",
+    "deploy": "oglib.cli.deploy",
+    "inventory": "oglib.cli.inventory",
+    "report": "oglib.cli.report",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,18 +46,19 @@ class _Version(argparse.Action):
         parser.exit(message=f"og {version('oglive')}\n")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(noun: str = "") -> argparse.ArgumentParser:
+    """The grammar of one noun, or of all when it is none that is known."""
     top = _Parser(prog="og", description="Disks, images and systems of this PC.")
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     nouns = top.add_subparsers(metavar="NOUN", required=True, parser_class=_Parser)
-    for noun in _NOUNS:
-        noun.add_to(nouns)
+    for module in [_NOUNS[noun]] if noun in _NOUNS else _NOUNS.values():
+        import_module(module).add_to(nouns)
     return top
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and print its result; returns the exit code of one that ran."""
-    known = parser()
+    known = parser(argv[0] if argv else "")
     if not argv:
         known.print_help()
         return int(OgErr.FORMAT)

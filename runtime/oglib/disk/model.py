@@ -20,7 +20,19 @@ class TableKind(StrEnum):
 
     GPT = "gpt"
     MSDOS = "msdos"
+    LVM = "lvm"
+    ZPOOL = "zpool"
     NONE = "none"
+
+
+class DiskKind(StrEnum):
+    """What counts as a disk: hardware, or what the kernel makes of several."""
+
+    DISK = "disk"
+    MULTIPATH = "multipath"
+    MD = "md"
+    LVM = "lvm"
+    ZPOOL = "zpool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,11 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One disk as found. ``number`` is OpenGnsys' (order of major:minor), 0 for a plain file."""
+    """One disk as found. ``number`` is OpenGnsys' (order of major:minor), 0 for a plain file.
+
+    ``members``: the disks under a multipath map, array or volume group. ``damage``: what is wrong
+    with its partition table, a sentence each; such a table is shown and not edited.
+    """
 
     number: int
     path: Path
@@ -69,6 +85,9 @@ class Disk:
     label: str = ""
     uuid: str = ""
     use: tuple[str, ...] = ()
+    kind: DiskKind = DiskKind.DISK
+    members: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
 
     @property
     def in_use(self) -> tuple[str, ...]:
