@@ -25,6 +25,9 @@ _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 # Plain in all three places an argument passes through: iPXE, GRUB and the kernel's own parser.
 _ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:=/@%+~-]*")
 _CONSOLE = re.compile(r"[A-Za-z][A-Za-z0-9]*(,[A-Za-z0-9]+)?")
+# A number, a rule, a serial number, a WWN, NUMBER@SERIAL or PARTUUID=...; a job is split at colons.
+_DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}")
+_DISK_RULE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _PATH = re.compile(r"/[A-Za-z0-9_.+~/-]*")
 
 # What the inventory has a field of its own for, or what ognetboot writes by itself.
@@ -51,6 +54,23 @@ def name(text: str) -> str:
             f"{text!r} is not a name: letters, digits, `.`, `_`, `-`, at most 64, "
             "a letter or digit first"
         )
+    return text
+
+
+def disk(text: str) -> str:
+    """What ogLive takes for a disk, as far as it can stand in a job."""
+    if not _DISK.fullmatch(text) or not text.strip("0"):
+        raise ValueError(
+            f"{text!r} is not a disk: a number, `system`, `nvme`, `largest`, a serial number "
+            "or NUMBER@SERIAL"
+        )
+    return text
+
+
+def disk_rule(text: str) -> str:
+    """The name of a rule that a PC may overrule."""
+    if not _DISK_RULE.fullmatch(text):
+        raise ValueError(f"{text!r} is not the name of a disk rule such as system")
     return text
 
 
@@ -154,6 +174,8 @@ def argument(text: str) -> str:
             f"{text!r} is not one kernel argument (no blank, quote, `$`, `;` or line break)"
         )
     key = text.partition("=")[0]
+    if key.startswith("ogdisk."):
+        raise ValueError(f"{text!r} cannot be set here; use `disks` of a room or PC")
     if key in OWNED_ARGUMENTS:
         raise ValueError(f"{text!r} cannot be set here; use {OWNED_ARGUMENTS[key]}")
     return text

@@ -62,6 +62,15 @@ class Table:
             raise self.error(key, "is missing", hint=f"add `{key} = ...` to {self.where}")
         return value
 
+    def word(self, key: str, check: Callable[[str], str]) -> str:
+        """A string or a whole number, as its text; the key must be there."""
+        value = self._get(key, object, "")
+        if value is None:
+            raise self.error(key, "is missing", hint=f"add `{key} = ...` to {self.where}")
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise self.error(key, f"{value!r} is neither a number nor a string")
+        return self._checked(key, str(value), check)
+
     def choice(self, key: str, kinds: type[E], default: E) -> E:
         """One of the words of a StrEnum."""
 
@@ -96,6 +105,20 @@ class Table:
             if not isinstance(item, str):
                 raise self.error(key, f"{item!r} is not a string")
         return tuple(self._checked(key, item, check) for item in value)
+
+    def pairs(
+        self, key: str, check_name: Callable[[str], str], check: Callable[[str], str]
+    ) -> tuple[tuple[str, str], ...]:
+        """A table of names and strings, both checked; empty when the key is missing."""
+        value = self._get(key, dict, "a table")
+        found = []
+        for name, item in (value or {}).items():
+            if not isinstance(item, str):
+                raise self.error(key, f"{name} = {item!r} is not a string")
+            found.append(
+                (self._checked(key, str(name), check_name), self._checked(key, item, check))
+            )
+        return tuple(found)
 
     def table(self, key: str) -> Table | None:
         """A table inside this one."""

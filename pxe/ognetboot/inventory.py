@@ -32,8 +32,7 @@ from ognetboot.model import (
     Variant,
 )
 
-# Disks and partitions are counted from 1 as in OpenGnsys; a GPT of usual size ends at 128.
-_LAST_DISK = 64
+# Partitions are counted from 1 as in OpenGnsys; a GPT of usual size ends at 128.
 _LAST_PARTITION = 128
 
 
@@ -181,14 +180,13 @@ def _entry(name: str, table: Table, *, allow_test: bool) -> Entry:
 def _job(table: Table) -> Job:
     job = Job(
         deploy=table.required("deploy", checks.name),
-        disk=table.integer("disk", 0, low=1, high=_LAST_DISK),
+        disk=table.word("disk", checks.disk),
         partition=table.integer("partition", 0, low=1, high=_LAST_PARTITION),
         layout=table.text("layout", checks.name),
         after=table.choice("after", After, After.STAY),
     )
-    for key, value in (("disk", job.disk), ("partition", job.partition)):
-        if value == 0:
-            raise table.error(key, "is missing", hint=f"add `{key} = 1`, counted from 1")
+    if job.partition == 0:
+        raise table.error("partition", "is missing", hint="add `partition = 1`, counted from 1")
     table.finish()
     return job
 
@@ -202,6 +200,7 @@ def _room(name: str, table: Table, entries: Iterable[Entry]) -> Room:
         group=table.text("group", checks.name, name),
         default_entry=table.text("default_entry", checks.name),
         timeout_s=None if timeout_s < 0 else timeout_s,
+        disks=table.pairs("disks", checks.disk_rule, checks.disk),
     )
     if room.default_entry is not None and room.default_entry not in {e.name for e in entries}:
         raise _no_entry(table, "default_entry", room.default_entry, entries)
@@ -222,6 +221,7 @@ def _clients(
             entry=table.text("entry", checks.name),
             ip=table.text("ip", checks.ipv4),
             firmware=table.choice("firmware", Firmware, Firmware.AUTO),
+            disks=table.pairs("disks", checks.disk_rule, checks.disk),
         )
         table.finish()
         if client.room is not None and client.room not in {r.name for r in rooms}:

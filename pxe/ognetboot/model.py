@@ -103,7 +103,7 @@ class Job:
     """One piece of work for a PC that needs no other server: deploy IMAGE to DISK PARTITION."""
 
     deploy: str
-    disk: int
+    disk: str
     partition: int
     layout: str | None
     after: After
@@ -134,18 +134,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """PCs that are treated alike."""
+    """PCs that are treated alike. `disks` says which disk a rule such as `system` means there."""
 
     name: str
     title: str
     group: str
     default_entry: str | None
     timeout_s: int | None
+    disks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One PC. Its MAC is lower case with colons."""
+    """One PC. Its MAC is lower case with colons; its `disks` come before its room's."""
 
     mac: str
     name: str
@@ -153,6 +154,7 @@ class Client:
     entry: str | None
     ip: IPv4Address | None
     firmware: Firmware
+    disks: tuple[tuple[str, str], ...] = ()
 
     @property
     def mac_dashes(self) -> str:
@@ -184,6 +186,11 @@ class Inventory:
         return self.entry(
             own or (room.default_entry if room else None) or self.server.default_entry
         )
+
+    def disks_of(self, client: Client) -> dict[str, str]:
+        """Which disk each rule means on this PC: its own word, else its room's."""
+        room = self.room_of(client)
+        return {**dict(room.disks if room else ()), **dict(client.disks)}
 
     def timeout_s_of(self, client: Client | None) -> int:
         """Seconds the menu waits; 0 starts at once."""

@@ -167,6 +167,7 @@ def _arguments(inventory: Inventory, entry: Entry, client: Client | None) -> tup
         room = inventory.room_of(client)
         if room is not None:
             args.append(f"group={room.group}")
+        args += [f"ogdisk.{rule}={disk}" for rule, disk in inventory.disks_of(client).items()]
     if entry.admin:
         args.append("ogactiveadmin=true")
     if entry.job is not None:

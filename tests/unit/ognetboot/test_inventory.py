@@ -93,6 +93,17 @@ REFUSED = {
     "owned argument": (ENTRY + 'args = ["ogrepo=1.2.3.4"]\n', "use `repository` in [server]"),
     "console": (ENTRY + 'console = ["ttyS0 init=/bin/sh"]\n', "[entries.e] console:"),
     "job without disk": (ENTRY + 'job = { deploy = "d" }\n', "[entries.e] job disk: is missing"),
+    "job on disk 0": (
+        ENTRY + 'job = { deploy = "d", disk = 0, partition = 1 }\n',
+        "[entries.e] job disk: '0' is not a disk",
+    ),
+    "job disk with colon": (
+        ENTRY + 'job = { deploy = "d", disk = "a:b", partition = 1 }\n',
+        "[entries.e] job disk: 'a:b' is not a disk",
+    ),
+    "disk rule's name": (MINIMAL + '[rooms.r]\ndisks = { "a b" = "1" }\n', "[rooms.r] disks:"),
+    "disk rule's value": (MINIMAL + "[rooms.r]\ndisks = { system = 1 }\n", "is not a string"),
+    "disk rule as argument": (ENTRY + 'args = ["ogdisk.system=1"]\n', "use `disks` of a room"),
     "job with blank": (ENTRY + 'job = { deploy = "a b", disk = 1, partition = 1 }\n', "job deploy"),
     "job partition": (ENTRY + 'job = { deploy = "a", disk = 1, partition = 0 }\n', "job partition"),
     "room entry": (MINIMAL + '[rooms.r]\ndefault_entry = "x"\n', "[rooms.r] default_entry:"),
@@ -148,3 +159,13 @@ def test_unreadable_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "latin1.toml").write_bytes(b'title = "\xe9"')
     with pytest.raises(NetbootError, match="not UTF-8"):
         load(tmp_path / "latin1.toml")
+
+
+def test_a_pc_s_disk_rule_comes_before_its_room_s() -> None:
+    inventory = read(
+        MINIMAL
+        + '[rooms.r]\ndisks = { system = "nvme", data = "largest" }\n'
+        + client(room="r")
+        + 'disks = { system = "1@S6XN" }\n'
+    )
+    assert inventory.disks_of(inventory.clients[0]) == {"system": "1@S6XN", "data": "largest"}
