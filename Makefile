@@ -37,10 +37,10 @@ artefacts: setup
 	image/golden/build
 
 test: artefacts ## the covering set: real tools, real disks, network boots (needs root)
-	$(PYTEST) tests/unit tests/disk tests/qemu --covering $(ARGS)
+	$(PYTEST) tests/unit tests/disk tests/power tests/qemu --covering $(ARGS)
 
 test-all: artefacts ## everything; SHARD=i/n runs one part of it (needs root)
-	$(PYTEST) tests/unit tests/disk tests/qemu --shard $(SHARD) $(ARGS)
+	$(PYTEST) tests/unit tests/disk tests/power tests/qemu --shard $(SHARD) $(ARGS)
 
 demo: artefacts ## watch a blank UEFI PC become a working Debian over the network (needs root)
 	PYTHONPATH=tests/qemu $(PYTHON) tests/qemu/demo.py

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tree that mkosi lays over the root: oglib as a wheel, its pinned dependencies, /usr/bin/og.
+"""The tree that mkosi lays over the root: oglib as a wheel, its dependencies, the commands.
 
 Owns build/.mkosi/python. Pure downloads come once into the cache folder; nothing is compiled.
 """
@@ -31,9 +31,12 @@ SOURCE_ONLY = "blkinfo"
 # -I: neither the environment nor the current folder can bring in other modules.
 COMMAND = """#!/usr/bin/python3 -I
 import sys
-from oglib.__main__ import main
+from {module} import main
 sys.exit(main())
 """
+COMMANDS = {"og": "oglib.__main__", "og-shim": "oglib.shim.__main__"}
+# Where OpenGnsys' scripts have their functions (OGAPI).
+OLD_NAMES = Path("opt/opengnsys/lib/engine/bin")
 
 
 def python_tree() -> str:
@@ -72,10 +75,12 @@ def python_tree() -> str:
         ]
     )
     shutil.rmtree(TREE / SITE / "bin", ignore_errors=True)  # scripts with this machine's Python
-    command = TREE / "usr/bin/og"
-    command.parent.mkdir(parents=True)
-    command.write_text(COMMAND)
-    command.chmod(0o755)
+    commands = TREE / "usr/bin"
+    commands.mkdir(parents=True)
+    for name, module in COMMANDS.items():
+        (commands / name).write_text(COMMAND.format(module=module))
+        (commands / name).chmod(0o755)
+    run([python, "-m", "oglib.shim", "--install", TREE / OLD_NAMES, "/usr/bin/og-shim"])
     stamp.write_text(key)
     return key
 

@@ -4,25 +4,30 @@
 Arguments are lists, never shell text; standard input is closed unless given; the language is
 C so that messages can be relied upon. A program that does not end with an accepted status
 raises ``ProcessError`` with all it said. Image bytes go through ``stream_from``, which gives
-the raw standard output of a running program and judges its exit status at the end.
+the raw standard output of a running program and judges its exit status at the end. Only
+``run_through`` runs a program for somebody else: with the caller's own environment and input.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-import sh
+from types import ModuleType
+from typing import TYPE_CHECKING, BinaryIO
 
 from oglib.errors import OgErr, OgError, ProcessError
 
+if TYPE_CHECKING:
+    import sh
+
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PIECE_BYTES = 65536
 _STDERR_LINES = 400  # a tool that logs for hours must not fill the memory
 
 
@@ -41,7 +46,30 @@ def _environment() -> dict[str, str]:
     return {**kept, "PATH": os.environ.get("PATH") or _TOOL_PATH, "LANG": "C.UTF-8", "LC_ALL": "C"}
 
 
+def _load_sh() -> ModuleType:
+    """``sh``, only for who starts a process: loading it costs more than starting Python.
+
+    A good part of that is asyncio, which sh needs for coroutines alone. Nobody awaits here, so
+    an asyncio without any running loop stands in for it while sh is loaded.
+    """
+    stand_in = ModuleType("asyncio")
+    vars(stand_in).update(get_running_loop=_no_running_loop, Queue=None)
+    if "asyncio" not in sys.modules:
+        sys.modules["asyncio"] = stand_in
+    try:
+        import sh  # noqa: PLC0415
+    finally:
+        if sys.modules["asyncio"] is stand_in:
+            del sys.modules["asyncio"]
+    return sh
+
+
+def _no_running_loop() -> None:
+    raise RuntimeError("no running event loop")
+
+
 def _command(program: str) -> sh.Command:
+    sh = sys.modules.get("sh") or _load_sh()
     try:
         return sh.Command(program)
     except sh.CommandNotFound:
@@ -50,6 +78,11 @@ def _command(program: str) -> sh.Command:
             hint="Install it, or run this inside ogLive.",
             code=OgErr.NOTEXEC,
         ) from None
+
+
+def need(program: str) -> None:
+    """Raise (NOTEXEC, naming it) where a program is missing, before anything was changed."""
+    _command(program)
 
 
 def run(
@@ -148,3 +181,39 @@ def stream_from(*argv: str | Path, accept: Sequence[int] = (0,)) -> Iterator[Bin
         status = int(process.exit_code)
         if status not in accept:
             raise ProcessError(words, status, "".join(said))
+
+
+def run_through(*argv: str, take: Callable[[bytes], None], with_errors: bool = False) -> int:
+    """Run a caller's own command; its exit status as shells count (128 + a signal's number).
+
+    It inherits environment and standard input. What it writes goes to ``take`` piece by piece
+    as it comes; messages on standard error pass by, or are taken too ``with_errors``.
+    """
+    command = _command(argv[0])
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb", buffering=0) as said:
+        try:
+            process = command(
+                *argv[1:],
+                _in=os.fdopen(0, closefd=False) if sys.stdin else "",
+                _out=write_end,
+                _err=write_end if with_errors else sys.stderr.fileno(),
+                _tty_in=False,
+                _bg=True,
+                _bg_exc=False,
+                _no_out=True,
+                _ok_code=list(range(-64, 256)),
+            )
+        finally:
+            os.close(write_end)
+        try:
+            while piece := said.read(_PIECE_BYTES):
+                take(piece)
+        except BaseException:
+            if process.is_alive():
+                process.terminate()
+            process.wait()
+            raise
+    process.wait()
+    status = int(process.exit_code)
+    return status if status >= 0 else 128 - status

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this PC was told: kernel command line, first stage's findings and site policy.
+"""What this PC was told: kernel command line, first stage's findings, site policy, engine.cfg.
 
 One frozen ``Settings`` is read once and handed down. Values from the command line are
-untrusted text: only the parameters named here are read, and each is checked. Secrets never
-come this way; they are files of mode 0600 below ``/run/oglive``.
+untrusted text: only the parameters named here are read, and each is checked; ``engine.cfg`` is
+read, never executed. Secrets never come this way; they are files of mode 0600 below
+``/run/oglive``.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
 
 CMDLINE = Path("/proc/cmdline")
@@ -23,6 +26,8 @@ UPLOAD_TOKEN = Path("/run/oglive/upload.token")
 
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DISK_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_DISK_PARAMETER = "ogdisk."
 _AFTER = ("stay", "reboot", "poweroff")
 
 
@@ -40,8 +45,18 @@ class Settings:
     version: str = ""
     profile: str = ""
     allow_unsigned: tuple[str, ...] = ()
+    disk_rules: Mapping[str, str] = field(default_factory=dict)
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
+    action_cache_full: str = "NONE"
+    restore_protocol_without_cache: str = "UNICAST"
+    image_program: str = "partclone"
+    image_compressor: str = "zstd"
+    image_extension: str = "img"
+    image_reduce: bool = True
+    windows_reduce: bool = True
+    session_log: Path = Path("/tmp/session.log")  # noqa: S108  where OpenGnsys' browser reads it
+    command_log: Path = Path("/tmp/command.log")  # noqa: S108
 
     def repository_url(self) -> str:
         """``http://host:port`` of the repository, or an error that says how to name one."""
@@ -66,8 +81,13 @@ def parse_env(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, equals, value in lines if equals}
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is HOST or HOST:PORT."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def _address(value: str, parameter: str) -> str:
-    if value and not _ADDRESS.fullmatch(value):
+    if value and not is_address(value):
         raise UsageError(
             f"The address {parameter}={value} is not HOST or HOST:PORT.",
             hint="Mend the netboot entry.",
@@ -82,15 +102,21 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _unsigned_allowed(text: str) -> tuple[str, ...]:
+def _policy(text: str) -> dict[str, Any]:
     if not text:
-        return ()
+        return {}
+    import tomllib  # noqa: PLC0415  few PCs have a policy, all commands start
+
     try:
-        allowed = tomllib.loads(text).get("allow_unsigned", [])
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
             f"The site policy {POLICY} cannot be read: {error}.", hint="Mend the site overlay."
         ) from error
+
+
+def _unsigned_allowed(policy: Mapping[str, Any]) -> tuple[str, ...]:
+    allowed = policy.get("allow_unsigned", [])
     if not isinstance(allowed, list) or not all(isinstance(url, str) for url in allowed):
         raise UsageError(
             f"allow_unsigned in {POLICY} is not a list of URL prefixes.",
@@ -99,7 +125,36 @@ def _unsigned_allowed(text: str) -> tuple[str, ...]:
     return tuple(allowed)
 
 
-def load(*, cmdline: Path = CMDLINE, boot_env: Path = BOOT_ENV, policy: Path = POLICY) -> Settings:
+def _disk_rules(words: Mapping[str, str], policy: Mapping[str, Any]) -> dict[str, str]:
+    """``ogdisk.NAME=DISK`` of the kernel command line over ``NAME = "DISK"`` of the policy."""
+    named = policy.get("disks", {})
+    if not isinstance(named, dict):
+        raise UsageError(
+            f"disks in {POLICY} is not a table.", hint='Write it as [disks] and NAME = "SERIAL".'
+        )
+    here = {
+        word.removeprefix(_DISK_PARAMETER): value
+        for word, value in words.items()
+        if word.startswith(_DISK_PARAMETER)
+    }
+    rules = {**named, **here}
+    for name, disk in rules.items():
+        if not _DISK_NAME.fullmatch(name) or not isinstance(disk, str) or disk.split() != [disk]:
+            raise UsageError(
+                f"{name!r} = {disk!r} does not name a disk.",
+                hint="The name: small letters, digits, dashes; the disk: one word. It comes from "
+                f"{_DISK_PARAMETER}NAME= on the kernel command line or [disks] in {POLICY}.",
+            )
+    return rules
+
+
+def load(
+    *,
+    cmdline: Path = CMDLINE,
+    boot_env: Path = BOOT_ENV,
+    policy: Path = POLICY,
+    engine_cfg: Path = ENGINE_CFG,
+) -> Settings:
     """Read and check what this PC was told; files that are not there count as empty."""
     words = parse_cmdline(_read(cmdline))
     found = parse_env(_read(boot_env))
@@ -113,8 +168,9 @@ def load(*, cmdline: Path = CMDLINE, boot_env: Path = BOOT_ENV, policy: Path = P
         raise UsageError(
             f"oglayout={layout} is not the name of a layout.", hint="Mend the netboot entry."
         )
+    site = _policy(_read(policy))
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
-    return Settings(
+    told = Settings(
         repository=_address(words.get("ogrepo", ""), "ogrepo") or server,
         hostname=words.get("hostname", ""),
         group=words.get("group", ""),
@@ -124,5 +180,7 @@ def load(*, cmdline: Path = CMDLINE, boot_env: Path = BOOT_ENV, policy: Path = P
         ip=found.get("IP", ""),
         version=found.get("VERSION", ""),
         profile=found.get("PROFILE", ""),
-        allow_unsigned=_unsigned_allowed(_read(policy)),
+        allow_unsigned=_unsigned_allowed(site),
+        disk_rules=_disk_rules(words, site),
     )
+    return replace(told, **fields_of(knobs(engine_cfg)))

@@ -18,7 +18,9 @@ LEVELS = {
     "deploy": 3,
     **dict.fromkeys(("image", "cache", "transfer", "osconfig", "boot", "inventory"), 2),
     **dict.fromkeys(("disk", "filesystem"), 1),
-    **dict.fromkeys(("run", "settings", "progress", "steps", "errors", "__init__"), 0),
+    **dict.fromkeys(
+        ("run", "settings", "progress", "steps", "errors", "ending", "engine_cfg", "__init__"), 0
+    ),
 }
 # The one file that owns each untyped or heavy library.
 OWNERS = {

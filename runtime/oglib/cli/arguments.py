@@ -35,7 +35,9 @@ def verb(
 
 def add_disk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "disk", metavar="DISK", help="number, path, serial, WWN, LABEL=, PARTUUID=, or a file"
+        "disk",
+        metavar="DISK",
+        help="number, path, serial, WWN, LABEL=, PARTUUID=, system, nvme, largest, or a file",
     )
 
 

@@ -1,10 +1,270 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og cache create|format|mount|list|evict|delete|check``."""
+"""``og cache create|format|mount|umount|list|add|update|evict|delete|check|pin|unpin``."""
 
 from __future__ import annotations
 
-from oglib.cli.arguments import Subparsers, noun
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from oglib.cache.find import Found, find_cache, require_cache
+from oglib.cache.model import Entry, Verdict, WhenFull
+from oglib.cache.partition import Places, check_cache, mountpoints, plan_deletion, unmount_cache
+from oglib.cache.room import too_small
+from oglib.cli.arguments import Subparsers, noun, verb
+from oglib.cli.context import Context, Handler, Result
+from oglib.cli.output import table
+from oglib.deploy import cache as use
+from oglib.deploy.update_cache import update_cache
+from oglib.disk.find import find_disk
+from oglib.disk.layout import parse_size
+from oglib.disk.model import Disk
+from oglib.disk.planned import TablePlan
+from oglib.disk.probe import list_disks
+from oglib.errors import OgError, UsageError
+from oglib.progress import human_bytes
 
 
 def add_to(nouns: Subparsers) -> None:
-    noun(nouns, "cache", "the local store of images")
+    verbs = noun(nouns, "cache", "the local store of images")
+    create = verb(verbs, "create", _create, "make the cache's partition", destroys=True)
+    create.add_argument("size", metavar="SIZE", help="such as 20GiB; a plain number is bytes")
+    create.add_argument("--disk", default="", help="default: where the cache is, or disk 1")
+    create.add_argument("--part", type=int, default=None, help="the partition's number")
+    verb(verbs, "format", _format, "empty the cache", destroys=True)
+    delete = verb(verbs, "delete", _delete, "remove the cache's partition", destroys=True)
+    delete.add_argument("--disk", default="", help="which one, where a PC has several")
+    verb(verbs, "mount", _mount, "mount the cache and leave it mounted")
+    verb(verbs, "umount", _umount, "unmount the cache")
+    verb(verbs, "list", _list, "what is in the cache and how much room is left")
+    add = verb(verbs, "add", _add, "store a local image")
+    add.add_argument("file", metavar="FILE", type=Path, help="NAME.img, with its companions")
+    add.add_argument("name", metavar="NAME", nargs="?", default="", help="default: the file's name")
+    update = verb(verbs, "update", _update, "bring an image of the repository into the cache")
+    update.add_argument("image", metavar="IMAGE", help="its name, or its http address")
+    evict = verb(verbs, "evict", _evict, "delete an image, or as many as needed", destroys=True)
+    evict.add_argument("name", metavar="NAME", nargs="?", default="")
+    evict.add_argument("--need", metavar="SIZE", default="", help="free so much, least used first")
+    check = verb(verbs, "check", _check, "find and remove what is damaged")
+    check.add_argument("--deep", action="store_true", help="read every byte")
+    for name, handler, text in (
+        ("pin", _pin, "never evict this image"),
+        ("unpin", _unpin, "let this image be evicted again"),
+    ):
+        _named(verbs, name, handler, text)
+
+
+def _named(verbs: Subparsers, name: str, handler: Handler, text: str) -> argparse.ArgumentParser:
+    made = verb(verbs, name, handler, text)
+    made.add_argument("name", metavar="NAME", help="as `og cache list` shows it")
+    return made
+
+
+def _create(context: Context) -> Result:
+    args = context.args
+    disks = list_disks()
+    found = find_cache(disks)
+    disk = _disk_for(context, found, disks)
+    plan = use.plan_making(disk, _bytes(args.size), number=args.part)
+    done: dict[str, object] = {"changes": list(plan.changes), "notes": list(plan.notes)}
+    if plan.nothing_to_change and found is not None and found.part.filesystem:
+        return Result(done, "nothing to change")
+    lines = [*plan.changes, *plan.notes, "format the cache"]
+    if args.dry_run:
+        return Result(done, "\n".join(lines))
+    context.confirm(f"Make a cache on {disk.describe()}?", [*_contents(context, found), *lines])
+    made = use.make(plan, Places.from_environment())
+    done |= {"disk": made.disk.path, "part": made.part.number, "size_bytes": made.part.size_bytes}
+    return Result(done, f"the cache is {made.describe()}, {human_bytes(made.part.size_bytes)}")
+
+
+def _disk_for(context: Context, found: Found | None, disks: Sequence[Disk]) -> Disk:
+    """The disk that was named; otherwise the one that has the cache, or the first."""
+    if found is not None and not context.args.disk:
+        return found.disk
+    return find_disk(context.args.disk or "1", disks, context.settings.disk_rules)
+
+
+def _bytes(text: str) -> int:
+    size = parse_size(int(text) if text.isascii() and text.isdecimal() else text, "SIZE")
+    if not size.bytes:
+        raise UsageError(f"{text!r} is no size of its own.", hint="Write it as in 20GiB.")
+    return size.bytes
+
+
+def _format(context: Context) -> Result:
+    found = require_cache(list_disks())
+    question = f"Format {found.describe()} as an empty cache?"
+    if context.args.dry_run:
+        return Result({"would": question.rstrip("?")}, question.rstrip("?"))
+    context.confirm(question, _contents(context, found))
+    use.format_empty(found, Places.from_environment())
+    return Result({"formatted": True}, "the cache is empty")
+
+
+def _delete(context: Context) -> Result:
+    disks = list_disks()
+    if context.args.disk:
+        disks = (find_disk(context.args.disk, disks, context.settings.disk_rules),)
+    found = require_cache(disks)
+    plan: TablePlan = plan_deletion(found)
+    said = {"changes": list(plan.changes)}
+    if context.args.dry_run:
+        return Result(said, "\n".join(plan.changes))
+    facts = [*_contents(context, found), *plan.changes]
+    context.confirm(f"Delete the cache, {found.describe()}?", facts)
+    use.remove(plan, Places.from_environment())
+    return Result(said, "\n".join(plan.changes))
+
+
+def _contents(context: Context, found: Found | None) -> list[str]:
+    """What a person would lose with the cache; nobody is asked about it under ``--yes``."""
+    if found is None or context.args.yes or not found.part.filesystem:
+        return []
+    try:
+        with use.opened_cache(context.settings, Places.from_environment()) as cache:
+            entries = cache.store.entries()
+    except OgError as error:
+        return [f"the cache cannot be read: {error.message}"]
+    return [
+        f"image {entry.name}, {human_bytes(entry.size_bytes)}{', pinned' if entry.pinned else ''}"
+        for entry in entries
+    ] or ["the cache is empty"]
+
+
+def _mount(context: Context) -> Result:
+    point, told = use.mount(context.settings.keys_dir, Places.from_environment())
+    context.tell(told)
+    return Result({"mountpoint": point, "recovered": list(told)}, str(point))
+
+
+def _umount(_context: Context) -> Result:
+    was = unmount_cache(require_cache(list_disks()), Places.from_environment())
+    return Result({"unmounted": was}, "" if was else "the cache was not mounted")
+
+
+def _list(context: Context) -> Result:
+    with use.opened_cache(context.settings, Places.from_environment()) as cache:
+        context.tell(cache.told)
+        entries = cache.store.entries()
+        free, size = cache.store.free_bytes(), cache.store.size_bytes()
+        in_use = cache.store.in_use()
+    data = {
+        "disk": cache.found.disk.path,
+        "part": cache.found.part.number,
+        "size_bytes": size,
+        "free_bytes": free,
+        "entries": [_data(entry) | {"in_use": entry.name in in_use} for entry in entries],
+        "recovered": list(cache.told),
+    }
+    rows = [
+        (
+            entry.name,
+            human_bytes(entry.size_bytes),
+            entry.proof,
+            "pinned" if entry.pinned else "",
+            "in use" if entry.name in in_use else "",
+        )
+        for entry in sorted(entries, key=lambda entry: entry.used, reverse=True)
+    ]
+    end = f"{human_bytes(free)} of {human_bytes(size)} free"
+    return Result(data, "\n".join([*([table(rows)] if rows else []), end]))
+
+
+def _data(entry: Entry) -> dict[str, object]:
+    plain = asdict(entry)
+    plain["files"] = {} if entry.files is None else plain["files"]
+    return plain
+
+
+def _add(context: Context) -> Result:
+    args = context.args
+    policy = WhenFull(context.settings.action_cache_full)
+    name = args.name or args.file.name.removesuffix(".img")
+    places = Places.from_environment()
+    with use.opened_cache(context.settings, places) as cache:
+        context.tell(cache.told)
+        entry, said = use.add_file(cache, args.file, name, policy, places)
+    context.tell(said)
+    data = _data(entry) | {"evicted": list(said), "recovered": list(cache.told)}
+    return Result(data, f"{entry.name}  {human_bytes(entry.size_bytes)}  {entry.proof}")
+
+
+def _update(context: Context) -> Result:
+    places = Places.from_environment()
+    with use.opened_cache(context.settings, places) as cache:
+        context.tell(cache.told)
+        done = update_cache(
+            context.args.image,
+            cache,
+            settings=context.settings,
+            places=places,
+            progress=context.progress,
+        )
+    context.tell(done.said)
+    data = _data(done.entry) | {
+        "version": done.version,
+        "changed": done.changed,
+        "evicted": list(done.said),
+        "recovered": list(cache.told),
+    }
+    if not done.changed:
+        return Result(data, "nothing to change")
+    return Result(data, f"{done.entry.name}  version {done.version}  {done.entry.proof}")
+
+
+def _evict(context: Context) -> Result:
+    args = context.args
+    if bool(args.name) == bool(args.need):
+        raise UsageError("Say which image to evict, or how much --need there is.")
+    with use.opened_cache(context.settings, Places.from_environment()) as cache:
+        context.tell(cache.told)
+        going = [args.name] if args.name else _going(cache, _bytes(args.need))
+        entries = [cache.store.entry(name) for name in going]
+        lines = [f"evict {one.name}, {human_bytes(one.size_bytes)}" for one in entries]
+        if going and not args.dry_run:
+            context.confirm("Evict from the cache?", lines)
+            for name in going:
+                cache.store.evict(name)
+        free = cache.store.free_bytes()
+    data = {"evicted": going, "free_bytes": free, "recovered": list(cache.told)}
+    return Result(data, "\n".join(lines) or "nothing to change")
+
+
+def _going(cache: use.OpenCache, size_bytes: int) -> list[str]:
+    room = cache.store.room_for(size_bytes)
+    if room.verdict is Verdict.NEVER:
+        raise too_small(cache.store, room)
+    return list(room.evict)
+
+
+def _check(context: Context) -> Result:
+    found = require_cache(list_disks())
+    said: list[str] = []
+    if not mountpoints(found) and check_cache(found):
+        said.append("repaired the cache's filesystem")
+    with use.opened_cache(context.settings, Places.from_environment()) as cache:
+        said += [*cache.told, *cache.store.check(deep=context.args.deep)]
+        entries = cache.store.entries()
+    end = f"{len(entries)} images are {'sound' if context.args.deep else 'whole'}"
+    return Result({"done": said, "whole": [one.name for one in entries]}, "\n".join([*said, end]))
+
+
+def _pin(context: Context) -> Result:
+    return _pinned(context, pinned=True)
+
+
+def _unpin(context: Context) -> Result:
+    return _pinned(context, pinned=False)
+
+
+def _pinned(context: Context, *, pinned: bool) -> Result:
+    name = context.args.name
+    with use.opened_cache(context.settings, Places.from_environment()) as cache:
+        context.tell(cache.told)
+        if pinned:
+            cache.store.pin(name)
+        else:
+            cache.store.unpin(name)
+    return Result({"name": name, "pinned": pinned}, f"{name} is {'' if pinned else 'not '}pinned")

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from oglib.disk.find import find_disk
+from oglib.disk.model import Disk
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.progress import Progress
 from oglib.settings import Settings
@@ -29,6 +31,10 @@ class Context:
     args: argparse.Namespace
     settings: Settings
     progress: Progress
+
+    def disk(self) -> Disk:
+        """The disk named on the command line, rules as this PC has them."""
+        return find_disk(self.args.disk, rules=self.settings.disk_rules)
 
     def warn(self, text: str) -> None:
         print(f"og: warning: {text}", file=sys.stderr)

@@ -1,30 +1,54 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og disk list|show|apply``."""
+"""``og disk list|show|plan|apply|repair``.
+
+LAYOUT is a TOML or JSON file, the name of one in the repository, OpenGnsys' list
+``"TYPE:KB TYPE:KB …"`` or Configurar's string. ``plan`` shows what ``apply`` would do. A damaged
+table is refused by both: ``repair`` writes both copies of a GPT from the good one and leaves the
+partitions alone, ``--replace-damaged`` writes a new table and keeps nothing.
+"""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping, Sequence
+
+from oglib.cli import disk_text
 from oglib.cli.arguments import Subparsers, add_disk, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.cli.output import plain, table
+from oglib.cli.output import plain
 from oglib.cli.target import facts_of, system_on
 from oglib.deploy.deploy import read_layout
-from oglib.disk.find import find_disk
-from oglib.disk.model import Disk, Partition
+from oglib.disk.lock import held
+from oglib.disk.model import Disk
 from oglib.disk.plan import plan_layout
+from oglib.disk.planned import TablePlan
 from oglib.disk.probe import list_disks
-from oglib.disk.table import apply_table
+from oglib.disk.table import apply_table, refuse_busy, repair_table
 from oglib.errors import NotFoundError
-from oglib.progress import human_bytes
 
 
 def add_to(nouns: Subparsers) -> None:
     verbs = noun(nouns, "disk", "disks and partition tables")
     verb(verbs, "list", _list, "which disks there are and what is on them")
     add_disk(verb(verbs, "show", _show, "one disk"))
+    _add_layout(verb(verbs, "plan", _plan, "what applying a layout would change"))
     apply = verb(verbs, "apply", _apply, "write the partitions of a layout", destroys=True)
-    add_disk(apply)
-    apply.add_argument(
-        "layout", metavar="LAYOUT", help="layout file, or its name in the repository"
+    _add_layout(apply)
+    about = "write both copies of a damaged GPT from the good one"
+    add_disk(verb(verbs, "repair", _repair, about, destroys=True))
+
+
+def _add_layout(parser: argparse.ArgumentParser) -> None:
+    add_disk(parser)
+    parser.add_argument(
+        "layout",
+        metavar="LAYOUT",
+        help="layout file, its name in the repository, or a list like 'NTFS:30000000 LINUX:2000'",
+    )
+    parser.add_argument(
+        "--replace-damaged",
+        action="store_true",
+        help="write a new table in place of a damaged one; nothing of it is kept",
     )
 
 
@@ -38,63 +62,67 @@ def _list(_context: Context) -> Result:
 
 
 def _show(context: Context) -> Result:
-    return _shown((find_disk(context.args.disk),))
+    disk = context.disk()
+    systems = _systems(disk)
+    return Result(_data(disk, systems), disk_text.details(disk, systems))
 
 
-def _shown(disks: tuple[Disk, ...]) -> Result:
-    systems = {
-        (disk.number, part.number): system_on(disk, part)
-        for disk in disks
-        for part in disk.partitions
-    }
-    data = [_data(disk, systems) for disk in disks]
-    return Result(data, "\n".join(_text(disk, systems) for disk in disks))
+def _shown(disks: Sequence[Disk]) -> Result:
+    found = [(disk, _systems(disk)) for disk in disks]
+    data = [_data(disk, systems) for disk, systems in found]
+    return Result(data, "\n".join(disk_text.listing(disk, systems) for disk, systems in found))
 
 
-def _data(disk: Disk, systems: dict[tuple[int, int], str]) -> dict[str, object]:
+def _systems(disk: Disk) -> dict[int, str]:
+    return {part.number: system_on(disk, part) for part in disk.partitions}
+
+
+def _data(disk: Disk, systems: Mapping[int, str]) -> dict[str, object]:
     found = plain(disk)
     assert isinstance(found, dict)  # noqa: S101 - for the type checker
     for part in found["partitions"]:
-        part["os"] = systems[disk.number, part["number"]]
-    return found
+        part["os"] = systems[part["number"]]
+    return {**found, "pinned": disk.pinned}
 
 
-def _text(disk: Disk, systems: dict[tuple[int, int], str]) -> str:
-    about = (
-        f"disk {disk.number}" if disk.number else "file",
-        str(disk.path),
-        disk.model,
-        human_bytes(disk.size_bytes),
-        disk.transport,
-        "no partition table" if disk.table == "none" else disk.table,
-        f"serial {disk.serial}" if disk.serial else "",
-        f"{disk.logical_sector_bytes} B sectors" if disk.logical_sector_bytes != 512 else "",
-    )
-    head = "  ".join(word for word in about if word)
-    rows = [_row(part, systems[disk.number, part.number]) for part in disk.partitions]
-    return head + ("\n" + table(rows, indent="  ") if rows else "")
-
-
-def _row(part: Partition, system: str) -> tuple[str, ...]:
-    return (
-        str(part.number),
-        part.type,
-        human_bytes(part.size_bytes),
-        part.filesystem or "-",
-        part.label or part.name or "-",
-        " ".join(part.mountpoints) or system,
-    )
+def _plan(context: Context) -> Result:
+    return _told(*_planned(context))
 
 
 def _apply(context: Context) -> Result:
-    disk = find_disk(context.args.disk)
-    plan = plan_layout(read_layout(context.args.layout, context.settings), disk)
-    if plan.nothing_to_change:
-        return Result({"changes": []}, "nothing to change")
-    said: dict[str, object] = {"changes": list(plan.changes), "notes": list(plan.notes)}
-    lines = "\n".join((*plan.changes, *plan.notes))
-    if context.args.dry_run:
-        return Result(said, lines)
+    disk, plan = _planned(context)
+    if plan.nothing_to_change or context.args.dry_run:
+        return _told(disk, plan)
+    refuse_busy(disk)
     context.confirm(f"Partition {disk.describe()}?", [*facts_of(disk), *plan.changes])
-    shown = _shown((apply_table(plan),))
-    return Result({**said, "disk": shown.data}, f"{lines}\n{shown.text}")
+    told = _told(disk, plan)
+    with held(disk):
+        shown = _shown((apply_table(plan),))
+    return Result(
+        {"changes": list(plan.changes), "notes": list(plan.notes), "disk": shown.data},
+        f"{told.text}\n{shown.text}",
+    )
+
+
+def _repair(context: Context) -> Result:
+    disk = context.disk()
+    if not disk.damage:
+        return Result({"damage": []}, "nothing to repair")
+    said = {"damage": list(disk.damage)}
+    if context.args.dry_run:
+        return Result(said, "\n".join(disk.damage))
+    context.confirm(f"Repair the partition table of {disk.describe()}?", disk.damage)
+    with held(disk):
+        shown = _shown((repair_table(disk),))
+    return Result({**said, "disk": shown.data}, shown.text)
+
+
+def _planned(context: Context) -> tuple[Disk, TablePlan]:
+    disk = context.disk()
+    layout = read_layout(context.args.layout, context.settings, disk)
+    return disk, plan_layout(layout, disk, replace_damaged=context.args.replace_damaged)
+
+
+def _told(disk: Disk, plan: TablePlan) -> Result:
+    lines = (*(plan.changes or ("nothing to change",)), *plan.notes)
+    return Result({"disk": disk.pinned, **plan.as_dict()}, "\n".join(lines))

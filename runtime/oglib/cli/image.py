@@ -8,7 +8,7 @@ from oglib.cli.context import Context, Result
 from oglib.cli.output import table
 from oglib.cli.target import facts_of
 from oglib.deploy import images, source
-from oglib.disk.find import find_disk, find_partition
+from oglib.disk.find import find_partition
 from oglib.image import Receipt
 from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
@@ -75,7 +75,7 @@ def _restore(context: Context) -> Result:
     args = context.args
     target, facts = args.disk, []
     if args.part:
-        disk = find_disk(args.disk)
+        disk = context.disk()
         part = find_partition(disk, args.part)
         target, facts = f"partition {part.number} of {disk.describe()}", facts_of(disk, part)
     if args.dry_run:

@@ -3,8 +3,25 @@
 
 from __future__ import annotations
 
-from oglib.cli.arguments import Subparsers, noun
+from oglib.cli.arguments import Subparsers, verb
+from oglib.cli.context import Context, Result
+from oglib.inventory.report import make_report
 
 
 def add_to(nouns: Subparsers) -> None:
-    noun(nouns, "report", "one file for support: versions, disks, logs")
+    made = verb(nouns, "report", _report, "one file for support: versions, disks, logs; no secrets")
+    made.add_argument(
+        "--output", metavar="FILE", default="", help="file or folder; default: here, or /run/oglive"
+    )
+
+
+def _report(context: Context) -> Result:
+    report = make_report(context.args.output, context.settings)
+    for one in report.missing:
+        context.warn(f"not in the report: {one}")
+    data = {
+        "path": str(report.path),
+        "parts": list(report.parts),
+        "missing": list(report.missing),
+    }
+    return Result(data, f"{report.path}\nLook through it before you send it: zstd -dc | tar -x")

@@ -9,7 +9,8 @@ from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.output import plain, table
 from oglib.deploy.configure import configure
-from oglib.disk.find import find_disk, find_partition
+from oglib.disk.find import find_partition
+from oglib.disk.lock import held
 from oglib.errors import OgErr
 from oglib.steps import Outcome, Step
 
@@ -24,9 +25,10 @@ def add_to(nouns: Subparsers) -> None:
 
 def _configure(context: Context) -> Result:
     args = context.args
-    disk = find_disk(args.disk)
+    disk = context.disk()
     part = find_partition(disk, args.part)
-    steps = configure(disk, part, hostname=args.hostname or context.settings.hostname)
+    with held(disk, part):
+        steps = configure(disk, part, hostname=args.hostname or context.settings.hostname)
     return Result({"steps": plain(steps)}, told(steps), status_of(steps))
 
 

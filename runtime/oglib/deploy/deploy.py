@@ -15,14 +15,23 @@ from oglib.boot.grub import Firmware, check_bootable, running_firmware
 from oglib.deploy.configure import configure
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.layout import Layout, load_layout, parse_layout
+from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
-from oglib.disk.plan import TablePlan, plan_layout
+from oglib.disk.old_layouts import (
+    is_configurar,
+    is_old_list,
+    layout_from_old,
+    parse_configurar,
+)
+from oglib.disk.plan import plan_layout
+from oglib.disk.planned import TablePlan
 from oglib.disk.table import apply_table
 from oglib.errors import NotFoundError, OgErr, PartitionError, UsageError
-from oglib.filesystem.apply import format_filesystem, grow_filesystem, make_swap
 from oglib.filesystem.kinds import USUAL_FOR_TYPE
+from oglib.filesystem.make import format_filesystem, make_swap
 from oglib.filesystem.mount import mounted
+from oglib.filesystem.resize import grow_filesystem
 from oglib.image import OpenImage, Receipt, restore
 from oglib.osconfig.linux import wanted_swap_uuid
 from oglib.osconfig.root import TargetRoot
@@ -68,8 +77,13 @@ class Deployed:
         return all(step.outcome is not Outcome.FAILED for step in self.steps)
 
 
-def read_layout(text: str, settings: Settings) -> Layout:
-    """A layout file, or the repository's layout of that name."""
+def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
+    """A layout file, OpenGnsys' list ``TYPE:KB …`` or Configurar's string for ``disk``, or the
+    repository's layout of that name."""
+    if is_configurar(text):
+        return parse_configurar(text).layout(disk)
+    if is_old_list(text):
+        return layout_from_old(text.split(), disk)
     path = Path(text)
     if "/" in text or path.suffix in (".json", ".toml"):
         return load_layout(path)
@@ -81,14 +95,14 @@ def read_layout(text: str, settings: Settings) -> Layout:
 
 def plan(request: Request, image: OpenImage, settings: Settings) -> Plan:
     """Check everything that can be checked before the first write; changes nothing."""
-    disk = find_disk(request.disk)
+    disk = find_disk(request.disk, rules=settings.disk_rules)
     firmware = running_firmware()
     if not request.layout:
         part = find_partition(disk, request.part)
         check_bootable(disk.table, {one.type for one in disk.partitions}, firmware, disk.describe())
         _check_size(image, disk, part.number, part.size_bytes)
         return Plan(disk, part.number, firmware, None)
-    table = plan_layout(read_layout(request.layout, settings), disk)
+    table = plan_layout(read_layout(request.layout, settings, disk), disk)
     check_bootable(table.table, {part.type for part in table.partitions}, firmware, disk.describe())
     if disk.in_use:
         raise PartitionError(
@@ -120,6 +134,11 @@ def _check_size(image: OpenImage, disk: Disk, number: int, size_bytes: int) -> N
 
 def deploy(request: Request, image: OpenImage, planned: Plan, *, progress: Progress) -> Deployed:
     """Do what was planned. A failure before the restore's end leaves nothing bootable."""
+    with held(planned.disk):
+        return _deploy(request, image, planned, progress)
+
+
+def _deploy(request: Request, image: OpenImage, planned: Plan, progress: Progress) -> Deployed:
     started = time.monotonic()
     disk = apply_table(planned.table) if planned.table else planned.disk
     part = find_partition(disk, planned.number)

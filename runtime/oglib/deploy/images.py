@@ -10,6 +10,7 @@ from pathlib import Path
 
 from oglib.deploy import source
 from oglib.disk.find import find_disk, find_partition
+from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.errors import FilesystemError, OgErr, OgError, TransferError
 from oglib.filesystem.mount import mounted
@@ -59,9 +60,9 @@ def create(
     of it has arrived and was verified; the version before it is kept aside.
     """
     started = time.monotonic()
-    disk = find_disk(disk_spec)
+    disk = find_disk(disk_spec, rules=settings.disk_rules)
     part = find_partition(disk, part_spec)
-    with partition_device(disk, part) as device:
+    with held(disk, part), partition_device(disk, part) as device:
         kind = probe_filesystem(device).kind
         if not kind:
             raise FilesystemError(
@@ -105,8 +106,9 @@ def put_back(
             return restore(
                 opened, Path(disk_spec), progress=progress, verify=read_back, delta=delta
             )
-        disk = find_disk(disk_spec)
-        with partition_device(disk, find_partition(disk, part_spec)) as device:
+        disk = find_disk(disk_spec, rules=settings.disk_rules)
+        part = find_partition(disk, part_spec)
+        with held(disk, part), partition_device(disk, part) as device:
             return restore(opened, device, progress=progress, verify=read_back, delta=delta)
 
 
@@ -124,7 +126,7 @@ def prove(
             return verify(opened, progress=progress)
         if part_spec is None:
             return verify(opened, Path(disk_spec), progress=progress)
-        disk = find_disk(disk_spec)
+        disk = find_disk(disk_spec, rules=settings.disk_rules)
         with partition_device(disk, find_partition(disk, part_spec)) as device:
             return verify(opened, device, progress=progress)
 

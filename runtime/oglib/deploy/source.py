@@ -35,7 +35,7 @@ RUNTIME_DIR = Path("/run/oglive")
 _SUFFIX = ".img"
 _MANIFEST_BYTES = 1 << 20
 _SIGNATURE_BYTES = 4096
-_FRAMES_BYTES = 4 << 30
+FRAMES_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,9 @@ def _open_url(
 ) -> OpenImage:
     urls = addresses_of(reference.url)
     manifest = fetch(urls.manifest, limit_bytes=_MANIFEST_BYTES)
-    signature = _signature(urls.signature)
+    signature = signature_of(urls.signature)
     frames = folder / "frames"
-    download(urls.frames, frames, limit_bytes=_FRAMES_BYTES)
+    download(urls.frames, frames, limit_bytes=FRAMES_BYTES)
     source = HttpSource(urls.image, expected_size=Manifest.from_bytes(manifest).image_size_bytes)
     allowed = any(reference.url.startswith(prefix) for prefix in settings.allow_unsigned)
     try:
@@ -109,7 +109,7 @@ def _open_url(
         raise
 
 
-def _signature(url: str) -> bytes | None:
+def signature_of(url: str) -> bytes | None:
     """The detached signature; None only when the server says that there is none."""
     try:
         return fetch(url, limit_bytes=_SIGNATURE_BYTES)

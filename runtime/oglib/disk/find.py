@@ -7,11 +7,13 @@ several is refused with the candidates; nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from oglib.disk.model import Disk, Partition
-from oglib.disk.probe import list_disks, probe_virtual
+from oglib.disk.model import Disk, DiskKind, Partition, listed
+from oglib.disk.probe import list_disks, probe_target
+from oglib.disk.rules import RULES, chosen, followed
 from oglib.errors import NotFoundError
 
 _PARTITION_TAGS = {
@@ -20,27 +22,47 @@ _PARTITION_TAGS = {
     "PARTLABEL": "name",
     "PARTUUID": "partuuid",
 }
+_ON_BARE_DISKS = ("LABEL", "UUID")  # a filesystem without a partition table around it
+_PINNED = re.compile(r"(\d+)@(.+)")
 
 
-def find_disk(spec: str, disks: Sequence[Disk] | None = None) -> Disk:
-    """The disk called ``spec``: number, path (also of a file), serial, WWN or ``LABEL=``-like.
+def find_disk(
+    spec: str, disks: Sequence[Disk] | None = None, rules: Mapping[str, str] | None = None
+) -> Disk:
+    """The disk called ``spec``.
 
-    Raises NotFoundError, naming the candidates, unless exactly one is meant.
+    A number, a number pinned to a disk (``1@SERIAL``), a path (also of a file), serial, WWN,
+    ``LABEL=``-like, or a rule (``system``, ``nvme``, ``largest``); ``rules`` says what names mean
+    on this PC (``Settings.disk_rules``). Raises NotFoundError, naming the candidates, unless
+    exactly one disk is meant.
     """
     known = list_disks() if disks is None else disks
+    meant = followed(spec, rules or {})
+    if meant == spec:
+        return _find(spec, known)
+    try:
+        return _find(meant, known)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"{spec} is {meant} on this PC. {error.message}", hint=error.hint
+        ) from (error)
+
+
+def _find(spec: str, known: Sequence[Disk]) -> Disk:
+    if spec in RULES:
+        return chosen(spec, known)
     tag, _, value = spec.partition("=")
     if tag.upper() in _PARTITION_TAGS and value:
-        return find_tagged(spec, known)[0]
+        return _tagged_disk(spec, known)
+    if pin := _PINNED.fullmatch(spec):
+        return _pinned(int(pin[1]), pin[2], known)
     if spec.isdecimal():
         found = [disk for disk in known if disk.number == int(spec)]
         # a serial number may look like a small number; the number of a disk is what it means
-        found = found or [disk for disk in known if disk.serial == spec]
-        return _only(spec, found, known)
+        return _only(spec, found or _called(spec, known), known)
     if "/" in spec:
         return _by_path(Path(spec), known)
-    low = spec.lower()
-    found = [disk for disk in known if low in (disk.serial.lower(), *_wwn_forms(disk.wwn))]
-    return _only(spec, found, known)
+    return _only(spec, _called(spec, known), known)
 
 
 def find_partition(disk: Disk, spec: str | int) -> Partition:
@@ -48,8 +70,9 @@ def find_partition(disk: Disk, spec: str | int) -> Partition:
     text = str(spec)
     if "=" in text:
         return find_tagged(text, [disk])[1]
+    real = Path(text).resolve() if "/" in text else None
     for part in disk.partitions:
-        if text == str(part.number) or (part.path and "/" in text and part.path == Path(text)):
+        if text == str(part.number) or (real and part.path and part.path.resolve() == real):
             return part
     there = ", ".join(f"{part.number} ({part.type})" for part in disk.partitions) or "none"
     raise NotFoundError(
@@ -59,21 +82,45 @@ def find_partition(disk: Disk, spec: str | int) -> Partition:
 
 def find_tagged(spec: str, disks: Sequence[Disk]) -> tuple[Disk, Partition]:
     """The one partition with this ``LABEL=``, ``UUID=``, ``PARTLABEL=`` or ``PARTUUID=``."""
+    found = _tagged(spec, disks)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NotFoundError(f"No partition has {spec}.", hint=_candidates(disks))
+    raise _ambiguous(spec, [f"partition {part.number} of {disk.path}" for disk, part in found])
+
+
+def _tagged_disk(spec: str, known: Sequence[Disk]) -> Disk:
+    tag, _, value = spec.partition("=")
+    bare = [
+        disk
+        for disk in known
+        if tag.upper() in _ON_BARE_DISKS
+        and _same(str(getattr(disk, tag.lower())), value, tag.upper())
+    ]
+    parts = _tagged(spec, known)
+    if len(bare) == 1 and not parts:
+        return bare[0]
+    if bare:
+        there = [f"partition {part.number} of {disk.path}" for disk, part in parts]
+        raise _ambiguous(spec, [*(str(disk.path) for disk in bare), *there])
+    return find_tagged(spec, known)[0]
+
+
+def _tagged(spec: str, disks: Sequence[Disk]) -> list[tuple[Disk, Partition]]:
     tag, _, value = spec.partition("=")
     field = _PARTITION_TAGS.get(tag.upper())
-    found = [
+    return [
         (disk, part)
         for disk in disks
         for part in disk.partitions
         if field and value and _same(str(getattr(part, field)), value, tag.upper())
     ]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise NotFoundError(f"No partition has {spec}.", hint=_candidates(disks))
-    there = ", ".join(f"{part.number} of {disk.path}" for disk, part in found)
-    raise NotFoundError(
-        f"{spec} is ambiguous: partitions {there} have it.",
+
+
+def _ambiguous(spec: str, there: Sequence[str]) -> NotFoundError:
+    return NotFoundError(
+        f"{spec} is ambiguous: {', '.join(there)} have it.",
         hint="Name the partition by its number or PARTUUID=.",
     )
 
@@ -81,6 +128,22 @@ def find_tagged(spec: str, disks: Sequence[Disk]) -> tuple[Disk, Partition]:
 def _same(have: str, asked: str, tag: str) -> bool:
     # identifiers are hexadecimal and written in either case; labels are texts
     return have.lower() == asked.lower() if tag in ("UUID", "PARTUUID") else have == asked
+
+
+def _pinned(number: int, stable: str, known: Sequence[Disk]) -> Disk:
+    """The disk of a saved task, if its number still means it."""
+    saved = _called(stable, known)
+    if len(saved) > 1:
+        return _only(stable, saved, known)
+    if saved and saved[0].number == number:
+        return saved[0]
+    now = next((disk for disk in known if disk.number == number), None)
+    there = f"disk {number} is now {now.identify()}" if now else f"there is no disk {number} now"
+    moved = f"and {stable} is now disk {listed(saved)}" if saved else f"and {stable} is not here"
+    raise NotFoundError(
+        f"Disk {number} was {stable} when this was saved; {there}, {moved}.",
+        hint="Save the task again, or name the disk by its serial alone.",
+    )
 
 
 def _by_path(path: Path, disks: Sequence[Disk]) -> Disk:
@@ -94,15 +157,36 @@ def _by_path(path: Path, disks: Sequence[Disk]) -> Disk:
                     f"{path} is partition {part.number} of {disk.path}, not a disk.",
                     hint=f"Name the disk and the partition: {disk.number} {part.number}.",
                 )
+        if disk.kind is DiskKind.MULTIPATH and str(real) in disk.members:
+            raise NotFoundError(
+                f"{path} is one of the paths to {disk.path}, not a disk of its own.",
+                hint=f"Name the disk: {disk.number} or {disk.path}.",
+            )
     if not real.exists():
         raise NotFoundError(f"There is no disk or file {path}.", hint=_candidates(disks))
-    return probe_virtual(path)
+    return probe_target(path)
+
+
+def _called(name: str, known: Sequence[Disk]) -> list[Disk]:
+    """The disks with this serial or WWN."""
+    low = name.lower()
+    return [
+        disk
+        for disk in known
+        if low in (disk.serial.lower(), disk.stable.lower(), *_wwn_forms(disk.wwn))
+    ]
 
 
 def _wwn_forms(wwn: str) -> tuple[str, ...]:
-    """``0x5000c5…`` (lsblk), ``5000c5…`` and ``wwn-0x5000c5…`` (by-id) name the same."""
+    """``0x5000c5…`` (lsblk), ``5000c5…``, ``wwn-0x5000c5…`` (by-id) and ``35000c5…`` are one.
+
+    The last is the WWID of multipath: the type of the identifier before it.
+    """
     low = wwn.lower()
-    return (low, low.removeprefix("0x"), f"wwn-{low}") if low else ()
+    if not low:
+        return ()
+    bare = low.removeprefix("0x")
+    return (low, bare, f"wwn-{low}", *((f"3{bare}",) if bare != low else ()))
 
 
 def _only(spec: str, found: Sequence[Disk], known: Sequence[Disk]) -> Disk:
@@ -117,10 +201,4 @@ def _only(spec: str, found: Sequence[Disk], known: Sequence[Disk]) -> Disk:
 
 
 def _candidates(disks: Sequence[Disk]) -> str:
-    if not disks:
-        return "This PC shows no disk."
-    said = (
-        f"{disk.number}: {disk.describe()}{f' serial {disk.serial}' if disk.serial else ''}"
-        for disk in disks
-    )
-    return f"There are {'; '.join(said)}."
+    return f"There are {listed(disks)}." if disks else "This PC shows no disk."

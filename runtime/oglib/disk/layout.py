@@ -9,7 +9,10 @@ Owns the file format (design §4) and its errors; knows no disk. Example::
         {"type": "LINUX-SWAP", "size": "2GiB"}]}
 
 Sizes are bytes (a number), ``KiB MiB GiB TiB``, ``%`` of the usable space, or ``rest``. On an
-``msdos`` table an ``EXTENDED`` entry holds its logical partitions under ``partitions``.
+``msdos`` table an ``EXTENDED`` entry holds its logical partitions under ``partitions``. A
+partition stays with ``"keep": true`` and its ``number`` or ``partuuid`` (then a ``number`` is the
+one it gets when the table is converted). The CACHE stays unless the layout says
+``{"type": "CACHE", "keep": false}``: with a ``size`` a new one is made, without there is none.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ _UNITS = {"B": 0, "KIB": 1, "MIB": 2, "GIB": 3, "TIB": 4, "K": 1, "M": 2, "G": 3
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]+|%)?$")
 _NAME_UTF16_UNITS = 36  # of a GPT entry
 _PRIMARY_SLOTS = 4
-_KEYS = {"type", "size", "keep", "name", "number", "active", "partitions"}
+_KEYS = {"type", "size", "keep", "name", "number", "partuuid", "active", "partitions"}
+# of a gpt, or of an msdos table (disk id and number)
+_PARTUUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[0-9a-f]{8}-[0-9a-f]{2}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class Size:
 class Wanted:
     """One partition of a layout. ``keep`` None: kept when it is there (the cache's default).
 
-    The type of a partition to keep may stay UNKNOWN: whatever it is, it stays.
+    The type of a partition to keep may stay UNKNOWN: whatever it is, it stays. A CACHE with
+    neither ``keep`` nor a size is no partition: it says that the present one may go.
     """
 
     type: str
@@ -53,6 +59,7 @@ class Wanted:
     keep: bool | None = False
     name: str | None = None
     number: int | None = None
+    partuuid: str = ""
     active: bool = False
     logical: tuple[Wanted, ...] = ()
 
@@ -137,7 +144,8 @@ def _wanted(raw: object, table: TableKind, where: str, *, logical: bool) -> Want
     keep = _keep(raw, kind, where)
     size = parse_size(raw["size"], where) if "size" in raw else None
     children = _children(raw, kind, table, where, logical=logical)
-    if size is None and keep is not True and kind != types.EXTENDED:
+    may_lack_size = kind == types.EXTENDED or (kind == types.CACHE and keep is False)
+    if size is None and keep is not True and not may_lack_size:
         raise UsageError(f"{where} ({kind}) has no size.", hint="Give it a size, or 'rest'.")
     name = raw.get("name")
     if name is not None:
@@ -151,6 +159,7 @@ def _wanted(raw: object, table: TableKind, where: str, *, logical: bool) -> Want
         keep=keep,
         name=name,
         number=number,
+        partuuid=_partuuid(raw, keep, where),
         active=_flag(raw, "active", where),
         logical=children,
     )
@@ -160,6 +169,17 @@ def _keep(raw: Mapping[str, object], kind: str, where: str) -> bool | None:
     if "keep" not in raw:
         return None if kind == types.CACHE else False
     return _flag(raw, "keep", where)
+
+
+def _partuuid(raw: Mapping[str, object], keep: bool | None, where: str) -> str:
+    if "partuuid" not in raw:
+        return ""
+    text = str(raw["partuuid"]).lower()
+    if keep is not True:
+        raise UsageError(f"{where}: a partuuid names a partition to keep; say 'keep': true.")
+    if not _PARTUUID.fullmatch(text):
+        raise UsageError(f"{where}: {raw['partuuid']!r} is not a PARTUUID.")
+    return text
 
 
 def _children(
@@ -183,9 +203,10 @@ def _check_whole(wanted: tuple[Wanted, ...], table: TableKind, name: str) -> Non
         return
     if sum(entry.type == types.EXTENDED for entry in wanted) > 1:
         raise UsageError(f"{name}: an msdos table has at most one EXTENDED partition.")
-    if len(wanted) > _PRIMARY_SLOTS:
+    primary = [one for one in wanted if one.size or one.keep or one.type == types.EXTENDED]
+    if len(primary) > _PRIMARY_SLOTS:
         raise UsageError(
-            f"{name}: an msdos table has {_PRIMARY_SLOTS} places, not {len(wanted)}.",
+            f"{name}: an msdos table has {_PRIMARY_SLOTS} places, not {len(primary)}.",
             hint="Put the further partitions under 'partitions' of an EXTENDED one, or use gpt.",
         )
     if sum(entry.active for entry in wanted) > 1:

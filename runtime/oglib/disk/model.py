@@ -6,6 +6,8 @@ Owns the shapes that probing returns and planning reads. Must not read or write 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -64,8 +66,9 @@ class Partition:
 class Disk:
     """One disk as found. ``number`` is OpenGnsys' (order of major:minor), 0 for a plain file.
 
-    ``members``: the disks under a multipath map, array or volume group. ``damage``: what is wrong
-    with its partition table, a sentence each; such a table is shown and not edited.
+    ``serial``: of a volume group or an array its UUID. ``members``: the disks or partitions under
+    a multipath map, array or volume group. ``damage``: what is wrong with its partition table, a
+    sentence each; such a table is shown and not edited.
     """
 
     number: int
@@ -96,7 +99,32 @@ class Disk:
             f"partition {part.number}: {use}" for part in self.partitions for use in part.use
         )
 
+    @property
+    def stable(self) -> str:
+        """What this disk is called wherever it is plugged in: serial, else WWN; may be empty."""
+        # a few carry blanks or worse, which would not pass through a kernel command line
+        return re.sub(r"[^A-Za-z0-9._+=-]+", "_", self.serial) or self.wwn
+
+    @property
+    def pinned(self) -> str:
+        """The name for a saved task, ``1@S5GXNX0R``: this number, if it is still this disk.
+
+        Without a serial or WWN nothing can be checked later: the bare number, or a file's path.
+        """
+        if not self.number:
+            return str(self.path)
+        return f"{self.number}@{self.stable}" if self.stable else str(self.number)
+
     def describe(self) -> str:
         """``/dev/vda (QEMU HARDDISK, 8.0 GiB)``, for questions and errors."""
         size = human_bytes(self.size_bytes)
         return f"{self.path} ({self.model + ', ' if self.model else ''}{size})"
+
+    def identify(self) -> str:
+        """The same with the serial number, to tell two equal models apart."""
+        return f"{self.describe()} serial {self.serial}" if self.serial else self.describe()
+
+
+def listed(disks: Iterable[Disk]) -> str:
+    """Disks for the hint of an error: number, path, model, size and serial of each."""
+    return "; ".join(f"{disk.number}: {disk.identify()}" for disk in disks)

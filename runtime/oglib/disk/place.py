@@ -40,18 +40,15 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A wanted partition on its way to a place."""
+    """A wanted partition on its way to a place; ``kind`` is its type in the table to write."""
 
     wanted: Wanted
     kept: Partition | None
     number: int
+    kind: str
     logical: tuple[Item, ...] = ()
     start: int = 0
     size: int = 0
-
-    @property
-    def type(self) -> str:
-        return self.kept.type if self.kept else self.wanted.type
 
     @property
     def end(self) -> int:
@@ -106,7 +103,7 @@ def _place_run(
         numbers = " and ".join(str(sized[at].number) for at in flexible)
         raise PartitionError(f"Partitions {numbers} both want the rest; only one can have it.")
     turn = flexible[0] if flexible else len(sized)
-    if not flexible and last and sized[-1].type == types.CACHE:
+    if not flexible and last and sized[-1].kind == types.CACHE:
         turn = len(sized) - 1
     front = []
     cursor = start

@@ -12,6 +12,7 @@ from oglib.disk.model import TableKind
 from oglib.errors import UsageError
 
 CACHE = "CACHE"
+EMPTY = "EMPTY"  # a number, and room on the disk, that stay free; never in a table
 EXTENDED = "EXTENDED"
 UNKNOWN = "UNKNOWN"
 
@@ -102,6 +103,18 @@ _ASKED_AS: dict[TableKind, dict[str, str]] = {
     },
 }
 
+# The same content under the other kind of table, where the names differ. On a gpt, Windows' data
+# partitions are all of one type; what is in them tells it for an msdos table.
+_CONVERTED: dict[TableKind, dict[str, str]] = {
+    TableKind.MSDOS: {"WINDOWS": "NTFS", "WIN-RESERV": "HNTFS"},
+    TableKind.GPT: {
+        "HNTFS": "WIN-RESERV",
+        "HFAT12": "WIN-RESERV",
+        "HFAT16": "WIN-RESERV",
+        "HFAT32": "WIN-RESERV",
+    },
+}
+
 _MBR_NAMES = {raw: name for name, ids in _MBR.items() for raw in ids}
 _GPT_NAMES = {raw: name for name, ids in _GPT.items() for raw in ids}
 
@@ -123,6 +136,15 @@ def canonical(asked: str, table: TableKind) -> str:
             hint=f"Known types: {', '.join(names(table))}.",
         )
     return name
+
+
+def converted(kind: str, table: TableKind, *, filesystem: str = "") -> str:
+    """The mnemonic on ``table`` of a type of the other kind of table; empty when there is none."""
+    if table is TableKind.MSDOS and kind == "WINDOWS" and filesystem == "vfat":
+        return "FAT32"
+    kind = _CONVERTED.get(table, {}).get(kind, kind)
+    kind = _ASKED_AS.get(table, {}).get(kind, kind)
+    return kind if table in _ASKED_AS and kind in names(table) and kind != EXTENDED else ""
 
 
 def raw_id(mnemonic: str, table: TableKind) -> str:

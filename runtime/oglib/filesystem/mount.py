@@ -1,23 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mounts, as context managers: what was mounted is unmounted, whatever happens inside.
+"""Mounts: for the length of a ``with`` block, or for a person until they are undone.
 
 A user's disk is hostile input: always nosuid, nodev and noexec, read-only unless writing is
-asked for. Mountpoints are private folders (mode 0700) under ``/run/oglive/mnt``.
+asked for. What was asked to be writable and is not, is an error; what a hibernated Windows keeps
+is never discarded unless that is asked for by name. Mountpoints of ``with`` blocks are private
+folders (mode 0700) under ``/run/oglive/mnt``, those for a person are under ``/mnt``.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from oglib.errors import FilesystemError, ProcessError
+from oglib.errors import FilesystemError, OgErr, ProcessError
+from oglib.filesystem.kinds import kind_probed
+from oglib.filesystem.mounts import mountpoints_of, mounts_of
+from oglib.filesystem.probe import probe_filesystem, row_on
+from oglib.filesystem.state import NEVER_MOUNTED, NEVER_WRITTEN, State, state_of
 from oglib.run import run
 
 _MOUNTPOINTS = Path("/run/oglive/mnt")
+_FOR_PEOPLE = Path("/mnt")
 _SAFE = "nosuid,nodev,noexec"
+_DISCARD = "remove_hiberfile"  # an option of ntfs-3g
 _UNMOUNT_TRIES = 20
 _UNMOUNT_PAUSE_S = 0.25
 
@@ -60,6 +69,8 @@ def mount_at(
     device: Path, point: Path, *, write: bool = False, kind: str = "", options: str = ""
 ) -> None:
     """Mount without undoing it; use the context managers where that is possible."""
+    kind = kind or _mount_type(device)
+    _refuse_states(device, write=write and _DISCARD not in options)
     wanted = ",".join(
         part for part in (_SAFE, "rw" if write else _read_only(kind), options) if part
     )
@@ -69,8 +80,57 @@ def mount_at(
     except ProcessError as error:
         raise FilesystemError(
             f"{device} cannot be mounted: {' '.join(error.stderr.split())}.",
-            hint="Check the filesystem; a Windows one may be hibernated.",
+            hint="Check the filesystem with `og fs check`.",
         ) from error
+    if write and os.statvfs(point).f_flag & os.ST_RDONLY:
+        # ntfs-3g and others do so, and say it to nobody
+        unmount(point)
+        raise FilesystemError(
+            f"{device} can be mounted for reading only: its filesystem is not safe to write.",
+            hint="Check the filesystem with `og fs check`.",
+        )
+
+
+def mount_for_person(
+    device: Path, *, name: str = "", write: bool = False, discard_hibernation: bool = False
+) -> Path:
+    """Mount until ``unmount_device``, at ``/mnt/NAME`` (the device's own name when empty).
+
+    One that is mounted stays where and as it is, unless it shall be written and is read-only:
+    that is refused. A loop device may be detached at once; it lives as long as the mount.
+    """
+    there = mounts_of(device)
+    if there:
+        if write and there[0].read_only:
+            raise FilesystemError(
+                f"{device} is mounted read-only at {there[0].point}.",
+                hint="Unmount it first.",
+                code=OgErr.LOCKED,
+            )
+        return there[0].point
+    kind = row_on(device)
+    point = _FOR_PEOPLE / (name or device.name)
+    point.mkdir(parents=True, exist_ok=True)
+    if point.is_mount() or any(point.iterdir()):
+        raise FilesystemError(f"{point} is taken, so {device} is not mounted there.")
+    options = _DISCARD if discard_hibernation and kind.name == "ntfs" else ""
+    try:
+        mount_at(device, point, write=write, kind=kind.mount_type, options=options)
+    except FilesystemError:
+        point.rmdir()
+        raise
+    return point
+
+
+def unmount_device(device: Path) -> tuple[Path, ...]:
+    """Undo every mount of ``device``, the newest first; returns where it was mounted."""
+    points = mountpoints_of(device)
+    for point in reversed(points):
+        unmount(point)
+        if point.parent == _FOR_PEOPLE:
+            with suppress(OSError):  # a folder that holds something was not made here
+                point.rmdir()
+    return points
 
 
 def unmount(point: Path) -> None:
@@ -89,6 +149,32 @@ def unmount(point: Path) -> None:
     )
 
 
+def _refuse_states(device: Path, *, write: bool) -> None:
+    stops = NEVER_MOUNTED | (NEVER_WRITTEN if write else set())
+    for state in state_of(device):
+        if state.trouble in stops:
+            raise _refusal(device, state)
+
+
+def _refusal(device: Path, state: State) -> FilesystemError:
+    how = "mounted" if state.trouble in NEVER_MOUNTED else "mounted for writing"
+    return FilesystemError(f"{device} is not {how}: {state.text}.", hint=state.remedy)
+
+
+def _mount_type(device: Path) -> str:
+    """The type for mount where we have a row for what is there; else mount finds out itself."""
+    info = probe_filesystem(device)
+    kind = kind_probed(info.kind, info.version)
+    return kind.mount_type if kind else ""
+
+
 def _read_only(kind: str) -> str:
     # a read-only mount of a journaled filesystem still replays its journal, which writes
-    return {"ext3": "ro,noload", "ext4": "ro,noload", "xfs": "ro,norecovery"}.get(kind, "ro")
+    return {
+        "btrfs": "ro,rescue=nologreplay",
+        "ext3": "ro,noload",
+        "ext4": "ro,noload",
+        "xfs": "ro,norecovery",
+        "f2fs": "ro,norecovery",
+        "nilfs2": "ro,norecovery",
+    }.get(kind, "ro")

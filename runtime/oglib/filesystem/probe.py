@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError
+from oglib.filesystem.kinds import Kind, kind_of, kind_probed, mnemonic_of
 from oglib.run import run
 
 _NOTHING_FOUND = 2
@@ -22,6 +23,18 @@ class FilesystemInfo:
     label: str = ""
     uuid: str = ""
     block_bytes: int = 0
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """Our word for the kind (``fat16``, ``lvm``); blkid's where we have no row for it."""
+        found = kind_probed(self.kind, self.version)
+        return found.name if found else self.kind
+
+    @property
+    def mnemonic(self) -> str:
+        """OpenGnsys' word for the kind, empty when there is nothing."""
+        return mnemonic_of(self.kind, self.version)
 
 
 def probe_filesystem(device: Path) -> FilesystemInfo:
@@ -44,6 +57,14 @@ def probe_filesystem(device: Path) -> FilesystemInfo:
     return parse_export(said.stdout)
 
 
+def row_on(device: Path) -> Kind:
+    """The row of the filesystem that is on ``device``; raises when there is none."""
+    info = probe_filesystem(device)
+    if not info.kind:
+        raise FilesystemError(f"There is no filesystem on {device}.")
+    return kind_of(info.name)
+
+
 def parse_export(text: str) -> FilesystemInfo:
     """``blkid -o export``: KEY=value lines in which blanks and quotes are escaped by ``\\``."""
     pairs = {
@@ -55,4 +76,5 @@ def parse_export(text: str) -> FilesystemInfo:
         label=pairs.get("LABEL", ""),
         uuid=pairs.get("UUID", ""),
         block_bytes=int(pairs.get("BLOCK_SIZE", "0")),
+        version=pairs.get("VERSION", ""),
     )

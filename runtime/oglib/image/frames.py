@@ -115,6 +115,11 @@ class FrameTable:
     def close(self) -> None:
         self._map.close()
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of the table's file."""
+        return len(self._map)
+
     def __len__(self) -> int:
         return self.count
 

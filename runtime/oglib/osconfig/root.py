@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
+from typing import BinaryIO
 
 from oglib.errors import OgErr, OgError, WriteError
 
@@ -25,6 +26,8 @@ _SYS_OPENAT2 = 437  # the same number on every architecture
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_IN_ROOT = 0x10
 _READ_LIMIT_BYTES = 4 * 1024 * 1024
+_COPY_LIMIT_BYTES = 512 * 1024 * 1024  # a registry hive or package database of hundreds of MiB
+_COPY_BYTES = 1024 * 1024
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -39,8 +42,12 @@ class _OpenHow(ctypes.Structure):
 class TargetRoot:
     """Files of a mounted system by their path inside it; use as a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, folder_fd: int = -1) -> None:
+        """``folder_fd``: the root, open already; it is closed with this object."""
         self.path = path
+        self._fd = folder_fd
+        if folder_fd >= 0:
+            return
         try:
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -83,25 +90,57 @@ class TargetRoot:
             return False
         return True
 
+    def below(self, name: str) -> TargetRoot | None:
+        """A folder of this root as a root of its own (a btrfs subvolume); None where none is."""
+        try:
+            folder_fd = self._open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        return TargetRoot(self.path / name, folder_fd=folder_fd)
+
+    def spelled(self, name: str) -> str:
+        """``name`` as it is written here, upper and lower case aside; empty where there is none.
+
+        For systems that do not tell them apart (Windows). An exact match wins.
+        """
+        path = PurePosixPath()
+        for part in PurePosixPath(name).parts:
+            if not self.exists(str(path / part)):
+                same = (one for one in self.names(str(path)) if one.casefold() == part.casefold())
+                part = next(same, "")  # noqa: PLW2901
+                if not part or not self.exists(str(path / part)):
+                    return ""
+            path /= part
+        return str(path)
+
     def read_bytes(self, name: str, *, limit_bytes: int = _READ_LIMIT_BYTES) -> bytes:
         """The whole of a regular file; FileNotFoundError where there is none."""
-        try:
-            # without O_NONBLOCK a named pipe in the image would stop us here for ever
-            file_fd = self._open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise _said(self.path, name, error) from error
-        try:
-            info = os.fstat(file_fd)
-            if not stat.S_ISREG(info.st_mode):
-                raise OgError(f"{name} in {self.path} is not a regular file.")
-            if info.st_size > limit_bytes:
-                raise OgError(f"{name} in {self.path} is {info.st_size} bytes: too large.")
-            with os.fdopen(file_fd, "rb", closefd=False) as file:
-                return file.read(limit_bytes)
-        finally:
-            os.close(file_fd)
+        with self._open_regular(name, limit_bytes) as file:
+            return self._read(name, file, limit_bytes)
+
+    def read_head(self, name: str, size_bytes: int) -> bytes:
+        """The first bytes of a regular file however large; FileNotFoundError where none is."""
+        with self._open_regular(name) as file:
+            return self._read(name, file, size_bytes)
+
+    def copy_to(self, name: str, target: BinaryIO, *, limit_bytes: int = _COPY_LIMIT_BYTES) -> int:
+        """Copy a regular file into an open file of ours and return its size in bytes.
+
+        For what a library must open by itself: it gets the copy, never a path of the target.
+        """
+        copied = 0
+        with self._open_regular(name, limit_bytes) as file:
+            # a damaged filesystem may give more than the size it told
+            while copied < limit_bytes and (data := self._read(name, file, _COPY_BYTES)):
+                try:
+                    copied += target.write(data)
+                    target.flush()
+                except OSError as error:
+                    raise WriteError(
+                        f"{name} in {self.path} cannot be copied: {error.strerror}.",
+                        hint="The memory of this PC may be full.",
+                    ) from error
+        return copied
 
     def read_text(self, name: str) -> str:
         """As ``read_bytes``, as text; bytes that are not UTF-8 survive a later ``write_text``."""
@@ -155,6 +194,8 @@ class TargetRoot:
             return []
         try:
             return sorted(entry.name for entry in os.scandir(folder_fd))
+        except OSError as error:
+            raise _said(self.path, name, error) from error
         finally:
             os.close(folder_fd)
 
@@ -192,6 +233,29 @@ class TargetRoot:
                 os.unlink(temporary, dir_fd=folder_fd)
             raise
         os.fsync(folder_fd)
+
+    def _open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO:
+        """A regular file not larger than the limit, open for reading."""
+        try:
+            # without O_NONBLOCK a named pipe in the image would stop us here for ever
+            file_fd = self._open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _said(self.path, name, error) from error
+        info = os.fstat(file_fd)
+        regular = stat.S_ISREG(info.st_mode)
+        if not regular or (limit_bytes is not None and info.st_size > limit_bytes):
+            os.close(file_fd)
+            why = f"{info.st_size} bytes: too large" if regular else "not a regular file"
+            raise OgError(f"{name} in {self.path} is {why}.")
+        return os.fdopen(file_fd, "rb")
+
+    def _read(self, name: str, file: BinaryIO, size_bytes: int) -> bytes:
+        try:
+            return file.read(size_bytes)
+        except OSError as error:
+            raise _said(self.path, name, error) from error
 
     @contextmanager
     def _folder(self, name: str) -> Iterator[tuple[int, str]]:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from oglib.errors import UsageError
+from oglib.shim.names import MODULE_OF
 
 Answer = str | bool | int | None
+FREE = 10_000  # at_most of commands whose last words are free text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class Command:
         ]
         return "\n".join([*lines, f"  Example: {self.example}"] if self.example else lines)
 
+    def is_help(self, words: Sequence[str]) -> bool:
+        """Whether help is asked for; free text may itself begin with that word."""
+        return words[:1] == ["help"] and (len(words) == 1 or self.at_most < FREE)
+
     def run(self, words: Sequence[str]) -> Answer:
         """Check the count of arguments (OG_ERR_FORMAT) and call."""
         if not self.at_least <= len(words) <= self.at_most:
@@ -49,6 +56,12 @@ class Command:
                 hint=f"Usage: {self.name} {self.usage}".rstrip() + ".",
             )
         return self.call(words)
+
+
+def command_of(name: str) -> Command:
+    """The command called ``name``, which must be one of ``MODULE_OF``; imports only its module."""
+    table: dict[str, Command] = import_module(f"oglib.shim.{MODULE_OF[name]}").COMMANDS
+    return table[name]
 
 
 def positive(word: str, what: str) -> int:

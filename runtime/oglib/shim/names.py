@@ -7,30 +7,39 @@ _BY_MODULE = {
     "cache": """
         ogCreateCache ogDeleteCache ogFindCache ogFormatCache ogGetCacheSize ogGetCacheSpace
         ogMountCache ogUnmountCache""",
-    "disk": """
-        ogCreateGptPartitions ogCreatePartitionTable ogCreatePartitions ogDeletePartitionTable
+    "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector
-        ogGetPartitionActive ogGetPartitionId ogGetPartitionSize ogGetPartitionTableType
-        ogGetPartitionType ogGetPartitionsNumber ogHidePartition ogIdToType ogIsDiskLocked
-        ogListLogicalPartitions ogListPartitions ogListPrimaryPartitions ogLockDisk
-        ogSetPartitionActive ogSetPartitionId ogSetPartitionSize ogSetPartitionType ogTypeToId
-        ogUnhidePartition ogUnlockDisk ogUpdatePartitionTable""",
+        ogGetPartitionTableType""",
+    "disk_table": """
+        ogCreateGptPartitions ogCreatePartitionTable ogCreatePartitions ogDeletePartitionTable
+        ogUpdatePartitionTable""",
+    "disk_types": "ogIdToType ogTypeToId",
+    "disk_write": """
+        ogHidePartition ogSetPartitionActive ogSetPartitionId ogSetPartitionSize
+        ogSetPartitionType ogUnhidePartition""",
     "file": """
         ogCalculateChecksum ogCalculateFullChecksum ogCompareChecksumFiles ogCopyFile
         ogDeleteFile ogDeleteTree ogGetParentPath ogGetPath ogIsNewerFile ogMakeChecksumFile
         ogMakeDir""",
-    "filesystem": """
-        ogCheckFs ogExtendFs ogFormat ogFormatFs ogGetFreeSize ogGetFsSize ogGetFsType
-        ogGetMountPoint ogIsFormated ogIsLocked ogIsMounted ogIsPartitionLocked ogIsReadonly
-        ogIsWritable ogLock ogLockPartition ogMount ogMountCdrom ogMountFirstFs ogMountFs
-        ogReduceFs ogUnlock ogUnlockPartition ogUnmount ogUnmountAll ogUnmountFs
-        ogUnsetDirtyBit""",
+    "filesystem_mount": """
+        ogMount ogMountCdrom ogMountFirstFs ogMountFs ogUnmount ogUnmountAll ogUnmountFs""",
+    "filesystem_read": """
+        ogGetFreeSize ogGetFsSize ogGetFsType ogGetMountPoint ogIsFormated ogIsMounted
+        ogIsReadonly ogIsWritable""",
+    "filesystem_write": """
+        ogCheckFs ogExtendFs ogFormat ogFormatFs ogReduceFs ogUnsetDirtyBit""",
     "inventory": """
         ogGetArch ogGetOsType ogGetOsUuid ogGetOsVersion ogGetSerialNumber ogIsEfiActive
         ogListHardwareInfo ogListSoftware""",
+    "lock": """
+        ogIsDiskLocked ogIsLocked ogIsPartitionLocked ogLock ogLockDisk ogLockPartition ogUnlock
+        ogUnlockDisk ogUnlockPartition""",
     "net": """
         ogChangeRepo ogGetGroupDir ogGetGroupName ogGetHostname ogGetIpAddress ogGetMacAddress
         ogGetNetInterface ogGetRepoIp ogGetServerIp ogMakeGroupDir""",
+    "partition_read": """
+        ogGetPartitionActive ogGetPartitionId ogGetPartitionSize ogGetPartitionType
+        ogGetPartitionsNumber ogListLogicalPartitions ogListPartitions ogListPrimaryPartitions""",
     "string": "ogCheckIpAddress ogCheckStringInGroup ogCheckStringInReg",
     "system": """
         ogCheckProgram ogEcho ogExecAndLog ogGetCaller ogHelp ogIsRepoLocked ogIsVirtualMachine

@@ -3,29 +3,32 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from disk.disk.tables import (
+    GIB,
+    PRIMARY,
+    UEFI,
+    Rows,
+    a_file,
+    applied,
+    dump,
+    said,
+)
+from oglib.disk.kernel import node_path
 from oglib.disk.layout import layout_from
 from oglib.disk.loop import attached, partition_device
-from oglib.disk.model import MIB, Disk, TableKind
-from oglib.disk.plan import TablePlan, plan_layout
+from oglib.disk.model import MIB
+from oglib.disk.plan import plan_layout
+from oglib.disk.planned import TablePlan
 from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table, node_path
+from oglib.disk.table import apply_table
 from oglib.errors import OgErr, PartitionError
 
-GIB = 1024**3
-Rows = list[dict[str, object]]
-UEFI: Rows = [
-    {"type": "EFI", "size": "256MiB"},
-    {"type": "LINUX", "size": "rest", "name": "root of it"},
-    {"type": "LINUX-SWAP", "size": "512MiB"},
-]
 GAPS: Rows = [
     {"type": "BIOS-BOOT", "size": "1MiB", "number": 2},
     {"type": "LINUX", "size": "10%", "number": 4},
@@ -44,59 +47,16 @@ LOGICAL: Rows = [
     },
     {"type": "CACHE", "size": "1GiB", "number": 4},
 ]
-PRIMARY: Rows = [
-    {"type": "LINUX", "size": "rest"},
-    {"type": "LINUX-SWAP", "size": "512MiB"},
-]
 
 
-@pytest.fixture(params=["file", "512", "4096"])
+@pytest.fixture(params=["file", "4096"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    image = tmp_path / "disk.img"
-    with image.open("wb") as file:
-        file.truncate(8 * GIB)
+    image = a_file(tmp_path / "disk.img")
     if request.param == "file":
         yield image
         return
     with attached(image, sector_bytes=int(request.param)) as device:
         yield device
-
-
-def applied(target: Path, table: str, partitions: Rows) -> Disk:
-    """The disk after the layout; a second apply has nothing to change."""
-    layout = layout_from({"table": table, "partitions": partitions})
-    disk = apply_table(plan_layout(layout, probe_target(target)))
-    again = plan_layout(layout, disk)
-    assert again.nothing_to_change, again.changes
-    before = first_and_last(target)
-    assert apply_table(again) == disk
-    assert first_and_last(target) == before
-    judge(target, disk)
-    return disk
-
-
-def first_and_last(target: Path) -> bytes:
-    with target.open("rb") as file:
-        head = file.read(2 * MIB)
-        file.seek(-2 * MIB, os.SEEK_END)
-        return head + file.read()
-
-
-def said(*argv: str | Path) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def judge(target: Path, disk: Disk) -> None:
-    assert "No errors detected" in said("sfdisk", "--verify", target)
-    if disk.table is TableKind.GPT:
-        assert "No problems found" in said("sgdisk", "-v", target)
-
-
-def dump(target: Path) -> Rows:
-    rows: Rows = json.loads(said("sfdisk", "--json", target))["partitiontable"]["partitions"]
-    return rows
 
 
 def test_a_gpt_for_uefi(target: Path) -> None:
@@ -253,21 +213,6 @@ def test_a_mounted_disk_is_refused(tmp_path: Path) -> None:
         assert "ext4" in said("wipefs", "--noheadings", "--output", "TYPE", device)
 
 
-def test_probing_a_damaged_gpt_is_harmless(tmp_path: Path) -> None:
-    image = tmp_path / "disk.img"
-    image.touch()
-    os.truncate(image, 8 * GIB)
-    applied(image, "gpt", UEFI)
-    with image.open("r+b") as file:
-        file.seek(512)
-        file.write(bytes(512))
-        file.seek(-512, os.SEEK_END)
-        file.write(bytes(512))
-    disk = probe_target(image)
-    # only the protective MBR is left
-    assert [part.type for part in disk.partitions] in ([], ["GPT"])
-
-
 @pytest.mark.parametrize(
     ("disk", "node"),
     [
@@ -279,3 +224,11 @@ def test_probing_a_damaged_gpt_is_harmless(tmp_path: Path) -> None:
 )
 def test_the_kernels_names_of_partitions(disk: str, node: str) -> None:
     assert str(node_path(Path(disk), 3)) == node
+
+
+@pytest.mark.parametrize(("table", "tib"), [("gpt", 15), ("msdos", 3)])
+def test_a_large_disk(table: str, tib: int, tmp_path: Path) -> None:
+    image = a_file(tmp_path / "disk.img", tib * 1024 * GIB)
+    disk = applied(image, table, [*PRIMARY, {"type": "CACHE", "size": "50GiB"}])
+    reach = disk.size_bytes if table == "gpt" else 2**32 * 512
+    assert reach - 2 * MIB < disk.partitions[2].end_bytes <= reach

@@ -47,7 +47,7 @@ def loop(path: Path, sector_size: int = 512) -> Iterator[Path]:
 
 def some_files(folder: Path, mib: int, seed: int = 1) -> Path:
     """Files of many sizes, some of them incompressible."""
-    chance = random.Random(seed)  # noqa: S311 - the same files every time
+    chance = random.Random(seed)
     written = 0
     while written < mib * MIB:
         size = chance.choice((100, 5000, 70_000, 900_000))

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
 from oglib.errors import OgErr, OgError, ProcessError
-from oglib.run import run, stream_from
+from oglib.run import run, run_through, stream_from
 
 
 def test_output_and_input_are_text() -> None:
@@ -66,3 +67,22 @@ def test_the_readers_own_error_wins_and_ends_the_program() -> None:
         stream.read(1)
         raise KeyError
     assert time.monotonic() - started < 10
+
+
+def test_a_program_runs_whether_asyncio_was_there_first_or_comes_later() -> None:
+    """sh is loaded with a stand-in for asyncio; the real one must work before and after."""
+    loop = "import asyncio\nasync def main(): return run('echo', 'hi').stdout\n"
+    said = "print(asyncio.run(main()).strip())"
+    for code in (
+        f"from oglib.run import run\nrun('true')\n{loop}{said}",
+        f"{loop}from oglib.run import run\n{said}",
+    ):
+        done = run(sys.executable, "-I", "-c", code)
+        assert (done.stdout, done.stderr) == ("hi\n", "")
+
+
+def test_a_caller_gets_output_as_it_comes_and_the_shells_exit_code() -> None:
+    pieces: list[bytes] = []
+    script = "echo out; echo problem >&2; kill -TERM $$"
+    assert run_through("sh", "-c", script, take=pieces.append, with_errors=True) == 143
+    assert b"".join(pieces) == b"out\nproblem\n"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -17,14 +18,34 @@ MIB = 1 << 20
 _BOOT_CODE_BYTES = 440  # of an MBR, before the disk signature
 
 
+class Bus(StrEnum):
+    """What a disk is connected by; the value is the device model that QEMU gives the guest."""
+
+    VIRTIO = "virtio-blk-pci"
+    SATA = "ide-hd"
+    NVME = "nvme"
+    SCSI = "scsi-hd"
+    USB = "usb-storage"
+
+
+# What a bus hangs on where the machine has none of its own; each serves one disk here.
+_CONTROLLERS = {Bus.SATA: "ich9-ahci", Bus.SCSI: "virtio-scsi-pci", Bus.USB: "qemu-xhci"}
+
+
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A raw file that a machine sees as a virtio disk; the limit slows its writes."""
+    """A raw file that a machine sees as a disk; the limit slows its writes."""
 
     path: Path
     serial: str
     read_only: bool = False
     write_limit_bytes_s: int = 0
+    bus: Bus = Bus.VIRTIO
+    sector_bytes: int = SECTOR_BYTES
+    log: Path | None = None
+    """Where QEMU notes every write and flush (as dm-log-writes does), for replaying power cuts."""
+    paths: int = 1
+    """How many ways lead to it; more than one on the SCSI bus only."""
 
     @classmethod
     def empty(cls, path: Path, size_bytes: int, serial: str) -> Disk:
@@ -32,6 +53,10 @@ class Disk:
         with path.open("xb") as stream:
             stream.truncate(size_bytes)
         return cls(path, serial)
+
+    def on(self, bus: Bus, *, sector_bytes: int = 0) -> Disk:
+        """The same disk on another connector."""
+        return replace(self, bus=bus, sector_bytes=sector_bytes or self.sector_bytes)
 
     def copy(self, path: Path) -> Disk:
         """A second disk with the same content, still sparse."""
@@ -115,6 +140,21 @@ class Disk:
             "discard": "unmap",
             "detect-zeroes": "off" if self.read_only else "unmap",
         }
+        if self.log is not None:
+            raw["node-name"] = f"{self.serial}-raw"
+            self.log.touch()
+            log: dict[str, object] = {
+                "driver": "file",
+                "node-name": f"{self.serial}-log",
+                "filename": str(self.log),
+            }
+            logged: dict[str, object] = {
+                "driver": "blklogwrites",
+                "node-name": self.serial,
+                "file": f"{self.serial}-raw",
+                "log": f"{self.serial}-log",
+            }
+            return [file, raw, log, logged]
         if not self.write_limit_bytes_s:
             return [file, raw]
         raw["node-name"] = f"{self.serial}-raw"
@@ -133,17 +173,35 @@ class Disk:
         limits = {"bps-write": self.write_limit_bytes_s}
         return [{"qom-type": "throttle-group", "id": f"{self.serial}-limit", "limits": limits}]
 
-    def device(self, boot_index: int | None = None) -> dict[str, object]:
-        """The virtio disk as the guest sees it."""
-        device: dict[str, object] = {
-            "driver": "virtio-blk-pci",
-            "id": f"dev-{self.serial}",
-            "drive": self.serial,
-            "serial": self.serial,
-        }
-        if boot_index is not None:
-            device["bootindex"] = boot_index
-        return device
+    def devices(self, boot_index: int | None = None) -> list[dict[str, object]]:
+        """What the guest sees: the disk once per path, each behind the host adapter it needs."""
+        found: list[dict[str, object]] = []
+        for path in range(self.paths):
+            device: dict[str, object] = {
+                "driver": self.bus.value,
+                "id": f"dev-{self.serial}-{path}",
+                "drive": self.serial,
+                "serial": self.serial,
+            }
+            if self.bus in _CONTROLLERS:
+                adapter = f"adapter-{self.serial}-{path}"
+                found.append({"driver": _CONTROLLERS[self.bus], "id": adapter})
+                device["bus"] = f"{adapter}.0"
+            if self.sector_bytes != SECTOR_BYTES:
+                device["logical_block_size"] = self.sector_bytes
+                device["physical_block_size"] = self.sector_bytes
+            if self.paths > 1:
+                device |= {"share-rw": True, "wwn": self.wwn}
+            elif boot_index is not None:
+                device["bootindex"] = boot_index
+            found.append(device)
+        return found
+
+    @property
+    def wwn(self) -> int:
+        """The worldwide name of a disk with several paths: one per serial number."""
+        digest = hashlib.sha256(self.serial.encode()).digest()
+        return 0x5000_C500_0000_0000 | int.from_bytes(digest[:4], "big")
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,7 +285,8 @@ class Machine:
             monitor.command("object-add", item)
         for node in disk.nodes():
             monitor.command("blockdev-add", node)
-        monitor.command("device_add", disk.device())
+        for device in disk.devices():
+            monitor.command("device_add", device)
         self.disks.append(disk)
         link = f"/dev/disk/by-id/virtio-{disk.serial}"
         self.succeed(f"udevadm wait --settle --timeout=30 {link} && udevadm settle")

@@ -148,5 +148,6 @@ def machine_argv(
         for node in disk.nodes():
             argv += ["-blockdev", json.dumps(node)]
         first = index if isinstance(boot, FromDisk) else None
-        argv += ["-device", json.dumps(disk.device(first))]
+        for device in disk.devices(first):
+            argv += ["-device", json.dumps(device)]
     return argv

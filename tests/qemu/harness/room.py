@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.accel import Accelerator
@@ -45,14 +45,18 @@ class Room:
         self._stack = ExitStack()
 
     def empty_disk(self, serial: str, size_mib: int, *, write_limit_mib_s: int = 0) -> Disk:
-        """A new disk, all zeros."""
-        path = self._new_path(serial)
-        empty = Disk.empty(path, size_mib * MIB, serial)
-        return Disk(empty.path, serial, write_limit_bytes_s=write_limit_mib_s * MIB)
+        """A new disk, all zeros, on virtio unless it is put ``on`` another bus."""
+        empty = Disk.empty(self._new_path(serial), size_mib * MIB, serial)
+        return replace(empty, write_limit_bytes_s=write_limit_mib_s * MIB)
 
     def snapshot(self, disk: Disk) -> Disk:
         """A second disk with what the first holds at this moment."""
-        return disk.copy(self._new_path(f"{disk.serial}-copy"))
+        copies = sum(path.name.startswith(f"{disk.serial}-copy") for path in self._made)
+        return disk.copy(self._new_path(f"{disk.serial}-copy{copies + 1}"))
+
+    def discard_later(self, path: Path) -> None:
+        """A file of the scenario's own, removed at its end."""
+        self._made.append(path)
 
     def _new_path(self, stem: str) -> Path:
         self._disk_dir.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,27 +21,11 @@ from harness.clock import Deadline, Timeouts, poll
 from harness.disks import SECTOR_BYTES
 from harness.inventory import HTTP_PORT, inventory_text
 from harness.lan import SERVER_IP, Lan
+from harness.layouts import LAYOUTS
 from harness.paths import LiveArtifacts, cache_dir, digest_of, program
 from harness.process import Background, run
 from harness.steps import LOG
 
-LAYOUTS: Mapping[str, object] = {
-    "bios": {
-        "table": "msdos",
-        "partitions": [
-            {"type": "LINUX", "size": "rest", "active": True},
-            {"type": "LINUX-SWAP", "size": "256MiB"},
-        ],
-    },
-    "uefi": {
-        "table": "gpt",
-        "partitions": [
-            {"type": "EFI", "size": "256MiB"},
-            {"type": "LINUX", "size": "rest"},
-            {"type": "LINUX-SWAP", "size": "256MiB"},
-        ],
-    },
-}
 _ARTIFACT_NAMES = ("ogvmlinuz", "oginitrd.img", "ogclient.sqfs", "ogclient.erofs", "manifest.json",
                    "SHA256SUMS")  # fmt: skip
 

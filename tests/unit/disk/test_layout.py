@@ -108,3 +108,22 @@ def test_a_windows_type_is_understood_on_both_tables() -> None:
             f'{{"table": "{table}", "partitions": [{{"type": "{asked}", "size": "1GiB"}}]}}'
         )
         assert layout.partitions[0].type == is_then
+
+
+def test_a_partition_to_keep_by_partuuid() -> None:
+    row = '{"keep": true, "partuuid": "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"}'
+    layout = parse_layout(f'{{"partitions": [{row}]}}')
+    assert layout.partitions[0].partuuid == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+    for wrong, says in (
+        (row.replace("C12A", "X12A"), "is not a PARTUUID"),
+        (row.replace("true", 'false, "type": "LINUX", "size": 5'), "say 'keep': true"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            parse_layout(f'{{"partitions": [{wrong}]}}')
+
+
+def test_a_cache_without_a_size_is_the_word_that_it_may_go() -> None:
+    layout = parse_layout('{"partitions": [{"type": "CACHE", "keep": false}]}')
+    assert (layout.partitions[0].keep, layout.partitions[0].size) == (False, None)
+    with pytest.raises(UsageError, match="has no size"):
+        parse_layout('{"partitions": [{"type": "CACHE"}]}')

@@ -1,203 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The planner on data alone: what must hold for every disk and layout, and the named cases."""
+"""The planner on data alone: the named cases."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
-from oglib.disk import types
-from oglib.disk.layout import Layout, Size, Wanted, layout_from
-from oglib.disk.model import MIB, Disk, Partition, TableKind
-from oglib.disk.plan import TablePlan, plan_layout
+from oglib.disk.damage import UNFINISHED
+from oglib.disk.layout import layout_from
+from oglib.disk.model import MIB, Disk, DiskKind, Partition, TableKind
+from oglib.disk.plan import plan_layout
 from oglib.errors import PartitionError
-
-GIB = 1024**3
-
-
-def a_disk(
-    size_bytes: int = 8 * GIB,
-    sector: int = 512,
-    table: TableKind = TableKind.NONE,
-    partitions: tuple[Partition, ...] = (),
-) -> Disk:
-    return Disk(
-        number=1,
-        path=Path("/dev/vda"),
-        size_bytes=size_bytes // sector * sector,
-        table=table,
-        partitions=partitions,
-        logical_sector_bytes=sector,
-    )
-
-
-def after(plan: TablePlan, disk: Disk) -> Disk:
-    """The disk as it will be found once the plan is written."""
-    sector = plan.sector_bytes
-    return replace(
-        disk,
-        table=plan.table,
-        partitions=tuple(
-            Partition(
-                number=part.number,
-                start_bytes=part.start_sector * sector,
-                size_bytes=part.size_sectors * sector,
-                type=part.type,
-                type_id=part.type_id,
-                name=part.name,
-                active=part.active,
-            )
-            for part in plan.partitions
-        ),
-    )
-
-
-def check_invariants(plan: TablePlan, disk: Disk, *, kept: tuple[Partition, ...] = ()) -> None:
-    sector = plan.sector_bytes
-    total = disk.size_bytes // sector
-    for part in plan.partitions:
-        assert part.size_sectors > 0
-        assert 0 < part.start_sector < part.end_sector
-        # the backup of a gpt needs 33 sectors of 512 bytes, or 5 of 4096
-        assert part.end_sector <= total - (16384 // sector + 1)
-        if not any(part.start_sector * sector == one.start_bytes for one in kept):
-            assert part.start_sector * sector % MIB == 0
-    extended = [part for part in plan.partitions if part.type == types.EXTENDED]
-    logical = [
-        part for part in plan.partitions if plan.table is TableKind.MSDOS and part.number > 4
-    ]
-    primary = [part for part in plan.partitions if part not in logical]
-    for row in (primary, logical):
-        by_place = sorted(row, key=lambda part: part.start_sector)
-        for one, two in pairwise(by_place):
-            assert one.end_sector <= two.start_sector
-    for part in logical:
-        assert extended[0].start_sector < part.start_sector
-        assert part.end_sector <= extended[0].end_sector
-    ordered = sorted(logical, key=lambda part: part.start_sector)
-    assert [part.number for part in ordered] == list(range(5, 5 + len(ordered)))
-    for one, two in pairwise(ordered):
-        assert one.end_sector < two.start_sector  # the sector of the logical one's own table
-    if plan.table is TableKind.MSDOS:
-        assert all(part.end_sector <= 2**32 for part in plan.partitions)
-        assert sum(part.active for part in plan.partitions) <= 1
-    for stays in kept:
-        found = [
-            part for part in plan.partitions if part.start_sector * sector == stays.start_bytes
-        ]
-        assert len(found) == 1
-        assert found[0].size_sectors * sector == stays.size_bytes
-        assert not found[0].fresh
-
-
-sizes = st.one_of(
-    st.integers(1, 64 * GIB).map(lambda count: Size(bytes=count)),
-    st.integers(1, 90).map(lambda share: Size(percent=float(share))),
-)
-sectors = st.sampled_from([512, 4096])
-disk_sizes = st.integers(64 * MIB, 16 * 1024 * GIB)
-
-
-@st.composite
-def rows(draw: st.DrawFn, type_names: list[str], most: int) -> tuple[Wanted, ...]:
-    entries = [
-        Wanted(type=draw(st.sampled_from(type_names)), size=draw(sizes))
-        for _ in range(draw(st.integers(1, most)))
-    ]
-    if draw(st.booleans()):
-        at = draw(st.integers(0, len(entries) - 1))
-        entries[at] = replace(entries[at], size=Size(rest=True))
-    return tuple(entries)
-
-
-@st.composite
-def layouts(draw: st.DrawFn) -> Layout:
-    if draw(st.booleans()):
-        kinds = ["EFI", "LINUX", "LINUX-SWAP", "WINDOWS", "WIN-RESERV", "CACHE", "BIOS-BOOT"]
-        entries = draw(rows(kinds, 12))
-        table = TableKind.GPT
-    else:
-        kinds = ["NTFS", "LINUX", "LINUX-SWAP", "CACHE", "FAT32"]
-        entries = draw(rows(kinds, 4))
-        table = TableKind.MSDOS
-        if draw(st.booleans()):
-            at = draw(st.integers(0, len(entries) - 1))
-            inside = draw(rows(kinds, 6))
-            size = draw(st.one_of(st.none(), st.just(entries[at].size)))
-            entries = (
-                *entries[:at],
-                Wanted(type=types.EXTENDED, size=size, logical=inside),
-                *entries[at + 1 :],
-            )
-    # one cache at most: of two, nobody could say which one is meant to stay
-    caches = 0
-    unique = []
-    for entry in entries:
-        caches += entry.type == "CACHE"
-        one = replace(entry, type="LINUX") if entry.type == "CACHE" and caches > 1 else entry
-        inside_one = tuple(
-            replace(child, type="LINUX") if child.type == "CACHE" else child
-            for child in one.logical
-        )
-        unique.append(replace(one, logical=inside_one))
-    return Layout(table, tuple(unique))
-
-
-@settings(max_examples=300, deadline=None)
-@given(layout=layouts(), size=disk_sizes, sector=sectors)
-def test_every_plan_is_sound_and_a_second_one_changes_nothing(
-    layout: Layout, size: int, sector: int
-) -> None:
-    disk = a_disk(size, sector)
-    try:
-        plan = plan_layout(layout, disk)
-    except PartitionError:
-        assume(False)
-    check_invariants(plan, disk)
-    assert not plan.nothing_to_change
-    assert all(part.fresh for part in plan.partitions)
-    again = plan_layout(layout, after(plan, disk))
-    assert again.nothing_to_change, again.changes
-    assert not any(part.fresh for part in again.partitions)
-    assert [part.number for part in again.partitions] == [part.number for part in plan.partitions]
-
-
-@settings(max_examples=150, deadline=None)
-@given(first=layouts(), second=layouts(), size=disk_sizes, sector=sectors)
-def test_from_any_table_to_any_other(first: Layout, second: Layout, size: int, sector: int) -> None:
-    disk = a_disk(size, sector)
-    try:
-        before = after(plan_layout(first, disk), disk)
-        plan = plan_layout(second, before)
-    except PartitionError:
-        assume(False)
-    check_invariants(plan, before)
-    assert plan_layout(second, after(plan, before)).nothing_to_change
-
-
-@settings(max_examples=150, deadline=None)
-@given(data=st.data(), size=disk_sizes, sector=sectors)
-def test_a_kept_partition_stays_where_it_is(data: st.DataObject, size: int, sector: int) -> None:
-    table = data.draw(st.sampled_from([TableKind.GPT, TableKind.MSDOS]))
-    disk = a_disk(size, sector)
-    try:
-        first = Layout(table, data.draw(rows(["LINUX", "LINUX-SWAP"], 4)))
-        before = after(plan_layout(first, disk), disk)
-        at = data.draw(st.integers(0, len(before.partitions) - 1))
-        kept = before.partitions[at]
-        new = list(data.draw(rows(["LINUX", "LINUX-SWAP"], 3)))
-        where = data.draw(st.integers(0, len(new)))
-        new.insert(where, Wanted(type=kept.type, size=None, keep=True, number=kept.number))
-        plan = plan_layout(Layout(table, tuple(new)), before)
-    except PartitionError:
-        assume(False)
-    check_invariants(plan, before, kept=(kept,))
-    assert plan_layout(Layout(table, tuple(new)), after(plan, before)).nothing_to_change
+from unit.disk.plans import GIB, a_disk, after
 
 
 def planned(layout: dict[str, object], disk: Disk) -> list[tuple[int, int, int]]:
@@ -369,3 +184,178 @@ def test_msdos_reaches_two_tebibytes_and_says_so() -> None:
     plan = plan_layout(layout, a_disk(4096 * GIB))
     assert plan.partitions[0].end_sector <= 2**32 - 1
     assert "use gpt for all of it" in plan.notes[0]
+
+
+CACHE = Partition(
+    number=4,
+    start_bytes=6 * GIB,
+    size_bytes=GIB,
+    type="CACHE",
+    type_id="ca",
+    partuuid="1234abcd-04",
+)
+
+
+def test_a_cache_stays_where_nobody_speaks_of_it() -> None:
+    disk = a_disk(table=TableKind.MSDOS, partitions=(CACHE,))
+    layout = {"table": "msdos", "partitions": [{"type": "LINUX", "size": "rest"}]}
+    plan = plan_layout(layout_from(layout), disk)
+    assert [(one.number, one.type, one.fresh) for one in plan.partitions] == [
+        (1, "LINUX", True),
+        (4, "CACHE", False),
+    ]
+    assert plan.partitions[0].end_sector == 6 * GIB // 512
+    layout["partitions"].append({"type": "CACHE", "keep": False})  # type: ignore[attr-defined]
+    plan = plan_layout(layout_from(layout), disk)
+    assert [one.type for one in plan.partitions] == ["LINUX"]
+    assert plan.removed == (4,)
+
+
+def test_a_cache_that_leaves_too_few_numbers_is_named() -> None:
+    disk = a_disk(table=TableKind.MSDOS, partitions=(CACHE,))
+    rows = [{"type": "LINUX", "size": "1GiB"}] * 4
+    with pytest.raises(PartitionError, match=r"4 places.*a partition 5\. The CACHE stays unless"):
+        plan_layout(layout_from({"table": "msdos", "partitions": rows}), disk)
+
+
+def test_a_logical_cache_needs_its_extended_one() -> None:
+    extended = Partition(
+        number=2, start_bytes=5 * GIB, size_bytes=3 * GIB - 2 * MIB, type="EXTENDED", type_id="05"
+    )
+    cache = replace(CACHE, number=5)
+    disk = a_disk(table=TableKind.MSDOS, partitions=(extended, cache))
+    rows: list[dict[str, object]] = [{"type": "LINUX", "size": "2GiB"}]
+    with pytest.raises(PartitionError, match="logical partition 5 and the layout does not keep"):
+        plan_layout(layout_from({"table": "msdos", "partitions": rows}), disk)
+    rows.append({"keep": True, "number": 2})
+    plan = plan_layout(layout_from({"table": "msdos", "partitions": rows}), disk)
+    assert [(one.number, one.type, one.fresh) for one in plan.partitions] == [
+        (1, "LINUX", True),
+        (2, "EXTENDED", False),
+        (5, "CACHE", False),
+    ]
+    to_gpt = plan_layout(layout_from({"partitions": rows[:1]}), disk)
+    assert [(one.number, one.type) for one in to_gpt.partitions] == [(1, "LINUX"), (5, "CACHE")]
+
+
+def test_kept_by_partuuid() -> None:
+    disk = a_disk(table=TableKind.MSDOS, partitions=(CACHE,))
+    row = {"keep": True, "partuuid": "1234ABCD-04", "number": 2}
+    plan = plan_layout(layout_from({"table": "gpt", "partitions": [row]}), disk)
+    assert [(one.number, one.type, one.fresh) for one in plan.partitions] == [(2, "CACHE", False)]
+    with pytest.raises(PartitionError, match="is kept as number 4, not 2"):
+        plan_layout(layout_from({"table": "msdos", "partitions": [row]}), disk)
+    row["partuuid"] = "1234abcd-03"
+    with pytest.raises(PartitionError, match=r"PARTUUID 1234abcd-03 .* but there is none"):
+        plan_layout(layout_from({"table": "gpt", "partitions": [row]}), disk)
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "filesystem", "then"),
+    [
+        (TableKind.GPT, "WINDOWS", "ntfs", "NTFS"),
+        (TableKind.GPT, "WINDOWS", "vfat", "FAT32"),
+        (TableKind.GPT, "LINUX-LVM", "", "LINUX-LVM"),
+        (TableKind.GPT, "EFI", "vfat", "EFI"),
+        (TableKind.MSDOS, "NTFS", "ntfs", "WINDOWS"),
+        (TableKind.MSDOS, "FAT32", "vfat", "WINDOWS"),
+        (TableKind.MSDOS, "HNTFS", "ntfs", "WIN-RESERV"),
+    ],
+)
+def test_the_type_of_what_is_kept_is_translated(
+    table: TableKind, kind: str, filesystem: str, then: str
+) -> None:
+    part = replace(CACHE, number=1, type=kind, type_id="", filesystem=filesystem)
+    disk = a_disk(table=table, partitions=(part,))
+    other = "msdos" if table is TableKind.GPT else "gpt"
+    row: dict[str, object] = {"keep": True, "number": 1}
+    layout = layout_from({"table": other, "partitions": [row]})
+    plan = plan_layout(layout, disk)
+    assert [(one.type, one.fresh) for one in plan.partitions] == [(then, False)]
+    assert plan_layout(layout, after(plan, disk)).nothing_to_change
+    row["type"] = kind  # either name means it
+    assert plan_layout(layout, disk).partitions == plan.partitions
+
+
+def test_a_type_that_the_other_table_lacks_cannot_be_kept() -> None:
+    part = replace(CACHE, number=1, type="BIOS-BOOT", type_id="")
+    disk = a_disk(table=TableKind.GPT, partitions=(part,))
+    layout = layout_from({"table": "msdos", "partitions": [{"keep": True, "number": 1}]})
+    with pytest.raises(PartitionError, match=r"\(BIOS-BOOT\) cannot be kept while the table"):
+        plan_layout(layout, disk)
+
+
+LINUX = layout_from({"partitions": [{"type": "LINUX", "size": "rest"}]})
+
+
+def test_a_damaged_table_is_refused_and_replaced_only_when_told() -> None:
+    disk = replace(
+        a_disk(table=TableKind.GPT, partitions=(replace(CACHE, name="CACHE"),)),
+        damage=("The backup GPT (sector 16777215) is missing.",),
+    )
+    with pytest.raises(PartitionError, match=r"is damaged.*16777215.*--replace-damaged") as caught:
+        plan_layout(LINUX, disk)
+    assert "og disk repair" in caught.value.hint
+    plan = plan_layout(LINUX, disk, replace_damaged=True)
+    assert [(one.number, one.fresh) for one in plan.partitions] == [(1, True)]
+    assert plan.changes[:2] == (
+        "write a new gpt table in place of the damaged one",
+        "remove partition 4 (CACHE, 1.0 GiB)",
+    )
+    assert plan.removed == (4,)
+    assert plan.new_table
+    keeps = layout_from({"partitions": [{"keep": True, "number": 4}]})
+    with pytest.raises(PartitionError, match="nothing of it can be kept"):
+        plan_layout(keeps, disk, replace_damaged=True)
+
+
+def test_an_unfinished_table_is_finished_and_keeps_what_stays() -> None:
+    disk = a_disk()
+    done = after(plan_layout(LINUX, disk), disk)
+    plan = plan_layout(LINUX, replace(done, damage=(UNFINISHED,)))
+    assert plan.changes == ("finish the table whose writing was interrupted",)
+    assert not plan.partitions[0].fresh
+    told = plan_layout(LINUX, replace(done, damage=(UNFINISHED,)), replace_damaged=True)
+    assert told == plan
+
+
+@pytest.mark.parametrize("kind", [DiskKind.LVM, DiskKind.ZPOOL])
+def test_volumes_are_not_partitioned(kind: DiskKind) -> None:
+    with pytest.raises(PartitionError, match="volume group or pool"):
+        plan_layout(LINUX, replace(a_disk(), kind=kind))
+    assert plan_layout(LINUX, replace(a_disk(), kind=DiskKind.MULTIPATH)).partitions
+
+
+def test_a_plan_as_data() -> None:
+    disk = a_disk(table=TableKind.MSDOS, partitions=(CACHE,))
+    layout = layout_from({"table": "msdos", "partitions": [{"type": "LINUX", "size": "1GiB"}]})
+    said = plan_layout(layout, disk).as_dict()
+    assert said["before"] == [
+        {
+            "number": 4,
+            "start_bytes": 6 * GIB,
+            "size_bytes": GIB,
+            "type": "CACHE",
+            "removed": False,
+        }
+    ]
+    assert said["after"] == [
+        {
+            "number": 1,
+            "start_bytes": MIB,
+            "size_bytes": GIB,
+            "type": "LINUX",
+            "name": "",
+            "active": True,
+            "kept": False,
+        },
+        {
+            "number": 4,
+            "start_bytes": 6 * GIB,
+            "size_bytes": GIB,
+            "type": "CACHE",
+            "name": "",
+            "active": False,
+            "kept": True,
+        },
+    ]

@@ -1,36 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole machines as lsblk prints them: which disks there are, their numbers and their use.
-
-The files in ``machines/`` have lsblk's shape with the columns of ``probe.py``.
-"""
+"""Whole machines as lsblk prints them: which disks there are, their numbers and their use."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from oglib.disk.find import find_disk, find_partition, find_tagged
-from oglib.disk.model import Disk, TableKind
-from oglib.disk.probe import parse_lsblk, parse_sfdisk
-from oglib.errors import NotFoundError
+from oglib.disk.lsblk import parse_lsblk
+from oglib.disk.lvm import parse_groups
+from oglib.disk.model import MIB, Disk, DiskKind, TableKind
+from oglib.disk.virtual import parse_sfdisk
 
 MACHINES = Path(__file__).parent / "machines"
-# what blkinfo calls disks in each of them; it hides the members of a multipath map
-DISKS = {
-    "nvme-and-sata": ["sda", "sr0", "zram0", "nvme0n1"],
-    "two-equal-models": ["sdb", "sda"],
-    "multipath": ["mpatha", "sdc"],
-    "usb-first-4kn-lvm": ["sda", "sdb", "vda"],
-    "no-disks": ["zram0"],
-}
+Machine = Callable[[str], tuple[Disk, ...]]
+GIB = 1024**3
 
 
-def machine(name: str) -> tuple[Disk, ...]:
-    return parse_lsblk((MACHINES / f"{name}.json").read_text(), DISKS[name])
+@pytest.mark.parametrize(
+    ("name", "paths"),
+    [
+        ("nvme-and-sata", "sda nvme0n1"),
+        ("two-equal-models", "sda sdb"),
+        ("multipath", "sdc mapper/mpatha"),
+        # the live medium is left out, an empty card reader as well
+        ("usb-first-4kn-lvm", "sdb vda"),
+        ("usb-first-empty", "sda sdc nvme0n1"),
+        ("no-disks", ""),
+        ("lvm", "sda sdb sdc backup vg-data"),
+        # disks, maps, arrays; the disks in an array keep the numbers that OpenGnsys gave them
+        ("server", "sdb sdd nvme0n1 nvme1n1 mapper/mpatha md0 md127"),
+        ("emmc", "mmcblk0 mmcblk1"),
+        ("same-serial-damaged", "sda sdb sdc"),
+    ],
+)
+def test_which_disks_in_which_order(machine: Machine, name: str, paths: str) -> None:
+    found = machine(name)
+    assert [str(disk.path) for disk in found] == [f"/dev/{path}" for path in paths.split()]
+    assert [disk.number for disk in found] == list(range(1, len(found) + 1))
 
 
-def test_a_pc_with_sata_and_nvme() -> None:
+def test_a_pc_with_sata_and_nvme(machine: Machine) -> None:
     sata, nvme = machine("nvme-and-sata")
     assert (sata.number, str(sata.path), sata.transport) == (1, "/dev/sda", "sata")
     assert (nvme.number, str(nvme.path), nvme.transport) == (2, "/dev/nvme0n1", "nvme")
@@ -56,21 +68,26 @@ def test_a_pc_with_sata_and_nvme() -> None:
     assert nvme.in_use == ("partition 4: active swap",)
 
 
-def test_numbers_follow_major_and_minor_whatever_the_order_of_the_listing() -> None:
+def test_numbers_follow_major_and_minor_whatever_the_order_of_the_listing(machine: Machine) -> None:
     first, second = machine("two-equal-models")
     assert (first.number, str(first.path)) == (1, "/dev/sda")
     assert (second.number, str(second.path)) == (2, "/dev/sdb")
 
 
-def test_a_multipath_map_is_one_disk_behind_the_others() -> None:
+def test_a_multipath_map_is_one_disk_behind_the_others(machine: Machine) -> None:
     solo, multi = machine("multipath")
     assert str(solo.path) == "/dev/sdc"
     assert (multi.number, str(multi.path)) == (2, "/dev/mapper/mpatha")
     assert [str(part.path) for part in multi.partitions] == ["/dev/mapper/mpatha-part1"]
     assert multi.partitions[0].number == 1
+    # what all paths say of the disk behind them holds for the map
+    assert (multi.kind, multi.wwn) == (DiskKind.MULTIPATH, "0x6000000000000001")
+    assert (multi.model, multi.serial, multi.transport) == ("VIRTUAL-DISK", "beaf11", "iscsi")
+    assert multi.members == ("/dev/sda", "/dev/sdb")
+    assert multi.table is TableKind.GPT
 
 
-def test_the_live_medium_is_not_a_disk_and_lvm_is_in_use() -> None:
+def test_the_live_medium_is_not_a_disk_and_lvm_is_in_use(machine: Machine) -> None:
     big, bare = machine("usb-first-4kn-lvm")
     assert (big.number, big.logical_sector_bytes, big.transport) == (1, 4096, "sas")
     assert big.partitions[0].type == "LINUX-LVM"
@@ -85,56 +102,123 @@ def test_the_live_medium_is_not_a_disk_and_lvm_is_in_use() -> None:
     )
 
 
-def test_a_pc_without_disks() -> None:
+def test_a_pc_without_disks(machine: Machine) -> None:
     assert machine("no-disks") == ()
 
 
-@pytest.mark.parametrize(
-    ("spec", "path"),
-    [
-        ("1", "/dev/sda"),
-        ("2", "/dev/nvme0n1"),
-        ("/dev/nvme0n1", "/dev/nvme0n1"),
-        ("S5GXNX0R123456", "/dev/nvme0n1"),
-        ("zn1abcde", "/dev/sda"),
-        ("0x5000c500a1b2c3d4", "/dev/sda"),
-        ("wwn-0x5000C500A1B2C3D4", "/dev/sda"),
-        ("eui.002538b121b0e1f2", "/dev/nvme0n1"),
-        ("LABEL=Windows", "/dev/sda"),
-        ("PARTUUID=AAAAAAAA-0000-4000-8000-000000000003", "/dev/nvme0n1"),
-        ("PARTLABEL=EFI system partition", "/dev/nvme0n1"),
-        ("UUID=1234-abcd", "/dev/nvme0n1"),
-    ],
-)
-def test_the_names_of_a_disk(spec: str, path: str) -> None:
-    assert str(find_disk(spec, machine("nvme-and-sata")).path) == path
+def test_a_volume_group_is_a_disk_and_its_volumes_are_partitions(machine: Machine) -> None:
+    sda, sdb, _, backup, data = machine("lvm")
+    assert sda.partitions[1].use == (
+        "holds /dev/mapper/vg--data-home--all",
+        "holds /dev/mapper/vg--data-swap",
+        "holds /dev/mapper/vg--data-root",
+    )
+    assert (sdb.filesystem, sdb.in_use) == (
+        "LVM2_member",
+        ("holds /dev/mapper/vg--data-home--all",),
+    )
+    assert (data.kind, data.table, data.members) == (
+        DiskKind.LVM,
+        TableKind.LVM,
+        ("/dev/sda2", "/dev/sdb"),
+    )
+    # in the order of lvs; one that is not active is there all the same
+    assert [
+        (part.number, part.name, str(part.path), part.type, part.filesystem)
+        for part in data.partitions
+    ] == [
+        (1, "home-all", "/dev/vg-data/home-all", "LVM-LV", "ext4"),
+        (2, "old", "/dev/vg-data/old", "LVM-LV", ""),
+        (3, "root", "/dev/vg-data/root", "LVM-LV", "xfs"),
+        (4, "swap", "/dev/vg-data/swap", "LVM-LV", "swap"),
+    ]
+    assert data.partitions[0].label == "home"
+    assert data.partitions[1].size_bytes == 4 * GIB
+    assert data.in_use == ("partition 3: mounted on /mnt",)
+    assert data.damage == ()
+    assert backup.partitions == ()
+    assert backup.damage == ("1 of its 2 physical volumes are missing.",)
 
 
-@pytest.mark.parametrize("spec", ["3", "0", "S5GXNX0R12345", "LABEL=windows", "LABEL=", "/dev/sdx"])
-def test_a_name_that_fits_nothing_is_refused_with_the_candidates(spec: str) -> None:
-    with pytest.raises(NotFoundError, match=r"/dev/sda .*/dev/nvme0n1"):
-        find_disk(spec, machine("nvme-and-sata"))
+def test_two_volume_groups_of_one_name_are_not_mixed() -> None:
+    """Two disks of PCs that were installed alike, both in this one."""
+    groups = [
+        {
+            "vg_name": "ubuntu-vg",
+            "vg_uuid": uuid,
+            "vg_size": "4194304",
+            "pv_name": f"/dev/sd{uuid}3",
+        }
+        for uuid in "ab"
+    ]
+    volumes = [
+        {"vg_name": "ubuntu-vg", "vg_uuid": uuid, "lv_name": "lv", "lv_uuid": uuid, "lv_size": "1"}
+        for uuid in "ab"
+    ]
+    found = parse_groups(
+        json.dumps({"report": [{"vg": groups}]}), json.dumps({"report": [{"lv": volumes}]})
+    )
+    assert [(group.uuid, group.members, group.volumes) for group in found] == [
+        ("a", ("/dev/sda3",), ()),
+        ("b", ("/dev/sdb3",), ()),
+    ]
+    assert all("same name" in group.damage[0] for group in found)
 
 
-def test_a_partition_is_not_taken_for_a_disk() -> None:
-    with pytest.raises(NotFoundError, match=r"is partition 3 of /dev/nvme0n1.*disk"):
-        find_disk("/dev/nvme0n1p3", machine("nvme-and-sata"))
+def test_no_volume_groups() -> None:
+    assert parse_groups('{"report": [{"vg": []}]}', '{"report": [{"lv": []}]}') == ()
 
 
-def test_a_label_that_two_partitions_have_is_ambiguous() -> None:
-    with pytest.raises(NotFoundError, match="ambiguous: partitions 1 of /dev/sda, 1 of /dev/sdb"):
-        find_disk("LABEL=DATA", machine("two-equal-models"))
+def test_arrays_come_last_with_their_uuid(machine: Machine) -> None:
+    *_, san, whole, mirror = machine("server")
+    assert (san.transport, san.wwn) == ("fc", "0x600c0ff0003c1f2a0a1b2c5f01000000")
+    assert (whole.kind, whole.model, whole.members) == (
+        DiskKind.MD,
+        "raid0",
+        ("/dev/sdb", "/dev/sdd"),
+    )
+    assert (whole.table, whole.filesystem, whole.label) == (TableKind.NONE, "ext4", "scratch")
+    assert whole.serial == "12345678-aaaa-bbbb-cccc-000000000000"
+    # lsblk calls a partition of an array "md"
+    assert [(part.number, str(part.path)) for part in mirror.partitions] == [(1, "/dev/md127p1")]
+    assert mirror.use == ()
+    assert mirror.members == ("/dev/nvme0n1p2", "/dev/nvme1n1p2")
 
 
-def test_the_names_of_a_partition() -> None:
-    disk = machine("nvme-and-sata")[1]
-    assert find_partition(disk, 3).label == "root"
-    assert find_partition(disk, "3").number == 3
-    assert find_partition(disk, "LABEL=root").number == 3
-    assert find_partition(disk, "/dev/nvme0n1p3").number == 3
-    with pytest.raises(NotFoundError, match=r"has no partition 5.*1 \(EFI\)"):
-        find_partition(disk, 5)
-    assert find_tagged("LABEL=CACHE", machine("nvme-and-sata"))[1].number == 4
+def test_a_disk_in_an_array_is_in_use(machine: Machine) -> None:
+    sata, _, nvme, *_ = machine("server")
+    assert sata.in_use == ("holds /dev/md0",)
+    assert nvme.in_use == ("partition 2: holds /dev/md127",)
+    assert (nvme.logical_sector_bytes, nvme.partitions[0].start_bytes) == (4096, MIB)
+
+
+def test_an_emmc_without_its_boot_areas_and_a_card(machine: Machine) -> None:
+    emmc, card = machine("emmc")
+    assert (emmc.transport, emmc.removable, emmc.serial) == ("mmc", False, "0x4f2c91ab")
+    assert [str(part.path) for part in emmc.partitions] == ["/dev/mmcblk0p1", "/dev/mmcblk0p2"]
+    assert emmc.partitions[1].filesystem == "BitLocker"
+    assert card.removable
+
+
+def test_a_damaged_table_is_listed_and_zfs_is_recognised(machine: Machine) -> None:
+    bad, hybrid, zfs = machine("same-serial-damaged")
+    assert (bad.table, bad.partitions) == (TableKind.NONE, ())
+    assert (hybrid.read_only, hybrid.partitions[0].type) == (True, "GPT")
+    assert (zfs.partitions[0].type, zfs.partitions[0].filesystem) == ("SOLARIS", "zfs_member")
+
+
+def test_without_blkinfo_the_types_of_lsblk_serve(machine: Machine) -> None:
+    from_lsblk = (MACHINES / "server.json").read_text()
+    assert parse_lsblk(from_lsblk, None) == machine("server")
+
+
+def test_our_own_mounts_do_not_make_a_disk_a_live_medium() -> None:
+    """Only where the first stage keeps the system is one; og mounts below /run/oglive/mnt."""
+    text = (MACHINES / "nvme-and-sata.json").read_text()
+    own = text.replace("/opt/opengnsys/cache", "/run/oglive/mnt/x1")
+    assert [disk.number for disk in parse_lsblk(own, None)] == [1, 2]
+    live = text.replace("/opt/opengnsys/cache", "/run/oglive/medium")
+    assert [str(disk.path) for disk in parse_lsblk(live, None)] == ["/dev/nvme0n1"]
 
 
 def test_sfdisk_of_a_4k_disk() -> None:

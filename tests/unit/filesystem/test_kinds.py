@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from oglib.errors import FilesystemError
-from oglib.filesystem.apply import make_argv
-from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, kind_of
+from oglib.errors import FilesystemError, OgErr
+from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, Grow, Kind, Shrink, kind_of
+from oglib.filesystem.make import make_argv
 from oglib.filesystem.probe import FilesystemInfo, parse_export
 
 UUID = "11111111-1111-4111-8111-111111111111"
@@ -51,21 +51,100 @@ def test_an_ntfs_serial_number_cannot_be_chosen() -> None:
         make_argv(kind_of("ntfs"), Path("/dev/x"), uuid="01D9ABCDEF012345")
 
 
+@pytest.mark.parametrize("label", ["CACHE", "cache"])
+def test_the_label_of_the_cache_is_for_the_cache(label: str) -> None:
+    with pytest.raises(FilesystemError, match="kept for the cache") as caught:
+        make_argv(kind_of("ext4"), Path("/dev/x"), label=label)
+    assert caught.value.code == OgErr.FORMAT
+    assert "CACHE" in make_argv(kind_of("ext4"), Path("/dev/x"), label="CACHE", cache=True)
+
+
+def test_a_label_is_one_line_of_text() -> None:
+    with pytest.raises(FilesystemError, match="cannot be printed"):
+        make_argv(kind_of("ext4"), Path("/dev/x"), label="two\nlines")
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("vfat", "fat32"), ("EXT4", "ext4"), ("FAT16", "fat16"), ("LINUX-SWAP", "swap")],
+    [
+        ("vfat", "fat32"),
+        ("EXT4", "ext4"),
+        ("FAT16", "fat16"),
+        ("LINUX-SWAP", "swap"),
+        ("SWAP", "swap"),
+        ("HFS+", "hfsplus"),
+        ("LVM2_member", "lvm"),
+        ("crypto_LUKS", "luks"),
+        ("REISERFS", "reiserfs"),
+        ("EXTFS4", "ext4"),
+    ],
 )
 def test_other_names(name: str, kind: str) -> None:
     assert kind_of(name).name == kind
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(FilesystemError, match=r"zfs.*btrfs"):
-        kind_of("zfs")
+    with pytest.raises(FilesystemError, match=r"bcachefs.*btrfs") as caught:
+        kind_of("bcachefs")
+    assert caught.value.code == OgErr.PARTITION
+
+
+def test_what_is_only_recognised_is_not_made() -> None:
+    with pytest.raises(FilesystemError, match="zfs is recognised here, but not made") as caught:
+        make_argv(kind_of("zfs"), Path("/dev/x"))
+    assert caught.value.code == OgErr.PARTITION
+
+
+# OpenGnsys' words (reference, 2.6) for what blkid says
+@pytest.mark.parametrize(
+    ("type_word", "version", "mnemonic"),
+    [
+        ("ext2", "1.0", "EXT2"),
+        ("ext4", "1.0", "EXT4"),
+        ("vfat", "FAT12", "FAT12"),
+        ("vfat", "FAT16", "FAT16"),
+        ("vfat", "FAT32", "FAT32"),
+        ("ntfs", "", "NTFS"),
+        ("exfat", "1.0", "EXFAT"),
+        ("swap", "1", "LINUX-SWAP"),
+        ("swsuspend", "s1suspend", "LINUX-SWAP"),
+        ("LVM2_member", "LVM2 001", "LINUX-LVM"),
+        ("linux_raid_member", "1.2", "LINUX-RAID"),
+        ("hfs", "", "HFS"),
+        ("hfsplus", "", "HFSPLUS"),
+        ("reiserfs", "3.6", "REISERFS"),
+        ("reiser4", "", "REISER4"),
+        ("jfs", "", "JFS"),
+        ("nilfs2", "2", "NILFS2"),
+        ("f2fs", "1.15", "F2FS"),
+        ("zfs_member", "5000", "ZFS"),
+        ("VMFS", "5", "VMFS"),
+        ("ufs", "2", "UFS"),
+        ("crypto_LUKS", "2", "LUKS"),
+        ("BitLocker", "2", "BITLOCKER"),
+        ("bcachefs", "", "BCACHEFS"),
+        ("", "", ""),
+    ],
+)
+def test_mnemonics(type_word: str, version: str, mnemonic: str) -> None:
+    assert FilesystemInfo(type_word, version=version).mnemonic == mnemonic
 
 
 def test_every_usual_filesystem_is_known() -> None:
-    assert set(USUAL_FOR_TYPE.values()) <= set(KINDS)
+    assert all(KINDS[name].make for name in USUAL_FOR_TYPE.values())
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_row_is_whole(kind: Kind) -> None:
+    assert not kind.make or kind.label_bytes
+    assert not kind.check or kind.make
+    assert kind.shrink is Shrink.NEVER or kind.grow is not Grow.NEVER, "no way back"
+    assert kind.grow is Grow.NEVER or kind.check or kind.name == "nilfs2"
+    assert not set(kind.check_sound) & set(kind.check_repaired)
+
+
+def test_e2fsck_may_repair_and_ask_for_a_reboot() -> None:
+    assert kind_of("ext4").check_repaired == (1, 2)
 
 
 def test_blkids_answer() -> None:

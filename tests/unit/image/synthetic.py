@@ -73,7 +73,7 @@ def partition(
     compressible: bool = False, **more: object,
 ) -> Partition:  # fmt: skip
     """Regions that are full, empty, and full of holes, in one small partition."""
-    chance = random.Random(seed)  # noqa: S311 - the same partition every time
+    chance = random.Random(seed)
     per_region = (1 << 20) // block_size
     used: list[bool] = []
     for region in range(mib):

@@ -40,7 +40,7 @@ def make_sample(
     name: str, *, regions: int = 3, seed: int = 1, title: str = "A title", host: str = "pc-1"
 ) -> Sample:
     """An image of random used blocks; every second region holds some."""
-    dice = random.Random(seed)  # noqa: S311 - only has to differ
+    dice = random.Random(seed)
     total = regions * _REGION_BLOCKS
     used = [block for block in range(total) if block // _REGION_BLOCKS % 2 == 0 and block % 3]
     head = struct.pack(

@@ -130,3 +130,60 @@ def test_links_in_a_tree_are_found_without_following_them(tree: Path) -> None:
 def test_a_root_that_is_not_there() -> None:
     with pytest.raises(OgError, match="is not a mounted system"):
         TargetRoot(Path("/nonexistent"))
+
+
+def test_names_are_found_without_regard_to_case(tree: Path) -> None:
+    with TargetRoot(tree) as root:
+        assert root.spelled("ETC/HostName") == "etc/hostname"
+        assert root.spelled("etc/none/hostname") == ""
+        (tree / "ETC").mkdir()
+        assert root.spelled("ETC") == "ETC"  # an exact match wins
+        (tree / "etc/link").symlink_to("/nowhere")
+        assert root.spelled("etc/LINK") == ""
+
+
+def test_a_folder_as_a_root_of_its_own(tree: Path) -> None:
+    (tree / "etc/up").symlink_to("../../secret")
+    (tree / "out").symlink_to(tree.parent)
+    with TargetRoot(tree) as root:
+        assert root.below("out") is None
+        assert root.below("etc/hostname") is None
+        inner = root.below("etc")
+        assert inner is not None
+        with inner:
+            assert inner.read_text("hostname") == "old\n"
+            assert not inner.exists("up")
+            assert not inner.exists("../etc/../../secret")
+
+
+def test_the_head_of_a_large_file(tree: Path) -> None:
+    with (tree / "large").open("wb") as file:
+        file.write(b"begin")
+        file.truncate(1 << 40)
+    with TargetRoot(tree) as root:
+        assert root.read_head("large", 7) == b"begin\0\0"
+        with pytest.raises(FileNotFoundError):
+            root.read_head("none", 1)
+
+
+def test_copies_of_regular_files_up_to_a_limit(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tree / "pipe")
+    (tree / "out").symlink_to(tree.parent / "secret")
+    with TargetRoot(tree) as root, (tmp_path / "copy").open("wb") as copy:
+        assert root.copy_to("etc/hostname", copy) == 4
+        with pytest.raises(OgError, match="4 bytes: too large"):
+            root.copy_to("etc/hostname", copy, limit_bytes=3)
+        with pytest.raises(OgError, match="not a regular file"):
+            root.copy_to("pipe", copy)
+        with pytest.raises(FileNotFoundError):
+            root.copy_to("out", copy)
+    assert (tmp_path / "copy").read_text() == "old\n"
+
+
+def test_a_copy_that_has_no_room(tree: Path) -> None:
+    with (
+        TargetRoot(tree) as root,
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(WriteError, match="cannot be copied"),
+    ):
+        root.copy_to("etc/hostname", full)

@@ -77,3 +77,29 @@ def test_cmdline_gives_back_what_was_put_in(words: dict[str, str]) -> None:
     words = {key: "".join(value.split()) for key, value in words.items()}
     text = " ".join(f"{key}={value}" for key, value in words.items())
     assert settings.parse_cmdline(text) == words
+
+
+def test_what_a_disk_is_called_on_this_pc(tmp_path: Path) -> None:
+    told = load(
+        tmp_path,
+        "ogdisk.system=S6XNNX0R1 ogdisk.data=LABEL=Data ogdisks=x",
+        policy='[disks]\nsystem = "nvme"\nscratch = "largest"\n',
+    )
+    assert told.disk_rules == {"system": "S6XNNX0R1", "scratch": "largest", "data": "LABEL=Data"}
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "policy", "says"),
+    [
+        ("ogdisk.System=1", "", "'System' = '1' does not name a disk"),
+        ("ogdisk.=1", "", "does not name a disk"),
+        ("ogdisk.system=", "", "does not name a disk"),
+        ("ogdisk.1=2", "", "does not name a disk"),
+        ("", '[disks]\nsystem = "two words"\n', "'two words' does not name a disk"),
+        ("", "[disks]\nsystem = 1\n", "does not name a disk"),
+        ("", 'disks = "nvme"\n', "is not a table"),
+    ],
+)
+def test_a_wrong_disk_name_is_refused(tmp_path: Path, cmdline: str, policy: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        load(tmp_path, cmdline, policy=policy)

@@ -16,7 +16,7 @@ from oglib.errors import OgErr, TransferError
 from oglib.transfer.http import HttpSource
 from unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
 
-DATA = random.Random(1).randbytes(300_000)  # noqa: S311 - only has to differ
+DATA = random.Random(1).randbytes(300_000)
 Serve = Callable[[Reply], BareServer]
 
 

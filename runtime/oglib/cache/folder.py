@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the store keeps things, and the few operations that a power cut must not tear.
+
+``opt/opengnsys/images`` is what older ogLives read. ``.oglive`` is ours: ``staging`` holds what
+is being written, ``ready`` what is complete and on its way to its place, ``trash`` what is
+being deleted, ``entries`` a record per entry, ``state`` its pin and its last use.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from oglib.errors import OgErr, OgError, UsageError, WriteError
+from oglib.settings import NAME_PART
+
+IMAGES = Path("opt/opengnsys/images")
+PRIVATE = Path(".oglive")
+_ROOMS = ("staging", "ready", "trash", "entries", "state")
+_MAX_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The paths of one store; made by ``open_folder``."""
+
+    root: Path
+
+    @property
+    def images(self) -> Path:
+        return self.root / IMAGES
+
+    def room(self, name: str) -> Path:
+        return self.root / PRIVATE / name
+
+    def record(self, head: str) -> Path:
+        """The record of the entry whose head is ``images/HEAD``."""
+        return self.room("entries") / f"{quote(head, safe='')}.json"
+
+    def state(self, head: str) -> Path:
+        return self.room("state") / f"{quote(head, safe='')}.json"
+
+    def free_bytes(self) -> int:
+        found = os.statvfs(self.root)
+        return found.f_bavail * found.f_frsize
+
+    def size_bytes(self) -> int:
+        """What an empty store on this filesystem could hold, about."""
+        found = os.statvfs(self.root)
+        return (found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize
+
+
+def open_folder(root: Path) -> Folder:
+    """The store on the filesystem mounted at ``root``; its folders are made where missing."""
+    folder = Folder(root)
+    _refuse_links(root, [IMAGES, *(PRIVATE / name for name in (*_ROOMS, "lock"))])
+    try:
+        make_folders(folder.images, root)
+        for name in _ROOMS:
+            make_folders(folder.room(name), root)
+    except OSError as error:
+        raise WriteError(
+            f"The cache at {root} cannot be written: {error.strerror}.",
+            hint="Check its filesystem (`og cache check`), or format it.",
+        ) from error
+    return folder
+
+
+def _refuse_links(root: Path, paths: list[Path]) -> None:
+    """A cache lies on a disk that others write: a link would lead out of it."""
+    for path in paths:
+        for part in (path, *path.parents[:-1]):
+            if (root / part).is_symlink():
+                raise WriteError(
+                    f"{root / part} is a link, so this cache is not used.",
+                    hint="Replace it by a folder, or format the cache.",
+                )
+
+
+def checked_name(name: str) -> str:
+    """``name`` itself when an image can have it; ``/`` separates folders."""
+    parts = name.split("/")
+    if (
+        len(name) > _MAX_NAME
+        or not all(NAME_PART.fullmatch(part) for part in parts)
+        or any(".img" in part for part in parts)
+    ):
+        raise UsageError(
+            f"{name!r} cannot be the name of an image in the cache.",
+            hint="Give the name alone, without .img: letters, digits, dots, dashes, underscores.",
+        )
+    return name
+
+
+def make_folders(path: Path, above: Path) -> None:
+    """Make ``path`` and what is missing between it and ``above``, durably."""
+    missing = [path]
+    while missing[-1].parent != above and not missing[-1].parent.is_dir():
+        missing.append(missing[-1].parent)
+    for part in reversed(missing):
+        if not part.is_dir():
+            part.mkdir()
+            sync(part.parent)
+
+
+def new_place(room: Path, head: str) -> Path:
+    """A fresh folder in ``room`` that belongs to the entry ``head``."""
+    place = room / f"{quote(head, safe='')[:100]}-{secrets.token_hex(4)}"
+    place.mkdir()
+    return place
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(path: Path) -> None:
+    """Everything below ``path``; later reads of its files come from the disk."""
+    for where, _, names in os.walk(path, topdown=False):
+        for name in names:
+            handle = os.open(Path(where, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                os.fsync(handle)
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(handle)
+        sync(Path(where))
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename within the filesystem; durable once both folders are synced."""
+    source.rename(target)
+
+
+def delete(path: Path) -> None:
+    """Delete a file or a tree; what another process deletes meanwhile is no failure."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file that is afterwards there whole or as it was, also after a power cut."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    move(part, path)
+    sync(path.parent)
+
+
+@contextmanager
+def locked(folder: Folder, *, shared: bool = False) -> Iterator[None]:
+    """The store's own lock, held for moments; the kernel releases it with the process."""
+    with (folder.root / PRIVATE / "lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+def try_lock(path: Path, kind: int) -> int | None:
+    """An open, locked handle of a file or folder; None when another process holds it."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def lock_shared(path: Path) -> int:
+    """An open handle that keeps an entry from being evicted; waits while somebody looks at it."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    return handle
+
+
+def is_at(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def in_use(path: Path) -> bool:
+    """Whether somebody restores from this entry (or writes this staged one) right now."""
+    handle = try_lock(path, fcntl.LOCK_EX)
+    if handle is None:
+        return True
+    os.close(handle)
+    return False
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """What the system refuses, as an error of ours; a full disk has a number of its own."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        kind = OgError if full else WriteError
+        raise kind(
+            f"{what} failed: {error.strerror or error}.",
+            hint="Evict something (`og cache evict --need SIZE`)."
+            if full
+            else "Check the cache with `og cache check`; its disk may be failing.",
+            code=OgErr.CACHESIZE if full else OgErr.NOTWRITE,
+        ) from error

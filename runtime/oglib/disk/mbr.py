@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bytes of an MBR and of the chain of tables in its extended partition.
+
+Owns the byte format and nothing else; opens no device. What it reads may be hostile: a chain
+is followed a bounded way, never twice through the same sector.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MBR_BYTES = 512
+PROTECTIVE = 0xEE
+EXTENDED = (0x05, 0x0F, 0x85)
+MOST_LOGICAL = 256  # the kernel reads as many
+_MAGIC = b"\x55\xaa"
+_TABLE = 446
+_ROW = struct.Struct("<B3sB3sII")
+# Two bytes between the disk id and the table that nobody uses (Windows: 0x5a5a, copy-protected).
+# Sector 0 carries them while a table is being written: one sector is written whole or not at all.
+_MARK_AT = slice(444, 446)
+_MARK = b"og"
+
+# (offset, length) in bytes to what is there; shorter at the end of the disk
+Read = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table, in sectors; what ``start`` counts from depends on the table."""
+
+    boot: int
+    kind: int
+    start: int
+    length: int
+
+    @property
+    def used(self) -> bool:
+        return bool(self.kind and self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The tables of an extended partition by their sectors, and why the chain ends too early."""
+
+    tables: tuple[tuple[int, tuple[Row, ...]], ...]
+    broken: str = ""
+
+
+def rows(sector: bytes) -> tuple[Row, ...]:
+    """The four rows of an MBR or of a table in the chain; () where there is no table."""
+    if len(sector) < MBR_BYTES or sector[510:512] != _MAGIC:
+        return ()
+    found = (_ROW.unpack_from(sector, _TABLE + 16 * at) for at in range(4))
+    return tuple(Row(boot, kind, start, length) for boot, _, kind, _, start, length in found)
+
+
+def extended_of(first_sector: bytes) -> Row | None:
+    """The extended partition of an MBR, the first if it has several."""
+    found = (row for row in rows(first_sector) if row.used and row.kind in EXTENDED)
+    return next(found, None)
+
+
+def without_extended(first_sector: bytes) -> bytes:
+    """The same MBR without its extended partition."""
+    for at, row in enumerate(rows(first_sector)):
+        if row.kind in EXTENDED:
+            start = _TABLE + 16 * at
+            first_sector = first_sector[:start] + bytes(16) + first_sector[start + 16 :]
+    return first_sector
+
+
+def chain(read: Read, extended: Row, sector_bytes: int) -> Chain:
+    """Follow the links of an extended partition, whose ``start`` is a sector of the disk."""
+    tables: list[tuple[int, tuple[Row, ...]]] = []
+    end = extended.start + extended.length
+    at = extended.start
+    while len(tables) < MOST_LOGICAL:
+        raw = read(at * sector_bytes, MBR_BYTES)
+        found = rows(raw)
+        if not found:
+            # an extended partition in which nothing was ever made has no table of its own
+            empty = at == extended.start and not any(raw)
+            broken = f"The chain of logical partitions is broken at sector {at}."
+            return Chain(tuple(tables), "" if empty else broken)
+        tables.append((at, found))
+        link = next((row.start for row in found if row.used and row.kind in EXTENDED), None)
+        if link is None:
+            return Chain(tuple(tables))
+        at = extended.start + link
+        if not extended.start < at < end:
+            return Chain(
+                tuple(tables),
+                f"The chain of logical partitions leads to sector {at}, but the extended one "
+                f"ends at {end}.",
+            )
+        if any(at == before for before, _ in tables):
+            return Chain(tuple(tables), f"The chain of logical partitions returns to sector {at}.")
+    return Chain(tuple(tables), f"There are more than {MOST_LOGICAL} logical partitions.")
+
+
+def protective(first_sector: bytes, sectors: int) -> bytes:
+    """A protective MBR; the boot code in front of the table stays."""
+    length = min(sectors - 1, 2**32 - 1)
+    row = _ROW.pack(0, b"\x00\x02\x00", PROTECTIVE, b"\xff\xff\xff", 1, length)
+    front = first_sector[:_TABLE].ljust(_TABLE, b"\0")
+    return unmarked(front + row.ljust(64, b"\0") + _MAGIC + first_sector[MBR_BYTES:])
+
+
+def is_marked(first_sector: bytes) -> bool:
+    """Whether the writing of a table was begun here and not ended."""
+    return first_sector[_MARK_AT] == _MARK
+
+
+def marked(first_sector: bytes) -> bytes:
+    return first_sector[: _MARK_AT.start] + _MARK + first_sector[_MARK_AT.stop :]
+
+
+def unmarked(first_sector: bytes) -> bytes:
+    if not is_marked(first_sector):
+        return first_sector
+    return first_sector[: _MARK_AT.start] + bytes(2) + first_sector[_MARK_AT.stop :]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes filesystems and swap with their own tools, and looks whether that is what is there now.
+
+Every call names one block device (or image file). Refuses what is in use; wipes the signatures
+of what was there before, so that nobody finds two.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from oglib.errors import FilesystemError, OgErr, ProcessError
+from oglib.filesystem.kinds import Kind, kind_of
+from oglib.filesystem.mounts import refuse_in_use
+from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
+from oglib.progress import human_bytes
+from oglib.run import need, run
+
+_CACHE_LABEL = "CACHE"
+
+
+def format_filesystem(
+    device: Path, kind_name: str, *, label: str = "", uuid: str = "", cache: bool = False
+) -> FilesystemInfo:
+    """Make a fresh filesystem (or swap) and return what is then found on ``device``.
+
+    ``uuid`` as blkid prints it; of FAT the volume number ``1234-ABCD``. ``cache`` allows the
+    label by which the cache is known.
+    """
+    kind = kind_of(kind_name)
+    argv = make_argv(kind, device, label=label, uuid=uuid, cache=cache)
+    refuse_in_use(device, "formatted", code=OgErr.DONTFORMAT)
+    _refuse_size(kind, device)
+    need(argv[0])  # before what is there is wiped
+    try:
+        run("wipefs", "--all", "--quiet", device)
+        run(*argv)
+    except ProcessError as error:
+        raise FilesystemError(
+            f"{device} could not be formatted as {kind.name}: {error.message}",
+            hint="Its old content is gone.",
+            code=OgErr.PARTITION,
+        ) from error
+    made = probe_filesystem(device)
+    if made.name != kind.name:
+        raise FilesystemError(
+            f"{device} was formatted as {kind.name}, but {made.name or 'nothing'} is found on it.",
+            code=OgErr.PARTITION,
+        )
+    return made
+
+
+def make_swap(device: Path, *, label: str = "", uuid: str = "") -> FilesystemInfo:
+    """Prepare swap space; its UUID is what fstab will name."""
+    return format_filesystem(device, "swap", label=label, uuid=uuid)
+
+
+def make_argv(
+    kind: Kind, device: Path, *, label: str = "", uuid: str = "", cache: bool = False
+) -> list[str]:
+    """The command that makes this filesystem; pure. Refuses a label that does not fit."""
+    if not kind.make:
+        raise FilesystemError(
+            f"{kind.name} is recognised here, but not made.", code=OgErr.PARTITION
+        )
+    argv = list(kind.make)
+    if label:
+        _check_label(kind, label, cache=cache)
+        argv += [kind.label_option, label.upper() if kind.upper_label else label]
+    if uuid:
+        if not kind.uuid_option:
+            raise FilesystemError(f"The UUID of {kind.name} cannot be chosen.", code=OgErr.FORMAT)
+        argv += _uuid_argv(kind, uuid)
+    return [*argv, str(device)]
+
+
+def _check_label(kind: Kind, label: str, *, cache: bool) -> None:
+    if label.upper() == _CACHE_LABEL and not cache:
+        raise FilesystemError(
+            f"The label {label} is kept for the cache.",
+            hint="Use another label, or make the cache with `og cache format`.",
+            code=OgErr.FORMAT,
+        )
+    if not label.isprintable():
+        raise FilesystemError(f"The label {label!r} cannot be printed.", code=OgErr.FORMAT)
+    if len(label.encode()) > kind.label_bytes:
+        raise FilesystemError(
+            f"The label {label!r} is too long for {kind.name}: "
+            f"{len(label.encode())} bytes, at most {kind.label_bytes}.",
+            code=OgErr.FORMAT,
+        )
+
+
+def _uuid_argv(kind: Kind, uuid: str) -> Sequence[str]:
+    if kind.mount_type == "vfat":
+        return (kind.uuid_option, uuid.replace("-", ""))
+    if kind.uuid_option.endswith("="):
+        option, _, key = kind.uuid_option.partition(" ")
+        return (option, key + uuid)
+    return (kind.uuid_option, uuid)
+
+
+def _refuse_size(kind: Kind, device: Path) -> None:
+    with device.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+    if size < kind.least_bytes:
+        relation, bound = "less", kind.least_bytes
+    elif kind.most_bytes and size > kind.most_bytes:
+        relation, bound = "more", kind.most_bytes
+    else:
+        return
+    raise FilesystemError(
+        f"{device} has {human_bytes(size)}, {relation} than {kind.name} can be "
+        f"({human_bytes(bound)}).",
+        code=OgErr.OUTOFLIMIT,
+    )

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One archive for support: what this PC is, was told and did, without its secrets.
+
+What goes in is an allow-list, each part passes ``redact``, and the file is the owner's alone (mode
+0600). A part that cannot be collected is named in ``missing.txt``: a PC that needs support is one
+where something does not work.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import re
+import tarfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import zstandard
+
+from oglib.disk.model import Disk
+from oglib.disk.probe import list_disks
+from oglib.errors import OgError, UsageError, WriteError
+from oglib.inventory.hardware import Hardware, read_hardware
+from oglib.inventory.links import Interface, interfaces
+from oglib.inventory.redact import redact
+from oglib.run import run
+from oglib.settings import BOOT_ENV, CMDLINE, NAME_PART, POLICY, Settings
+
+RUN_FOLDER = Path("/run/oglive")
+
+_PART_LIMIT_BYTES = 4 * 1024 * 1024
+_COMMAND_LIMIT_S = 30.0
+_FILES = {
+    "cmdline.txt": CMDLINE,
+    "boot.env": BOOT_ENV,
+    "policy.toml": POLICY,
+    "os-release": Path("/etc/os-release"),
+    "mounts.txt": Path("/proc/self/mounts"),
+    "modules.txt": Path("/proc/modules"),
+    "meminfo.txt": Path("/proc/meminfo"),
+}
+# Below RUN_FOLDER: logs and receipts of what was done since this boot.
+_PATTERNS = ("*.log", "receipt*.json", "receipts/*.json")
+_COMMANDS = {
+    "dmesg.txt": ("dmesg",),
+    "journal.txt": ("journalctl", "--boot", "--no-pager", "--lines=5000", "--output=short-precise"),
+    "failed-units.txt": ("systemctl", "--failed", "--no-pager"),
+    "lsblk.txt": ("lsblk", "--output", "NAME,MAJ:MIN,SIZE,TYPE,FSTYPE,LABEL,UUID,MOUNTPOINTS"),
+    "loops.txt": ("losetup", "--list"),
+    "addresses.txt": ("ip", "-brief", "address"),
+    "routes.txt": ("ip", "route"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of the archive and how to get its text."""
+
+    name: str
+    read: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The archive that was written; ``missing`` says which parts could not be collected, why."""
+
+    path: Path
+    parts: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def make_report(output: str, settings: Settings) -> Report:
+    """Collect everything and write it to the file or folder ``output``.
+
+    Empty: the current folder, or ``/run/oglive`` where that cannot be written.
+    """
+    return write_archive(_destination(output, settings), _parts(settings), _secrets(settings))
+
+
+def write_archive(path: Path, parts: Sequence[Part], known: Sequence[str]) -> Report:
+    """A new ``.tar.zst`` of all parts without the ``known`` secrets and what looks like one."""
+    texts: dict[str, str] = {}
+    missing = []
+    for part in parts:
+        try:
+            # first without secrets, then cut: half a secret would not look like one
+            texts[part.name] = _tail(redact(part.read(), known))
+        except Exception as error:  # noqa: BLE001 - a fault of one part is what support must see
+            missing.append(f"{part.name}: {error or type(error).__name__}")
+    if missing:
+        texts["missing.txt"] = redact("\n".join(missing) + "\n", known)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            _pack(file, path, texts)
+    except FileExistsError as error:
+        raise UsageError(f"{path} is there already.", hint="Give another name.") from error
+    except OSError as error:
+        path.unlink(missing_ok=True)  # half a report helps nobody
+        raise WriteError(f"The report {path} cannot be written: {error.strerror}.") from error
+    return Report(path, tuple(texts), tuple(redact(one, known) for one in missing))
+
+
+def _pack(file: io.BufferedWriter, path: Path, texts: dict[str, str]) -> None:
+    folder = path.name.partition(".tar")[0]
+    with (
+        zstandard.ZstdCompressor(level=10).stream_writer(file, closefd=False) as packed,
+        tarfile.open(fileobj=packed, mode="w|") as archive,
+    ):
+        for name, text in texts.items():
+            data = text.encode("utf-8", "replace")
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mode, entry.mtime = len(data), 0o600, int(time.time())
+            archive.addfile(entry, io.BytesIO(data))
+
+
+def _destination(output: str, settings: Settings) -> Path:
+    host = settings.hostname or platform.node()
+    host = host if NAME_PART.fullmatch(host) else "pc"
+    name = f"oglive-report-{host}-{time.strftime('%Y%m%d-%H%M%S')}.tar.zst"
+    if output:
+        path = Path(output)
+        return path / name if path.is_dir() else path
+    here = Path.cwd()
+    return (here if os.access(here, os.W_OK) else RUN_FOLDER) / name
+
+
+def _parts(settings: Settings) -> list[Part]:
+    parts = [
+        Part("versions.txt", _versions),
+        Part("settings.json", lambda: _as_json(settings)),
+        Part("disks.json", lambda: _as_json(list_disks())),
+        Part("hardware.json", lambda: _as_json(read_hardware())),
+        Part("link.json", lambda: _as_json(interfaces())),
+    ]
+    parts += [Part(name, _file(path)) for name, path in _FILES.items()]
+    for pattern in _PATTERNS:
+        found = sorted(RUN_FOLDER.glob(pattern))
+        parts += [Part(f"run/{one.relative_to(RUN_FOLDER)}", _file(one)) for one in found]
+    return parts + [Part(name, _command(argv)) for name, argv in _COMMANDS.items()]
+
+
+def _versions() -> str:
+    about = os.uname()
+    return (
+        f"oglive {version('oglive')}\npython {platform.python_version()}\n"
+        f"kernel {about.release} {about.machine}\n"
+    )
+
+
+def _file(path: Path) -> Callable[[], str]:
+    def read() -> str:
+        try:
+            return path.read_text(errors="replace")
+        except OSError as error:
+            raise OgError(f"{path} cannot be read: {error.strerror}") from error
+
+    return read
+
+
+def _command(argv: Sequence[str]) -> Callable[[], str]:
+    return lambda: run(*argv, timeout_s=_COMMAND_LIMIT_S).stdout
+
+
+def _tail(text: str) -> str:
+    """The end of a long log: what happened last is what is asked for."""
+    return text if len(text) <= _PART_LIMIT_BYTES else f"(cut)\n{text[-_PART_LIMIT_BYTES:]}"
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """Secrets of this PC by value, so that no log that quotes one gets out."""
+    found = []
+    for path in (settings.upload_token, *sorted(RUN_FOLDER.glob("*.token"))):
+        try:
+            text = path.read_text(errors="replace")
+        except OSError:
+            continue
+        found += re.split(r"\s+", text.strip())
+    return [secret for secret in found if secret]
+
+
+def _as_json(value: Hardware | Settings | tuple[Disk | Interface, ...]) -> str:
+    items = value if isinstance(value, tuple) else (value,)
+    plain = [asdict(one) for one in items]
+    return json.dumps(plain if isinstance(value, tuple) else plain[0], indent=2, default=str)

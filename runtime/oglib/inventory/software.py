@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is installed on a mounted system: the databases of its package managers, read as files.
+
+Nothing of the system is run. A database that cannot be read is named in ``notes``; the others are
+still listed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from oglib.errors import OgError
+from oglib.inventory import rpm, windows
+from oglib.inventory.foreign import one_line
+from oglib.inventory.system import System, SystemKind
+from oglib.osconfig.root import TargetRoot
+
+_DATABASE_LIMIT_BYTES = 128 * 1024 * 1024
+_DPKG = "var/lib/dpkg/status"
+_PACMAN = "var/lib/pacman/local"
+_SNAPS = "var/lib/snapd/state.json"
+_FLATPAKS = "var/lib/flatpak/app"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One installed program; ``source`` is who installed it (dpkg, rpm, windows, …)."""
+
+    name: str
+    version: str
+    source: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """All packages, sorted by name; ``notes`` say which databases could not be read."""
+
+    packages: tuple[Package, ...]
+    notes: tuple[str, ...] = ()
+
+
+def installed(root: TargetRoot, system: System) -> Software:
+    """The software of the system on ``root``."""
+    readers = _WINDOWS if system.kind is SystemKind.WINDOWS else _UNIX
+    found: set[Package] = set()
+    notes = []
+    for source, read in readers.items():
+        try:
+            found |= {Package(name, version, source) for name, version in read(root)}
+        except FileNotFoundError:
+            continue
+        except (OgError, ValueError) as error:
+            notes.append(f"{source}: {error}")
+    ordered = sorted(found, key=lambda one: (one.name.casefold(), one.version, one.source))
+    return Software(tuple(ordered), tuple(notes))
+
+
+def old_listing(system: System, software: Software) -> str:
+    """The answer of ogListSoftware: the system, then a name and version a line."""
+    return "\n".join([system.full_description, *(package.text for package in software.packages)])
+
+
+def _text(root: TargetRoot, name: str) -> str:
+    return root.read_bytes(name, limit_bytes=_DATABASE_LIMIT_BYTES).decode(errors="replace")
+
+
+def _dpkg(root: TargetRoot) -> Iterator[tuple[str, str]]:
+    return parse_dpkg(_text(root, _DPKG))
+
+
+def parse_dpkg(text: str) -> Iterator[tuple[str, str]]:
+    """dpkg's ``status``: paragraphs of ``Field: value``; only what is installed, not its rest."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        fields = dict(re.findall(r"^(Package|Status|Version): *(.+)$", paragraph, re.MULTILINE))
+        if fields.get("Status", "").split()[-1:] == ["installed"] and "Package" in fields:
+            yield one_line(fields["Package"]), one_line(fields.get("Version", ""))
+
+
+def _rpm(root: TargetRoot) -> Iterator[tuple[str, str]]:
+    for package in rpm.installed(root) or ():
+        yield package.name, package.version
+
+
+def _pacman(root: TargetRoot) -> Iterator[tuple[str, str]]:
+    """A folder per package with a file ``desc``: ``%NAME%``, the name on the next line, …"""
+    for folder in root.names(_PACMAN):
+        try:
+            text = root.read_text(f"{_PACMAN}/{folder}/desc")
+        except (FileNotFoundError, OgError):
+            continue  # a file beside the packages (ALPM_DB_VERSION)
+        fields = dict(re.findall(r"^%(NAME|VERSION)%\n(.*)$", text, re.MULTILINE))
+        if "NAME" in fields:
+            yield one_line(fields["NAME"]), one_line(fields.get("VERSION", ""))
+
+
+def _snap(root: TargetRoot) -> Iterator[tuple[str, str]]:
+    """snapd's own state knows the revision in use; the version is inside the packed snap."""
+    try:
+        state = json.loads(_text(root, _SNAPS))
+        snaps = state["data"].get("snaps", {})
+        for name, snap in snaps.items():
+            yield one_line(str(name)), one_line(f"revision {snap['current']}")
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"the state of snapd is of an unknown form ({error!r})") from error
+
+
+def _flatpak(root: TargetRoot) -> Iterator[tuple[str, str]]:
+    """Programs for all users; the version as their own description for shops says it."""
+    for name in root.names(_FLATPAKS):
+        files = f"{_FLATPAKS}/{name}/current/active/files/share"
+        version = ""
+        for path in (f"metainfo/{name}.metainfo.xml", f"appdata/{name}.appdata.xml"):
+            try:
+                text = root.read_text(f"{files}/{path}")
+            except (FileNotFoundError, OgError):
+                continue
+            said = re.search(r"<release\b[^>]*\bversion=\"([^\"]*)\"", text)
+            version = version or (one_line(said[1]) if said else "")
+        yield one_line(name), version
+
+
+def _windows(root: TargetRoot) -> Iterator[tuple[str, str]]:
+    for program in windows.programs(root):
+        yield program.name, program.version
+
+
+_Reader = Callable[[TargetRoot], Iterator[tuple[str, str]]]
+_UNIX: dict[str, _Reader] = {
+    "dpkg": _dpkg,
+    "rpm": _rpm,
+    "pacman": _pacman,
+    "snap": _snap,
+    "flatpak": _flatpak,
+}
+_WINDOWS: dict[str, _Reader] = {"windows": _windows}

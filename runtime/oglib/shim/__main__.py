@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs one old command: the one this program was called by, or the first argument.
+
+In ogLive every name is a symbolic link to the same launcher (``--install``), so the name of the
+program says which function is meant; ``python -m oglib.shim NAME ARGUMENTS`` is the same by hand.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oglib.ending import ended
+from oglib.errors import OgErr, OgError, UsageError
+from oglib.shim.command import command_of
+from oglib.shim.names import MODULE_OF
+
+_LAUNCHERS = ("__main__.py", "og-shim")  # called by these, the first argument is the name
+_UNKNOWN_COMMAND = 127  # as shells count
+
+
+def perform(name: str, words: list[str]) -> int:
+    """Run one command and print its answer; the exit code of one that did not fail."""
+    command = command_of(name)
+    if command.is_help(words):
+        print(command.help())
+        return 0
+    match command.run(words):
+        case bool(yes):
+            return 0 if yes else 1
+        case int(status):
+            return status
+        case str(text) if text:
+            print(text)
+    return 0
+
+
+def install(words: Sequence[str]) -> int:
+    """``--install FOLDER LAUNCHER``: one link per old name in FOLDER, which is made if missing.
+
+    The links say LAUNCHER exactly as given: its path on the PC, not on the machine that builds.
+    """
+    if len(words) != 2:
+        raise UsageError("A folder and a launcher are needed.", hint="--install FOLDER LAUNCHER")
+    folder, launcher = (Path(word) for word in words)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in MODULE_OF:
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(launcher)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` (the program's own name first) means."""
+    program, *words = sys.argv if argv is None else argv
+    name = Path(program).name
+    if name in _LAUNCHERS:
+        if not words:
+            print("og-shim: which command? Usage: og-shim NAME ARGUMENTS", file=sys.stderr)
+            return int(OgErr.FORMAT)
+        name, *words = words
+
+    def say(error: OgError) -> None:
+        print(f"{name}: {error}", file=sys.stderr)
+
+    if name == "--install":
+        return ended(name, lambda: install(words), say)
+    if name not in MODULE_OF:
+        print(f"{name}: this ogLive has no command of that name.", file=sys.stderr)
+        return _UNKNOWN_COMMAND
+    return ended(name, lambda: perform(name, words), say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

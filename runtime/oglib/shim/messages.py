@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each OG_ERR number means, in a few words; data only."""
+
+from __future__ import annotations
+
+from oglib.errors import OgErr
+
+MESSAGES = {
+    OgErr.FORMAT: "wrong arguments",
+    OgErr.NOTFOUND: "file or device not found",
+    OgErr.PARTITION: "wrong partition or partition table",
+    OgErr.LOCKED: "resource locked by another operation",
+    OgErr.IMAGE: "the image cannot be created or restored",
+    OgErr.NOTOS: "no operating system found",
+    OgErr.NOTEXEC: "program missing or not working",
+    OgErr.NOTWRITE: "cannot write",
+    OgErr.NOTCACHE: "this PC has no cache",
+    OgErr.CACHESIZE: "the cache is full",
+    OgErr.REDUCEFS: "the filesystem cannot be shrunk",
+    OgErr.EXTENDFS: "the filesystem cannot be grown",
+    OgErr.OUTOFLIMIT: "value out of range",
+    OgErr.FILESYS: "filesystem problem",
+    OgErr.CACHE: "cache problem",
+    OgErr.NOGPT: "the disk has no GPT",
+    OgErr.REPO: "the repository cannot be mounted",
+    OgErr.NOMSDOS: "the disk has no MSDOS partition table",
+    OgErr.IMGSIZEPARTITION: "the partition is smaller than the image",
+    OgErr.UPDATECACHE: "the cache was not updated",
+    OgErr.DONTFORMAT: "cannot format",
+    OgErr.IMAGEFILE: "the image file is damaged or of an unknown kind",
+    OgErr.GENERIC: "error without a definition of its own",
+    OgErr.UCASTSYNTAXT: "wrong arguments for a unicast transfer",
+    OgErr.UCASTSENDPARTITION: "a partition could not be sent by unicast",
+    OgErr.UCASTSENDFILE: "a file could not be sent by unicast",
+    OgErr.UCASTRECEIVERPARTITION: "a partition could not be received by unicast",
+    OgErr.UCASTRECEIVERFILE: "a file could not be received by unicast",
+    OgErr.MCASTSYNTAXT: "wrong arguments for a multicast transfer",
+    OgErr.MCASTSENDFILE: "a file could not be sent by multicast",
+    OgErr.MCASTRECEIVERFILE: "a file could not be received by multicast",
+    OgErr.MCASTSENDPARTITION: "a partition could not be sent by multicast",
+    OgErr.MCASTRECEIVERPARTITION: "a partition could not be received by multicast",
+    OgErr.PROTOCOLJOINMASTER: "the master of the transfer cannot be reached",
+    OgErr.DONTMOUNT_IMAGE: "the image cannot be mounted",
+    OgErr.DONTSYNC_IMAGE: "this is no synchronised image",
+    OgErr.DONTUNMOUNT_IMAGE: "the image cannot be unmounted",
+    OgErr.NOTDIFFERENT: "nothing differs from the base image",
+    OgErr.SYNCHRONIZING: "the synchronisation failed",
+    OgErr.NOTUEFI: "this PC was not started by UEFI",
+    OgErr.NOTBIOS: "this PC was not started by BIOS",
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pytest's side of the power cuts: a folder in memory, and the closing line."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from power.explore import Case, Tally, seed
+
+_TALLY = pytest.StashKey[Tally]()
+_MEMORY = Path("/dev/shm")  # an fsync costs nothing there, and hundreds of disks are made
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_TALLY] = Tally()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    tally = config.stash[_TALLY]
+    if tally.tried:
+        terminalreporter.write_line(tally.line(seed()))
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    return request.config.stash[_TALLY]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Path]:
+    """A folder of this test for sparse disks, in memory where the host has that."""
+    if not _MEMORY.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="oglive-power-", dir=_MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, work: Path) -> Case:
+    """The running test as a case."""
+    return Case(request.node.nodeid, work)

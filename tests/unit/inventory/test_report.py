@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The archive for support: whole, private, without secrets, and made even where parts fail."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from oglib.errors import OgErr, OgError
+from oglib.inventory.redact import REMOVED
+from oglib.inventory.report import Part, write_archive
+
+
+def content(path: Path) -> dict[str, str]:
+    with (
+        path.open("rb") as file,
+        zstandard.ZstdDecompressor().stream_reader(file) as packed,
+        tarfile.open(fileobj=packed, mode="r|") as archive,
+    ):
+        found = {}
+        for entry in archive:
+            data = archive.extractfile(entry)
+            assert data is not None
+            found[entry.name] = data.read().decode()
+        return found
+
+
+def broken() -> str:
+    raise OgError("the disk is silent, password=Zq7secret")
+
+
+def test_every_part_is_there_and_the_file_is_private(tmp_path: Path) -> None:
+    parts = [Part("a.txt", lambda: "one"), Part("run/job.log", lambda: "two")]
+    report = write_archive(tmp_path / "pc7.tar.zst", parts, [])
+    assert content(report.path) == {"pc7/a.txt": "one", "pc7/run/job.log": "two"}
+    assert stat.S_IMODE(report.path.stat().st_mode) == 0o600
+    assert (report.parts, report.missing) == (("a.txt", "run/job.log"), ())
+
+
+def test_secrets_are_removed_from_every_part_also_known_ones(tmp_path: Path) -> None:
+    parts = [
+        Part("cmdline.txt", lambda: "ogrepo=10.0.0.1 rootpassword=Zq7one quiet"),
+        Part("job.log", lambda: "sent known-Zq7 to http://me:Zq7two@10.0.0.1/"),
+    ]
+    report = write_archive(tmp_path / "r.tar.zst", parts, ["known-Zq7"])
+    texts = content(report.path)
+    assert texts["r/cmdline.txt"] == f"ogrepo=10.0.0.1 rootpassword={REMOVED} quiet"
+    assert "Zq7" not in str(texts)
+    assert "http://" in texts["r/job.log"]
+
+
+def test_a_part_that_fails_is_named_inside(tmp_path: Path) -> None:
+    report = write_archive(
+        tmp_path / "r.tar.zst", [Part("disks.json", broken), Part("a", lambda: "b")], []
+    )
+    texts = content(report.path)
+    assert texts["r/a"] == "b"
+    assert texts["r/missing.txt"].startswith("disks.json: the disk is silent")
+    assert "Zq7secret" not in str(texts) + str(report.missing)
+
+
+def test_a_long_log_keeps_its_end(tmp_path: Path) -> None:
+    report = write_archive(
+        tmp_path / "r.tar.zst", [Part("log", lambda: "x\n" * (3 << 20) + "the end")], []
+    )
+    text = content(report.path)["r/log"]
+    assert len(text) < 5 << 20
+    assert text.endswith("the end")
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "r.tar.zst"
+    path.write_text("mine")
+    with pytest.raises(OgError) as told:
+        write_archive(path, [Part("a", lambda: "b")], [])
+    assert told.value.code is OgErr.FORMAT
+    assert path.read_text() == "mine"
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(OgError) as told:
+        write_archive(tmp_path / "none/r.tar.zst", [Part("a", lambda: "b")], [])
+    assert told.value.code is OgErr.NOTWRITE
