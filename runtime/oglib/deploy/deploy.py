@@ -78,8 +78,11 @@ class Deployed:
 
 
 def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
-    """A layout file, OpenGnsys' list ``TYPE:KB …`` or Configurar's string for ``disk``, or the
-    repository's layout of that name."""
+    """The layout that ``text`` is or names, for ``disk``.
+
+    A layout file, OpenGnsys' list ``TYPE:KB …``, Configurar's string, or the name of one in the
+    repository.
+    """
     if is_configurar(text):
         return parse_configurar(text).layout(disk)
     if is_old_list(text):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from oglib.disk import mbr, types
 from oglib.disk.damage import table_damage
+from oglib.disk.kernel import settle
 from oglib.disk.lsblk import is_virtual, parse_lsblk
 from oglib.disk.lvm import volume_groups
 from oglib.disk.model import Disk, DiskKind, TableKind
@@ -45,6 +46,8 @@ def list_disks() -> tuple[Disk, ...]:
 
 
 def _own_disks() -> tuple[Disk, ...]:
+    # lsblk tells what udev remembers; what was formatted a moment ago is still on its way there
+    settle()
     listing = run("lsblk", "--json", "--bytes", "--output", COLUMNS).stdout
     has_lvm = any(row["fstype"] == LVM_MEMBER for row in rows_of(listing))
     groups = volume_groups() if has_lvm else ()

@@ -89,10 +89,7 @@ def _highest(partitions: Sequence[Partition]) -> int:
     return max((part.number for part in partitions), default=0)
 
 
-_GPT_FLAG = (
-    "On gpt it is the partition with the legacy boot attribute, else the ESP; one number, "
-    "where parted's flag gave one line for each."
-)
+_GPT_FLAG = "On gpt it is the ESP, which parted's flag meant too; one number, not a line for each."
 
 COMMANDS = {
     command.name: command
