@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.boot.grub import Firmware, check_bootable, running_firmware
+from oglib.deploy import receipts
 from oglib.deploy.configure import configure
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.layout import Layout, load_layout, parse_layout
@@ -147,6 +148,7 @@ def _deploy(request: Request, image: OpenImage, planned: Plan, progress: Progres
     part = find_partition(disk, planned.number)
     with partition_device(disk, part) as device:
         receipt = restore(image, device, progress=progress, verify=request.read_back)
+        receipts.keep(receipt)
         grown = grow_filesystem(device)
         swap_uuid = _wanted_swap(device)
     steps = [_grown(grown)]

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib.deploy import source
+from oglib.deploy import receipts, source
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
@@ -103,13 +103,17 @@ def put_back(
     """Restore an image to a partition, or to a file or device named alone."""
     with source.opened(image, settings) as opened:
         if part_spec is None:
-            return restore(
+            receipt = restore(
                 opened, Path(disk_spec), progress=progress, verify=read_back, delta=delta
             )
+            receipts.keep(receipt)
+            return receipt
         disk = find_disk(disk_spec, rules=settings.disk_rules)
         part = find_partition(disk, part_spec)
         with held(disk, part), partition_device(disk, part) as device:
-            return restore(opened, device, progress=progress, verify=read_back, delta=delta)
+            receipt = restore(opened, device, progress=progress, verify=read_back, delta=delta)
+            receipts.keep(receipt)
+            return receipt
 
 
 def prove(
