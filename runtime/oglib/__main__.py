@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Sequence
 
-from oglib import cli
 from oglib.ending import ended
 from oglib.errors import OgError
 
@@ -21,7 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps(error.as_dict()))
         print(f"og: {error}", file=sys.stderr)
 
-    return ended("og", lambda: cli.main(words), say)
+    return ended(lambda: _run(words), say)
+
+
+def _run(words: Sequence[str]) -> int:
+    # not before: an interruption while a thousand lines are imported is one like any other
+    from oglib import cli  # noqa: PLC0415
+
+    return cli.main(words)
 
 
 if __name__ == "__main__":

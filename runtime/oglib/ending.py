@@ -16,7 +16,18 @@ from oglib.errors import OgErr, OgError
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
-def ended(name: str, work: Callable[[], int], say: Callable[[OgError], None]) -> int:
+class _Interrupted(OgError):
+    """Ctrl-C or SIGTERM; no number of OpenGnsys stands for it."""
+
+    def __init__(self) -> None:
+        super().__init__("This was interrupted.", hint="Run the same command again to go on.")
+
+    def as_dict(self) -> dict[str, object]:
+        said = {"message": self.message, "hint": self.hint}
+        return {"error": {"code": _INTERRUPTED, "name": "INTERRUPTED", **said}}
+
+
+def ended(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
     """Run ``work`` to its end: its exit code, or the OG_ERR number of the error told to ``say``."""
     # Being told to stop is an interruption like Ctrl-C: work settles, a rerun goes on from there.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -28,7 +39,8 @@ def ended(name: str, work: Callable[[], int], say: Callable[[OgError], None]) ->
         say(error)
         return int(error.code)
     except KeyboardInterrupt:
-        print(f"\n{name}: interrupted; run the same command again to go on.", file=sys.stderr)
+        print(file=sys.stderr)  # the terminal's ^C has no end of line
+        say(_Interrupted())
         return _INTERRUPTED
     except BrokenPipeError:  # the reader of our output left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -41,3 +53,20 @@ def ended(name: str, work: Callable[[], int], say: Callable[[OgError], None]) ->
         )
         say(failure)
         return int(failure.code)
+    except Exception as error:  # noqa: BLE001 - nothing but words ever reaches a user
+        say(_defect(error))
+        return int(OgErr.GENERIC)
+
+
+def _defect(error: Exception) -> OgError:
+    """What nobody thought of, with its place in our code, so that it can be reported."""
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename.rpartition("/")[2]
+        places.append(f"{file}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return OgError(
+        f"This is a defect of ogLive: {type(error).__name__} at {' '.join(places[-4:])}: {error}.",
+        hint="Report it with this line, and with the file that `og report` makes.",
+    )

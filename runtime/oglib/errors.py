@@ -57,6 +57,15 @@ class OgErr(IntEnum):
     NOTBIOS = 81
 
 
+def printable(text: str) -> str:
+    """A label or a name as a terminal may have it: what is no character to be seen is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
 class OgError(Exception):
     """A failure told to a person: what and why in one sentence, what to do in the hint."""
 
@@ -70,7 +79,7 @@ class OgError(Exception):
             self.code = code
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+        return printable(f"{self.message} {self.hint}".strip())
 
     def as_dict(self) -> dict[str, object]:
         """The one JSON object printed with ``--json``."""

@@ -11,6 +11,7 @@ the raw standard output of a running program and judges its exit status at the e
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from oglib.errors import OgErr, OgError, ProcessError
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE_BYTES = 65536
 _STDERR_LINES = 400  # a tool that logs for hours must not fill the memory
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+_undisturbed = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,59 @@ def _command(program: str) -> sh.Command:
         ) from None
 
 
+def _started(command: sh.Command, words: Sequence[str], **options: Any) -> sh.RunningCommand:
+    """``command`` started; an interruption waits until the fork is another program, and we know it.
+
+    Otherwise it would unwind our own stack in the child as well, clean up there and talk.
+    """
+    deaf = _undisturbed.is_set()
+
+    def be_a_program() -> None:
+        for number in _INTERRUPTIONS:
+            if deaf:
+                signal.signal(number, signal.SIG_IGN)  # forgets one that came before the own group
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
+
+    started: sh.RunningCommand | None = None
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
+    try:
+        started = command(*words, _preexec_fn=be_a_program, **options)
+        return started
+    finally:
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
+        except KeyboardInterrupt:
+            if started is not None and options["_new_group"] and started.is_alive():
+                started.kill_group()  # in its own group it would go on without us
+            raise
+
+
 def need(program: str) -> None:
     """Raise (NOTEXEC, naming it) where a program is missing, before anything was changed."""
     _command(program)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A block that Ctrl-C and SIGTERM do not cut, nor the programs in it: they wait for its end.
+
+    For the moment between doing a thing and knowing how to undo it, and for the undoing.
+    """
+    if threading.current_thread() is not threading.main_thread() or _undisturbed.is_set():
+        yield
+        return
+    came: list[int] = []
+    before = [signal.signal(one, lambda number, _: came.append(number)) for one in _INTERRUPTIONS]
+    _undisturbed.set()
+    try:
+        yield
+    finally:
+        _undisturbed.clear()
+        for number, handler in zip(_INTERRUPTIONS, before, strict=True):
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def run(
@@ -98,15 +151,17 @@ def run(
     """
     words = tuple(str(word) for word in argv)
     expired = threading.Event()
-    done = _command(words[0])(
-        *words[1:],
+    done = _started(
+        _command(words[0]),
+        words[1:],
         _in=stdin if stdin is not None else "",
         _env=_environment(),
         _tty_in=False,
         _tty_out=False,
         _bg=True,
         _bg_exc=False,
-        _new_group=timeout_s is not None,  # so that ending it ends its children and not us
+        # so that ending it ends its children and not us; or that Ctrl-C does not reach it
+        _new_group=timeout_s is not None or _undisturbed.is_set(),
         _ok_code=list(range(-64, 256)),
     )
     if timeout_s is None:
@@ -129,6 +184,8 @@ def run(
         done.stdout.decode(errors="replace"),
         done.stderr.decode(errors="replace"),
     )
+    if finished.status == -signal.SIGINT:  # Ctrl-C has reached the program before us
+        raise KeyboardInterrupt
     if finished.status not in accept:
         raise ProcessError(words, finished.status, finished.stderr or finished.stdout)
     return finished
@@ -155,8 +212,9 @@ def stream_from(*argv: str | Path, accept: Sequence[int] = (0,)) -> Iterator[Bin
 
     with os.fdopen(read_end, "rb", buffering=0) as stream:
         try:
-            process = command(
-                *words[1:],
+            process = _started(
+                command,
+                words[1:],
                 _in="",
                 _out=write_end,
                 _err=said.append,
@@ -193,13 +251,15 @@ def run_through(*argv: str, take: Callable[[bytes], None], with_errors: bool = F
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb", buffering=0) as said:
         try:
-            process = command(
-                *argv[1:],
+            process = _started(
+                command,
+                argv[1:],
                 _in=os.fdopen(0, closefd=False) if sys.stdin else "",
                 _out=write_end,
                 _err=write_end if with_errors else sys.stderr.fileno(),
                 _tty_in=False,
                 _bg=True,
+                _new_group=False,
                 _bg_exc=False,
                 _no_out=True,
                 _ok_code=list(range(-64, 256)),

@@ -23,6 +23,7 @@ BOOT_ENV = Path("/run/oglive/boot.env")
 POLICY = Path("/etc/oglive/policy.toml")
 KEYS_DIR = Path("/etc/oglive/keys")
 UPLOAD_TOKEN = Path("/run/oglive/upload.token")
+CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the repository's share
 
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

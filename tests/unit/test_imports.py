@@ -19,7 +19,18 @@ LEVELS = {
     **dict.fromkeys(("image", "cache", "transfer", "osconfig", "boot", "inventory"), 2),
     **dict.fromkeys(("disk", "filesystem"), 1),
     **dict.fromkeys(
-        ("run", "settings", "progress", "steps", "errors", "ending", "engine_cfg", "__init__"), 0
+        (
+            "run",
+            "settings",
+            "progress",
+            "steps",
+            "errors",
+            "ending",
+            "engine_cfg",
+            "udev",
+            "__init__",
+        ),
+        0,
     ),
 }
 # The one file that owns each untyped or heavy library.

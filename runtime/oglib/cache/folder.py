@@ -157,7 +157,9 @@ def delete(path: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a small file that is afterwards there whole or as it was, also after a power cut."""
     part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
+    delete(part)  # whatever a cut left there, or somebody put there: a link is not written through
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(part, flags, 0o644), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

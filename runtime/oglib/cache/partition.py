@@ -20,7 +20,8 @@ from oglib.disk.edit import with_type, without
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, Disk, TableKind
 from oglib.disk.planned import TablePlan
-from oglib.errors import FilesystemError, OgErr, OgError, PartitionError, ProcessError, UsageError
+from oglib.errors import FilesystemError, OgErr, OgError, PartitionError, UsageError
+from oglib.filesystem.make import make_with
 from oglib.filesystem.mount import mount_at, unmount
 from oglib.filesystem.mounts import mountpoints_of, refuse_in_use
 from oglib.run import run
@@ -108,15 +109,7 @@ def format_cache(found: Found) -> None:
     """A fresh, empty filesystem on the cache's partition, which must not be mounted."""
     with partition_device(found.disk, found.part) as device:
         refuse_in_use(device, "formatted", code=OgErr.DONTFORMAT)
-        try:
-            run("wipefs", "--all", "--quiet", device)
-            run(*_FORMAT, device)
-        except ProcessError as error:
-            raise FilesystemError(
-                f"The cache, {found.describe()}, could not be formatted: {error.message}",
-                hint="Its old content is gone; look at the kernel's log.",
-                code=OgErr.CACHE,
-            ) from error
+        make_with((*_FORMAT, device), device, "the cache", code=OgErr.CACHE)
 
 
 def mountpoints(found: Found) -> tuple[Path, ...]:

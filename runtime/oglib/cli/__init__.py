@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from oglib import progress, settings
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
-from oglib.errors import OgErr, UsageError
+from oglib.errors import OgErr, UsageError, printable
 
 # A noun's module is imported only when it is asked for: a command must start fast.
 _NOUNS = {
@@ -31,7 +31,13 @@ _NOUNS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments are an error like any other: OG_ERR_FORMAT, not argparse's 2."""
+    """Wrong arguments are an error like any other: OG_ERR_FORMAT, not argparse's 2.
+
+    No option may be shortened: ``--y`` in a script would one day mean another one.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
@@ -70,5 +76,5 @@ def main(argv: Sequence[str]) -> int:
     result = handler(context)
     text = as_json(result.data) if args.json else result.text
     if text:
-        print(text)
+        print("\n".join(printable(line) for line in text.split("\n")))
     return result.status

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from oglib.disk.find import find_disk
 from oglib.disk.model import Disk
-from oglib.errors import OgErr, OgError, UsageError
+from oglib.errors import OgErr, OgError, UsageError, printable
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -37,12 +37,12 @@ class Context:
         return find_disk(self.args.disk, rules=self.settings.disk_rules)
 
     def warn(self, text: str) -> None:
-        print(f"og: warning: {text}", file=sys.stderr)
+        print(f"og: warning: {printable(text)}", file=sys.stderr)
 
     def tell(self, facts: Sequence[str]) -> None:
         """What a person should know while work goes on; never part of a result."""
         for fact in facts:
-            print(f"  {fact}", file=sys.stderr, flush=True)
+            print(f"  {printable(fact)}", file=sys.stderr, flush=True)
 
     def confirm(self, question: str, facts: Sequence[str]) -> None:
         """Show what would be destroyed and ask; ``--yes`` and ``--dry-run`` skip.
@@ -56,7 +56,7 @@ class Context:
             raise UsageError(
                 f"{question} Nobody can be asked here.", hint="Say --yes to go on without asking."
             )
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise OgError("Nothing was changed: the answer was not yes.", code=OgErr.GENERIC)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from oglib.cli.output import table
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
+from oglib.errors import printable
 from oglib.progress import human_bytes
 
 _WIDTH = 80
@@ -97,7 +98,7 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def _row(part: Partition, system: str) -> tuple[str, ...]:
-    label = part.label or part.name or "-"
+    label = printable(part.label or part.name or "-")
     return (
         str(part.number),
         part.type,
@@ -111,7 +112,7 @@ def _row(part: Partition, system: str) -> tuple[str, ...]:
 def _filled(words: Iterable[str], first: str = _INDENT) -> list[str]:
     """Words two blanks apart in as many lines as they need; no word is broken."""
     lines: list[str] = []
-    for word in filter(None, words):
+    for word in map(printable, filter(None, words)):
         if lines and len(lines[-1]) + 2 + len(word) <= _WIDTH:
             lines[-1] += f"  {word}"
         else:

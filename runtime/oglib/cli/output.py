@@ -8,6 +8,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from oglib.errors import printable
+
 
 def plain(value: object) -> object:
     """Dataclasses, paths and tuples as what JSON knows."""
@@ -32,6 +34,7 @@ def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
     """Rows as columns two blanks apart; the last column is not padded."""
     if not rows:
         return ""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = (
         indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -27,6 +27,7 @@ from oglib.disk.old_layouts import (
 )
 from oglib.disk.plan import plan_layout
 from oglib.disk.planned import TablePlan
+from oglib.disk.remedy import remedy
 from oglib.disk.table import apply_table
 from oglib.errors import NotFoundError, OgErr, PartitionError, UsageError
 from oglib.filesystem.kinds import USUAL_FOR_TYPE
@@ -111,7 +112,7 @@ def plan(request: Request, image: OpenImage, settings: Settings) -> Plan:
     if disk.in_use:
         raise PartitionError(
             f"{disk.describe()} is in use: {'; '.join(disk.in_use)}.",
-            hint="Unmount it first.",
+            hint=remedy(disk),
             code=OgErr.LOCKED,
         )
     for planned in table.partitions:
@@ -153,7 +154,7 @@ def _deploy(request: Request, image: OpenImage, planned: Plan, progress: Progres
         swap_uuid = _wanted_swap(device)
     steps = [_grown(grown)]
     if planned.table:
-        steps += _make_companions(disk, part, swap_uuid)
+        steps += make_companions(disk, part, planned.table, swap_uuid)
     steps += configure(disk, part, hostname=request.hostname, firmware=planned.firmware)
     return Deployed(receipt, tuple(steps), round(time.monotonic() - started, 3))
 
@@ -170,11 +171,18 @@ def _wanted_swap(device: Path) -> str:
         return wanted_swap_uuid(root)
 
 
-def _make_companions(disk: Disk, root: Partition, swap_uuid: str) -> list[Step]:
-    """ESP and swap of the same disk, created fresh."""
+def make_companions(
+    disk: Disk, root: Partition, table: TablePlan, swap_uuid: str = ""
+) -> list[Step]:
+    """ESP and swap of the same disk, created fresh; what the layout keeps stays as it is."""
+    kept = {planned.number for planned in table.partitions if planned.kept}
     steps = []
     for part in disk.partitions:
         if part.number == root.number or part.type not in ("EFI", "LINUX-SWAP"):
+            continue
+        if part.number in kept:
+            about = f"the layout keeps this {part.type}"
+            steps.append(Step(f"format {part.number}", Outcome.NOT_NEEDED, about))
             continue
         with partition_device(disk, part) as device:
             if part.type == "LINUX-SWAP":

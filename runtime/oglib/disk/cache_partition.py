@@ -9,14 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oglib.disk import types
-from oglib.disk.edit import as_found, edited, is_logical, removal, without
-from oglib.disk.model import MIB, Disk, Partition, TableKind
-from oglib.disk.planned import Planned, TablePlan, bounds_of, refuse_damaged, refuse_foreign
+from oglib.disk.edit import as_found, edited, is_logical, without
+from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, Partition, TableKind
+from oglib.disk.planned import (
+    Planned,
+    TablePlan,
+    bounds_of,
+    refuse_damaged,
+    refuse_foreign,
+    removal,
+)
 from oglib.errors import OgErr, PartitionError
 from oglib.progress import human_bytes
 
 _USUAL_NUMBER = 4
-_PRIMARY_SLOTS = 4
 _GPT_SLOTS = 128
 
 
@@ -27,7 +33,7 @@ def plan_cache(
     number: int | None = None,
     table: TableKind = TableKind.GPT,
 ) -> TablePlan:
-    """The CACHE at the end of the disk; the old one goes when its size or place is another.
+    """The CACHE at the end of the disk; the old one goes when its size or number is another.
 
     ``table`` is what a disk without one gets. A new cache's partition is wiped: format it.
     """
@@ -36,11 +42,12 @@ def plan_cache(
     kind = table if disk.table is TableKind.NONE else disk.table
     bounds = bounds_of(disk, kind)
     old = _cache(disk)
+    sectors = -(-size_bytes // disk.logical_sector_bytes)
+    same_size = old is not None and old.size_bytes == sectors * disk.logical_sector_bytes
+    if old and same_size and number in (None, old.number):
+        return edited(disk, as_found(disk), ())
     chosen = _cache_number(disk, kind, old, number)
     others = without(disk, old.number).partitions if old else as_found(disk)
-    sectors = -(-size_bytes // disk.logical_sector_bytes)
-    if old and old.number == chosen and old.size_bytes == sectors * disk.logical_sector_bytes:
-        return edited(disk, as_found(disk), ())
     room = cache_room(disk)
     if size_bytes < MIB or size_bytes > room:
         raise PartitionError(
@@ -100,7 +107,7 @@ def _cache_number(disk: Disk, table: TableKind, old: Partition | None, asked: in
     taken = {part.number: part for part in disk.partitions if part is not old}
     if old is not None and asked is None and not is_logical(old, disk):
         return old.number
-    most = _PRIMARY_SLOTS if table is TableKind.MSDOS else _GPT_SLOTS
+    most = PRIMARY_SLOTS if table is TableKind.MSDOS else _GPT_SLOTS
     if asked is not None:
         if asked in taken:
             raise PartitionError(

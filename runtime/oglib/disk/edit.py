@@ -23,9 +23,9 @@ from oglib.disk.planned import (
     is_unfinished,
     refuse_damaged,
     refuse_foreign,
+    removal,
 )
 from oglib.errors import NotFoundError, OgErr, PartitionError
-from oglib.progress import human_bytes
 
 _MBR_ID = re.compile(r"^[0-9a-f]{1,2}$")
 _GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -167,10 +167,7 @@ def _numbered(disk: Disk, number: int) -> Partition:
     for part in disk.partitions:
         if part.number == number:
             return part
-    there = ", ".join(f"{one.number} ({one.type})" for one in disk.partitions) or "none"
-    raise NotFoundError(
-        f"{disk.describe()} has no partition {number}.", hint=f"Its partitions: {there}."
-    )
+    raise NotFoundError(f"{disk.describe()} has no partition {number}.", hint=disk.its_partitions())
 
 
 def is_logical(part: Partition, disk: Disk) -> bool:
@@ -199,11 +196,6 @@ def as_found(disk: Disk) -> list[Planned]:
 
 def _replaced(disk: Disk, new: Planned) -> list[Planned]:
     return [new if one.number == new.number else one for one in as_found(disk)]
-
-
-def removal(part: Partition) -> str:
-    """The words for a partition that goes."""
-    return f"remove partition {part.number} ({part.type}, {human_bytes(part.size_bytes)})"
 
 
 def edited(

@@ -14,7 +14,7 @@ from pathlib import Path
 from oglib.disk.model import Disk, DiskKind, Partition, listed
 from oglib.disk.probe import list_disks, probe_target
 from oglib.disk.rules import RULES, chosen, followed
-from oglib.errors import NotFoundError
+from oglib.errors import NotFoundError, UsageError
 
 _PARTITION_TAGS = {
     "LABEL": "label",
@@ -24,6 +24,7 @@ _PARTITION_TAGS = {
 }
 _ON_BARE_DISKS = ("LABEL", "UUID")  # a filesystem without a partition table around it
 _PINNED = re.compile(r"(\d+)@(.+)")
+_MOST_DIGITS_OF_A_NUMBER = 3
 
 
 def find_disk(
@@ -36,6 +37,8 @@ def find_disk(
     on this PC (``Settings.disk_rules``). Raises NotFoundError, naming the candidates, unless
     exactly one disk is meant.
     """
+    if not spec.strip():
+        raise UsageError("The name of the disk is empty.", hint="See `og disk list`.")
     known = list_disks() if disks is None else disks
     meant = followed(spec, rules or {})
     if meant == spec:
@@ -58,8 +61,10 @@ def _find(spec: str, known: Sequence[Disk]) -> Disk:
         return _pinned(int(pin[1]), pin[2], known)
     if spec.isdecimal():
         found = [disk for disk in known if disk.number == int(spec)]
-        # a serial number may look like a small number; the number of a disk is what it means
-        return _only(spec, found or _called(spec, known), known)
+        # a short one is the number of a disk and nothing else: disk 3 that was taken out must not
+        # become the stick with the serial number 3
+        long = len(spec) > _MOST_DIGITS_OF_A_NUMBER
+        return _only(spec, found or (_called(spec, known) if long else []), known)
     if "/" in spec:
         return _by_path(Path(spec), known)
     return _only(spec, _called(spec, known), known)
@@ -74,9 +79,8 @@ def find_partition(disk: Disk, spec: str | int) -> Partition:
     for part in disk.partitions:
         if text == str(part.number) or (real and part.path and part.path.resolve() == real):
             return part
-    there = ", ".join(f"{part.number} ({part.type})" for part in disk.partitions) or "none"
     raise NotFoundError(
-        f"Disk {disk.describe()} has no partition {text}.", hint=f"Its partitions: {there}."
+        f"Disk {disk.describe()} has no partition {text}.", hint=disk.its_partitions()
     )
 
 

@@ -16,7 +16,7 @@ from oglib.disk.mbr import Read
 
 SIGNATURE = b"EFI PART"
 _HEADER = struct.Struct("<8s4sIII QQQQ 16s QIII")
-_ENTRIES_LEAST_BYTES = 128 * 128
+ENTRIES_BYTES = 128 * 128  # the least room that the specification gives them
 _ENTRIES_MOST_BYTES = 1024 * 1024  # 8192 entries; no partitioning tool writes more than 1024
 
 
@@ -87,7 +87,7 @@ def build(good: Copy, sectors: int, sector_bytes: int) -> tuple[bytes, bytes]:
 
     Raises ValueError when a partition would not lie between the two.
     """
-    room = max(len(good.raw_entries), _ENTRIES_LEAST_BYTES)
+    room = max(len(good.raw_entries), ENTRIES_BYTES)
     room_sectors = -(-room // sector_bytes)
     last_usable = sectors - room_sectors - 2
     first_usable = max(good.first_usable, 2 + room_sectors)

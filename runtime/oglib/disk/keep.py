@@ -12,12 +12,11 @@ from collections.abc import Sequence
 
 from oglib.disk import types
 from oglib.disk.layout import Layout, Wanted
-from oglib.disk.model import Disk, Partition, TableKind
+from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.place import Item
 from oglib.disk.planned import FIRST_LOGICAL
 from oglib.errors import PartitionError
 
-_PRIMARY_SLOTS = FIRST_LOGICAL - 1
 _Pair = tuple[Wanted, Partition | None]
 
 
@@ -82,11 +81,10 @@ def _found(entries: Sequence[Wanted], table: TableKind, disk: Disk, *, first: in
     for at, entry in enumerate(entries, start=first):
         part = None if entry.keep is False else _existing(entry, at, disk)
         if part is None and entry.keep:
-            there = ", ".join(f"{one.number} ({one.type})" for one in disk.partitions) or "none"
             which = f"PARTUUID {entry.partuuid}" if entry.partuuid else entry.number or at
             raise PartitionError(
                 f"Partition {which} of {disk.describe()} shall be kept, but there is none.",
-                hint=f"Its partitions: {there}.",
+                hint=disk.its_partitions(),
             )
         if part is not None:
             _check_kept(entry, part, table, disk, logical=first == FIRST_LOGICAL)
@@ -169,7 +167,7 @@ def _numbers(pairs: Sequence[_Pair], table: TableKind, disk: Disk) -> list[int]:
         number = entry.number if part is None or entry.partuuid else part.number
         if part is not None and disk.table is table:
             number = part.number
-        elif part is not None and table is TableKind.MSDOS and (number or 0) > _PRIMARY_SLOTS:
+        elif part is not None and table is TableKind.MSDOS and (number or 0) > PRIMARY_SLOTS:
             number = None  # it comes from a gpt; here it is one of the four primary ones
         fixed.append(None if _only_removes(entry) else number)
     taken = [number for number in fixed if number is not None]
@@ -184,9 +182,9 @@ def _numbers(pairs: Sequence[_Pair], table: TableKind, disk: Disk) -> list[int]:
         0 if _only_removes(entry) else next(free) if number is None else number
         for (entry, _), number in zip(pairs, fixed, strict=True)
     ]
-    if table is TableKind.MSDOS and max(numbers, default=0) > _PRIMARY_SLOTS:
+    if table is TableKind.MSDOS and max(numbers, default=0) > PRIMARY_SLOTS:
         raise PartitionError(
-            f"An msdos table has {_PRIMARY_SLOTS} places, but with what stays on "
+            f"An msdos table has {PRIMARY_SLOTS} places, but with what stays on "
             f"{disk.describe()} there would be a partition {max(numbers)}.",
             hint='The CACHE stays unless the layout says {"type": "CACHE", "keep": false}. '
             "Put others under 'partitions' of an EXTENDED one, or use gpt.",

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Has the kernel take over a table that was written, and waits until it shows it."""
+"""Has the kernel take over a table that was written, and waits until it shows it.
+
+The partitions of a multipath map are maps themselves, which the kernel neither makes nor takes
+away: ``kpartx`` does, here as in multipath's own udev rules.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,25 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oglib.disk import types
-from oglib.disk.planned import Planned, TablePlan
-from oglib.errors import OgErr, PartitionError
+from oglib.disk.model import Disk, DiskKind
+from oglib.errors import OgErr, PartitionError, ProcessError
 from oglib.run import run
+from oglib.udev import settle
+
+if TYPE_CHECKING:  # who only lists disks plans nothing, and must start fast
+    from oglib.disk.planned import Planned, TablePlan
 
 _BLKRRPART = 0x125F
 _REREAD_TRIES = 50
 _REREAD_PAUSE_S = 0.1
 _NODES_DEADLINE_S = 20.0
+_KPARTX_NAMES = ("-p", "-part")  # /dev/mapper/mpatha-part1, as multipath's udev rules call it
 
 
 def node_path(disk_path: Path, number: int) -> Path:
@@ -53,10 +63,42 @@ def reread(device_fd: int, path: Path) -> bool:
     )
 
 
-def settle() -> None:
-    """Wait until udev has dealt with what the kernel told it."""
-    if Path("/run/udev/control").exists():
-        run("udevadm", "settle", "--timeout=20", accept=(0, 1))
+@contextmanager
+def without_maps(disk: Disk) -> Iterator[None]:
+    """A multipath map without the maps of its partitions; they come back as its table then is.
+
+    While they are there they hold the disk, and one that stayed would lead to where its partition
+    was before. Other disks are left alone.
+    """
+    if disk.kind is not DiskKind.MULTIPATH:
+        yield
+        return
+    try:
+        run("kpartx", "-d", disk.path)
+    except ProcessError as error:
+        raise PartitionError(
+            f"{disk.describe()} is not changed: {error.message}",
+            hint="Something uses one of its partitions.",
+            code=OgErr.LOCKED,
+        ) from error
+    try:
+        yield
+    except BaseException:
+        with suppress(PartitionError):  # the first error is the one to tell
+            _make_maps(disk)
+        raise
+    _make_maps(disk)
+
+
+def _make_maps(disk: Disk) -> None:
+    settle()  # udev may be making them as well
+    try:
+        run("kpartx", "-u", *_KPARTX_NAMES, disk.path)
+    except ProcessError as error:
+        raise PartitionError(
+            f"The kernel does not show the partitions of {disk.describe()}: {error.message}",
+            hint="Restart this PC; what is written on the disk stays.",
+        ) from error
 
 
 def wait_for_nodes(plan: TablePlan) -> None:

@@ -25,13 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.disk import types
-from oglib.disk.model import TableKind
+from oglib.disk.model import PRIMARY_SLOTS, TableKind
 from oglib.errors import NotFoundError, UsageError
 
 _UNITS = {"B": 0, "KIB": 1, "MIB": 2, "GIB": 3, "TIB": 4, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]+|%)?$")
 _NAME_UTF16_UNITS = 36  # of a GPT entry
-_PRIMARY_SLOTS = 4
 _KEYS = {"type", "size", "keep", "name", "number", "partuuid", "active", "partitions"}
 # of a gpt, or of an msdos table (disk id and number)
 _PARTUUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[0-9a-f]{8}-[0-9a-f]{2}$")
@@ -204,9 +203,9 @@ def _check_whole(wanted: tuple[Wanted, ...], table: TableKind, name: str) -> Non
     if sum(entry.type == types.EXTENDED for entry in wanted) > 1:
         raise UsageError(f"{name}: an msdos table has at most one EXTENDED partition.")
     primary = [one for one in wanted if one.size or one.keep or one.type == types.EXTENDED]
-    if len(primary) > _PRIMARY_SLOTS:
+    if len(primary) > PRIMARY_SLOTS:
         raise UsageError(
-            f"{name}: an msdos table has {_PRIMARY_SLOTS} places, not {len(primary)}.",
+            f"{name}: an msdos table has {PRIMARY_SLOTS} places, not {len(primary)}.",
             hint="Put the further partitions under 'partitions' of an EXTENDED one, or use gpt.",
         )
     if sum(entry.active for entry in wanted) > 1:
@@ -218,7 +217,7 @@ def _check_whole(wanted: tuple[Wanted, ...], table: TableKind, name: str) -> Non
             )
         if any(child.active for child in entry.logical) or (entry.logical and entry.active):
             raise UsageError(f"{name}: only a primary partition can be active.")
-        if entry.number is not None and entry.number > _PRIMARY_SLOTS:
+        if entry.number is not None and entry.number > PRIMARY_SLOTS:
             raise UsageError(f"{name}: {entry.number} is the number of a logical partition.")
 
 

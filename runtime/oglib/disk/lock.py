@@ -66,7 +66,7 @@ def take_lock(disk: Disk, part: Partition | None = None, *, pid: int) -> None:
         raise OgError(f"There is no process {pid} to hold a lock.", code=OgErr.LOCKED)
     with _guard():
         _refuse(disk, part, tolerated=(pid,))
-        lock_path(disk, part).write_text(f"{pid} {start}\n", encoding="ascii")
+        _write(lock_path(disk, part), f"{pid} {start}\n")
 
 
 def drop_lock(disk: Disk, part: Partition | None = None) -> None:
@@ -99,7 +99,7 @@ def held(disk: Disk, part: Partition | None = None, *, own_counts: bool = False)
         _refuse(disk, part, tolerated=tolerated)
         mine = _holder(path) is None
         if mine:
-            path.write_text(f"{own} {_start_of(own)}\n", encoding="ascii")
+            _write(path, f"{own} {_start_of(own)}\n")
     try:
         yield
     finally:
@@ -136,6 +136,13 @@ def _holder(path: Path) -> Holder | None:
         return Holder(pid, start)
     path.unlink(missing_ok=True)
     return None
+
+
+def _write(path: Path, text: str) -> None:
+    """At once: cut in the middle, an empty lock would stay, which nobody is known to hold."""
+    new = path.with_name(f".{path.name}")
+    new.write_text(text, encoding="ascii")
+    new.replace(path)
 
 
 @contextmanager

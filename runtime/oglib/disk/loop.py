@@ -11,21 +11,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oglib.disk import types
 from oglib.disk.model import Disk, Partition
-from oglib.run import run
+from oglib.run import run, undisturbed
+
+_START_BYTES = 1024
 
 
 @contextmanager
 def partition_device(disk: Disk, part: Partition) -> Iterator[Path]:
-    """The block device of ``part``; detached again afterwards where it had to be made."""
+    """The block device of ``part``; detached again afterwards where it had to be made.
+
+    Of an extended partition it is the start alone, as the kernel shows it: nothing fits on it, so
+    that the logical ones inside are never written over.
+    """
     if part.path is not None:
         yield part.path
         return
+    whole = part.type != types.EXTENDED
+    sector = disk.logical_sector_bytes
     with attached(
         disk.path,
         offset_bytes=part.start_bytes,
-        size_bytes=part.size_bytes,
-        sector_bytes=disk.logical_sector_bytes,
+        size_bytes=part.size_bytes if whole else max(sector, _START_BYTES),
+        sector_bytes=sector,
     ) as device:
         yield device
 
@@ -35,18 +44,20 @@ def attached(
     path: Path, *, offset_bytes: int = 0, size_bytes: int = 0, sector_bytes: int = 512
 ) -> Iterator[Path]:
     """A loop device over ``path`` or, with a size, over a stretch of it."""
-    device = Path(
-        run(
-            "losetup",
-            "--find",
-            "--show",
-            f"--offset={offset_bytes}",
-            *((f"--sizelimit={size_bytes}",) if size_bytes else ()),
-            f"--sector-size={sector_bytes}",
-            path,
-        ).stdout.strip()
-    )
+    device = ""
     try:
-        yield device
+        with undisturbed():
+            device = run(
+                "losetup",
+                "--find",
+                "--show",
+                f"--offset={offset_bytes}",
+                *((f"--sizelimit={size_bytes}",) if size_bytes else ()),
+                f"--sector-size={sector_bytes}",
+                path,
+            ).stdout.strip()
+        yield Path(device)
     finally:
-        run("losetup", "--detach", device)
+        if device:
+            with undisturbed():
+                run("losetup", "--detach", device)

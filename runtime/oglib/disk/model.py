@@ -15,6 +15,7 @@ from pathlib import Path
 from oglib.progress import human_bytes
 
 MIB = 1024 * 1024
+PRIMARY_SLOTS = 4  # of an msdos table
 
 
 class TableKind(StrEnum):
@@ -123,6 +124,11 @@ class Disk:
     def identify(self) -> str:
         """The same with the serial number, to tell two equal models apart."""
         return f"{self.describe()} serial {self.serial}" if self.serial else self.describe()
+
+    def its_partitions(self) -> str:
+        """Their numbers and types, for the hint of an error."""
+        there = ", ".join(f"{part.number} ({part.type})" for part in self.partitions)
+        return f"Its partitions: {there or 'none'}."
 
 
 def listed(disks: Iterable[Disk]) -> str:

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 from oglib.disk import types
 from oglib.disk.layout import Layout, Size, Wanted
-from oglib.disk.model import Disk, Partition, TableKind
+from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.planned import refuse_foreign
 from oglib.errors import OgErr, PartitionError, UsageError
 
 KIB = 1024
-_PRIMARY_SLOTS = 4
 _WORD = re.compile(r"^[A-Za-z0-9-]+:\d+$")
 _NEVER_FORMATTED = ("EMPTY", "EXTENDED", "LINUX-LVM", "LVM", "ZPOOL")  # Configurar's own list
 _REMOVE_CACHE = -1
@@ -174,7 +173,7 @@ class _Entries:
         self._logical: list[Wanted] = []
 
     def add(self, name: str, size_kib: int, number: int) -> None:
-        logical = self._table is TableKind.MSDOS and number > _PRIMARY_SLOTS
+        logical = self._table is TableKind.MSDOS and number > PRIMARY_SLOTS
         row = self._logical if logical else self._whole
         size = Size(bytes=size_kib * KIB)
         if name == types.EMPTY:
@@ -209,7 +208,7 @@ class _Entries:
             raise PartitionError(
                 "The CACHE is not made by a list of partitions.", hint="Use ogCreateCache."
             )
-        if name == types.EXTENDED and number > _PRIMARY_SLOTS:
+        if name == types.EXTENDED and number > PRIMARY_SLOTS:
             raise UsageError(f"Partition {number} cannot be EXTENDED: only 1 to 4 can.")
         if name == types.EXTENDED and any(one.type == name for one in self._whole):
             raise UsageError("Only one partition can be EXTENDED.")

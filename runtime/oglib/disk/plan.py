@@ -29,6 +29,7 @@ from oglib.disk.planned import (
     is_unfinished,
     refuse_damaged,
     refuse_foreign,
+    removal,
 )
 from oglib.errors import PartitionError
 from oglib.progress import human_bytes
@@ -75,10 +76,7 @@ def _replacing(layout: Layout, disk: Disk) -> TablePlan:
         )
     blank = replace(disk, table=TableKind.NONE, partitions=(), damage=())
     plan = plan_layout(layout, blank)
-    lost = (
-        f"remove partition {part.number} ({part.type}, {human_bytes(part.size_bytes)})"
-        for part in disk.partitions
-    )
+    lost = (removal(part) for part in disk.partitions)
     return replace(
         plan,
         removed=tuple(part.number for part in disk.partitions),
@@ -110,6 +108,7 @@ def _planned(item: Item, disk: Disk, table: TableKind, active: int | None) -> Pl
         name=name if table is TableKind.GPT else "",
         active=item.number == active,
         fresh=item.kept is None,
+        kept=item.kept is not None,
     )
     if same and old and _same_place(planned, old, disk):
         return replace(planned, fresh=False)
@@ -171,8 +170,7 @@ def _changes(planned: Sequence[Planned], disk: Disk, table: TableKind) -> tuple[
     for part in disk.partitions:
         new = _stays(part, planned, disk, table)
         if new is None:
-            size = human_bytes(part.size_bytes)
-            said.append(f"remove partition {part.number} ({part.type}, {size})")
+            said.append(removal(part))
         else:
             living[new.number] = part
     for new in planned:

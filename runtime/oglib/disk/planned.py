@@ -13,20 +13,25 @@ from itertools import pairwise
 from pathlib import Path
 
 from oglib.disk.damage import UNFINISHED
-from oglib.disk.model import MIB, Disk, DiskKind, Partition, TableKind
+from oglib.disk.gpt import ENTRIES_BYTES
+from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, DiskKind, Partition, TableKind
 from oglib.disk.place import Bounds
 from oglib.errors import PartitionError
+from oglib.progress import human_bytes
 
-GPT_ENTRIES_BYTES = 128 * 128
 MSDOS_SECTORS = 2**32 - 1  # start and length are 32-bit numbers
-FIRST_LOGICAL = 5
+FIRST_LOGICAL = PRIMARY_SLOTS + 1
 FINISH = "finish the table whose writing was interrupted"
 _NO_TABLES_OF_OURS = (TableKind.LVM, TableKind.ZPOOL, DiskKind.LVM, DiskKind.ZPOOL)
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One partition of the table to write. ``fresh``: its old content is wiped."""
+    """One partition of the table to write.
+
+    ``fresh``: its old content is wiped. ``kept``: the layout says that its content stays, whatever
+    is made of the others.
+    """
 
     number: int
     start_sector: int
@@ -36,6 +41,7 @@ class Planned:
     name: str
     active: bool
     fresh: bool
+    kept: bool = False
 
     @property
     def end_sector(self) -> int:
@@ -102,6 +108,11 @@ class TablePlan:
         }
 
 
+def removal(part: Partition) -> str:
+    """The words for a partition that goes."""
+    return f"remove partition {part.number} ({part.type}, {human_bytes(part.size_bytes)})"
+
+
 def refuse_foreign(disk: Disk) -> None:
     """Volume groups and pools look like disks to OpenGnsys, but have no table of ours."""
     if disk.table in _NO_TABLES_OF_OURS or disk.kind in _NO_TABLES_OF_OURS:
@@ -132,7 +143,7 @@ def bounds_of(disk: Disk, table: TableKind) -> Bounds:
     sector = disk.logical_sector_bytes
     align = MIB // sector
     total = disk.size_bytes // sector
-    end = total - GPT_ENTRIES_BYTES // sector - 1
+    end = total - ENTRIES_BYTES // sector - 1
     if table is TableKind.MSDOS:
         end = min(end, MSDOS_SECTORS)
     bounds = Bounds(start=align, end=end // align * align, align=align, sector_bytes=sector)
@@ -147,7 +158,7 @@ def bounds_of(disk: Disk, table: TableKind) -> Bounds:
 def check_sound(planned: Sequence[Planned], disk: Disk, table: TableKind) -> None:
     """Refuse, with both numbers, what would lie off the disk or over another partition."""
     sector = disk.logical_sector_bytes
-    entries = GPT_ENTRIES_BYTES // sector
+    entries = ENTRIES_BYTES // sector
     total = disk.size_bytes // sector
     low, high = (entries + 2, total - entries - 1) if table is TableKind.GPT else (1, total)
     if table is TableKind.MSDOS:

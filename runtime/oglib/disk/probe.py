@@ -14,14 +14,14 @@ from pathlib import Path
 
 from oglib.disk import mbr, types
 from oglib.disk.damage import table_damage
-from oglib.disk.kernel import settle
 from oglib.disk.lsblk import is_virtual, parse_lsblk
 from oglib.disk.lvm import volume_groups
-from oglib.disk.model import Disk, DiskKind, TableKind
+from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.disk.rows import COLUMNS, LVM_MEMBER, rows_of
 from oglib.disk.virtual import parse_sfdisk, probe_signature, probe_virtual, read_table
-from oglib.errors import NotFoundError, PartitionError
+from oglib.errors import NotFoundError, PartitionError, UsageError
 from oglib.run import run
+from oglib.udev import settle
 
 __all__ = [
     "list_disks",
@@ -36,6 +36,7 @@ __all__ = [
 # Files or block devices, colons between: these are then the disks 1, 2, … of this PC. For work on
 # disk images, and for tests.
 _INSTEAD = "OG_DISKS"
+_MEND = f"Mend or unset {_INSTEAD}."
 
 
 def list_disks() -> tuple[Disk, ...]:
@@ -64,14 +65,21 @@ def probe_target(path: Path) -> Disk:
 
 
 def _instead() -> tuple[Path, ...]:
-    return tuple(Path(path) for path in os.environ.get(_INSTEAD, "").split(":") if path)
+    said = os.environ.get(_INSTEAD, "")
+    paths = tuple(Path(path) for path in said.split(":") if path)
+    if said and not paths:
+        # whoever wanted to work on an image must not find itself on the disks of this PC
+        raise UsageError(f"{_INSTEAD} is {said!r}, which names no disk.", hint=_MEND)
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError(f"{_INSTEAD} names a disk twice: {said}.", hint=_MEND)
+    return paths
 
 
 def _probe_instead(number: int, path: Path) -> Disk:
     if not path.exists():
         raise NotFoundError(
             f"There is no disk or file {path}, which {_INSTEAD} names as disk {number}.",
-            hint=f"Mend or unset {_INSTEAD}.",
+            hint=_MEND,
         )
     disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path))
     return replace(disk, number=number)
@@ -143,7 +151,8 @@ def _card_name(path: Path) -> str:
 def _with_places(disk: Disk) -> Disk:
     """Partitions of a map are maps themselves, of which the kernel tells no start.
 
-    One that the kernel has not mapped is shown without a path, as in a file.
+    One that the kernel has not mapped is shown without a path, as in a file; so is one whose map
+    is of another table, for it leads elsewhere.
     """
     try:
         table, written = read_table(disk.path)
@@ -151,8 +160,14 @@ def _with_places(disk: Disk) -> Disk:
         return replace(disk, damage=(*disk.damage, error.message))
     if table is TableKind.NONE:
         return disk
-    mapped = {part.number: part for part in disk.partitions}
-    placed = (
-        replace(mapped.get(part.number, part), start_bytes=part.start_bytes) for part in written
-    )
+    maps = {part.number: part for part in disk.partitions}
+    placed = (_with_map(part, maps.get(part.number)) for part in written)
     return replace(disk, table=table, partitions=tuple(placed))
+
+
+def _with_map(written: Partition, there: Partition | None) -> Partition:
+    if there is None:
+        return written
+    if there.size_bytes != written.size_bytes:
+        return replace(written, use=there.use, mountpoints=there.mountpoints)
+    return replace(there, start_bytes=written.start_bytes)

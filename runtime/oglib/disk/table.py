@@ -23,12 +23,14 @@ import parted
 from oglib.disk import sectors, types
 from oglib.disk.damage import examine
 from oglib.disk.draft import draft_of
-from oglib.disk.kernel import reread, settle, wait_for_nodes
+from oglib.disk.kernel import reread, wait_for_nodes, without_maps
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planned import FIRST_LOGICAL, Planned, TablePlan
 from oglib.disk.probe import probe_signature, probe_target, read_table
+from oglib.disk.remedy import remedy
 from oglib.errors import OgErr, PartitionError
 from oglib.run import run
+from oglib.udev import settle
 
 # more than a table takes at either end of a disk
 _TABLE_SECTORS = 64
@@ -57,7 +59,7 @@ def apply_table(plan: TablePlan) -> Disk:
     disk = probe_target(plan.path)
     refuse_busy(disk)
     _refuse_unless_planned_for(disk, plan)
-    with _held(plan.path) as device_fd:
+    with without_maps(disk), _held(plan.path) as device_fd:
         good = examine(plan.path, plan.disk_size_bytes, plan.sector_bytes).good
         old_chain = (
             ()
@@ -84,7 +86,7 @@ def repair_table(disk: Disk) -> Disk:
     Raises PartitionError and changes nothing when there is nothing to repair, or no good copy.
     """
     refuse_busy(disk)
-    with _held(disk.path) as device_fd:
+    with without_maps(disk), _held(disk.path) as device_fd:
         found = examine(disk.path, disk.size_bytes, disk.logical_sector_bytes)
         if not found.damage:
             raise PartitionError(f"The partition table of {disk.describe()} is not damaged.")
@@ -124,7 +126,7 @@ def refuse_busy(disk: Disk) -> None:
         raise PartitionError(
             f"{disk.describe()} is in use ({'; '.join(disk.in_use)}), so its partitions "
             "are not changed.",
-            hint="Unmount it, switch its swap off, or detach what holds it.",
+            hint=remedy(disk),
             code=OgErr.LOCKED,
         )
     if disk.read_only:

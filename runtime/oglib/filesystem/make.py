@@ -17,6 +17,7 @@ from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.progress import human_bytes
 from oglib.run import need, run
+from oglib.udev import look_again
 
 _CACHE_LABEL = "CACHE"
 
@@ -33,16 +34,7 @@ def format_filesystem(
     argv = make_argv(kind, device, label=label, uuid=uuid, cache=cache)
     refuse_in_use(device, "formatted", code=OgErr.DONTFORMAT)
     _refuse_size(kind, device)
-    need(argv[0])  # before what is there is wiped
-    try:
-        run("wipefs", "--all", "--quiet", device)
-        run(*argv)
-    except ProcessError as error:
-        raise FilesystemError(
-            f"{device} could not be formatted as {kind.name}: {error.message}",
-            hint="Its old content is gone.",
-            code=OgErr.PARTITION,
-        ) from error
+    make_with(argv, device, kind.name)
     made = probe_filesystem(device)
     if made.name != kind.name:
         raise FilesystemError(
@@ -50,6 +42,33 @@ def format_filesystem(
             code=OgErr.PARTITION,
         )
     return made
+
+
+def make_with(
+    argv: Sequence[str | Path], device: Path, what: str, *, code: OgErr = OgErr.PARTITION
+) -> None:
+    """Wipe the old signatures of ``device`` and run the command that makes ``what`` on it.
+
+    What somebody holds is refused (DONTFORMAT); ``code`` is for a command that fails after that.
+    """
+    need(str(argv[0]))  # before what is there is wiped
+    try:
+        run("wipefs", "--all", "--quiet", device)
+    except ProcessError as error:
+        raise FilesystemError(
+            f"{device} was not formatted: {error.message}",
+            hint="LVM, RAID or another program may hold it; or its disk is failing.",
+            code=OgErr.DONTFORMAT,
+        ) from error
+    try:
+        run(*argv)
+    except ProcessError as error:
+        raise FilesystemError(
+            f"{device} could not be formatted as {what}: {error.message}",
+            hint="Its old content is gone; look at the kernel's log.",
+            code=code,
+        ) from error
+    look_again(device)
 
 
 def make_swap(device: Path, *, label: str = "", uuid: str = "") -> FilesystemInfo:

@@ -21,7 +21,7 @@ from oglib.filesystem.kinds import kind_probed
 from oglib.filesystem.mounts import mountpoints_of, mounts_of
 from oglib.filesystem.probe import probe_filesystem, row_on
 from oglib.filesystem.state import NEVER_MOUNTED, NEVER_WRITTEN, State, state_of
-from oglib.run import run
+from oglib.run import run, undisturbed
 
 _MOUNTPOINTS = Path("/run/oglive/mnt")
 _FOR_PEOPLE = Path("/mnt")
@@ -42,11 +42,8 @@ def mounted(
     _MOUNTPOINTS.mkdir(mode=0o700, parents=True, exist_ok=True)
     point = Path(tempfile.mkdtemp(prefix=f"{device.name}-", dir=_MOUNTPOINTS))
     try:
-        mount_at(device, point, write=write, kind=kind, options=options)
-        try:
+        with mounted_at(device, point, write=write, kind=kind, options=options):
             yield point
-        finally:
-            unmount(point)
     finally:
         # still mounted when unmounting failed: that error is the one to tell
         with suppress(OSError):
@@ -58,11 +55,16 @@ def mounted_at(
     device: Path, point: Path, *, write: bool = False, kind: str = "", options: str = ""
 ) -> Iterator[Path]:
     """As ``mounted``, at a folder that exists (an ESP, while a loader is installed)."""
-    mount_at(device, point, write=write, kind=kind, options=options)
+    is_mounted = False
     try:
+        with undisturbed():
+            mount_at(device, point, write=write, kind=kind, options=options)
+            is_mounted = True
         yield point
     finally:
-        unmount(point)
+        if is_mounted:
+            with undisturbed():
+                unmount(point)
 
 
 def mount_at(

@@ -64,7 +64,7 @@ def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> Non
     if points:
         raise FilesystemError(
             f"{device} is mounted at {points[0]}, so it is not {done}.",
-            hint="Unmount it first.",
+            hint=f"Unmount it first: `umount {points[0]}`.",
             code=code,
         )
     own = _identities(device)
@@ -72,7 +72,7 @@ def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> Non
         if own & _identities(Path(_unescaped(line.split()[0]))):
             raise FilesystemError(
                 f"{device} is swap space in use, so it is not {done}.",
-                hint="Release it with swapoff first.",
+                hint=f"Release it first: `swapoff {device}`.",
                 code=code,
             )
 

@@ -19,7 +19,7 @@ _SHORTEST_KNOWN = 4  # replacing shorter texts would eat the report
 # begins with "any letters" takes hours over a long line).
 _NAME = (
     r"(?:pass|pwd|secret|token|credential|authoriz|authentic|psk|cookie|licen[cs]e)[\w.-]{0,64}"
-    r"|key"
+    r"|key|pw|auth"
 )
 # The value goes on to its closing quote; one that never closes, to the end of the line.
 _QUOTED = r"\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*'|[\"'][^\n]*"
@@ -40,6 +40,10 @@ _RULES = (
     ),
     # scheme://user:password@host, and a token alone before the @
     (re.compile(r"(//)[^\s/]*@"), rf"\1{REMOVED}@"),
+    # the same without a scheme (netroot=iscsi:user:password@host)
+    (re.compile(r"([\w.-]:)(?!//)[^\s@]{1,256}@(?=[\w\[])"), rf"\1{REMOVED}@"),
+    # curl's option: --user name:password
+    (re.compile(r"((?:-u|--(?:proxy-)?user)[ =]+[^\s:]{1,64}:)\S+"), rf"\1{REMOVED}"),
     # headers and YAML: name: value to the end of the line, except a value in quotes
     (
         re.compile(rf"(?i)((?:{_NAME})[\"']?\s*:[ \t]*)({_QUOTED}|[^\s\"'][^\n]*)"),

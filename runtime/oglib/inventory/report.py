@@ -29,7 +29,7 @@ from oglib.inventory.hardware import Hardware, read_hardware
 from oglib.inventory.links import Interface, interfaces
 from oglib.inventory.redact import redact
 from oglib.run import run
-from oglib.settings import BOOT_ENV, CMDLINE, NAME_PART, POLICY, Settings
+from oglib.settings import BOOT_ENV, CMDLINE, CREDENTIALS, NAME_PART, POLICY, Settings
 
 RUN_FOLDER = Path("/run/oglive")
 
@@ -174,14 +174,18 @@ def _tail(text: str) -> str:
 
 def _secrets(settings: Settings) -> list[str]:
     """Secrets of this PC by value, so that no log that quotes one gets out."""
-    found = []
-    for path in (settings.upload_token, *sorted(RUN_FOLDER.glob("*.token"))):
-        try:
-            text = path.read_text(errors="replace")
-        except OSError:
-            continue
-        found += re.split(r"\s+", text.strip())
-    return [secret for secret in found if secret]
+    tokens = [settings.upload_token, *sorted(RUN_FOLDER.glob("*.token"))]
+    found = [word for path in tokens for word in _text_if_any(path).split()]
+    share = _text_if_any(RUN_FOLDER / CREDENTIALS.name)  # as mount.cifs reads it: password=TEXT
+    found += re.findall(r"(?m)^\s*pass(?:word)?\s*=\s*(\S.*?)\s*$", share)
+    return found
+
+
+def _text_if_any(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _as_json(value: Hardware | Settings | tuple[Disk | Interface, ...]) -> str:

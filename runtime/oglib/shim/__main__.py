@@ -7,6 +7,7 @@ program says which function is meant; ``python -m oglib.shim NAME ARGUMENTS`` is
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,9 @@ def install(words: Sequence[str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` (the program's own name first) means."""
+    # names of files are bytes, and go out as they are
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
     program, *words = sys.argv if argv is None else argv
     name = Path(program).name
     if name in _LAUNCHERS:
@@ -66,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{name}: {error}", file=sys.stderr)
 
     if name == "--install":
-        return ended(name, lambda: install(words), say)
+        return ended(lambda: install(words), say)
     if name not in MODULE_OF:
         print(f"{name}: this ogLive has no command of that name.", file=sys.stderr)
         return _UNKNOWN_COMMAND
-    return ended(name, lambda: perform(name, words), say)
+    return ended(lambda: perform(name, words), say)
 
 
 if __name__ == "__main__":

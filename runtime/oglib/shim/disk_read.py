@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.disk.find import find_tagged
+from oglib.disk.gpt import ENTRIES_BYTES
 from oglib.disk.model import TableKind
 from oglib.disk.probe import list_disks
 from oglib.disk.type_codes import code_of
@@ -22,7 +23,6 @@ from oglib.shim.command import Command
 from oglib.shim.target import disk_of, partition_of
 
 _KB = 1024
-_GPT_ENTRIES_BYTES = 128 * 128
 _EFI_CODE = "EF00"
 _TAGS = {"LABEL": "label", "UUID": "uuid"}
 
@@ -122,7 +122,7 @@ def _last_sector(words: Sequence[str]) -> str:
         raise PartitionError(f"{disk.describe()} has volumes, not sectors for partitions.")
     # as sgdisk tells of such a disk: what stays usable when its table becomes a gpt
     sector = disk.logical_sector_bytes
-    return str(disk.size_bytes // sector - _GPT_ENTRIES_BYTES // sector - 2)
+    return str(disk.size_bytes // sector - ENTRIES_BYTES // sector - 2)
 
 
 def _table_type(words: Sequence[str]) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oglib.disk.model import Disk, Partition, TableKind
+from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.type_codes import code_of, type_of_code
 from oglib.errors import PartitionError
 from oglib.shim.command import Command
 from oglib.shim.target import disk_of, partition_of
 
 _KB = 1024
-_PRIMARY_SLOTS = 4
 _EFI = "EFI"
 
 
@@ -56,7 +55,7 @@ def _list_primary(words: Sequence[str]) -> str:
     if disk.table is not TableKind.MSDOS:
         return _listed(disk, 1, _highest(disk.partitions))
     return _listed(
-        disk, 1, _highest([part for part in disk.partitions if part.number <= _PRIMARY_SLOTS])
+        disk, 1, _highest([part for part in disk.partitions if part.number <= PRIMARY_SLOTS])
     )
 
 
@@ -67,7 +66,7 @@ def _list_logical(words: Sequence[str]) -> str:
             f"{disk.describe()} has no msdos table, so it has no logical partitions.",
             hint="ogListPartitions lists the partitions of any disk.",
         )
-    return _listed(disk, _PRIMARY_SLOTS + 1, _highest(disk.partitions))
+    return _listed(disk, PRIMARY_SLOTS + 1, _highest(disk.partitions))
 
 
 def _listed(disk: Disk, first: int, last: int) -> str:

@@ -68,7 +68,10 @@ class Place:
             missing.insert(0, last)
             here = here.parent()
         try:
-            found.joinpath(*missing).mkdir(parents=True, exist_ok=True)
+            # each by itself: a link that leads nowhere inside the disk is not followed outside
+            for name in missing:
+                found = found / name
+                found.mkdir()
         except OSError as error:
             raise WriteError(f"{self.name} cannot be made: {error.strerror}.") from error
 

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from oglib.errors import FilesystemError, OgErr, OgError, ProcessError, UsageError
 from oglib.filesystem.mounts import Mount, parse_mountinfo
+from oglib.settings import CREDENTIALS
 
-CREDENTIALS = Path("/run/oglive/credentials")
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _MOUNT_TIMEOUT_S = 60.0
 _USUAL = {"smb": PurePosixPath("ogimages"), "nfs": PurePosixPath("/opt/opengnsys/images")}

@@ -10,28 +10,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.inventory import firmware
 from oglib.shim.command import FREE, Command, command_of
 from oglib.shim.logs import LEVELS, add_to_logs, callers, is_muted, leading_logs, message, opened
 from oglib.shim.messages import MESSAGES
 from oglib.shim.names import MODULE_OF
 from oglib.shim.process import caller_of, is_open_below, parent_of_script
-
-_DMI = Path("/sys/class/dmi/id")
-_CPUINFO = Path("/proc/cpuinfo")
-_VIRTUAL_MAKERS = (
-    "KVM",
-    "VirtualBox",
-    "QEMU",
-    "VMware",
-    "Virtual Machine",
-    "Xen",
-    "Bochs",
-    "bhyve",
-)
 
 
 def _echo(words: Sequence[str]) -> None:
@@ -109,25 +97,8 @@ def _check_programs(words: Sequence[str]) -> None:
         )
 
 
-def is_virtual(facts: Mapping[str, str], cpuinfo: str) -> bool:
-    """Whether DMI names a maker of virtual machines, or the processor tells of a hypervisor.
-
-    Microsoft's own PCs carry its name too, so Hyper-V is known by its product name; a PC that
-    runs Windows' hypervisor does not show ogLive the processor's flag.
-    """
-    known = any(
-        maker.lower() in fact.lower() for fact in facts.values() for maker in _VIRTUAL_MAKERS
-    )
-    flags = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "")
-    return known or "hypervisor" in flags.split()
-
-
 def _is_virtual_machine(_: Sequence[str]) -> bool:
-    facts = {}
-    for name in ("product_name", "sys_vendor"):
-        path = _DMI / name
-        facts[name] = path.read_text() if path.exists() else ""
-    return is_virtual(facts, _CPUINFO.read_text())
+    return bool(firmware.virtual_machine())
 
 
 COMMANDS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
-from oglib.errors import OgErr, OgError
+from oglib.errors import OgErr, OgError, printable
 from oglib.shim.command import positive
 
 
@@ -36,7 +36,7 @@ def device_of(disk_number: str, number: str) -> Iterator[Path]:
 def warn(*texts: str) -> None:
     """Tell what does not make the command fail, a line each."""
     for text in texts:
-        print(f"warning: {text}", file=sys.stderr)
+        print(f"warning: {printable(text)}", file=sys.stderr)
 
 
 def yes_or_no(question: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[str]], bool]:

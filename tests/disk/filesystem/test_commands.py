@@ -15,6 +15,7 @@ import pytest
 
 from disk.filesystem.devices import MIB
 from oglib.cli import main
+from oglib.disk.probe import probe_target
 from oglib.errors import OgErr, OgError
 
 
@@ -128,3 +129,15 @@ def test_asking_writes_nothing(og: Og, tmp_path: Path, kind: str) -> None:
     info = json.loads(done(og("info", "1", "1", "--json")))
     assert info["kind"] == kind
     assert sha256((tmp_path / "disk.img").read_bytes()).digest() == before
+
+
+def test_an_extended_partition_is_never_formatted(og: Og, tmp_path: Path) -> None:
+    disk = tmp_path / "disk.img"
+    table = "label: dos\n1: size=120MiB,type=5\n5: size=64MiB,type=83\n"
+    subprocess.run(["sfdisk", "-q", "-w", "always", disk], input=table, text=True, check=True)
+    before = [part.number for part in probe_target(disk).partitions]
+    assert 5 in before
+    for kind in ("ext4", "fat12", "swap"):
+        assert og("format", "1", "1", kind, "--yes").returncode == OgErr.OUTOFLIMIT
+    assert [part.number for part in probe_target(disk).partitions] == before
+    assert done(og("format", "1", "5", "ext4", "--yes"))

@@ -242,6 +242,20 @@ def test_a_mounted_filesystem_is_left_alone(tmp_path: Path) -> None:
         assert probe_filesystem(device).label == "precious"
 
 
+def test_what_somebody_holds_is_not_formatted_and_not_called_lost(tmp_path: Path) -> None:
+    with device_of(tmp_path, 64 * MIB) as device:
+        format_filesystem(device, "ext4", label="precious")
+        holder = os.open(device, os.O_RDWR | os.O_EXCL)  # as LVM and RAID hold their members
+        try:
+            with pytest.raises(FilesystemError, match="was not formatted") as caught:
+                format_filesystem(device, "ext4")
+        finally:
+            os.close(holder)
+        assert caught.value.code == OgErr.DONTFORMAT
+        assert "gone" not in caught.value.hint
+        assert probe_filesystem(device).label == "precious"
+
+
 def test_swap_in_use_is_not_formatted(tmp_path: Path) -> None:
     with device_of(tmp_path, 64 * MIB) as device:
         make_swap(device)

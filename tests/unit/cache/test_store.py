@@ -476,3 +476,15 @@ def test_a_check_removes_no_version_that_it_did_not_read(tmp_path: Path) -> None
         patch.setattr("oglib.cache.recover.digests_of", slow)
         assert store.check(deep=True) == ()
     assert held(store) == {"debian": content("debian", 2)}
+
+
+def test_a_link_planted_in_the_cache_is_not_written_through(store: Store, tmp_path: Path) -> None:
+    store.publish("debian", fill("debian", 1))
+    outside = tmp_path / "outside"
+    outside.write_text("not ours")
+    state = store.root / ".oglive/state"
+    (state / ".debian.img.json.part").symlink_to(outside)
+    store.pin("debian")
+    assert outside.read_text() == "not ours"
+    assert store.entry("debian").pinned
+    assert not (state / "debian.img.json").is_symlink()

@@ -163,6 +163,14 @@ def test_a_logical_cache_becomes_a_primary_one_at_the_end() -> None:
     ]
 
 
+@pytest.mark.parametrize("number", [None, 5])
+def test_a_logical_cache_of_the_size_asked_for_stays(number: int | None) -> None:
+    disk = msdos()
+    disk = after(edit.with_type(disk, 5, "CACHE"), disk)
+    size = next(part.size_bytes for part in disk.partitions if part.number == 5)
+    assert plan_cache(disk, size, number=number).nothing_to_change
+
+
 def test_an_unfinished_table_is_finished_by_an_edit() -> None:
     disk = replace(gpt(), damage=(UNFINISHED,))
     finish = ("finish the table whose writing was interrupted",)

@@ -100,6 +100,14 @@ def test_a_serial_that_two_disks_have_is_ambiguous(machine: Machine) -> None:
             find_disk(spec, disks)
 
 
+def test_a_small_number_is_never_a_serial(machine: Machine) -> None:
+    first, second = machine("two-equal-models")
+    disks = (first, replace(second, serial="7"), replace(second, number=3, serial="1234567"))
+    with pytest.raises(NotFoundError, match="no disk 7"):
+        find_disk("7", disks)
+    assert find_disk("1234567", disks).number == 3
+
+
 def test_two_disks_of_one_model_are_told_apart(machine: Machine) -> None:
     first, second = machine("two-equal-models")
     assert first.model == second.model

@@ -70,3 +70,14 @@ def test_one_disk_with_everything(machine: Machine) -> None:
     map_ = details(machine("multipath")[1], {1: ""})
     assert "kind       multipath\n" in map_
     assert "members    /dev/sda /dev/sdb\n" in map_
+
+
+def test_labels_of_a_hostile_disk_stay_in_their_line(machine: Machine) -> None:
+    _, nvme = machine("nvme-and-sata")
+    named = replace(nvme.partitions[0], label="", name="a\x1b[2Jb\nc")
+    hostile = replace(nvme, model="x\ny\x1b[2J", partitions=(named, *nvme.partitions[1:]))
+    for said in (listing(hostile, nothing(hostile)), details(hostile, nothing(hostile))):
+        assert "\x1b" not in said
+        assert r"a\x1b[2Jb\nc" in said
+        assert r"x\ny\x1b[2J" in said
+    assert len(listing(hostile, nothing(hostile)).splitlines()) == 2 + len(hostile.partitions)

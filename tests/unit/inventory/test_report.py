@@ -12,7 +12,8 @@ import zstandard
 
 from oglib.errors import OgErr, OgError
 from oglib.inventory.redact import REMOVED
-from oglib.inventory.report import Part, write_archive
+from oglib.inventory.report import Part, make_report, write_archive
+from oglib.settings import Settings
 
 
 def content(path: Path) -> dict[str, str]:
@@ -85,3 +86,15 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(OgError) as told:
         write_archive(tmp_path / "none/r.tar.zst", [Part("a", lambda: "b")], [])
     assert told.value.code is OgErr.NOTWRITE
+
+
+def test_the_password_of_the_share_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").write_text("username=opengnsys\npassword=Zq7 three=\n")
+    (tmp_path / "job.log").write_text("opengnsys said Zq7 three= to the server\n")
+    monkeypatch.setattr("oglib.inventory.report.RUN_FOLDER", tmp_path)
+    monkeypatch.setattr("oglib.inventory.report._COMMANDS", {})
+    report = make_report(str(tmp_path / "r.tar.zst"), Settings())
+    log = content(report.path)["r/run/job.log"]
+    assert log == f"opengnsys said {REMOVED} to the server\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
 from oglib.shim.copy import copy_file
 from oglib.shim.file import COMMANDS
 from oglib.shim.place import Place
@@ -56,6 +56,20 @@ def test_places_that_are_not_known(old: Old, words: list[str]) -> None:
         return
     ran = old("ogGetPath", *words)
     assert (ran.stdout, ran.status) == ("", OgErr.FORMAT)
+
+
+@pytest.mark.parametrize("name", ["away/new", "away"])
+def test_no_folder_is_made_where_a_link_of_a_disk_leads(tmp_path: Path, name: str) -> None:
+    disk, outside = tmp_path / "disk", tmp_path / "outside"
+    for folder in (disk, outside):
+        folder.mkdir()
+    (disk / "away").symlink_to(outside)
+    with pytest.raises(WriteError, match=f"{name} cannot be made"):
+        Place(disk, name).make()
+    assert list(outside.iterdir()) == []
+    Place(disk, "a/b").make()
+    Place(disk, "a/b").make()
+    assert (disk / "a/b").is_dir()
 
 
 def test_an_exact_name_wins_and_of_two_likenesses_none(tmp_path: Path) -> None:

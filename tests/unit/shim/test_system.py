@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import OgErr
+from oglib.inventory import firmware
 from oglib.shim.messages import MESSAGES
 from oglib.shim.names import MODULE_OF
-from oglib.shim.system import COMMANDS, is_virtual
+from oglib.shim.system import COMMANDS
 from unit.shim.old import Old, Ran
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
@@ -202,18 +203,7 @@ def test_this_machine_says_the_same_as_its_processor(old: Old) -> None:
 
 
 @pytest.mark.refuses("ogIsVirtualMachine")
-@pytest.mark.parametrize(
-    ("product", "vendor", "cpuinfo", "virtual"),
-    [
-        ("KVM", "Red Hat", "", True),
-        ("VirtualBox", "innotek GmbH", "", True),
-        ("VMware Virtual Platform", "VMware, Inc.", "", True),
-        ("Virtual Machine", "Microsoft Corporation", "", True),
-        ("Standard PC (Q35 + ICH9, 2009)", "QEMU", "", True),
-        ("", "", "processor: 0\nflags\t\t: fpu hypervisor lm\n", True),
-        ("Surface Laptop 5", "Microsoft Corporation", "flags : fpu vmx lm\n", False),
-        ("OptiPlex 7090", "Dell Inc.", "flags : fpu vmx\nbugs : hypervisor\n", False),
-    ],
-)
-def test_who_is_virtual(product: str, vendor: str, cpuinfo: str, virtual: bool) -> None:
-    assert is_virtual({"product_name": product, "sys_vendor": vendor}, cpuinfo) is virtual
+@pytest.mark.parametrize(("hypervisor", "virtual"), [("kvm", True), ("other", True), ("", False)])
+def test_who_is_virtual(monkeypatch: pytest.MonkeyPatch, hypervisor: str, virtual: bool) -> None:
+    monkeypatch.setattr(firmware, "virtual_machine", lambda: hypervisor)
+    assert COMMANDS["ogIsVirtualMachine"].run([]) is virtual
