@@ -93,7 +93,9 @@ def test_four_disks(room: Room) -> None:
         _use_each(pc, after, "grep -q /dev/ /mnt/left-here")
         cache = after["NVME0001"]["partitions"][-1]
         assert (cache["type"], cache["filesystem"], cache["label"]) == ("CACHE", "ext4", "CACHE")
-        assert pc.succeed("ogFindCache").output == f"{after['NVME0001']['number']} 3"
+        assert (
+            pc.succeed("ogFindCache").output == f"{after['NVME0001']['number']} {cache['number']}"
+        )
         for serial, layout in _LAYOUT_OF.items():
             said = pc.succeed(f"og disk apply {serial} {layout} --yes").output
             assert said == "nothing to change"

@@ -61,8 +61,8 @@ def _kept(store: Store) -> list[str]:
 
 def _error(room: Room, why: str) -> OgError:
     return OgError(
-        f"The image needs {human_bytes(room.need_bytes)} ({room.need_bytes} bytes) in the cache, "
+        f"{human_bytes(room.need_bytes)} ({room.need_bytes} bytes) are needed in the cache, "
         f"but {human_bytes(room.free_bytes)} ({room.free_bytes} bytes) are free: {why}.",
-        hint="See `og cache list`; evict or unpin something, or make the cache larger.",
+        hint="Evict or unpin what `og cache list` shows, or make the cache larger.",
         code=OgErr.CACHESIZE,
     )

@@ -189,7 +189,7 @@ class Store:
         if entry.pinned:
             raise OgError(
                 f"{entry.name} is pinned in the cache.",
-                hint=f"Let it go first: og cache unpin {entry.name}.",
+                hint=f"Let it go first: `og cache unpin {entry.name}`.",
                 code=OgErr.LOCKED,
             )
 

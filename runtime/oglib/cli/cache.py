@@ -168,8 +168,8 @@ def _list(context: Context) -> Result:
         )
         for entry in sorted(entries, key=lambda entry: entry.used, reverse=True)
     ]
-    end = f"{human_bytes(free)} of {human_bytes(size)} free"
-    return Result(data, "\n".join([*([table(rows)] if rows else []), end]))
+    head = f"{cache.found.describe()}: {human_bytes(free)} of {human_bytes(size)} free"
+    return Result(data, f"{head}\n{table(rows, indent='  ') or '  no images'}")
 
 
 def _data(entry: Entry) -> dict[str, object]:

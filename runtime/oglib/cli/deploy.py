@@ -11,7 +11,7 @@ from oglib.cli.system import status_of
 from oglib.cli.system import told as steps_told
 from oglib.cli.target import facts_of
 from oglib.deploy import source
-from oglib.deploy.deploy import Deployed, Plan, Request, deploy, plan
+from oglib.deploy.deploy import Deployed, Plan, Request, companions, deploy, plan
 from oglib.deploy.job import end_of_job, parse_job
 from oglib.image import OpenImage
 
@@ -51,11 +51,13 @@ def _deploy(context: Context) -> Result:
 
 def _changes(request: Request, image: OpenImage, planned: Plan) -> list[str]:
     table = planned.table.changes if planned.table else ()
+    beside = companions(planned.table, planned.number) if planned.table else ()
     name = f" as {request.hostname}" if request.hostname else ""
     return [
         *table,
         f"restore {image.manifest.name} version {image.manifest.version} "
         f"to partition {planned.number}",
+        *(f"format partition {one.number} ({one.type})" for one in beside if not one.kept),
         f"fit it to this PC{name}, bootable by {planned.firmware.upper()}",
     ]
 

@@ -86,7 +86,7 @@ def _format(context: Context) -> Result:
     context.confirm(question, facts_of(disk, part))
     with held(disk, part), partition_device(disk, part) as device:
         made = format_filesystem(device, kind.name, label=args.label)
-    return Result(made, f"{made.kind} {made.uuid}")
+    return Result(made, f"{made.name} {made.uuid}".strip())
 
 
 def _check(context: Context) -> Result:

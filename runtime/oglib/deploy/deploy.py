@@ -26,7 +26,7 @@ from oglib.disk.old_layouts import (
     parse_configurar,
 )
 from oglib.disk.plan import plan_layout
-from oglib.disk.planned import TablePlan
+from oglib.disk.planned import Planned, TablePlan
 from oglib.disk.remedy import remedy
 from oglib.disk.table import apply_table
 from oglib.errors import NotFoundError, OgErr, PartitionError, UsageError
@@ -93,7 +93,10 @@ def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
     if "/" in text or path.suffix in (".json", ".toml"):
         return load_layout(path)
     if not NAME_PART.fullmatch(text):
-        raise UsageError(f"{text!r} is neither a layout file nor the name of a layout.")
+        raise UsageError(
+            f"{text!r} is neither a layout file nor the name of a layout.",
+            hint="A list is written as in 'NTFS:30000000 LINUX:20000000', in KB.",
+        )
     with RepositoryClient(settings.repository_url()) as repository:
         return parse_layout(repository.fetch_layout(text).decode(errors="replace"), name=text)
 
@@ -175,20 +178,27 @@ def make_companions(
     disk: Disk, root: Partition, table: TablePlan, swap_uuid: str = ""
 ) -> list[Step]:
     """ESP and swap of the same disk, created fresh; what the layout keeps stays as it is."""
-    kept = {planned.number for planned in table.partitions if planned.kept}
     steps = []
-    for part in disk.partitions:
-        if part.number == root.number or part.type not in ("EFI", "LINUX-SWAP"):
+    for planned in companions(table, root.number):
+        name = f"format {planned.number}"
+        if planned.kept:
+            about = f"the layout keeps this {planned.type}"
+            steps.append(Step(name, Outcome.NOT_NEEDED, about))
             continue
-        if part.number in kept:
-            about = f"the layout keeps this {part.type}"
-            steps.append(Step(f"format {part.number}", Outcome.NOT_NEEDED, about))
-            continue
-        with partition_device(disk, part) as device:
-            if part.type == "LINUX-SWAP":
+        with partition_device(disk, find_partition(disk, planned.number)) as device:
+            if planned.type == "LINUX-SWAP":
                 made = make_swap(device, uuid=swap_uuid)
                 swap_uuid = ""  # a second swap gets a UUID of its own
             else:
-                made = format_filesystem(device, USUAL_FOR_TYPE[part.type], label="EFI")
-        steps.append(Step(f"format {part.number}", Outcome.DONE, f"{made.kind} {made.uuid}"))
+                made = format_filesystem(device, USUAL_FOR_TYPE[planned.type], label="EFI")
+        steps.append(Step(name, Outcome.DONE, f"{made.kind} {made.uuid}"))
     return steps
+
+
+def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
+    """ESP and swap that a layout puts beside the system on partition ``root``."""
+    return tuple(
+        planned
+        for planned in table.partitions
+        if planned.number != root and planned.type in ("EFI", "LINUX-SWAP")
+    )

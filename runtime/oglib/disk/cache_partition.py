@@ -51,8 +51,9 @@ def plan_cache(
     room = cache_room(disk)
     if size_bytes < MIB or size_bytes > room:
         raise PartitionError(
-            f"A cache of {size_bytes} bytes does not fit at the end of {disk.describe()}: there "
-            f"is room for {room} bytes, and it has at least {MIB}.",
+            f"A cache of {human_bytes(size_bytes)} ({size_bytes} bytes) does not fit at the end "
+            f"of {disk.describe()}: there is room for {human_bytes(room)} ({room} bytes), and it "
+            f"has at least {human_bytes(MIB)}.",
             hint="Make it smaller, or remove or shrink the partition before it.",
         )
     new = Planned(

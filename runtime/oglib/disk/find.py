@@ -23,7 +23,7 @@ _PARTITION_TAGS = {
     "PARTUUID": "partuuid",
 }
 _ON_BARE_DISKS = ("LABEL", "UUID")  # a filesystem without a partition table around it
-_PINNED = re.compile(r"(\d+)@(.+)")
+_PINNED = re.compile(r"(\d{1,9})@(.+)")
 _MOST_DIGITS_OF_A_NUMBER = 3
 
 
@@ -60,7 +60,7 @@ def _find(spec: str, known: Sequence[Disk]) -> Disk:
     if pin := _PINNED.fullmatch(spec):
         return _pinned(int(pin[1]), pin[2], known)
     if spec.isdecimal():
-        found = [disk for disk in known if disk.number == int(spec)]
+        found = [disk for disk in known if str(disk.number) == spec.lstrip("0")]
         # a short one is the number of a disk and nothing else: disk 3 that was taken out must not
         # become the stick with the serial number 3
         long = len(spec) > _MOST_DIGITS_OF_A_NUMBER

@@ -29,8 +29,9 @@ from oglib.disk.model import PRIMARY_SLOTS, TableKind
 from oglib.errors import NotFoundError, UsageError
 
 _UNITS = {"B": 0, "KIB": 1, "MIB": 2, "GIB": 3, "TIB": 4, "K": 1, "M": 2, "G": 3, "T": 4}
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]+|%)?$")
+_SIZE = re.compile(r"^(\d{1,18}(?:\.\d{1,18})?)\s*([A-Za-z]+|%)?$")
 _NAME_UTF16_UNITS = 36  # of a GPT entry
+_MOST_BYTES = 1 << 20
 _KEYS = {"type", "size", "keep", "name", "number", "partuuid", "active", "partitions"}
 # of a gpt, or of an msdos table (disk id and number)
 _PARTUUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[0-9a-f]{8}-[0-9a-f]{2}$")
@@ -74,11 +75,17 @@ class Layout:
 def load_layout(path: Path) -> Layout:
     """Read a layout file; ``.toml`` is TOML, anything else JSON or, failing that, TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        text = raw.decode()
     except FileNotFoundError:
         raise NotFoundError(f"There is no layout file {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The layout file {path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise UsageError(f"The layout file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no layout: it is not a text in UTF-8.") from None
+    if len(raw) > _MOST_BYTES:
+        raise UsageError(f"{path} is no layout: it has more than {_MOST_BYTES} bytes.")
     return parse_layout(text, name=str(path))
 
 
@@ -86,7 +93,7 @@ def parse_layout(text: str, *, name: str = "layout") -> Layout:
     """The layout in ``text`` (JSON when it begins with a brace, otherwise TOML)."""
     try:
         raw = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also digits or brackets without end
         raise UsageError(f"{name} is neither valid JSON nor TOML: {error}.") from error
     return layout_from(raw, name=name)
 
@@ -112,7 +119,7 @@ def layout_from(raw: object, *, name: str = "layout") -> Layout:
 
 def parse_size(value: object, where: str) -> Size:
     """``268435456``, ``"256MiB"``, ``"25%"`` or ``"rest"``."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63:
         return Size(bytes=value)
     text = str(value).strip()
     if text.lower() == "rest":

@@ -20,7 +20,7 @@ from oglib.disk.planned import refuse_foreign
 from oglib.errors import OgErr, PartitionError, UsageError
 
 KIB = 1024
-_WORD = re.compile(r"^[A-Za-z0-9-]+:\d+$")
+_WORD = re.compile(r"^[A-Za-z0-9-]+:\d{1,18}$")
 _NEVER_FORMATTED = ("EMPTY", "EXTENDED", "LINUX-LVM", "LVM", "ZPOOL")  # Configurar's own list
 _REMOVE_CACHE = -1
 

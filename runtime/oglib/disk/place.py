@@ -160,7 +160,7 @@ def _too_big(items: Sequence[Item], start: int, end: int, bounds: Bounds) -> Non
     room = max(0, end - start) * bounds.sector_bytes
     numbers = ", ".join(str(item.number) for item in items)
     raise PartitionError(
-        f"Partitions {numbers} need {human_bytes(need)} ({need} bytes) and their alignment, "
-        f"but there are {human_bytes(room)} ({room} bytes).",
+        f"Not enough room for partition {numbers}: {human_bytes(need)} ({need} bytes) and the "
+        f"alignment are needed, but there are {human_bytes(room)} ({room} bytes).",
         hint="Make them smaller, or let one of them take the 'rest'.",
     )

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ from oglib.udev import settle
 
 # more than a table takes at either end of a disk
 _TABLE_SECTORS = 64
+_LOCK_PATIENCE_S = 20.0
+_LOCK_PAUSE_S = 0.1
 # pyparted's exceptions have no common ancestor of their own
 _PARTED_ERRORS = (
     _ped.ConstraintException,
@@ -160,10 +163,26 @@ def _held(path: Path) -> Iterator[int]:
             code=OgErr.LOCKED if busy else OgErr.NOTWRITE,
         ) from error
     try:
-        fcntl.flock(device_fd, fcntl.LOCK_EX)
+        _lock(device_fd, path)
         yield device_fd
     finally:
         os.close(device_fd)
+
+
+def _lock(device_fd: int, path: Path) -> None:
+    """Keep udev and its like away; they let a disk go when they have looked at it."""
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(device_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise PartitionError(
+                    f"{path} is locked by another program, so its table is not written.",
+                    hint="Wait until that has ended.",
+                    code=OgErr.LOCKED,
+                ) from None
+        time.sleep(_LOCK_PAUSE_S)
 
 
 def _draft(plan: TablePlan, path: Path, disk_id: str) -> None:

@@ -81,7 +81,7 @@ def mount_at(
         run("mount", *typed, "-o", wanted, device, point)
     except ProcessError as error:
         raise FilesystemError(
-            f"{device} cannot be mounted: {' '.join(error.stderr.split())}.",
+            f"{device} cannot be mounted: {_said(error.stderr)}.",
             hint="Check the filesystem with `og fs check`.",
         ) from error
     if write and os.statvfs(point).f_flag & os.ST_RDONLY:
@@ -106,11 +106,13 @@ def mount_for_person(
         if write and there[0].read_only:
             raise FilesystemError(
                 f"{device} is mounted read-only at {there[0].point}.",
-                hint="Unmount it first.",
+                hint=f"Unmount it first: `umount {there[0].point}`.",
                 code=OgErr.LOCKED,
             )
         return there[0].point
     kind = row_on(device)
+    if kind.name == "swap":
+        raise FilesystemError(f"{device} is swap space: it has no files to mount.")
     point = _FOR_PEOPLE / (name or device.name)
     point.mkdir(parents=True, exist_ok=True)
     if point.is_mount() or any(point.iterdir()):
@@ -146,9 +148,14 @@ def unmount(point: Path) -> None:
         if attempt + 1 < _UNMOUNT_TRIES:
             time.sleep(_UNMOUNT_PAUSE_S)
     raise FilesystemError(
-        f"{point} cannot be unmounted: {' '.join(done.stderr.split())}.",
+        f"{point} cannot be unmounted: {' '.join(done.stderr.split()).rstrip('.')}.",
         hint="Something still uses it.",
     )
+
+
+def _said(stderr: str) -> str:
+    """What mount said, without its pointer to dmesg."""
+    return " ".join(stderr.partition("dmesg(1)")[0].split()).rstrip(".")
 
 
 def _refuse_states(device: Path, *, write: bool) -> None:

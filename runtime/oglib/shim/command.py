@@ -16,6 +16,7 @@ from oglib.errors import UsageError
 from oglib.shim.names import MODULE_OF
 
 Answer = str | bool | int | None
+_MOST_DIGITS = 18
 FREE = 10_000  # at_most of commands whose last words are free text
 
 
@@ -66,6 +67,6 @@ def command_of(name: str) -> Command:
 
 def positive(word: str, what: str) -> int:
     """A number of a disk or partition; anything else is OG_ERR_FORMAT."""
-    if not word.isascii() or not word.isdecimal() or int(word) < 1:
+    if not word.isascii() or not word.isdecimal() or len(word) > _MOST_DIGITS or int(word) < 1:
         raise UsageError(f"{what} must be a positive whole number, not {word!r}.")
     return int(word)

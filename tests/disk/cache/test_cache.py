@@ -327,3 +327,21 @@ def test_a_cache_of_an_older_oglive_is_found_by_its_folders(one_pc: Pc, tmp_path
     listed = json.dumps(one_pc.og("list")["entries"])
     assert '"name": "xp"' in listed
     assert '"proof": "unproven"' in listed
+
+
+def test_a_listing_says_which_cache_it_is(
+    one_pc: Pc, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one_pc.og("create", "64MiB", "--yes")
+    assert main(["cache", "list"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith(f"partition 4 of {one_pc.disk} (")
+    assert head.endswith(" free")
+    assert rows == ["  no images"]
+    image = tmp_path / "debian.img"
+    image.write_bytes(b"x" * 3000)
+    one_pc.og("add", str(image))
+    one_pc.og("pin", "debian")
+    capsys.readouterr()
+    assert main(["cache", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["  debian  2.9 KiB  unproven  pinned"]

@@ -16,7 +16,7 @@ from oglib.disk.find import find_disk
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import MIB, TableKind
 from oglib.disk.probe import list_disks, probe_target
-from oglib.errors import NotFoundError, OgErr
+from oglib.errors import NotFoundError, OgErr, UsageError
 
 _TWO = "label: gpt\nstart=1M, size=4M, name=data\nsize=8M, name=CACHE\n"
 
@@ -151,3 +151,14 @@ def test_the_disks_of_this_machine_are_listed(monkeypatch: pytest.MonkeyPatch) -
         )
         assert find_disk(disk.pinned).path == disk.path
         assert disk.path.exists()
+
+
+def test_names_that_are_none_do_not_lead_to_the_disks_of_this_pc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = an_image(tmp_path / "a.img")
+    monkeypatch.chdir(tmp_path)
+    for said in (":", "::", f"{one}:a.img"):
+        monkeypatch.setenv("OG_DISKS", said)
+        with pytest.raises(UsageError, match="OG_DISKS"):
+            list_disks()

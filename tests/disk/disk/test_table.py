@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,3 +233,17 @@ def test_a_large_disk(table: str, tib: int, tmp_path: Path) -> None:
     disk = applied(image, table, [*PRIMARY, {"type": "CACHE", "size": "50GiB"}])
     reach = disk.size_bytes if table == "gpt" else 2**32 * 512
     assert reach - 2 * MIB < disk.partitions[2].end_bytes <= reach
+
+
+def test_a_disk_that_another_program_has_locked_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = a_file(tmp_path / "disk.img")
+    plan = plan_layout(layout_from({"table": "gpt", "partitions": UEFI}), probe_target(image))
+    monkeypatch.setattr("oglib.disk.table._LOCK_PATIENCE_S", 0.2)
+    with image.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        with pytest.raises(PartitionError, match="locked by another program") as caught:
+            apply_table(plan)
+    assert caught.value.code is OgErr.LOCKED
+    assert len(apply_table(plan).partitions) == 3

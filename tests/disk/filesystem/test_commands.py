@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,7 +32,9 @@ Og = Callable[..., Ran]
 
 
 @pytest.fixture
-def og(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Og:
+def og(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Og]:
     """``og fs VERB 1 PART …`` where disk 1 has a partition of 120 MiB and one of 64 MiB."""
     disk = tmp_path / "disk.img"
     disk.touch()
@@ -49,7 +51,9 @@ def og(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         said = capsys.readouterr()
         return Ran(said.out, said.err + told, status)
 
-    return call
+    yield call
+    # a test that failed must not leave the next run a mount
+    subprocess.run(["umount", "--quiet", "/mnt/disk.imgp1"], capture_output=True, check=False)
 
 
 def done(ran: Ran) -> str:
@@ -141,3 +145,11 @@ def test_an_extended_partition_is_never_formatted(og: Og, tmp_path: Path) -> Non
         assert og("format", "1", "1", kind, "--yes").returncode == OgErr.OUTOFLIMIT
     assert [part.number for part in probe_target(disk).partitions] == before
     assert done(og("format", "1", "5", "ext4", "--yes"))
+
+
+def test_swap_is_not_mounted_and_says_so(og: Og) -> None:
+    done(og("format", "1", "1", "swap", "--yes"))
+    refused = og("mount", "1", "1")
+    assert refused.returncode == OgErr.FILESYS
+    assert "is swap space" in refused.stderr
+    assert "dmesg" not in refused.stderr

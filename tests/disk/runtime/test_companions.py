@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from disk.disk.tables import a_file, applied
-from oglib.deploy.deploy import make_companions
+from oglib.deploy.deploy import companions, make_companions
 from oglib.disk.layout import layout_from
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
@@ -47,3 +47,4 @@ def test_an_esp_that_the_layout_keeps_is_not_formatted(tmp_path: Path) -> None:
     assert [step.outcome for step in steps] == [Outcome.NOT_NEEDED, Outcome.DONE]
     assert uuid_on(disk, 1) == esp
     assert uuid_on(disk, 3) != swap
+    assert [(one.number, one.kept) for one in companions(plan, 2)] == [(1, True), (3, False)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -211,3 +212,15 @@ def test_two_never_get_the_same_lock(disk: Disk, stranger: int) -> None:
 def lock_line(pid: int) -> str:
     start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     return f"{pid} {start}\n"
+
+
+def test_a_lock_is_written_whole_or_not_at_all(disk: Disk, stranger: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # the writing is cut at once
+    try:
+        with pytest.raises(OSError, match="too large"):
+            take_lock(disk, pid=stranger)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        lock_path(disk).with_name(f".{lock_path(disk).name}").unlink(missing_ok=True)
+    assert not is_locked(disk)

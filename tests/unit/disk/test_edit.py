@@ -184,7 +184,9 @@ def test_a_cache_that_does_not_fit() -> None:
     room = cache_room(disk)
     assert room == (8191 - 2049) * MIB
     assert plan_cache(disk, room).partitions[-1].start_sector == 2049 * MIB // 512
-    with pytest.raises(PartitionError, match=f"{room + 1} bytes does not fit .* {room} bytes"):
+    with pytest.raises(
+        PartitionError, match=rf"\({room + 1} bytes\) does not fit .* \({room} bytes\)"
+    ):
         plan_cache(disk, room + 1)
     with pytest.raises(PartitionError, match=r"Number 1 .* taken by a partition of type WINDOWS"):
         plan_cache(disk, GIB, number=1)

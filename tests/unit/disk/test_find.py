@@ -11,7 +11,7 @@ import pytest
 
 from oglib.disk.find import find_disk, find_partition, find_tagged
 from oglib.disk.model import Disk, TableKind
-from oglib.errors import NotFoundError
+from oglib.errors import NotFoundError, UsageError
 
 Machine = Callable[[str], tuple[Disk, ...]]
 
@@ -165,3 +165,18 @@ def test_a_saved_disk_that_is_gone_is_refused(machine: Machine) -> None:
         find_disk("1@S1", (sata, nvme))
     with pytest.raises(NotFoundError, match="there is no disk 2 now, and S5GXNX0R123456 is not"):
         find_disk(nvme.pinned, (sata,))
+
+
+@pytest.mark.parametrize("spec", ["", " ", "\n"])
+def test_an_empty_name_is_no_disk_even_where_there_is_only_one(spec: str) -> None:
+    only = Disk(1, Path("/tmp/a.img"), 1 << 30, TableKind.NONE)
+    with pytest.raises(UsageError, match="empty"):
+        find_disk(spec, [only])
+
+
+def test_a_number_without_end_is_no_disk() -> None:
+    only = Disk(1, Path("/tmp/a.img"), 1 << 30, TableKind.NONE)
+    for spec in ("9" * 5000, "9" * 5000 + "@x"):
+        with pytest.raises(NotFoundError, match="no disk"):
+            find_disk(spec, [only])
+    assert find_disk("01", [only]) is only

@@ -127,3 +127,33 @@ def test_a_cache_without_a_size_is_the_word_that_it_may_go() -> None:
     assert (layout.partitions[0].keep, layout.partitions[0].size) == (False, None)
     with pytest.raises(UsageError, match="has no size"):
         parse_layout('{"partitions": [{"type": "CACHE"}]}')
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "no text|not a text"),
+        (b'{"partitions": ' + b"[" * 100_000, "neither valid JSON"),
+        (
+            b'{"partitions": [{"type": "LINUX", "size": ' + b"9" * 5000 + b"}]}",
+            "neither valid JSON",
+        ),
+        (b'{"partitions": [{"type": "LINUX", "size": ' + b"9" * 400 + b"}]}", "not a size"),
+        (b'{"partitions": [{"type": "LINUX", "size": "' + b"9" * 400 + b'"}]}', "not a size"),
+        (b"#" * (1 << 20) + b"#", "more than 1048576 bytes"),
+    ],
+    ids=["binary", "brackets", "digits", "huge", "huge text", "long"],
+)
+def test_what_nobody_would_write_is_refused_in_words(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "layout.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        load_layout(path)
+
+
+def test_a_device_without_end_and_a_folder_are_no_layouts(tmp_path: Path) -> None:
+    for path in (Path("/dev/zero"), tmp_path):
+        with pytest.raises(UsageError, match=r"no layout|cannot be read: Is a directory"):
+            load_layout(path)

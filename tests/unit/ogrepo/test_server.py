@@ -157,7 +157,7 @@ def test_an_image_that_is_being_exchanged_is_not_shown(
 
 
 def wait_for_log(repository: Repository, word: str) -> str:
-    for _ in range(200):
+    for _ in range(2000):
         for line in repository.log:
             if word in line:
                 return line

@@ -132,3 +132,12 @@ def test_a_start_brings_in_what_it_needs_and_no_more(
         check=True,
     )
     assert set(json.loads(done.stderr.splitlines()[-1])) & unwanted == set()
+
+
+def test_names_that_are_no_text_go_out_as_they_are(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/a\xffb"
+    Path(os.fsdecode(name)).touch()
+    asked = os.fsdecode(name.replace(b"b", b"B"))
+    argv = [sys.executable, "-I", "-m", "oglib.shim", "ogGetPath", asked]
+    done = subprocess.run(argv, capture_output=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (name + b"\n", b"", 0)
