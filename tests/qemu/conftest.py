@@ -56,6 +56,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    for text in LOG.shown:
+        terminalreporter.write_line(text)
     terminalreporter.write_line(f"commit {_commit()}, shard {config.getoption('--shard')}")
 
 

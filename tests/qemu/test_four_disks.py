@@ -12,7 +12,7 @@ from harness.inventory import BIOS_PC
 from harness.layouts import KINDS_MIB
 from harness.machine import Machine
 from harness.room import Room
-from harness.steps import step
+from harness.steps import LOG, step
 
 from oglib.errors import OgErr
 
@@ -77,6 +77,7 @@ def test_four_disks(room: Room) -> None:
     pc = _booted(room, virtio, sata, nvme, scsi)
     with step("after a reboot everything is found again"):
         after = _disks(pc)
+        _show(after)
         assert {serial: _content(disk) for serial, disk in after.items()} == {
             serial: _content(disk) for serial, disk in before.items()
         }
@@ -131,8 +132,14 @@ def _booted(room: Room, *disks: Disk) -> Machine:
 def _disks(pc: Machine) -> dict[str, dict[str, Any]]:
     """``og disk list --json``, by serial number."""
     said = pc.succeed("og disk list --json").output
-    print(said)
     return {disk["serial"]: disk for disk in json.loads(said)}
+
+
+def _show(disks: dict[str, dict[str, Any]]) -> None:
+    """What `og disk list --json` said, a line for each disk, the partitions counted."""
+    for disk in disks.values():
+        told = {key: value for key, value in disk.items() if value not in ("", [], False)}
+        LOG.show(json.dumps({**told, "partitions": len(disk["partitions"])}))
 
 
 def _traits(disk: dict[str, Any]) -> tuple[str, int, str]:

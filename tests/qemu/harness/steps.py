@@ -23,6 +23,8 @@ class StepLog:
         self._file: Path | None = None
         self.listeners: list[StepListener] = []
         self.quiet = False
+        self.shown: list[str] = []
+        """What a good run shows too, at its end."""
 
     def into(self, path: Path | None) -> None:
         """Also append what is said to this file (None: no longer)."""
@@ -37,6 +39,11 @@ class StepLog:
             if self._file is not None:
                 with self._file.open("a", encoding="utf-8") as stream:
                     stream.write(line + "\n")
+
+    def show(self, text: str) -> None:
+        """Something to be seen by whoever ran the tests, not only after a failure."""
+        self.say(text)
+        self.shown.append(text)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
