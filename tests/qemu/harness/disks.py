@@ -43,7 +43,11 @@ class Disk:
     bus: Bus = Bus.VIRTIO
     sector_bytes: int = SECTOR_BYTES
     log: Path | None = None
-    """Where QEMU notes every write and flush (as dm-log-writes does), for replaying power cuts."""
+    """Where QEMU notes every write and flush (as dm-log-writes does), for replaying power cuts.
+
+    On the SCSI bus, where the guest is told to send one command at a time: with several in flight
+    blklogwrites of QEMU 7.2 now and then answers a write with an I/O error.
+    """
     paths: int = 1
     """How many ways lead to it; more than one on the SCSI bus only."""
 
@@ -185,7 +189,8 @@ class Disk:
             }
             if self.bus in _CONTROLLERS:
                 adapter = f"adapter-{self.serial}-{path}"
-                found.append({"driver": _CONTROLLERS[self.bus], "id": adapter})
+                one_by_one = {"cmd_per_lun": 1} if self.log is not None else {}
+                found.append({"driver": _CONTROLLERS[self.bus], "id": adapter, **one_by_one})
                 device["bus"] = f"{adapter}.0"
             if self.sector_bytes != SECTOR_BYTES:
                 device["logical_block_size"] = self.sector_bytes
@@ -196,6 +201,12 @@ class Disk:
                 device["bootindex"] = boot_index
             found.append(device)
         return found
+
+    @property
+    def link(self) -> Path:
+        """udev's name for it in a guest, of the kinds that are plugged into running ones."""
+        before = {Bus.VIRTIO: "virtio-", Bus.SCSI: "scsi-0QEMU_QEMU_HARDDISK_"}[self.bus]
+        return Path(f"/dev/disk/by-id/{before}{self.serial}")
 
     @property
     def wwn(self) -> int:

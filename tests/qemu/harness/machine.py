@@ -288,5 +288,4 @@ class Machine:
         for device in disk.devices():
             monitor.command("device_add", device)
         self.disks.append(disk)
-        link = f"/dev/disk/by-id/virtio-{disk.serial}"
-        self.succeed(f"udevadm wait --settle --timeout=30 {link} && udevadm settle")
+        self.succeed(f"udevadm wait --settle --timeout=30 {disk.link} && udevadm settle")

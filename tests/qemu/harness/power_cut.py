@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from harness.disks import Disk
+from harness.disks import Bus, Disk
 from harness.errors import HarnessError
 from harness.machine import Machine
 from harness.room import Room
@@ -27,7 +27,7 @@ class RecordedWork:
     def __init__(self, room: Room, disk: Disk) -> None:
         self.base = room.snapshot(disk)
         self.log = disk.path.with_suffix(".log")
-        self.disk = replace(disk, log=self.log)
+        self.disk = replace(disk, log=self.log, bus=Bus.SCSI)
         self._room = room
         self._first = 0
         room.discard_later(self.log)
