@@ -19,7 +19,7 @@ from oglib.disk.planned import (
     refuse_foreign,
     removal,
 )
-from oglib.errors import OgErr, PartitionError
+from oglib.errors import PartitionError
 from oglib.progress import human_bytes
 
 _USUAL_NUMBER = 4
@@ -72,14 +72,6 @@ def plan_cache(
     said.append(f"create partition {chosen}: CACHE, {human_bytes(size_bytes)} at {at}")
     plan = edited(disk, [*others, new], tuple(said), gone=[old] if old else [])
     return replace(plan, table=kind, new_table=disk.table is not kind)
-
-
-def plan_without_cache(disk: Disk) -> TablePlan:
-    """The table without its CACHE; raises PartitionError when there is none."""
-    cache = _cache(disk)
-    if cache is None:
-        raise PartitionError(f"{disk.describe()} has no CACHE partition.", code=OgErr.PARTITION)
-    return without(disk, cache.number)
 
 
 def cache_room(disk: Disk) -> int:

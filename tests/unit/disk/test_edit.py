@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from oglib.disk import edit
-from oglib.disk.cache_partition import cache_room, plan_cache, plan_without_cache
+from oglib.disk.cache_partition import cache_room, plan_cache
 from oglib.disk.damage import UNFINISHED
 from oglib.disk.layout import layout_from
 from oglib.disk.model import MIB, Disk, TableKind
@@ -146,7 +146,7 @@ def test_a_cache_at_the_end() -> None:
     bigger = plan_cache(made, 2 * GIB)
     assert [part.number for part in bigger.partitions] == [1, 2, 4]
     assert bigger.removed == (4,)
-    assert [part.number for part in plan_without_cache(made).partitions] == [1, 2]
+    assert [part.number for part in edit.without(made, 4).partitions] == [1, 2]
     assert plan_cache(disk, GIB, number=7).partitions[-1].number == 7
     assert plan_cache(a_disk(), GIB).table is TableKind.GPT
 
@@ -190,5 +190,3 @@ def test_a_cache_that_does_not_fit() -> None:
         plan_cache(disk, room + 1)
     with pytest.raises(PartitionError, match=r"Number 1 .* taken by a partition of type WINDOWS"):
         plan_cache(disk, GIB, number=1)
-    with pytest.raises(PartitionError, match="has no CACHE"):
-        plan_without_cache(disk)
