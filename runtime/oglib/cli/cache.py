@@ -73,7 +73,8 @@ def _create(context: Context) -> Result:
     lines = [*plan.changes, *plan.notes, "format the cache"]
     if args.dry_run:
         return Result(done, "\n".join(lines))
-    context.confirm(f"Make a cache on {disk.describe()}?", [*_contents(context, found), *lines])
+    question = f"Make a cache on {disk.describe()}?"
+    context.confirm(question, lambda: [*_contents(context, found), *lines])
     made = use.make(plan, Places.from_environment())
     done |= {"disk": made.disk.path, "part": made.part.number, "size_bytes": made.part.size_bytes}
     return Result(done, f"the cache is {made.describe()}, {human_bytes(made.part.size_bytes)}")
@@ -98,7 +99,7 @@ def _format(context: Context) -> Result:
     question = f"Format {found.describe()} as an empty cache?"
     if context.args.dry_run:
         return Result({"would": question.rstrip("?")}, question.rstrip("?"))
-    context.confirm(question, _contents(context, found))
+    context.confirm(question, lambda: _contents(context, found))
     use.format_empty(found, Places.from_environment())
     return Result({"formatted": True}, "the cache is empty")
 
@@ -112,8 +113,8 @@ def _delete(context: Context) -> Result:
     said = {"changes": list(plan.changes)}
     if context.args.dry_run:
         return Result(said, "\n".join(plan.changes))
-    facts = [*_contents(context, found), *plan.changes]
-    context.confirm(f"Delete the cache, {found.describe()}?", facts)
+    question = f"Delete the cache, {found.describe()}?"
+    context.confirm(question, lambda: [*_contents(context, found), *plan.changes])
     use.remove(plan, Places.from_environment())
     return Result(said, "\n".join(plan.changes))
 
@@ -224,7 +225,7 @@ def _evict(context: Context) -> Result:
         entries = [cache.store.entry(name) for name in going]
         lines = [f"evict {one.name}, {human_bytes(one.size_bytes)}" for one in entries]
         if going and not args.dry_run:
-            context.confirm("Evict from the cache?", lines)
+            context.confirm("Evict from the cache?", lambda: lines)
             for name in going:
                 cache.store.evict(name)
         free = cache.store.free_bytes()

@@ -44,14 +44,15 @@ class Context:
         for fact in facts:
             print(f"  {printable(fact)}", file=sys.stderr, flush=True)
 
-    def confirm(self, question: str, facts: Sequence[str]) -> None:
+    def confirm(self, question: str, facts: Callable[[], Sequence[str]]) -> None:
         """Show what would be destroyed and ask; ``--yes`` and ``--dry-run`` skip.
 
+        ``facts`` are only gathered for somebody who is asked: looking for systems takes time.
         Raises when the answer is not yes, and when nobody can be asked.
         """
         if self.args.yes or self.args.dry_run:
             return
-        self.tell(facts)
+        self.tell(facts())
         if not sys.stdin.isatty():
             raise UsageError(
                 f"{question} Nobody can be asked here.", hint="Say --yes to go on without asking."

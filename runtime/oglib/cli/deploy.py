@@ -45,7 +45,7 @@ def _deploy(context: Context) -> Result:
         if args.dry_run:
             return Result({"plan": changes}, "\n".join(changes))
         question = f"Deploy {image.manifest.name} to {planned.disk.describe()}?"
-        context.confirm(question, [*facts_of(planned.disk), *changes])
+        context.confirm(question, lambda: [*facts_of(planned.disk), *changes])
         return _result(context, deploy(request, image, planned, progress=context.progress))
 
 

@@ -94,7 +94,7 @@ def _apply(context: Context) -> Result:
     if plan.nothing_to_change or context.args.dry_run:
         return _told(disk, plan)
     refuse_busy(disk)
-    context.confirm(f"Partition {disk.describe()}?", [*facts_of(disk), *plan.changes])
+    context.confirm(f"Partition {disk.describe()}?", lambda: [*facts_of(disk), *plan.changes])
     told = _told(disk, plan)
     with held(disk):
         shown = _shown((apply_table(plan),))
@@ -111,7 +111,7 @@ def _repair(context: Context) -> Result:
     said = {"damage": list(disk.damage)}
     if context.args.dry_run:
         return Result(said, "\n".join(disk.damage))
-    context.confirm(f"Repair the partition table of {disk.describe()}?", disk.damage)
+    context.confirm(f"Repair the partition table of {disk.describe()}?", lambda: disk.damage)
     with held(disk):
         shown = _shown((repair_table(disk),))
     return Result({**said, "disk": shown.data}, shown.text)

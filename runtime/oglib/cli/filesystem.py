@@ -83,7 +83,7 @@ def _format(context: Context) -> Result:
     question = f"Format partition {part.number} of {disk.describe()} as {kind.name}?"
     if args.dry_run:
         return Result({"would": question.rstrip("?")}, question.rstrip("?"))
-    context.confirm(question, facts_of(disk, part))
+    context.confirm(question, lambda: facts_of(disk, part))
     with held(disk, part), partition_device(disk, part) as device:
         made = format_filesystem(device, kind.name, label=args.label)
     return Result(made, f"{made.name} {made.uuid}".strip())

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.output import table
@@ -73,11 +76,13 @@ def _create(context: Context) -> Result:
 
 def _restore(context: Context) -> Result:
     args = context.args
-    target, facts = args.disk, []
+    target: str = args.disk
+    facts: Callable[[], list[str]] = list
     if args.part:
         disk = context.disk()
         part = find_partition(disk, args.part)
-        target, facts = f"partition {part.number} of {disk.describe()}", facts_of(disk, part)
+        target = f"partition {part.number} of {disk.describe()}"
+        facts = partial(facts_of, disk, part)
     if args.dry_run:
         with source.opened(args.image, context.settings) as opened:
             name, version = opened.manifest.name, opened.manifest.version

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every image can say of itself, and how the content of a foreign one is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """The answer of ``og image info``; sizes in bytes, counts in blocks, 0 = not known.
+
+    ``tool``: partclone, partimage, ntfsclone, raw, disk, clonezilla, fog. ``compressor``: none,
+    gzip, lzop, zstd, lz4, xz, bzip2 (of the first partition for a folder). ``checksum``: none,
+    crc32, xxh64, xxh128, v1. ``required_bytes`` is what a target must have.
+    """
+
+    tool: str
+    compressor: str
+    filesystem: str = ""
+    block_size: int = 0
+    total_blocks: int = 0
+    used_blocks: int = 0
+    required_bytes: int = 0
+    checksum: str = "none"
+    volumes: int = 1
+    frames: int = 0
+    signed: bool = False
+    damage: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Content of one aligned region of the target, number ``number`` counted from 0.
+
+    ``runs`` are (offset on the target, length) in bytes, ascending, inside the region;
+    ``views`` hold their content back to back, cut anywhere.
+    """
+
+    number: int
+    runs: list[tuple[int, int]]
+    views: list[Buffer]
+
+
+class StreamImage(Protocol):
+    """A foreign image: no digests to trust, no frame can be had without those before it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def info(self) -> ImageInfo: ...
+
+    @property
+    def sector_size(self) -> int:
+        """Of the disk it was made on; 0 = not known or of no importance."""
+        ...
+
+    @property
+    def region_bytes(self) -> int: ...
+
+    @property
+    def content_bytes(self) -> int:
+        """How much ``regions`` hands over; 0 = known only at the end."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    def regions(self) -> Iterator[Region]:
+        """Every region with content, ascending; each call starts over.
+
+        The checksums inside the image are verified on the way; ``ImageError`` where they, or
+        the image's length, are wrong, and only the end of the iteration says that all is well.
+        """
+        ...
+
+    def close(self) -> None: ...
