@@ -8,7 +8,7 @@ PROFILE ?=
 DIR ?= build/repository
 ARGS ?=
 
-.PHONY: help setup check unit test test-all image golden artefacts demo serve clean
+.PHONY: help setup check test test-all fuzz bench image golden artefacts demo serve clean
 
 help: ## this list
 	@echo "ogLive: capture, restore and fit operating systems on many PCs"
@@ -41,6 +41,14 @@ test: artefacts ## the covering set: real tools, real disks, network boots (need
 
 test-all: artefacts ## everything; SHARD=i/n runs one part of it (needs root)
 	$(PYTEST) tests/unit tests/disk tests/power tests/qemu --shard $(SHARD) $(ARGS)
+
+fuzz: setup ## every parser against thousands of hostile inputs (some minutes)
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/fuzz -q $(ARGS)
+
+bench: setup ## restore and capture side by side with the peers' pipelines (needs root, an idle machine)
+	@$(PYTHON) -c 'import matplotlib' 2>/dev/null || \
+	    $(PYTHON) -m pip --quiet install --disable-pip-version-check --editable '.[bench]'
+	$(PYTHON) -m bench $(ARGS)
 
 demo: artefacts ## watch a blank UEFI PC become a working Debian over the network (needs root)
 	PYTHONPATH=tests/qemu $(PYTHON) tests/qemu/demo.py

@@ -83,4 +83,11 @@ class StreamImage(Protocol):
         """
         ...
 
+    def used_ranges(self) -> Iterator[tuple[int, int]] | None:
+        """(offset on the target, length) of all that ``regions`` will hand over, ascending.
+
+        None where only reading the content tells (ntfsclone).
+        """
+        ...
+
     def close(self) -> None: ...
