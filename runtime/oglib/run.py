@@ -16,7 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE_BYTES = 65536
 _STDERR_LINES = 400  # a tool that logs for hours must not fill the memory
+_TIMER_SLACK = Path("/proc/self/timerslack_ns")  # of the child, and kept over exec: proc(5)
+_CALM_NS = "10000000"
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 _undisturbed = threading.Event()
 
@@ -83,7 +85,9 @@ def _command(program: str) -> sh.Command:
         ) from None
 
 
-def _started(command: sh.Command, words: Sequence[str], **options: Any) -> sh.RunningCommand:
+def _started(
+    command: sh.Command, words: Sequence[str], *, calm: bool = False, **options: Any
+) -> sh.RunningCommand:
     """``command`` started; an interruption waits until the fork is another program, and we know it.
 
     Otherwise it would unwind our own stack in the child as well, clean up there and talk.
@@ -91,6 +95,9 @@ def _started(command: sh.Command, words: Sequence[str], **options: Any) -> sh.Ru
     deaf = _undisturbed.is_set()
 
     def be_a_program() -> None:
+        if calm:
+            with suppress(OSError):  # then it only costs more
+                _TIMER_SLACK.write_text(_CALM_NS)
         for number in _INTERRUPTIONS:
             if deaf:
                 signal.signal(number, signal.SIG_IGN)  # forgets one that came before the own group
@@ -198,8 +205,16 @@ def _end(running: sh.RunningCommand, expired: threading.Event) -> None:
 
 
 @contextmanager
-def stream_from(*argv: str | Path, accept: Sequence[int] = (0,)) -> Iterator[BinaryIO]:
+def stream_from(
+    *argv: str | Path,
+    accept: Sequence[int] = (0,),
+    stdin: BinaryIO | None = None,
+    calm: bool = False,
+) -> Iterator[BinaryIO]:
     """Run a program and give its standard output as a raw binary stream.
+
+    ``stdin``, the stream of another block like this, makes the two a pipeline. ``calm``: a
+    program that waits in a loop of zero seconds gets ten milliseconds each time.
 
     The reader must read to the end of the stream: leaving the block waits for the program and
     raises ``ProcessError`` unless it ended with an accepted status. When the block itself
@@ -215,7 +230,8 @@ def stream_from(*argv: str | Path, accept: Sequence[int] = (0,)) -> Iterator[Bin
             process = _started(
                 command,
                 words[1:],
-                _in="",
+                calm=calm,
+                _in="" if stdin is None else stdin,
                 _out=write_end,
                 _err=said.append,
                 _env=_environment(),

@@ -15,14 +15,23 @@ import time
 from aiohttp import web
 
 from oglib.errors import OgErr, UsageError
+from oglib.image.disk_image import MAX_DISK_BYTES, MAX_GAPS_BYTES
 from oglib.progress import Phase, Progress
+from ogrepo.disks import refuse_inside
 from ogrepo.folder import Folder
 from ogrepo.receive import Turnstile, check_room, in_thread, open_at, place_of, pour
 from ogrepo.refusal import Refusal
 from ogrepo.tokens import Grant, check_unused, load_secret, read_token
 from ogrepo.uploads import State, Upload, Uploads
 
-_LIMITS = {"image": 1 << 50, "frames": 4 << 30, "manifest": 4 << 20}
+_LIMITS = {
+    "image": 1 << 50,
+    "frames": 4 << 30,
+    "manifest": 4 << 20,
+    "disk": MAX_DISK_BYTES,
+    "gaps": MAX_GAPS_BYTES,
+}
+_KINDS = "image|frames|manifest"
 _ANSWER_WITHIN_S = 2.0
 
 
@@ -69,7 +78,10 @@ class UploadApi:
             web.post("/api/uploads", self.open),
             web.get(one, self.status, allow_head=False),
             web.delete(one, self.abort),
-            web.put(one + "/{kind:image|frames|manifest}", self.receive),
+            web.put(
+                f"{one}/{{kind:{_KINDS}|disk|gaps|p[1-9][0-9]?[0-9]?-(?:{_KINDS})}}", self.receive
+            ),
+            web.post(one + "/room", self.room),
             web.post(one + "/commit", self.commit),
         ]
 
@@ -115,6 +127,7 @@ class UploadApi:
                 "This repository has no key to sign images with.",
                 hint="Run `ogrepo keygen --dir DIR` on it.",
             )
+        refuse_inside(self._folder, grant.name)
         await in_thread(lambda: check_room(self._folder.uploads, 0))
         upload = await in_thread(lambda: self._uploads.open(grant))
         return web.json_response({"upload": upload.id}, status=201)
@@ -143,12 +156,22 @@ class UploadApi:
             path = self._uploads.file(upload, kind)
             file = await in_thread(lambda: open_at(path, start))
             try:
-                size = await pour(request, file, start, _LIMITS[kind])
+                size = await pour(request, file, start, _LIMITS[kind.rpartition("-")[2]])
             finally:
                 await in_thread(file.close)
         if announced is not None and size - start != announced:
             raise Refusal(400, f"{size - start} bytes came where {announced} were announced.")
         return web.json_response({"size_bytes": size})
+
+    async def room(self, request: web.Request) -> web.Response:
+        """Say before the first byte whether an image of about this size can be taken."""
+        upload = self._upload(request)
+        try:
+            size = int(json.loads(await request.text())["size_bytes"])
+        except (ValueError, KeyError, TypeError):
+            raise UsageError('Room is asked for with an object like {"size_bytes": 1}.') from None
+        await in_thread(lambda: check_room(self._uploads.path(upload), size))
+        return web.json_response({"upload": upload.id})
 
     async def commit(self, request: web.Request) -> web.Response:
         """Start the verification, or say how it stands.

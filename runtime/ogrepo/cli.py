@@ -8,10 +8,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.image.manifest import PublicKey, generate_keypair, load_public_keys
 from oglib.progress import for_stream, human_bytes
+from ogrepo.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
 from ogrepo.folder import Folder, checked_name, locked, make_folder, open_folder, sync, write_whole
 from ogrepo.server import serve
 from ogrepo.store import Published, find, names, published
@@ -110,7 +112,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
-    images = published(folder)
+    images: list[Published | PublishedDisk] = [*published(folder), *published_disks(folder)]
     if arguments.json:
         print(json.dumps({"images": [image.as_dict() for image in images]}, indent=2))
         return 0
@@ -121,22 +123,22 @@ def _list(arguments: argparse.Namespace) -> int:
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
     complete = {image.name for image in images}
-    for name in names(folder):
+    for name in (*names(folder), *disk_names(folder)):
         if name not in complete:
             print(f"ogrepo: {_plain(name)} is incomplete and not offered.", file=sys.stderr)
     return 0
 
 
-def _columns(image: Published) -> tuple[str, ...]:
-    manifest = image.manifest
+def _columns(image: Published | PublishedDisk) -> tuple[str, ...]:
+    shown: dict[str, Any] = image.as_dict()
     return (
-        manifest.name,
-        str(manifest.version),
-        _plain(manifest.source.os) or "-",
-        _plain(manifest.filesystem),
-        human_bytes(manifest.image_size_bytes),
-        human_bytes(manifest.device_size_bytes),
-        _plain(manifest.created[:16]),
+        image.name,
+        str(shown["version"]),
+        _plain(shown["os"]) or "-",
+        _plain(shown["filesystem"]),
+        human_bytes(shown["size_bytes"]),
+        human_bytes(shown["required_bytes"]),
+        _plain(shown["created"][:16]),
         image.key_id or "unsigned",
     )
 
@@ -145,7 +147,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     """Judge every image, also after one was bad; the exit code is that of the last bad one."""
     folder = open_folder(arguments.dir)
     keys = load_public_keys(folder.keys)
-    wanted = [checked_name(arguments.name)] if arguments.name else names(folder)
+    everything = [*names(folder), *disk_names(folder)]
+    wanted = [checked_name(arguments.name)] if arguments.name else everything
     worst = 0
     results: list[dict[str, object]] = []
     for name in wanted:
@@ -166,6 +169,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _verify_one(
     folder: Folder, name: str, keys: list[PublicKey], *, quiet: bool
 ) -> dict[str, object]:
+    if name in disk_names(folder):
+        return _verify_disk(folder, name, keys, quiet=quiet)
     proof = verify_published(
         find(folder, checked_name(name), keys), keys, for_stream(sys.stderr, as_json=quiet)
     )
@@ -175,3 +180,17 @@ def _verify_one(
             f"{human_bytes(proof.content_bytes)} of content, signed by {proof.signed_by}"
         )
     return proof.as_dict()
+
+
+def _verify_disk(
+    folder: Folder, name: str, keys: list[PublicKey], *, quiet: bool
+) -> dict[str, object]:
+    disk = find_disk(folder, checked_name(name), keys)
+    content = verify_disk(disk, keys, for_stream(sys.stderr, as_json=quiet))
+    if not quiet:
+        print(
+            f"{name}: good: version {disk.manifest.version}, a disk of "
+            f"{len(disk.manifest.partitions)} partitions, {human_bytes(content)} of content, "
+            f"signed by {disk.key_id}"
+        )
+    return {"image": name, "version": disk.manifest.version, "content_bytes": content}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 from oglib.progress import human_bytes
+from ogrepo.disks import PublishedDisk
 from ogrepo.store import Published
 
 _STYLE = """
@@ -34,9 +36,14 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def image_list(images: Sequence[Published]) -> str:
-    """The table of images."""
-    rows = "".join(_row(image) for image in images)
+def image_list(images: Sequence[Published], disks: Sequence[PublishedDisk] = ()) -> str:
+    """The table of images; those of whole disks come behind."""
+    rows = "".join(
+        _row(image.as_dict(), f"{image.name}.img", f"{image.name}.img.json") for image in images
+    )
+    rows += "".join(
+        _row(disk.as_dict(), f"{disk.name}/", f"{disk.name}/disk.json") for disk in disks
+    )
     head = (
         "<tr><th>Image<th class=n>Version<th>System<th class=n>Size"
         "<th class=n>Needs<th>Captured<th>Signed</tr>"
@@ -44,23 +51,23 @@ def image_list(images: Sequence[Published]) -> str:
     table = f"<table><thead>{head}</thead><tbody>\n{rows}</tbody></table>\n"
     empty = "<p class=none>No image has been published here yet.</p>\n"
     nav = '<nav><small><a href="/">repository</a> · <a href="?format=json">JSON</a></small></nav>'
-    return _page("Images", nav + (table if images else empty))
+    return _page("Images", nav + (table if rows else empty))
 
 
-def _row(image: Published) -> str:
-    manifest = image.manifest
-    link = f"/images/{quote(manifest.name)}.img"
-    title = f"<br><small>{escape(manifest.title)}</small>" if manifest.title else ""
-    host = f"<br><small>{escape(manifest.source.hostname)}</small>"
-    system = escape(manifest.source.os) or "&ndash;"
-    signed = f"<code>{escape(image.key_id)}</code>" if image.key_id else "<b>no</b>"
+def _row(shown: dict[str, Any], image: str, manifest: str) -> str:
+    """One entry of the listing; ``image`` and ``manifest`` are what it links to."""
+    link, about = f"/images/{quote(image)}", f"/images/{quote(manifest)}"
+    title = f"<br><small>{escape(shown['title'])}</small>" if shown["title"] else ""
+    host = f"<br><small>{escape(shown['hostname'])}</small>"
+    system = escape(shown["os"]) or "&ndash;"
+    signed = f"<code>{escape(shown['key_id'])}</code>" if shown["key_id"] else "<b>no</b>"
     return (
-        f'<tr><td><a href="{escape(link)}.json">{escape(manifest.name)}</a>{title}'
-        f"<td class=n>{manifest.version}"
-        f"<td>{system}{host}<br><small>{escape(manifest.filesystem)}</small>"
-        f'<td class=n><a href="{escape(link)}">{human_bytes(manifest.image_size_bytes)}</a>'
-        f"<td class=n>{human_bytes(manifest.device_size_bytes)}"
-        f"<td>{escape(manifest.created[:16].replace('T', ' '))}"
+        f'<tr><td><a href="{escape(about)}">{escape(shown["name"])}</a>{title}'
+        f"<td class=n>{shown['version']}"
+        f"<td>{system}{host}<br><small>{escape(shown['filesystem'])}</small>"
+        f'<td class=n><a href="{escape(link)}">{human_bytes(shown["size_bytes"])}</a>'
+        f"<td class=n>{human_bytes(shown['required_bytes'])}"
+        f"<td>{escape(shown['created'][:16].replace('T', ' '))}"
         f"<td><small>{signed}</small></tr>\n"
     )
 

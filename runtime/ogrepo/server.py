@@ -19,6 +19,7 @@ from aiohttp import web
 from oglib.errors import OgErr, OgError
 from ogrepo.accesslog import LOG, PlainLog, start_logging
 from ogrepo.api import UploadApi
+from ogrepo.disks import published_disks
 from ogrepo.files import FileAnswer
 from ogrepo.folder import Folder, locked
 from ogrepo.listen import address_for_people, listen
@@ -53,11 +54,15 @@ class _Site:
 
     async def images(self, request: web.Request) -> web.Response:
         found = await in_thread(lambda: published(self._folder))
+        disks = await in_thread(lambda: published_disks(self._folder))
         if _wants_json(request):
-            body = {"images": [image.as_dict() for image in found]}
+            shown = [one.as_dict() for one in found] + [one.as_dict() for one in disks]
+            body = {"images": shown}
             return web.json_response(body, headers={"Vary": "Accept"})
         headers = {**_PAGE_HEADERS, "Vary": "Accept"}
-        return web.Response(text=image_list(found), content_type="text/html", headers=headers)
+        return web.Response(
+            text=image_list(found, disks), content_type="text/html", headers=headers
+        )
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info["path"]
@@ -171,7 +176,7 @@ async def _serve(folder: Folder, sock: socket.socket, uploads: Uploads) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        count = len(await in_thread(lambda: published(folder)))
+        count = len(await in_thread(lambda: [*published(folder), *published_disks(folder)]))
         print(
             f"ogrepo serves {folder.root} at {address_for_people(sock)} "
             f"({count} image{'s' * (count != 1)}); stop it with Ctrl-C.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.image.disk_image import DISK_FILE
 from oglib.image.manifest import Manifest, PublicKey, load_public_keys, verify_signature
 from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
 
@@ -63,17 +64,26 @@ class Published:
 
 def find(folder: Folder, name: str, keys: list[PublicKey]) -> Published:
     """The published image of this name; raises when it is absent or its files do not agree."""
-    manifest_path = folder.image_file(name, MANIFEST)
+    return find_at(folder.image_file(name, ""), name, keys)
+
+
+def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
+    """The same for the files ``STEM.img`` and what stands beside it."""
+
+    def beside(suffix: str) -> Path:
+        return stem.with_name(stem.name + suffix)
+
+    manifest_path = beside(MANIFEST)
     try:
         with manifest_path.open("rb") as file:
             raw = file.read(_MANIFEST_BYTES + 1)
     except OSError:
         raise NotFoundError(
-            f"There is no image named {name} in {folder.root}.",
-            hint=f"`ogrepo list {folder.root}` shows what is there.",
+            f"There is no image named {name} at {stem}{IMAGE}.",
+            hint="`ogrepo list DIR` shows what is there.",
         ) from None
     manifest = Manifest.from_bytes(raw)
-    image, frames = folder.image_file(name, IMAGE), folder.image_file(name, FRAMES)
+    image, frames = beside(IMAGE), beside(FRAMES)
     if manifest.name != name:
         raise ImageError(f"{manifest_path} is the manifest of {manifest.name}, not of {name}.")
     if not frames.is_file() or not image.is_file():
@@ -82,7 +92,7 @@ def find(folder: Folder, name: str, keys: list[PublicKey]) -> Published:
         raise ImageError(f"{image} has not the size that its manifest says.")
     signature, key_id = b"", ""
     with contextlib.suppress(FileNotFoundError):
-        signature = folder.image_file(name, SIGNATURE).read_bytes()
+        signature = beside(SIGNATURE).read_bytes()
     if signature:
         with contextlib.suppress(ImageError):
             key_id = verify_signature(raw, signature, keys)
@@ -90,10 +100,14 @@ def find(folder: Folder, name: str, keys: list[PublicKey]) -> Published:
 
 
 def names(folder: Folder) -> list[str]:
-    """The names under which there is a manifest, complete or not."""
+    """The names under which there is a manifest, complete or not; those of a disk are its own."""
     tail = len(MANIFEST)
     found = folder.images.rglob(f"*{MANIFEST}")
-    return sorted(str(path.relative_to(folder.images))[:-tail] for path in found)
+    return sorted(
+        str(path.relative_to(folder.images))[:-tail]
+        for path in found
+        if not (path.parent / DISK_FILE).exists()
+    )
 
 
 def published(folder: Folder) -> list[Published]:

@@ -14,28 +14,19 @@ import secrets
 import shutil
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
-from oglib.image.manifest import Manifest, PrivateKey, sign
+from oglib.image.manifest import PrivateKey
 from oglib.progress import Progress
+from ogrepo import disks
+from ogrepo.disks import is_disk, place_disk, prepare_disk
 from ogrepo.folder import Folder, sync, write_whole
-from ogrepo.legacy import checksums, info_line
-from ogrepo.store import (
-    FRAMES,
-    IMAGE,
-    MANIFEST,
-    OLDER,
-    SIGNATURE,
-    next_version,
-    place,
-    staged_file,
-)
+from ogrepo.signed import prove, received_manifest, write_signed
+from ogrepo.store import FRAMES, IMAGE, next_version, place, staged_file
 from ogrepo.tokens import Grant, burn, forget_old_burns
-from ogrepo.verify import verify_files
 
 IDLE_S = 3600.0
 _STATE = "upload.json"
@@ -98,7 +89,10 @@ class Uploads:
         return f"Finished {what}."
 
     def _place(self, upload: Upload) -> None:
-        place(self._folder, upload.grant.name, self.path(upload))
+        if is_disk(self.path(upload)):
+            place_disk(self._folder, upload.grant.name, self.path(upload))
+        else:
+            place(self._folder, upload.grant.name, self.path(upload))
         upload.state = State.PUBLISHED
         self._save(upload)
 
@@ -123,7 +117,10 @@ class Uploads:
         return self._folder.uploads / upload.id
 
     def file(self, upload: Upload, kind: str) -> Path:
-        """Where the bytes of ``image``, ``frames`` or ``manifest`` are gathered."""
+        """Where the bytes of ``image``, ``frames`` or ``manifest``, or of a disk, are gathered."""
+        of_disk = disks.staged_file(self.path(upload), kind)
+        if of_disk is not None:
+            return of_disk
         if kind == _RECEIVED_MANIFEST:
             return self.path(upload) / _RECEIVED_MANIFEST
         return staged_file(self.path(upload), {"image": IMAGE, "frames": FRAMES}[kind])
@@ -186,7 +183,7 @@ class Uploads:
             upload.state = State.FAILED
             for path in self.path(upload).iterdir():
                 if path.name != _STATE:
-                    path.unlink(missing_ok=True)
+                    _remove(path)
             self._save(upload)
             raise
         except BaseException:
@@ -199,47 +196,31 @@ class Uploads:
         upload.state = State.VERIFYING
         staged = self.path(upload)
         key = PrivateKey.load(self._folder.image_key)
-        manifest = self._received_manifest(upload)
-        image = self.file(upload, "image")
-        with ThreadPoolExecutor(1) as beside:
-            sums = beside.submit(checksums, image) if image.exists() else None
-            verify_files(manifest, image, self.file(upload, "frames"), progress)
-        if sums is None:
-            raise ImageError("The upload holds no image.", hint="Capture again.")
-        texts = (*(f"{digest}\n" for digest in sums.result()), info_line(manifest))
-        for suffix, text in zip(OLDER, texts, strict=True):
-            write_whole(staged_file(staged, suffix), text.encode())
-        version = next_version(self._folder, upload.grant.name)
-        signed = replace(manifest, version=version, key_id=key.public.key_id).to_bytes()
-        Manifest.from_bytes(signed)
-        write_whole(staged_file(staged, SIGNATURE), sign(signed, key))
-        write_whole(staged_file(staged, MANIFEST), signed)
-        for suffix in (IMAGE, FRAMES):
-            staged_file(staged, suffix).chmod(0o644)
-            sync(staged_file(staged, suffix))
+        if is_disk(staged):
+            version = prepare_disk(self._folder, upload.grant.name, staged, key, progress)
+        else:
+            version = self._prepare_image(upload, key, progress)
         sync(staged)
         burn(self._folder, upload.grant, upload.id)
         upload.version = version
         upload.state = State.PUBLISHING
         self._save(upload)
 
-    def _received_manifest(self, upload: Upload) -> Manifest:
-        try:
-            raw = self.file(upload, _RECEIVED_MANIFEST).read_bytes()
-        except FileNotFoundError:
-            raise ImageError("The upload holds no manifest.", hint="Capture again.") from None
-        manifest = Manifest.from_bytes(raw)
-        if manifest.name != upload.grant.name:
-            raise ImageError(
-                f"The upload's manifest is for {manifest.name}, its token for {upload.grant.name}.",
-                hint="Get a token for the name under which you capture.",
-            )
-        return manifest
+    def _prepare_image(self, upload: Upload, key: PrivateKey, progress: Progress) -> int:
+        def path_of(suffix: str) -> Path:
+            return staged_file(self.path(upload), suffix)
+
+        name = upload.grant.name
+        manifest = received_manifest(self.file(upload, _RECEIVED_MANIFEST), name)
+        prove(manifest, path_of, progress)
+        version = next_version(self._folder, name)
+        write_signed(manifest, version, key, path_of)
+        return version
 
     def _touched(self, upload: Upload) -> float:
         times = [0.0]
         with contextlib.suppress(OSError):
-            times += [path.stat().st_mtime for path in self.path(upload).iterdir()]
+            times += [path.stat().st_mtime for path in self.path(upload).rglob("*")]
         return max(times)
 
     def _save(self, upload: Upload) -> None:

@@ -13,7 +13,7 @@ from oglib.cli.target import facts_of
 from oglib.deploy import source
 from oglib.deploy.deploy import Deployed, Plan, Request, companions, deploy, plan
 from oglib.deploy.job import end_of_job, parse_job
-from oglib.image import OpenImage
+from oglib.image.foreign import Image, name_of, titled
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -44,19 +44,18 @@ def _deploy(context: Context) -> Result:
         changes = _changes(request, image, planned)
         if args.dry_run:
             return Result({"plan": changes}, "\n".join(changes))
-        question = f"Deploy {image.manifest.name} to {planned.disk.describe()}?"
+        question = f"Deploy {name_of(image)} to {planned.disk.describe()}?"
         context.confirm(question, lambda: [*facts_of(planned.disk), *changes])
         return _result(context, deploy(request, image, planned, progress=context.progress))
 
 
-def _changes(request: Request, image: OpenImage, planned: Plan) -> list[str]:
+def _changes(request: Request, image: Image, planned: Plan) -> list[str]:
     table = planned.table.changes if planned.table else ()
     beside = companions(planned.table, planned.number) if planned.table else ()
     name = f" as {request.hostname}" if request.hostname else ""
     return [
         *table,
-        f"restore {image.manifest.name} version {image.manifest.version} "
-        f"to partition {planned.number}",
+        f"restore {titled(image)} to partition {planned.number}",
         *(f"format partition {one.number} ({one.type})" for one in beside if not one.kept),
         f"fit it to this PC{name}, bootable by {planned.firmware.upper()}",
     ]

@@ -1,33 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og image create|restore|verify|list|info``."""
+"""``og image restore|verify|list|info``; the other verbs come from their own modules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
+from oglib.cli import image_convert, image_disk
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
+from oglib.cli.image_create import add_create
 from oglib.cli.output import table
 from oglib.cli.target import facts_of
 from oglib.deploy import images, source
+from oglib.deploy.restorable import Wishes
 from oglib.disk.find import find_partition
+from oglib.errors import OgErr
 from oglib.image import Receipt
+from oglib.image.foreign import titled
 from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
 
-_IMAGE_HELP = "name in the repository, http address, or path of NAME.img"
+_IMAGE_HELP = "name in the repository, http address, path of a file, or FOLDER/PART"
 
 
 def add_to(nouns: Subparsers) -> None:
     verbs = noun(nouns, "image", "capture, restore and check images")
-    create = verb(verbs, "create", _create, "capture a partition")
-    add_disk(create)
-    add_partition(create)
-    create.add_argument("name", metavar="NAME", help="the image's name")
-    create.add_argument("--to", default="", help="folder or repository address")
-    create.add_argument("--title", default="", help="one line that says what it is")
-    create.add_argument("--comment", default="", help="anything worth keeping with it")
+    add_create(verbs)
     restore = verb(verbs, "restore", _restore, "put an image onto a partition", destroys=True)
     restore.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     add_disk(restore)
@@ -36,46 +35,29 @@ def add_to(nouns: Subparsers) -> None:
     restore.add_argument(
         "--no-read-back", action="store_true", help="do not prove it; the receipt says so"
     )
+    image_disk.add_restore_options(restore)
+    restore.add_argument("--grow", action="store_true", help="let it fill the partition")
+    restore.add_argument(
+        "--set-type", action="store_true", help="correct the partition's type to what it holds"
+    )
+    restore.add_argument(
+        "--other-firmware", action="store_true", help="even if made for BIOS and this is UEFI"
+    )
     check = verb(verbs, "verify", _verify, "check an image, or a partition against it")
     check.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     check.add_argument("disk", metavar="DISK", nargs="?", help="compare with this disk or file")
     add_partition(check, optional=True)
-    verb(verbs, "list", _list, "the images of the repository")
+    image_convert.add_convert(verbs)
+    image_convert.add_diff(verbs)
+    image_convert.add_fits(verb(verbs, "list", _list, "the images of the repository"))
     info = verb(verbs, "info", _info, "what an image is")
     info.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
 
 
-def _create(context: Context) -> Result:
-    args = context.args
-    made = images.create(
-        args.disk,
-        args.part,
-        args.name,
-        destination=args.to,
-        title=args.title,
-        comment=args.comment,
-        settings=context.settings,
-        progress=context.progress,
-    )
-    manifest = made.manifest
-    text = (
-        f"{manifest.name}{f' version {made.version}' if made.version else ''}: "
-        f"{human_bytes(manifest.used_blocks * manifest.block_size)} of {manifest.filesystem} in "
-        f"{human_bytes(manifest.image_size_bytes)}, {made.where}"
-    )
-    data = {
-        "name": manifest.name,
-        "version": made.version,
-        "where": made.where,
-        "used_bytes": manifest.used_blocks * manifest.block_size,
-        "image_size_bytes": manifest.image_size_bytes,
-        "seconds": made.seconds,
-    }
-    return Result(data, text)
-
-
 def _restore(context: Context) -> Result:
     args = context.args
+    if args.parts or (args.part is None and image_disk.is_whole(context)):
+        return image_disk.restore_whole(context)
     target: str = args.disk
     facts: Callable[[], list[str]] = list
     if args.part:
@@ -85,8 +67,7 @@ def _restore(context: Context) -> Result:
         facts = partial(facts_of, disk, part)
     if args.dry_run:
         with source.opened(args.image, context.settings) as opened:
-            name, version = opened.manifest.name, opened.manifest.version
-        would = f"Restore {name} version {version} to {target}"
+            would = f"Restore {titled(opened)} to {target}"
         return Result({"would": would}, would)
     context.confirm(f"Overwrite {target} with {args.image}?", facts)
     receipt = images.put_back(
@@ -97,6 +78,7 @@ def _restore(context: Context) -> Result:
         delta=args.delta,
         settings=context.settings,
         progress=context.progress,
+        wishes=Wishes(args.grow, args.set_type, args.other_firmware),
     )
     return Result(receipt.as_dict(), told(context, receipt))
 
@@ -106,28 +88,33 @@ def told(context: Context, receipt: Receipt) -> str:
     for warning in receipt.warnings:
         context.warn(warning)
     already = f", {human_bytes(receipt.skipped_bytes)} were there" if receipt.skipped_bytes else ""
+    version = f" version {receipt.version}" if receipt.version else ""
+    after = "".join(f", {done}" for done in receipt.after)
     return (
-        f"{receipt.image} version {receipt.version} is on {receipt.target}: "
+        f"{receipt.image}{version} is on {receipt.target}: "
         f"{human_bytes(receipt.written_bytes)} written{already}, "
         f"{human_bytes(receipt.fetched_bytes)} fetched, "
-        f"{receipt.seconds:.1f} s, {receipt.verified}"
+        f"{receipt.seconds:.1f} s, {receipt.verified}{after}"
     )
 
 
 def _verify(context: Context) -> Result:
     args = context.args
+    if args.disk is None and image_disk.is_whole(context):
+        return image_disk.verify_whole(context)
     proof = images.prove(
         args.image, args.disk, args.part, settings=context.settings, progress=context.progress
     )
     for warning in proof.warnings:
         context.warn(warning)
-    text = (
-        f"{proof.image} version {proof.version}: {human_bytes(proof.content_bytes)} proven against "
-    )
-    return Result(proof.as_dict(), text + proof.against)
+    version = f" version {proof.version}" if proof.version else ""
+    proven = f"{human_bytes(proof.content_bytes)} proven against {proof.against}"
+    return Result(proof.as_dict(), f"{proof.image}{version}: {proven}")
 
 
 def _list(context: Context) -> Result:
+    if context.args.fits:
+        return image_convert.list_fits(context)
     with RepositoryClient(context.settings.repository_url()) as repository:
         listed = repository.listing()
     rows = [
@@ -145,36 +132,21 @@ def _list(context: Context) -> Result:
 
 
 def _info(context: Context) -> Result:
-    with source.opened(context.args.image, context.settings) as opened:
-        manifest, signed, warnings = opened.manifest, opened.signed_by, opened.warnings
-    for warning in warnings:
-        context.warn(warning)
-    data = {
-        "tool": "partclone",
-        "compressor": "zstd",
-        "filesystem": manifest.filesystem,
-        "block_size": manifest.block_size,
-        "total_blocks": manifest.total_blocks,
-        "used_blocks": manifest.used_blocks,
-        "required_bytes": manifest.device_size_bytes,
-        "checksum": "none",
-        "volumes": 1,
-        "frames": manifest.frame_count,
-        "signed": bool(signed),
-        "damage": "",
-    }
+    """What is damaged or of no known kind gets the same answer, and the exit code of an error."""
+    if image_disk.is_whole(context):
+        return image_disk.info_whole(context)
+    info = source.described(context.args.image, context.settings)
+    for damage in [info.damage] if info.damage else []:
+        context.warn(damage)
     rows = [
-        ("image", f"{manifest.name} version {manifest.version}"),
-        ("title", manifest.title or "-"),
-        ("system", manifest.source.os or "-"),
-        ("filesystem", f"{manifest.filesystem}, {manifest.block_size} B blocks"),
-        ("used", human_bytes(manifest.used_blocks * manifest.block_size)),
-        (
-            "needs",
-            f"{manifest.device_size_bytes} bytes ({human_bytes(manifest.device_size_bytes)})",
-        ),
-        ("file", f"{human_bytes(manifest.image_size_bytes)} in {manifest.frame_count} frames"),
-        ("signed by", signed or "nobody"),
-        ("captured", f"{manifest.created} on {manifest.source.hostname or '-'}"),
+        ("kind", f"{info.tool or 'unknown'}, {info.compressor}"),
+        ("filesystem", f"{info.filesystem or '-'}, {info.block_size} B blocks"),
+        ("used", f"{info.used_blocks} of {info.total_blocks} blocks"),
+        ("needs", f"{info.required_bytes} bytes ({human_bytes(info.required_bytes)})"),
+        ("checksum", info.checksum),
+        ("volumes", str(info.volumes)),
+        ("frames", str(info.frames or "-")),
+        ("signed", "yes" if info.signed else "no"),
+        ("damage", info.damage or "none seen"),
     ]
-    return Result(data, table(rows))
+    return Result(info.as_dict(), table(rows), OgErr.IMAGE if info.damage else 0)

@@ -34,7 +34,8 @@ from oglib.filesystem.kinds import USUAL_FOR_TYPE
 from oglib.filesystem.make import format_filesystem, make_swap
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.resize import grow_filesystem
-from oglib.image import OpenImage, Receipt, restore
+from oglib.image import Receipt, restore
+from oglib.image.foreign import Image, name_of, required_bytes_of
 from oglib.osconfig.linux import wanted_swap_uuid
 from oglib.osconfig.root import TargetRoot
 from oglib.progress import Progress
@@ -101,7 +102,7 @@ def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
         return parse_layout(repository.fetch_layout(text).decode(errors="replace"), name=text)
 
 
-def plan(request: Request, image: OpenImage, settings: Settings) -> Plan:
+def plan(request: Request, image: Image, settings: Settings) -> Plan:
     """Check everything that can be checked before the first write; changes nothing."""
     disk = find_disk(request.disk, rules=settings.disk_rules)
     firmware = running_firmware()
@@ -129,24 +130,24 @@ def plan(request: Request, image: OpenImage, settings: Settings) -> Plan:
     )
 
 
-def _check_size(image: OpenImage, disk: Disk, number: int, size_bytes: int) -> None:
-    needed = image.manifest.device_size_bytes
+def _check_size(image: Image, disk: Disk, number: int, size_bytes: int) -> None:
+    needed = required_bytes_of(image)
     if size_bytes < needed:
         raise PartitionError(
             f"Partition {number} of {disk.describe()} has {size_bytes} bytes, but the image "
-            f"{image.manifest.name} needs {needed}.",
+            f"{name_of(image)} needs {needed}.",
             hint="Choose a larger partition or layout, or a smaller image.",
             code=OgErr.IMGSIZEPARTITION,
         )
 
 
-def deploy(request: Request, image: OpenImage, planned: Plan, *, progress: Progress) -> Deployed:
+def deploy(request: Request, image: Image, planned: Plan, *, progress: Progress) -> Deployed:
     """Do what was planned. A failure before the restore's end leaves nothing bootable."""
     with held(planned.disk):
         return _deploy(request, image, planned, progress)
 
 
-def _deploy(request: Request, image: OpenImage, planned: Plan, progress: Progress) -> Deployed:
+def _deploy(request: Request, image: Image, planned: Plan, progress: Progress) -> Deployed:
     started = time.monotonic()
     disk = apply_table(planned.table) if planned.table else planned.disk
     part = find_partition(disk, planned.number)

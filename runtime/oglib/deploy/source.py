@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what a person calls an image to an open one: a name, an address or a file.
+"""From what a person calls an image to an open one: a name, an address or a file, ours or foreign.
 
 A name is looked up in the repository this PC was told of; an ``http`` address is taken as it
-is; anything that begins like a path or ends in ``.img`` is a file. Small files come first and
-are checked; the image's body is not touched here.
+is; anything that begins like a path or ends in ``.img`` is a file, the first volume of a split
+one, or a partition in a folder of Clonezilla or FOG (``FOLDER/2``). Beside an image of ours is
+its manifest; what has none is foreign, and is told by its first bytes. Small files come first
+and are checked; the image's body is not touched here.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib.errors import UsageError
+from oglib.deploy.foreign import describe_path, describe_url, open_foreign, open_foreign_url
+from oglib.deploy.policy import policy_for, policy_for_url
+from oglib.errors import ImageError, UsageError
 from oglib.image import (
     Manifest,
     OpenImage,
@@ -26,6 +30,9 @@ from oglib.image import (
     local_image,
     open_image,
 )
+from oglib.image.foreign import Image, info_of
+from oglib.image.formats.model import ImageInfo
+from oglib.image.manifest import check_text
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch
@@ -53,46 +60,135 @@ def resolve(text: str, settings: Settings) -> Reference:
         # Names may have folders; a repository serves them below images/.
         _, below, tail = text.rpartition("/images/")
         return Reference(_name_of(tail if below else text.rpartition("/")[2], text), url=text)
-    if text.startswith(("/", "./", "../")) or text.endswith(_SUFFIX):
+    if is_path(text):
+        # what a file may be called is not for us to say; the manifest says what an image is called
         path = Path(text)
-        return Reference(_name_of(path.name, text), path=path)
+        return Reference(check_text(path.name.removesuffix(_SUFFIX)), path=path)
     return Reference(check_name(text), url=f"{settings.repository_url()}/images/{text}.img")
 
 
+def is_path(text: str) -> bool:
+    """Whether a person who writes this means a file or folder of this PC."""
+    return "://" not in text and (
+        text.startswith(("/", "./", "../")) or text.endswith(_SUFFIX) or text in (".", "..")
+    )
+
+
 def _name_of(last: str, text: str) -> str:
-    name = last.removesuffix(_SUFFIX)
-    if name == last:
+    if last.endswith(".iso"):
         raise UsageError(
-            f"{text} does not end in NAME.img.", hint="Give the address or path of the .img file."
+            f"{text} is a medium to start from, not the image of a partition.",
+            hint="Give the address or path of the image's file.",
         )
-    return check_name(name)
+    return check_name(last.removesuffix(_SUFFIX))
 
 
 @contextmanager
-def opened(text: str, settings: Settings) -> Iterator[OpenImage]:
-    """The image that ``text`` names, its manifest, signature and frame table checked."""
+def opened(text: str, settings: Settings) -> Iterator[Image]:
+    """The image that ``text`` names, judged by what the site accepts.
+
+    Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
+    header and bitmap.
+    """
     reference = resolve(text, settings)
-    keys = load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
-    scratch = RUNTIME_DIR if RUNTIME_DIR.is_dir() else None
-    with TemporaryDirectory(prefix="image-", dir=scratch) as folder:
+    with _scratch() as folder:
         if reference.path:
-            image = local_image(reference.path, keys=keys, scratch=Path(folder))
+            image = _open_path(reference.name, reference.path, settings, folder)
         else:
-            image = _open_url(reference, settings, keys, Path(folder))
-        with image:
+            image = _open_url(reference, settings, folder)
+        try:
             yield image
+        finally:
+            image.close()
 
 
-def _open_url(
-    reference: Reference, settings: Settings, keys: list[PublicKey], folder: Path
+@contextmanager
+def opened_frames(text: str, settings: Settings) -> Iterator[OpenImage]:
+    """The same for work that needs our own format: digests of every part, a version, a name."""
+    with opened(text, settings) as image:
+        if not isinstance(image, OpenImage):
+            raise ImageError(
+                f"{text} is a {image.info.tool} image, and this needs one of ogLive's own format.",
+                hint=f"Make one of it: `og image convert {text} --to FOLDER`.",
+            )
+        yield image
+
+
+def described(text: str, settings: Settings) -> ImageInfo:
+    """What the image says of itself, whoever signed it; what is wrong with it is ``damage``.
+
+    Raises only where there is nothing to look at.
+    """
+    reference = resolve(text, settings)
+    with _scratch() as folder:
+        try:
+            if reference.path and not is_ours(reference.path):
+                return describe_path(reference.path)
+            manifest = (
+                None
+                if reference.path
+                else _small_file(addresses_of(reference.url).manifest, _MANIFEST_BYTES)
+            )
+            if not reference.path and manifest is None:
+                return describe_url(reference.url)
+            return _our_info(reference, manifest, settings, folder)
+        except ImageError as error:
+            return ImageInfo("partclone", "zstd", damage=error.message)
+
+
+def _our_info(
+    reference: Reference, manifest: bytes | None, settings: Settings, folder: Path
+) -> ImageInfo:
+    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), _keys(settings)
+    if reference.path:
+        image = local_image(reference.path, keys=keys, policy=anything, scratch=folder)
+    else:
+        image = _open_our_url(reference, manifest or b"", anything, keys, folder)
+    with image:
+        return info_of(image)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    above = RUNTIME_DIR if RUNTIME_DIR.is_dir() else None
+    with TemporaryDirectory(prefix="image-", dir=above) as folder:
+        yield Path(folder)
+
+
+def _keys(settings: Settings) -> list[PublicKey]:
+    return load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
+
+
+def is_ours(path: Path) -> bool:
+    """Whether any companion of an image of our format is beside ``path``."""
+    return any(path.with_name(f"{path.name}{suffix}").exists() for suffix in (".json", ".frames"))
+
+
+def _open_path(name: str, path: Path, settings: Settings, scratch: Path) -> Image:
+    if is_ours(path):
+        return local_image(
+            path, keys=_keys(settings), policy=policy_for(path, settings), scratch=scratch
+        )
+    return open_foreign(name, path, policy_for(path, settings), scratch)
+
+
+def _open_url(reference: Reference, settings: Settings, folder: Path) -> Image:
+    urls = addresses_of(reference.url)
+    policy = policy_for_url(reference.url, settings)
+    manifest = _small_file(urls.manifest, _MANIFEST_BYTES)
+    if manifest is None:
+        return open_foreign_url(reference.name, reference.url, policy, folder)
+    return _open_our_url(reference, manifest, policy, _keys(settings), folder)
+
+
+def _open_our_url(
+    reference: Reference, manifest: bytes, policy: Policy, keys: list[PublicKey], folder: Path
 ) -> OpenImage:
     urls = addresses_of(reference.url)
-    manifest = fetch(urls.manifest, limit_bytes=_MANIFEST_BYTES)
     signature = signature_of(urls.signature)
     frames = folder / "frames"
     download(urls.frames, frames, limit_bytes=FRAMES_BYTES)
     source = HttpSource(urls.image, expected_size=Manifest.from_bytes(manifest).image_size_bytes)
-    allowed = any(reference.url.startswith(prefix) for prefix in settings.allow_unsigned)
     try:
         return open_image(
             manifest,
@@ -100,7 +196,7 @@ def _open_url(
             frames,
             source,
             keys,
-            Policy(unsigned_remote=allowed),
+            policy,
             name=reference.name,
             scratch=folder,
         )
@@ -111,8 +207,12 @@ def _open_url(
 
 def signature_of(url: str) -> bytes | None:
     """The detached signature; None only when the server says that there is none."""
+    return _small_file(url, _SIGNATURE_BYTES)
+
+
+def _small_file(url: str, limit_bytes: int) -> bytes | None:
     try:
-        return fetch(url, limit_bytes=_SIGNATURE_BYTES)
+        return fetch(url, limit_bytes=limit_bytes)
     except StatusError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

@@ -16,7 +16,7 @@ from oglib.cache.model import Entry, WhenFull
 from oglib.cache.partition import Places
 from oglib.cache.room import make_room
 from oglib.deploy.cache import OpenCache, format_empty
-from oglib.deploy.source import FRAMES_BYTES, Reference, opened, resolve, signature_of
+from oglib.deploy.source import FRAMES_BYTES, Reference, opened_frames, resolve, signature_of
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image import OpenImage
 from oglib.progress import Progress
@@ -42,7 +42,7 @@ def update_cache(
     reference = resolve(text, settings)
     if not reference.url:
         raise UsageError(f"{text} is a local file.", hint="Store it with `og cache add`.")
-    with opened(text, settings) as image:
+    with opened_frames(text, settings) as image:
         manifest = image.manifest
         present = _same_version(cache, reference.name, manifest.to_bytes())
         if present is not None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from oglib.disk.mbr import Read
@@ -18,6 +19,16 @@ SIGNATURE = b"EFI PART"
 _HEADER = struct.Struct("<8s4sIII QQQQ 16s QIII")
 ENTRIES_BYTES = 128 * 128  # the least room that the specification gives them
 _ENTRIES_MOST_BYTES = 1024 * 1024  # 8192 entries; no partitioning tool writes more than 1024
+_GUID_AT = slice(16, 32)  # of an entry, behind its type
+_ATTRIBUTES_AT = slice(48, 56)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What an entry is known by besides type, place and name: PARTUUID (lower case), attributes."""
+
+    guid: str
+    attributes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,29 @@ class Copy:
     @property
     def guid(self) -> str:
         return str(UUID(bytes_le=self.disk_guid))
+
+    @property
+    def marks(self) -> dict[int, Marks]:
+        """The marks of every partition by its number."""
+        found = {}
+        for entry in self.entries:
+            raw = self.raw_entries[(entry.number - 1) * self.entry_bytes :][: self.entry_bytes]
+            attributes = int.from_bytes(raw[_ATTRIBUTES_AT], "little")
+            found[entry.number] = Marks(str(UUID(bytes_le=raw[_GUID_AT])), attributes)
+        return found
+
+    def marked(self, disk_guid: str, marks: Mapping[int, Marks]) -> Copy:
+        """The same partitions under these identities; what is not named keeps its own."""
+        raw = bytearray(self.raw_entries)
+        for entry in self.entries:
+            at = (entry.number - 1) * self.entry_bytes
+            mark = marks.get(entry.number)
+            if mark is not None:
+                guid = UUID(mark.guid).bytes_le
+                raw[at + _GUID_AT.start : at + _GUID_AT.stop] = guid
+                attributes = mark.attributes.to_bytes(8, "little")
+                raw[at + _ATTRIBUTES_AT.start : at + _ATTRIBUTES_AT.stop] = attributes
+        return replace(self, disk_guid=UUID(disk_guid).bytes_le, raw_entries=bytes(raw))
 
 
 def read_copy(read: Read, at: int, sectors: int, sector_bytes: int) -> Copy | str:

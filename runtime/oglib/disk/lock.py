@@ -50,7 +50,7 @@ def lock_path(disk: Disk, part: Partition | None = None) -> Path:
 
 def is_locked(disk: Disk, part: Partition | None = None) -> bool:
     """Whether a living holder has the partition or its disk; of a disk, the disk itself."""
-    with _guard():
+    with guarded():
         return _holder(lock_path(disk)) is not None or (
             part is not None and _holder(lock_path(disk, part)) is not None
         )
@@ -61,17 +61,17 @@ def take_lock(disk: Disk, part: Partition | None = None, *, pid: int) -> None:
 
     Raises LOCKED when another one has it, or has a part of it.
     """
-    start = _start_of(pid)
+    start = start_of(pid)
     if start is None:
         raise OgError(f"There is no process {pid} to hold a lock.", code=OgErr.LOCKED)
-    with _guard():
+    with guarded():
         _refuse(disk, part, tolerated=(pid,))
         _write(lock_path(disk, part), f"{pid} {start}\n")
 
 
 def drop_lock(disk: Disk, part: Partition | None = None) -> None:
     """Unlock, whoever holds it; no error when nobody does."""
-    with _guard():
+    with guarded():
         lock_path(disk, part).unlink(missing_ok=True)
 
 
@@ -82,7 +82,7 @@ def refuse_locked(disk: Disk, part: Partition | None = None, *, own_counts: bool
     always refused what was locked.
     """
     tolerated = (os.getpid(),) if own_counts else tuple(_ancestors(os.getpid()))
-    with _guard():
+    with guarded():
         _refuse(disk, part, tolerated=tolerated)
 
 
@@ -95,16 +95,16 @@ def held(disk: Disk, part: Partition | None = None, *, own_counts: bool = False)
     own = os.getpid()
     tolerated = (own,) if own_counts else tuple(_ancestors(own))
     path = lock_path(disk, part)
-    with _guard():
+    with guarded():
         _refuse(disk, part, tolerated=tolerated)
         mine = _holder(path) is None
         if mine:
-            _write(path, f"{own} {_start_of(own)}\n")
+            _write(path, f"{own} {start_of(own)}\n")
     try:
         yield
     finally:
         if mine:
-            with _guard():
+            with guarded():
                 path.unlink(missing_ok=True)
 
 
@@ -132,7 +132,7 @@ def _holder(path: Path) -> Holder | None:
     if len(words) != 2 or not all(word.isdecimal() for word in words):
         return Holder(0, 0)
     pid, start = int(words[0]), int(words[1])
-    if _start_of(pid) == start:
+    if start_of(pid) == start:
         return Holder(pid, start)
     path.unlink(missing_ok=True)
     return None
@@ -146,7 +146,8 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _guard() -> Iterator[None]:
+def guarded() -> Iterator[None]:
+    """A block in which no other process of this PC looks at a lock or changes one."""
     folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -155,7 +156,7 @@ def _guard() -> Iterator[None]:
         os.close(folder)
 
 
-def _start_of(pid: int) -> int | None:
+def start_of(pid: int) -> int | None:
     """When the process began; None when it is gone (or only waits to be collected)."""
     fields = _stat(pid)
     if not fields or fields[_STATE_FIELD] in ("Z", "X"):

@@ -7,13 +7,13 @@ plans, a layout or a single edit, ends here, and ``table.apply_table`` writes no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from oglib.disk.damage import UNFINISHED
-from oglib.disk.gpt import ENTRIES_BYTES
+from oglib.disk.gpt import ENTRIES_BYTES, Marks
 from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, DiskKind, Partition, TableKind
 from oglib.disk.place import Bounds
 from oglib.errors import PartitionError
@@ -50,11 +50,24 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What the disk of an image was known by, to be taken over: boot loaders look for it.
+
+    ``disk_id`` is the GUID of a gpt or the eight hex digits of an msdos table, which the PARTUUIDs
+    of that are made from; ``marks`` are those of a gpt's partitions by number.
+    """
+
+    disk_id: str
+    marks: Mapping[int, Marks]
+
+
+@dataclass(frozen=True, slots=True)
 class TablePlan:
     """The whole table to write on ``path``, and what that changes, in words.
 
     ``before`` is what was found there: applying refuses a disk that is not so any more.
-    ``damage`` is what was wrong with the table that this one replaces.
+    ``damage`` is what was wrong with the table that this one replaces. Without an ``identity``
+    what is there keeps its own, and what is new gets a new one.
     """
 
     path: Path
@@ -68,6 +81,7 @@ class TablePlan:
     changes: tuple[str, ...]
     notes: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+    identity: Identity | None = None
 
     @property
     def nothing_to_change(self) -> bool:

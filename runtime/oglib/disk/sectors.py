@@ -42,6 +42,8 @@ def read_gpt(path: Path, plan: TablePlan, good: gpt.Copy | None) -> Table:
         first = os.pread(draft.fileno(), plan.sector_bytes, 0)
     if isinstance(copy, str):
         raise PartitionError(f"The GPT drafted for {plan.path} {copy}.")
+    if plan.identity is not None:
+        copy = copy.marked(plan.identity.disk_id, plan.identity.marks)
     return gpt_table(copy, first, (sectors, plan.sector_bytes), good)
 
 

@@ -321,7 +321,9 @@ def _name(table: parted.Disk, planned: Planned | None) -> None:
 
 
 def _msdos_id(plan: TablePlan) -> str:
-    """The disk id that an msdos table has now; PARTUUIDs are made from it."""
+    """The disk id that an msdos table gets; PARTUUIDs are made from it."""
+    if plan.table is TableKind.MSDOS and plan.identity is not None:
+        return plan.identity.disk_id
     if plan.table is not TableKind.MSDOS or plan.new_table:
         return ""
     return probe_signature(plan.path).get("PTUUID", "")

@@ -1,43 +1,57 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Capturing a partition: partclone's own stream, recorded as an image into a sink.
 
-Starts partclone (checksums off: every frame carries better ones) and judges its exit status
-before anything is finished. Nothing is published here; that is the sink's ``finish``.
+Judges the source before it is read, keeps everybody else from it, starts partclone (checksums
+off: every frame carries better ones) and judges its exit status before anything is finished.
+Nothing is published here; that is the sink's ``finish``.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
-from oglib.errors import ImageError, OgErr
+from oglib.errors import FilesystemError, ImageError, OgErr
 from oglib.filesystem.kinds import KINDS, kind_of
+from oglib.filesystem.state import NEVER_MOUNTED, state_of
 from oglib.image.frames import digest_of_file, region_bytes_for
 from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
+from oglib.image.raw_stream import RawStream
 from oglib.image.recorder import Recorded, StreamEnded, record
 from oglib.image.sink import ImageSink
-from oglib.image.target import open_target
+from oglib.image.target import Target, open_target
 from oglib.progress import Phase, Progress
 from oglib.run import stream_from
+
+# It claims the device itself, and refuses one that is claimed already.
+_CLAIMS_ITSELF = "partclone.f2fs"
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureMeta:
-    """What a person says of a new image, and where it comes from."""
+    """What a person says of a new image, where it comes from and what is installed on it."""
 
     name: str
     title: str = ""
     comment: str = ""
     parent: str = ""
     source: SourceInfo = field(default_factory=SourceInfo)
+    software: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
         if self.parent:
             check_name(self.parent)
-        for text in (self.title, self.comment, self.source.hostname, self.source.os):
+        for text in (
+            self.title, self.comment, self.source.hostname, self.source.os, *self.software
+        ):  # fmt: skip
             check_text(text)
 
 
@@ -50,25 +64,60 @@ def capture(
     progress: Progress,
     workers: int | None = None,
     scratch: Path | None = None,
+    raw: bool = False,
+    dirty: bool = False,
 ) -> Manifest:
     """Capture ``device`` (block device or regular file) into ``sink``; returns its manifest.
 
-    ``filesystem`` is blkid's word for it. The sink has finished when this returns; after an
-    error it was aborted and nothing is visible. ``scratch`` takes bitmap and frame table.
+    ``filesystem`` is blkid's word for it. ``raw`` takes every block, whatever it is; ``dirty``
+    takes a filesystem that was not shut down cleanly. The sink has finished when this returns;
+    after an error it was aborted and nothing is visible. ``scratch`` takes bitmap and frame table.
     """
     try:
-        program = program_for(filesystem)
-        with open_target(device, write=False) as opened:  # refuses what is mounted or in use
-            device, sector_size = opened.path, opened.sector_size
-        with tempfile.TemporaryDirectory(prefix="og-capture-", dir=scratch) as folder:
+        program = check_source(device, filesystem, raw=raw, dirty=dirty)
+        with (
+            source_held(device, program) as source,
+            tempfile.TemporaryDirectory(prefix="og-capture-", dir=scratch) as folder,
+        ):
             with progress.phase("capture") as phase:
-                recorded = _record(program, device, sink, Path(folder), phase, workers=workers)
-            manifest = manifest_of(recorded, meta, sector_size)
+                recorded = _recorded(
+                    program, source, sink, Path(folder), phase, workers=workers, dirty=dirty
+                )
+            manifest = manifest_of(recorded, meta, source.sector_size)
             sink.finish(recorded.frames_path, manifest.to_bytes())
     except BaseException:
         sink.abort()
         raise
     return manifest
+
+
+def check_source(device: Path, filesystem: str, *, raw: bool, dirty: bool) -> str:
+    """The partclone program for what is on ``device``, empty for ``raw``.
+
+    Raises for what is encrypted, unknown to partclone or, unless ``dirty``, not shut down.
+    """
+    if raw:
+        return ""
+    for state in state_of(device):
+        encrypted = state.trouble in NEVER_MOUNTED
+        if encrypted or not dirty:
+            way = "--raw takes all its blocks" if encrypted else "--dirty takes it all the same"
+            raise FilesystemError(
+                f"{device} is not captured: {state.text}.", hint=f"{state.remedy} Or {way}."
+            )
+    return program_for(filesystem)
+
+
+@contextmanager
+def source_held(device: Path, program: str) -> Iterator[Target]:
+    """The source, open for reading, while nobody can mount it or write to it."""
+    with open_target(device, write=False) as source:
+        if program != _CLAIMS_ITSELF:
+            yield source
+            return
+    with source.path.open("rb", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield replace(source, fd=file.fileno())
 
 
 def program_for(filesystem: str) -> str:
@@ -77,22 +126,45 @@ def program_for(filesystem: str) -> str:
     if not kind.partclone:
         raise ImageError(
             f"partclone cannot capture the filesystem {filesystem!r}.",
-            hint=f"It knows {', '.join(name for name, row in KINDS.items() if row.partclone)}.",
+            hint="--raw takes all its blocks. partclone knows "
+            f"{', '.join(name for name, row in KINDS.items() if row.partclone)}.",
             code=OgErr.PARTITION,
         )
     return kind.partclone
 
 
-def _record(
-    program: str, device: Path, sink: ImageSink, folder: Path, phase: Phase, *, workers: int | None
+def partclone_argv(
+    program: str, source: Path, *options: str, dirty: bool
+) -> tuple[str | Path, ...]:
+    """The command that writes ``source`` as a partclone image to its standard output."""
+    # partclone sleeps in steps of its progress interval even when it draws nothing, and with no
+    # interval it never rests: run it calm.
+    quiet = ("-q", "-f", "0", "-L", "/dev/null", "-o", "-")
+    return (program, "-c", "-s", source, *options, *(("-F",) if dirty else ()), *quiet)
+
+
+def _recorded(
+    program: str,
+    source: Target,
+    sink: ImageSink,
+    folder: Path,
+    phase: Phase,
+    *,
+    workers: int | None,
+    dirty: bool,
 ) -> Recorded:
     """Everything but the manifest; returns once partclone ended well."""
-    # -f 1: partclone sleeps in steps of its progress interval even when it draws nothing.
-    argv = (program, "-c", "-s", device, "-a0", "-q", "-f", "1", "-L", "/dev/null", "-o", "-")
+
+    def read_at(offset: int, length: int) -> bytes:
+        return os.pread(source.fd, length, offset)
+
+    if not program:
+        stream = cast(BinaryIO, RawStream(source))  # the recorder reads it as any stream
+        return record(stream, sink, folder, phase=phase, workers=workers, read_at=read_at)
     ended: StreamEnded | None = None
-    with stream_from(*argv) as stream:
+    with stream_from(*partclone_argv(program, source.path, "-a0", dirty=dirty), calm=True) as said:
         try:
-            recorded = record(stream, sink, folder, phase=phase, workers=workers)
+            recorded = record(said, sink, folder, phase=phase, workers=workers, read_at=read_at)
         except StreamEnded as error:
             ended = error  # leaving the block raises partclone's own words, when it has any
     if ended:
@@ -122,4 +194,5 @@ def manifest_of(recorded: Recorded, meta: CaptureMeta, sector_size: int) -> Mani
         title=meta.title,
         comment=meta.comment,
         source=meta.source,
+        software=meta.software,
     )

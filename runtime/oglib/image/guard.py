@@ -2,20 +2,25 @@
 """The parts of a target that make it bootable or mountable: gone first, back last.
 
 The guard is the first MiB and, on NTFS, the last sector (the spare boot sector, which
-partclone does not store). Within the guard the seal, which holds the superblock that
-everything looks for, is written after the rest of it. Pure arithmetic and bytes; the writer
-does the writing.
+partclone does not store); of content that has no name (raw, a whole disk) also the last 4 KiB,
+where such a spare or the second GPT would be. Within the guard the seal, which holds the
+superblocks that everything looks for, is written after the rest of it, and of the seal one
+sector last, alone. Pure arithmetic and bytes; the writer does the writing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from oglib.image.manifest import Manifest
+from oglib.image.shape import Shape
 
 GUARD_BYTES = 1 << 20
 _PAGE = 4096
 _BTRFS_SUPERBLOCK = 64 << 10
+# Where the kernel looks for a superblock that is not in the first page.
+_SUPERBLOCK_AT = {"BTRFS": _BTRFS_SUPERBLOCK, "REISERFS": 64 << 10, "JFS": 32 << 10}
+_AT_1024 = ("EXTFS", "F2FS", "HFS PLUS", "HFSPLUS", "NILFS", "NILFS2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +31,47 @@ class Span:
     end: int
 
 
-def guard_spans(manifest: Manifest) -> list[Span]:
-    """What is zeroed before anything else is written."""
-    size = manifest.device_size_bytes
+def guard_spans(shape: Shape) -> list[Span]:
+    """What is zeroed before anything else is written; ascending."""
+    size = shape.device_size_bytes
     spans = [Span(0, min(GUARD_BYTES, size))]
-    if manifest.filesystem == "NTFS":
-        end = size - size % manifest.sector_size
-        last = Span(end - manifest.sector_size, end)
-        # A block that the image stores there is written like any other.
-        if last.start >= max(spans[0].end, manifest.total_blocks * manifest.block_size):
-            spans.append(last)
+    end = size - size % shape.sector_size
+    last = 0
+    if shape.filesystem == "NTFS":
+        last = shape.sector_size
+    elif not shape.filesystem:
+        last = _PAGE
+    start = max(spans[0].end, end - last)
+    # Blocks of a filesystem that has a name hold its data, not a second way into it.
+    if last and start < end and (not shape.filesystem or start >= shape.stored_bytes):
+        spans.append(Span(start, end))
     return spans
 
 
-def seal_spans(manifest: Manifest) -> list[Span]:
-    """What is written last of all: boot sector and first superblock."""
-    spans = [Span(0, _PAGE)]
-    if manifest.filesystem == "BTRFS":
-        spans.append(Span(_BTRFS_SUPERBLOCK, _BTRFS_SUPERBLOCK + _PAGE))
-    return spans
+def in_guard(number: int, region_bytes: int, spans: Iterable[Span]) -> bool:
+    """Whether region ``number`` touches the guard: it is held back as a whole."""
+    start = number * region_bytes
+    return any(start < span.end and span.start < start + region_bytes for span in spans)
+
+
+def seal_spans(shape: Shape) -> list[Span]:
+    """What is written after the rest of the guard: boot sectors and superblocks; ascending."""
+    first = Span(0, 2 * _PAGE if shape.filesystem in ("F2FS", "") else _PAGE)
+    spans = [first]
+    if shape.filesystem in _SUPERBLOCK_AT or not shape.filesystem:
+        start = _SUPERBLOCK_AT.get(shape.filesystem, _BTRFS_SUPERBLOCK)
+        spans.append(Span(start, start + _PAGE))
+    return spans + guard_spans(shape)[1:]
+
+
+def decisive_sector(shape: Shape) -> Span:
+    """The sector without which nothing takes the target for this filesystem.
+
+    One sector is written whole or not at all, so it comes last, alone.
+    """
+    at = _SUPERBLOCK_AT.get(shape.filesystem, 1024 if shape.filesystem in _AT_1024 else 0)
+    start = at - at % shape.sector_size
+    return Span(start, start + shape.sector_size)
 
 
 def split_by_seal(
@@ -65,18 +92,18 @@ def split_by_seal(
     return outside, inside
 
 
-def ntfs_spare_boot_sector(manifest: Manifest, boot: bytes) -> tuple[int, bytes] | None:
+def ntfs_spare_boot_sector(shape: Shape, boot: bytes) -> tuple[int, bytes] | None:
     """Where NTFS keeps its spare boot sector, and its content, made from the boot sector.
 
     The volume's sector count is at byte 40 and does not count the spare itself, which
-    therefore is the sector of that number. None when the boot sector does not say so.
+    therefore is the sector of that number. None when the boot sector does not say so, or the
+    image stores that place itself.
     """
-    if manifest.filesystem != "NTFS" or len(boot) < 512 or boot[3:11] != b"NTFS    ":
+    if shape.filesystem != "NTFS" or len(boot) < 512 or boot[3:11] != b"NTFS    ":
         return None
     sector_size = int.from_bytes(boot[11:13], "little")
     offset = int.from_bytes(boot[40:48], "little") * sector_size
-    first_free = manifest.total_blocks * manifest.block_size
     sound = 512 <= sector_size <= len(boot) and (
-        first_free <= offset <= manifest.device_size_bytes - sector_size
+        shape.stored_bytes <= offset <= shape.device_size_bytes - sector_size
     )
     return (offset, boot[:sector_size]) if sound else None

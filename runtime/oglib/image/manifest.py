@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
+from typing import Any
 
 from oglib.errors import ImageError, UsageError
 from oglib.image.frames import DIGEST_BYTES
@@ -39,11 +40,13 @@ __all__ = [
 ]
 
 FORMAT = "oglive-d3-1"
+FIRMWARE = ("", "bios", "uefi")
 MAX_MANIFEST_BYTES = 4 << 20
 _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
 _MAX_NAME = 200
+_OPTIONAL = frozenset({"software", "firmware"})
 _MAX_INT = 1 << 63
 
 
@@ -66,17 +69,26 @@ def check_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """Where an image was captured; disk and partition count from 1, 0 = not known."""
+    """Where an image was captured; disk and partition count from 1, 0 = not known.
+
+    ``firmware``: ``bios`` or ``uefi``, what the system on it is started by; empty where it holds
+    no system, or its disk does not tell.
+    """
 
     hostname: str = ""
     os: str = ""
     disk: int = 0
     part: int = 0
+    firmware: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an image says of itself. ``version`` 0 = not yet assigned by a repository."""
+    """What an image says of itself. ``version`` 0 = not yet assigned by a repository.
+
+    ``software``: what is installed on it, "name version" each. What is in ``_OPTIONAL`` is not
+    written when it is empty.
+    """
 
     name: str
     created: str
@@ -97,11 +109,14 @@ class Manifest:
     title: str = ""
     comment: str = ""
     source: SourceInfo = field(default_factory=SourceInfo)
+    software: tuple[str, ...] = ()
     format: str = FORMAT
 
     def to_bytes(self) -> bytes:
         """The one spelling: sorted keys, two blanks of indent, UTF-8, a final newline."""
-        text = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
+        data = _without_empty(asdict(self))
+        data["source"] = _without_empty(data["source"])
+        text = json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True)
         return text.encode("utf-8", "strict") + b"\n"
 
     @classmethod
@@ -122,7 +137,8 @@ class Manifest:
             raise ImageError("The manifest names no source.")
         _check_fields(source, SourceInfo, "source.")
         _check_fields(data, cls, "")
-        manifest = cls(**{**data, "source": SourceInfo(**source)})
+        software = tuple(data.get("software", ()))
+        manifest = cls(**{**data, "source": SourceInfo(**source), "software": software})
         manifest._check()
         try:
             same = manifest.to_bytes() == raw
@@ -137,7 +153,9 @@ class Manifest:
             check_name(self.name)
             if self.parent:
                 check_name(self.parent)
-            for text in (self.title, self.comment, self.source.hostname, self.source.os):
+            for text in (
+                self.title, self.comment, self.source.hostname, self.source.os, *self.software
+            ):  # fmt: skip
                 check_text(text)
             moment = datetime.fromisoformat(self.created)
         except (UsageError, ValueError) as error:
@@ -159,6 +177,7 @@ class Manifest:
             and _HEX_DIGEST.fullmatch(self.image_blake3) is not None
             and _HEX_DIGEST.fullmatch(self.frames_blake3) is not None
             and _KEY_ID.fullmatch(self.key_id) is not None
+            and self.source.firmware in FIRMWARE
         )
         if not sound:
             raise ImageError(f"The manifest of {self.name} contradicts itself.")
@@ -174,9 +193,17 @@ def _power_of_two(value: int, least: int, most: int) -> bool:
     return least <= value <= most and not value & (value - 1)
 
 
+def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if value or name not in _OPTIONAL}
+
+
 def _check_fields(data: dict[str, object], kind: type, prefix: str) -> None:
     """Raise unless ``data`` has exactly the fields of ``kind`` with their types."""
-    wanted = {each.name: each.type for each in fields(kind)}
+    wanted = {
+        each.name: each.type
+        for each in fields(kind)
+        if each.name in data or each.name not in _OPTIONAL
+    }
     if set(data) != set(wanted):
         odd = ", ".join(sorted(prefix + str(name) for name in set(data) ^ set(wanted)))
         raise ImageError(f"The manifest lacks or adds fields: {odd:.200}.")
@@ -185,7 +212,12 @@ def _check_fields(data: dict[str, object], kind: type, prefix: str) -> None:
         right = (
             isinstance(value, str) if wanted_type == "str"
             else type(value) is int and 0 <= value < _MAX_INT if wanted_type == "int"
+            else _are_texts(value) if wanted_type.startswith("tuple")
             else isinstance(value, dict)
         )  # fmt: skip
         if not right:
             raise ImageError(f"The manifest's field {prefix}{name} has a wrong value.")
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)

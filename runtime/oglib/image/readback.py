@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what the medium holds, past the page cache, and hashes it under the bitmap.
+"""Reads what the medium holds, past the page cache, and hashes the runs it is asked for.
 
 O_DIRECT where the filesystem has it; elsewhere the cached pages are dropped before each read
 (they are clean then: the caller has flushed). Never writes to the target.
@@ -11,28 +11,29 @@ import errno
 import mmap
 import os
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from blake3 import blake3
 
 from oglib.errors import WriteError
-from oglib.image.format import OpenImage
-from oglib.image.frames import Frame
-from oglib.image.guard import GUARD_BYTES
 from oglib.image.target import Target
 
+Runs = Sequence[tuple[int, int]]
 _ALIGN = 4096
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
 
 class ReadBack:
-    """Reads regions of one target; one per thread (it owns the aligned buffer)."""
+    """Reads one target; one per thread (it owns the aligned buffer).
 
-    def __init__(self, image: OpenImage, target: Target) -> None:
-        self._image = image
+    ``room_bytes`` is the longest read that will be asked for.
+    """
+
+    def __init__(self, target: Target, room_bytes: int) -> None:
         self._target = target
-        self._buffer = mmap.mmap(-1, max(image.frames.region_bytes, GUARD_BYTES) + 2 * _ALIGN)
+        self._buffer = mmap.mmap(-1, room_bytes + 2 * _ALIGN)
         self._view = memoryview(self._buffer)
         # Through /proc, not the path: it is the same open file whatever happened to the name.
         self._node = f"/proc/self/fd/{target.fd}"
@@ -102,9 +103,8 @@ class ReadBack:
         os.posix_fadvise(self._fd, offset, room - got, os.POSIX_FADV_DONTNEED)
         return os.preadv(self._fd, [self._view[got:room]], offset)
 
-    def digest(self, frame: Frame) -> bytes:
-        """BLAKE3 of what the target holds where the frame's content belongs."""
-        runs = self._image.runs(frame)
+    def digest(self, runs: Runs) -> bytes:
+        """BLAKE3 of what the target holds in ``runs``, back to back; they span one region."""
         start = runs[0][0]
         span = self.read(start, runs[-1][0] + runs[-1][1] - start)
         if len(runs) == 1:
@@ -113,17 +113,17 @@ class ReadBack:
             b"".join(span[offset - start : offset - start + length] for offset, length in runs)
         ).digest()
 
-    def holds(self, frame: Frame) -> bool:
-        """Whether the target holds the frame's content."""
-        return self.digest(frame) == frame.content_blake3
+    def holds(self, runs: Runs, digest: bytes) -> bool:
+        """Whether what the target holds in ``runs`` has this digest."""
+        return self.digest(runs) == digest
 
 
 class TargetHasher:
     """``ReadBack`` for a pool of threads: each gets its own, all are closed together."""
 
-    def __init__(self, image: OpenImage, target: Target) -> None:
-        self._image = image
+    def __init__(self, target: Target, room_bytes: int) -> None:
         self._target = target
+        self._room_bytes = room_bytes
         self._local = threading.local()
         self._readers: list[ReadBack] = []
 
@@ -137,10 +137,14 @@ class TargetHasher:
         for reader in self._readers:
             reader.close()
 
-    def holds(self, index: int) -> bool:
-        """Whether the target holds the content of frame ``index``."""
+    def digest(self, runs: Runs) -> bytes:
+        """What ``ReadBack.digest`` says, from any thread."""
         reader: ReadBack | None = getattr(self._local, "reader", None)
         if reader is None:
-            reader = self._local.reader = ReadBack(self._image, self._target)
+            reader = self._local.reader = ReadBack(self._target, self._room_bytes)
             self._readers.append(reader)
-        return reader.holds(self._image.frames[index])
+        return reader.digest(runs)
+
+    def holds(self, runs: Runs, digest: bytes) -> bool:
+        """Whether what the target holds in ``runs`` has this digest."""
+        return self.digest(runs) == digest

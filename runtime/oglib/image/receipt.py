@@ -29,7 +29,14 @@ class Receipt:
     seconds: float
     verified: str
     warnings: tuple[str, ...]
+    content_blake3: str = ""
+    """Of a foreign image: BLAKE3 of the BLAKE3 digests of its regions, in order."""
+    after: tuple[str, ...] = ()
+    """What was done beside the restore: the partition's type set, the filesystem grown."""
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able."""
-        return {**asdict(self), "warnings": list(self.warnings)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }

@@ -17,15 +17,17 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from oglib.errors import OgError
 from oglib.image.done_map import RUN_FOLDER, DoneMap, map_key, map_path
+from oglib.image.foreign import Image
 from oglib.image.format import OpenImage
 from oglib.image.frames import FrameTable
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.pull import Puller
 from oglib.image.readback import ReadBack, TargetHasher
 from oglib.image.receipt import Receipt
+from oglib.image.restore_stream import restore_stream
 from oglib.image.target import Target, check_fits, open_target
+from oglib.image.verify import holds_frame
 from oglib.image.writer import Writer
 from oglib.progress import Progress
 
@@ -35,7 +37,7 @@ _FETCHING = 2
 
 
 def restore(
-    image: OpenImage,
+    image: Image,
     target: Path,
     *,
     progress: Progress,
@@ -48,12 +50,16 @@ def restore(
 
     ``verify`` reads every byte back past the page cache; without it the receipt says
     ``not proven``. ``delta`` first compares the target and leaves equal regions alone. After an
-    interruption the same call goes on: by the map of the earlier run, or, where that is gone,
-    by comparing the target.
+    interruption the same call goes on: by the map of the earlier run, or, where that is gone
+    or the image is a foreign one, by comparing the target.
     """
     started = time.monotonic()
-    count = worker_count(workers, 4 * image.frames.region_bytes)
     with open_target(target, write=True) as opened:
+        if not isinstance(image, OpenImage):
+            return restore_stream(
+                image, opened, progress=progress, verify=verify, workers=workers, delta=delta
+            )
+        count = worker_count(workers, 4 * image.frames.region_bytes)
         check_fits(
             opened, image.manifest.device_size_bytes, image.manifest.sector_size,
             image.manifest.name,
@@ -95,7 +101,7 @@ class _Restore:
                 puller.run()
                 writer.finish()
             except BaseException as error:
-                _settle(writer, error)
+                writer.settle_after(error)
                 raise
         guard = sum(frames[index].stored_len for index in writer.guard_frames)
         return Receipt(
@@ -142,13 +148,13 @@ class _Restore:
 
         Zeros prove nothing (a blank disk holds them), so frames of zeros are passed over.
         """
-        tried = 0
-        with ReadBack(self.image, self.target) as reader:
+        tried, frames = 0, self.image.frames
+        with ReadBack(self.target, frames.region_bytes) as reader:
             for index in indexes:
-                frame = self.image.frames[index]
+                frame = frames[index]
                 if frame.content_blake3 == blake3(bytes(frame.content_len)).digest():
                     continue
-                if reader.holds(frame):
+                if reader.holds(self.image.runs(frame), frame.content_blake3):
                     return True
                 tried += 1
                 if tried == _SAMPLE_FRAMES:
@@ -162,8 +168,8 @@ class _Restore:
         frames = self.image.frames
         with (
             self.progress.phase("compare", _content(frames, indexes)) as phase,
-            TargetHasher(self.image, self.target) as hasher,
-            closing(in_order(hasher.holds, indexes, self.workers)) as results,
+            TargetHasher(self.target, frames.region_bytes) as hasher,
+            closing(in_order(holds_frame(self.image, hasher), indexes, self.workers)) as results,
         ):
             for index, same in zip(indexes, results, strict=True):
                 phase.advance(frames[index].content_len)
@@ -173,12 +179,3 @@ class _Restore:
 
 def _content(frames: FrameTable, indexes: Iterable[int]) -> int:
     return sum(frames[index].content_len for index in indexes)
-
-
-def _settle(writer: Writer, error: BaseException) -> None:
-    """Keep what is complete; an error of the target found on the way outranks ``error``."""
-    try:
-        writer.settle()
-    except OgError as found:
-        if found is not error:
-            raise found from error

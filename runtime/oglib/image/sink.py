@@ -1,27 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a captured image goes: the protocol of every sink, and the one to local files.
 
-Nothing is visible under an image's name before all of it is durable, and the version that was
-there before is kept aside as ``.ant``. Uploads live in ``oglib.transfer``.
+Nothing is visible under an image's name before all of it is durable and was read back, and the
+version that was there before is kept aside as ``.ant``. Uploads live in ``oglib.transfer``.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from oglib.errors import OgErr, OgError, UsageError, WriteError
+from oglib.image.companions import COMPANIONS, Checksums, info_line
+from oglib.image.frames import digest_of_file
+from oglib.image.manifest import Manifest
+from oglib.progress import human_bytes
+from oglib.run import undisturbed
 
 SUFFIX = ".img"
-# The manifest is what makes an image visible: it goes first and comes last.
 _SIGNATURE, _MANIFEST, _FRAMES = ".json.sig", ".json", ".frames"
+# The manifest is what makes an image visible, to older tools the image itself and ``.info``:
+# in this order they come, and in the other one they go.
+_ORDER = (_FRAMES, "", *COMPANIONS, _MANIFEST, _SIGNATURE)
 _COPY_BYTES = 1 << 20
 
 
 class ImageSink(Protocol):
-    """Takes one image: ``write`` until its end, then ``finish``, or ``abort`` at any point."""
+    """Takes one image: ``reserve``, ``write`` until its end, then ``finish``; or ``abort``.
+
+    ``reserve`` raises where there is no room for an image of about that size.
+    """
+
+    def reserve(self, size_bytes: int) -> None: ...
 
     def write(self, data: bytes) -> None: ...
 
@@ -38,9 +51,10 @@ class FileSink:
             raise UsageError(f"{path} is not named NAME{SUFFIX}.")
         self._path = path
         self._part = _beside(path, ".part")
+        self._sums = Checksums()
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._file = os.fdopen(os.open(self._part, flags, 0o644), "wb", buffering=0)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.fdopen(os.open(self._part, flags, 0o644), "r+b", buffering=0)
         except OSError as error:
             raise WriteError(f"{self._part} cannot be made: {error.strerror}.") from error
         try:
@@ -53,8 +67,31 @@ class FileSink:
                 code=OgErr.LOCKED,
             ) from None
         self._file.truncate(0)
+        self._drop_companions()  # of a capture that was cut: they would join this image
+
+    @property
+    def path(self) -> Path:
+        """The image as it is called once it has finished."""
+        return self._path
+
+    @property
+    def part(self) -> Path:
+        """The file that is written until then."""
+        return self._part
+
+    def reserve(self, size_bytes: int) -> None:
+        """Raise unless the folder has room for this much."""
+        there = os.statvfs(self._path.parent)
+        free = there.f_bavail * there.f_frsize
+        if free < size_bytes:
+            raise WriteError(
+                f"{self._path.parent} has {human_bytes(free)} free, the image will take about "
+                f"{human_bytes(size_bytes)}.",
+                hint="Make room, or choose another place.",
+            )
 
     def write(self, data: bytes) -> None:
+        self._sums.update(data)
         try:
             view = memoryview(data)
             while view:
@@ -63,39 +100,90 @@ class FileSink:
             raise _not_written(self._part, error) from error
 
     def finish(self, frames_path: Path, manifest_bytes: bytes) -> None:
-        """Make everything durable, put the old version aside, then show the new one."""
-        frames, manifest = _beside(self._path, _FRAMES), _beside(self._path, _MANIFEST)
+        """Make everything durable, prove it, put the old version aside, show the new one."""
+        manifest = Manifest.from_bytes(manifest_bytes)
+        info = info_line(manifest.filesystem, manifest.device_size_bytes, manifest.source.hostname)
+        frames = _beside(self._path, _FRAMES)
+
+        def prove(part: Path) -> None:
+            _check_digest(part, manifest.image_blake3)
+            _check_digest(_beside(frames, ".part"), manifest.frames_blake3)
+
         try:
-            os.fsync(self._file.fileno())
-            self._file.close()
             _copy(frames_path, _beside(frames, ".part"))
-            _store(manifest_bytes, _beside(manifest, ".part"))
-            _sync_folder(self._path.parent)
-            for suffix in (_SIGNATURE, _MANIFEST, _FRAMES, ""):
-                _put_aside(_beside(self._path, suffix))
-            _sync_folder(self._path.parent)
-            for path in (self._path, frames, manifest):
-                _beside(path, ".part").rename(path)
-                _sync_folder(self._path.parent)
+            _store(manifest_bytes, _beside(_beside(self._path, _MANIFEST), ".part"))
         except OSError as error:
             raise _not_written(self._path, error) from error
+        self.finish_plain(info, prove)
+
+    def finish_plain(self, info: str, prove: Callable[[Path], None]) -> None:
+        """As ``finish``, for an image that is one file; ``info`` is the line older tools read.
+
+        ``prove`` is given the file before it gets its name and raises unless it is right.
+        """
+        texts = (*self._sums.texts(), info)
+        try:
+            os.fsync(self._file.fileno())
+            _forget(self._file.fileno())
+            prove(self._part)
+            for suffix, text in zip(COMPANIONS, texts, strict=True):
+                _store(text.encode(), _beside(_beside(self._path, suffix), ".part"))
+            with undisturbed():
+                self._show()
+        except OSError as error:
+            raise _not_written(self._path, error) from error
+        self._file.close()
+
+    def _show(self) -> None:
+        folder, replaces = self._path.parent, self._path.exists()
+        for suffix in reversed(_ORDER):
+            _put_aside(_beside(self._path, suffix), replaces=replaces)
+            if suffix == _MANIFEST:
+                _sync_folder(folder)
+        for suffix in _ORDER:
+            path = _beside(self._path, suffix)
+            if suffix == _MANIFEST:
+                _sync_folder(folder)
+            if _beside(path, ".part").exists():
+                _beside(path, ".part").rename(path)
+        _sync_folder(folder)
 
     def abort(self) -> None:
         """Leave nothing behind; the version that was there before stays."""
         self._file.close()
-        for suffix in ("", _FRAMES, _MANIFEST):
-            _beside(_beside(self._path, suffix), ".part").unlink(missing_ok=True)
+        self._drop_companions()
+        self._part.unlink(missing_ok=True)
+
+    def _drop_companions(self) -> None:
+        for suffix in _ORDER:
+            if suffix:
+                _beside(_beside(self._path, suffix), ".part").unlink(missing_ok=True)
 
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _put_aside(path: Path) -> None:
+def _put_aside(path: Path, *, replaces: bool) -> None:
+    """What older scripts have put aside themselves (``replaces`` is False then) stays."""
     if path.exists():
         path.rename(_beside(path, ".ant"))
-    else:
+    elif replaces:
         _beside(path, ".ant").unlink(missing_ok=True)
+
+
+def _check_digest(path: Path, wanted: str) -> None:
+    digest, _ = digest_of_file(path)
+    if digest.hex() != wanted:
+        raise WriteError(
+            f"{path} does not hold what was written to it.",
+            hint="The disk may be failing; look at its SMART data and the kernel's log.",
+        )
+
+
+def _forget(descriptor: int) -> None:
+    """Drop the kernel's copy of what is on the disk, so that the disk itself is read."""
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _store(data: bytes, path: Path) -> None:
@@ -111,6 +199,7 @@ def _copy(source: Path, path: Path) -> None:
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+        _forget(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

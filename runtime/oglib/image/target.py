@@ -13,15 +13,17 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError, WriteError
+from oglib.image.formats.model import Buffer
 
 _BLKGETSIZE64 = 0x80081272  # linux/fs.h
 _BLKSSZGET = 0x1268
+_MOST_PARTS = 1024  # of one call: IOV_MAX
 _LOCK_PATIENCE_S = 5.0  # udev holds a shared lock while it looks at a disk
 _IDENTITY_FILES = ("device/wwid", "wwid", "device/serial", "serial", "device/model")
 
@@ -37,7 +39,7 @@ class Target:
     is_block: bool
     identity: str
 
-    def write(self, data: bytes | bytearray | memoryview, offset: int) -> None:
+    def write(self, data: Buffer, offset: int) -> None:
         """All of ``data`` at ``offset``, or ``WriteError``."""
         view = memoryview(data)
         try:
@@ -45,11 +47,44 @@ class Target:
                 count = os.pwrite(self.fd, view, offset)
                 view, offset = view[count:], offset + count
         except OSError as error:
-            raise WriteError(
-                f"Writing {self.path} at byte {offset} (sector {offset // self.sector_size}) "
-                f"failed: {error.strerror}.",
-                hint="The disk may be failing; look at its SMART data and the kernel's log.",
-            ) from error
+            raise self._not_written(error, offset) from error
+
+    def write_runs(self, runs: Sequence[tuple[int, int]], views: Sequence[Buffer]) -> None:
+        """``views``, back to back, into ``runs`` of (offset, length), or ``WriteError``."""
+        if len(runs) == len(views) == 1:
+            self.write(views[0], runs[0][0])
+            return
+        left = [memoryview(view) for view in reversed(views)]
+        for offset, length in runs:
+            parts: list[memoryview] = []
+            room = length
+            while room:
+                view = left.pop()
+                if len(view) > room:
+                    left.append(view[room:])
+                    view = view[:room]
+                parts.append(view)
+                room -= len(view)
+            self._write_parts(parts, offset)
+
+    def _write_parts(self, parts: list[memoryview], offset: int) -> None:
+        for first in range(0, len(parts), _MOST_PARTS):
+            some = parts[first : first + _MOST_PARTS]
+            wanted = sum(map(len, some))
+            try:
+                written = os.pwritev(self.fd, some, offset)
+            except OSError as error:
+                raise self._not_written(error, offset) from error
+            if written < wanted:  # a signal, or a full filesystem, which then says so itself
+                self.write(b"".join(some)[written:], offset + written)
+            offset += wanted
+
+    def _not_written(self, error: OSError, offset: int) -> WriteError:
+        return WriteError(
+            f"Writing {self.path} at byte {offset} (sector {offset // self.sector_size}) "
+            f"failed: {error.strerror}.",
+            hint="The disk may be failing; look at its SMART data and the kernel's log.",
+        )
 
     def flush(self) -> None:
         """Everything written is on the medium, or ``WriteError``: then nothing is certain."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blake3 import blake3
 
-from oglib.errors import ImageError, OgErr, WriteError
+from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
+from oglib.image.foreign import Image, name_of, version_of
 from oglib.image.format import OpenImage
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.readback import TargetHasher
 from oglib.image.target import check_fits, open_target
+from oglib.image.verify_stream import differs, verify_stream
 from oglib.progress import Progress
 
 _STEP_BYTES = 4 << 20
@@ -42,7 +44,7 @@ class Verified:
 
 
 def verify(
-    image: OpenImage,
+    image: Image,
     target: Path | None = None,
     *,
     progress: Progress,
@@ -54,22 +56,33 @@ def verify(
     read: ``WriteError`` names the first place that differs and how many regions do.
     """
     started = time.monotonic()
+    if isinstance(image, OpenImage):
+        frames, content = _verify_ours(image, target, progress, workers)
+    else:
+        frames, content = verify_stream(image, target, progress=progress, workers=workers)
+    return Verified(
+        image=name_of(image),
+        version=version_of(image),
+        signed_by=image.signed_by if isinstance(image, OpenImage) else "",
+        against="digests" if target is None else str(target),
+        frames=frames,
+        content_bytes=content,
+        seconds=round(time.monotonic() - started, 3),
+        warnings=image.warnings,
+    )
+
+
+def _verify_ours(
+    image: OpenImage, target: Path | None, progress: Progress, workers: int | None
+) -> tuple[int, int]:
+    """The number of frames and the bytes of content that were proven."""
     count = worker_count(workers, 4 * image.frames.region_bytes)
     content = image.header.used_blocks * image.header.block_size
     if target is None:
         _verify_body(image, progress, content, count)
     else:
         _verify_target(image, target, progress, content, count)
-    return Verified(
-        image=image.manifest.name,
-        version=image.manifest.version,
-        signed_by=image.signed_by,
-        against="digests" if target is None else str(target),
-        frames=len(image.frames),
-        content_bytes=content,
-        seconds=round(time.monotonic() - started, 3),
-        warnings=image.warnings,
-    )
+    return len(image.frames), content
 
 
 def _verify_body(image: OpenImage, progress: Progress, content: int, workers: int) -> None:
@@ -119,6 +132,16 @@ def _stored_frames(image: OpenImage, whole: blake3) -> Iterator[tuple[int, bytes
     hash_between(end, image.source.size_bytes)
 
 
+def holds_frame(image: OpenImage, hasher: TargetHasher) -> Callable[[int], bool]:
+    """Whether the target holds the content of a frame, as a function of the frame's number."""
+
+    def holds(index: int) -> bool:
+        frame = image.frames[index]
+        return hasher.holds(image.runs(frame), frame.content_blake3)
+
+    return holds
+
+
 def _verify_target(
     image: OpenImage, target: Path, progress: Progress, content: int, workers: int
 ) -> None:
@@ -129,8 +152,8 @@ def _verify_target(
         check_fits(opened, manifest.device_size_bytes, manifest.sector_size, manifest.name)
         with (
             progress.phase("verify", content) as phase,
-            TargetHasher(image, opened) as hasher,
-            closing(in_order(hasher.holds, indexes, workers)) as results,
+            TargetHasher(opened, image.frames.region_bytes) as hasher,
+            closing(in_order(holds_frame(image, hasher), indexes, workers)) as results,
         ):
             for index, same in zip(indexes, results, strict=True):
                 phase.advance(image.frames[index].content_len)
@@ -138,10 +161,7 @@ def _verify_target(
                     first = first or index
                     different += 1
     if different:
-        offset = image.frames[first].first_block * image.header.block_size
-        raise WriteError(
-            f"{target} differs from the image {manifest.name} in {different} of "
-            f"{len(indexes)} regions, first near byte {offset}.",
-            hint="A system that has run, or was configured, differs; restore it to undo that.",
-            code=OgErr.DONTSYNC_IMAGE,
-        )
+        raise differs(
+            target, manifest.name, different, len(indexes),
+            image.frames[first].first_block * image.header.block_size,
+        )  # fmt: skip

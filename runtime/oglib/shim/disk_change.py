@@ -51,12 +51,13 @@ def change_table(disk: Disk, plan: TablePlan, comes_back: Callable[[Partition], 
     """
     if plan.nothing_to_change:
         return disk
-    with held(disk), _unmounted(disk, comes_back):
+    with held(disk), unmounted(disk, comes_back):
         return apply_table(plan)
 
 
 @contextmanager
-def _unmounted(disk: Disk, comes_back: Callable[[Partition], bool]) -> Iterator[None]:
+def unmounted(disk: Disk, comes_back: Callable[[Partition], bool]) -> Iterator[None]:
+    """A block in which nothing of the disk is mounted; what ``comes_back`` is mounted again."""
     was: list[_Was] = []
     try:
         for part in disk.partitions:

@@ -28,6 +28,16 @@ _BY_MODULE = {
         ogIsReadonly ogIsWritable""",
     "filesystem_write": """
         ogCheckFs ogExtendFs ogFormat ogFormatFs ogReduceFs ogUnsetDirtyBit""",
+    "image_disk": "ogCreateDiskImage ogRestoreDiskImage",
+    "image_file": "ogCreateImage ogRestoreImage",
+    "image_lock": "ogIsImageLocked ogLockImage ogUnlockImage",
+    "image_read": """
+        ogGetImageCompressor ogGetImageInfo ogGetImageProgram ogGetImageSize ogGetImageType""",
+    "image_size": "ogGetSizeParameters",
+    "image_syntax": "ogCreateImageSyntax ogRestoreImageSyntax",
+    "image_table": """
+        ogCreateBootLoaderImage ogCreateGptImage ogCreateMbrImage ogRestoreBootLoaderImage
+        ogRestoreGptImage ogRestoreMbrImage""",
     "inventory": """
         ogGetArch ogGetOsType ogGetOsUuid ogGetOsVersion ogGetSerialNumber ogIsEfiActive
         ogListHardwareInfo ogListSoftware""",

@@ -41,7 +41,7 @@ class Place:
 
     def existing(self) -> Path:
         """The real path; OG_ERR_NOTFOUND where there is nothing."""
-        return _there(self.find(), self.name)
+        return _there(self.find(), self.name or str(self.root))
 
     def file(self) -> Path:
         """The real path of a regular file; OG_ERR_NOTFOUND otherwise."""

@@ -87,7 +87,7 @@ class HttpUploadSink:
         deadline_s: float = DEADLINE_S,
         piece_bytes: int = _PIECE_BYTES,
     ) -> None:
-        base = parse_address(base_url)
+        base = self._base = parse_address(base_url)
         self.published: PublishedImage | None = None
         self._client = HttpClient(base, stall_s=stall_s, deadline_s=deadline_s)
         self._authorization = {"authorization": f"Bearer {token}"}
@@ -110,6 +110,16 @@ class HttpUploadSink:
 
     def describe(self) -> str:
         return str(self._upload)
+
+    def address_of(self, file_name: str) -> str:
+        """Where the repository shows a file of an image."""
+        return str(self._base.below("images", *file_name.split("/")))
+
+    def reserve(self, size_bytes: int) -> None:
+        """Raise unless the repository has room for an image of this size."""
+        room = json.dumps({"size_bytes": size_bytes}).encode()
+        headers = {**self._authorization, "content-type": "application/json"}
+        self._client.call("POST", self._upload.below("room"), headers=headers, body=room)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes of the image; returns when at most one piece is unsent."""

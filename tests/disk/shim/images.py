@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oglib.errors import OgErr, OgError
+from oglib.shim.command import command_of
+
 MIB = 1024 * 1024
 
 
@@ -22,6 +25,18 @@ def tool(*argv: str | Path, stdin: str = "") -> str:
 def said(*argv: str | Path) -> str:
     """What a program said, however it ended."""
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+
+def refusal(name: str, *words: object) -> OgErr | None:
+    """With which number an old command fails when it is called in this process; None: it does not.
+
+    For the many ways to be wrong: what a script sees of one, other tests show.
+    """
+    try:
+        command_of(name).run([str(word) for word in words])
+    except OgError as error:
+        return error.code
+    return None
 
 
 def partitioned(path: Path, script: str, size_mib: int = 64) -> Path:

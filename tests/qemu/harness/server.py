@@ -25,6 +25,7 @@ from harness.layouts import LAYOUTS
 from harness.paths import LiveArtifacts, cache_dir, digest_of, program
 from harness.process import Background, run
 from harness.steps import LOG
+from oglib.settings import UPLOAD_TOKEN
 
 _ARTIFACT_NAMES = ("ogvmlinuz", "oginitrd.img", "ogclient.sqfs", "ogclient.erofs", "manifest.json",
                    "SHA256SUMS")  # fmt: skip
@@ -140,6 +141,19 @@ class Server:
         """A one-image upload token."""
         out = run([program("ogrepo"), "token", name, "--dir", str(self.root)])
         return out.strip().splitlines()[-1]
+
+    def convert(self, name: str, copy: str, *options: str) -> None:
+        """``og image convert`` beside the repository; the copy is uploaded and signed."""
+        token = UPLOAD_TOKEN
+        token.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        token.touch(mode=0o600)
+        token.write_text(self.token(copy), "ascii")
+        try:
+            argv = [program("og"), "image", "convert", str(self.image(name)), *options]
+            where = ["--to", self.url, "--scratch", str(self.root.parent)]
+            run(self._lan.inside([*argv, "--name", copy, *where]))
+        finally:
+            token.unlink()
 
     def image(self, name: str) -> Path:
         return self.root / "images" / f"{name}.img"

@@ -63,6 +63,9 @@ def test_a_signed_image_is_stored_as_signed(tmp_path: Path, keys: Path, signed: 
         "debian.img.json",
         "debian.img.json.sig",
         "debian.img.frames",
+        "debian.img.sum",
+        "debian.img.full.sum",
+        "debian.img.info",
     }
 
 

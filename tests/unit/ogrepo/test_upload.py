@@ -350,6 +350,26 @@ def test_an_aborted_capture_leaves_nothing(repository: Repository) -> None:
     assert list(repository.folder.uploads.iterdir()) == []
 
 
+def test_room_is_asked_for_before_the_first_byte(repository: Repository) -> None:
+    sink = HttpUploadSink(
+        repository.base, "debian", repository.token("debian"), deadline_s=0.3, piece_bytes=10
+    )
+    sink.reserve(1 << 20)
+    with pytest.raises(StatusError, match="disk is full") as caught:
+        sink.reserve(1 << 50)
+    assert caught.value.status == 507
+    sink.abort()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"size_bytes": "much"}', b'{"size_bytes": null}'])
+def test_room_is_asked_for_with_a_number(repository: Repository, body: bytes) -> None:
+    token = repository.token("debian")
+    sink = HttpUploadSink(repository.base, "debian", token)
+    target = sink.describe().removeprefix(repository.base)
+    assert repository.ask("POST", f"{target}/room", body=body, headers=bearer(token)).status == 400
+    sink.abort()
+
+
 def test_aborting_without_a_server_is_quick_and_quiet(repository: Repository) -> None:
     sink = HttpUploadSink(repository.base, "debian", repository.token("debian"), deadline_s=0.3)
     repository.stop()

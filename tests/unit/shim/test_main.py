@@ -110,6 +110,8 @@ _HEAVY = {"asyncio", "cryptography", "zstandard", "argparse", "parted", "tomllib
         (["ogGetPath", "/"], {*_HEAVY, "sh", "json", "hashlib", "oglib.settings"}),
         (["ogEcho", "text"], {*_HEAVY, "sh", "json", "oglib.run", "oglib.settings"}),
         (["ogGetPartitionsNumber", "1"], _HEAVY),
+        (["ogIsImageLocked", "/x"], {*_HEAVY, "sh", "oglib.settings"}),
+        (["ogGetImageInfo", "/x"], {*_HEAVY, "sh", "oglib.image"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -1,2 +1,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images that other programs made: recognised by their own bytes, read as a stream of regions."""
+"""Images that other tools made: recognised, described, and handed over as regions of content.
+
+The readers and their libraries are loaded when the first image is opened: most commands only
+need the words of ``model``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from oglib.image.formats.model import Buffer, ImageInfo, Region, StreamImage
+
+if TYPE_CHECKING:
+    from oglib.image.formats.detect import describe, open_stream
+    from oglib.image.formats.folder import (
+        FolderImage,
+        PartImage,
+        SwapInfo,
+        describe_folder,
+        folder_image,
+        is_folder_image,
+    )
+
+__all__ = [
+    "Buffer",
+    "FolderImage",
+    "ImageInfo",
+    "PartImage",
+    "Region",
+    "StreamImage",
+    "SwapInfo",
+    "describe",
+    "describe_folder",
+    "folder_image",
+    "is_folder_image",
+    "open_stream",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(name)
+    module = "detect" if name in {"describe", "open_stream"} else "folder"
+    return getattr(import_module(f"{__name__}.{module}"), name)

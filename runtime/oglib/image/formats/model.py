@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Region:
 
     number: int
     runs: list[tuple[int, int]]
-    views: list[Buffer]
+    views: Sequence[Buffer]
 
 
 class StreamImage(Protocol):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How hard hypothesis tries: a little in every run, much more by ``make fuzz``."""
+"""How hard hypothesis tries: a little in every run, much more by ``make fuzz``.
+
+Imported by the conftest of each folder that has such tests.
+"""
 
 from __future__ import annotations
 
@@ -13,4 +16,8 @@ settings.register_profile("unit", deadline=None, suppress_health_check=_SLOW)
 settings.register_profile(
     "fuzz", deadline=None, suppress_health_check=_SLOW, max_examples=20_000, print_blob=True
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
+
+
+def load() -> None:
+    """Choose the profile that the environment names."""
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``og image create|restore|verify|info`` where the image is that of a whole disk.
+
+No verbs of its own: the image verbs come here when no partition is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from oglib.cli.context import Context, Result
+from oglib.cli.output import table
+from oglib.cli.target import facts_of
+from oglib.deploy import disk_capture, disk_restore, disk_source
+from oglib.deploy.disk_receipt import DiskReceipt
+from oglib.deploy.disk_restore import Options
+from oglib.disk.find import find_partition
+from oglib.errors import UsageError
+from oglib.image import verify
+from oglib.progress import human_bytes
+
+
+def add_restore_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--parts",
+        default="",
+        metavar="1,3",
+        help="of a whole disk's image only these, onto the partitions with the same numbers",
+    )
+    parser.add_argument(
+        "--keep-size",
+        action="store_true",
+        help="of a whole disk's image: do not fill a larger disk",
+    )
+
+
+def is_whole(context: Context) -> bool:
+    """Whether the image named on the command line is that of a whole disk."""
+    return disk_source.is_whole(context.args.image, context.settings)
+
+
+def create_whole(context: Context) -> Result:
+    """``og image create DISK NAME``."""
+    args = context.args
+    made = disk_capture.create_disk(
+        args.disk,
+        args.name,
+        destination=args.to,
+        title=args.title,
+        comment=args.comment,
+        settings=context.settings,
+        progress=context.progress,
+    )
+    for warning in made.warnings:
+        context.warn(warning)
+    version = f" version {made.version}" if made.version else ""
+    text = (
+        f"{made.name}{version}: {human_bytes(made.used_bytes)} of {made.partitions} partitions in "
+        f"{human_bytes(made.image_size_bytes)}, {made.where}"
+    )
+    return Result(asdict(made), text)
+
+
+def restore_whole(context: Context) -> Result:
+    """``og image restore IMAGE DISK [--parts 1,3]``."""
+    args = context.args
+    disk = context.disk()
+    options = Options(
+        read_back=not args.no_read_back,
+        delta=args.delta,
+        grow=not args.keep_size,
+        other_firmware=args.other_firmware,
+    )
+    numbers = _numbers(args.parts)
+    if numbers:
+        changes = tuple(f"overwrite partition {number}" for number in numbers)
+        for number in numbers:
+            find_partition(disk, number)
+    elif disk_source.is_raw_disk(args.image, context.settings):
+        changes = ("overwrite the whole disk, its partition table too",)
+    else:
+        with disk_source.opened_whole(args.image, context.settings) as whole:
+            changes = disk_restore.plan_disk(whole, disk, options).plan.changes
+    if args.dry_run:
+        return Result({"changes": list(changes)}, "\n".join(changes))
+    question = f"Overwrite {disk.describe()} with {args.image}?"
+    context.confirm(question, lambda: [*facts_of(disk), *changes])
+    if numbers:
+        receipt = disk_restore.restore_parts(
+            args.image,
+            args.disk,
+            numbers,
+            options,
+            settings=context.settings,
+            progress=context.progress,
+        )
+    else:
+        receipt = disk_restore.restore_disk(
+            args.image, args.disk, options, settings=context.settings, progress=context.progress
+        )
+    return Result(receipt.as_dict(), _told(context, receipt))
+
+
+def verify_whole(context: Context) -> Result:
+    """``og image verify IMAGE``: every partition's image against its digests."""
+    with disk_source.opened_whole(context.args.image, context.settings) as whole:
+        proofs = []
+        for part in whole.wanted.parts:
+            if part.is_image:
+                with whole.open_part(part.number) as image:
+                    proofs.append(verify(image, progress=context.progress))
+        for warning in whole.warnings:
+            context.warn(warning)
+    content = sum(proof.content_bytes for proof in proofs)
+    data = {"image": whole.name, "version": whole.version, "signed_by": whole.signed_by}
+    return Result(
+        {**data, "parts": [proof.as_dict() for proof in proofs]},
+        f"{_titled(whole.name, whole.version)}: {human_bytes(content)} of {len(proofs)} "
+        "partitions proven against digests",
+    )
+
+
+def info_whole(context: Context) -> Result:
+    """``og image info IMAGE``."""
+    info = disk_source.whole_info(context.args.image, context.settings)
+    if info.damage:
+        return Result(info.as_dict(), f"damaged: {info.damage}", status=5)
+    if disk_source.is_raw_disk(context.args.image, context.settings):
+        return Result(info.as_dict(), f"a raw disk of {info.required_bytes} bytes")
+    with disk_source.opened_whole(context.args.image, context.settings) as whole:
+        rows = [
+            (
+                str(part.number),
+                str(part.content),
+                part.filesystem or "-",
+                human_bytes(part.size_bytes),
+                part.label or part.name or "-",
+            )
+            for part in whole.wanted.parts
+        ]
+        for warning in whole.warnings:
+            context.warn(warning)
+    signed = whole.signed_by or "nobody"
+    head = (
+        f"{_titled(whole.name, whole.version)}: a disk of {whole.wanted.size_bytes} bytes, "
+        f"{whole.wanted.table} table, {whole.wanted.sector_bytes} B sectors, "
+        f"starts by {whole.firmware.upper() or '-'}, signed by {signed}"
+    )
+    return Result(info.as_dict(), f"{head}\n{table(rows, indent='  ')}")
+
+
+def _titled(name: str, version: int) -> str:
+    return f"{name} version {version}" if version else name
+
+
+def _numbers(text: str) -> list[int]:
+    words = text.split(",") if text else []
+    if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        raise UsageError(
+            f"--parts {text} is no list of partitions.", hint="Write it as in --parts 1,3."
+        )
+    return list(dict.fromkeys(int(word) for word in words))
+
+
+def _told(context: Context, receipt: DiskReceipt) -> str:
+    """A receipt for a person; its warnings go to standard error."""
+    for warning in receipt.warnings:
+        context.warn(warning)
+    lines = [
+        f"{part.image} is on {part.target}: {human_bytes(part.written_bytes)} written, "
+        f"{part.verified}"
+        for part in receipt.parts
+    ]
+    return "\n".join(
+        [
+            *receipt.changes,
+            *lines,
+            *receipt.after,
+            f"{_titled(receipt.image, receipt.version)} is on {receipt.target}: "
+            f"{human_bytes(receipt.written_bytes)} written, "
+            f"{human_bytes(receipt.fetched_bytes)} fetched, {receipt.seconds:.1f} s, "
+            f"{receipt.verified}",
+        ]
+    )

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bytes of a disk that no filesystem holds: zeroed before a restore, written at its end.
+
+Boot code in sector 0, what lies between the table and the first partition, the BIOS boot
+partition. Never touches a table.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from oglib.disk.find import find_partition
+from oglib.disk.model import MIB, Disk
+from oglib.errors import OgErr, WriteError
+from oglib.image.disk_image import BOOT_CODE_BYTES, Gap
+from oglib.udev import settle
+
+
+def disarm(disk: Disk) -> None:
+    """Nothing on this disk can be started from now on; what a cut restore leaves least of all."""
+    with _opened(disk) as device:
+        if disk.partitions:
+            _write(device, disk, 0, bytes(BOOT_CODE_BYTES))
+        for part in disk.partitions:
+            if part.type == "EFI":
+                _write(device, disk, part.start_bytes, bytes(min(MIB, part.size_bytes)))
+        os.fsync(device)
+    settle()
+
+
+def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> None:
+    """Write what was captured, the boot code last, and read it back."""
+    code = next((raw for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
+    places = [
+        (gap.offset_bytes + _start(disk, gap.part), raw)
+        for gap, raw in gaps
+        if gap.part or gap.offset_bytes
+    ]
+    # what a tool put there while it wrote the table goes too
+    places.append((0, code[:BOOT_CODE_BYTES].ljust(BOOT_CODE_BYTES, b"\0")))
+    with _opened(disk) as device:
+        for offset, raw in places:
+            _write(device, disk, offset, raw)
+            os.fsync(device)
+        os.posix_fadvise(device, 0, 0, os.POSIX_FADV_DONTNEED)
+        for offset, raw in places:
+            if os.pread(device, len(raw), offset) != raw:
+                raise WriteError(
+                    f"{disk.describe()} does not give back what was written at byte {offset}.",
+                    hint="The disk may be failing; look at the kernel's log.",
+                )
+    settle()
+
+
+def _start(disk: Disk, number: int) -> int:
+    return find_partition(disk, number).start_bytes if number else 0
+
+
+def _write(device: int, disk: Disk, offset: int, raw: bytes) -> None:
+    try:
+        while raw:
+            done = os.pwrite(device, raw, offset)
+            offset, raw = offset + done, raw[done:]
+    except OSError as error:
+        raise WriteError(
+            f"Writing {disk.describe()} at byte {offset} failed: {error.strerror}."
+        ) from error
+
+
+@contextmanager
+def _opened(disk: Disk) -> Iterator[int]:
+    """Open for us alone: the kernel refuses that while a partition is in use."""
+    try:
+        exclusive = os.O_EXCL if stat.S_ISBLK(disk.path.stat().st_mode) else 0
+        device = os.open(disk.path, os.O_RDWR | os.O_CLOEXEC | exclusive)
+    except OSError as error:
+        raise WriteError(
+            f"{disk.path} cannot be opened for writing: {error.strerror}.", code=OgErr.LOCKED
+        ) from error
+    try:
+        yield device
+    finally:
+        os.close(device)

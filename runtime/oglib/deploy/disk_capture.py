@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capture a whole disk into a folder image, on this PC, on a share or in the repository.
+
+Everything is looked at before the first byte is written. The folder appears under its name when
+the last partition is in it and all of it is durable; the one before it stays as ``NAME.ant``.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from blake3 import blake3
+
+from oglib.deploy.disk_folder import filled, store
+from oglib.deploy.disk_read import DiskRead, read_disk
+from oglib.disk.find import find_disk
+from oglib.disk.lock import held
+from oglib.disk.loop import partition_device
+from oglib.disk.model import Disk
+from oglib.disk.table import refuse_busy
+from oglib.errors import OgError, WriteError, printable
+from oglib.image import CaptureMeta, FileSink, ImageSink, SourceInfo, capture, check_name
+from oglib.image.disk_image import (
+    DISK_FILE,
+    GAPS_FILE,
+    DiskManifest,
+    DiskPart,
+    packed_gaps,
+    part_name,
+)
+from oglib.inventory.installed import system_of
+from oglib.progress import Progress
+from oglib.settings import Settings
+from oglib.transfer.disk_upload import DiskUpload
+from oglib.transfer.upload import read_token
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedDisk:
+    """A finished capture: what it is and where it can be found now; sizes in bytes."""
+
+    name: str
+    where: str
+    version: int
+    partitions: int
+    used_bytes: int
+    image_size_bytes: int
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+def create_disk(
+    disk_spec: str,
+    name: str,
+    *,
+    destination: str,
+    title: str = "",
+    comment: str = "",
+    settings: Settings,
+    progress: Progress,
+) -> CreatedDisk:
+    """Capture every partition of a disk, its table and boot code, as the image ``name``.
+
+    ``destination`` is a folder, a repository's address, or empty for the repository that this PC
+    was told of. Swap is described, not copied; Windows' reserved partition and the CACHE are empty
+    in the image.
+    """
+    started = time.monotonic()
+    check_name(name)
+    disk = find_disk(disk_spec, rules=settings.disk_rules)
+    refuse_busy(replace(disk, read_only=False))
+    with held(disk):
+        read = read_disk(disk)
+        draft = DiskManifest(
+            name=name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            size_bytes=disk.size_bytes,
+            sector_size=disk.logical_sector_bytes,
+            table=str(disk.table),
+            disk_id=read.identity.disk_id,
+            partitions=(),
+            title=title,
+            comment=comment,
+            hostname=socket.gethostname(),
+            os=printable(_system_on(disk, read)),
+            firmware=read.firmware,
+        )
+        work = _Work(disk, read, draft, progress)
+        if destination and "://" not in destination:
+            made = _into_folder(work, Path(destination) / name)
+        else:
+            made = _into_repository(work, destination or settings.repository_url(), settings)
+    return replace(
+        made,
+        seconds=round(time.monotonic() - started, 3),
+        warnings=(*read.warnings, *made.warnings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A capture on its way: the disk, what was found on it, the image without its partitions."""
+
+    disk: Disk
+    read: DiskRead
+    draft: DiskManifest
+    progress: Progress
+
+    def partitions(self, sink_of: Callable[[int], ImageSink]) -> tuple[DiskPart, ...]:
+        """Capture every filesystem into its sink; the rows of ``disk.json``."""
+        return tuple(
+            self._captured(part, sink_of) if part.is_image else part for part in self.read.parts
+        )
+
+    def _captured(self, part: DiskPart, sink_of: Callable[[int], ImageSink]) -> DiskPart:
+        found = next(one for one in self.disk.partitions if one.number == part.number)
+        meta = CaptureMeta(
+            name=part_name(self.draft.name, part.number),
+            title=self.draft.title,
+            source=SourceInfo(
+                hostname=self.draft.hostname,
+                os=self.draft.os,
+                disk=self.disk.number,
+                part=part.number,
+            ),
+        )
+        with partition_device(self.disk, found) as device:
+            manifest = capture(
+                device,
+                self.read.kinds[part.number],
+                sink_of(part.number),
+                meta=meta,
+                progress=self.progress,
+            )
+        return replace(
+            part,
+            required_bytes=manifest.device_size_bytes,
+            used_bytes=manifest.used_blocks * manifest.block_size,
+            image_size_bytes=manifest.image_size_bytes,
+            manifest_blake3=blake3(manifest.to_bytes()).hexdigest(),
+        )
+
+    def finished(self, parts: tuple[DiskPart, ...]) -> tuple[DiskManifest, bytes]:
+        """``disk.json`` as a value, and the bytes of ``disk.gaps``."""
+        gaps, raw = packed_gaps(self.read.stretches)
+        disk = replace(self.draft, partitions=parts, gaps=gaps)
+        disk.check()
+        return disk, raw
+
+
+def _into_folder(work: _Work, folder: Path) -> CreatedDisk:
+    if folder.exists() and not (folder / DISK_FILE).is_file():
+        raise WriteError(
+            f"{folder} exists and is no image of a disk, so it is not replaced.",
+            hint="Choose another name.",
+        )
+    with filled(folder) as new:
+        parts = work.partitions(lambda number: FileSink(new / f"p{number}.img"))
+        disk, gaps = work.finished(parts)
+        store(gaps, new / GAPS_FILE)
+        store(disk.to_bytes(), new / DISK_FILE)
+    return _made(disk, str(folder), 0)
+
+
+def _into_repository(work: _Work, base: str, settings: Settings) -> CreatedDisk:
+    upload = DiskUpload(base, work.draft.name, read_token(settings.upload_token))
+    try:
+        disk, gaps = work.finished(work.partitions(upload.part))
+        published = upload.finish_disk(disk.to_bytes(), gaps)
+    except BaseException:
+        upload.abort()
+        raise
+    where = f"{base.rstrip('/')}/images/{published.name}"
+    return _made(disk, where, published.version)
+
+
+def _made(disk: DiskManifest, where: str, version: int) -> CreatedDisk:
+    return CreatedDisk(
+        name=disk.name,
+        where=where,
+        version=version,
+        partitions=len(disk.partitions),
+        used_bytes=sum(part.used_bytes for part in disk.images),
+        image_size_bytes=sum(part.image_size_bytes for part in disk.images) + disk.gaps_bytes,
+        seconds=0.0,
+    )
+
+
+def _system_on(disk: Disk, read: DiskRead) -> str:
+    """The first system on the disk as it names itself."""
+    for part in disk.partitions:
+        if part.number in read.kinds:
+            try:
+                found = system_of(disk, part)
+            except OgError:
+                continue  # a filesystem that cannot be mounted is refused by its own capture
+            if found:
+                return found.description
+    return ""

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a disk holds, as the image of it will say: every partition, and the bytes between them.
+
+Reads and judges before a capture writes anything. What cannot be captured is refused by name:
+a disk image with a hole in it is found out only when it is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oglib.disk import types
+from oglib.disk.gpt import ENTRIES_BYTES
+from oglib.disk.identity import identity_of
+from oglib.disk.loop import partition_device
+from oglib.disk.model import MIB, Disk, Partition, TableKind
+from oglib.disk.planned import Identity
+from oglib.errors import FilesystemError, OgErr, PartitionError, printable
+from oglib.filesystem.kinds import KINDS
+from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
+from oglib.image.disk_image import BOOT_CODE_BYTES, Content, DiskPart
+from oglib.progress import human_bytes
+
+_RAW_MOST_BYTES = 32 * MIB  # partitions without a filesystem that hold a few bytes of boot code
+_FIRST_GAP_MOST_BYTES = 8 * MIB  # boot loaders use the first MiB
+_NAME_CHARACTERS = 36  # of a GPT entry
+_EMPTY_TYPES = ("WIN-RESERV", types.CACHE)
+_HOLDERS = {
+    "LVM2_member": "a physical volume of LVM",
+    "crypto_LUKS": "encrypted (LUKS)",
+    "BitLocker": "encrypted (BitLocker)",
+    "linux_raid_member": "a member of a RAID",
+    "zfs_member": "a member of a ZFS pool",
+    "swsuspend": "the memory of a hibernated system",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRead:
+    """What was found. ``stretches`` are (partition or 0, offset in it, content) of raw bytes."""
+
+    identity: Identity
+    parts: tuple[DiskPart, ...]
+    kinds: dict[int, str]
+    stretches: tuple[tuple[int, int, bytes], ...]
+    firmware: str
+    warnings: tuple[str, ...]
+
+
+def read_disk(disk: Disk) -> DiskRead:
+    """Look at every partition; raises where the disk cannot be captured as a whole."""
+    if disk.damage:
+        raise PartitionError(
+            f"The partition table of {disk.describe()} is damaged, so it is not captured: "
+            f"{' '.join(disk.damage)}",
+            hint="A GPT with one good copy is repaired by 'og disk repair'.",
+        )
+    if disk.table not in (TableKind.GPT, TableKind.MSDOS):
+        raise PartitionError(
+            f"{disk.describe()} has no partition table that can be captured.",
+            hint="Capture what is on it: `og image create DISK NAME` of the device itself.",
+        )
+    identity = identity_of(disk)
+    parts, kinds, warnings = [], {}, []
+    stretches = list(_front(disk))
+    for part in disk.partitions:
+        info = _probed(disk, part)
+        content = _content(disk, part, info)
+        if content is Content.IMAGE:
+            kinds[part.number] = info.kind
+        if content is Content.GAP:
+            stretches.append((part.number, 0, _read(disk, part.start_bytes, part.size_bytes)))
+        if content is Content.EMPTY:
+            warnings.append(f"Partition {part.number} ({part.type}) will be empty in the image.")
+        parts.append(_described(part, info, content, identity))
+    return DiskRead(
+        identity=identity,
+        parts=tuple(parts),
+        kinds=kinds,
+        stretches=tuple(stretches),
+        firmware=firmware_of(disk.table, {part.type for part in parts_of(disk)}, stretches),
+        warnings=tuple(warnings),
+    )
+
+
+def parts_of(disk: Disk) -> tuple[Partition, ...]:
+    """The partitions that hold something."""
+    return tuple(part for part in disk.partitions if part.type != types.EXTENDED)
+
+
+def firmware_of(table: TableKind, kinds: set[str], stretches: list[tuple[int, int, bytes]]) -> str:
+    """What starts this disk: ``bios``, ``uefi``, or empty for both and for neither."""
+    able = starters(table, kinds, any(part == 0 == at and any(raw) for part, at, raw in stretches))
+    return next(iter(able)) if len(able) == 1 else ""
+
+
+def starters(table: TableKind, kinds: set[str], has_boot_code: bool) -> set[str]:
+    """The kinds of firmware that find something to start on such a disk."""
+    found = {"uefi"} if "EFI" in kinds else set()
+    if has_boot_code and (table is TableKind.MSDOS or "BIOS-BOOT" in kinds):
+        found.add("bios")
+    return found
+
+
+def _front(disk: Disk) -> tuple[tuple[int, int, bytes], ...]:
+    """Boot code, and what lies between the table and the first partition."""
+    sector = disk.logical_sector_bytes
+    begin = sector
+    if disk.table is TableKind.GPT:
+        begin += sector + max(ENTRIES_BYTES, sector)
+    first = min((part.start_bytes for part in disk.partitions), default=begin)
+    end = min(first, begin + _FIRST_GAP_MOST_BYTES)
+    gap = _read(disk, begin, end - begin) if end > begin else b""
+    return ((0, 0, _read(disk, 0, BOOT_CODE_BYTES)), (0, begin, gap))
+
+
+def _read(disk: Disk, offset: int, length: int) -> bytes:
+    with disk.path.open("rb") as device:
+        device.seek(offset)
+        return device.read(length)
+
+
+def _probed(disk: Disk, part: Partition) -> FilesystemInfo:
+    """From the device itself: what udev remembers may be old."""
+    if part.type == types.EXTENDED:
+        return FilesystemInfo("")
+    with partition_device(disk, part) as device:
+        return probe_filesystem(device)
+
+
+def _content(disk: Disk, part: Partition, info: FilesystemInfo) -> Content:
+    if part.type == types.EXTENDED:
+        return Content.EXTENDED
+    if part.type in _EMPTY_TYPES:
+        return Content.EMPTY
+    if info.kind == "swap":
+        return Content.SWAP
+    row = KINDS.get(info.name)
+    if row is not None and row.partclone:
+        return Content.IMAGE
+    what = f"Partition {part.number} of {disk.describe()}"
+    if info.kind:
+        said = _HOLDERS.get(info.kind, f"a {info.kind}, which partclone does not know")
+        raise FilesystemError(
+            f"{what} is {said}: the disk cannot be captured as a whole.",
+            hint="Capture its other partitions one by one, logical volumes by their own names; "
+            "`og image create --raw` takes what is not understood.",
+            code=OgErr.PARTITION,
+        )
+    if part.size_bytes <= _RAW_MOST_BYTES:
+        return Content.GAP
+    if any(_read(disk, part.start_bytes, MIB)):
+        raise FilesystemError(
+            f"{what} ({human_bytes(part.size_bytes)}) holds something that is not recognised: the "
+            "disk cannot be captured as a whole.",
+            hint="Capture its partitions one by one; `og image create --raw` takes this one.",
+            code=OgErr.PARTITION,
+        )
+    return Content.EMPTY
+
+
+def _described(
+    part: Partition, info: FilesystemInfo, content: Content, identity: Identity
+) -> DiskPart:
+    mark = identity.marks.get(part.number)
+    return DiskPart(
+        number=part.number,
+        start_bytes=part.start_bytes,
+        size_bytes=part.size_bytes,
+        type_id=part.type_id,
+        content=content,
+        name=printable(part.name)[:_NAME_CHARACTERS],
+        partuuid=mark.guid if mark else part.partuuid,
+        attributes=mark.attributes if mark else 0,
+        active=part.active,
+        filesystem=info.name,
+        label=printable(info.label),
+        uuid=info.uuid,
+    )

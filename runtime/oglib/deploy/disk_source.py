@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a person calls the image of a whole disk to its table and its partitions' images.
+
+Ours is a folder with a ``disk.json``, on this PC, on a share or on a web server; Clonezilla's and
+FOG's are folders too. What they say is checked here; the images of the partitions are opened one
+by one, judged like any other image, and must be those that a signed ``disk.json`` was made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Literal
+
+from blake3 import blake3
+
+from oglib.deploy import source
+from oglib.deploy.disk_fit import Wanted
+from oglib.deploy.policy import policy_for, policy_for_url
+from oglib.disk.model import TableKind
+from oglib.errors import ImageError, NotFoundError, OgErr
+from oglib.image import OpenImage, check_name, load_public_keys, verify_signature
+from oglib.image.disk_image import (
+    DISK_FILE,
+    DISK_SIGNATURE,
+    GAPS_FILE,
+    MAX_DISK_BYTES,
+    MAX_GAPS_BYTES,
+    DiskManifest,
+    Gap,
+    part_name,
+    unpacked_gaps,
+)
+from oglib.image.foreign import Image
+from oglib.image.formats.model import ImageInfo
+from oglib.settings import Settings
+from oglib.transfer.client import StatusError
+from oglib.transfer.http import fetch
+
+_SIGNATURE_BYTES = 4096
+_OLD_SUFFIX = ".dsk"
+
+
+@dataclass(frozen=True, slots=True)
+class WholeDisk:
+    """The image of a whole disk, opened; ``open_part`` gives the image of one of its partitions.
+
+    ``tool`` is ``disk`` for our own, ``clonezilla`` or ``fog``. ``gaps`` hold the boot code and
+    other bytes outside filesystems; ``missing`` names what the folder holds and nobody restores.
+    """
+
+    tool: Literal["disk", "clonezilla", "fog"]
+    name: str
+    where: str
+    wanted: Wanted
+    gaps: tuple[tuple[Gap, bytes], ...]
+    firmware: str
+    info: ImageInfo
+    open_part: Callable[[int], AbstractContextManager[Image]]
+    version: int = 0
+    signed_by: str = ""
+    warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked."""
+
+    name: str
+    path: Path | None = None
+    url: str = ""
+
+
+def is_whole(text: str, settings: Settings) -> bool:
+    """Whether ``text`` names the image of a whole disk: a folder, ours or foreign, or a raw one.
+
+    A name or address is asked for with one small request; what is not there is none.
+    """
+    place = _place_of(text, settings)
+    if place.path is not None:
+        return is_folder(place.path) or is_raw_disk(text, settings)
+    return _fetched(f"{place.url}/{DISK_FILE}", MAX_DISK_BYTES) is not None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is the folder of a whole disk, ours or foreign."""
+    from oglib.image.formats import is_folder_image  # noqa: PLC0415 - only where a folder is met
+
+    return path.is_dir() and ((path / DISK_FILE).is_file() or bool(is_folder_image(path)))
+
+
+def is_raw_disk(text: str, settings: Settings) -> bool:
+    """Whether this file is the raw copy of a disk with its partition table (OpenGnsys' ``.dsk``).
+
+    An image of ours is told by its name, and never read for this. What OpenGnsys made of a disk
+    is a partclone image of all its bytes: there the file's name says that it was a disk.
+    """
+    path = Path(text)
+    if (
+        not source.is_path(text)
+        or not path.is_file()
+        or path.with_name(f"{path.name}.json").is_file()
+    ):
+        return False
+    info = source.described(text, settings)
+    is_old = path.suffix == _OLD_SUFFIX and (info.tool, info.filesystem) == ("partclone", "raw")
+    return info.tool == "disk" or is_old
+
+
+@contextmanager
+def opened_whole(text: str, settings: Settings) -> Iterator[WholeDisk]:
+    """The image that ``text`` names, its ``disk.json``, signature and gaps checked."""
+    place = _place_of(text, settings)
+    if place.path is not None and not (place.path / DISK_FILE).exists():
+        from oglib.deploy.disk_foreign import opened_folder  # noqa: PLC0415
+
+        with opened_folder(place.path, policy_for(place.path, settings), settings) as whole:
+            yield whole
+        return
+    yield _ours(place, settings)
+
+
+def whole_info(text: str, settings: Settings) -> ImageInfo:
+    """The answer of ``og image info`` for a whole disk; its damage is said, not raised."""
+    place = _place_of(text, settings)
+    if place.path is not None and not (place.path / DISK_FILE).exists():
+        return source.described(text, settings)
+    try:
+        return _ours(place, settings).info
+    except ImageError as error:
+        return ImageInfo("disk", "zstd", damage=error.message)
+
+
+def _place_of(text: str, settings: Settings) -> _Place:
+    if "://" in text:
+        base = text.removesuffix(f"/{DISK_FILE}").rstrip("/")
+        _, below, tail = base.rpartition("/images/")
+        return _Place(check_name(tail if below else base.rpartition("/")[2]), url=base)
+    if source.is_path(text) or Path(text).is_absolute():
+        path = Path(text.removesuffix(f"/{DISK_FILE}"))
+        return _Place(path.resolve().name, path=path)
+    return _Place(check_name(text), url=f"{settings.repository_url()}/images/{text}")
+
+
+def _ours(place: _Place, settings: Settings) -> WholeDisk:
+    def read(file: str, limit_bytes: int) -> bytes | None:
+        if place.path is not None:
+            return _file(place.path / file, limit_bytes)
+        return _fetched(f"{place.url}/{file}", limit_bytes)
+
+    where = str(place.path or place.url)
+    raw = read(DISK_FILE, MAX_DISK_BYTES)
+    if raw is None:
+        raise NotFoundError(f"There is no image of a disk at {where}.", code=OgErr.IMAGEFILE)
+    disk = DiskManifest.from_bytes(raw)
+    _check_name_of(disk, place)
+    signed_by, warnings = _judged(
+        disk, raw, read(DISK_SIGNATURE, _SIGNATURE_BYTES), place, settings
+    )
+    gaps = read(GAPS_FILE, MAX_GAPS_BYTES) if disk.gaps else b""
+    if gaps is None:
+        raise ImageError(f"The image {disk.name} lacks its {GAPS_FILE}.", code=OgErr.IMAGEFILE)
+
+    @contextmanager
+    def open_part(number: int) -> Iterator[Image]:
+        with source.opened(f"{where}/p{number}.img", settings) as image:
+            _check_bound(image, disk, number)
+            yield image
+
+    return WholeDisk(
+        tool="disk",
+        name=disk.name,
+        where=where,
+        wanted=wanted_of(disk),
+        gaps=unpacked_gaps(disk, gaps),
+        firmware=disk.firmware,
+        info=_info(disk, signed_by),
+        open_part=open_part,
+        version=disk.version,
+        signed_by=signed_by,
+        warnings=warnings,
+    )
+
+
+def wanted_of(disk: DiskManifest) -> Wanted:
+    """The table that ``disk.json`` describes."""
+    return Wanted(
+        TableKind(disk.table), disk.disk_id, disk.size_bytes, disk.sector_size, disk.partitions
+    )
+
+
+def _check_name_of(disk: DiskManifest, place: _Place) -> None:
+    """By address the whole name is known, of a folder only its last part."""
+    asked = place.name if place.url else place.name.rpartition("/")[2]
+    found = disk.name if place.url else disk.name.rpartition("/")[2]
+    if asked != found:
+        raise ImageError(
+            f"The image is {disk.name}, but {place.name} was asked for.",
+            hint="The folder was renamed or swapped; give it its own name back.",
+        )
+
+
+def _judged(
+    disk: DiskManifest, raw: bytes, signature: bytes | None, place: _Place, settings: Settings
+) -> tuple[str, tuple[str, ...]]:
+    """Who signed, and what to warn of; raises when the site's policy says no."""
+    keys = load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
+    if signature is not None and keys:
+        signed_by = verify_signature(raw, signature, keys)
+        if disk.key_id != signed_by:
+            raise ImageError(f"The {DISK_FILE} of {disk.name} names another key than signed it.")
+        return signed_by, ()
+    if place.path is not None:
+        allowed = policy_for(place.path, settings).unsigned_local
+    else:
+        allowed = policy_for_url(place.url, settings).unsigned_remote
+    why = "is not signed" if signature is None else "is signed, but no key is installed to check it"
+    if not allowed:
+        raise ImageError(
+            f"The image {disk.name} from {place.path or place.url} {why}.",
+            hint="Publish it through the repository, or allow it in the site's policy."
+            if signature is None
+            else "Put the repository's keys/image.pub into the site overlay (`ognetboot site`).",
+        )
+    return "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)
+
+
+def _check_bound(image: Image, disk: DiskManifest, number: int) -> None:
+    """Each image is the one that was captured with this disk: no older one, no other one."""
+    bound = next(part.manifest_blake3 for part in disk.partitions if part.number == number)
+    name = part_name(disk.name, number)
+    found = image.manifest.to_bytes() if isinstance(image, OpenImage) else b""
+    if blake3(found).hexdigest() != bound:
+        raise ImageError(
+            f"The image {name} is not the one that {DISK_FILE} of {disk.name} was made with.",
+            hint="Fetch or copy the whole folder again.",
+        )
+
+
+def _info(disk: DiskManifest, signed_by: str) -> ImageInfo:
+    return ImageInfo(
+        tool="disk",
+        compressor="zstd",
+        required_bytes=disk.size_bytes,
+        volumes=len(disk.images),
+        signed=bool(signed_by),
+    )
+
+
+def _file(path: Path, limit_bytes: int) -> bytes | None:
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            raw = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(raw) > limit_bytes:
+        raise ImageError(f"{path} has more than {limit_bytes} bytes.")
+    return raw
+
+
+def _fetched(url: str, limit_bytes: int) -> bytes | None:
+    try:
+        return fetch(url, limit_bytes=limit_bytes)
+    except StatusError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None

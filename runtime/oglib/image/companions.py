@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files that older OpenGnsys tools expect beside an image: ``.sum .full.sum .info``.
+
+They are written for those readers and never read here: an MD5 of the last MiB proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+SUM, FULL_SUM, INFO = ".sum", ".full.sum", ".info"
+# In the order in which checksums and line are given; ``.info`` announces an image to them.
+COMPANIONS = (SUM, FULL_SUM, INFO)
+_LAST_BYTES = 1 << 20
+_STEP_BYTES = 4 << 20
+# Older tools know a filesystem by the word in partclone's own header.
+_PARTCLONE_WORDS = {"EXT2": "EXTFS", "EXT3": "EXTFS", "EXT4": "EXTFS", "VFAT": "FAT32"}
+
+
+class Checksums:
+    """MD5 of the last MiB and of everything, taken while an image is written."""
+
+    def __init__(self) -> None:
+        self._whole = hashlib.md5(usedforsecurity=False)
+        self._tail = bytearray()
+
+    def update(self, data: bytes | memoryview) -> None:
+        self._whole.update(data)
+        self._tail += data[-_LAST_BYTES:]
+        if len(self._tail) > 2 * _LAST_BYTES:
+            del self._tail[:-_LAST_BYTES]
+
+    def texts(self) -> tuple[str, str]:
+        """The content of ``.sum`` and ``.full.sum``."""
+        last = hashlib.md5(self._tail[-_LAST_BYTES:], usedforsecurity=False)
+        return f"{last.hexdigest()}\n", f"{self._whole.hexdigest()}\n"
+
+
+def checksums_of(image: Path) -> tuple[str, str]:
+    """As ``Checksums.texts``, of a file that is there already."""
+    sums = Checksums()
+    with image.open("rb") as file:
+        while step := file.read(_STEP_BYTES):
+            sums.update(step)
+    return sums.texts()
+
+
+def info_line(filesystem: str, size_bytes: int, hostname: str, compressor: str = "zstd") -> str:
+    """``TOOL:COMPRESSOR:FILESYSTEM:KB:HOST``; a colon in a host name would shift the fields."""
+    word = filesystem.upper().replace(" ", "")
+    host = "".join(char for char in hostname if char.isalnum() or char in "-._")
+    return (
+        f"PARTCLONE:{compressor.upper()}:{_PARTCLONE_WORDS.get(word, word)}"
+        f":{size_bytes // 1024}:{host}\n"
+    )

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image of a whole disk: what its ``disk.json`` says, and the few bytes beside the partitions.
+
+Such an image is a folder ``NAME/``: ``disk.json`` (signed like a manifest, over its exact bytes),
+``disk.gaps`` (boot code, the gap behind the MBR, a BIOS boot partition) and one image ``NAME/p1``
+for each partition with a filesystem, bound to this one by the digest of its manifest. Swap is
+described and made anew. As a manifest has, ``disk.json`` has exactly one spelling. No file is
+opened here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from uuid import UUID
+
+from blake3 import blake3
+
+from oglib.errors import ImageError, UsageError
+from oglib.image.manifest import check_name, check_text
+
+FORMAT = "oglive-disk-1"
+DISK_FILE = "disk.json"
+DISK_SIGNATURE = "disk.json.sig"
+GAPS_FILE = "disk.gaps"
+MAX_DISK_BYTES = 1 << 20
+MAX_GAPS_BYTES = 64 << 20
+BOOT_CODE_BYTES = 440  # of sector 0; behind it are the disk's id and the table
+TABLES = ("gpt", "msdos")
+FIRMWARES = ("", "bios", "uefi")
+_MOST_PARTITIONS = 256
+_SECTORS = (512, 1024, 2048, 4096)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
+_MBR_ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
+_MBR_TYPE = re.compile(r"[0-9a-f]{2}", re.ASCII)
+_UUID = re.compile(r"[A-Za-z0-9-]{0,64}", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9_.+-]{0,32}", re.ASCII)
+_PART_NAME = re.compile(r"p([1-9][0-9]{0,2})", re.ASCII)
+
+
+class Content(StrEnum):
+    """What a restore does with a partition."""
+
+    IMAGE = "image"
+    SWAP = "swap"
+    GAP = "gap"  # a few raw bytes: the BIOS boot partition
+    EMPTY = "empty"  # nothing in it counts: Windows' reserved one, the CACHE
+    EXTENDED = "extended"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskPart:
+    """One partition of the captured disk; sizes in bytes, ``attributes`` those of a GPT entry.
+
+    ``required_bytes`` is what its image needs at least, ``manifest_blake3`` the digest of that
+    image's manifest; ``uuid`` and ``label`` are those of the filesystem or swap.
+    """
+
+    number: int
+    start_bytes: int
+    size_bytes: int
+    type_id: str
+    content: Content
+    name: str = ""
+    partuuid: str = ""
+    attributes: int = 0
+    active: bool = False
+    filesystem: str = ""
+    label: str = ""
+    uuid: str = ""
+    required_bytes: int = 0
+    used_bytes: int = 0
+    image_size_bytes: int = 0
+    manifest_blake3: str = ""
+
+    @property
+    def end_bytes(self) -> int:
+        return self.start_bytes + self.size_bytes
+
+    @property
+    def is_image(self) -> bool:
+        return self.content is Content.IMAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of raw bytes; in ``disk.gaps`` they follow each other without a hole.
+
+    ``offset_bytes`` counts from the start of partition ``part``, or of the disk where that is 0.
+    """
+
+    part: int
+    offset_bytes: int
+    length: int
+    blake3: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskManifest:
+    """What a whole-disk image says of itself. ``version`` 0 = not yet given by a repository."""
+
+    name: str
+    created: str
+    size_bytes: int
+    sector_size: int
+    table: str
+    disk_id: str
+    partitions: tuple[DiskPart, ...]
+    gaps: tuple[Gap, ...] = ()
+    version: int = 0
+    key_id: str = ""
+    title: str = ""
+    comment: str = ""
+    hostname: str = ""
+    os: str = ""
+    firmware: str = ""
+    format: str = FORMAT
+
+    def to_bytes(self) -> bytes:
+        """The one spelling: sorted keys, two blanks of indent, UTF-8, a final newline."""
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
+        return text.encode("utf-8", "strict") + b"\n"
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> DiskManifest:
+        """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
+        if len(raw) > MAX_DISK_BYTES:
+            raise ImageError(f"The {DISK_FILE} has {len(raw)} bytes, more than one can have.")
+        try:
+            data = json.loads(raw.decode("utf-8"))
+        except (ValueError, RecursionError):
+            raise ImageError(
+                f"The {DISK_FILE} is not JSON.", hint="Is this the answer of a web proxy or portal?"
+            ) from None
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise ImageError(f"The {DISK_FILE} is not one of format {FORMAT}.")
+        _check_fields(data, cls, "")
+        for key, kind in (("partitions", DiskPart), ("gaps", Gap)):
+            for row in data[key]:
+                if not isinstance(row, dict):
+                    raise ImageError(f"The {DISK_FILE} has a wrong row in {key}.")
+                _check_fields(row, kind, f"{key}.")
+        try:
+            parts = tuple(
+                DiskPart(**{**row, "content": Content(row["content"])})
+                for row in data["partitions"]
+            )
+        except ValueError:
+            raise ImageError(f"The {DISK_FILE} has a partition of unknown content.") from None
+        gaps = tuple(Gap(**row) for row in data["gaps"])
+        disk = cls(**{**data, "partitions": parts, "gaps": gaps})
+        disk.check()
+        try:
+            same = disk.to_bytes() == raw
+        except UnicodeEncodeError:
+            same = False
+        if not same:
+            raise ImageError(f"The {DISK_FILE} is not spelled as its format demands.")
+        return disk
+
+    def check(self) -> None:
+        """Raise ``ImageError`` unless everything fits together."""
+        try:
+            check_name(self.name)
+            for text in (self.title, self.comment, self.hostname, self.os):
+                check_text(text)
+            for part in self.partitions:
+                check_text(part.name)
+                check_text(part.label)
+            moment = datetime.fromisoformat(self.created)
+        except (UsageError, ValueError) as error:
+            raise ImageError(
+                f"The {DISK_FILE} has an impossible name, text or date: {error}"
+            ) from None
+        numbers = [part.number for part in self.partitions]
+        sound = (
+            moment.tzinfo is not None
+            and self.sector_size in _SECTORS
+            and self.size_bytes > 0
+            and self.table in TABLES
+            and _is_disk_id(self.disk_id, self.table)
+            and self.firmware in FIRMWARES
+            and _KEY_ID.fullmatch(self.key_id) is not None
+            and len(numbers) <= _MOST_PARTITIONS
+            and numbers == sorted(set(numbers))
+            and all(_is_sound(part, self) for part in self.partitions)
+            and not _overlap(self.partitions)
+            and self._gaps_fit()
+        )
+        if not sound:
+            raise ImageError(f"The {DISK_FILE} of {self.name} contradicts itself.")
+
+    def _gaps_fit(self) -> bool:
+        sizes = {part.number: part.size_bytes for part in self.partitions}
+        first = min((part.start_bytes for part in self.partitions), default=self.size_bytes)
+        return sum(gap.length for gap in self.gaps) <= MAX_GAPS_BYTES and all(
+            gap.length > 0
+            and gap.offset_bytes + gap.length <= (sizes.get(gap.part, 0) if gap.part else first)
+            and _DIGEST.fullmatch(gap.blake3) is not None
+            for gap in self.gaps
+        )
+
+    @property
+    def images(self) -> tuple[DiskPart, ...]:
+        """The partitions that have an image."""
+        return tuple(part for part in self.partitions if part.is_image)
+
+    @property
+    def gaps_bytes(self) -> int:
+        """The size of ``disk.gaps``."""
+        return sum(gap.length for gap in self.gaps)
+
+
+def part_name(name: str, number: int) -> str:
+    """The image of a partition of the disk ``name``."""
+    return f"{name}/p{number}"
+
+
+def part_number(word: str) -> int:
+    """``p3`` → 3; 0 for anything else."""
+    found = _PART_NAME.fullmatch(word)
+    return int(found[1]) if found else 0
+
+
+def packed_gaps(stretches: Iterable[tuple[int, int, bytes]]) -> tuple[tuple[Gap, ...], bytes]:
+    """(part, offset, content) as rows and the file they describe; zeros at an end are left out."""
+    rows, whole = [], bytearray()
+    for part, offset, content in stretches:
+        kept = content.rstrip(b"\0")
+        if kept:
+            rows.append(Gap(part, offset, len(kept), blake3(kept).hexdigest()))
+            whole += kept
+    return tuple(rows), bytes(whole)
+
+
+def unpacked_gaps(disk: DiskManifest, raw: bytes) -> tuple[tuple[Gap, bytes], ...]:
+    """Every gap with its content; ``ImageError`` where it is not what was captured."""
+    found, at = [], 0
+    for gap in disk.gaps:
+        content = raw[at : at + gap.length]
+        at += gap.length
+        if blake3(content).hexdigest() != gap.blake3:
+            raise ImageError(
+                f"The {GAPS_FILE} of {disk.name} is damaged.", hint="Fetch or copy it again."
+            )
+        found.append((gap, content))
+    if at != len(raw):
+        raise ImageError(f"The {GAPS_FILE} of {disk.name} has {len(raw)} bytes instead of {at}.")
+    return tuple(found)
+
+
+def _is_disk_id(text: str, table: str) -> bool:
+    return _MBR_ID.fullmatch(text) is not None if table == "msdos" else _is_guid(text)
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _is_sound(part: DiskPart, disk: DiskManifest) -> bool:
+    sector, gpt = disk.sector_size, disk.table == "gpt"
+    marked = _is_guid(part.partuuid) and _is_guid(part.type_id)
+    return (
+        1 <= part.number <= _MOST_PARTITIONS
+        and part.size_bytes > 0
+        and not part.start_bytes % sector
+        and not part.size_bytes % sector
+        and sector <= part.start_bytes
+        and part.end_bytes <= disk.size_bytes
+        and (marked if gpt else _MBR_TYPE.fullmatch(part.type_id) is not None)
+        and part.attributes < 1 << 64
+        and (gpt or not (part.attributes or part.name))
+        and (part.content is not Content.EXTENDED or not gpt)
+        and _UUID.fullmatch(part.uuid) is not None
+        and _WORD.fullmatch(part.filesystem) is not None
+        and _image_fields_fit(part)
+    )
+
+
+def _image_fields_fit(part: DiskPart) -> bool:
+    if not part.is_image:
+        return not (part.manifest_blake3 or part.image_size_bytes or part.required_bytes)
+    return (
+        _DIGEST.fullmatch(part.manifest_blake3) is not None
+        and 0 < part.required_bytes <= part.size_bytes
+    )
+
+
+def _overlap(parts: Iterable[DiskPart]) -> bool:
+    """Logical partitions lie inside the extended one, whose content is theirs."""
+    real = [part for part in parts if part.content is not Content.EXTENDED]
+    real.sort(key=lambda part: part.start_bytes)
+    return any(one.end_bytes > two.start_bytes for one, two in pairwise(real))
+
+
+def _check_fields(data: dict[str, object], kind: type, prefix: str) -> None:
+    """Raise unless ``data`` has exactly the fields of ``kind`` with their types."""
+    wanted = {each.name: str(each.type) for each in fields(kind)}
+    if set(data) != set(wanted):
+        odd = ", ".join(sorted(prefix + str(name) for name in set(data) ^ set(wanted)))
+        raise ImageError(f"The {DISK_FILE} lacks or adds fields: {odd:.200}.")
+    for name, wanted_type in wanted.items():
+        value = data[name]
+        right = (
+            type(value) is int and 0 <= value < 1 << 64 if wanted_type == "int"
+            else type(value) is bool if wanted_type == "bool"
+            else isinstance(value, list) if wanted_type.startswith("tuple")
+            else isinstance(value, str)
+        )  # fmt: skip
+        if not right:
+            raise ImageError(f"The {DISK_FILE}'s field {prefix}{name} has a wrong value.")

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What raw content is, told by its first bytes: a disk with a table, a filesystem, or neither.
+
+Judges bytes that may be hostile; opens nothing. The words for filesystems are those of
+partclone's headers, so that an image says the same whoever made it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from oglib.disk import mbr
+
+_GPT = b"EFI PART"
+_SECTOR_SIZES = (512, 1024, 2048, 4096)
+# (offset, bytes, word); the first that fits counts
+_MARKS = (
+    (3, b"NTFS    ", "NTFS"),
+    (3, b"EXFAT   ", "EXFAT"),
+    (3, b"-FVE-FS-", "BITLOCKER"),
+    (82, b"FAT32   ", "FAT32"),
+    (54, b"FAT16   ", "FAT16"),
+    (54, b"FAT12   ", "FAT12"),
+    (0, b"XFSB", "XFS"),
+    (0, b"LUKS\xba\xbe", "LUKS"),
+    (0x438, b"\x53\xef", "EXTFS"),
+    (0x400, b"\x10\x20\xf5\xf2", "F2FS"),
+    (0x400, b"H+", "HFS Plus"),
+    (0x400, b"HX", "HFS Plus"),
+    (0x10040, b"_BHRfS_M", "BTRFS"),
+    (0x10034, b"ReIsEr", "REISERFS"),
+    (0x8000, b"JFS1", "JFS"),
+    (0x218, b"LVM2 001", "LVM"),
+    (0xFF6, b"SWAPSPACE2", "SWAP"),
+)
+_WITH_SIZE = ((3, b"NTFS"), (54, b"FAT"), (82, b"FAT"))
+_BOOT_SECTORS = ("NTFS", "EXFAT", "BITLOCKER", "FAT32", "FAT16", "FAT12")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """``table``: gpt, dos or "". ``filesystem``: partclone's word or "". Both empty: unknown."""
+
+    table: str = ""
+    filesystem: str = ""
+    sector_size: int = 0
+
+
+def content_of(head: bytes) -> Content:
+    """What begins with ``head`` (64 KiB and a little, less when there is no more)."""
+    for sector in (512, 4096):
+        if head[sector : sector + len(_GPT)] == _GPT and head[510:512] == b"\x55\xaa":
+            return Content("gpt", "", sector)
+    filesystem = next((word for at, mark, word in _MARKS if head.startswith(mark, at)), "")
+    if filesystem in _BOOT_SECTORS:
+        return Content("", filesystem, sector_bytes_of(head))
+    if _has_table(head):
+        return Content("dos")
+    return Content("", filesystem)
+
+
+def _has_table(head: bytes) -> bool:
+    rows = mbr.rows(head)
+    return any(row.used for row in rows) and all(row.boot in {0, 0x80} for row in rows)
+
+
+def sector_bytes_of(boot_sector: bytes) -> int:
+    """The sector size that a FAT, NTFS or exFAT boot sector names; 0 for anything else."""
+    if boot_sector[510:512] != b"\x55\xaa":
+        return 0
+    size = 0
+    if boot_sector.startswith(b"EXFAT   ", 3):
+        size = 1 << min(boot_sector[108], 16)
+    elif any(boot_sector.startswith(mark, at) for at, mark in _WITH_SIZE):
+        (size,) = struct.unpack_from("<H", boot_sector, 11)
+    return size if size in _SECTOR_SIZES else 0

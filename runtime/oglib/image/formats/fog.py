@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FOG's image folders, by the names its FOS gives; "d1" is the first disk.
+
+d1.mbr                      sectors up to the first partition; for GPT a file of sgdisk --backup
+d1.partitions               sfdisk --dump (older: d1.original.partitions)
+d1.minimum.partitions       the same, partitions as small as FOG made them: what must fit
+d1p1.img[.000 .001 ...]     partclone (compressed or not), partimage or raw, told by content
+d1.original.swapuuids       number and UUID of each swap partition
+d1.original.fstypes         device and filesystem of each partition
+d1p2.lvm, d1p2.<lv>.img     LVM, which nobody restores from here
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from oglib.errors import ImageError, NotFoundError
+from oglib.image.formats.folder_model import (
+    FolderImage,
+    PartImage,
+    SwapInfo,
+    small_bytes,
+    small_text,
+)
+from oglib.image.formats.table_dump import TableDump, parse_dump
+from oglib.image.volumes import volumes_of
+
+_IMAGE = re.compile(r"^(?P<disk>d\d+)p(?P<number>\d+)\.img(?:\.0+)?$")
+_MARK = re.compile(r"^(?P<disk>d\d+)\.(?:mbr|partitions|original\.partitions)$")
+_UNSERVED = re.compile(r"^d\d+p\d+\.(?:lvm|[^.]+\.img(?:\.0+)?)$")
+_OLD = re.compile(r"^(?:sys|rec)\.img\.\d{3}$")
+_SWAP = re.compile(r"^\D*(?P<number>\d+)\s+(?P<uuid>[0-9A-Fa-f-]{8,36})\s*$", re.MULTILINE)
+_FILESYSTEM = re.compile(r"^\S*?(?P<number>\d+)\s+(?P<filesystem>\S+)\s*$", re.MULTILINE)
+_SECTOR = 512
+_GPT = b"EFI PART"
+
+
+def is_one(names: set[str]) -> bool:
+    """Whether a folder with these names in it is FOG's."""
+    images = any(_IMAGE.match(name) or _OLD.match(name) for name in names)
+    return images and any(_MARK.match(name) or _OLD.match(name) for name in names)
+
+
+def read(path: Path, disk: str) -> FolderImage:
+    """See ``folder_image``."""
+    names = sorted(each.name for each in path.iterdir() if each.is_file())
+    disks = tuple(dict.fromkeys(found["disk"] for name in names if (found := _MARK.match(name))))
+    if not disks:
+        raise ImageError(
+            f"The folder {path} is of a FOG before version 1, which kept no partition table.",
+            hint="Restore its files one by one: `og image restore FOLDER/sys.img.000 DISK PART`.",
+        )
+    disk = disk or disks[0]
+    if disk not in disks:
+        raise NotFoundError(
+            f"The image {path} has no disk {disk}.", hint=f"It has: {' '.join(disks)}."
+        )
+    dump = small_text(path / f"{disk}.partitions") or small_text(
+        path / f"{disk}.original.partitions"
+    )
+    table = parse_dump(dump) if dump.strip() else None
+    boot = small_bytes(path / f"{disk}.mbr")
+    gpt = boot.startswith(_GPT, _SECTOR)
+    return FolderImage(
+        path, "fog", disk, disks, _parts(path, disk, names, table), _swaps(path, disk), table, dump,
+        mbr=boot[:_SECTOR], gap=b"" if gpt else boot[_SECTOR:],
+        gpt_backup=path / f"{disk}.mbr" if gpt else None,
+        firmware=table.firmware if table else "", minimum_disk_bytes=_minimum(path, disk, table),
+        unserved=tuple(name for name in names if _UNSERVED.match(name) and name.startswith(disk)),
+    )  # fmt: skip
+
+
+def _parts(
+    path: Path, disk: str, names: list[str], table: TableDump | None
+) -> dict[int, PartImage]:
+    kinds = {
+        int(found["number"]): found["filesystem"]
+        for found in _FILESYSTEM.finditer(small_text(path / f"{disk}.original.fstypes"))
+    }
+    parts = {}
+    for name in names:
+        found = _IMAGE.match(name)
+        if not found or found["disk"] != disk:
+            continue
+        number = int(found["number"])
+        row, sector = (table.row(number), table.sector_size) if table else (None, 0)
+        parts[number] = PartImage(
+            number, f"{disk}p{number}", kinds.get(number, ""), tuple(volumes_of(path / name)),
+            start_bytes=row.start * sector if row else 0,
+            size_bytes=row.size * sector if row else 0,
+        )  # fmt: skip
+    return parts
+
+
+def _swaps(path: Path, disk: str) -> dict[int, SwapInfo]:
+    text = small_text(path / f"{disk}.original.swapuuids")
+    return {int(found["number"]): SwapInfo(found["uuid"]) for found in _SWAP.finditer(text)}
+
+
+def _minimum(path: Path, disk: str, table: TableDump | None) -> int:
+    """What FOG itself asks for: its partitions as small as they can be, one behind the other."""
+    text = small_text(path / f"{disk}.minimum.partitions")
+    if text.strip():
+        return parse_dump(text).packed_bytes
+    return table.disk_bytes if table else 0

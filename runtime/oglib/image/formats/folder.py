@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image that is a folder: what Clonezilla and FOG have in common, and which one it is.
+
+Names and texts in the folder are not trusted: only files that stand directly in it are read,
+and of a size that such a file can have. The readers of each kind are beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from oglib.errors import ImageError, NotFoundError, OgErr
+from oglib.image.formats import clonezilla, fog
+from oglib.image.formats.folder_model import FolderImage, PartImage, SwapInfo
+from oglib.image.formats.model import ImageInfo
+
+__all__ = [
+    "FolderImage",
+    "PartImage",
+    "SwapInfo",
+    "describe_folder",
+    "folder_image",
+    "is_folder_image",
+]
+
+_IS: dict[str, Callable[[set[str]], bool]] = {"clonezilla": clonezilla.is_one, "fog": fog.is_one}
+_READ: dict[str, Callable[[Path, str], FolderImage]] = {
+    "clonezilla": clonezilla.read,
+    "fog": fog.read,
+}
+
+
+def is_folder_image(path: Path) -> str:
+    """``clonezilla``, ``fog``, or "" where ``path`` is no folder with an image of either."""
+    try:
+        names = {each.name for each in path.iterdir()} if path.is_dir() else set()
+    except OSError:
+        return ""
+    return next((kind for kind, is_one in _IS.items() if is_one(names)), "")
+
+
+def folder_image(path: Path, disk: str = "") -> FolderImage:
+    """Read what the folder says of one disk (default: its first); content stays untouched.
+
+    Raises ``NotFoundError`` where there is no folder or no such disk in it, ``ImageError``
+    where it is no image, or its texts contradict each other.
+    """
+    if not path.is_dir():
+        raise NotFoundError(f"There is no folder {path}.")
+    kind = is_folder_image(path)
+    if not kind:
+        raise ImageError(
+            f"The folder {path} holds no image.",
+            hint="Known are folders of Clonezilla (with a file `parts`) and FOG (with `d1.mbr`).",
+        )
+    try:
+        return _READ[kind](path, disk)
+    except OSError as error:
+        raise ImageError(
+            f"The image folder {path} cannot be read: {error.strerror}.", code=OgErr.IMAGEFILE
+        ) from error
+
+
+def describe_folder(path: Path) -> ImageInfo:
+    """The image as a whole (see ``FolderImage.info``); ``damage`` where it is no image at all."""
+    try:
+        return folder_image(path).info
+    except ImageError as error:
+        return ImageInfo(tool=is_folder_image(path), compressor="", volumes=0, damage=str(error))

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which unsigned images a site takes: by address, by share, by folder, and what slips by none."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from oglib.deploy import policy
+from oglib.deploy.foreign import later_volumes, part_number
+from oglib.deploy.policy import Share, covers, judge_unsigned, policy_for_url, share_in
+from oglib.errors import ImageError, UsageError
+from oglib.filesystem.mounts import parse_mountinfo
+from oglib.settings import Settings
+
+IMAGES = Path("/opt/opengnsys/images")
+MOUNTS = parse_mountinfo(
+    "1 0 0:1 / / rw - overlay overlay rw\n"
+    "2 1 8:1 / /mnt/disk rw - ext4 /dev/sda1 rw\n"
+    "3 1 0:9 / /srv/nfs rw - nfs4 old:/export rw\n"
+    "4 1 0:8 / /opt/opengnsys/images rw - cifs //old/ogimages rw\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "share"),
+    [
+        ("/root/a.img", None),
+        ("/mnt/disk/a.img", None),
+        ("/srv/nfs/lab/a.img", Share("old:/export", PurePosixPath("lab/a.img"), False)),
+        (IMAGES / "a.img", Share("//old/ogimages", PurePosixPath("a.img"), True)),
+        ("/opt/opengnsys/images2/a.img", None),
+    ],
+)
+def test_what_is_mounted_from_a_server_is_a_share(path: str, share: Share | None) -> None:
+    assert share_in(MOUNTS, Path(path), IMAGES) == share
+
+
+def test_whatever_is_mounted_as_the_repository_is_one() -> None:
+    mounts = parse_mountinfo("1 0 0:1 / / rw - overlay o rw\n2 1 7:0 / /og rw - ext4 /dev/loop0 rw")
+    found = share_in(mounts, Path("/og/a.img"), Path("/og"))
+    assert found is not None
+    assert found.is_repository
+
+
+@pytest.mark.parametrize(
+    ("entry", "place", "covered"),
+    [
+        ("http://old/images/", "http://old/images/a.img", True),
+        ("http://old/images", "http://old/images/a.img", True),
+        ("http://old", "http://old.evil.example/a.img", False),
+        ("http://old/images/", "http://old/images/../secret/a.img", False),
+        ("/opt/opengnsys/images", "/opt/opengnsys/images/a.img", True),
+        ("/opt/opengnsys/images", "/opt/opengnsys/images2/a.img", False),
+        ("//old/ogimages", "//old/ogimages/lab/a.img", True),
+        ("old:/export", "old:/export/a.img", True),
+        ("old:/exp", "old:/export/a.img", False),
+    ],
+)
+def test_an_entry_covers_itself_and_what_is_below(entry: str, place: str, covered: bool) -> None:
+    assert covers(entry, place) is covered
+
+
+@pytest.mark.parametrize(
+    ("entries", "allowed"),
+    [
+        ((), False),
+        (("REPO",), True),
+        (("/opt/opengnsys/images",), True),
+        (("//old/ogimages",), True),
+        (("//other/ogimages", "http://old/"), False),
+    ],
+)
+def test_a_mounted_share_needs_the_sites_word(
+    monkeypatch: pytest.MonkeyPatch, entries: tuple[str, ...], allowed: bool
+) -> None:
+    monkeypatch.setattr(policy, "share_of", lambda path: share_in(MOUNTS, path, IMAGES))
+    told = Settings(allow_unsigned=entries)
+    assert policy.policy_for(IMAGES / "a.img", told).unsigned_local is allowed
+    assert policy.policy_for(Path("/root/a.img"), told).unsigned_local
+
+
+def test_an_address_needs_the_sites_word() -> None:
+    told = Settings(allow_unsigned=("http://old/images/",))
+    assert policy_for_url("http://old/images/a.img", told).unsigned_remote
+    assert not policy_for_url("http://new/images/a.img", told).unsigned_remote
+    assert not policy_for_url("http://old/images/a.img", Settings()).unsigned_remote
+
+
+def test_one_warning_or_a_refusal() -> None:
+    assert "not signed" in judge_unsigned("a", "/a", True)
+    with pytest.raises(ImageError, match="from http://old/a is not signed"):
+        judge_unsigned("a", "http://old/a", False)
+
+
+@pytest.mark.parametrize("word", ["2", "sda2", "nvme0n1p2", "d1p2", "mmcblk0p2"])
+def test_a_partition_of_a_folder_by_number_or_name(word: str) -> None:
+    assert part_number(word, {1, 2}, Path("/images/win")) == 2
+
+
+@pytest.mark.parametrize("word", ["3", "sda", "2a", "../2", "02"])
+def test_what_a_folder_has_not_is_said(word: str) -> None:
+    with pytest.raises(UsageError, match="It has 1, 2"):
+        part_number(word, {1, 2}, Path("/images/win"))
+
+
+@pytest.mark.parametrize(
+    ("first", "following"),
+    [
+        ("http://h/x.aa", ["http://h/x.ab", "http://h/x.ac"]),
+        ("http://h/x.img.aaa", ["http://h/x.img.aab", "http://h/x.img.aac"]),
+        ("http://h/x.000", ["http://h/x.001", "http://h/x.002"]),
+        ("http://h/x.img", []),
+        ("http://h/x.001", []),
+    ],
+)
+def test_volumes_follow_by_name(first: str, following: list[str]) -> None:
+    found = later_volumes(first)
+    assert [next(found, "") for _ in following] == following
+    assert following or next(found, None) is None
+
+
+def test_the_volumes_of_two_letters_end() -> None:
+    every = list(later_volumes("x.aa"))
+    assert (len(every), every[24:26], every[-1]) == (675, ["x.az", "x.ba"], "x.zz")

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before a restore's first write, and which type a partition gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from oglib.boot.grub import Firmware
+from oglib.deploy import restorable
+from oglib.deploy.restorable import Wishes, check_growable, check_restorable
+from oglib.disk import types
+from oglib.disk.model import MIB, Disk, Partition, TableKind
+from oglib.errors import FilesystemError, OgErr, OgError
+from oglib.image import OpenImage, local_image
+from oglib.image.foreign import Image
+from unit.image.streams import PartitionStream
+from unit.image.synthetic import make_image, partition
+
+EXTFS = partition(mib=4)
+
+
+def disk_of(kind: str, table: TableKind, size: int = 8 * MIB) -> tuple[Disk, Partition]:
+    """A disk of a file, with one partition."""
+    part = Partition(1, MIB, size, kind, types.raw_id(kind, table))
+    return Disk(0, Path("/nowhere/disk"), 16 * MIB, table, (part,)), part
+
+
+def stream(filesystem: str) -> PartitionStream:
+    return PartitionStream(replace(EXTFS, filesystem=filesystem.encode()))
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "kind", "table", "new"),
+    [
+        ("EXTFS", "NTFS", TableKind.MSDOS, "LINUX"),
+        ("EXTFS", "WINDOWS", TableKind.GPT, "LINUX"),
+        ("EXTFS", "LINUX", TableKind.GPT, ""),
+        ("NTFS", "LINUX", TableKind.MSDOS, "NTFS"),
+        ("NTFS", "LINUX", TableKind.GPT, "WINDOWS"),
+        ("NTFS", "WINDOWS", TableKind.GPT, ""),
+        ("FAT32", "EFI", TableKind.GPT, ""),
+        ("FAT16", "LINUX", TableKind.MSDOS, "FAT16"),
+        ("raw", "NTFS", TableKind.MSDOS, ""),
+    ],
+)
+def test_the_type_is_set_when_that_was_asked_for(
+    filesystem: str, kind: str, table: TableKind, new: str
+) -> None:
+    disk, part = disk_of(kind, table)
+    image = stream(filesystem)
+    told = check_restorable(image, disk, part, Wishes())
+    assert told.table is None
+    assert bool(told.warnings) is bool(new)
+    done = check_restorable(image, disk, part, Wishes(set_type=True))
+    assert done.warnings == ()
+    assert (done.table.partitions[0].type if done.table else "") == new
+
+
+def test_a_partition_one_sector_too_small_is_refused() -> None:
+    disk, part = disk_of("LINUX", TableKind.GPT, EXTFS.device_size - 512)
+    with pytest.raises(OgError, match=str(EXTFS.device_size)) as caught:
+        check_restorable(stream("EXTFS"), disk, part, Wishes())
+    assert caught.value.code == OgErr.IMGSIZEPARTITION
+
+
+@pytest.mark.parametrize("filesystem", ["FAT32", "EXFAT", "raw", "something"])
+def test_what_cannot_grow_is_refused_before(filesystem: str) -> None:
+    image = stream(filesystem)
+    check_growable(image, Wishes())
+    with pytest.raises(FilesystemError, match="cannot be grown") as caught:
+        check_growable(image, Wishes(grow=True))
+    assert caught.value.code == OgErr.EXTENDFS
+
+
+def test_a_tool_that_is_not_there_is_missed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(FilesystemError, match="resize2fs, which is not installed"):
+        check_growable(stream("EXTFS"), Wishes(grow=True))
+
+
+@pytest.mark.parametrize(
+    ("made_for", "here", "code"),
+    [
+        ("bios", Firmware.UEFI, OgErr.NOTUEFI),
+        ("uefi", Firmware.BIOS, OgErr.NOTBIOS),
+        ("bios", Firmware.BIOS, None),
+        ("", Firmware.UEFI, None),
+    ],
+)
+def test_the_other_firmware_needs_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_for: str, here: Firmware,
+    code: OgErr | None,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(restorable, "running_firmware", lambda: here)
+    disk, part = disk_of("LINUX", TableKind.GPT)
+    with local_image(make_image(EXTFS, tmp_path)) as plain:
+        image = made_on(plain, made_for)
+        check_restorable(image, disk, part, Wishes(other_firmware=True))
+        if code is None:
+            check_restorable(image, disk, part, Wishes())
+            return
+        with pytest.raises(OgError, match="captured from a PC") as caught:
+            check_restorable(image, disk, part, Wishes())
+        assert caught.value.code == code
+
+
+def made_on(image: OpenImage, firmware: str) -> Image:
+    source = replace(image.manifest.source, firmware=firmware)
+    return replace(image, manifest=replace(image.manifest, source=source))
