@@ -18,11 +18,11 @@ help: ## this list
 setup: ## bring a fresh Debian 12 or 13 to readiness (quick when it is)
 	@./setup
 
-check: setup ## the inner loop: format, lint, types, unit tests (under two minutes)
+check: setup ## the inner loop: format, lint, types, unit and property tests (about two minutes)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTEST) tests/unit -q
+	$(PYTEST) tests/unit tests/fuzz -q
 
 image: setup ## build ogLive (PROFILE=test or debug for the other profiles)
 	image/build $(if $(PROFILE),--profile $(PROFILE))
@@ -42,7 +42,7 @@ test: artefacts ## the covering set: real tools, real disks, network boots (need
 test-all: artefacts ## everything; SHARD=i/n runs one part of it (needs root)
 	$(PYTEST) tests/unit tests/disk tests/power tests/qemu --shard $(SHARD) $(ARGS)
 
-fuzz: setup ## every parser against thousands of hostile inputs (some minutes)
+fuzz: setup ## every parser against thousands of hostile inputs (ten minutes or so)
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/fuzz -q $(ARGS)
 
 bench: setup ## restore and capture side by side with the peers' pipelines (needs root, an idle machine)

@@ -14,7 +14,7 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 # No test is judged by how fast a busy machine runs it.
 settings.register_profile("unit", deadline=None, suppress_health_check=_SLOW)
 settings.register_profile(
-    "fuzz", deadline=None, suppress_health_check=_SLOW, max_examples=20_000, print_blob=True
+    "fuzz", deadline=None, suppress_health_check=_SLOW, max_examples=5_000, print_blob=True
 )
 
 
