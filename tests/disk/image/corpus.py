@@ -122,7 +122,11 @@ class _Ranges(BaseHTTPRequestHandler):
     folder: Path
 
     def do_GET(self) -> None:
-        raw = (self.folder / self.path.lstrip("/")).read_bytes()
+        path = self.folder / self.path.lstrip("/")
+        if not path.is_file():
+            self.send_error(404)
+            return
+        raw = path.read_bytes()
         first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
         piece = raw[int(first) : int(last) + 1]
         self.send_response(206)
