@@ -37,7 +37,8 @@ artefacts: setup
 	image/golden/build
 
 test: artefacts ## the covering set: real tools, real disks, network boots (needs root)
-	$(PYTEST) tests/unit tests/disk tests/power tests/qemu --covering $(ARGS)
+	$(PYTEST) tests/unit tests/disk tests/power $(ARGS)
+	$(PYTEST) tests/qemu --covering $(ARGS)
 
 test-all: artefacts ## everything; SHARD=i/n runs one part of it (needs root)
 	$(PYTEST) tests/unit tests/disk tests/power tests/qemu --shard $(SHARD) $(ARGS)
