@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import subprocess
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from disk.image.corpus import (
 )
 from oglib.errors import ImageError
 from oglib.image.formats import describe, open_stream
+from oglib.image.formats.model import ImageInfo
 from oglib.image.source import FileSource, FrameSource
 from oglib.image.volumes import VolumeSource, open_volumes
 from oglib.transfer.http import HttpSource
@@ -96,6 +98,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return Corpus(folder)
 
 
+def described(path: Path, *, thorough: bool = False) -> ImageInfo:
+    with closing(FileSource(path)) as source:
+        return describe(source, thorough=thorough)
+
+
 def restored(source: FrameSource, target: Path, size: int) -> Path:
     with open_stream(source, "x") as stream:
         put(stream, target, size)
@@ -115,7 +122,7 @@ def test_partclone_in_any_compressor_from_any_source(
         pytest.skip(f"{COMPRESSORS[compressor][0]} is not installed")
     path, theirs = corpus.packed(kind, compressor), corpus.theirs(kind)
     if source == "file":
-        info = describe(FileSource(path))
+        info = described(path)
         assert (info.compressor, info.damage) == (WORDS.get(compressor, compressor), "")
         with open_stream(FileSource(path), "x") as stream:
             check(stream, theirs)
@@ -143,7 +150,7 @@ def test_nothing_but_what_partclone_writes(tmp_path: Path, corpus: Corpus, kind:
 @pytest.mark.parametrize("kind", MAKERS)
 def test_what_we_say_is_what_partclone_says(corpus: Corpus, kind: str, checksum: str) -> None:
     said = run("partclone.info", "-s", corpus.image(kind, checksum), "-L", "/dev/null")
-    info = describe(FileSource(corpus.image(kind, checksum)), thorough=True)
+    info = described(corpus.image(kind, checksum), thorough=True)
 
     def theirs(label: str, pattern: str) -> str:
         found = re.search(rf"{label}:\s+{pattern}", said)
@@ -172,7 +179,7 @@ def test_partclone_0001(tmp_path: Path, corpus: Corpus, kind: str, crc_bytes: in
         run("partclone.restore", "-s", old, "-O", theirs, "-q", "-f", "1", "-L", "/dev/null")
     ours = restored(FileSource(old), tmp_path / "ours", theirs.stat().st_size)
     run("cmp", ours, theirs)
-    info = describe(FileSource(old))
+    info = described(old)
     assert (info.tool, info.checksum) == ("partclone", "v1")
 
 
@@ -183,7 +190,7 @@ def test_ntfsclone(tmp_path: Path, corpus: Corpus, compressor: str) -> None:
     run("ntfsclone", "--quiet", "--restore-image", "--overwrite", tmp_path / "theirs", image)
     with image.open("rb") as source, packed.open("wb") as target:
         subprocess.run(COMPRESSORS[compressor], stdin=source, stdout=target, check=True)
-    info = describe(FileSource(packed), thorough=True)
+    info = described(packed, thorough=True)
     assert (info.tool, info.filesystem, info.damage) == ("ntfsclone", "NTFS", "")
     assert info.required_bytes == fs.stat().st_size
     restored(FileSource(packed), tmp_path / "ours", info.required_bytes)
@@ -209,7 +216,8 @@ def test_partimage(tmp_path: Path, level: str, volumes: int) -> None:
     first = tmp_path / ("pi.000" if volumes > 1 else "pi")
     with loop(theirs) as device:
         run("partimage", *options, "restore", device, first)
-    info = describe(open_volumes(first), thorough=True)
+    with closing(open_volumes(first)) as whole:
+        info = describe(whole, thorough=True)
     assert (info.tool, info.filesystem, info.damage) == ("partimage", "ext3fs", "")
     assert info.compressor == {"0": "none", "1": "gzip", "2": "bzip2"}[level]
     assert info.required_bytes == 16 * MIB
@@ -229,7 +237,7 @@ def test_raw_copies(tmp_path: Path, corpus: Corpus, kind: str, compressor: str) 
     fs, packed = corpus.folder / f"fs-{kind}", tmp_path / "x"
     with fs.open("rb") as source, packed.open("wb") as target:
         subprocess.run(COMPRESSORS[compressor], stdin=source, stdout=target, check=True)
-    info = describe(FileSource(packed))
+    info = described(packed)
     assert (info.tool, info.filesystem, info.damage) == ("raw", kind.upper(), "")
     assert info.required_bytes == fs.stat().st_size
     restored(FileSource(packed), tmp_path / "ours", fs.stat().st_size)
@@ -242,5 +250,5 @@ def test_raw_disks(tmp_path: Path, table: str) -> None:
     disk.touch()
     os.truncate(disk, 8 * MIB)
     subprocess.run(["sfdisk", "-q", disk], input=f"label: {table}\n,2M\n,\n", text=True, check=True)
-    info = describe(FileSource(disk))
+    info = described(disk)
     assert (info.tool, info.required_bytes, info.damage) == ("disk", 8 * MIB, "")

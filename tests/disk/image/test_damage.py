@@ -63,7 +63,13 @@ class Made:
 
     def trial(self, image: Path) -> Trial:
         def restored(target: Path) -> None:
-            with closing(open_stream(FileSource(image), image.name, workers=1)) as stream:
+            source = FileSource(image)
+            try:
+                stream = open_stream(source, image.name, workers=1)
+            except BaseException:
+                source.close()
+                raise
+            with closing(stream):
                 restore(stream, target, progress=QUIET, workers=1)
 
         return Trial(restored, self.folder / "target", SIZE_BYTES)
