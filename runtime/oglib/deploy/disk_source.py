@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
@@ -37,8 +36,6 @@ from oglib.image.disk_image import (
 from oglib.image.foreign import Image
 from oglib.image.formats.model import ImageInfo
 from oglib.settings import Settings
-from oglib.transfer.client import StatusError
-from oglib.transfer.http import fetch
 
 _SIGNATURE_BYTES = 4096
 _OLD_SUFFIX = ".dsk"
@@ -83,7 +80,7 @@ def is_whole(text: str, settings: Settings) -> bool:
     place = _place_of(text, settings)
     if place.path is not None:
         return is_folder(place.path) or is_raw_disk(text, settings)
-    return _fetched(f"{place.url}/{DISK_FILE}", MAX_DISK_BYTES) is not None
+    return source.fetch_if_there(f"{place.url}/{DISK_FILE}", MAX_DISK_BYTES) is not None
 
 
 def is_folder(path: Path) -> bool:
@@ -150,7 +147,7 @@ def _ours(place: _Place, settings: Settings) -> WholeDisk:
     def read(file: str, limit_bytes: int) -> bytes | None:
         if place.path is not None:
             return _file(place.path / file, limit_bytes)
-        return _fetched(f"{place.url}/{file}", limit_bytes)
+        return source.fetch_if_there(f"{place.url}/{file}", limit_bytes)
 
     where = str(place.path or place.url)
     raw = read(DISK_FILE, MAX_DISK_BYTES)
@@ -262,12 +259,3 @@ def _file(path: Path, limit_bytes: int) -> bytes | None:
     if len(raw) > limit_bytes:
         raise ImageError(f"{path} has more than {limit_bytes} bytes.")
     return raw
-
-
-def _fetched(url: str, limit_bytes: int) -> bytes | None:
-    try:
-        return fetch(url, limit_bytes=limit_bytes)
-    except StatusError as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None

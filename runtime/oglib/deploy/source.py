@@ -127,7 +127,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
             manifest = (
                 None
                 if reference.path
-                else _small_file(addresses_of(reference.url).manifest, _MANIFEST_BYTES)
+                else fetch_if_there(addresses_of(reference.url).manifest, _MANIFEST_BYTES)
             )
             if not reference.path and manifest is None:
                 return describe_url(reference.url)
@@ -175,7 +175,7 @@ def _open_path(name: str, path: Path, settings: Settings, scratch: Path) -> Imag
 def _open_url(reference: Reference, settings: Settings, folder: Path) -> Image:
     urls = addresses_of(reference.url)
     policy = policy_for_url(reference.url, settings)
-    manifest = _small_file(urls.manifest, _MANIFEST_BYTES)
+    manifest = fetch_if_there(urls.manifest, _MANIFEST_BYTES)
     if manifest is None:
         return open_foreign_url(reference.name, reference.url, policy, folder)
     return _open_our_url(reference, manifest, policy, _keys(settings), folder)
@@ -207,10 +207,11 @@ def _open_our_url(
 
 def signature_of(url: str) -> bytes | None:
     """The detached signature; None only when the server says that there is none."""
-    return _small_file(url, _SIGNATURE_BYTES)
+    return fetch_if_there(url, _SIGNATURE_BYTES)
 
 
-def _small_file(url: str, limit_bytes: int) -> bytes | None:
+def fetch_if_there(url: str, limit_bytes: int) -> bytes | None:
+    """A small file; None only when the server says that there is none."""
     try:
         return fetch(url, limit_bytes=limit_bytes)
     except StatusError as error:

@@ -10,10 +10,9 @@ opened here.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -23,6 +22,7 @@ from blake3 import blake3
 
 from oglib.errors import ImageError, UsageError
 from oglib.image.manifest import check_name, check_text
+from oglib.image.spelling import check_fields, check_spelling, parsed, spelled
 
 FORMAT = "oglive-disk-1"
 DISK_FILE = "disk.json"
@@ -123,28 +123,16 @@ class DiskManifest:
     format: str = FORMAT
 
     def to_bytes(self) -> bytes:
-        """The one spelling: sorted keys, two blanks of indent, UTF-8, a final newline."""
-        text = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
-        return text.encode("utf-8", "strict") + b"\n"
+        """The one spelling."""
+        return spelled(asdict(self))
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> DiskManifest:
         """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
-        if len(raw) > MAX_DISK_BYTES:
-            raise ImageError(f"The {DISK_FILE} has {len(raw)} bytes, more than one can have.")
-        try:
-            data = json.loads(raw.decode("utf-8"))
-        except (ValueError, RecursionError):
-            raise ImageError(
-                f"The {DISK_FILE} is not JSON.", hint="Is this the answer of a web proxy or portal?"
-            ) from None
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise ImageError(f"The {DISK_FILE} is not one of format {FORMAT}.")
-        _check_fields(data, cls, "")
+        data = parsed(raw, what=DISK_FILE, form=FORMAT, limit_bytes=MAX_DISK_BYTES)
+        _check_fields(data, cls)
         for key, kind in (("partitions", DiskPart), ("gaps", Gap)):
             for row in data[key]:
-                if not isinstance(row, dict):
-                    raise ImageError(f"The {DISK_FILE} has a wrong row in {key}.")
                 _check_fields(row, kind, f"{key}.")
         try:
             parts = tuple(
@@ -156,12 +144,7 @@ class DiskManifest:
         gaps = tuple(Gap(**row) for row in data["gaps"])
         disk = cls(**{**data, "partitions": parts, "gaps": gaps})
         disk.check()
-        try:
-            same = disk.to_bytes() == raw
-        except UnicodeEncodeError:
-            same = False
-        if not same:
-            raise ImageError(f"The {DISK_FILE} is not spelled as its format demands.")
+        check_spelling(disk.to_bytes, raw, what=DISK_FILE)
         return disk
 
     def check(self) -> None:
@@ -302,19 +285,6 @@ def _overlap(parts: Iterable[DiskPart]) -> bool:
     return any(one.end_bytes > two.start_bytes for one, two in pairwise(real))
 
 
-def _check_fields(data: dict[str, object], kind: type, prefix: str) -> None:
-    """Raise unless ``data`` has exactly the fields of ``kind`` with their types."""
-    wanted = {each.name: str(each.type) for each in fields(kind)}
-    if set(data) != set(wanted):
-        odd = ", ".join(sorted(prefix + str(name) for name in set(data) ^ set(wanted)))
-        raise ImageError(f"The {DISK_FILE} lacks or adds fields: {odd:.200}.")
-    for name, wanted_type in wanted.items():
-        value = data[name]
-        right = (
-            type(value) is int and 0 <= value < 1 << 64 if wanted_type == "int"
-            else type(value) is bool if wanted_type == "bool"
-            else isinstance(value, list) if wanted_type.startswith("tuple")
-            else isinstance(value, str)
-        )  # fmt: skip
-        if not right:
-            raise ImageError(f"The {DISK_FILE}'s field {prefix}{name} has a wrong value.")
+def _check_fields(data: dict[str, object], kind: type, prefix: str = "") -> None:
+    # A GPT entry's attributes take all 64 bits.
+    check_fields(data, kind, what=DISK_FILE, int_limit=1 << 64, prefix=prefix)

@@ -7,9 +7,8 @@ have written, so nothing is ever read out of a manifest that its signature does 
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +23,7 @@ from oglib.image.signing import (
     sign,
     verify_signature,
 )
+from oglib.image.spelling import check_fields, check_spelling, parsed, spelled
 
 __all__ = [
     "FORMAT",
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 FORMAT = "oglive-d3-1"
+_WHAT = "manifest"
 FIRMWARE = ("", "bios", "uefi")
 MAX_MANIFEST_BYTES = 4 << 20
 _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
@@ -113,39 +114,22 @@ class Manifest:
     format: str = FORMAT
 
     def to_bytes(self) -> bytes:
-        """The one spelling: sorted keys, two blanks of indent, UTF-8, a final newline."""
+        """The one spelling; what is empty and optional is left out."""
         data = _without_empty(asdict(self))
         data["source"] = _without_empty(data["source"])
-        text = json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True)
-        return text.encode("utf-8", "strict") + b"\n"
+        return spelled(data)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Manifest:
         """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
-        if len(raw) > MAX_MANIFEST_BYTES:
-            raise ImageError(f"The manifest has {len(raw)} bytes, more than one can have.")
-        try:
-            data = json.loads(raw.decode("utf-8"))
-        except (ValueError, RecursionError):
-            raise ImageError(
-                "The manifest is not JSON.", hint="Is this the answer of a web proxy or portal?"
-            ) from None
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise ImageError(f"The manifest is not one of format {FORMAT}.")
-        source = data.get("source")
-        if not isinstance(source, dict):
-            raise ImageError("The manifest names no source.")
+        data = parsed(raw, what=_WHAT, form=FORMAT, limit_bytes=MAX_MANIFEST_BYTES)
+        _check_fields(data, cls)
+        source = data["source"]
         _check_fields(source, SourceInfo, "source.")
-        _check_fields(data, cls, "")
         software = tuple(data.get("software", ()))
         manifest = cls(**{**data, "source": SourceInfo(**source), "software": software})
         manifest._check()
-        try:
-            same = manifest.to_bytes() == raw
-        except UnicodeEncodeError:
-            same = False
-        if not same:
-            raise ImageError("The manifest is not spelled as its format demands.")
+        check_spelling(manifest.to_bytes, raw, what=_WHAT)
         return manifest
 
     def _check(self) -> None:
@@ -197,27 +181,5 @@ def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value or name not in _OPTIONAL}
 
 
-def _check_fields(data: dict[str, object], kind: type, prefix: str) -> None:
-    """Raise unless ``data`` has exactly the fields of ``kind`` with their types."""
-    wanted = {
-        each.name: each.type
-        for each in fields(kind)
-        if each.name in data or each.name not in _OPTIONAL
-    }
-    if set(data) != set(wanted):
-        odd = ", ".join(sorted(prefix + str(name) for name in set(data) ^ set(wanted)))
-        raise ImageError(f"The manifest lacks or adds fields: {odd:.200}.")
-    for name, wanted_type in wanted.items():
-        value = data[name]
-        right = (
-            isinstance(value, str) if wanted_type == "str"
-            else type(value) is int and 0 <= value < _MAX_INT if wanted_type == "int"
-            else _are_texts(value) if wanted_type.startswith("tuple")
-            else isinstance(value, dict)
-        )  # fmt: skip
-        if not right:
-            raise ImageError(f"The manifest's field {prefix}{name} has a wrong value.")
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+def _check_fields(data: dict[str, object], kind: type, prefix: str = "") -> None:
+    check_fields(data, kind, what=_WHAT, int_limit=_MAX_INT, prefix=prefix, optional=_OPTIONAL)
