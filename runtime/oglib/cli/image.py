@@ -138,15 +138,18 @@ def _info(context: Context) -> Result:
     info = source.described(context.args.image, context.settings)
     for damage in [info.damage] if info.damage else []:
         context.warn(damage)
+    blocks = f"{info.used_blocks} of {info.total_blocks} of {info.block_size} B"
+    needs = f"{info.required_bytes} bytes ({human_bytes(info.required_bytes)})"
     rows = [
-        ("kind", f"{info.tool or 'unknown'}, {info.compressor}"),
-        ("filesystem", f"{info.filesystem or '-'}, {info.block_size} B blocks"),
-        ("used", f"{info.used_blocks} of {info.total_blocks} blocks"),
-        ("needs", f"{info.required_bytes} bytes ({human_bytes(info.required_bytes)})"),
-        ("checksum", info.checksum),
-        ("volumes", str(info.volumes)),
-        ("frames", str(info.frames or "-")),
+        ("kind", f"{info.tool}, {info.compressor}" if info.tool else "unknown"),
+        ("filesystem", info.filesystem),
+        ("blocks", blocks if info.total_blocks else ""),
+        ("needs", needs if info.required_bytes else ""),
+        ("checksum", info.checksum if info.tool else ""),
+        ("volumes", str(info.volumes or "")),
+        ("frames", str(info.frames or "")),
         ("signed", "yes" if info.signed else "no"),
         ("damage", info.damage or "none seen"),
     ]
+    rows = [row for row in rows if row[1]]  # what is not known is not said
     return Result(info.as_dict(), table(rows), OgErr.IMAGE if info.damage else 0)

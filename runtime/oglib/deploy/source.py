@@ -68,9 +68,12 @@ def resolve(text: str, settings: Settings) -> Reference:
 
 
 def is_path(text: str) -> bool:
-    """Whether a person who writes this means a file or folder of this PC."""
+    """Whether a person who writes this means a file or folder of this PC.
+
+    No name in a repository holds ``.img``; so ``old.img.gz`` and ``old.img.aa`` are files.
+    """
     return "://" not in text and (
-        text.startswith(("/", "./", "../")) or text.endswith(_SUFFIX) or text in (".", "..")
+        text.startswith(("/", "./", "../")) or _SUFFIX in text or text in (".", "..")
     )
 
 

@@ -91,7 +91,7 @@ def restore_stream(
         written_bytes=writer.written_bytes,
         skipped_bytes=skipped,
         skipped_frames=skipped_regions,
-        resumed=bool(skipped) and not delta,
+        resumed=taker.comparing.resuming,
         seconds=round(time.monotonic() - started, 3),
         verified="read-back" if verify else "not proven",
         warnings=image.warnings,
@@ -128,13 +128,15 @@ class _Comparing:
     """Whether a region is compared before it is written.
 
     On a target that an earlier run left with its guard gone, a few regions are tried: if it
-    holds one of them, that run was of this image, and all are compared. Zeros prove nothing.
+    holds one of them, that run was of this image (``resuming``), and all are compared. Zeros
+    prove nothing.
     """
 
     def __init__(self, *, always: bool) -> None:
         self._lock = threading.Lock()
         self._left = 0 if always else _SAMPLE_REGIONS
         self.active = True
+        self.resuming = False
 
     def stop(self) -> None:
         self.active = False
@@ -147,6 +149,7 @@ class _Comparing:
         with self._lock:
             if zeros or not self._left:
                 return
+            self.resuming = same
             self._left = 0 if same else self._left - 1
             if not self._left and not same:
                 self.active = False

@@ -108,6 +108,15 @@ def test_a_blank_disk_is_not_compared(tmp_path: Path) -> None:
     assert PARTITION.same_as(target)
 
 
+def test_zeros_on_a_blank_disk_are_no_earlier_run(tmp_path: Path) -> None:
+    """Regions of zeros are there already, but nothing was resumed."""
+    source = Partition([True] * 1024, 4096, {i: bytes(4096) for i in range(1024)})
+    target = blank(tmp_path / "target", source.device_size, fill=0)
+    receipt = restore(PartitionStream(source), target, progress=QUIET)
+    assert receipt.skipped_bytes == 3 * MIB
+    assert not receipt.resumed
+
+
 def test_a_delta_writes_what_differs_and_the_guard(tmp_path: Path) -> None:
     target = target_for(tmp_path)
     restore(PartitionStream(PARTITION), target, progress=QUIET)
