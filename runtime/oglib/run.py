@@ -10,6 +10,7 @@ the raw standard output of a running program and judges its exit status at the e
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE_BYTES = 65536
+# What a program can write ahead: with the usual 64 KiB it waits for us sixteen times a MiB.
+_PIPE_BYTES = 1 << 20
 _STDERR_LINES = 400  # a tool that logs for hours must not fill the memory
 _TIMER_SLACK = Path("/proc/self/timerslack_ns")  # of the child, and kept over exec: proc(5)
 _CALM_NS = "10000000"
@@ -210,11 +213,14 @@ def stream_from(
     accept: Sequence[int] = (0,),
     stdin: BinaryIO | None = None,
     calm: bool = False,
+    head_only: bool = False,
 ) -> Iterator[BinaryIO]:
     """Run a program and give its standard output as a raw binary stream.
 
     ``stdin``, the stream of another block like this, makes the two a pipeline. ``calm``: a
-    program that waits in a loop of zero seconds gets ten milliseconds each time.
+    program that waits in a loop of zero seconds gets ten milliseconds each time. ``head_only``:
+    the reader wants the beginning; a program that is still writing when the block is left is
+    ended and not judged, it waited for a reader until then.
 
     The reader must read to the end of the stream: leaving the block waits for the program and
     raises ``ProcessError`` unless it ended with an accepted status. When the block itself
@@ -223,6 +229,8 @@ def stream_from(
     words = tuple(str(word) for word in argv)
     command = _command(words[0])
     read_end, write_end = os.pipe()
+    with suppress(OSError):  # a user who is not root may have used up what he is allowed
+        fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     said: deque[str] = deque(maxlen=_STDERR_LINES)
 
     with os.fdopen(read_end, "rb", buffering=0) as stream:
@@ -251,6 +259,10 @@ def stream_from(
                 process.kill_group()
             process.wait()
             raise
+        if head_only and process.is_alive():
+            process.kill_group()
+            process.wait()
+            return
         process.wait()
         status = int(process.exit_code)
         if status not in accept:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Capturing a partition: partclone's own stream, recorded as an image into a sink.
+"""Capturing a partition: what partclone would write of it, recorded as an image into a sink.
 
-Judges the source before it is read, keeps everybody else from it, starts partclone (checksums
-off: every frame carries better ones) and judges its exit status before anything is finished.
-Nothing is published here; that is the sink's ``finish``.
+Judges the source before it is read, keeps everybody else from it, and has partclone tell which
+blocks are used (checksums off: every frame carries better ones). Nothing is published here;
+that is the sink's ``finish``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from oglib.filesystem.kinds import KINDS, kind_of
 from oglib.filesystem.state import NEVER_MOUNTED, state_of
 from oglib.image.frames import digest_of_file, region_bytes_for
 from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
-from oglib.image.raw_stream import RawStream
+from oglib.image.raw_stream import RawHead
 from oglib.image.recorder import Recorded, StreamEnded, record
 from oglib.image.sink import ImageSink
 from oglib.image.target import Target, open_target
@@ -153,18 +153,20 @@ def _recorded(
     workers: int | None,
     dirty: bool,
 ) -> Recorded:
-    """Everything but the manifest; returns once partclone ended well."""
+    """Everything but the manifest.
 
-    def read_at(offset: int, length: int) -> bytes:
-        return os.pread(source.fd, length, offset)
-
+    partclone says which blocks are used, and keeps its claim on the source while it waits to
+    write them; the blocks themselves are read here, which costs a tenth less than its pipe.
+    """
+    os.posix_fadvise(source.fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     if not program:
-        stream = cast(BinaryIO, RawStream(source))  # the recorder reads it as any stream
-        return record(stream, sink, folder, phase=phase, workers=workers, read_at=read_at)
+        head = cast(BinaryIO, RawHead(source))  # the recorder reads it as any stream
+        return record(head, sink, folder, phase=phase, workers=workers, source=source)
     ended: StreamEnded | None = None
-    with stream_from(*partclone_argv(program, source.path, "-a0", dirty=dirty), calm=True) as said:
+    argv = partclone_argv(program, source.path, "-a0", dirty=dirty)
+    with stream_from(*argv, calm=True, head_only=True) as said:
         try:
-            recorded = record(said, sink, folder, phase=phase, workers=workers, read_at=read_at)
+            recorded = record(said, sink, folder, phase=phase, workers=workers, source=source)
         except StreamEnded as error:
             ended = error  # leaving the block raises partclone's own words, when it has any
     if ended:

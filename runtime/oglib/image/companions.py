@@ -7,6 +7,7 @@ They are written for those readers and never read here: an MD5 of the last MiB p
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from pathlib import Path
 
 SUM, FULL_SUM, INFO = ".sum", ".full.sum", ".info"
@@ -23,17 +24,20 @@ class Checksums:
 
     def __init__(self) -> None:
         self._whole = hashlib.md5(usedforsecurity=False)
-        self._tail = bytearray()
+        # What was given last, held rather than copied: it passes here as fast as it is made.
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
 
-    def update(self, data: bytes | memoryview) -> None:
+    def update(self, data: bytes) -> None:
         self._whole.update(data)
-        self._tail += data[-_LAST_BYTES:]
-        if len(self._tail) > 2 * _LAST_BYTES:
-            del self._tail[:-_LAST_BYTES]
+        self._tail.append(data)
+        self._tail_bytes += len(data)
+        while self._tail_bytes - len(self._tail[0]) >= _LAST_BYTES:
+            self._tail_bytes -= len(self._tail.popleft())
 
     def texts(self) -> tuple[str, str]:
         """The content of ``.sum`` and ``.full.sum``."""
-        last = hashlib.md5(self._tail[-_LAST_BYTES:], usedforsecurity=False)
+        last = hashlib.md5(b"".join(self._tail)[-_LAST_BYTES:], usedforsecurity=False)
         return f"{last.hexdigest()}\n", f"{self._whole.hexdigest()}\n"
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import repeat
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -26,20 +28,31 @@ def worker_count(asked: int | None, bytes_each: int) -> int:
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead_each: int = 2
 ) -> Generator[Result, None, None]:
-    """``map`` by threads: reads at most ``2 * workers`` items ahead; the first error ends it.
+    """``map`` by threads; the first error ends it.
 
-    Close it (``contextlib.closing``): only then no thread works on after the caller failed.
+    At most ``ahead_each * workers`` items are read ahead of the result at hand. Close it
+    (``contextlib.closing``): only then no thread works on after the caller failed.
     """
     ahead: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="og-image")
     try:
         for item in items:
             ahead.append(pool.submit(work, item))
-            if len(ahead) >= 2 * workers:
+            if len(ahead) >= ahead_each * workers:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def made_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """``items``, made by a thread of their own while the taker works on those before.
+
+    Close it, as ``in_order``; ``items`` stay the caller's to close. No item may be None.
+    """
+    with closing(in_order(lambda _: next(items, None), repeat(None), 1)) as ready:
+        while (item := next(ready)) is not None:
+            yield item

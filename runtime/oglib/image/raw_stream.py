@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything on a device as a partclone stream: one in which every block counts as used.
+"""The head of a partclone stream in which every block of a device counts as used.
 
-For what partclone does not know (encrypted volumes, unknown filesystems). Reads only.
+For what partclone does not know (encrypted volumes, unknown filesystems). The blocks are the
+recorder's to read.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import struct
 from collections.abc import Iterator
 
-from oglib.errors import ImageError, WriteError
+from oglib.errors import ImageError
 from oglib.image.partclone import (
     BITMAP_BITS,
     CHECKSUM_NONE,
@@ -26,12 +26,10 @@ _STEP_BYTES = 1 << 20
 _WORD = "raw"  # partclone.imager's, so that partclone.restore takes it
 
 
-class RawStream(io.RawIOBase):
-    """The stream; read it by ``readinto`` to its end."""
+class RawHead(io.RawIOBase):
+    """Header, bitmap and its CRC; read it by ``readinto``."""
 
     def __init__(self, source: Target) -> None:
-        self._source = source
-        self._offset = 0
         self._prefix = _prefix(_header(source))
         self._piece = memoryview(b"")
 
@@ -41,24 +39,9 @@ class RawStream(io.RawIOBase):
     def readinto(self, room: memoryview) -> int:  # type: ignore[override]
         if not self._piece:
             self._piece = memoryview(next(self._prefix, b""))
-        if self._piece:
-            count = min(len(room), len(self._piece))
-            room[:count] = self._piece[:count]
-            self._piece = self._piece[count:]
-            return count
-        return self._content(memoryview(room)[: self._source.size_bytes - self._offset])
-
-    def _content(self, room: memoryview) -> int:
-        if not room:
-            return 0
-        try:
-            count = os.preadv(self._source.fd, [room], self._offset)
-        except OSError as error:
-            raise WriteError(
-                f"{self._source.path} cannot be read at byte {self._offset}: {error.strerror}.",
-                hint="The disk may be failing; look at its SMART data and the kernel's log.",
-            ) from error
-        self._offset += count
+        count = min(len(room), len(self._piece))
+        room[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
         return count
 
 

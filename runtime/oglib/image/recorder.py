@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cuts a partclone stream into frames, compresses them and takes every digest in one pass.
 
-Bytes come from a stream, go to a sink, rows go to a frame table. Memory does not grow with the
-partition: the bitmap and the frame table are files, and few regions are in flight. Where the
-stream comes from and who publishes the result is not known here.
+Bytes come from a stream, or under its bitmap from the partition; they go to a sink, rows to a
+frame table. Memory does not grow with the partition: the bitmap and the frame table are files,
+and few regions are in flight. Where the stream comes from and who publishes the result is not
+known here.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from blake3 import blake3
 
 from oglib.errors import ImageError, WriteError
 from oglib.image.bitmap import Bitmap
-from oglib.image.estimate import ReadAt, estimated_bytes
+from oglib.image.estimate import estimated_bytes
 from oglib.image.frames import Frame, FrameTable, FrameWriter, region_bytes_for
-from oglib.image.ordered import in_order, worker_count
+from oglib.image.ordered import in_order, made_ahead, worker_count
 from oglib.image.partclone import (
     BITMAP_BITS,
     CHECKSUM_NONE,
@@ -34,6 +35,7 @@ from oglib.image.partclone import (
 )
 from oglib.image.seekable import seek_table
 from oglib.image.sink import ImageSink
+from oglib.image.target import Target
 from oglib.progress import Phase
 
 # Level 3 with tables that fit a processor's cache: frames of 1 MiB lose 0.7 % by it and take a
@@ -41,6 +43,13 @@ from oglib.progress import Phase
 _LEVEL = 3
 _HASH_LOG, _CHAIN_LOG = 16, 15
 _PIECE_BYTES = 1 << 20
+# So many regions that the compressors never wait: read for each of them, and read meanwhile.
+_AHEAD_EACH = 4
+_READ_AHEAD = 4
+_AHEAD_BYTES = 64 << 20  # fewer where regions are large
+
+Fill = Callable[[int, memoryview], None]
+"""Fills the room with the used blocks of the region whose first block is given, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +89,17 @@ def record(
     *,
     phase: Phase,
     workers: int | None = None,
-    read_at: ReadAt | None = None,
+    source: Target | None = None,
 ) -> Recorded:
     """Read a partclone stream to its end and write it to ``sink`` in frames.
 
-    ``folder`` takes the frame table, and the bitmap while it is needed. The sink is asked for
-    room first; ``read_at(offset, length)``, what is on the partition, makes that exact. Raises
-    ``StreamEnded`` when the stream is shorter than its header says, ``ImageError`` when it is
-    wrong.
+    With ``source``, the partition itself, only the stream's head (header and bitmap) is read,
+    and the blocks from there. ``folder`` takes the frame table, and the bitmap while it is
+    needed. The sink is asked for room first, by a sample of the source. Raises ``StreamEnded``
+    when the stream is shorter than its header says, ``ImageError`` when it is wrong.
     """
     try:
-        return _record(stream, sink, folder, phase, workers=workers, read_at=read_at)
+        return _record(stream, sink, folder, phase, workers=workers, source=source)
     except OSError as error:
         raise WriteError(
             f"Recording the image failed: {error.strerror}.",
@@ -105,7 +114,7 @@ def _record(
     phase: Phase,
     *,
     workers: int | None,
-    read_at: ReadAt | None,
+    source: Target | None,
 ) -> Recorded:
     frames_path = folder / "frames"
     recorder = _Recorder(sink)
@@ -114,12 +123,13 @@ def _record(
         phase.total_bytes = header.used_blocks * header.block_size
         with Bitmap(prefix, HEADER_BYTES, header.total_blocks) as bitmap:
             bitmap.check(header.used_blocks)
-            sink.reserve(estimated_bytes(header, bitmap, read_at))
+            sink.reserve(estimated_bytes(header, bitmap, source.read if source else None))
             table = recorder.take_prefix(header, prefix, table_file)
+            fill = _from_source(source, header, bitmap) if source else _from_stream(stream)
             recorder.take_regions(
-                stream, header, bitmap, table, advance=phase.advance, workers=workers
+                fill, header, bitmap, table, advance=phase.advance, workers=workers
             )
-        if stream.read(1):
+        if not source and stream.read(1):
             raise ImageError("partclone wrote more blocks than its bitmap has.")
         table.finish()
     recorder.take_seek_table(frames_path)
@@ -165,7 +175,7 @@ class _Recorder:
 
     def take_regions(
         self,
-        stream: BinaryIO,
+        fill: Fill,
         header: Header,
         bitmap: Bitmap,
         table: FrameWriter,
@@ -176,9 +186,10 @@ class _Recorder:
         """Read every used block; one frame for each region that has any."""
         region_bytes = region_bytes_for(header.block_size)
         count = worker_count(workers, 4 * region_bytes)
+        each = max(1, min(_AHEAD_EACH, _AHEAD_BYTES // (count * region_bytes)))
         # Reused: fresh memory for every region costs as much as hashing it.
         free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
-        for _ in range(2 * count + 1):
+        for _ in range(each * count + _READ_AHEAD):
             free.put(bytearray(region_bytes))
 
         def regions() -> Iterator[_Region]:
@@ -186,10 +197,13 @@ class _Recorder:
             for first in range(0, header.total_blocks, per_region):
                 if used := bitmap.used(first, per_region):
                     region = _Region(free.get(), used * header.block_size, first)
-                    _fill(stream, memoryview(region.buffer)[: region.length])
+                    fill(first, memoryview(region.buffer)[: region.length])
                     yield region
 
-        with closing(in_order(self._compress, regions(), count)) as results:
+        with (
+            closing(made_ahead(regions())) as ready,
+            closing(in_order(self._compress, ready, count, each)) as results,
+        ):
             for done in results:
                 self._take(done, table)
                 free.put(done.region.buffer)
@@ -254,6 +268,27 @@ def _spool_prefix(stream: BinaryIO, prefix: BinaryIO) -> Header:
         left -= len(piece)
     prefix.flush()
     return header
+
+
+def _from_stream(stream: BinaryIO) -> Fill:
+    return lambda _first_block, room: _fill(stream, room)
+
+
+def _from_source(source: Target, header: Header, bitmap: Bitmap) -> Fill:
+    size = header.block_size
+    per_region = region_bytes_for(size) // size
+    if header.total_blocks * size > source.size_bytes:
+        raise ImageError(
+            f"partclone counts {header.total_blocks} blocks on {source.path}, which is smaller.",
+            hint="Is the filesystem larger than its partition? Check it (og fs check).",
+        )
+
+    def fill(first_block: int, room: memoryview) -> None:
+        for block, count in bitmap.runs(first_block, per_region):
+            source.read_into(room[: count * size], block * size)
+            room = room[count * size :]
+
+    return fill
 
 
 def _fill(stream: BinaryIO, room: memoryview) -> None:

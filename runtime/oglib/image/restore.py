@@ -21,6 +21,7 @@ from oglib.image.done_map import RUN_FOLDER, DoneMap, map_key, map_path
 from oglib.image.foreign import Image
 from oglib.image.format import OpenImage
 from oglib.image.frames import FrameTable
+from oglib.image.heap import keep_freed_memory
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.pull import Puller
 from oglib.image.readback import ReadBack, TargetHasher
@@ -54,6 +55,7 @@ def restore(
     or the image is a foreign one, by comparing the target.
     """
     started = time.monotonic()
+    keep_freed_memory()
     with open_target(target, write=True) as opened:
         if not isinstance(image, OpenImage):
             return restore_stream(

@@ -39,6 +39,28 @@ class Target:
     is_block: bool
     identity: str
 
+    def read(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``, through the page cache, or ``OgError``."""
+        room = bytearray(length)
+        self.read_into(memoryview(room), offset)
+        return bytes(room)
+
+    def read_into(self, room: memoryview, offset: int) -> None:
+        """Fill ``room`` with what is at ``offset``, through the page cache, or ``OgError``."""
+        try:
+            while room:
+                count = os.preadv(self.fd, [room], offset)
+                if not count:
+                    raise OSError(errno.EIO, "it ends there")
+                room, offset = room[count:], offset + count
+        except OSError as error:
+            raise OgError(
+                f"{self.path} cannot be read at byte {offset} (sector "
+                f"{offset // self.sector_size}): {error.strerror}.",
+                hint="The disk may be failing; look at its SMART data and the kernel's log.",
+                code=OgErr.PARTITION,
+            ) from error
+
     def write(self, data: Buffer, offset: int) -> None:
         """All of ``data`` at ``offset``, or ``WriteError``."""
         view = memoryview(data)

@@ -16,6 +16,7 @@ import pytest
 
 from oglib.errors import OgErr, OgError, ProcessError, WriteError
 from oglib.image import Receipt, create_local, local_image, restore, verify
+from oglib.image.capture import program_for
 from oglib.progress import Progress, Silent
 
 QUIET = Progress(Silent())
@@ -144,6 +145,11 @@ def test_every_filesystem_comes_back(tmp_path: Path, kind: str) -> None:
     run(*maker, source)
     manifest = create_local(source, tmp_path / "x.img", progress=QUIET)
     assert manifest.device_size_bytes <= size
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    program = program_for(kind)
+    run(program, "-c", "-a0", "-q", "-f", "1", "-L", "/dev/null", "-s", source, "-O", theirs)
+    run("zstd", "-dq", tmp_path / "x.img", "-o", ours)
+    run("cmp", ours, theirs)
     target = sparse(tmp_path / "target", size)
     restored(tmp_path / "x.img", target)
     with local_image(tmp_path / "x.img") as image:

@@ -69,6 +69,21 @@ def test_the_readers_own_error_wins_and_ends_the_program() -> None:
     assert time.monotonic() - started < 10
 
 
+def test_a_reader_of_the_head_ends_a_program_that_waits() -> None:
+    started = time.monotonic()
+    with stream_from("sh", "-c", "echo a; sleep 60; exit 1", head_only=True) as stream:
+        assert stream.read(1) == b"a"
+    assert time.monotonic() - started < 10
+
+
+def test_a_program_that_failed_before_its_head_was_read_is_judged() -> None:
+    with (
+        pytest.raises(ProcessError, match="bad superblock"),
+        stream_from("sh", "-c", "echo 'bad superblock' >&2; exit 1", head_only=True) as stream,
+    ):
+        assert not stream.read()
+
+
 def test_a_program_runs_whether_asyncio_was_there_first_or_comes_later() -> None:
     """sh is loaded with a stand-in for asyncio; the real one must work before and after."""
     loop = "import asyncio\nasync def main(): return run('echo', 'hi').stdout\n"

@@ -6,21 +6,21 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import pytest
 
 from oglib.errors import FilesystemError, ImageError, OgErr, UsageError, WriteError
 from oglib.image import CaptureMeta, FileSink, Manifest, SourceInfo, local_image, sink
-from oglib.image.capture import check_source
+from oglib.image.capture import capture, check_source
 from oglib.image.capture import manifest_of as made_of
 from oglib.image.companions import Checksums, checksums_of, info_line
 from oglib.image.estimate import TYPICAL_RATIO, estimated_bytes
 from oglib.image.partclone import HEADER_BYTES, parse_header
-from oglib.image.raw_stream import RawStream
+from oglib.image.raw_stream import RawHead
 from oglib.image.recorder import record
 from oglib.image.target import open_target
 
@@ -204,13 +204,16 @@ def test_the_estimate_is_near(tmp_path: Path, compressible: bool) -> None:
 def test_raw_content_is_a_partclone_image_with_every_block(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     (tmp_path / "disk").write_bytes(data)
-    with open_target(tmp_path / "disk", write=False) as source:
-        stream = cast("BinaryIO", io.BufferedReader(RawStream(source)))
-        header = parse_header(stream.read(HEADER_BYTES))
-        assert (header.filesystem, header.device_size_bytes) == ("raw", size)
-        assert header.used_blocks * header.block_size == size
-        stream.read(header.prefix_bytes - HEADER_BYTES)
-        assert stream.read() == data
+    image = tmp_path / "x.img"
+    meta = CaptureMeta("x")
+    capture(tmp_path / "disk", "", FileSink(image), meta=meta, progress=QUIET, raw=True)
+    done = subprocess.run(["zstd", "-dcq", image], capture_output=True, check=True)
+    stream = io.BytesIO(done.stdout)
+    header = parse_header(stream.read(HEADER_BYTES))
+    assert (header.filesystem, header.device_size_bytes) == ("raw", size)
+    assert header.used_blocks * header.block_size == size
+    stream.read(header.prefix_bytes - HEADER_BYTES)
+    assert stream.read() == data
 
 
 def test_raw_content_of_no_whole_sectors_is_refused(tmp_path: Path) -> None:
@@ -219,7 +222,7 @@ def test_raw_content_of_no_whole_sectors_is_refused(tmp_path: Path) -> None:
         open_target(tmp_path / "disk", write=False) as source,
         pytest.raises(ImageError, match="1000 bytes"),
     ):
-        RawStream(source)
+        RawHead(source)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from itertools import repeat
 
 from oglib.errors import ImageError
 from oglib.image.heap import keep_freed_memory
-from oglib.image.ordered import in_order, worker_count
+from oglib.image.ordered import made_ahead, worker_count
 from oglib.image.source import FrameSource
 from oglib.image.unpack import gzip, lz4, lzop, plain, zstd
 from oglib.image.unpack.detect import NONE, compressor_in
@@ -136,13 +135,8 @@ class Unpacked:
 
 def _ahead(feed: Feed, pieces: Pieces) -> Pieces:
     """``pieces``, unpacked by a thread while the taker works on those before."""
-    with (
-        closing(feed),
-        closing(pieces),
-        closing(in_order(lambda _: next(pieces, None), repeat(None), 1)) as ready,
-    ):
-        while (piece := next(ready)) is not None:
-            yield piece
+    with closing(feed), closing(pieces), closing(made_ahead(pieces)) as ready:
+        yield from ready
 
 
 def unpacked(source: FrameSource, *, workers: int | None = None) -> Unpacked:
