@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from oglib.errors import OgError
 
-_LOOK_EVERY_S = 0.01
+_LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,9 @@ class Bench:
         run_pipeline((put,))
 
     def capture_ours(self) -> Sample:
+        # As the peers' images, which are overwritten: not a second version beside the first.
+        for old in self.work.glob("ours.img*"):
+            old.unlink()
         return run_ours("capture", device=str(self.filesystem), path=str(self.image("ours")))
 
     def restore_ours(

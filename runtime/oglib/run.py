@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import sys
 import threading
@@ -259,7 +260,7 @@ def stream_from(
                 process.kill_group()
             process.wait()
             raise
-        if head_only and process.is_alive():
+        if head_only and process.is_alive() and not _has_ended(stream):
             process.kill_group()
             process.wait()
             return
@@ -267,6 +268,15 @@ def stream_from(
         status = int(process.exit_code)
         if status not in accept:
             raise ProcessError(words, status, "".join(said))
+
+
+def _has_ended(stream: BinaryIO) -> bool:
+    """Whether all of it was read and nobody can write more: its program is about to end."""
+    poller = select.poll()
+    poller.register(stream, select.POLLIN)
+    return any(
+        events & select.POLLHUP and not events & select.POLLIN for _, events in poller.poll(0)
+    )
 
 
 def run_through(*argv: str, take: Callable[[bytes], None], with_errors: bool = False) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pytest's side of the power cuts: a folder in memory, and the closing line."""
+"""pytest's side of the power cuts: a folder in memory, and the case."""
 
 from __future__ import annotations
 
@@ -9,27 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from power.explore import Case, Tally, seed
+from power.explore import Case
 
-_TALLY = pytest.StashKey[Tally]()
 _MEMORY = Path("/dev/shm")  # an fsync costs nothing there, and hundreds of disks are made
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_TALLY] = Tally()
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    tally = config.stash[_TALLY]
-    if tally.tried:
-        terminalreporter.write_line(tally.line(seed()))
-
-
-@pytest.fixture
-def tally(request: pytest.FixtureRequest) -> Tally:
-    return request.config.stash[_TALLY]
 
 
 @pytest.fixture

@@ -9,35 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from power.crash import CrashState, crash_states, make_disk
 from power.recorder import Recording, load_recording
+from tallies import Tally, seed
 
 _ARTIFACTS = Path(__file__).resolve().parents[2] / "build" / "test-artifacts" / "power"
 _SHOWN = 5  # violations in full; the others are counted
-
-
-@dataclass(slots=True)
-class Tally:
-    """States tried and violations seen, by kind, for the closing line."""
-
-    tried: Counter[str] = field(default_factory=Counter)
-    violations: Counter[str] = field(default_factory=Counter)
-
-    def line(self, seed: str) -> str:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in self.tried.items())
-        return (
-            f"crash states: {self.tried.total()} tried, {self.violations.total()} violations "
-            f"({kinds}; seed {seed})"
-        )
-
-
-def seed() -> str:
-    return os.environ.get("OG_SEED", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +76,7 @@ class Case:
         """Fail unless every state is judged well; ``kind`` counts them in the closing line."""
         bad = []
         for state, said in self.violations(recording, count, judge):
-            tally.tried[kind] += 1
+            tally.states[kind] += 1
             if said:
                 tally.violations[kind] += 1
                 bad.append(f"{state}\n{said}\nagain: {self._again(state)}")

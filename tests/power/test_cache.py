@@ -27,8 +27,9 @@ from oglib.cache.store import Store
 from oglib.disk import types
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from power.crash import CrashState, crash_states, make_disk
-from power.explore import Case, Tally, seed
+from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from tallies import Tally, seed
 
 SIZE = 160 * MIB  # more than 128, so that there is a backup of the superblock
 STATES = 70

@@ -28,8 +28,9 @@ from oglib.image.partclone import BITMAP_BITS, CHECKSUM_NONE, Header, crc32
 from oglib.image.recorder import record
 from oglib.progress import Progress, Silent
 from power.crash import CrashState
-from power.explore import Case, Tally
+from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from tallies import Tally
 
 SIZE = 160 << 20  # more than 128 MiB, so that there is a backup of the superblock
 BLOCK = 4096

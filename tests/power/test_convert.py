@@ -22,8 +22,9 @@ from oglib.image import CaptureMeta, FileSink, FileSource, local_image, verify
 from oglib.image.convert import convert
 from oglib.image.formats import open_stream
 from power.crash import CrashState
-from power.explore import Case, Tally
+from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from tallies import Tally
 from unit.image.synthetic import QUIET, Partition, make_image, partition
 
 MIB = 1 << 20

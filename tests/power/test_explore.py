@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from power.crash import CrashState
-from power.explore import Case, Tally
+from power.explore import Case
 from power.recorder import Recording
 from power.synthetic import synthetic
+from tallies import Tally
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_violation_is_counted_kept_and_tried_again(
     tally = Tally()
     with pytest.raises(AssertionError, match=r"2 violations[\s\S]*not whole[\s\S]*OG_STATE=3 "):
         case.explore(recording, 20, judge, tally, "kind")
-    assert tally.line("5") == "crash states: 20 tried, 2 violations (kind 20; seed 5)"
+    assert next(tally.lines()) == "crash states tried 20, violations 2 (kind 20; seed 5)"
 
     monkeypatch.setenv("OG_STATE", "3")
     again = case.recording(lambda _folder: pytest.fail("recorded anew"))

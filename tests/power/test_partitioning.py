@@ -28,8 +28,9 @@ from oglib.disk.plan import plan_layout
 from oglib.disk.probe import probe_target
 from oglib.disk.table import apply_table
 from power.crash import CrashState, crash_states, make_disk
-from power.explore import Case, Tally, seed
+from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from tallies import Tally, seed
 
 KIND = "partitioning"
 SIZE = 96 * MIB

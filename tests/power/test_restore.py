@@ -23,8 +23,9 @@ from oglib.image.foreign import Image
 from oglib.image.guard import GUARD_BYTES, decisive_sector, guard_spans
 from oglib.image.shape import Shape, shape_of, shape_of_stream
 from power.crash import CrashState
-from power.explore import Case, Tally
+from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from tallies import Tally
 from unit.image.streams import PartitionStream
 from unit.image.synthetic import QUIET, Partition, make_image, partition
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -31,34 +30,17 @@ _FAILED = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("oglive", "virtual PCs")
-    group.addoption("--shard", default="1/1", metavar="I/N", help="run the I-th of N parts")
     group.addoption(
         "--covering", action="store_true", help="of the scenarios only those of covering.toml"
     )
     group.addoption("--keep", action="store_true", help="keep the artefacts of good tests too")
 
 
-def _commit() -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(_HERE), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return done.stdout.strip() or "no commit yet"
-
-
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"oglive: commit {_commit()}, shard {config.getoption('--shard')}"
-
-
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter,
 ) -> None:
     for text in LOG.shown:
         terminalreporter.write_line(text)
-    terminalreporter.write_line(f"commit {_commit()}, shard {config.getoption('--shard')}")
 
 
 def _is_scenario(item: pytest.Item) -> bool:
@@ -80,14 +62,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
     shard = Shard.parse(str(config.getoption("--shard")))
     scenarios = [item for item in chosen if _is_scenario(item)]
-    others = [item for item in chosen if not _is_scenario(item)]
     names_here = pick_shard([item.name for item in scenarios], shard, _HERE / "covering.toml")
     kept = {id(item) for item in scenarios if item.name in names_here}
-    kept |= {id(item) for item in others[shard.index - 1 :: shard.count]}
-    dropped = [item for item in items if id(item) not in kept]
+    dropped = [item for item in items if _is_scenario(item) and id(item) not in kept]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = [item for item in items if id(item) in kept]
+        items[:] = [item for item in items if item not in dropped]
 
 
 # ---- once per session --------------------------------------------------------------------------

@@ -7,41 +7,17 @@ a gzip header) may restore, when every byte of the result is right.
 
 from __future__ import annotations
 
-import os
 import random
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import OgError
+from tallies import Tally, seed
 
 GUARD_BYTES = 1 << 20
 _FILL = b"\xa5"
 _SHOWN = 5
-
-
-def seed() -> str:
-    return os.environ.get("OG_SEED", "1")
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was tried and what passed that should not have, by kind, for the closing lines."""
-
-    flips: Counter[str] = field(default_factory=Counter)
-    cuts: Counter[str] = field(default_factory=Counter)
-    undetected: Counter[str] = field(default_factory=Counter)
-
-    def lines(self) -> Iterator[str]:
-        for name in ("flips", "cuts"):
-            tried: Counter[str] = getattr(self, name)
-            if tried:
-                kinds = ", ".join(f"{kind} {count}" for kind, count in tried.items())
-                yield (
-                    f"{name} tried {tried.total()}, undetected {self.undetected[name]} "
-                    f"({kinds}; seed {seed()})"
-                )
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from disk.image.damage import Tally, Trial, cut_all, flip_all, some
+from disk.image.damage import Trial, cut_all, flip_all, some
 from oglib.image import (
     FileSource,
     PrivateKey,
@@ -28,6 +28,7 @@ from oglib.image import (
 from oglib.image.formats import open_stream
 from oglib.image.partclone import HEADER_BYTES, parse_header, prefix_bytes
 from oglib.run import run
+from tallies import Tally
 from unit.image.synthetic import QUIET, sign_image
 
 BODY = 1000  # places in the body of ours

@@ -79,7 +79,10 @@ def test_a_reader_of_the_head_ends_a_program_that_waits() -> None:
 def test_a_program_that_failed_before_its_head_was_read_is_judged() -> None:
     with (
         pytest.raises(ProcessError, match="bad superblock"),
-        stream_from("sh", "-c", "echo 'bad superblock' >&2; exit 1", head_only=True) as stream,
+        # It lives on for a moment after its output has ended.
+        stream_from(
+            "sh", "-c", "echo 'bad superblock' >&2; exec >&-; sleep 0.3; exit 1", head_only=True
+        ) as stream,
     ):
         assert not stream.read()
 
