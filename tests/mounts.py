@@ -11,12 +11,8 @@ _CLONE_NEWNS = 0x00020000  # linux/sched.h; os.unshare came with Python 3.12
 _EMPTY = ("/mnt", "/run/oglive", "/run/lock")
 
 
-def own_mounts(folder: Path) -> None:
-    """A mount namespace for this thread and all it starts; ``folder`` becomes its ``/tmp``.
-
-    Call it before any other thread is started. ``folder`` itself stays usable by its name.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
+def own_mounts() -> None:
+    """A mount namespace for this thread and all that it starts from now on."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNS):
         raise OSError(ctypes.get_errno(), "unshare: no mounts of our own")
@@ -24,8 +20,6 @@ def own_mounts(folder: Path) -> None:
     for place in _EMPTY:
         Path(place).mkdir(parents=True, exist_ok=True)
         _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
-    _mount("--bind", str(folder), "/tmp")
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _mount(*words: str) -> None:

@@ -2,8 +2,8 @@
 """pytest's side of all tests: shards, several processes at once, the closing lines.
 
 A process that runs some of the tests beside others (pytest-xdist's worker) has mounts of its
-own: ``/tmp``, ``/mnt`` and what ogLive keeps below ``/run`` are its own too, so that tests that
-use the paths of a PC do not meet. What runs on virtual PCs is not for several processes.
+own: ``/mnt`` and what ogLive keeps below ``/run`` are its own too, so that tests that use the
+paths of a PC do not meet. What runs on virtual PCs is not for several processes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TALLY] = Tally()
     if hasattr(config, "workerinput") and os.geteuid() == 0:
-        own_mounts(Path(config.option.basetemp))
+        own_mounts()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
