@@ -18,6 +18,7 @@ from oglib.disk.find import find_partition
 from oglib.errors import OgErr
 from oglib.image import Receipt
 from oglib.image.foreign import titled
+from oglib.image.formats.model import OwnInfo
 from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
 
@@ -151,5 +152,23 @@ def _info(context: Context) -> Result:
         ("signed", "yes" if info.signed else "no"),
         ("damage", info.damage or "none seen"),
     ]
+    if isinstance(info, OwnInfo):
+        rows = _told_by_manifest(info) + [row for row in rows if row[0] != "signed"]
     rows = [row for row in rows if row[1]]  # what is not known is not said
     return Result(info.as_dict(), table(rows), OgErr.IMAGE if info.damage else 0)
+
+
+def _told_by_manifest(info: OwnInfo) -> list[tuple[str, str]]:
+    """What the one who captured it said of it; a comment has as many rows as lines."""
+    comment = [("", line) for line in info.comment.splitlines() if line.strip()]
+    if comment:
+        comment[0] = ("comment", comment[0][1])
+    where = f" on {info.hostname}" if info.hostname else ""
+    return [
+        ("image", f"{info.name} version {info.version}" if info.version else info.name),
+        ("title", info.title),
+        ("system", info.os),
+        *comment,
+        ("captured", f"{info.created}{where}"),
+        ("signed by", f"key {info.signed_by}" if info.signed else "nobody this PC knows"),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oglib.image.format import OpenImage
-from oglib.image.formats.model import ImageInfo, Region, StreamImage
+from oglib.image.formats.model import ImageInfo, OwnInfo, Region, StreamImage
 
 Image = OpenImage | StreamImage
 
@@ -108,11 +108,11 @@ def warnings_of(image: Image) -> tuple[str, ...]:
 
 
 def info_of(image: Image) -> ImageInfo:
-    """The answer of ``og image info``."""
+    """The answer of ``og image info``; an ``OwnInfo`` where it is an image of our own."""
     if not isinstance(image, OpenImage):
         return image.info
     manifest = image.manifest
-    return ImageInfo(
+    return OwnInfo(
         tool="partclone",
         compressor="zstd",
         filesystem=manifest.filesystem,
@@ -122,4 +122,12 @@ def info_of(image: Image) -> ImageInfo:
         required_bytes=manifest.device_size_bytes,
         frames=manifest.frame_count,
         signed=bool(image.signed_by),
+        name=manifest.name,
+        version=manifest.version,
+        title=manifest.title,
+        comment=manifest.comment,
+        os=manifest.source.os,
+        hostname=manifest.source.hostname,
+        created=manifest.created,
+        signed_by=image.signed_by,
     )

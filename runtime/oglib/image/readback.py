@@ -69,9 +69,15 @@ class ReadBack:
         self.close()
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Once or more often."""
+        self._close_file()
         self._view.release()
         self._buffer.close()
+
+    def _close_file(self) -> None:
+        fd, self._fd = self._fd, -1  # the number may be another file's from now on
+        if fd >= 0:
+            os.close(fd)
 
     def read(self, start: int, length: int) -> memoryview:
         """``length`` bytes of the medium from ``start``; valid until the next call."""
@@ -98,7 +104,7 @@ class ReadBack:
             if error.errno != errno.EINVAL or not self._direct:
                 raise
         # Opened with O_DIRECT, but this storage wants a coarser alignment than any page.
-        os.close(self._fd)
+        self._close_file()
         self._open_cached()
         os.posix_fadvise(self._fd, offset, room - got, os.POSIX_FADV_DONTNEED)
         return os.preadv(self._fd, [self._view[got:room]], offset)

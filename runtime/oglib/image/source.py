@@ -73,4 +73,7 @@ class FileSource:
         return str(self._path)
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Once or more often: the number may be another file's as soon as it was given back."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)

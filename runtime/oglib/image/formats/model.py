@@ -38,6 +38,24 @@ class ImageInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnInfo(ImageInfo):
+    """The answer for an image of our own format: also what its manifest says, for people.
+
+    ``version`` 0 = no repository counts it. ``os``, ``hostname`` and ``created`` are of its
+    capture; ``signed_by`` is the key that was checked, empty where none was.
+    """
+
+    name: str = ""
+    version: int = 0
+    title: str = ""
+    comment: str = ""
+    os: str = ""
+    hostname: str = ""
+    created: str = ""
+    signed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
     """Content of one aligned region of the target, number ``number`` counted from 0.
 
