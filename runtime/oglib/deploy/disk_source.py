@@ -129,7 +129,7 @@ def whole_info(text: str, settings: Settings) -> ImageInfo:
     try:
         return _ours(place, settings).info
     except ImageError as error:
-        return ImageInfo("disk", "zstd", damage=error.message)
+        return ImageInfo("disk", "zstd", damage=str(error))
 
 
 def _place_of(text: str, settings: Settings) -> _Place:

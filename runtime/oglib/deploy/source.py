@@ -136,7 +136,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
                 return describe_url(reference.url)
             return _our_info(reference, manifest, settings, folder)
         except ImageError as error:
-            return ImageInfo("partclone", "zstd", damage=error.message)
+            return ImageInfo("partclone", "zstd", damage=str(error))
 
 
 def _our_info(

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+from blake3 import blake3
+
 from oglib.image.formats.model import StreamImage
 from oglib.image.partclone import crc32
 
@@ -117,7 +119,9 @@ def old_partclone(image: bytes, crc_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-class _Ranges(BaseHTTPRequestHandler):
+class Ranges(BaseHTTPRequestHandler):
+    """What a good web server does of GET: whole files, ranges, entity tags, and 404."""
+
     protocol_version = "HTTP/1.1"
     folder: Path
 
@@ -127,13 +131,35 @@ class _Ranges(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         raw = path.read_bytes()
-        first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
+        tag = self.tag_of(raw)
+        if self.headers.get("If-Match", tag) != tag:
+            self.send_error(412)
+            return
+        asked = self.headers.get("Range")
+        first, _, last = (asked or f"bytes=0-{len(raw) - 1}").removeprefix("bytes=").partition("-")
         piece = raw[int(first) : int(last) + 1]
-        self.send_response(206)
+        if asked and not piece:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(raw)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(206 if asked else 200)
+        if asked:
+            end = int(first) + len(piece) - 1
+            self.send_header("Content-Range", f"bytes {first}-{end}/{len(raw)}")
         self.send_header("Content-Length", str(len(piece)))
-        self.send_header("Content-Range", f"bytes {first}-{last}/{len(raw)}")
-        self.send_header("ETag", '"1"')
+        if tag:
+            self.send_header("ETag", tag)
         self.end_headers()
+        self.send_piece(piece)
+
+    def tag_of(self, raw: bytes, /) -> str:
+        """The file's entity tag; none where it is empty."""
+        # No CRC: that of partclone's images does not depend on their content, which has its own.
+        return f'"{blake3(raw).hexdigest()[:16]}"'
+
+    def send_piece(self, piece: bytes) -> None:
         self.wfile.write(piece)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -141,9 +167,9 @@ class _Ranges(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def web_server(folder: Path) -> Iterator[str]:
-    """Serves ``folder`` by ranges; gives its address."""
-    handler = type("Handler", (_Ranges,), {"folder": folder})
+def web_server(folder: Path, kind: type[BaseHTTPRequestHandler] = Ranges) -> Iterator[str]:
+    """Serves ``folder`` as ``kind`` does; gives its address."""
+    handler = type("Handler", (kind,), {"folder": folder})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
     try:

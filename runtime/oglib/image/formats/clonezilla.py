@@ -20,19 +20,22 @@ from oglib.image.formats.folder_model import (
     FolderImage,
     PartImage,
     SwapInfo,
+    has_file,
+    own_volumes,
     small_bytes,
     small_text,
+    small_words,
 )
 from oglib.image.formats.table_dump import TableDump, parse_dump
-from oglib.image.volumes import volumes_of
 
 _IMAGE = re.compile(
     r"^(?P<device>[^.]+)\.(?:(?P<filesystem>[A-Za-z0-9+_]+)-(?:ptcl-img"
-    r"(?:\.(?:gz|bz2|lzo|lzma|xz|lzip|lrz|lz4|zst|uncomp))?|img)(?:\.[a-z]{2,9})?|\d{3})$"
+    r"(?:\.(?:gz|bz2|lzo|lzma|xz|lzip|lrz|lz4|zst|uncomp))?|img)(?:\.[a-z]{2,9})?|\d{3})\Z",
+    re.ASCII,
 )
 _MARKS = ("clonezilla-img", "blkdev.list", "dev-fs.list", "disk")
 # A disk whose name ends with a digit has a p before the partition's number.
-_DEVICE = re.compile(r"^(?P<disk>[a-z]+|.*\d(?=p\d+$))p?(?P<number>\d+)$")
+_DEVICE = re.compile(r"^(?P<disk>[a-z]+|.*\d(?=p\d{1,4}\Z))p?(?P<number>\d{1,4})\Z", re.ASCII)
 _SHELL = re.compile(r'^(?P<key>UUID|LABEL)="(?P<value>[^"]*)"', re.MULTILINE)
 _DD = "dd"
 
@@ -46,13 +49,14 @@ def is_one(names: set[str]) -> bool:
 
 def read(path: Path, disk: str) -> FolderImage:
     """See ``folder_image``."""
-    devices = small_text(path / "parts").split()
+    devices = small_words(path / "parts")
     named = [found["disk"] for found in map(_DEVICE.match, devices) if found]
-    disks = tuple(dict.fromkeys(small_text(path / "disk").split() or named))
+    disks = tuple(dict.fromkeys(small_words(path / "disk") or named))
     disk = disk or (disks[0] if disks else "")
     if disk not in disks or "/" in disk:
         raise NotFoundError(
-            f"The image {path} has no disk {disk or 'at all'}.", hint=f"It has: {' '.join(disks)}."
+            f"The image {path} has no disk {disk or 'at all'}.",
+            hint=f"It has: {' '.join(disks):.200}.",
         )
     dump = small_text(path / f"{disk}-pt.sf")
     table = parse_dump(dump) if dump.strip() else None
@@ -72,7 +76,7 @@ def read(path: Path, disk: str) -> FolderImage:
         path, "clonezilla", disk, disks, parts, swaps, table, dump,
         mbr=small_bytes(path / f"{disk}-mbr"),
         gap=small_bytes(path / f"{disk}-hidden-data-after-mbr"),
-        gpt_backup=gpt if gpt.is_file() else None,
+        gpt_backup=gpt if has_file(gpt) else None,
         firmware="uefi" if uefi else table.firmware if table else "",
         minimum_disk_bytes=table.disk_bytes if table else 0, unserved=tuple(unserved),
     )  # fmt: skip
@@ -82,7 +86,7 @@ def _files(path: Path) -> dict[str, Path]:
     """The first volume of every image, by its device."""
     files: dict[str, Path] = {}
     for each in sorted(path.iterdir()):
-        if each.is_file() and (found := _IMAGE.match(each.name)):
+        if found := _IMAGE.match(each.name):
             files.setdefault(found["device"], each)
     return files
 
@@ -92,7 +96,7 @@ def _part(device: str, number: int, first: Path, table: TableDump | None) -> Par
     filesystem = (found and found["filesystem"]) or ""
     row, sector = (table.row(number), table.sector_size) if table else (None, 0)
     return PartImage(
-        number, device, "" if filesystem == _DD else filesystem, tuple(volumes_of(first)),
+        number, device, "" if filesystem == _DD else filesystem, own_volumes(first),
         start_bytes=row.start * sector if row else 0, size_bytes=row.size * sector if row else 0,
         raw=filesystem == _DD,
     )  # fmt: skip

@@ -13,6 +13,7 @@ d1p2.lvm, d1p2.<lv>.img     LVM, which nobody restores from here
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from oglib.errors import ImageError, NotFoundError
@@ -20,18 +21,19 @@ from oglib.image.formats.folder_model import (
     FolderImage,
     PartImage,
     SwapInfo,
+    own_volumes,
     small_bytes,
     small_text,
 )
 from oglib.image.formats.table_dump import TableDump, parse_dump
-from oglib.image.volumes import volumes_of
 
-_IMAGE = re.compile(r"^(?P<disk>d\d+)p(?P<number>\d+)\.img(?:\.0+)?$")
-_MARK = re.compile(r"^(?P<disk>d\d+)\.(?:mbr|partitions|original\.partitions)$")
-_UNSERVED = re.compile(r"^d\d+p\d+\.(?:lvm|[^.]+\.img(?:\.0+)?)$")
-_OLD = re.compile(r"^(?:sys|rec)\.img\.\d{3}$")
-_SWAP = re.compile(r"^\D*(?P<number>\d+)\s+(?P<uuid>[0-9A-Fa-f-]{8,36})\s*$", re.MULTILINE)
-_FILESYSTEM = re.compile(r"^\S*?(?P<number>\d+)\s+(?P<filesystem>\S+)\s*$", re.MULTILINE)
+_IMAGE = re.compile(r"^(?P<disk>d\d+)p(?P<number>\d{1,4})\.img(?:\.0+)?\Z", re.ASCII)
+_MARK = re.compile(r"^(?P<disk>d\d+)\.(?:mbr|partitions|original\.partitions)\Z", re.ASCII)
+_UNSERVED = re.compile(r"^(?P<disk>d\d+)p\d+\.(?:lvm|[^.]+\.img(?:\.0+)?)\Z", re.ASCII)
+_OLD = re.compile(r"^(?:sys|rec)\.img\.\d{3}\Z", re.ASCII)
+_NUMBER = re.compile(r"(?:^|\D)(?P<number>\d{1,4})\Z", re.ASCII)
+_UUID = re.compile(r"[0-9A-Fa-f-]{8,36}")
+_WORDS = 2
 _SECTOR = 512
 _GPT = b"EFI PART"
 
@@ -44,7 +46,7 @@ def is_one(names: set[str]) -> bool:
 
 def read(path: Path, disk: str) -> FolderImage:
     """See ``folder_image``."""
-    names = sorted(each.name for each in path.iterdir() if each.is_file())
+    names = sorted(each.name for each in path.iterdir())
     disks = tuple(dict.fromkeys(found["disk"] for name in names if (found := _MARK.match(name))))
     if not disks:
         raise ImageError(
@@ -54,7 +56,7 @@ def read(path: Path, disk: str) -> FolderImage:
     disk = disk or disks[0]
     if disk not in disks:
         raise NotFoundError(
-            f"The image {path} has no disk {disk}.", hint=f"It has: {' '.join(disks)}."
+            f"The image {path} has no disk {disk}.", hint=f"It has: {' '.join(disks):.200}."
         )
     dump = small_text(path / f"{disk}.partitions") or small_text(
         path / f"{disk}.original.partitions"
@@ -67,17 +69,16 @@ def read(path: Path, disk: str) -> FolderImage:
         mbr=boot[:_SECTOR], gap=b"" if gpt else boot[_SECTOR:],
         gpt_backup=path / f"{disk}.mbr" if gpt else None,
         firmware=table.firmware if table else "", minimum_disk_bytes=_minimum(path, disk, table),
-        unserved=tuple(name for name in names if _UNSERVED.match(name) and name.startswith(disk)),
+        unserved=tuple(
+            name for name in names if (found := _UNSERVED.match(name)) and found["disk"] == disk
+        ),
     )  # fmt: skip
 
 
 def _parts(
     path: Path, disk: str, names: list[str], table: TableDump | None
 ) -> dict[int, PartImage]:
-    kinds = {
-        int(found["number"]): found["filesystem"]
-        for found in _FILESYSTEM.finditer(small_text(path / f"{disk}.original.fstypes"))
-    }
+    kinds = dict(_numbered(small_text(path / f"{disk}.original.fstypes")))
     parts = {}
     for name in names:
         found = _IMAGE.match(name)
@@ -86,7 +87,7 @@ def _parts(
         number = int(found["number"])
         row, sector = (table.row(number), table.sector_size) if table else (None, 0)
         parts[number] = PartImage(
-            number, f"{disk}p{number}", kinds.get(number, ""), tuple(volumes_of(path / name)),
+            number, f"{disk}p{number}", kinds.get(number, ""), own_volumes(path / name),
             start_bytes=row.start * sector if row else 0,
             size_bytes=row.size * sector if row else 0,
         )  # fmt: skip
@@ -94,8 +95,16 @@ def _parts(
 
 
 def _swaps(path: Path, disk: str) -> dict[int, SwapInfo]:
-    text = small_text(path / f"{disk}.original.swapuuids")
-    return {int(found["number"]): SwapInfo(found["uuid"]) for found in _SWAP.finditer(text)}
+    lines = _numbered(small_text(path / f"{disk}.original.swapuuids"))
+    return {number: SwapInfo(uuid) for number, uuid in lines if _UUID.fullmatch(uuid)}
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of ``2 WORD`` or ``/dev/sda2 WORD``; others are none of FOG's."""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == _WORDS and (found := _NUMBER.search(words[0])):
+            yield int(found["number"]), words[1]
 
 
 def _minimum(path: Path, disk: str, table: TableDump | None) -> int:

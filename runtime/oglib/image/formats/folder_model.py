@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,9 +13,11 @@ from oglib.image.formats.base import Stream
 from oglib.image.formats.detect import describe, open_stream
 from oglib.image.formats.model import ImageInfo
 from oglib.image.formats.table_dump import TableDump
-from oglib.image.volumes import open_volumes
+from oglib.image.volumes import open_volumes, volumes_of
 
 _MOST_TEXT_BYTES = 1 << 20
+_MOST_WORDS = 1024  # no PC has so many disks and partitions
+_MOST_WORD_CHARS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +124,38 @@ class FolderImage:
             raise
 
 
+def has_file(path: Path) -> bool:
+    """Whether there is a file of that name; ``ImageError`` where the name is anything else's.
+
+    A FIFO would be waited for, and a link may lead out of the folder.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise ImageError(
+            f"{path} is not a regular file.",
+            hint="Links are not followed out of an image's folder: put the file itself there.",
+        )
+    return True
+
+
+def own_volumes(first: Path) -> tuple[Path, ...]:
+    """All volumes of an image, each a file of the folder; ``first`` exists."""
+    has_file(first)
+    volumes = tuple(volumes_of(first))
+    for volume in volumes:
+        has_file(volume)
+    return volumes
+
+
 def small_bytes(path: Path) -> bytes:
     """A small file's content, empty where there is none; ``ImageError`` where it is not small."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_TEXT_BYTES + 1)
-    except FileNotFoundError:
+    if not has_file(path):
         return b""
+    with open(path, "rb", opener=_open_own) as file:  # Path.open has no opener
+        raw = file.read(_MOST_TEXT_BYTES + 1)
     if len(raw) > _MOST_TEXT_BYTES:
         raise ImageError(f"{path} is much too large for what it should be.")
     return raw
@@ -135,3 +164,16 @@ def small_bytes(path: Path) -> bytes:
 def small_text(path: Path) -> str:
     """As ``small_bytes``; bytes that are no text become marks, and FOG's NULs go."""
     return small_bytes(path).decode("utf-8", "replace").replace("\0", "")
+
+
+def small_words(path: Path) -> list[str]:
+    """As ``small_text``, its words: names, of which a PC has not many."""
+    words = small_text(path).split()
+    if len(words) > _MOST_WORDS or any(len(word) > _MOST_WORD_CHARS for word in words):
+        raise ImageError(f"{path} holds more names, or longer ones, than a PC has.")
+    return words
+
+
+def _open_own(path: str, flags: int) -> int:
+    """It was looked at before; should it be another one since, it is not waited for either."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

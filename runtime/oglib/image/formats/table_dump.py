@@ -28,6 +28,7 @@ _NUMBER = re.compile(r"(\d+)$")
 _SECTOR = 512
 _GPT_TAIL_SECTORS = 33
 _MOST_ROWS = 256
+_MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words; patterns choke on more
 _MOST_SECTORS = 1 << 55
 _EXTENDED = {"5", "f", "85"}
 _ESP = {"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef"}
@@ -95,22 +96,30 @@ def parse_dump(text: str) -> TableDump:
     """Raises ``ImageError`` where ``text`` is no dump of a partition table."""
     heads: dict[str, str] = {}
     rows: list[DumpRow] = []
+    seen = 0
     for line in text.splitlines():
+        if len(line) > _MOST_LINE_CHARS or seen > _MOST_ROWS:
+            raise _no_dump()
         if found := _ROW.match(line.strip()):
+            seen += 1
             if row := _row(found["device"], found["fields"]):
                 rows.append(row)
         elif found := _HEADER.match(line.strip()):
             heads[found["key"]] = found["value"]
     # Before 2.26 sfdisk knew no other table and named none.
     label = heads.get("label", "dos" if heads.get("unit") == "sectors" else "")
-    if label not in {"gpt", "dos"} or not rows or len(rows) > _MOST_ROWS:
-        raise ImageError("The partition table beside the image is no dump of sfdisk.")
+    if label not in {"gpt", "dos"} or not rows or seen > _MOST_ROWS:
+        raise _no_dump()
     if len({row.number for row in rows}) < len(rows):
         raise ImageError("The partition table beside the image names a partition twice.")
     sector = _number(heads.get("sector-size", str(_SECTOR)))
     if sector not in {512, 1024, 2048, 4096}:
         raise ImageError(f"The partition table beside the image has sectors of {sector} bytes.")
     return TableDump(label, sector, tuple(rows), heads.get("label-id", ""))
+
+
+def _no_dump() -> ImageError:
+    return ImageError("The partition table beside the image is no dump of sfdisk.")
 
 
 def _row(device: str, fields: str) -> DumpRow | None:
