@@ -9,26 +9,42 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from oglib.disk.find import find_partition
 from oglib.disk.model import MIB, Disk
 from oglib.errors import OgErr, WriteError
 from oglib.image.disk_image import BOOT_CODE_BYTES, Gap
+from oglib.image.formats.content import content_of
 from oglib.udev import settle
 
 
-def disarm(disk: Disk) -> None:
-    """Nothing on this disk can be started from now on; what a cut restore leaves least of all."""
+def disarm(disk: Disk, esp_starts: Collection[int]) -> None:
+    """Nothing on this disk can be started from now on; what a cut restore leaves least of all.
+
+    ``esp_starts`` are the bytes at which the new table will have an ESP: a FAT that lies there
+    now may hold a loader. Anything else there stays, it may be a piece of the old table.
+    """
+    places = [one for one in disk.partitions if one.type == "EFI"]
+    sector = disk.logical_sector_bytes
     with _opened(disk) as device:
+        # A flush after each: what was begun to be zeroed is never started.
         if disk.partitions:
             _write(device, disk, 0, bytes(BOOT_CODE_BYTES))
-        for part in disk.partitions:
-            if part.type == "EFI":
-                _write(device, disk, part.start_bytes, bytes(min(MIB, part.size_bytes)))
+            os.fsync(device)
+        fats = [start for start in esp_starts if _is_fat(os.pread(device, sector, start))]
+        for start in (*fats, *(part.start_bytes for part in places)):
+            _write(device, disk, start, bytes(sector))
+        os.fsync(device)
+        for part in places:
+            _write(device, disk, part.start_bytes, bytes(min(MIB, part.size_bytes)))
         os.fsync(device)
     settle()
+
+
+def _is_fat(boot_sector: bytes) -> bool:
+    return content_of(boot_sector).filesystem.startswith("FAT")
 
 
 def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> None:

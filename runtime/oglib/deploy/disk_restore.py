@@ -2,9 +2,10 @@
 """Put the image of a whole disk onto a disk, or some of its partitions onto those of a disk.
 
 Every image is opened, judged and checked against its place before the first write. The disk
-cannot start while it is incomplete: its boot code and the ESP's first MiB are zeroed first; what
-firmware starts from is restored last, and the boot code after everything else was read back. A
-run that was cut is begun again by the same command, and goes on where it stopped.
+cannot start while it is incomplete: its boot code and the first MiB of every ESP are zeroed first;
+what firmware starts from is restored last, an ESP after swap was made and filesystems were grown,
+and the boot code after everything else was read back. A run that was cut is begun again by the
+same command, and goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -109,13 +110,20 @@ def restore_disk(
         for number in numbers:
             check_restorable(images[number], planned, find_partition(planned, number), wishes)
         refuse_busy(disk)
-        disarm(disk)
+        first, esps = _in_order(fitted)
+        disarm(disk, [find_partition(planned, part.number).start_bytes for part in esps])
         there = apply_table(fitted.plan)
-        done = tuple(
-            _restore_one(images[part.number], there, part.number, options, progress)
-            for part in _in_order(fitted)
-        )
-        after = (*_made(there, fitted), *_grown(there, fitted))
+
+        def put(parts: Sequence[DiskPart]) -> tuple[Receipt, ...]:
+            return tuple(
+                _restore_one(images[part.number], there, part.number, options, progress)
+                for part in parts
+            )
+
+        done = put(first)
+        after = (*_made(there, fitted), *_grown(there, first))
+        done += put(esps)
+        after += _grown(there, esps)
         write_gaps(there, whole.gaps)
     return receipt_of(whole, disk, Done(fitted.plan.changes, done, after, said), started)
 
@@ -191,14 +199,16 @@ def _planned_disk(disk: Disk, fitted: Fitted) -> Disk:
     )
 
 
-def _in_order(fitted: Fitted) -> list[DiskPart]:
-    """What firmware starts from comes last: the active partition, then the ESP."""
+def _in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
+    """The images to restore, the active partition's last, and those of ESPs, which follow.
+
+    With its ESP a disk starts, boot code or not: then it has its swap and its grown filesystems.
+    """
     kinds = {part.number: part.type for part in fitted.plan.partitions}
-
-    def rank(part: DiskPart) -> tuple[bool, bool, int]:
-        return kinds[part.number] == "EFI", part.active, part.number
-
-    return sorted((part for part in fitted.parts if part.is_image), key=rank)
+    images = [part for part in fitted.parts if part.is_image]
+    first = [part for part in images if kinds[part.number] != "EFI"]
+    esps = [part for part in images if kinds[part.number] == "EFI"]
+    return sorted(first, key=lambda part: part.active), esps
 
 
 def _restore_one(
@@ -228,14 +238,14 @@ def _made(disk: Disk, fitted: Fitted) -> list[str]:
     return said
 
 
-def _grown(disk: Disk, fitted: Fitted) -> list[str]:
+def _grown(disk: Disk, parts: Sequence[DiskPart]) -> tuple[str, ...]:
     said = []
-    for part in fitted.parts:
+    for part in parts:
         if part.is_image and part.size_bytes > part.required_bytes and can_grow(part):
             with partition_device(disk, find_partition(disk, part.number)) as device:
                 if grow_filesystem(device):
                     said.append(f"partition {part.number}: its filesystem fills it")
-    return said
+    return tuple(said)
 
 
 def _restore_raw(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MBR_BYTES = 512
+_CODE_BYTES = 440  # behind it are the disk's id and the table
 PROTECTIVE = 0xEE
 EXTENDED = (0x05, 0x0F, 0x85)
 MOST_LOGICAL = 256  # the kernel reads as many
@@ -107,6 +108,11 @@ def protective(first_sector: bytes, sectors: int) -> bytes:
     row = _ROW.pack(0, b"\x00\x02\x00", PROTECTIVE, b"\xff\xff\xff", 1, length)
     front = first_sector[:_TABLE].ljust(_TABLE, b"\0")
     return unmarked(front + row.ljust(64, b"\0") + _MAGIC + first_sector[MBR_BYTES:])
+
+
+def without_code(first_sector: bytes) -> bytes:
+    """The same sector with nothing in it that a BIOS could run."""
+    return bytes(_CODE_BYTES) + first_sector[_CODE_BYTES:]
 
 
 def is_marked(first_sector: bytes) -> bool:

@@ -67,7 +67,8 @@ class TablePlan:
 
     ``before`` is what was found there: applying refuses a disk that is not so any more.
     ``damage`` is what was wrong with the table that this one replaces. Without an ``identity``
-    what is there keeps its own, and what is new gets a new one.
+    what is there keeps its own, and what is new gets a new one; with one the disk's boot code comes
+    from an image too, so none is written with the table.
     """
 
     path: Path

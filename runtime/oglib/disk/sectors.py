@@ -65,6 +65,9 @@ def read_msdos(path: Path, plan: TablePlan, old: Iterable[int]) -> Table:
         chain = chain_sectors(read, size)
         tables = [(at * size, read(at * size, size)) for at in chain]
         first = read(0, size)
+    if plan.identity is not None:
+        # libparted puts code of its own there, which would start a disk that is not whole yet
+        first = mbr.without_code(first)
     taken = {at * size for at in old}
     # what nothing refers to yet comes first, then the present chain from its end on: at any time
     # its old beginning leads into its new end
