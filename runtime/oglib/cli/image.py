@@ -44,7 +44,7 @@ def add_to(nouns: Subparsers) -> None:
     restore.add_argument(
         "--other-firmware", action="store_true", help="even if made for BIOS and this is UEFI"
     )
-    check = verb(verbs, "verify", _verify, "check an image, or a partition against it")
+    check = verb(verbs, "verify", _verify, "check an image, or a partition or disk against it")
     check.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     check.add_argument("disk", metavar="DISK", nargs="?", help="compare with this disk or file")
     add_partition(check, optional=True)
@@ -101,7 +101,7 @@ def told(context: Context, receipt: Receipt) -> str:
 
 def _verify(context: Context) -> Result:
     args = context.args
-    if args.disk is None and image_disk.is_whole(context):
+    if args.part is None and image_disk.is_whole(context):
         return image_disk.verify_whole(context)
     proof = images.prove(
         args.image, args.disk, args.part, settings=context.settings, progress=context.progress

@@ -7,16 +7,17 @@ No verbs of its own: the image verbs come here when no partition is named.
 from __future__ import annotations
 
 import argparse
+import textwrap
 from dataclasses import asdict
 
 from oglib.cli.context import Context, Result
 from oglib.cli.output import table
 from oglib.cli.target import facts_of
-from oglib.deploy import disk_capture, disk_restore, disk_source
+from oglib.deploy import disk_capture, disk_restore, disk_source, disk_verify
 from oglib.deploy.disk_receipt import DiskReceipt
 from oglib.deploy.disk_restore import Options
 from oglib.disk.find import find_partition
-from oglib.errors import UsageError
+from oglib.errors import OgErr, UsageError, printable
 from oglib.image import verify
 from oglib.progress import human_bytes
 
@@ -103,7 +104,9 @@ def restore_whole(context: Context) -> Result:
 
 
 def verify_whole(context: Context) -> Result:
-    """``og image verify IMAGE``: every partition's image against its digests."""
+    """``og image verify IMAGE [DISK]``: every partition's image against its digests or a disk."""
+    if context.args.disk is not None:
+        return _compare_whole(context)
     with disk_source.opened_whole(context.args.image, context.settings) as whole:
         proofs = []
         for part in whole.wanted.parts:
@@ -119,6 +122,31 @@ def verify_whole(context: Context) -> Result:
         f"{_titled(whole.name, whole.version)}: {human_bytes(content)} of {len(proofs)} "
         "partitions proven against digests",
     )
+
+
+def _compare_whole(context: Context) -> Result:
+    """Every difference is listed; the last line says whether there is one."""
+    args = context.args
+    proof = disk_verify.verify_disk(
+        args.image, args.disk, settings=context.settings, progress=context.progress
+    )
+    for warning in proof.warnings:
+        context.warn(warning)
+    rows = [
+        textwrap.fill(
+            f"{row.what:<14}{row.outcome:<14}{printable(row.said)}", 80, subsequent_indent=" " * 28
+        )
+        for row in proof.rows
+    ]
+    name = _titled(proof.image, proof.version)
+    first = proof.first_difference
+    verdict = (
+        f"{proof.against} holds {name}: {human_bytes(proof.content_bytes)} compared"
+        if first is None
+        else f"{proof.against} is not what {name} says: the first difference is in the {first.what}"
+    )
+    status = OgErr.DONTSYNC_IMAGE if first else 0
+    return Result(proof.as_dict(), "\n".join([*rows, verdict]), status)
 
 
 def info_whole(context: Context) -> Result:

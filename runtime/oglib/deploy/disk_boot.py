@@ -47,22 +47,27 @@ def _is_fat(boot_sector: bytes) -> bool:
     return content_of(boot_sector).filesystem.startswith("FAT")
 
 
-def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> None:
-    """Write what was captured, the boot code last, and read it back."""
+def places_of(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> list[tuple[int, int, bytes]]:
+    """(partition or 0, byte of the disk, what an image of it has there), the boot code last."""
     code = next((raw for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
     places = [
-        (gap.offset_bytes + _start(disk, gap.part), raw)
+        (gap.part, gap.offset_bytes + _start(disk, gap.part), raw)
         for gap, raw in gaps
         if gap.part or gap.offset_bytes
     ]
     # what a tool put there while it wrote the table goes too
-    places.append((0, code[:BOOT_CODE_BYTES].ljust(BOOT_CODE_BYTES, b"\0")))
+    return [*places, (0, 0, code[:BOOT_CODE_BYTES].ljust(BOOT_CODE_BYTES, b"\0"))]
+
+
+def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> None:
+    """Write what was captured, the boot code last, and read it back."""
+    places = places_of(disk, gaps)
     with _opened(disk) as device:
-        for offset, raw in places:
+        for _, offset, raw in places:
             _write(device, disk, offset, raw)
             os.fsync(device)
         os.posix_fadvise(device, 0, 0, os.POSIX_FADV_DONTNEED)
-        for offset, raw in places:
+        for _, offset, raw in places:
             if os.pread(device, len(raw), offset) != raw:
                 raise WriteError(
                     f"{disk.describe()} does not give back what was written at byte {offset}.",

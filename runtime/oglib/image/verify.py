@@ -19,7 +19,7 @@ from oglib.image.format import OpenImage
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.readback import TargetHasher
 from oglib.image.target import check_fits, open_target
-from oglib.image.verify_stream import differs, verify_stream
+from oglib.image.verify_stream import DiffersError, verify_stream
 from oglib.progress import Progress
 
 _STEP_BYTES = 4 << 20
@@ -161,7 +161,7 @@ def _verify_target(
                     first = first or index
                     different += 1
     if different:
-        raise differs(
+        raise DiffersError(
             target, manifest.name, different, len(indexes),
             image.frames[first].first_block * image.header.block_size,
         )  # fmt: skip

@@ -17,6 +17,22 @@ from oglib.image.target import check_fits, open_target
 from oglib.progress import Progress
 
 
+class DiffersError(WriteError):
+    """A target is not what the image says: in how many regions, and the byte near the first."""
+
+    code = OgErr.DONTSYNC_IMAGE
+
+    def __init__(self, target: Path, name: str, different: int, regions: int, first: int) -> None:
+        self.different = different
+        self.regions = regions
+        self.first_byte = first
+        super().__init__(
+            f"{target} differs from the image {name} in {different} of {regions} regions, "
+            f"first near byte {first}.",
+            hint="A system that has run, or was configured, differs; restore it to undo that.",
+        )
+
+
 def verify_stream(
     image: StreamImage, target: Path | None, *, progress: Progress, workers: int | None
 ) -> tuple[int, int]:
@@ -64,15 +80,5 @@ def _compare(
                         first = first if different else region.number * image.region_bytes
                         different += 1
     if different:
-        raise differs(target, image.name, different, regions, first)
+        raise DiffersError(target, image.name, different, regions, first)
     return regions, content
-
-
-def differs(target: Path, name: str, different: int, regions: int, first: int) -> WriteError:
-    """What is said of a target that is not what the image says."""
-    return WriteError(
-        f"{target} differs from the image {name} in {different} of {regions} regions, "
-        f"first near byte {first}.",
-        hint="A system that has run, or was configured, differs; restore it to undo that.",
-        code=OgErr.DONTSYNC_IMAGE,
-    )
