@@ -49,6 +49,7 @@ COMPRESSORS = {
 }
 WORDS = {"pigz": "gzip", "pzstd": "zstd", "lz4-legacy": "lz4"}
 SOURCES = ("file", "volumes", "web")
+PARTIMAGE = ("-b", "-f3", "-o", "-M")  # without a word, and no "press a key" at its end
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,17 @@ def test_ntfsclone(tmp_path: Path, corpus: Corpus, compressor: str) -> None:
     run("cmp", tmp_path / "ours", tmp_path / "theirs")
 
 
+def restored_by_partimage(image: Path, device: Path) -> None:
+    """One run in some hundred ends with 1 at its very end, image and disk being the same."""
+    for _ in range(2):
+        try:
+            run("partimage", *PARTIMAGE, "restore", device, image)
+        except AssertionError:
+            continue
+        return
+    run("partimage", *PARTIMAGE, "restore", device, image)
+
+
 @pytest.mark.skipif(not shutil.which("partimage"), reason="partimage is not installed")
 @pytest.mark.parametrize("volumes", [1, 3])
 @pytest.mark.parametrize("level", ["0", "1", "2"])
@@ -209,13 +221,12 @@ def test_partimage(tmp_path: Path, level: str, volumes: int) -> None:
         path.touch()
         os.truncate(path, 16 * MIB)
     run("mke2fs", "-q", "-t", "ext3", "-b", "1024", "-d", files, fs)
-    options = ["-b", "-f3", "-o", "-M"]
     with loop(fs) as device:
         cut = f"-V{1 if volumes > 1 else 0}"
-        run("partimage", *options, "-d", f"-z{level}", cut, "save", device, "pi", cwd=tmp_path)
+        run("partimage", *PARTIMAGE, "-d", f"-z{level}", cut, "save", device, "pi", cwd=tmp_path)
     first = tmp_path / ("pi.000" if volumes > 1 else "pi")
     with loop(theirs) as device:
-        run("partimage", *options, "restore", device, first)
+        restored_by_partimage(first, device)
     with closing(open_volumes(first)) as whole:
         info = describe(whole, thorough=True)
     assert (info.tool, info.filesystem, info.damage) == ("partimage", "ext3fs", "")
