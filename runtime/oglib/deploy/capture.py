@@ -67,7 +67,8 @@ class Options:
 
     ``format``: empty for our own, or a compressor of ``COMPRESSORS`` for an image that old
     clients read. ``raw``, ``dirty``: as ``image.capture``. ``shrink``: the filesystem is as
-    small as it can be while it is captured.
+    small as it can be while it is captured. ``full_sum``: in a folder with ``.full.sum``, which a
+    repository of ours makes itself, and old servers make within a minute.
     """
 
     title: str = ""
@@ -77,6 +78,7 @@ class Options:
     raw: bool = False
     dirty: bool = False
     shrink: bool = False
+    full_sum: bool = False
 
 
 def create(
@@ -111,7 +113,7 @@ def create(
             path = _legacy_path(wanted.format, destination, name)
             with _shrunk(source, kind, wanted, progress):
                 info = capture_legacy(
-                    source.device, kind, FileSink(path), compressor=wanted.format,
+                    source.device, kind, FileSink(path, full_sum=True), compressor=wanted.format,
                     hostname=socket.gethostname(), progress=progress,
                     raw=wanted.raw, dirty=wanted.dirty,
                 )  # fmt: skip
@@ -133,7 +135,10 @@ def create(
             source=facts.info,
             software=facts.software,
         )
-        with sink_for(destination, name, settings) as sink, _shrunk(source, kind, wanted, progress):
+        with (
+            sink_for(destination, name, settings, full_sum=wanted.full_sum) as sink,
+            _shrunk(source, kind, wanted, progress),
+        ):
             manifest = capture(
                 source.device, kind, sink, meta=meta, progress=progress,
                 raw=wanted.raw, dirty=wanted.dirty,
@@ -142,14 +147,16 @@ def create(
 
 
 @contextmanager
-def sink_for(destination: str, name: str, settings: Settings) -> Iterator[ImageSink]:
+def sink_for(
+    destination: str, name: str, settings: Settings, *, full_sum: bool = False
+) -> Iterator[ImageSink]:
     """Where an image of this name goes; given up when the block fails before it has finished.
 
     Opening it proves that the folder can be written, or that the repository takes the token.
     """
     sink: ImageSink
     if destination and "://" not in destination:
-        sink = FileSink(image_path(destination, name))
+        sink = FileSink(image_path(destination, name), full_sum=full_sum)
     else:
         base = destination or settings.repository_url()
         sink = HttpUploadSink(base, name, read_token(settings.upload_token))

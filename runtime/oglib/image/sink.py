@@ -44,14 +44,17 @@ class ImageSink(Protocol):
 
 
 class FileSink:
-    """``path`` (``FOLDER/NAME.img``) and the files beside it."""
+    """``path`` (``FOLDER/NAME.img``) and the files beside it.
 
-    def __init__(self, path: Path) -> None:
+    ``full_sum``: ``.full.sum`` too, the MD5 of all of it; old images have no other digest.
+    """
+
+    def __init__(self, path: Path, *, full_sum: bool = False) -> None:
         if path.suffix != SUFFIX:
             raise UsageError(f"{path} is not named NAME{SUFFIX}.")
         self._path = path
         self._part = _beside(path, ".part")
-        self._sums = Checksums()
+        self._sums = Checksums(full=full_sum)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._file = os.fdopen(os.open(self._part, flags, 0o644), "r+b", buffering=0)
@@ -127,7 +130,8 @@ class FileSink:
             _forget(self._file.fileno())
             prove(self._part)
             for suffix, text in zip(COMPANIONS, texts, strict=True):
-                _store(text.encode(), _beside(_beside(self._path, suffix), ".part"))
+                if text:
+                    _store(text.encode(), _beside(_beside(self._path, suffix), ".part"))
             with undisturbed():
                 self._show()
         except OSError as error:

@@ -65,7 +65,7 @@ def _create(words: Sequence[str]) -> None:
             words[1],
             aim.name,
             destination=aim.destination,
-            options=capture.Options(format=_FORMATS[level], raw=tool == _EVERY_BYTE),
+            options=capture.Options(format=_FORMATS[level], raw=tool == _EVERY_BYTE, full_sum=True),
             settings=told,
             progress=progress.for_stream(),
         )

@@ -88,10 +88,10 @@ def partition(
     return Partition(used, block_size, blocks, **more)  # type: ignore[arg-type]
 
 
-def make_image(source: Partition, folder: Path, name: str = "x") -> Path:
+def make_image(source: Partition, folder: Path, name: str = "x", *, full_sum: bool = False) -> Path:
     """Record ``source`` as FOLDER/NAME.img, unsigned."""
     path = folder / f"{name}.img"
-    sink = FileSink(path)
+    sink = FileSink(path, full_sum=full_sum)
     with tempfile.TemporaryDirectory(dir=folder) as scratch, QUIET.phase("capture") as phase:
         recorded = record(io.BytesIO(source.stream()), sink, Path(scratch), phase=phase, workers=2)
         manifest = manifest_of(recorded, CaptureMeta(name=name), 512)

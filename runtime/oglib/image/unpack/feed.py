@@ -60,21 +60,24 @@ class Feed:
         return len(data)
 
     def held(self, count: int) -> tuple[bytes, int]:
-        """A buffer and where in it the next ``count`` bytes are; copies only between chunks."""
+        """A buffer and where in it the next ``count`` bytes are; copied only across chunks."""
         if self._at + count > len(self._chunk):
-            parts = [self._chunk[self._at :]]
-            self._before += self._at
-            have = len(parts[0])
-            while have < count and (chunk := next(self._chunks, b"")):
-                parts.append(chunk)
-                have += len(chunk)
-            self._chunk, self._at = b"".join(parts), 0
-            if have < count:
-                self._at = have
-                raise self.damaged("it ends too early")
+            return self._joined(count), 0
         start = self._at
         self._at += count
         return self._chunk, start
+
+    def _joined(self, count: int) -> bytes:
+        parts = [self._chunk[self._at :]]
+        self._at = len(self._chunk)
+        left = count - len(parts[0])
+        while left:
+            if self.at_end():
+                raise self.damaged("it ends too early")
+            self._at = min(left, len(self._chunk))
+            parts.append(self._chunk[: self._at])
+            left -= self._at
+        return b"".join(parts)
 
     def exactly(self, count: int) -> bytes:
         """The next ``count`` bytes; ``ImageError`` when there are fewer."""
