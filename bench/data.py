@@ -111,14 +111,17 @@ def _copied(file: Path, root: Path) -> int:
     return _room_of(place)
 
 
-def updated_copy(before: Path, after: Path, share: float) -> None:
-    """``before`` copied to ``after`` and updated until ``share`` of its used bytes are new."""
+def updated_copy(before: Path, after: Path, share: float, which: int) -> None:
+    """``before`` copied to ``after`` and updated until ``share`` of its used bytes are new.
+
+    Each ``which`` is an update of other packages.
+    """
     run("cp", "--sparse=always", before, after)
-    chance = random.Random(_SEED)  # noqa: S311
+    chance = random.Random(_SEED + which)  # noqa: S311
     with _mounted(after) as root:
         space = os.statvfs(root)
         left = share * (space.f_blocks - space.f_bfree) * space.f_frsize
-        for number, (_name, files) in enumerate(_packages(_SEED + 1)):
+        for number, (_name, files) in enumerate(_packages(_SEED + 1 + which)):
             places = [root / each.relative_to("/") for each in files]
             regular = [each for each in places if each.is_file() and not each.is_symlink()]
             if sum(each.stat().st_size for each in regular) > left:

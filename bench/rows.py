@@ -134,7 +134,7 @@ def compared(works: Works, used_bytes: int) -> list[Row]:
 
 
 def amount(
-    work: str, peer: str, ours: int, theirs: int, *, at_most: float, place: str = "tmpfs"
+    work: str, peer: str, ours: int, theirs: int, *, at_most: float | None, place: str = "tmpfs"
 ) -> Row:
     """A row of two amounts in bytes."""
     return Row(work, peer, ours / theirs, ours / 1e6, theirs / 1e6, "MB", place, at_most=at_most)
