@@ -244,7 +244,7 @@ class _Run:
         self.bench.stream(after, stream)
         changed = data.changed_blocks(self.bench.filesystem, after, stream)
         stream.unlink()
-        run_ours("capture", device=str(after), path=str(self.bench.image("update")))
+        self.bench.capture_update(after)
         after.unlink()
         with (
             local_image(self.bench.image("ours")) as old,

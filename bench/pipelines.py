@@ -8,6 +8,7 @@ like the others'. partclone runs twice: as it is, and with its sleep taken out (
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +121,17 @@ class Bench:
         for old in self.work.glob("ours.img*"):
             old.unlink()
         return run_ours("capture", device=str(self.filesystem), path=str(self.image("ours")))
+
+    def capture_update(self, filesystem: Path) -> Sample:
+        """Our capture of a changed ``filesystem``, in the place of a copy of the image before."""
+        for old in self.work.glob("ours.img*"):
+            shutil.copy(old, self.work / old.name.replace("ours", "update"))
+        update = self.image("update")
+        # The copy bears the name of another image, which makes no difference to a capture.
+        sample = run_ours("capture", device=str(filesystem), path=str(update))
+        for aside in self.work.glob("update.img*.ant"):
+            aside.unlink()
+        return sample
 
     def restore_ours(
         self, image: str, target: Path, *, read_back: bool, delta: bool = False, cap: bool = False

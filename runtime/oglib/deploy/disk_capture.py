@@ -160,7 +160,9 @@ def _into_folder(work: _Work, folder: Path) -> CreatedDisk:
             hint="Choose another name.",
         )
     with filled(folder) as new:
-        parts = work.partitions(lambda number: FileSink(new / f"p{number}.img"))
+        parts = work.partitions(
+            lambda number: FileSink(new / f"p{number}.img", replaces=folder / f"p{number}.img")
+        )
         disk, gaps = work.finished(parts)
         store(gaps, new / GAPS_FILE)
         store(disk.to_bytes(), new / DISK_FILE)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -22,7 +21,6 @@ from blake3 import blake3
 
 from oglib.image.decode import Decoder, check_stored
 from oglib.image.format import OpenImage
-from oglib.image.frames import Frame
 from oglib.image.guard import GUARD_BYTES
 from oglib.image.ordered import in_order, worker_count
 from oglib.progress import Progress
@@ -121,7 +119,6 @@ class _Look:
         self._old = old
         self._new = new
         self._comparable = old.header.block_size == new.header.block_size
-        self._same_regions = old.frames.region_bytes == new.frames.region_bytes
         self._local = threading.local()
         self._lock = threading.Lock()
         self.read_bytes = 0
@@ -130,50 +127,44 @@ class _Look:
         """Whether a target restored from ``old`` holds the content of this frame of ``new``."""
         if not self._comparable:
             return False
-        frame = self._new.frames[index]
-        per_region = self._new.frames.region_bytes // self._new.header.block_size
-        wanted = self._new.bitmap.bits(frame.first_block, per_region)
-        there = self._old.bitmap.bits(frame.first_block, per_region)
+        frame, (first, span) = self._new.frames[index], self._new.blocks(index)
+        wanted = self._new.bitmap.bits(first, span)
+        there = self._old.bitmap.bits(first, span)
         if wanted & ~there:
             return False
-        if wanted == there and self._same_regions:
-            return self._old_frame(frame.first_block)[1].content_blake3 == frame.content_blake3
+        if wanted == there:
+            row = self._old.frames.row_of(first + (wanted & -wanted).bit_length() - 1)
+            if self._old.blocks(row) == (first, span):
+                return self._old.frames[row].content_blake3 == frame.content_blake3
         hasher = blake3()
-        for first, count in self._new.bitmap.runs(frame.first_block, per_region):
-            for piece in self._old_content(first, count):
+        for block, count in self._new.bitmap.runs(first, span):
+            for piece in self._old_content(block, count):
                 hasher.update(piece)
         return hasher.digest() == frame.content_blake3
-
-    def _old_frame(self, first_block: int) -> tuple[int, Frame]:
-        """The old image's frame of the region that starts with this block; it has one."""
-        frames = self._old.frames
-        rows = range(1, len(frames))
-        at = bisect_left(rows, first_block, key=lambda row: frames[row].first_block)
-        return rows[at], frames[rows[at]]
 
     def _old_content(self, first: int, count: int) -> Iterator[memoryview]:
         """The old content of ``count`` blocks from ``first``, all of them used in ``old``."""
         block = self._old.header.block_size
-        per_region = self._old.frames.region_bytes // block
         end = first + count
         while first < end:
-            start = first - first % per_region
-            stop = min(end, start + per_region)
-            content = self._decoded(start)
+            row = self._old.frames.row_of(first)
+            start, span = self._old.blocks(row)
+            stop = min(end, start + span)
+            content = self._decoded(row)
             skipped = self._old.bitmap.used(start, first - start) * block
             yield content[skipped : skipped + (stop - first) * block]
             first = stop
 
-    def _decoded(self, region_start: int) -> memoryview:
+    def _decoded(self, index: int) -> memoryview:
         """The content of an old frame; kept for the next call, since runs follow each other."""
         kept: tuple[int, memoryview] | None = getattr(self._local, "kept", None)
-        if kept is not None and kept[0] == region_start:
+        if kept is not None and kept[0] == index:
             return kept[1]
         decoder: Decoder | None = getattr(self._local, "decoder", None)
         if decoder is None:
             decoder = self._local.decoder = Decoder(self._old.frames.region_bytes)
         name = self._old.manifest.name
-        index, frame = self._old_frame(region_start)
+        frame = self._old.frames[index]
         stored = self._old.source.read(frame.offset, frame.stored_len)
         with self._lock:
             self.read_bytes += len(stored)
@@ -181,5 +172,5 @@ class _Look:
         check_stored(index, frame, stored, name)
         content = decoder.decode(index, frame, stored, name)
         Decoder.check_content(index, frame, content, name)
-        self._local.kept = (region_start, content)
+        self._local.kept = (index, content)
         return content

@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 from oglib.errors import ImageError, NotFoundError, OgErr
 from oglib.image.bitmap import Bitmap
 from oglib.image.decode import spool_first_frame
-from oglib.image.frames import Frame, FrameTable, digest_of_file
+from oglib.image.frames import FrameTable, digest_of_file
 from oglib.image.manifest import Manifest
 from oglib.image.partclone import (
     BITMAP_BITS,
@@ -68,14 +68,16 @@ class OpenImage:
         self.frames.close()
         self.source.close()
 
-    def runs(self, frame: Frame) -> list[tuple[int, int]]:
-        """The byte ranges of the target that the frame's content fills, in order."""
+    def runs(self, index: int) -> list[tuple[int, int]]:
+        """The byte ranges of the target that the content of frame ``index`` fills, in order."""
         size = self.header.block_size
-        per_region = self.frames.region_bytes // size
-        return [
-            (block * size, count * size)
-            for block, count in self.bitmap.runs(frame.first_block, per_region)
-        ]
+        first, span = self.blocks(index)
+        return [(block * size, count * size) for block, count in self.bitmap.runs(first, span)]
+
+    def blocks(self, index: int) -> tuple[int, int]:
+        """The first block that frame ``index`` stands for, and how many, used or not."""
+        per_region = self.frames.region_bytes // self.header.block_size
+        return self.frames[index].first_block, self.frames.span(index, per_region)
 
 
 def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each has its place

@@ -9,7 +9,9 @@ Written row by row while capturing, read by mmap, one row at a time. A table is 
          | blake3 of the stored bytes | blake3 of the content
 
 Frame 0 holds partclone's header, bitmap and bitmap CRC. Every other frame holds the used
-blocks of one aligned region; a region without used blocks has no frame.
+blocks of one aligned region or, where the region has changed since the version before, of one of
+its eighths: up to the next frame's first block, or to the region's end. What has no used blocks
+has no frame.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -30,6 +33,7 @@ from oglib.image.partclone import MAX_BLOCK_BYTES, Header
 MAGIC = b"OGLIVE-FRAMES\0\0\1"
 DIGEST_BYTES = 32
 REGION_BYTES = 1 << 20
+PARTS_OF_REGION = 8
 _HEAD = struct.Struct("<16sIIQ")
 _ROW = struct.Struct("<QIIQ32s32s")
 _STEP_ROWS = 1 << 14
@@ -37,7 +41,7 @@ _READ_BYTES = 4 << 20
 
 
 class Frame(NamedTuple):
-    """One row: ``first_block`` is where its region starts (0 for frame 0)."""
+    """One row: ``first_block`` is where its region or part starts (0 for frame 0)."""
 
     offset: int
     stored_len: int
@@ -50,6 +54,11 @@ class Frame(NamedTuple):
 def region_bytes_for(block_size: int) -> int:
     """A region is 1 MiB, or one block where blocks are larger."""
     return max(REGION_BYTES, block_size)
+
+
+def part_blocks(per_region: int) -> int:
+    """How many blocks a part of a region has, where a region has ``per_region``."""
+    return max(1, per_region // PARTS_OF_REGION)
 
 
 def max_stored_bytes(content_len: int) -> int:
@@ -66,6 +75,22 @@ def digest_of_file(path: Path) -> tuple[bytes, int]:
             hasher.update(room[:count])
             size += count
     return hasher.digest(), size
+
+
+def _span(first_block: int, upcoming: int | None, per_region: int) -> int:
+    end = first_block - first_block % per_region + per_region
+    return (end if upcoming is None else min(end, upcoming)) - first_block
+
+
+def _with_next(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
+    """Each frame with the one after it."""
+    last: Frame | None = None
+    for frame in frames:
+        if last is not None:
+            yield last, frame
+        last = frame
+    if last is not None:
+        yield last, None
 
 
 class FrameWriter:
@@ -137,6 +162,17 @@ class FrameTable:
             # Rows already seen must not count as this process's memory.
             self._map.madvise(mmap.MADV_DONTNEED)
 
+    def span(self, index: int, per_region: int) -> int:
+        """How many blocks, used or not, frame ``index`` (not 0) stands for."""
+        upcoming = self[index + 1].first_block if index + 1 < self.count else None
+        return _span(self[index].first_block, upcoming, per_region)
+
+    def row_of(self, block: int) -> int:
+        """The index of the frame that holds ``block``, which is used."""
+        rows = range(1, self.count)
+        after = bisect_right(rows, block, key=lambda row: self[row].first_block)
+        return rows[after - 1]
+
     def check_first(self, content_len: int) -> Frame:
         """Frame 0, which must hold ``content_len`` bytes; judged before anything is fetched."""
         first = self[0]
@@ -151,15 +187,15 @@ class FrameTable:
     def validate(self, header: Header, bitmap: Bitmap) -> int:
         """Compare every row with header and bitmap; return where the last frame ends.
 
-        Raises ``ImageError`` when offsets do not follow each other, a region is not aligned or
-        out of order, or a length is not what the region's used blocks take.
+        Raises ``ImageError`` when offsets do not follow each other, a region or part is not aligned
+        or out of order, or a length is not what its used blocks take.
         """
         block_size = header.block_size
         if self.region_bytes % block_size or not 0 < self.region_bytes <= MAX_BLOCK_BYTES:
             raise ImageError(f"The frame table has regions of {self.region_bytes} bytes.")
         per_region = self.region_bytes // block_size
-        end = next_block = used = 0
-        for index, frame in enumerate(self):
+        end = used = 0
+        for index, (frame, upcoming) in enumerate(_with_next(self)):
             if frame.offset != end:
                 raise ImageError(f"Frame {index} does not start where the one before it ends.")
             if not 0 < frame.stored_len <= max_stored_bytes(frame.content_len):
@@ -167,10 +203,12 @@ class FrameTable:
             end += frame.stored_len
             if index == 0:
                 continue
-            if frame.first_block < next_block or frame.first_block % per_region:
+            following = upcoming.first_block if upcoming else None
+            in_order = following is None or following > frame.first_block
+            if not in_order or frame.first_block % part_blocks(per_region):
                 raise ImageError(f"Frame {index} has its region out of order.")
-            next_block = frame.first_block + per_region
-            count = bitmap.used(frame.first_block, per_region)
+            span = _span(frame.first_block, following, per_region)
+            count = bitmap.used(frame.first_block, span)
             if not count or frame.content_len != count * block_size:
                 raise ImageError(
                     f"Frame {index} claims {frame.content_len} bytes for {count} used blocks."

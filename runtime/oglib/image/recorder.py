@@ -13,8 +13,9 @@ import queue
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,14 @@ from blake3 import blake3
 from oglib.errors import ImageError, WriteError
 from oglib.image.bitmap import Bitmap
 from oglib.image.estimate import estimated_bytes
-from oglib.image.frames import Frame, FrameTable, FrameWriter, region_bytes_for
+from oglib.image.frames import (
+    PARTS_OF_REGION,
+    Frame,
+    FrameTable,
+    FrameWriter,
+    part_blocks,
+    region_bytes_for,
+)
 from oglib.image.ordered import in_order, made_ahead, worker_count
 from oglib.image.partclone import (
     BITMAP_BITS,
@@ -54,17 +62,32 @@ Fill = Callable[[int, memoryview], None]
 
 @dataclass(frozen=True, slots=True)
 class _Region:
+    """The used blocks of one region; ``before``: its frames in the version before."""
+
     buffer: bytearray
     length: int
     first_block: int
+    before: list[Frame]
+
+    @property
+    def content(self) -> memoryview:
+        return memoryview(self.buffer)[: self.length]
+
+
+class _Part:
+    """What becomes one frame."""
+
+    def __init__(self, first_block: int, content: memoryview) -> None:
+        self.first_block = first_block
+        self.content = content
+        self.digest = blake3(content).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class _Compressed:
-    region: _Region
+    part: _Part
     stored: bytes
     stored_blake3: bytes
-    content_blake3: bytes
 
 
 class StreamEnded(ImageError):
@@ -94,9 +117,11 @@ def record(
     """Read a partclone stream to its end and write it to ``sink`` in frames.
 
     With ``source``, the partition itself, only the stream's head (header and bitmap) is read,
-    and the blocks from there. ``folder`` takes the frame table, and the bitmap while it is
-    needed. The sink is asked for room first, by a sample of the source. Raises ``StreamEnded``
-    when the stream is shorter than its header says, ``ImageError`` when it is wrong.
+    and the blocks from there. A region that the version before has with other content is cut into
+    small frames: an update fetches those alone that changed. ``folder`` takes the frame table, and
+    the bitmap while it is needed. The sink is asked for room first, by a sample of the source.
+    Raises ``StreamEnded`` when the stream is shorter than its header says, ``ImageError`` when it
+    is wrong.
     """
     try:
         return _record(stream, sink, folder, phase, workers=workers, source=source)
@@ -126,9 +151,10 @@ def _record(
             sink.reserve(estimated_bytes(header, bitmap, source.read if source else None))
             table = recorder.take_prefix(header, prefix, table_file)
             fill = _from_source(source, header, bitmap) if source else _from_stream(stream)
-            recorder.take_regions(
-                fill, header, bitmap, table, advance=phase.advance, workers=workers
-            )
+            with _version_before(sink.frames_before(folder), header) as before:
+                recorder.take_regions(
+                    fill, header, bitmap, table, before, advance=phase.advance, workers=workers
+                )
         if not source and stream.read(1):
             raise ImageError("partclone wrote more blocks than its bitmap has.")
         table.finish()
@@ -179,11 +205,15 @@ class _Recorder:
         header: Header,
         bitmap: Bitmap,
         table: FrameWriter,
+        before: Callable[[int], list[Frame]],
         *,
         advance: Callable[[int], None],
         workers: int | None,
     ) -> None:
-        """Read every used block; one frame for each region that has any."""
+        """Read every used block; one frame for each region that has any, or several.
+
+        ``before`` gives the frames of the version before by their region's first block.
+        """
         region_bytes = region_bytes_for(header.block_size)
         count = worker_count(workers, 4 * region_bytes)
         each = max(1, min(_AHEAD_EACH, _AHEAD_BYTES // (count * region_bytes)))
@@ -192,43 +222,51 @@ class _Recorder:
         for _ in range(each * count + _READ_AHEAD):
             free.put(bytearray(region_bytes))
 
+        per_region = region_bytes // header.block_size
+
         def regions() -> Iterator[_Region]:
-            per_region = region_bytes // header.block_size
             for first in range(0, header.total_blocks, per_region):
                 if used := bitmap.used(first, per_region):
-                    region = _Region(free.get(), used * header.block_size, first)
-                    fill(first, memoryview(region.buffer)[: region.length])
+                    region = _Region(free.get(), used * header.block_size, first, before(first))
+                    fill(first, region.content)
                     yield region
+
+        def compress(region: _Region) -> tuple[_Region, list[_Compressed]]:
+            whole = _Part(region.first_block, region.content)
+            parts = [whole]
+            if _has_changed(region, whole):
+                parts = list(_parts(region, bitmap, header.block_size, per_region))
+            return region, [self._compress(part, region_bytes) for part in parts]
 
         with (
             closing(made_ahead(regions())) as ready,
-            closing(in_order(self._compress, ready, count, each)) as results,
+            closing(in_order(compress, ready, count, each)) as results,
         ):
-            for done in results:
-                self._take(done, table)
-                free.put(done.region.buffer)
-                advance(done.region.length)
+            for region, frames in results:
+                for done in frames:
+                    self._take(done, table)
+                free.put(region.buffer)
+                advance(region.length)
 
     def _take(self, done: _Compressed, table: FrameWriter) -> None:
         table.append(
             Frame(
                 self.size_bytes,
                 len(done.stored),
-                done.region.length,
-                done.region.first_block,
+                len(done.part.content),
+                done.part.first_block,
                 done.stored_blake3,
-                done.content_blake3,
+                done.part.digest,
             )
         )
         self._put(done.stored)
 
-    def _compress(self, region: _Region) -> _Compressed:
+    def _compress(self, part: _Part, region_bytes: int) -> _Compressed:
         compressor: zstandard.ZstdCompressor | None = getattr(self._local, "compressor", None)
         if compressor is None:
-            compressor = self._local.compressor = _compressor_for(len(region.buffer))
-        content = memoryview(region.buffer)[: region.length]
-        stored = compressor.compress(content)
-        return _Compressed(region, stored, blake3(stored).digest(), blake3(content).digest())
+            compressor = self._local.compressor = _compressor_for(region_bytes)
+        stored = compressor.compress(part.content)
+        return _Compressed(part, stored, blake3(stored).digest())
 
     def take_seek_table(self, frames_path: Path) -> None:
         """End the image with the seek table that follows from the finished frame table."""
@@ -238,6 +276,65 @@ class _Recorder:
                 self._put(piece)
         finally:
             frames.close()
+
+
+@contextmanager
+def _version_before(path: Path | None, header: Header) -> Iterator[Callable[[int], list[Frame]]]:
+    """Its frames, by the first block of their region; asked for in ascending order.
+
+    It only says where to cut, so a table that is damaged or of other regions is as good as none.
+    """
+    table: FrameTable | None = None
+    if path is not None:
+        with suppress(ImageError, OSError):
+            table = FrameTable(path)
+    region_bytes = region_bytes_for(header.block_size)
+    if table is None or table.region_bytes != region_bytes:
+        yield lambda _first_block: []
+        return
+    rows = islice(table, 1, None)
+    waiting = next(rows, None)
+
+    def frames_of(first_block: int) -> list[Frame]:
+        nonlocal waiting
+        found: list[Frame] = []
+        end = first_block + region_bytes // header.block_size
+        while waiting is not None and waiting.first_block < end:
+            if waiting.first_block >= first_block and len(found) < PARTS_OF_REGION:
+                found.append(waiting)
+            waiting = next(rows, None)
+        return found
+
+    try:
+        yield frames_of
+    finally:
+        table.close()
+
+
+def _has_changed(region: _Region, whole: _Part) -> bool:
+    """Whether some of the region was there before and is now another.
+
+    What is new altogether has to be fetched altogether, so it stays one frame.
+    """
+    if len(region.before) == 1:
+        return region.before[0].content_blake3 != whole.digest
+    at = 0
+    for frame in region.before:
+        part = region.content[at : at + frame.content_len]
+        if blake3(part).digest() != frame.content_blake3:
+            return True
+        at += frame.content_len
+    return bool(region.before) and at != region.length
+
+
+def _parts(region: _Region, bitmap: Bitmap, block_bytes: int, per_region: int) -> Iterator[_Part]:
+    """Every part of the region that has used blocks."""
+    at, step = 0, part_blocks(per_region)
+    for first in range(region.first_block, region.first_block + per_region, step):
+        length = bitmap.used(first, step) * block_bytes
+        if length:
+            yield _Part(first, region.content[at : at + length])
+            at += length
 
 
 def _compressor_for(region_bytes: int) -> zstandard.ZstdCompressor:

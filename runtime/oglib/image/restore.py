@@ -156,7 +156,7 @@ class _Restore:
                 frame = frames[index]
                 if frame.content_blake3 == blake3(bytes(frame.content_len)).digest():
                     continue
-                if reader.holds(self.image.runs(frame), frame.content_blake3):
+                if reader.holds(self.image.runs(index), frame.content_blake3):
                     return True
                 tried += 1
                 if tried == _SAMPLE_FRAMES:

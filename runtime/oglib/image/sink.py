@@ -31,8 +31,12 @@ _COPY_BYTES = 1 << 20
 class ImageSink(Protocol):
     """Takes one image: ``reserve``, ``write`` until its end, then ``finish``; or ``abort``.
 
-    ``reserve`` raises where there is no room for an image of about that size.
+    ``reserve`` raises where there is no room for an image of about that size. ``frames_before``
+    gives the frame table of the version that it replaces, which a sink that has to fetch it puts
+    into ``folder``; None where there is none.
     """
+
+    def frames_before(self, folder: Path) -> Path | None: ...
 
     def reserve(self, size_bytes: int) -> None: ...
 
@@ -47,13 +51,15 @@ class FileSink:
     """``path`` (``FOLDER/NAME.img``) and the files beside it.
 
     ``full_sum``: ``.full.sum`` too, the MD5 of all of it; old images have no other digest.
+    ``replaces``: where the version before is, if not at ``path`` itself.
     """
 
-    def __init__(self, path: Path, *, full_sum: bool = False) -> None:
+    def __init__(self, path: Path, *, full_sum: bool = False, replaces: Path | None = None) -> None:
         if path.suffix != SUFFIX:
             raise UsageError(f"{path} is not named NAME{SUFFIX}.")
         self._path = path
         self._part = _beside(path, ".part")
+        self._frames_before = _beside(replaces or path, _FRAMES)
         self._sums = Checksums(full=full_sum)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -81,6 +87,10 @@ class FileSink:
     def part(self) -> Path:
         """The file that is written until then."""
         return self._part
+
+    def frames_before(self, folder: Path) -> Path | None:  # noqa: ARG002 - others fetch it
+        """The frame table of the image that is there now."""
+        return self._frames_before if self._frames_before.is_file() else None
 
     def reserve(self, size_bytes: int) -> None:
         """Raise unless the folder has room for this much."""

@@ -137,7 +137,7 @@ def holds_frame(image: OpenImage, hasher: TargetHasher) -> Callable[[int], bool]
 
     def holds(index: int) -> bool:
         frame = image.frames[index]
-        return hasher.holds(image.runs(frame), frame.content_blake3)
+        return hasher.holds(image.runs(index), frame.content_blake3)
 
     return holds
 

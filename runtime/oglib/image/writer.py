@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import takewhile
 
 from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
@@ -43,22 +44,15 @@ class Writer:
         self._claimed = bytearray(len(image.frames))
 
     def _find_guard_frames(self) -> list[int]:
-        """The frames whose regions touch the guard: at the start, and maybe the very last one."""
+        """The frames whose regions touch the guard: at the start, and maybe at the very end."""
         frames, block_size = self._image.frames, self._image.header.block_size
 
         def held_back(index: int) -> bool:
             first_byte = frames[index].first_block * block_size
             return self._writer.holds_back(first_byte // frames.region_bytes)
 
-        found = []
-        for index in range(1, len(frames)):
-            if not held_back(index):
-                break
-            found.append(index)
-        last = len(frames) - 1
-        if last > 0 and last not in found and held_back(last):
-            found.append(last)
-        return found
+        every = range(1, len(frames))
+        return [*takewhile(held_back, every), *takewhile(held_back, reversed(every))]
 
     @property
     def written_bytes(self) -> int:
@@ -103,7 +97,7 @@ class Writer:
 
     def _piece(self, index: int) -> Piece:
         frame = self._image.frames[index]
-        return Piece(index, self._image.runs(frame), frame.content_len, frame.content_blake3)
+        return Piece(index, self._image.runs(index), frame.content_len, frame.content_blake3)
 
     def _decoder(self) -> Decoder:
         decoder: Decoder | None = getattr(self._local, "decoder", None)

@@ -35,6 +35,10 @@ class DiskUpload(HttpUploadSink):
         return start + len(data)
 
     @property
+    def name(self) -> str:
+        return self._name
+
+    @property
     def piece_bytes(self) -> int:
         return self._piece_bytes
 
@@ -47,6 +51,10 @@ class PartSink:
         self._part = part
         self._pending = bytearray()
         self._sent_bytes = 0
+
+    def frames_before(self, folder: Path) -> Path | None:
+        """Those of the same partition in the disk's image that the repository shows now."""
+        return self._upload.fetched_frames(f"{self._upload.name}/{self._part}", folder)
 
     def reserve(self, size_bytes: int) -> None:
         """Raise when the repository has no room for this much more."""

@@ -21,7 +21,7 @@ _LISTING_BYTES = 16 << 20
 _MANIFEST_BYTES = 1 << 20
 _SIGNATURE_BYTES = 4096
 _LAYOUT_BYTES = 1 << 20
-_FRAMES_BYTES = 4 << 30
+MOST_FRAMES_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class RepositoryClient:
         return download(
             self.addresses(name).frames,
             path,
-            limit_bytes=_FRAMES_BYTES,
+            limit_bytes=MOST_FRAMES_BYTES,
             expected_size=expected_size,
             stall_s=self._stall_s,
             deadline_s=self._deadline_s,

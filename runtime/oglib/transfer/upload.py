@@ -16,12 +16,15 @@ import re
 import stat
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from oglib.errors import OgError, TransferError
 from oglib.settings import UPLOAD_TOKEN
 from oglib.transfer.address import HttpAddress, parse_address
-from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient
+from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
+from oglib.transfer.http import download
+from oglib.transfer.repository import MOST_FRAMES_BYTES
 
 _PIECE_BYTES = 8 << 20
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*", re.ASCII)
@@ -88,6 +91,7 @@ class HttpUploadSink:
         piece_bytes: int = _PIECE_BYTES,
     ) -> None:
         base = self._base = parse_address(base_url)
+        self._name = name
         self.published: PublishedImage | None = None
         self._client = HttpClient(base, stall_s=stall_s, deadline_s=deadline_s)
         self._authorization = {"authorization": f"Bearer {token}"}
@@ -114,6 +118,21 @@ class HttpUploadSink:
     def address_of(self, file_name: str) -> str:
         """Where the repository shows a file of an image."""
         return str(self._base.below("images", *file_name.split("/")))
+
+    def frames_before(self, folder: Path) -> Path | None:
+        """The frame table of the version that the repository shows now, as a file there."""
+        return self.fetched_frames(self._name, folder)
+
+    def fetched_frames(self, name: str, folder: Path) -> Path | None:
+        """The frame table of the image ``name``, brought to ``folder``; None: no such image."""
+        path = folder / "frames.before"
+        try:
+            download(self.address_of(f"{name}.img.frames"), path, limit_bytes=MOST_FRAMES_BYTES)
+        except StatusError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+        return path
 
     def reserve(self, size_bytes: int) -> None:
         """Raise unless the repository has room for an image of this size."""

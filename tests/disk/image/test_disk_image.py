@@ -23,6 +23,7 @@ from oglib.deploy.disk_capture import CreatedDisk, create_disk
 from oglib.deploy.disk_receipt import DiskReceipt
 from oglib.deploy.disk_restore import Options, restore_disk, restore_parts
 from oglib.deploy.disk_source import is_whole, whole_info
+from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
 from oglib.disk.probe import probe_target
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
@@ -167,9 +168,15 @@ def test_some_partitions_alone(image: Path, disk: Path, tmp_path: Path) -> None:
 def test_a_second_capture_keeps_the_first_aside(disk: Path, tmp_path: Path) -> None:
     first = captured(disk, tmp_path / "images", "a")
     old = (Path(first.where) / "disk.json").read_bytes()
-    captured(disk, tmp_path / "images", "a")
+    changed = tmp_path / "changed"
+    said("cp", "--sparse=always", disk, changed)
+    with partition_device(probe_target(changed), probe_target(changed).partitions[0]) as device:
+        said("tune2fs", "-L", "another", device)
+    captured(changed, tmp_path / "images", "a")
     assert (tmp_path / "images/a.ant/disk.json").read_bytes() == old
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["a", "a.ant"]
+    before, now = (tmp_path / f"images/{name}/p1.img.frames" for name in ("a.ant", "a"))
+    assert now.stat().st_size > before.stat().st_size, "what changed is cut small"
 
 
 @ONE_KIND

@@ -32,6 +32,7 @@ from oglib.image.done_map import DoneMap
 from oglib.image.guard import Span, split_by_seal
 from oglib.image.partclone import crc32
 from unit.image.synthetic import bitmap_bytes, make_image, partition
+from unit.image.test_diff import changed
 
 
 def bitmap_of(used: list[bool]) -> Bitmap:
@@ -62,7 +63,10 @@ def test_a_wrong_bitmap_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_image(partition(mib=6, compressible=True), tmp_path_factory.mktemp("image"))
+    """A second version, so that some of its frames are parts of regions."""
+    folder, first = tmp_path_factory.mktemp("image"), partition(mib=6, compressible=True)
+    make_image(first, folder)
+    return make_image(changed(first, 1, edit=4, free=3), folder)
 
 
 def beside(path: Path, suffix: str) -> Path:

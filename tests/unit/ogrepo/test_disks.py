@@ -56,6 +56,19 @@ def test_a_disk_is_proven_signed_and_shown_as_one(repository: Repository, tmp_pa
     }
 
 
+def test_the_tables_of_the_version_shown_are_found(repository: Repository, tmp_path: Path) -> None:
+    for there in (False, True):
+        upload = DiskUpload(repository.base, "room/disk-a", repository.token("room/disk-a"))
+        found = upload.part(2).frames_before(tmp_path)
+        upload.abort()
+        if not there:
+            assert found is None
+            DISK.upload(repository, tmp_path)
+            continue
+        assert found is not None
+        assert found.read_bytes() == DISK.samples[2].frames
+
+
 def test_a_pc_opens_it_by_name_with_every_signature(repository: Repository, tmp_path: Path) -> None:
     DISK.upload(repository, tmp_path)
     settings = settings_of(repository)

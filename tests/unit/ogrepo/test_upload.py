@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import socket
 import stat
@@ -18,13 +19,19 @@ import pytest
 from blake3 import blake3
 
 from oglib.errors import OgErr, TransferError
+from oglib.image import CaptureMeta
+from oglib.image.capture import manifest_of
+from oglib.image.frames import FrameTable
 from oglib.image.manifest import load_public_keys
+from oglib.image.recorder import record
 from oglib.progress import Progress, Silent
 from oglib.transfer.client import StatusError
 from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.store import find, published
 from ogrepo.verify import verify_published
+from unit.image.synthetic import partition
+from unit.image.test_diff import changed
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import Sample, make_sample
 
@@ -84,6 +91,23 @@ def test_a_second_version_keeps_the_first_aside(repository: Repository, tmp_path
     assert repository.upload(SAMPLE, tmp_path).version == 3
     assert not (images / "debian.img.torrent.ant").exists()
     assert listed(repository) == {"debian": 3}
+
+
+def test_the_next_version_is_cut_where_it_differs_from_the_one_shown(
+    repository: Repository, tmp_path: Path
+) -> None:
+    first = partition(3, mib=6)
+    for number, source in enumerate((first, changed(first, 1, edit=1)), 1):
+        sink = HttpUploadSink(repository.base, "debian", repository.token("debian"))
+        with Progress(Silent()).phase("capture") as phase:
+            recorded = record(io.BytesIO(source.stream()), sink, tmp_path, phase=phase)
+        manifest = manifest_of(recorded, CaptureMeta(name="debian"), 512)
+        sink.finish(recorded.frames_path, manifest.to_bytes())
+        assert sink.published == PublishedImage("debian", number)
+        table = FrameTable(repository.folder.images / "debian.img.frames")
+        starts = [frame.first_block % 256 for frame in table]
+        table.close()
+        assert any(starts) == (number == 2)
 
 
 def test_versions_go_on_after_an_image_was_removed(repository: Repository, tmp_path: Path) -> None:
