@@ -10,7 +10,7 @@ ARGS ?=
 # What needs no virtual PC runs in a process for each processor, each with mounts of its own.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help setup check test test-all fuzz bench image golden artefacts demo serve clean
+.PHONY: help setup check test test-all fuzz bench image clonezilla golden artefacts demo serve clean
 
 help: ## this list
 	@echo "ogLive: capture, restore and fit operating systems on many PCs"
@@ -29,6 +29,9 @@ check: setup ## the inner loop: format, lint, types, unit and property tests (ab
 image: setup ## build ogLive (PROFILE=test or debug for the other profiles)
 	image/build $(if $(PROFILE),--profile $(PROFILE))
 
+clonezilla: setup ## build Debian's Clonezilla, which the tests compare ogLive with
+	image/clonezilla/build
+
 golden: setup ## build the small Debian that the tests capture and restore
 	image/golden/build
 
@@ -42,7 +45,7 @@ test: artefacts ## the covering set: real tools, real disks, network boots (need
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/disk tests/power $(ARGS)
 	$(PYTEST) tests/qemu --covering $(ARGS)
 
-test-all: artefacts ## everything; SHARD=i/n runs one part of it (needs root)
+test-all: artefacts clonezilla ## everything; SHARD=i/n runs one part of it (needs root)
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/disk tests/power --shard $(SHARD) $(ARGS)
 	$(PYTEST) tests/qemu --shard $(SHARD) $(ARGS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from harness import clonezilla, restored
 from harness.captured import TOKEN_FILE, Captured
-from harness.disks import MIB, Bus
+from harness.disks import MIB, Bus, Disk
 from harness.golden import GoldenDisks
 from harness.inventory import BIOS_PC, UEFI_PC
 from harness.qemu_argv import Firmware
@@ -74,25 +74,42 @@ def test_whole_disk_image_boots_on_another_disk(room: Room, golden: GoldenDisks)
         assert report.mounts["/"]["source"].endswith("sda2")
 
 
-def test_clonezilla_folder_boots(room: Room, golden: GoldenDisks) -> None:
+def test_what_clonezilla_saved_is_restored_as_it_restores_it(
+    room: Room, golden: GoldenDisks
+) -> None:
     source = golden.get(Firmware.BIOS)
-    share = room.empty_disk("share", size_mib=1024)
-    with step("an image as Clonezilla saves it, on another disk"):
-        clonezilla.save(source.disk, share, "lab-image")
-    disk = room.empty_disk("target", size_mib=2048)
-    pc = room.ready_pc(disk, share)
-    with step("put it onto a blank disk"):
-        pc.succeed("mount -o ro /dev/disk/by-id/virtio-share /mnt")
-        told = pc.succeed("og image info /mnt/lab-image --json").output
-        assert '"clonezilla"' in told
+    ours, theirs = room.empty_disk("ours", size_mib=2048), room.empty_disk("theirs", size_mib=2048)
+    pc = room.ready_pc(source.disk, clonezilla.disk_of(room), ours, theirs)
+    peer, image = clonezilla.Clonezilla(pc), f"{clonezilla.IMAGES}/lab-image"
+    with step("Clonezilla saves a disk"):
+        peer.save(source.disk, "lab-image")
+    with step("ogLive knows what that is, and that it is sound"):
+        told = pc.succeed(f"og image info {image} --json").json()
+        assert (told["tool"], told["compressor"]) == ("clonezilla", "zstd")
+        pc.succeed(f"og image verify {image}", seconds=pc.timeouts.long_command)
+    with step("both restore it, each to a blank disk"):
         pc.succeed(
-            "og image restore /mnt/lab-image 1 --yes --json", seconds=pc.timeouts.long_command
+            f"og image restore {image} {by_serial(ours)} --keep-size --yes --json",
+            seconds=pc.timeouts.long_command,
         )
+        peer.restore("lab-image", theirs)
+    with step("the two disks hold the same, by the image and byte for byte"):
+        for disk in (ours, theirs):
+            pc.succeed(
+                f"og image verify {image} {by_serial(disk)}", seconds=pc.timeouts.long_command
+            )
+        root = pc.succeed(f"cmp {by_serial(ours)}-part1 {by_serial(theirs)}-part1 && echo same")
+        assert "same" in root.output
         pc.kill()
     with step("boot the restored disk alone"):
-        pc = room.pc(BIOS_PC, disk)
+        pc = room.pc(BIOS_PC, ours)
         pc.boot_from_disk()
         report = pc.wait_for_report()
     with step("it is the saved system"):
         assert report.running == "running", f"failed units: {report.failed}"
         assert report.root_uuid == source.disk.filesystem(1)["UUID"]
+
+
+def by_serial(disk: Disk) -> str:
+    """The disk's own name on the PC that it is plugged into."""
+    return f"/dev/disk/by-id/virtio-{disk.serial}"

@@ -1,58 +1,55 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk saved as Clonezilla saves it: its file names, its sfdisk dump, real partclone streams.
+"""Debian's Clonezilla on a PC that runs ogLive: in a chroot, for it wants partition devices.
 
-Clonezilla itself wants partition devices, which this host's kernel does not make; the folder's
-layout is the one of its ocs-functions, the streams come from the same partclone it calls.
+Its own answer to everything it asks is "no": what it saves is what was there, and what it restores
+is what it saved. The images are in /home/partimag of its disk.
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from harness.disks import Disk
+from harness.machine import Machine
+from harness.paths import BUILD, needed
+from harness.room import Room
 
-from harness.disks import SECTOR_BYTES, Disk
-from harness.process import run
-
-_DEVICE = "sda"
-
-
-def save(disk: Disk, share: Disk, name: str) -> None:
-    """Save an MBR disk of ext4 and swap as folder ``name`` of a new ext4 on ``share``."""
-    with tempfile.TemporaryDirectory(prefix="ogtest-clonezilla-") as work:
-        folder = Path(work) / "share" / name
-        folder.mkdir(parents=True)
-        _save(disk, folder)
-        run(["mkfs.ext4", "-q", "-d", str(folder.parent), str(share.path)])
+SERIAL = "clonezilla"
+_ROOT = "/run/clonezilla"
+IMAGES = f"{_ROOT}/home/partimag"
+_LOG = "/run/clonezilla.log"
+_ALWAYS = "-nogui -batch -p true"
+# No fsck before, no encryption, no test after; partclone, zstd, one volume, boot code and its gap.
+_SAVE = "-q2 -j2 -z9p -i 0 -sfsck -senc -scs"
+# The table as saved; nothing is changed in the restored system, and no loader installed.
+_RESTORE = "-k0 -j2 -e1 auto -scr -irhr -irvd -ius -iui -iefi"
 
 
-def _save(disk: Disk, folder: Path) -> None:
-    dump = run(["sfdisk", "--dump", str(disk.path)]).replace(str(disk.path), f"/dev/{_DEVICE}")
-    (folder / f"{_DEVICE}-pt.sf").write_text(dump, "ascii")
-    (folder / f"{_DEVICE}-mbr").write_bytes(disk.read(0, SECTOR_BYTES))
-    gap = disk.partition(1).start_bytes - SECTOR_BYTES
-    (folder / f"{_DEVICE}-hidden-data-after-mbr").write_bytes(disk.read(SECTOR_BYTES, gap))
-    (folder / "disk").write_text(f"{_DEVICE}\n", "ascii")
-    (folder / "clonezilla-img").write_text("saved by a test\n", "ascii")
-    saved = []
-    for number in range(1, dump.count(f"\n/dev/{_DEVICE}") + 1):
-        facts = disk.filesystem(number)
-        if facts["TYPE"] == "swap":
-            text = f'UUID="{facts["UUID"]}"\nLABEL="{facts.get("LABEL", "")}"\n'
-            (folder / f"swappt-{_DEVICE}{number}.info").write_text(text, "ascii")
-            continue
-        saved.append(f"{_DEVICE}{number}")
-        _save_partition(disk, number, folder / f"{_DEVICE}{number}.ext4-ptcl-img.zst")
-    (folder / "parts").write_text(" ".join(saved) + "\n", "ascii")
+def disk_of(room: Room) -> Disk:
+    """A disk with Clonezilla, the scenario's own."""
+    root = Disk(needed(BUILD / "clonezilla" / "root.raw", "clonezilla"), SERIAL)
+    return room.snapshot(root)
 
 
-def _save_partition(disk: Disk, number: int, path: Path) -> None:
-    place = disk.partition(number)
-    whole = path.with_suffix(".whole")
-    stream = path.with_suffix(".stream")
-    run(
-        ["dd", f"if={disk.path}", f"of={whole}", "bs=1M", "conv=sparse", "status=none",
-         "iflag=skip_bytes,count_bytes", f"skip={place.start_bytes}", f"count={place.size_bytes}"]
-    )  # fmt: skip
-    run(["partclone.ext4", "-c", "-q", "-L", "/dev/null", "-s", str(whole), "-o", str(stream)])
-    run(["zstd", "-q", "-3", "--rm", str(stream), "-o", str(path)])
-    whole.unlink()
+class Clonezilla:
+    """``pc`` has the disk of ``disk_of`` plugged in."""
+
+    def __init__(self, pc: Machine) -> None:
+        self._pc = pc
+        pc.succeed(f"mkdir -p {_ROOT} && mount /dev/disk/by-id/virtio-{SERIAL} {_ROOT}")
+        pc.succeed(f"mkdir -p {IMAGES} {_ROOT}/var/log/clonezilla")
+        for folder in ("dev", "proc", "sys"):
+            pc.succeed(f"mount --rbind /{folder} {_ROOT}/{folder}")
+        pc.succeed(f"mkdir -p {_ROOT}/run/udev && mount --bind /run/udev {_ROOT}/run/udev")
+
+    def save(self, disk: Disk, name: str) -> None:
+        self._run(f"{_SAVE} savedisk {name}", disk)
+
+    def restore(self, name: str, disk: Disk) -> None:
+        self._run(f"{_RESTORE} restoredisk {name}", disk)
+
+    def _run(self, words: str, disk: Disk) -> None:
+        device = f"$(basename $(readlink -f /dev/disk/by-id/virtio-{disk.serial}))"
+        self._pc.succeed(
+            f"chroot {_ROOT} env LC_ALL=C.UTF-8 TERM=linux ocs-sr {_ALWAYS} {words} {device} "
+            f">{_LOG} 2>&1 </dev/null || {{ tail -n 40 {_LOG}; false; }}",
+            seconds=self._pc.timeouts.long_command,
+        )

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`image/clonezilla/build`: Debian's Clonezilla on an ext4 filesystem without a table."""
+
+import os
+import shutil
+from pathlib import Path
+
+from ogimage import hostsetup, mkosi
+from ogimage.paths import BUILD_DIR, IMAGE_DIR, SANDBOX_TREE
+from ogimage.shell import BuildError, report, run, say
+
+DISK_BYTES = 3 << 30  # sparse; the images that the tests make go into it too
+
+
+def main() -> int:
+    try:
+        if os.geteuid() != 0:
+            raise BuildError("mkosi is run as root here", "call it with sudo")
+        if hostsetup.main() != 0:
+            return 1
+        with mkosi.build_lock():
+            return _build()
+    except BuildError as error:
+        return report(error)
+
+
+def _build() -> int:
+    folder = BUILD_DIR / "clonezilla"
+    key = mkosi.fingerprint(IMAGE_DIR / "clonezilla", Path(__file__), SANDBOX_TREE)
+    stamp = folder / "build.key"
+    if stamp.exists() and stamp.read_text() == key:
+        say(f"{folder} is up to date")
+        return 0
+    say("building Debian's Clonezilla")
+    mkosi.build_images(IMAGE_DIR / "clonezilla", [])
+    part = BUILD_DIR / "clonezilla.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    disk = part / "root.raw"
+    with disk.open("wb") as file:
+        file.truncate(DISK_BYTES)
+    run(
+        [
+            "mke2fs",
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-L",
+            "clonezilla",
+            "-d",
+            mkosi.WORK_DIR / "clonezilla",
+            disk,
+        ]
+    )
+    (part / "build.key").write_text(key)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    say(
+        f"{folder} built, {disk.name} takes {(folder / disk.name).stat().st_blocks * 512 >> 20} MiB"
+    )
+    return 0
