@@ -20,7 +20,7 @@ from unit.image.synthetic import make_image, partition, sign_image
 def image(tmp_path: Path) -> Path:
     folder = tmp_path / "made"
     folder.mkdir()
-    return make_image(partition(mib=6), folder, "debian")
+    return make_image(partition(mib=6), folder, "debian", full_sum=True)
 
 
 @pytest.fixture
