@@ -10,6 +10,7 @@ from oglib.cli import image_convert, image_disk
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.image_create import add_create
+from oglib.cli.image_text import told_by_manifest
 from oglib.cli.output import table
 from oglib.cli.target import facts_of
 from oglib.deploy import images, source
@@ -153,22 +154,6 @@ def _info(context: Context) -> Result:
         ("damage", info.damage or "none seen"),
     ]
     if isinstance(info, OwnInfo):
-        rows = _told_by_manifest(info) + [row for row in rows if row[0] != "signed"]
+        rows = told_by_manifest(info) + [row for row in rows if row[0] != "signed"]
     rows = [row for row in rows if row[1]]  # what is not known is not said
     return Result(info.as_dict(), table(rows), OgErr.IMAGE if info.damage else 0)
-
-
-def _told_by_manifest(info: OwnInfo) -> list[tuple[str, str]]:
-    """What the one who captured it said of it; a comment has as many rows as lines."""
-    comment = [("", line) for line in info.comment.splitlines() if line.strip()]
-    if comment:
-        comment[0] = ("comment", comment[0][1])
-    where = f" on {info.hostname}" if info.hostname else ""
-    return [
-        ("image", f"{info.name} version {info.version}" if info.version else info.name),
-        ("title", info.title),
-        ("system", info.os),
-        *comment,
-        ("captured", f"{info.created}{where}"),
-        ("signed by", f"key {info.signed_by}" if info.signed else "nobody this PC knows"),
-    ]

@@ -11,6 +11,7 @@ import textwrap
 from dataclasses import asdict
 
 from oglib.cli.context import Context, Result
+from oglib.cli.image_text import told_by_manifest
 from oglib.cli.output import table
 from oglib.cli.target import facts_of
 from oglib.deploy import disk_capture, disk_restore, disk_source, disk_verify
@@ -19,6 +20,7 @@ from oglib.deploy.disk_restore import Options
 from oglib.disk.find import find_partition
 from oglib.errors import OgErr, UsageError, printable
 from oglib.image import verify
+from oglib.image.formats.model import OwnInfo
 from oglib.progress import human_bytes
 
 
@@ -169,13 +171,16 @@ def info_whole(context: Context) -> Result:
         ]
         for warning in whole.warnings:
             context.warn(warning)
-    signed = whole.signed_by or "nobody"
-    head = (
-        f"{_titled(whole.name, whole.version)}: a disk of {whole.wanted.size_bytes} bytes, "
-        f"{whole.wanted.table} table, {whole.wanted.sector_bytes} B sectors, "
-        f"starts by {whole.firmware.upper() or '-'}, signed by {signed}"
-    )
-    return Result(info.as_dict(), f"{head}\n{table(rows, indent='  ')}")
+    able = disk_restore.able_to_start(whole)
+    size = f"{whole.wanted.size_bytes} bytes ({human_bytes(whole.wanted.size_bytes)})"
+    told = [
+        ("kind", f"a whole disk, {whole.tool}" if whole.tool != "disk" else "a whole disk"),
+        *(told_by_manifest(info) if isinstance(info, OwnInfo) else [("image", whole.name)]),
+        ("disk", f"{size}, {whole.wanted.table} table, {whole.wanted.sector_bytes} B sectors"),
+        ("starts by", " and ".join(sorted(one.upper() for one in able)) or "nothing"),
+    ]
+    shown = table([row for row in told if row[1]])
+    return Result(info.as_dict(), f"{shown}\n{table(rows, indent='  ')}")
 
 
 def _titled(name: str, version: int) -> str:

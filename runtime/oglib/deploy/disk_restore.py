@@ -71,13 +71,17 @@ def can_grow(part: DiskPart) -> bool:
     return row is not None and row.grow is not Grow.NEVER
 
 
-def _check_firmware(whole: WholeDisk, options: Options) -> None:
-    """A disk that only the other kind of firmware can start is refused."""
+def able_to_start(whole: WholeDisk) -> set[str]:
+    """The kinds of firmware that start the disk: ``bios``, ``uefi``, both or none."""
     wanted = whole.wanted
     kinds = {types.mnemonic(p.type_id, wanted.table, name=p.name) for p in wanted.parts}
     code = any(gap.part == 0 == gap.offset_bytes for gap, _ in whole.gaps)
-    able = {whole.firmware} if whole.firmware else starters(wanted.table, kinds, code)
-    here = running_firmware()
+    return {whole.firmware} if whole.firmware else starters(wanted.table, kinds, code)
+
+
+def _check_firmware(whole: WholeDisk, options: Options) -> None:
+    """A disk that only the other kind of firmware can start is refused."""
+    able, here = able_to_start(whole), running_firmware()
     if able and here not in able and not options.other_firmware:
         raise OgError(
             f"The image {whole.name} is of a disk that {'/'.join(sorted(able)).upper()} starts, "

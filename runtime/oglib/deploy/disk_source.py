@@ -34,7 +34,7 @@ from oglib.image.disk_image import (
     unpacked_gaps,
 )
 from oglib.image.foreign import Image
-from oglib.image.formats.model import ImageInfo
+from oglib.image.formats.model import ImageInfo, OwnInfo
 from oglib.settings import Settings
 
 _SIGNATURE_BYTES = 4096
@@ -239,12 +239,20 @@ def _check_bound(image: Image, disk: DiskManifest, number: int) -> None:
 
 
 def _info(disk: DiskManifest, signed_by: str) -> ImageInfo:
-    return ImageInfo(
+    return OwnInfo(
         tool="disk",
         compressor="zstd",
         required_bytes=disk.size_bytes,
         volumes=len(disk.images),
         signed=bool(signed_by),
+        name=disk.name,
+        version=disk.version,
+        title=disk.title,
+        comment=disk.comment,
+        os=disk.os,
+        hostname=disk.hostname,
+        created=disk.created,
+        signed_by=signed_by,
     )
 
 

@@ -284,15 +284,13 @@ def _version_before(path: Path | None, header: Header) -> Iterator[Callable[[int
 
     It only says where to cut, so a table that is damaged or of other regions is as good as none.
     """
+    region_bytes = region_bytes_for(header.block_size)
     table: FrameTable | None = None
     if path is not None:
         with suppress(ImageError, OSError):
             table = FrameTable(path)
-    region_bytes = region_bytes_for(header.block_size)
-    if table is None or table.region_bytes != region_bytes:
-        yield lambda _first_block: []
-        return
-    rows = islice(table, 1, None)
+    known = table is not None and table.region_bytes == region_bytes
+    rows = islice(table, 1, None) if table is not None and known else iter(())
     waiting = next(rows, None)
 
     def frames_of(first_block: int) -> list[Frame]:
@@ -308,7 +306,8 @@ def _version_before(path: Path | None, header: Header) -> Iterator[Callable[[int
     try:
         yield frames_of
     finally:
-        table.close()
+        if table is not None:
+            table.close()
 
 
 def _has_changed(region: _Region, whole: _Part) -> bool:

@@ -19,6 +19,7 @@ from disk.image.whole_disks import (
     seen,
     size_of_filesystem,
 )
+from oglib.__main__ import main
 from oglib.deploy.disk_capture import CreatedDisk, create_disk
 from oglib.deploy.disk_receipt import DiskReceipt
 from oglib.deploy.disk_restore import Options, restore_disk, restore_parts
@@ -79,13 +80,23 @@ def test_a_disk_comes_back_as_it_was(image: Path, disk: Path, tmp_path: Path) ->
     assert "No errors detected" in said("sfdisk", "--verify", target)
 
 
-def test_an_image_says_what_it_is(image: Path, table: str) -> None:
+def test_an_image_says_what_it_is(
+    image: Path, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert is_whole(str(image), SETTINGS)
     info = whole_info(str(image), SETTINGS)
     assert (info.tool, info.required_bytes, info.damage) == ("disk", DISK_BYTES, "")
     manifest = DiskManifest.from_bytes((image / "disk.json").read_bytes())
     assert manifest.table == table
     assert manifest.firmware == ("" if table == "gpt" else "bios")
+    assert main(["image", "info", str(image)]) == 0
+    shown = capsys.readouterr().out
+    for line in (
+        "image      room/disk-a",
+        f"captured   {manifest.created} on {manifest.hostname}",
+        f"starts by  {'BIOS and UEFI' if table == 'gpt' else 'BIOS'}",
+    ):
+        assert line in shown.splitlines()
 
 
 def test_a_larger_disk_is_filled_and_what_lies_behind_moves(
