@@ -26,10 +26,11 @@ ESP_SERIAL = "0616-1973"  # FAT's kind of UUID
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
-    """One disk: its table and the UUIDs its fstab names."""
+    """One disk: its table and the UUIDs its fstab names. No id of it is random."""
 
     name: str
     table: str
+    disk_id: str
     root_uuid: str
     swap_uuid: str
     esp: bool
@@ -39,6 +40,7 @@ FLAVOURS = (
     Flavour(
         "bios",
         "dos",
+        "0x0901b105",
         "0901de5e-0001-4000-8000-00000000b105",
         "0901de5e-0002-4000-8000-00000000b105",
         esp=False,
@@ -46,6 +48,7 @@ FLAVOURS = (
     Flavour(
         "uefi",
         "gpt",
+        "0901de5e-0000-4000-8000-00000000efef",
         "0901de5e-0001-4000-8000-00000000efef",
         "0901de5e-0002-4000-8000-00000000efef",
         esp=True,
@@ -85,6 +88,9 @@ def _build() -> int:
         _write_disk(flavour, tree, part)
     names = ("vmlinuz", "initrd.img", "bios.raw", "uefi.raw")
     (part / "SHA256SUMS").write_text("".join(f"{sha256_of(part / n)}  {n}\n" for n in names))
+    # Two builds of the same files differ in their times of change alone; the tests keep what they
+    # made of a disk by this key.
+    (part / "content.key").write_text(f"{key} {mkosi.fingerprint(tree)}")
     (part / "build.key").write_text(key)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
@@ -100,6 +106,8 @@ def _write_disk(flavour: Flavour, tree: Path, folder: Path) -> None:
     disk = folder / f"{flavour.name}.raw"
     (tree / "boot/efi").mkdir(exist_ok=True)
     (tree / "etc/fstab").write_text(_fstab(flavour))
+    for changed in ("boot/efi", "boot", "etc/fstab", "etc"):
+        os.utime(tree / changed, (mkosi.SOURCE_DATE_EPOCH, mkosi.SOURCE_DATE_EPOCH))
 
     sizes = [ESP_BYTES] if flavour.esp else []
     sizes += [ROOT_BYTES, SWAP_BYTES]
@@ -113,6 +121,7 @@ def _write_disk(flavour: Flavour, tree: Path, folder: Path) -> None:
         run(
             [
                 "mkfs.vfat",
+                "--invariant",
                 "-F",
                 "32",
                 "-s",
@@ -168,9 +177,11 @@ def _fstab(flavour: Flavour) -> str:
 
 def _partition(flavour: Flavour, disk: Path, starts: list[int], sizes: list[int]) -> None:
     kinds = (["uefi"] if flavour.esp else []) + ["linux", "swap"]
-    lines = [f"label: {flavour.table}", "unit: sectors"]
-    for start, size, kind in zip(starts, sizes, kinds, strict=True):
+    lines = [f"label: {flavour.table}", f"label-id: {flavour.disk_id}", "unit: sectors"]
+    for number, (start, size, kind) in enumerate(zip(starts, sizes, kinds, strict=True), 1):
         line = f"start={start // SECTOR}, size={size // SECTOR}, type={kind}"
+        if flavour.table == "gpt":
+            line += f", uuid={flavour.disk_id[:-1]}{number}"
         lines.append(line + (", bootable" if kind == "linux" and flavour.table == "dos" else ""))
     script = disk.with_suffix(".sfdisk")
     script.write_text("\n".join(lines) + "\n")

@@ -3,7 +3,7 @@
 
 ``image/golden/build`` leaves raw disks without a boot loader, a kernel and an initrd. Here each
 disk is booted once with them (the system installs GRUB on itself), then from the disk alone, and
-what it reports is kept beside it in ~/.cache/oglive/golden/DIGEST/.
+what it reports is kept beside it in ~/.cache/oglive/golden/KEY/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.disks import Disk
 from harness.errors import ProductFailure
 from harness.lan import Lan
 from harness.machine import Machine
-from harness.paths import BUILD, cache_dir, digest_of, needed
+from harness.paths import BUILD, cache_dir, needed
 from harness.qemu_argv import Firmware, FromDisk, FromKernel, Shape
 from harness.report import BootReport
 from harness.steps import step
@@ -48,10 +48,8 @@ class GoldenDisks:
         self._source = BUILD / "golden"
         for part in _PARTS:
             needed(self._source / part, "golden")
-        facts = hashlib.sha256()
-        for part in _PARTS:
-            facts.update(digest_of(self._source / part).encode())
-        self._cache = cache_dir("golden", facts.hexdigest()[:24])
+        key = needed(self._source / "content.key", "golden").read_bytes()
+        self._cache = cache_dir("golden", hashlib.sha256(key).hexdigest()[:24])
 
     def get(self, firmware: Firmware) -> Golden:
         """The proven disk for this firmware, read-only."""
