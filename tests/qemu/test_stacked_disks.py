@@ -50,6 +50,11 @@ def test_multipath_array_and_volume_group(room: Room) -> None:
         assert [part["size_bytes"] for part in group["partitions"]] == [64 << 20, 64 << 20]
         pc.succeed(f"og fs format {group['number']} 1 ext4 --yes")
         assert pc.succeed(f"ogGetPartitionTableType {group['number']}").output == "LVM"
+    with step("a logical volume is captured, and put onto the other one"):
+        pc.succeed(f"og image create {group['number']} 1 root --to /run")
+        pc.succeed(f"og image restore /run/root.img {group['number']} 2 --yes --json")
+        pc.succeed(f"og image verify /run/root.img {group['number']} 2")
+        pc.succeed("cmp /dev/classroom/root /dev/classroom/home")
     with step("the disk below is in use, and stays as it is"):
         refused = pc.fail("og disk apply PLAIN001 esp-and-root-small --yes --json")
         assert refused.status == OgErr.LOCKED
