@@ -1,36 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`image/clonezilla/build`: Debian's Clonezilla on an ext4 filesystem without a table."""
 
-import os
 import shutil
 from pathlib import Path
 
-from ogimage import hostsetup, mkosi
+from ogimage import mkosi
 from ogimage.paths import BUILD_DIR, IMAGE_DIR, SANDBOX_TREE
-from ogimage.shell import BuildError, report, run, say
+from ogimage.shell import run, say
 
 DISK_BYTES = 3 << 30  # sparse; the images that the tests make go into it too
 
 
 def main() -> int:
-    try:
-        if os.geteuid() != 0:
-            raise BuildError("mkosi is run as root here", "call it with sudo")
-        if hostsetup.main() != 0:
-            return 1
-        with mkosi.build_lock():
-            return _build()
-    except BuildError as error:
-        return report(error)
+    return mkosi.built_as_root(_build)
 
 
-def _build() -> int:
+def _build() -> None:
     folder = BUILD_DIR / "clonezilla"
     key = mkosi.fingerprint(IMAGE_DIR / "clonezilla", Path(__file__), SANDBOX_TREE)
     stamp = folder / "build.key"
     if stamp.exists() and stamp.read_text() == key:
         say(f"{folder} is up to date")
-        return 0
+        return
     say("building Debian's Clonezilla")
     mkosi.build_images(IMAGE_DIR / "clonezilla", [])
     part = BUILD_DIR / "clonezilla.part"
@@ -59,4 +50,3 @@ def _build() -> int:
     say(
         f"{folder} built, {disk.name} takes {(folder / disk.name).stat().st_blocks * 512 >> 20} MiB"
     )
-    return 0

@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ogimage import hostsetup, mkosi
+from ogimage import mkosi
 from ogimage.artefacts import sha256_of
 from ogimage.paths import BUILD_DIR, IMAGE_DIR, SANDBOX_TREE
-from ogimage.shell import BuildError, report, run, say
+from ogimage.shell import run, say
 
 MIB = 1 << 20
 SECTOR = 512
@@ -57,24 +57,16 @@ FLAVOURS = (
 
 
 def main() -> int:
-    try:
-        if os.geteuid() != 0:
-            raise BuildError("mkosi is run as root here", "call it with sudo")
-        if hostsetup.main() != 0:
-            return 1
-        with mkosi.build_lock():
-            return _build()
-    except BuildError as error:
-        return report(error)
+    return mkosi.built_as_root(_build)
 
 
-def _build() -> int:
+def _build() -> None:
     folder = BUILD_DIR / "golden"
     key = mkosi.fingerprint(IMAGE_DIR / "golden", Path(__file__), SANDBOX_TREE)
     stamp = folder / "build.key"
     if stamp.exists() and stamp.read_text() == key:
         say(f"{folder} is up to date")
-        return 0
+        return
     started = time.monotonic()
     say("building the golden Debian")
     mkosi.build_images(IMAGE_DIR / "golden", [])
@@ -98,7 +90,6 @@ def _build() -> int:
         status = (folder / name).stat()
         print(f"{name:12} {status.st_size / 1e6:8.1f} MB, {status.st_blocks * 512 / 1e6:8.1f} used")
     say(f"{folder} built in {time.monotonic() - started:.0f} s")
-    return 0
 
 
 def _write_disk(flavour: Flavour, tree: Path, folder: Path) -> None:

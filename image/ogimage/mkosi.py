@@ -6,14 +6,16 @@ The tools tree is an image of its own (image/tools), built once per change of it
 
 import fcntl
 import hashlib
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ogimage import hostsetup
 from ogimage.hostsetup import mkosi_command
 from ogimage.paths import BUILD_DIR, CACHE_DIR, IMAGE_DIR, SANDBOX_TREE
-from ogimage.shell import BuildError, run, say
+from ogimage.shell import BuildError, report, run, say
 
 WORK_DIR = BUILD_DIR / ".mkosi"
 # Every file in an image has this date (2025-01-01), so that the same content gives the same bytes.
@@ -31,6 +33,20 @@ def build_lock() -> Iterator[None]:
             say("another build runs, waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def built_as_root(build: Callable[[], object]) -> int:
+    """What every build command does around ``build``; returns its exit status."""
+    try:
+        if os.geteuid() != 0:
+            raise BuildError("mkosi is run as root here", "call it with sudo")
+        if hostsetup.main() != 0:
+            return 1
+        with build_lock():
+            build()
+    except BuildError as error:
+        return report(error)
+    return 0
 
 
 def fingerprint(*paths: Path) -> str:

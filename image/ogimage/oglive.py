@@ -6,17 +6,16 @@ Three steps, each skipped when its inputs did not change: first stage, root, art
 
 import argparse
 import json
-import os
 import re
 import shutil
 import time
 from pathlib import Path
 
-from ogimage import hostsetup, mkosi
+from ogimage import mkosi
 from ogimage.artefacts import Parts, publish
 from ogimage.paths import BUILD_DIR, IMAGE_DIR, SANDBOX_TREE
 from ogimage.python_tree import python_tree
-from ogimage.shell import BuildError, report, say
+from ogimage.shell import BuildError, say
 
 PROFILES = ("default", "test", "debug")
 UKI_STUB = Path("usr/lib/systemd/boot/efi/linuxx64.efi.stub")
@@ -27,19 +26,14 @@ def main() -> int:
     parser.add_argument("--profile", choices=PROFILES, default="default")
     parser.add_argument("--fresh", action="store_true", help="take the newest packages")
     arguments = parser.parse_args()
+    return mkosi.built_as_root(lambda: _build(arguments.profile, fresh=arguments.fresh))
+
+
+def _build(profile: str, *, fresh: bool) -> None:
     started = time.monotonic()
-    try:
-        if os.geteuid() != 0:
-            raise BuildError("mkosi is run as root here", "call it with sudo")
-        if hostsetup.main() != 0:
-            return 1
-        with mkosi.build_lock():
-            folder = build(arguments.profile, fresh=arguments.fresh)
-    except BuildError as error:
-        return report(error)
+    folder = build(profile, fresh=fresh)
     print_sizes(folder)
     say(f"{folder} built in {time.monotonic() - started:.0f} s")
-    return 0
 
 
 def build(profile: str, *, fresh: bool) -> Path:

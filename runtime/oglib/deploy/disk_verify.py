@@ -189,7 +189,7 @@ def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Ite
         ]
         if gpt:
             pairs += [
-                ("is named", printable(there.name), part.name),
+                ("is named", printable(there.name), printable(part.name)),
                 ("has the PARTUUID", mark.guid if mark else "", part.partuuid),
                 ("has the attributes", mark.attributes if mark else 0, part.attributes),
             ]

@@ -24,7 +24,7 @@ from oglib.settings import UPLOAD_TOKEN
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
 from oglib.transfer.http import download
-from oglib.transfer.repository import MOST_FRAMES_BYTES
+from oglib.transfer.repository import MOST_FRAMES_BYTES, addresses_of
 
 _PIECE_BYTES = 8 << 20
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*", re.ASCII)
@@ -127,7 +127,8 @@ class HttpUploadSink:
         """The frame table of the image ``name``, brought to ``folder``; None: no such image."""
         path = folder / "frames.before"
         try:
-            download(self.address_of(f"{name}.img.frames"), path, limit_bytes=MOST_FRAMES_BYTES)
+            table = addresses_of(self.address_of(f"{name}.img")).frames
+            download(table, path, limit_bytes=MOST_FRAMES_BYTES)
         except StatusError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise

@@ -12,8 +12,6 @@ import pytest
 
 from disk.image.whole_disks import (
     DISK_BYTES,
-    GPT,
-    MSDOS,
     Rows,
     as_clonezilla,
     as_fog,
@@ -52,16 +50,6 @@ def capture(disk: Path, folder: Path, name: str = "a") -> Path:
     folder.mkdir(exist_ok=True)
     made = create_disk(str(disk), name, destination=str(folder), settings=SETTINGS, progress=QUIET)
     return Path(made.where)
-
-
-@pytest.fixture(scope="module")
-def gpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_disk(tmp_path_factory.mktemp("gpt") / "disk", "gpt", GPT)
-
-
-@pytest.fixture(scope="module")
-def msdos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_disk(tmp_path_factory.mktemp("msdos") / "disk", "msdos", MSDOS)
 
 
 def test_the_folder_of_clonezilla(msdos: Path, tmp_path: Path) -> None:

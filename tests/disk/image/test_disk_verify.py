@@ -14,12 +14,9 @@ import pytest
 from disk.image.test_disk_image import SETTINGS, captured, put_back
 from disk.image.whole_disks import (
     DISK_BYTES,
-    GPT,
-    MSDOS,
     as_clonezilla,
     as_fog,
     blank,
-    made_disk,
     said,
 )
 from oglib.__main__ import main
@@ -37,16 +34,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devi
 QUIET = Progress(Silent())
 ROOT, SWAP, ESP = 3, 4, 2  # of GPT
 WHAT_DIFFERS = (Outcome.DIFFERS, Outcome.GROWN)
-
-
-@pytest.fixture(scope="module")
-def gpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_disk(tmp_path_factory.mktemp("gpt") / "disk", "gpt", GPT)
-
-
-@pytest.fixture(scope="module")
-def msdos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_disk(tmp_path_factory.mktemp("msdos") / "disk", "msdos", MSDOS)
 
 
 @pytest.fixture(scope="module")

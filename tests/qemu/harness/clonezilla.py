@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Debian's Clonezilla on a PC that runs ogLive: in a chroot, for it wants partition devices.
 
-Its own answer to everything it asks is "no": what it saves is what was there, and what it restores
-is what it saved. The images are in /home/partimag of its disk.
+It is told to change nothing by the way: what it saves is what was there, and what it restores is
+what it saved. The images are in /home/partimag of its disk.
 """
 
 from __future__ import annotations
