@@ -75,9 +75,12 @@ def capture_source(
 
 
 def find_source(
-    disk_spec: str, part_spec: str | None, settings: Settings
+    disk_spec: str, part_spec: str | None, settings: Settings, *, holds: str = "this"
 ) -> tuple[Disk, Partition | None]:
-    """The disk and partition that are meant; a volume (``vg/lv``, its path) is a partition too."""
+    """The disk and partition that are meant; a volume (``vg/lv``, its path) is a partition too.
+
+    Raises where only a disk with partitions is named, for ``holds`` is about one of them.
+    """
     if part_spec is not None:
         disk = find_disk(disk_spec, rules=settings.disk_rules)
         return disk, find_partition(disk, part_spec)
@@ -86,7 +89,8 @@ def find_source(
     disk = find_disk(disk_spec, rules=settings.disk_rules)
     if disk.table is not TableKind.NONE:
         raise UsageError(
-            f"{disk.describe()} has partitions.", hint=f"Name one. {disk.its_partitions()}"
+            f"{disk.describe()} has partitions, and {holds} is for one of them.",
+            hint=f"Name it, by its number behind the disk. {disk.its_partitions()}",
         )
     return disk, None
 

@@ -59,9 +59,7 @@ def apply_table(plan: TablePlan) -> Disk:
     """
     if plan.nothing_to_change:
         return probe_target(plan.path)
-    disk = probe_target(plan.path)
-    refuse_busy(disk)
-    _refuse_unless_planned_for(disk, plan)
+    disk = refuse_changed(plan)
     with without_maps(disk), _held(plan.path) as device_fd:
         good = examine(plan.path, plan.disk_size_bytes, plan.sector_bytes).good
         old_chain = (
@@ -136,13 +134,17 @@ def refuse_busy(disk: Disk) -> None:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
 
 
-def _refuse_unless_planned_for(disk: Disk, plan: TablePlan) -> None:
+def refuse_changed(plan: TablePlan) -> Disk:
+    """The disk as it is now; raises when it is in use, or not what was planned for any more."""
+    disk = probe_target(plan.path)
+    refuse_busy(disk)
     found = (disk.damage, _places(disk.partitions))
     if found != (plan.damage, _places(plan.before)) or disk.size_bytes != plan.disk_size_bytes:
         raise PartitionError(
             f"{disk.describe()} is not as it was when this was planned.",
             hint="Look at it again and plan anew.",
         )
+    return disk
 
 
 def _places(partitions: Sequence[Partition]) -> list[tuple[int, int, int]]:

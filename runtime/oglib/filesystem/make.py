@@ -44,6 +44,13 @@ def format_filesystem(
     return made
 
 
+def check_makeable(kind_name: str, size_bytes: int) -> None:
+    """Raise unless ``format_filesystem`` can make this kind on that many bytes, here."""
+    kind = kind_of(kind_name)
+    need(make_argv(kind, Path())[0])
+    _check_size(kind, size_bytes, f"A partition of {human_bytes(size_bytes)}")
+
+
 def make_with(
     argv: Sequence[str | Path], device: Path, what: str, *, code: OgErr = OgErr.PARTITION
 ) -> None:
@@ -124,14 +131,17 @@ def _uuid_argv(kind: Kind, uuid: str) -> Sequence[str]:
 def _refuse_size(kind: Kind, device: Path) -> None:
     with device.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-    if size < kind.least_bytes:
+    _check_size(kind, size, f"{device} has {human_bytes(size)}, which")
+
+
+def _check_size(kind: Kind, size_bytes: int, what: str) -> None:
+    if size_bytes < kind.least_bytes:
         relation, bound = "less", kind.least_bytes
-    elif kind.most_bytes and size > kind.most_bytes:
+    elif kind.most_bytes and size_bytes > kind.most_bytes:
         relation, bound = "more", kind.most_bytes
     else:
         return
     raise FilesystemError(
-        f"{device} has {human_bytes(size)}, {relation} than {kind.name} can be "
-        f"({human_bytes(bound)}).",
+        f"{what} is {relation} than {kind.name} can be ({human_bytes(bound)}).",
         code=OgErr.OUTOFLIMIT,
     )

@@ -47,7 +47,7 @@ _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
 _MAX_NAME = 200
-_OPTIONAL = frozenset({"software", "firmware"})
+_OPTIONAL = frozenset({"software", "firmware", "system", "boot"})
 _MAX_INT = 1 << 63
 
 
@@ -73,7 +73,9 @@ class SourceInfo:
     """Where an image was captured; disk and partition count from 1, 0 = not known.
 
     ``firmware``: ``bios`` or ``uefi``, what the system on it is started by; empty where it holds
-    no system, or its disk does not tell.
+    no system, or its disk does not tell. ``system``: which kind of system it is (``Linux``,
+    ``Windows``), ``boot``: the device of its /boot where that is another partition, as its fstab
+    has it; both empty where there is none.
     """
 
     hostname: str = ""
@@ -81,6 +83,8 @@ class SourceInfo:
     disk: int = 0
     part: int = 0
     firmware: str = ""
+    system: str = ""
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ class Manifest:
             if self.parent:
                 check_name(self.parent)
             for text in (
-                self.title, self.comment, self.source.hostname, self.source.os, *self.software
+                self.title, self.comment, self.source.hostname, self.source.os,
+                self.source.system, self.source.boot, *self.software,
             ):  # fmt: skip
                 check_text(text)
             moment = datetime.fromisoformat(self.created)

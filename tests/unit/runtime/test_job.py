@@ -34,8 +34,9 @@ def test_a_job_that_is_not_understood_is_refused(job: str) -> None:
 @pytest.mark.parametrize(
     ("firmware", "table", "types", "code"),
     [
-        (Firmware.UEFI, TableKind.GPT, {"LINUX"}, OgErr.NOTUEFI),
-        (Firmware.BIOS, TableKind.GPT, {"LINUX", "EFI"}, OgErr.NOTBIOS),
+        (Firmware.UEFI, TableKind.GPT, {"LINUX"}, OgErr.NOTBIOS),
+        (Firmware.BIOS, TableKind.GPT, {"LINUX", "EFI"}, OgErr.NOTUEFI),
+        (Firmware.BIOS, TableKind.NONE, set(), OgErr.PARTITION),
     ],
 )
 def test_a_table_that_the_firmware_cannot_boot_is_refused(
