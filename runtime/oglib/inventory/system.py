@@ -61,6 +61,11 @@ class System:
     note: str = ""
 
     @property
+    def is_loader(self) -> bool:
+        """Whether it only starts systems, and is none itself."""
+        return self.kind in (SystemKind.GRUB_LOADER, SystemKind.WIN_LOADER)
+
+    @property
     def full_description(self) -> str:
         """``Debian GNU/Linux 13 (trixie) 64 bits``."""
         return f"{self.description}{' 64 bits' if self.is_64_bits else ''}"

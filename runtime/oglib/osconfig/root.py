@@ -112,6 +112,16 @@ class TargetRoot:
         finally:
             os.close(folder_fd)
 
+    def holds_mount(self, name: str) -> bool:
+        """Whether another filesystem (or subvolume) is seen at this folder than at the root."""
+        folder_fd = self._opened(name, os.O_PATH | os.O_DIRECTORY)
+        if folder_fd is None:
+            return False
+        try:
+            return os.fstat(folder_fd).st_dev != os.fstat(self._fd).st_dev
+        finally:
+            os.close(folder_fd)
+
     @property
     def inode(self) -> int:
         """The inode number of the root itself."""
