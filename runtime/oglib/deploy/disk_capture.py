@@ -23,7 +23,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.table import refuse_busy
-from oglib.errors import OgError, WriteError, printable
+from oglib.errors import FilesystemError, WriteError, printable
 from oglib.image import CaptureMeta, FileSink, ImageSink, SourceInfo, capture, check_name
 from oglib.image.disk_image import (
     DISK_FILE,
@@ -76,6 +76,7 @@ def create_disk(
     refuse_busy(replace(disk, read_only=False))
     with held(disk):
         read = read_disk(disk)
+        system, notes = _system_on(disk, read)
         draft = DiskManifest(
             name=name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -87,7 +88,7 @@ def create_disk(
             title=title,
             comment=comment,
             hostname=socket.gethostname(),
-            os=printable(_system_on(disk, read)),
+            os=printable(system),
             firmware=read.firmware,
         )
         work = _Work(disk, read, draft, progress)
@@ -98,7 +99,7 @@ def create_disk(
     return replace(
         made,
         seconds=round(time.monotonic() - started, 3),
-        warnings=(*read.warnings, *made.warnings),
+        warnings=(*read.warnings, *notes, *made.warnings),
     )
 
 
@@ -193,14 +194,21 @@ def _made(disk: DiskManifest, where: str, version: int) -> CreatedDisk:
     )
 
 
-def _system_on(disk: Disk, read: DiskRead) -> str:
-    """The first system on the disk as it names itself."""
+def _system_on(disk: Disk, read: DiskRead) -> tuple[str, tuple[str, ...]]:
+    """The first system on the disk as it names itself, a loader only where there is no other.
+
+    And where one may be that is not known, a sentence each: what cannot be mounted here.
+    """
+    loader, notes = "", []
     for part in disk.partitions:
-        if part.number in read.kinds:
-            try:
-                found = system_of(disk, part)
-            except OgError:
-                continue  # a filesystem that cannot be mounted is refused by its own capture
-            if found:
-                return found.description
-    return ""
+        if part.number not in read.kinds:
+            continue
+        try:
+            found = system_of(disk, part)
+        except FilesystemError as error:
+            notes.append(f"Which system is on partition {part.number} is not known: {error}")
+            continue
+        if found and not found.is_loader:
+            return found.description, tuple(notes)
+        loader = loader or (found.description if found else "")
+    return loader, tuple(notes)

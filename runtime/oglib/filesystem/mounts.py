@@ -22,12 +22,16 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of mountinfo: ``source`` is what was mounted, as mount was told."""
+    """One line of mountinfo: ``source`` is what was mounted, as mount was told.
+
+    ``root``: which folder of the filesystem is seen there (a subvolume of btrfs), ``/`` for all.
+    """
 
     source: Path
     point: Path
     kind: str
     read_only: bool
+    root: str = "/"
 
 
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
@@ -39,7 +43,7 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
         if len(words) >= 6 and len(behind) >= 2:
             read_only = "ro" in words[5].split(",") or "ro" in behind[-1].split(",")
             source, point = (Path(_unescaped(word)) for word in (behind[1], words[4]))
-            found.append(Mount(source, point, behind[0], read_only))
+            found.append(Mount(source, point, behind[0], read_only, _unescaped(words[3])))
     return tuple(found)
 
 
@@ -56,6 +60,14 @@ def mounts_of(device: Path) -> tuple[Mount, ...]:
 def mountpoints_of(device: Path) -> tuple[Path, ...]:
     """Where ``device`` is mounted; empty when it is not."""
     return tuple(mount.point for mount in mounts_of(device))
+
+
+def root_of_mount(point: Path) -> str:
+    """Which folder of its filesystem is seen at a mountpoint, the newest mount there."""
+    found = [mount for mount in parse_mountinfo(_MOUNTINFO.read_text()) if mount.point == point]
+    if not found:
+        raise FilesystemError(f"{point} is not mounted any more.")
+    return found[-1].root
 
 
 def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> None:

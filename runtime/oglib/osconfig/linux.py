@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.osconfig.fstab import Known, adapt_fstab, swap_uuids
-from oglib.osconfig.root import TargetRoot
+from oglib.osconfig.root import NoPlainFileError, TargetRoot
 from oglib.steps import Outcome, Step
 
 _HOSTNAME = re.compile(r"^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*$")
@@ -155,7 +155,7 @@ def _hostname(root: TargetRoot, hostname: str) -> Edit:
 def _hosts(root: TargetRoot, hostname: str) -> Edit:
     try:
         old_name = root.read_text("etc/hostname").strip()
-    except (FileNotFoundError, OgError):
+    except (FileNotFoundError, NoPlainFileError):
         old_name = ""
     return _edit(
         root, "hosts", "etc/hosts", lambda text: (adapt_hosts(text, old_name, hostname), hostname)
