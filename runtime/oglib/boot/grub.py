@@ -48,6 +48,7 @@ class RootFiles(Protocol):
     """Access to a mounted root that cannot leave it (``osconfig.root.TargetRoot``)."""
 
     path: Path
+    called: str
 
     def exists(self, name: str) -> bool: ...
     def is_directory(self, name: str) -> bool: ...
@@ -183,12 +184,12 @@ def _check_tree(root: RootFiles) -> None:
     for folder in ("boot", _GRUB):
         if not root.is_directory(folder):
             raise NotFoundError(
-                f"{root.path} has no folder {folder}, so there is no GRUB to start it with.",
+                f"{root.called} has no folder {folder}, so there is no GRUB to start it with.",
                 hint="If /boot is a partition of its own, mount it there first.",
             )
     if not root.exists(_CONFIG):
         raise NotFoundError(
-            f"{root.path} has no {_CONFIG}: GRUB would find nothing to start.",
+            f"{root.called} has no {_CONFIG}: GRUB would find nothing to start.",
             hint="Run update-grub in the model PC before it is captured.",
         )
     strange = [
@@ -198,7 +199,7 @@ def _check_tree(root: RootFiles) -> None:
     ]
     if strange:
         raise OgError(
-            f"{strange[0]} in {root.path} is a link or special file; GRUB is not installed "
+            f"{strange[0]} in {root.called} is a link or special file; GRUB is not installed "
             "through it.",
             hint="Replace it by a regular file in the model PC.",
             code=OgErr.NOTWRITE,

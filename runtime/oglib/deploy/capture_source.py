@@ -126,10 +126,12 @@ def source_facts(source: CaptureSource) -> Facts:
     system: System | None = None
     software: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lies = ""
     try:
         with _opened(source) as opened:
             system = identify(opened.root)
             if system is not None and not system.is_loader:
+                lies = _where_it_lies(opened)
                 found = installed(opened.root, system)
                 software = _cut([one.text for one in found.packages])
                 notes = (*opened.notes, *filter(None, (system.note,)), *found.notes)
@@ -144,8 +146,17 @@ def source_facts(source: CaptureSource) -> Facts:
         disk=source.disk.number,
         part=part.number if part else 0,
         firmware=firmware_of(source.disk) if system else "",
+        system=str(system.kind) if system and not system.is_loader else "",
+        lies=lies,
     )
     return Facts(info, software, notes)
+
+
+def _where_it_lies(opened: OpenedSystem) -> str:
+    if opened.subvolume:
+        return _clean(f"in the btrfs subvolume {opened.subvolume}")
+    apart = opened.boot is not None or "/boot" in opened.absent
+    return "with /boot on a filesystem of its own" if apart else ""
 
 
 def _opened(source: CaptureSource) -> AbstractContextManager[OpenedSystem]:

@@ -7,8 +7,6 @@ Applying opens it for writing, looks whether it is still what was planned for, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from oglib.boot.grub import Firmware, GrubPlan, install_grub, plan_grub, running_firmware
@@ -20,7 +18,7 @@ from oglib.filesystem.mount import check_writable, mounted
 from oglib.filesystem.probe import probe_filesystem
 from oglib.osconfig import linux
 from oglib.osconfig.fstab import Known
-from oglib.osconfig.root import TargetRoot
+from oglib.osconfig.opened_system import OpenedSystem, opened_system, why_not_configurable
 from oglib.steps import Outcome, Step
 
 
@@ -84,14 +82,14 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     """
     aim = plan.aim
     found = _look(aim.disk, aim.part)
-    with _opened(aim, found, write=True) as root:
-        if _plan(root, aim, found) != plan:
+    with opened_system(aim.disk, aim.part, write=True) as system:
+        if _plan(system, aim, found) != plan:
             raise OgError(
                 f"The system on partition {aim.part.number} of {aim.disk.describe()} is not as "
                 "it was when this was planned.",
                 hint="Run it again.",
             )
-        return linux.apply(root, plan.linux) + install_grub(root, plan.grub)
+        return linux.apply(system.root, plan.linux) + install_grub(system.root, plan.grub)
 
 
 def configure(
@@ -113,8 +111,8 @@ class _Found:
 
 def _checked(aim: Aim, found: _Found) -> Configuration:
     """The plan, and that what it writes to can be opened for writing."""
-    with _opened(aim, found) as root:
-        plan = _plan(root, aim, found)
+    with opened_system(aim.disk, aim.part) as system:
+        plan = _plan(system, aim, found)
     with partition_device(aim.disk, aim.part) as device:
         check_writable(device)
     if plan.grub.esp is not None:
@@ -126,7 +124,14 @@ def _checked(aim: Aim, found: _Found) -> Configuration:
     return plan
 
 
-def _plan(root: TargetRoot, aim: Aim, found: _Found) -> Configuration:
+def _plan(opened: OpenedSystem, aim: Aim, found: _Found) -> Configuration:
+    if why := why_not_configurable(opened):
+        raise OgError(
+            f"The system on {opened.root.called} cannot be fitted to this PC: {why}.",
+            hint="It is as it was; nothing was written.",
+            code=OgErr.NOTOS,
+        )
+    root = opened.root
     facts = linux.LinuxFacts(
         root=found.root,
         hostname=aim.hostname,
@@ -145,16 +150,6 @@ def _plan(root: TargetRoot, aim: Aim, found: _Found) -> Configuration:
         present=[known.uuid for known in (*found.others, *found.swaps) if known.uuid],
     )
     return Configuration(aim, system, grub)
-
-
-@contextmanager
-def _opened(aim: Aim, found: _Found, *, write: bool = False) -> Iterator[TargetRoot]:
-    with (
-        partition_device(aim.disk, aim.part) as device,
-        mounted(device, write=write, kind=found.root.kind) as point,
-        TargetRoot(point) as root,
-    ):
-        yield root
 
 
 def _look(disk: Disk, root: Partition) -> _Found:

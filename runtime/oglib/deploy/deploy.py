@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oglib.boot.grub import Firmware, check_bootable, check_tools, running_firmware
@@ -44,12 +44,12 @@ from oglib.disk.table import apply_table, refuse_changed
 from oglib.errors import FilesystemError, NotFoundError, OgError, PartitionError, UsageError
 from oglib.filesystem.kinds import USUAL_FOR_TYPE
 from oglib.filesystem.make import check_makeable, format_filesystem, make_swap
-from oglib.filesystem.mount import check_mountable, mounted
+from oglib.filesystem.mount import check_mountable
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.foreign import Image, titled
 from oglib.osconfig.linux import check_hostname, wanted_swap_uuid
-from oglib.osconfig.root import TargetRoot
+from oglib.osconfig.opened_system import opened_root
 from oglib.progress import Progress
 from oglib.settings import NAME_PART, Settings
 from oglib.steps import Outcome, Step
@@ -258,15 +258,17 @@ def _partitioned(planned: Plan) -> Disk:
 
 def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
     """The steps that fit the system; or why it cannot be fitted, and nothing was written."""
+    # what was found on it before is no longer there
+    part = replace(find_partition(disk, planned.number), filesystem="", label="", uuid="")
     try:
         configuration = plan_configuration(
             disk,
-            find_partition(disk, planned.number),
+            part,
             hostname=planned.request.hostname,
             firmware=planned.firmware,
         )
     except OgError as error:
-        return (), error.message
+        return (), error.message.rstrip(".")
     return apply_configuration(configuration), ""
 
 
@@ -285,8 +287,8 @@ def _wanted_swap(device: Path) -> str:
     Nothing where it cannot be read: then fitting says why.
     """
     try:
-        with mounted(device) as point, TargetRoot(point) as root:
-            return wanted_swap_uuid(root)
+        with opened_root(device) as system:
+            return wanted_swap_uuid(system.root)
     except OgError:
         return ""
 

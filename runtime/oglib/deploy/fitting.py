@@ -25,6 +25,6 @@ def not_fitted(image: Image) -> str:
     source = image.manifest.source
     if source.system and source.system != _LINUX:
         return f"it holds {source.os or source.system}, and only a Linux is fitted"
-    if source.boot:
-        return "its /boot is a partition of its own, which is not in the image"
+    if source.lies:
+        return f"its system lies {source.lies}, which is not fitted yet"
     return ""

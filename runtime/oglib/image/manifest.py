@@ -47,7 +47,7 @@ _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
 _MAX_NAME = 200
-_OPTIONAL = frozenset({"software", "firmware", "system", "boot"})
+_OPTIONAL = frozenset({"software", "firmware", "system", "lies"})
 _MAX_INT = 1 << 63
 
 
@@ -74,8 +74,8 @@ class SourceInfo:
 
     ``firmware``: ``bios`` or ``uefi``, what the system on it is started by; empty where it holds
     no system, or its disk does not tell. ``system``: which kind of system it is (``Linux``,
-    ``Windows``), ``boot``: the device of its /boot where that is another partition, as its fstab
-    has it; both empty where there is none.
+    ``Windows``), ``lies``: where, when that is not the whole of the partition (in a subvolume,
+    with a /boot of its own); both empty where there is nothing to tell.
     """
 
     hostname: str = ""
@@ -84,7 +84,7 @@ class SourceInfo:
     part: int = 0
     firmware: str = ""
     system: str = ""
-    boot: str = ""
+    lies: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Manifest:
                 check_name(self.parent)
             for text in (
                 self.title, self.comment, self.source.hostname, self.source.os,
-                self.source.system, self.source.boot, *self.software,
+                self.source.system, self.source.lies, *self.software,
             ):  # fmt: skip
                 check_text(text)
             moment = datetime.fromisoformat(self.created)

@@ -105,7 +105,9 @@ def plan_linux(root: TargetRoot, facts: LinuxFacts) -> OsPlan:
     """What makes this system fit its new PC; raises NOTOS where no Linux is found."""
     system = detect_linux(root)
     if system is None:
-        raise OgError(f"There is no Linux on {root.path}: os-release is missing.", code=OgErr.NOTOS)
+        raise OgError(
+            f"There is no Linux on {root.called}: os-release is missing.", code=OgErr.NOTOS
+        )
     edits: list[Edit] = []
     if facts.hostname:
         check_hostname(facts.hostname)

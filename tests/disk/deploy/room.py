@@ -226,7 +226,7 @@ class Images:
         return self._told(work, {"system": "Windows", "os": "Windows 11"})
 
     def _boot_apart(self, work: Path) -> Path:
-        return self._told(work, {"boot": "UUID=abc"})
+        return self._told(work, {"lies": "with /boot on a filesystem of its own"})
 
     def _told(self, work: Path, source: Mapping[str, Any]) -> Path:
         """A Debian whose manifest says something else of where it was captured."""
