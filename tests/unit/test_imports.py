@@ -27,6 +27,7 @@ LEVELS = {
             "errors",
             "ending",
             "engine_cfg",
+            "loops",
             "udev",
             "__init__",
         ),
