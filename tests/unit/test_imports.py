@@ -28,6 +28,7 @@ LEVELS = {
             "ending",
             "engine_cfg",
             "loops",
+            "partfile",
             "udev",
             "__init__",
         ),

@@ -21,10 +21,12 @@ from pathlib import Path
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError, WriteError
 from oglib.image.formats.model import Buffer
 from oglib.loops import loops_over, refused_by
+from oglib.partfile import is_at
 
 _BLKGETSIZE64 = 0x80081272  # linux/fs.h
 _BLKSSZGET = 0x1268
 _MOST_PARTS = 1024  # of one call: IOV_MAX
+_MOST_TRIES = 10
 _LOCK_PATIENCE_S = 5.0  # udev holds a shared lock while it looks at a disk
 _IDENTITY_FILES = ("device/wwid", "wwid", "device/serial", "serial", "device/model")
 
@@ -137,15 +139,33 @@ def open_target(path: Path, *, write: bool) -> Iterator[Target]:
     flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
     if stat.S_ISBLK(kind):
         flags |= os.O_EXCL  # on a block device: fails while mounted, swap, RAID or LVM member
+    fd = _opened_locked(real, flags, _LOCK_PATIENCE_S if stat.S_ISBLK(kind) else 0.0)
     try:
-        fd = os.open(real, flags)
-    except OSError as error:
-        raise _not_opened(real, error) from error
-    try:
-        _lock(fd, real, _LOCK_PATIENCE_S if stat.S_ISBLK(kind) else 0.0)
         yield _described(real, fd)
     finally:
         os.close(fd)
+
+
+def _opened_locked(path: Path, flags: int, patience_s: float) -> int:
+    """Open and locked, and still what ``path`` names: a file may be replaced between the two."""
+    for _ in range(_MOST_TRIES):
+        try:
+            fd = os.open(path, flags)
+        except OSError as error:
+            raise _not_opened(path, error) from error
+        try:
+            _lock(fd, path, patience_s)
+            if is_at(fd, path):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+    raise OgError(
+        f"{path} is replaced again and again by another program.",
+        hint="Stop it, and run this again.",
+        code=OgErr.LOCKED,
+    )
 
 
 def _not_opened(path: Path, error: OSError) -> OgError:
