@@ -116,6 +116,17 @@ def read_copy(read: Read, at: int, sectors: int, sector_bytes: int) -> Copy | st
     return Copy(at, other, first, last, guid, entries_at, entry_bytes, raw_entries)
 
 
+def other_of(header: bytes) -> int:
+    """The sector at which a header says that the other copy lies; 0: it is no sound header."""
+    if len(header) < _HEADER.size or not header.startswith(SIGNATURE):
+        return 0
+    _, _, length, header_sum, _, _, other = _HEADER.unpack_from(header)[:7]
+    sound = _HEADER.size <= length <= len(header) and (
+        zlib.crc32(header[:16] + bytes(4) + header[20:length]) == header_sum
+    )
+    return int(other) if sound else 0
+
+
 def build(good: Copy, sectors: int, sector_bytes: int) -> tuple[bytes, bytes]:
     """The table in ``good`` for a disk of ``sectors``: the bytes from sector 1, those at the end.
 

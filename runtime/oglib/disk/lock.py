@@ -98,14 +98,16 @@ def held(disk: Disk, part: Partition | None = None, *, own_counts: bool = False)
     with guarded():
         _refuse(disk, part, tolerated=tolerated)
         mine = _holder(path) is None
+        said = f"{own} {start_of(own)}\n"
         if mine:
-            _write(path, f"{own} {start_of(own)}\n")
+            _write(path, said)
     try:
         yield
     finally:
         if mine:
             with guarded():
-                path.unlink(missing_ok=True)
+                if _read(path) == said:  # who unlocked it may have let another one take it
+                    path.unlink(missing_ok=True)
 
 
 def _refuse(disk: Disk, part: Partition | None, *, tolerated: tuple[int, ...]) -> None:

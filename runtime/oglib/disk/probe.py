@@ -8,7 +8,6 @@ are any. ``OG_DISKS`` puts files or other devices in the place of the PC's disks
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +17,16 @@ from oglib.disk.lsblk import is_virtual, parse_lsblk
 from oglib.disk.lvm import volume_groups
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.disk.rows import COLUMNS, LVM_MEMBER, rows_of
-from oglib.disk.virtual import parse_sfdisk, probe_signature, probe_virtual, read_table
-from oglib.errors import NotFoundError, PartitionError, UsageError
+from oglib.disk.virtual import (
+    INSTEAD,
+    MEND,
+    instead_of_disks,
+    parse_sfdisk,
+    probe_signature,
+    probe_virtual,
+    read_table,
+)
+from oglib.errors import NotFoundError, PartitionError
 from oglib.run import run
 from oglib.udev import settle
 
@@ -33,15 +40,10 @@ __all__ = [
     "read_table",
 ]
 
-# Files or block devices, colons between: these are then the disks 1, 2, … of this PC. For work on
-# disk images, and for tests.
-_INSTEAD = "OG_DISKS"
-_MEND = f"Mend or unset {_INSTEAD}."
-
 
 def list_disks() -> tuple[Disk, ...]:
     """Every disk of this PC in OpenGnsys' order; empty when it has none."""
-    if instead := _instead():
+    if instead := instead_of_disks():
         return tuple(_probe_instead(number, path) for number, path in enumerate(instead, start=1))
     return _own_disks()
 
@@ -58,28 +60,17 @@ def _own_disks() -> tuple[Disk, ...]:
 def probe_target(path: Path) -> Disk:
     """A disk by its path: a disk of this PC, a loop device, or a regular file with its content."""
     real = path.resolve()
-    for number, instead in enumerate(_instead(), start=1):
+    for number, instead in enumerate(instead_of_disks(), start=1):
         if instead.resolve() == real:
             return _probe_instead(number, instead)
     return _own_disk(real) or _looked_into(probe_virtual(path))
 
 
-def _instead() -> tuple[Path, ...]:
-    said = os.environ.get(_INSTEAD, "")
-    paths = tuple(Path(path) for path in said.split(":") if path)
-    if said and not paths:
-        # whoever wanted to work on an image must not find itself on the disks of this PC
-        raise UsageError(f"{_INSTEAD} is {said!r}, which names no disk.", hint=_MEND)
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError(f"{_INSTEAD} names a disk twice: {said}.", hint=_MEND)
-    return paths
-
-
 def _probe_instead(number: int, path: Path) -> Disk:
     if not path.exists():
         raise NotFoundError(
-            f"There is no disk or file {path}, which {_INSTEAD} names as disk {number}.",
-            hint=_MEND,
+            f"There is no disk or file {path}, which {INSTEAD} names as disk {number}.",
+            hint=MEND,
         )
     disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path))
     return replace(disk, number=number)
