@@ -17,6 +17,7 @@ import zstandard
 from blake3 import blake3
 
 from oglib.errors import ImageError
+from oglib.image.direct import aligned_memory
 from oglib.image.frames import Frame
 from oglib.image.partclone import MAX_BLOCK_BYTES
 from oglib.image.source import FrameSource
@@ -51,7 +52,7 @@ class Decoder:
     def __init__(self, region_bytes: int) -> None:
         self._context = zstandard.ZstdDecompressor(max_window_size=MAX_BLOCK_BYTES)
         # One byte more than allowed: a frame that would fill it is too long.
-        self._buffer = memoryview(bytearray(region_bytes + 1))
+        self._buffer = aligned_memory(region_bytes + 1)
 
     def decode(self, index: int, frame: Frame, stored: bytes | memoryview, name: str) -> memoryview:
         """The content of ``stored``, which ``check_stored`` has seen before."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from oglib.errors import OgError, WriteError
+from oglib.image.direct import DirectWriter
 from oglib.image.formats.model import Buffer
 from oglib.image.guard import (
     GUARD_BYTES,
@@ -61,6 +62,7 @@ class RegionWriter:
         self._accepting = False
         self._busy = 0
         self._error: BaseException | None = None
+        self._direct = DirectWriter(target, shape.region_bytes)
         self._prover = Prover(target, self.room_bytes, mark, verify=verify)
 
     @property
@@ -84,6 +86,7 @@ class RegionWriter:
                 f"{self._target.path} does not keep what is written to it.",
                 hint="Is it write-protected, or failing?",
             )
+        self._direct.open()
         self._accepting = True
         self._prover.start()
 
@@ -124,9 +127,9 @@ class RegionWriter:
     def place(self, piece: Piece, views: Sequence[Buffer]) -> None:
         """Write ``views``, back to back, into the piece's runs; inside ``writing`` only.
 
-        Returns when it is in the page cache.
+        Returns when it is written, which is not yet: when it would outlive a power cut.
         """
-        self._target.write_runs(piece.runs, views)
+        self._direct.write_runs(piece.runs, views)
         self._prover.add(piece)
         with self._state:
             self.written_bytes += piece.length
@@ -139,6 +142,7 @@ class RegionWriter:
             while self._busy:
                 self._state.wait()
         self._prover.stop()
+        self._direct.close()
 
     def settle(self) -> None:
         """After a failure or an interrupt: prove and mark what was written completely.
@@ -195,7 +199,8 @@ class RegionWriter:
             return
         with ReadBack(self._target, self.room_bytes) as reader:
             for one in held:
-                check_held(self._target, one.piece, reader)
+                if one.piece.runs:
+                    check_held(self._target, [one.piece], reader)
             if spare and reader.read(spare[0], len(spare[1])) != spare[1]:
                 raise WriteError(f"{self._target.path} did not keep its spare boot sector.")
 
