@@ -15,7 +15,7 @@ import errno
 import mmap
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from oglib.errors import WriteError
@@ -24,6 +24,7 @@ from oglib.image.target import Target
 
 PAGE_BYTES = 4096
 _FLAGS = os.O_WRONLY | os.O_CLOEXEC | os.O_DIRECT
+_REQUEST_BYTES = 4 << 20
 # Shorter ones, on the average, are left to the page cache.
 _LEAST_RUN_BYTES = 64 << 10
 
@@ -61,6 +62,11 @@ class DirectWriter:
         if fd >= 0:
             os.close(fd)
 
+    @property
+    def request_bytes(self) -> int:
+        """How much is best written at once: a disk wants much, a cache what it has at hand."""
+        return max(self._region_bytes, _REQUEST_BYTES if self._fd >= 0 else 0)
+
     def write_runs(self, runs: Sequence[tuple[int, int]], views: Sequence[Buffer]) -> None:
         """``views``, back to back, into ``runs`` of (offset, length), or ``WriteError``."""
         if self._fd < 0 or not self._wanted or not self._fits(runs):
@@ -68,6 +74,7 @@ class DirectWriter:
             return
         content = self._in_aligned_memory(views)
         at = 0
+        runs = _joined(runs)
         for number, (offset, length) in enumerate(runs):
             if not self._write(content[at : at + length], offset):
                 self._wanted = False
@@ -106,6 +113,16 @@ class DirectWriter:
                 return False
             raise self._target.not_written(error, offset) from error
         return True
+
+
+def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for offset, length in runs:
+        if joined and sum(joined[-1]) == offset:
+            joined[-1] = (joined[-1][0], joined[-1][1] + length)
+        else:
+            joined.append((offset, length))
+    return joined
 
 
 def _is_aligned(view: memoryview) -> bool:

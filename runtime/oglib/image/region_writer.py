@@ -124,16 +124,24 @@ class RegionWriter:
                 self._busy -= 1
                 self._state.notify_all()
 
-    def place(self, piece: Piece, views: Sequence[Buffer]) -> None:
-        """Write ``views``, back to back, into the piece's runs; inside ``writing`` only.
+    @property
+    def together_bytes(self) -> int:
+        """How much content is best placed at once; a region at least."""
+        return self._direct.request_bytes
 
-        Returns when it is written, which is not yet: when it would outlive a power cut.
+    def place(self, pieces: Sequence[Piece], views: Sequence[Buffer]) -> None:
+        """Write ``views``, back to back, into the runs of ``pieces``; inside ``writing`` only.
+
+        Returns when they are written, which is not yet: when they would outlive a power cut.
         """
-        self._direct.write_runs(piece.runs, views)
-        self._prover.add(piece)
+        self._direct.write_runs([run for piece in pieces for run in piece.runs], views)
+        length = 0
+        for piece in pieces:
+            self._prover.add(piece)
+            length += piece.length
         with self._state:
-            self.written_bytes += piece.length
-        self._on_written(piece.length)
+            self.written_bytes += length
+        self._on_written(length)
 
     def _stop(self) -> None:
         """No more regions; wait until what is written is proven, or proving failed."""
