@@ -99,7 +99,8 @@ class Puller:
         data = memoryview(self._image.source.read(part.offset, part.length))
         with self._lock:
             self.fetched_bytes += part.length
-        for index in range(part.first, part.first + part.count):
-            frame = self._image.frames[index]
-            start = frame.offset - part.offset
-            self._writer.accept(index, data[start : start + frame.stored_len])
+        frames = (self._image.frames[part.first + number] for number in range(part.count))
+        starts = ((frame.offset - part.offset, frame.stored_len) for frame in frames)
+        self._writer.accept_all(
+            part.first, [data[start : start + length] for start, length in starts]
+        )

@@ -111,17 +111,23 @@ class ReadBack:
 
     def digest(self, runs: Runs) -> bytes:
         """BLAKE3 of what the target holds in ``runs``, back to back; they span one region."""
-        start = runs[0][0]
-        span = self.read(start, runs[-1][0] + runs[-1][1] - start)
-        if len(runs) == 1:
-            return blake3(span).digest()
-        return blake3(
-            b"".join(span[offset - start : offset - start + length] for offset, length in runs)
-        ).digest()
+        return self.digests([runs])[0]
+
+    def digests(self, pieces: Sequence[Runs]) -> list[bytes]:
+        """``digest`` of each of ``pieces``, which are ascending and read at once."""
+        start = pieces[0][0][0]
+        span = self.read(start, pieces[-1][-1][0] + pieces[-1][-1][1] - start)
+        return [_digest(span, start, runs) for runs in pieces]
 
     def holds(self, runs: Runs, digest: bytes) -> bool:
         """Whether what the target holds in ``runs`` has this digest."""
         return self.digest(runs) == digest
+
+
+def _digest(span: memoryview, start: int, runs: Runs) -> bytes:
+    """BLAKE3 of ``runs`` in ``span``, which was read from ``start``."""
+    parts = [span[offset - start : offset - start + length] for offset, length in runs]
+    return blake3(parts[0] if len(parts) == 1 else b"".join(parts)).digest()
 
 
 class TargetHasher:

@@ -95,11 +95,11 @@ class _Restore:
         puller = Puller(image, writer, wanted, self.workers + _FETCHING)
         with self.progress.phase("restore", _content(frames, range(1, len(frames)))) as phase:
             writer.begin(phase.advance)
-            done.reset()
-            done.mark(equal)
-            skipped = _content(frames, equal)
-            phase.advance(skipped)
             try:
+                done.reset()
+                done.mark(equal)
+                skipped = _content(frames, equal)
+                phase.advance(skipped)
                 puller.run()
                 writer.finish()
             except BaseException as error:

@@ -72,7 +72,7 @@ class Target:
                 count = os.pwrite(self.fd, view, offset)
                 view, offset = view[count:], offset + count
         except OSError as error:
-            raise self._not_written(error, offset) from error
+            raise self.not_written(error, offset) from error
 
     def write_runs(self, runs: Sequence[tuple[int, int]], views: Sequence[Buffer]) -> None:
         """``views``, back to back, into ``runs`` of (offset, length), or ``WriteError``."""
@@ -99,12 +99,13 @@ class Target:
             try:
                 written = os.pwritev(self.fd, some, offset)
             except OSError as error:
-                raise self._not_written(error, offset) from error
+                raise self.not_written(error, offset) from error
             if written < wanted:  # a signal, or a full filesystem, which then says so itself
                 self.write(b"".join(some)[written:], offset + written)
             offset += wanted
 
-    def _not_written(self, error: OSError, offset: int) -> WriteError:
+    def not_written(self, error: OSError, offset: int) -> WriteError:
+        """What to raise when writing at ``offset`` gave ``error``."""
         return WriteError(
             f"Writing {self.path} at byte {offset} (sector {offset // self.sector_size}) "
             f"failed: {error.strerror}.",
