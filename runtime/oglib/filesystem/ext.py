@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from oglib.filesystem.ntfs import ReadAt, Unreadable
 from oglib.filesystem.pieces import ALL, Piece
 
-__all__ = ["Unreadable", "has_clusters", "pieces"]
+__all__ = ["Traits", "Unreadable", "pieces", "traits"]
 
 _SPARSE_SUPER2 = 0x200  # compatible
 _META_BG, _WIDE = 0x10, 0x80  # incompatible
@@ -68,12 +68,26 @@ class _Group:
     flags: int
 
 
-def has_clusters(read_at: ReadAt) -> bool:
-    """Whether blocks are given out in clusters of several (the feature bigalloc)."""
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a program that reads it must know.
+
+    ``clusters``: blocks are given out several at a time (bigalloc). ``check_due``: it was mounted
+    so often that its periodic check is due, which says nothing about its state.
+    """
+
+    clusters: bool = False
+    check_due: bool = False
+
+
+def traits(read_at: ReadAt) -> Traits:
+    """Of what is no ext: none."""
     head = read_at(1024, 1024)
     if len(head) < 1024 or head[56:58] != b"\x53\xef":
-        return False
-    return bool(struct.unpack_from("<I", head, 100)[0] & _BIGALLOC)
+        return Traits()
+    mounts, most = struct.unpack_from("<Hh", head, 52)
+    read_only = struct.unpack_from("<I", head, 100)[0]
+    return Traits(bool(read_only & _BIGALLOC), check_due=0 < most <= mounts)
 
 
 def pieces(read_at: ReadAt) -> Iterator[Piece]:

@@ -210,7 +210,9 @@ def _marked(read_at: ReadAt) -> list[State]:
 def _fat(read_at: ReadAt) -> list[State]:
     """The two bits in the second entry of a FAT, which Windows keeps; set: clean, no errors."""
     first = read_at(0, 512)
-    sector, reserved = struct.unpack_from("<H1xH", first, 11)
+    sector, reserved = struct.unpack_from("<HxH", first, 11)
+    if not sector or not reserved:
+        return []
     if first[82:87] == b"FAT32":
         entry, clean, sound = struct.unpack("<I", read_at(reserved * sector + 4, 4))[0], 27, 26
     elif first[54:59] == b"FAT16":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from oglib.errors import FilesystemError, ImageError, OgErr
-from oglib.filesystem.ext import has_clusters
+from oglib.filesystem.ext import Traits, traits
 from oglib.filesystem.kinds import KINDS, kind_of
 from oglib.filesystem.state import NEVER_CAPTURED, state_of
 from oglib.image.frames import digest_of_file, region_bytes_for
@@ -117,14 +117,14 @@ def check_source(device: Path, filesystem: str, *, raw: bool, dirty: bool) -> st
                 f"{device} is not captured: {state.text}.", hint=f"{state.remedy} Or {way}."
             )
     program = program_for(filesystem)
-    if program == _EXT_PROGRAM and _has_clusters(device):
+    if program == _EXT_PROGRAM and _ext_traits(device).clusters:
         return OWN_MAP  # most versions of partclone take its bitmaps for ones of blocks
     return program
 
 
-def _has_clusters(device: Path) -> bool:
+def _ext_traits(device: Path) -> Traits:
     with device.open("rb", buffering=0) as file:
-        return has_clusters(lambda offset, size: os.pread(file.fileno(), size, offset))
+        return traits(lambda offset, size: os.pread(file.fileno(), size, offset))
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def partclone_argv(
     quiet = ("-q", "-f", "0", "-L", "/dev/null", "-o", "-")
     # It takes an ext whose periodic check is due for one that is not clean; whether it is clean
     # was looked at before.
-    forced = dirty or program == _EXT_PROGRAM
+    forced = dirty or (program == _EXT_PROGRAM and _ext_traits(source).check_due)
     return (program, "-c", "-s", source, *options, *(("-F",) if forced else ()), *quiet)
 
 
