@@ -166,7 +166,7 @@ def _super(read_at: ReadAt) -> _Super:
     features = struct.unpack_from("<Q", head, 188)[0]
     device, size = struct.unpack_from("<QQ", head, 201)
     powers = all(512 <= one <= 65536 and not one & (one - 1) for one in (sector, node))
-    if not powers or chunks > 2048 or features & ~_KNOWN:
+    if not powers or chunks > 2048 or features & ~_KNOWN or not read_at(size - 1, 1):
         raise Unreadable
     return _Super(root, chunk_root, log_root, size, sector, node, device, head[811 : 811 + chunks])
 

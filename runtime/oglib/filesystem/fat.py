@@ -19,7 +19,7 @@ _STEP = 3 * 4096  # entries of any width that fill whole bytes
 _MOST_FAT12 = 0xFF4
 _EXFAT_BITMAP = 0x81
 _PIECE_BYTES = 64 * 1024
-_MOST_FOLDER = 65536  # clusters
+_MOST_FOLDER_BYTES = 256 << 20
 
 
 def fat_pieces(read_at: ReadAt) -> Iterator[Piece]:
@@ -106,7 +106,7 @@ def _exfat_pieces(read_at: ReadAt) -> Iterator[Piece]:
             yield _all_of(read_at, (heap << shift) + (cluster - 2) * unit, unit)
             cluster = struct.unpack("<I", _all_of(read_at, table + 4 * cluster, 4))[0]
 
-    first, size = _exfat_bitmap(chain(root, _MOST_FOLDER), second=second)
+    first, size = _exfat_bitmap(chain(root, max(1, _MOST_FOLDER_BYTES // unit)), second=second)
     if size < -(-clusters // 8):
         raise Unreadable
     yield Piece(0, 1 << shift, heap, ALL)
@@ -115,12 +115,13 @@ def _exfat_pieces(read_at: ReadAt) -> Iterator[Piece]:
         for start in range(0, len(packed), _PIECE_BYTES):
             part = packed[start : start + _PIECE_BYTES]
             count = min(8 * len(part), clusters - at)
-            bits = int.from_bytes(part, "little") & ((1 << max(0, count)) - 1)
+            bits = int.from_bytes(part, "little") & ((1 << count) - 1)
             if bits:
                 yield Piece((heap << shift) + at * unit, unit, count, bits)
-            at += max(0, count)
-    if at < clusters:
-        raise Unreadable
+            at += count
+            if at == clusters:
+                return
+    raise Unreadable
 
 
 def _exfat_bitmap(folder: Iterator[bytes], *, second: bool) -> tuple[int, int]:

@@ -55,8 +55,8 @@ class Kind:
     ``make`` is the command without options; label and UUID follow ``label_option`` and
     ``uuid_option``; a label has at most ``label_most`` of what ``label_in`` counts, and no
     character of ``label_never``. ``least_bytes`` and ``most_bytes`` bound what ``make`` accepts
-    (0: no bound known). ``check`` repairs what is safe; it ends with ``check_sound``, or with one of
-    ``check_repaired`` after it corrected something. ``partclone`` is the program that captures
+    (0: no bound known). ``check`` repairs what is safe; it ends with ``check_sound``, or with one
+    of ``check_repaired`` after it corrected something. ``partclone`` is the program that captures
     the kind (empty: none does). ``mnemonic`` is OpenGnsys' word.
     """
 

@@ -154,7 +154,7 @@ def _check_label(kind: Kind, label: str, *, cache: bool) -> None:
         )
     if wrong := sorted({one for one in label if one in kind.label_never}):
         raise FilesystemError(
-            f"The label {label!r} cannot be one of {kind.name}, which has no {' '.join(wrong)} in it.",
+            f"The label {label!r} has what no label of {kind.name} can have: {' '.join(wrong)}",
             code=OgErr.FORMAT,
         )
     if kind.label_never and label.startswith(" "):

@@ -39,6 +39,8 @@ def _ntfs(read_at: ReadAt) -> Iterator[Piece]:
         volume = ntfs.open_volume(read_at)
         data = ntfs.attribute_of(volume, _NTFS_BITMAP, ntfs.DATA)
         end = -(-volume.clusters // 8)
+        if any(first < 0 for first, _ in data.runs):
+            raise Unreadable  # a hole says nothing, and may be as long as anybody likes
         for at in range(0, end, _PIECE_BYTES):
             packed = ntfs.read_stream(volume, data.runs, at, min(_PIECE_BYTES, end - at))
             count = min(8 * len(packed), volume.clusters - 8 * at)

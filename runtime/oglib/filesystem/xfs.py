@@ -211,13 +211,19 @@ def _records(
         node, skip, _ = _node(read_at, top, base, block, level)
         most = (top.block - skip) // 12
         block = struct.unpack_from(">I", node, skip + 8 * most)[0]
-    for _ in range(top.group_blocks):
+    end = 0
+    while True:
         node, skip, count = _node(read_at, top, base, block, 0)
-        yield from struct.iter_unpack(">II", node[skip : skip + 8 * count])
+        for start, length in struct.iter_unpack(">II", node[skip : skip + 8 * count]):
+            if start < end or not length:
+                raise Unreadable  # so that no ring of leaves is followed for ever
+            end = start + length
+            yield start, length
         block = struct.unpack_from(">I", node, 12)[0]
         if block == 0xFFFFFFFF:
             return
-    raise Unreadable
+        if not count:
+            raise Unreadable
 
 
 def _node(
