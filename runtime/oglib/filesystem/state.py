@@ -53,6 +53,8 @@ _REPLAY = "Let its own system mount it and shut down fully. Or: check it with `o
 _GATHER = "Bring it onto one device in its own system first."
 _NOT_CLEAN = "it was not unmounted cleanly"
 _ERRORS = "it has errors"
+_FAILED = "its disk failed while it was written (so its driver noted)"
+_SURFACE = "Let Windows look at all of its disk (`chkdsk /r`), or make it anew on another one."
 _FULL_SHUTDOWN = (
     "Start Windows, run `powercfg /h off` (no hibernation, no fast startup) "
     "and shut down with `shutdown /s /t 0`."
@@ -107,11 +109,11 @@ _BTRFS = (65536 + 64, b"_BHRfS_M")
 # a FAT and the journal of HFS+ take more than a number: they have functions below.
 _MARKS = (
     _Mark(*_EXFAT, 106, "<H", 2, 0),
-    _Mark(*_EXFAT, 106, "<H", 4, 0, "its disk failed while it was written (media failure)"),
+    _Mark(*_EXFAT, 106, "<H", 4, 0, _FAILED, remedy=_SURFACE),
     _Mark(*_FAT32, 65, "<B", 1, 0),
-    _Mark(*_FAT32, 65, "<B", 2, 0, _ERRORS),
+    _Mark(*_FAT32, 65, "<B", 2, 0, _FAILED, remedy=_SURFACE),
     _Mark(*_FAT1X, 37, "<B", 1, 0),
-    _Mark(*_FAT1X, 37, "<B", 2, 0, _ERRORS),
+    _Mark(*_FAT1X, 37, "<B", 2, 0, _FAILED, remedy=_SURFACE),
     _Mark(
         *_BTRFS, 65536 + 136, "<Q", -1, 1, "it is one device of a btrfs with several",
         Trouble.SPREAD, "Remove the others in its own system (`btrfs device remove`).",
@@ -221,7 +223,7 @@ def _fat(read_at: ReadAt) -> list[State]:
         return []
     if not entry >> clean & 1:
         return [State(Trouble.DIRTY, _NOT_CLEAN, _CHECK)]
-    return [] if entry >> sound & 1 else [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+    return [] if entry >> sound & 1 else [State(Trouble.DIRTY, _FAILED, _SURFACE)]
 
 
 def _ext(read_at: ReadAt) -> list[State]:
