@@ -32,10 +32,13 @@ class Grow(StrEnum):
 class LabelIn(StrEnum):
     """What the length of a label is counted in: how the filesystem keeps it."""
 
+    ASCII = "characters"
     UTF8 = "bytes"
     UTF16 = "UTF-16 characters"
 
     def length(self, label: str) -> int:
+        if self is LabelIn.ASCII:
+            return len(label)
         return len(label.encode()) if self is LabelIn.UTF8 else len(label.encode("utf-16-le")) // 2
 
 
@@ -117,6 +120,9 @@ def _fat(width: int, least_bytes: int, most_bytes: int) -> Kind:
         check=("fsck.vfat", "-a", "-w"),
         check_repaired=(1,),
         mount_type="vfat",
+        # dosfstools 4.2 take no byte above 127 (their report 191); and Linux and Windows would
+        # read it in different code pages
+        label_in=LabelIn.ASCII,
         label_never='*?.,;:/\\|+=<>[]"',
         upper_label=True,
     )

@@ -8,12 +8,11 @@ of what was there before, so that nobody finds two.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr, ProcessError
-from oglib.filesystem.kinds import Kind, kind_of
+from oglib.filesystem.kinds import Kind, LabelIn, kind_of
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.progress import human_bytes
@@ -21,7 +20,6 @@ from oglib.run import need, run
 from oglib.udev import look_again
 
 _CACHE_LABEL = "CACHE"
-_STAND_IN = "OGLIVELABEL"  # as long as a label of FAT can be
 
 
 def format_filesystem(
@@ -37,8 +35,6 @@ def format_filesystem(
     refuse_in_use(device, "formatted", code=OgErr.DONTFORMAT)
     _refuse_size(kind, device)
     make_with(argv, device, kind.name)
-    if label and _is_put_later(kind, label):
-        _put_fat_label(device, kept(kind, label))
     made = probe_filesystem(device)
     if made.name != kind.name:
         raise FilesystemError(
@@ -91,50 +87,12 @@ def make_argv(
     argv = list(kind.make)
     if label:
         _check_label(kind, label, cache=cache)
-        argv += [kind.label_option, _STAND_IN if _is_put_later(kind, label) else kept(kind, label)]
+        argv += [kind.label_option, label.upper() if kind.upper_label else label]
     if uuid:
         if not kind.uuid_option:
             raise FilesystemError(f"The UUID of {kind.name} cannot be chosen.", code=OgErr.FORMAT)
         argv += _uuid_argv(kind, uuid)
     return [*argv, str(device)]
-
-
-def kept(kind: Kind, label: str) -> str:
-    """The label as the filesystem will have it: FAT has capitals, of ASCII letters at least."""
-    if not kind.upper_label:
-        return label
-    return "".join(one.upper() if one.isascii() else one for one in label)
-
-
-def _is_put_later(kind: Kind, label: str) -> bool:
-    """Whether the tool is given another label of full length, in whose place this one is put.
-
-    mkfs.vfat takes no byte above 127, and in Windows' code page, which it would use, Linux could
-    not find the filesystem by its label.
-    """
-    return kind.mount_type == "vfat" and not label.isascii()
-
-
-def _put_fat_label(device: Path, label: str) -> None:
-    """Replace the stand-in in the boot sector, its copy and the root folder."""
-    old, new = _STAND_IN.encode(), label.encode().ljust(len(_STAND_IN))
-    with device.open("r+b", buffering=0) as file:
-        boot = os.pread(file.fileno(), 512, 0)
-        sector, reserved, fats = struct.unpack_from("<HxHB", boot, 11)
-        short, long, copy = struct.unpack_from("<H12xI10xH", boot, 22)
-        places = [43] if short else [71, copy * sector + 71]
-        # the root folder is the first behind the FATs, and the label is its first entry
-        places.append((reserved + fats * (short or long)) * sector)
-        for place in places:
-            if os.pread(file.fileno(), len(old), place) != old:
-                raise FilesystemError(
-                    f"{device} was formatted, but its label is not where one of FAT should be.",
-                    hint="Format it again with a label of ASCII letters.",
-                    code=OgErr.PARTITION,
-                )
-            os.pwrite(file.fileno(), new, place)
-        os.fsync(file.fileno())
-    look_again(device)
 
 
 def _check_label(kind: Kind, label: str, *, cache: bool) -> None:
@@ -155,6 +113,13 @@ def _check_label(kind: Kind, label: str, *, cache: bool) -> None:
     if wrong := sorted({one for one in label if one in kind.label_never}):
         raise FilesystemError(
             f"The label {label!r} has what no label of {kind.name} can have: {' '.join(wrong)}",
+            code=OgErr.FORMAT,
+        )
+    if kind.label_in is LabelIn.ASCII and not label.isascii():
+        raise FilesystemError(
+            f"The label {label!r} cannot be one of {kind.name}: its own tools refuse letters other "
+            "than ASCII, and its checker takes such a label off again.",
+            hint="Write it without accents; or use exfat, which takes them.",
             code=OgErr.FORMAT,
         )
     if kind.label_never and label.startswith(" "):
