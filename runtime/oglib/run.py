@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The only place where the runtime starts processes, and the only one that knows ``sh``.
 
-Arguments are lists, never shell text; standard input is closed unless given; the language is
-C so that messages can be relied upon. A program that does not end with an accepted status
-raises ``ProcessError`` with all it said. Image bytes go through ``stream_from``, which gives
-the raw standard output of a running program and judges its exit status at the end. Only
+Arguments are lists, never shell text; standard input is closed unless given; the language is C so
+that messages can be relied upon, with UTF-8 for labels and names. A program that does not end with
+an accepted status raises ``ProcessError`` with all it said. Image bytes go through ``stream_from``,
+which gives the raw standard output of a running program and judges its exit status at the end. Only
 ``run_through`` runs a program for somebody else: with the caller's own environment and input.
 """
 
@@ -52,7 +52,12 @@ class Finished:
 
 def _environment() -> dict[str, str]:
     kept = {key: os.environ[key] for key in ("HOME", "TERM", "TMPDIR") if key in os.environ}
-    return {**kept, "PATH": os.environ.get("PATH") or _TOOL_PATH, "LANG": "C.UTF-8", "LC_ALL": "C"}
+    return {
+        **kept,
+        "PATH": os.environ.get("PATH") or _TOOL_PATH,
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 def _load_sh() -> ModuleType:

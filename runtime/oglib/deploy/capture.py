@@ -196,7 +196,16 @@ def created(
         filesystem=manifest.filesystem,
         used_bytes=manifest.used_blocks * manifest.block_size,
         image_size_bytes=manifest.image_size_bytes,
-        warnings=warnings,
+        warnings=(*warnings, *_added(manifest)),
+    )
+
+
+def _added(manifest: Manifest) -> tuple[str, ...]:
+    if not manifest.added_blocks:
+        return ()
+    return (
+        f"partclone {manifest.partclone} did not know of {manifest.added_blocks} used blocks; they "
+        f"are in the image, as the {manifest.filesystem}'s own tables name them.",
     )
 
 

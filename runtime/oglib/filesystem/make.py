@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr, ProcessError
-from oglib.filesystem.kinds import Kind, kind_of
+from oglib.filesystem.kinds import Kind, LabelIn, kind_of
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.progress import human_bytes
@@ -111,10 +111,27 @@ def _check_label(kind: Kind, label: str, *, cache: bool) -> None:
         )
     if not label.isprintable():
         raise FilesystemError(f"The label {label!r} cannot be printed.", code=OgErr.FORMAT)
-    if len(label.encode()) > kind.label_bytes:
+    if (length := kind.label_in.length(label)) > kind.label_most:
         raise FilesystemError(
             f"The label {label!r} is too long for {kind.name}: "
-            f"{len(label.encode())} bytes, at most {kind.label_bytes}.",
+            f"{length} {kind.label_in}, at most {kind.label_most}.",
+            code=OgErr.FORMAT,
+        )
+    if wrong := sorted({one for one in label if one in kind.label_never}):
+        raise FilesystemError(
+            f"The label {label!r} has what no label of {kind.name} can have: {' '.join(wrong)}",
+            code=OgErr.FORMAT,
+        )
+    if kind.label_in is LabelIn.ASCII and not label.isascii():
+        raise FilesystemError(
+            f"The label {label!r} cannot be one of {kind.name}: its own tools refuse letters other "
+            "than ASCII, and its checker takes such a label off again.",
+            hint="Write it without accents; or use exfat, which takes them.",
+            code=OgErr.FORMAT,
+        )
+    if kind.label_never and label.startswith(" "):
+        raise FilesystemError(
+            f"The label {label!r} cannot be one of {kind.name}: it begins with a blank.",
             code=OgErr.FORMAT,
         )
 

@@ -47,7 +47,7 @@ _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
 _MAX_NAME = 200
-_OPTIONAL = frozenset({"software", "firmware", "system", "lies"})
+_OPTIONAL = frozenset({"software", "firmware", "system", "lies", "partclone", "added_blocks"})
 _MAX_INT = 1 << 63
 
 
@@ -91,8 +91,9 @@ class SourceInfo:
 class Manifest:
     """What an image says of itself. ``version`` 0 = not yet assigned by a repository.
 
-    ``software``: what is installed on it, "name version" each. What is in ``_OPTIONAL`` is not
-    written when it is empty.
+    ``software``: what is installed on it, "name version" each. ``partclone``: the version that
+    named the used blocks; ``added_blocks`` of them only the filesystem's own tables knew. What is
+    in ``_OPTIONAL`` is not written when it is empty.
     """
 
     name: str
@@ -115,6 +116,8 @@ class Manifest:
     comment: str = ""
     source: SourceInfo = field(default_factory=SourceInfo)
     software: tuple[str, ...] = ()
+    partclone: str = ""
+    added_blocks: int = 0
     format: str = FORMAT
 
     def to_bytes(self) -> bytes:
@@ -143,7 +146,7 @@ class Manifest:
                 check_name(self.parent)
             for text in (
                 self.title, self.comment, self.source.hostname, self.source.os,
-                self.source.system, self.source.lies, *self.software,
+                self.source.system, self.source.lies, self.partclone, *self.software,
             ):  # fmt: skip
                 check_text(text)
             moment = datetime.fromisoformat(self.created)
@@ -159,7 +162,7 @@ class Manifest:
             and _power_of_two(region, block, MAX_BLOCK_BYTES)
             and self.total_blocks <= 8 * MAX_BITMAP_BYTES
             and 0 < self.total_blocks * block <= self.device_size_bytes
-            and self.used_blocks <= self.total_blocks
+            and self.added_blocks <= self.used_blocks <= self.total_blocks
             and 1 <= self.frame_count <= self.used_blocks + 1
             and self.image_size_bytes > 0
             and bool(self.filesystem)

@@ -149,7 +149,10 @@ def test_every_filesystem_comes_back(tmp_path: Path, kind: str) -> None:
     program = program_for(kind)
     run(program, "-c", "-a0", "-q", "-f", "1", "-L", "/dev/null", "-s", source, "-O", theirs)
     run("zstd", "-dq", tmp_path / "x.img", "-o", ours)
-    run("cmp", ours, theirs)
+    # of btrfs it leaves out second copies of metadata
+    assert (manifest.added_blocks == 0) == (kind != "btrfs")
+    if not manifest.added_blocks:
+        run("cmp", ours, theirs)
     target = sparse(tmp_path / "target", size)
     restored(tmp_path / "x.img", target)
     with local_image(tmp_path / "x.img") as image:
