@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from oglib.boot.grub import running_firmware
 from oglib.deploy import receipts, source
 from oglib.deploy.disk_boot import disarm, write_gaps
-from oglib.deploy.disk_fit import Fitted, fit
+from oglib.deploy.disk_fit import Fitted, fit, fixed_as
 from oglib.deploy.disk_read import starters
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
@@ -59,6 +59,12 @@ def plan_disk(whole: WholeDisk, disk: Disk, options: Options) -> Fitted:
             f"The image {whole.name} holds what is not restored from here: "
             f"{', '.join(whole.missing)}.",
             hint="Restore its other partitions with --parts.",
+        )
+    if whole.lacking:
+        raise ImageError(
+            f"The image {whole.name} is damaged: {' '.join(whole.lacking)}",
+            hint="Copy the whole folder again, or restore its other partitions with --parts.",
+            code=OgErr.IMAGEFILE,
         )
     _check_firmware(whole, options)
     return fit(whole.wanted, disk, can_grow, grow=options.grow)
@@ -115,7 +121,8 @@ def restore_disk(
             check_restorable(images[number], planned, find_partition(planned, number), wishes)
         refuse_busy(disk)
         first, esps = _in_order(fitted)
-        disarm(disk, [find_partition(planned, part.number).start_bytes for part in esps])
+        starts = [find_partition(planned, part.number).start_bytes for part in esps]
+        disarm(disk, starts, [part.number for part in fitted.plan.partitions if part.kept])
         there = apply_table(fitted.plan)
 
         def put(parts: Sequence[DiskPart]) -> tuple[Receipt, ...]:
@@ -245,7 +252,8 @@ def _made(disk: Disk, fitted: Fitted) -> list[str]:
 def _grown(disk: Disk, parts: Sequence[DiskPart]) -> tuple[str, ...]:
     said = []
     for part in parts:
-        if part.is_image and part.size_bytes > part.required_bytes and can_grow(part):
+        roomy = part.is_image and part.size_bytes > part.required_bytes
+        if roomy and can_grow(part) and not fixed_as(part, disk.table):
             with partition_device(disk, find_partition(disk, part.number)) as device:
                 if grow_filesystem(device):
                     said.append(f"partition {part.number}: its filesystem fills it")
