@@ -76,6 +76,7 @@ def opened_folder(path: Path, policy: Policy, settings: Settings) -> Iterator[Wh
         warnings=(warning,),
         missing=folder.unserved,
         lacking=folder.lacking,
+        others=folder.others,
     )
 
 

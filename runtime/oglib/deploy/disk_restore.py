@@ -60,12 +60,7 @@ def plan_disk(whole: WholeDisk, disk: Disk, options: Options) -> Fitted:
             f"{', '.join(whole.missing)}.",
             hint="Restore its other partitions with --parts.",
         )
-    if whole.lacking:
-        raise ImageError(
-            f"The image {whole.name} is damaged: {' '.join(whole.lacking)}",
-            hint="Copy the whole folder again, or restore its other partitions with --parts.",
-            code=OgErr.IMAGEFILE,
-        )
+    whole.refuse_lacking()
     _check_firmware(whole, options)
     return fit(whole.wanted, disk, can_grow, grow=options.grow)
 

@@ -49,7 +49,8 @@ class WholeDisk:
 
     ``tool`` is ``disk`` for our own, ``clonezilla`` or ``fog``. ``gaps`` hold the boot code and
     other bytes outside filesystems; ``missing`` names what the folder holds and nobody restores,
-    ``lacking`` says what belongs to the image and is not there.
+    ``lacking`` says what belongs to the image and is not there. ``others`` are further disks in the
+    same folder, which are images of their own: ``FOLDER/sdb``.
     """
 
     tool: Literal["disk", "clonezilla", "fog"]
@@ -65,6 +66,21 @@ class WholeDisk:
     warnings: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def refuse_lacking(self) -> None:
+        """Raise ``ImageError`` where a piece of the image is not there."""
+        if self.lacking:
+            raise ImageError(
+                f"The image {self.name} is damaged: {' '.join(self.lacking)}",
+                hint="Copy the whole folder again, or restore its other partitions with --parts.",
+                code=OgErr.IMAGEFILE,
+            )
+
+    def beside(self, other: str) -> str:
+        """What names one of the ``others``."""
+        path = Path(self.where)
+        return str((path if path.is_dir() else path.parent) / other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def verify_disk(
             told = (name_of(raw), 0, "", raw.warnings)
     else:
         with opened_whole(image, settings) as whole:
-            rows = tuple(_rows(whole, disk, progress))
+            whole.refuse_lacking()
+            rows = (*_rows(whole, disk, progress), *_other_disks(whole))
             told = (whole.name, whole.version, whole.signed_by, whole.warnings)
     name, version, signed_by, warnings = told
     return DiskVerified(
@@ -136,6 +137,12 @@ def _rows(whole: WholeDisk, disk: Disk, progress: Progress) -> Iterator[Compared
             yield _raw_bytes(f"partition {part.number}", raw_bytes, disk)
         else:
             yield _partition(whole, disk, part, found, progress)
+
+
+def _other_disks(whole: WholeDisk) -> Iterator[Compared]:
+    for other in whole.others:
+        said = "another disk of the same folder, an image of its own"
+        yield Compared(f"disk {other}", Outcome.NOT_COMPARED, said)
 
 
 def _found(disk: Disk, number: int) -> Partition | None:

@@ -52,7 +52,7 @@ _FDISK_SIZE = re.compile(
     r"^Disk /dev/(?P<disk>\S+): [^\n]*?(?P<bytes>\d{1,18}) bytes", re.MULTILINE
 )
 _LSBLK_SIZE = re.compile(
-    r"^(?P<disk>\S+)\s+\S+\s+(?P<number>\d{1,9}(?:[.,]\d)?)(?P<unit>[BKMGTP]?)\s+disk\b",
+    r"^(?P<disk>\S+)[ ]+\S+[ ]+(?P<number>\d{1,9}(?:[.,]\d)?)(?P<unit>[BKMGTP]?)[ ]+disk\b",
     re.MULTILINE,
 )
 _UNITS = {unit: 1 << 10 * power for power, unit in enumerate("BKMGTP")} | {"": 1}
@@ -88,6 +88,8 @@ def read(path: Path, disk: str) -> FolderImage:
         )
     gpt = _stored_gpt(path, disk)
     dump, table = _table(path, disk, gpt)
+    if table and table.label != "gpt":
+        gpt = None  # left behind by an older image of that name
     files = _files(path)
     swaps = _swaps(path, disk)
     holders = _holders(path)
