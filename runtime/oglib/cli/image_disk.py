@@ -97,12 +97,13 @@ def verify_whole(context: Context) -> Result:
     if context.args.disk is not None:
         return _compare_whole(context)
     with disk_source.opened_whole(context.args.image, context.settings) as whole:
+        whole.refuse_lacking()
         proofs = []
         for part in whole.wanted.parts:
             if part.is_image:
                 with whole.open_part(part.number) as image:
                     proofs.append(verify(image, progress=context.progress))
-        for warning in whole.warnings:
+        for warning in (*whole.warnings, *_not_looked_at(whole)):
             context.warn(warning)
     content = sum(proof.content_bytes for proof in proofs)
     data = {"image": whole.name, "version": whole.version, "signed_by": whole.signed_by}
@@ -111,6 +112,14 @@ def verify_whole(context: Context) -> Result:
         f"{_titled(whole.name, whole.version)}: {human_bytes(content)} of {len(proofs)} "
         "partitions proven against digests",
     )
+
+
+def _not_looked_at(whole: disk_source.WholeDisk) -> list[str]:
+    return [
+        f"The disk {other} of the same folder was not looked at: {whole.beside(other)} is an image "
+        "of its own."
+        for other in whole.others
+    ]
 
 
 def _compare_whole(context: Context) -> Result:
@@ -159,12 +168,14 @@ def info_whole(context: Context) -> Result:
         for warning in whole.warnings:
             context.warn(warning)
     able = disk_restore.able_to_start(whole)
-    size = f"{whole.wanted.size_bytes} bytes ({human_bytes(whole.wanted.size_bytes)})"
+    least = "" if whole.wanted.size_told else "at least "
+    size = f"{least}{whole.wanted.size_bytes} bytes ({human_bytes(whole.wanted.size_bytes)})"
     told = [
         ("kind", f"a whole disk, {whole.tool}" if whole.tool != "disk" else "a whole disk"),
         *(told_by_manifest(info) if isinstance(info, OwnInfo) else [("image", whole.name)]),
         ("disk", f"{size}, {whole.wanted.table} table, {whole.wanted.sector_bytes} B sectors"),
         ("starts by", " and ".join(sorted(one.upper() for one in able)) or "nothing"),
+        ("other disks", ", ".join(whole.beside(other) for other in whole.others)),
     ]
     shown = table([row for row in told if row[1]])
     return Result(info.as_dict(), f"{shown}\n{table(rows, indent='  ')}")

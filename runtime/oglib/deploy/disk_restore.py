@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from oglib.boot.grub import running_firmware
 from oglib.deploy import receipts, source
 from oglib.deploy.disk_boot import disarm, write_gaps
-from oglib.deploy.disk_fit import Fitted, fit
+from oglib.deploy.disk_fit import Fitted, fit, fixed_as
 from oglib.deploy.disk_read import starters
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
@@ -123,6 +123,7 @@ def _planned_whole(whole: WholeDisk, disk: Disk, options: Options, stack: ExitSt
             f"{', '.join(whole.missing)}.",
             hint="Restore its other partitions with --parts.",
         )
+    whole.refuse_lacking()
     _check_firmware(whole, options)
     fitted = fit(whole.wanted, disk, can_grow, grow=options.grow)
     there = planned_view(disk, fitted.plan)
@@ -218,7 +219,8 @@ def _restore_whole(plan: DiskPlan, whole: WholeDisk, fitted: Fitted, progress: P
     refuse_changed(fitted.plan)
     view = planned_view(plan.disk, fitted.plan)
     first, esps = _in_order(fitted)
-    disarm(plan.disk, [find_partition(view, part.number).start_bytes for part in esps])
+    starts = [find_partition(view, part.number).start_bytes for part in esps]
+    disarm(plan.disk, starts, [part.number for part in fitted.plan.partitions if part.kept])
     there = apply_table(fitted.plan)
     done = _put(plan, there, [part.number for part in first], progress)
     after = (*_made(there, fitted), *_grown(there, first))
@@ -306,7 +308,8 @@ def _made(disk: Disk, fitted: Fitted) -> list[str]:
 def _grown(disk: Disk, parts: Sequence[DiskPart]) -> tuple[str, ...]:
     said = []
     for part in parts:
-        if part.is_image and part.size_bytes > part.required_bytes and can_grow(part):
+        roomy = part.is_image and part.size_bytes > part.required_bytes
+        if roomy and can_grow(part) and not fixed_as(part, disk.table):
             with partition_device(disk, find_partition(disk, part.number)) as device:
                 if grow_filesystem(device):
                     said.append(f"partition {part.number}: its filesystem fills it")

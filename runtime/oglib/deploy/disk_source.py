@@ -18,9 +18,10 @@ from blake3 import blake3
 
 from oglib.deploy import source
 from oglib.deploy.disk_fit import Wanted
+from oglib.deploy.foreign import in_folder
 from oglib.deploy.policy import policy_for, policy_for_url
 from oglib.disk.model import TableKind
-from oglib.errors import ImageError, NotFoundError, OgErr
+from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image import OpenImage, check_name, load_public_keys, verify_signature
 from oglib.image.disk_image import (
     DISK_FILE,
@@ -35,6 +36,7 @@ from oglib.image.disk_image import (
 )
 from oglib.image.foreign import Image
 from oglib.image.formats.model import ImageInfo, OwnInfo
+from oglib.image.stretch import Raw
 from oglib.settings import Settings
 
 _SIGNATURE_BYTES = 4096
@@ -46,14 +48,16 @@ class WholeDisk:
     """The image of a whole disk, opened; ``open_part`` gives the image of one of its partitions.
 
     ``tool`` is ``disk`` for our own, ``clonezilla`` or ``fog``. ``gaps`` hold the boot code and
-    other bytes outside filesystems; ``missing`` names what the folder holds and nobody restores.
+    other bytes outside filesystems; ``missing`` names what the folder holds and nobody restores,
+    ``lacking`` says what belongs to the image and is not there. ``others`` are further disks in the
+    same folder, which are images of their own: ``FOLDER/sdb``.
     """
 
     tool: Literal["disk", "clonezilla", "fog"]
     name: str
     where: str
     wanted: Wanted
-    gaps: tuple[tuple[Gap, bytes], ...]
+    gaps: tuple[tuple[Gap, Raw], ...]
     firmware: str
     info: ImageInfo
     open_part: Callable[[int], AbstractContextManager[Image]]
@@ -61,6 +65,22 @@ class WholeDisk:
     signed_by: str = ""
     warnings: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def refuse_lacking(self) -> None:
+        """Raise ``ImageError`` where a piece of the image is not there."""
+        if self.lacking:
+            raise ImageError(
+                f"The image {self.name} is damaged: {' '.join(self.lacking)}",
+                hint="Copy the whole folder again, or restore its other partitions with --parts.",
+                code=OgErr.IMAGEFILE,
+            )
+
+    def beside(self, other: str) -> str:
+        """What names one of the ``others``."""
+        path = Path(self.where)
+        return str((path if path.is_dir() else path.parent) / other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +104,16 @@ def is_whole(text: str, settings: Settings) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether this is the folder of a whole disk, ours or foreign."""
-    from oglib.image.formats import is_folder_image  # noqa: PLC0415 - only where a folder is met
+    """Whether this is the folder of a whole disk, ours or foreign, or one of the disks in it."""
+    if path.is_dir():
+        from oglib.image.formats import is_folder_image  # noqa: PLC0415 - only where one is met
 
-    return path.is_dir() and ((path / DISK_FILE).is_file() or bool(is_folder_image(path)))
+        return (path / DISK_FILE).is_file() or bool(is_folder_image(path))
+    try:
+        found = in_folder(path)
+    except OgError:
+        return False  # whoever opens it will say why
+    return found is not None and not found[1]
 
 
 def is_raw_disk(text: str, settings: Settings) -> bool:

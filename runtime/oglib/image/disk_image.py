@@ -52,6 +52,8 @@ class Content(StrEnum):
     GAP = "gap"  # a few raw bytes: the BIOS boot partition
     EMPTY = "empty"  # nothing in it counts: Windows' reserved one, the CACHE
     EXTENDED = "extended"
+    # The image holds nothing of it, and something of it counts: only of folders of other programs.
+    LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,7 @@ def _is_sound(part: DiskPart, disk: DiskManifest) -> bool:
         and part.attributes < 1 << 64
         and (gpt or not (part.attributes or part.name))
         and (part.content is not Content.EXTENDED or not gpt)
+        and part.content is not Content.LEFT_OUT
         and _UUID.fullmatch(part.uuid) is not None
         and _WORD.fullmatch(part.filesystem) is not None
         and _image_fields_fit(part)
