@@ -23,6 +23,7 @@ from oglib.disk.planned import (
     bounds_of,
     check_sound,
     is_unfinished,
+    lost_whole,
     refuse_foreign,
     removal,
 )
@@ -196,7 +197,7 @@ def _changes(
     if new_table:
         was = "there was none" if disk.table is TableKind.NONE else f"it was {disk.table}"
         was = "it is damaged" if disk.damage else was
-        said.append(f"write a new {table} table ({was})")
+        said += [*lost_whole(disk), f"write a new {table} table ({was})"]
     fresh = {part.number for part in planned if part.fresh}
     there = {part.number for part in planned}
     said += [removal(old) for old in disk.partitions if _goes(old, there, fresh)]

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from oglib.disk import gpt, mbr
+from oglib.disk.boot_sector import filesystem_of
 
 # Not damage by others: what our own writing leaves when it is cut. Applying again ends it.
 UNFINISHED = (
@@ -24,8 +25,6 @@ UNFINISHED = (
 )
 _MOST_SAID = 8
 _OTHER_SECTOR = {512: 4096, 4096: 512}
-# boot sectors of filesystems end like an MBR, but have code where its rows would be
-_FILESYSTEM_MARKS = ((3, b"NTFS"), (3, b"EXFAT"), (54, b"FAT1"), (82, b"FAT32"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def examine_bytes(read: mbr.Read, size_bytes: int, sector_bytes: int) -> Examine
     if sectors < 3:
         return Examined(())
     first = read(0, mbr.MBR_BYTES)
-    rows = _real_rows(first)
+    rows = () if filesystem_of(first, sectors) else mbr.rows(first)
     used = [row for row in rows if row.used]
     protected = any(row.kind == mbr.PROTECTIVE for row in used)
     if mbr.is_marked(first):
@@ -89,15 +88,6 @@ def examine_bytes(read: mbr.Read, size_bytes: int, sector_bytes: int) -> Examine
         found = _gpt(read, used, sectors, sector_bytes)
         return Examined(_few(found.damage), found.good if found.damage else None)
     return Examined(_few(_msdos(read, rows, sectors, sector_bytes)))
-
-
-def _real_rows(first: bytes) -> tuple[mbr.Row, ...]:
-    """The rows of an MBR; none where this is the boot sector of a filesystem."""
-    rows = mbr.rows(first)
-    marked = any(first[at : at + len(mark)] == mark for at, mark in _FILESYSTEM_MARKS)
-    # tools that make bootable sticks leave such a header in front of a real table, so the rows
-    # decide: code hardly looks like four boot indicators
-    return () if marked and any(row.boot not in (0, 0x80) for row in rows) else rows
 
 
 def _gpt(read: mbr.Read, rows: Sequence[mbr.Row], sectors: int, sector_bytes: int) -> Examined:

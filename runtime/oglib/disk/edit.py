@@ -21,6 +21,7 @@ from oglib.disk.planned import (
     bounds_of,
     check_sound,
     is_unfinished,
+    lost_whole,
     refuse_damaged,
     refuse_foreign,
     removal,
@@ -110,7 +111,8 @@ def emptied(disk: Disk, table: TableKind | None = None) -> TablePlan:
     if same and not disk.partitions:
         return edited(disk, (), ())
     bounds_of(disk, kind)  # a disk that is too small for a table is refused
-    said = (f"write a new empty {kind} table", *(removal(one) for one in disk.partitions))
+    lost = lost_whole(disk)
+    said = (*lost, f"write a new empty {kind} table", *(removal(one) for one in disk.partitions))
     return replace(_whole(disk, (), said, gone=disk.partitions), table=kind, new_table=True)
 
 

@@ -27,6 +27,7 @@ from oglib.disk.planned import (
     bounds_of,
     check_sound,
     is_unfinished,
+    lost_whole,
     refuse_damaged,
     refuse_foreign,
     removal,
@@ -74,7 +75,7 @@ def _replacing(layout: Layout, disk: Disk) -> TablePlan:
             f"{' '.join(disk.damage)}",
             hint="Repair it first ('og disk repair'), or keep nothing.",
         )
-    blank = replace(disk, table=TableKind.NONE, partitions=(), damage=())
+    blank = replace(disk, table=TableKind.NONE, partitions=(), damage=(), filesystem="")
     plan = plan_layout(layout, blank)
     lost = (removal(part) for part in disk.partitions)
     return replace(
@@ -82,6 +83,7 @@ def _replacing(layout: Layout, disk: Disk) -> TablePlan:
         removed=tuple(part.number for part in disk.partitions),
         before=disk.partitions,
         changes=(
+            *lost_whole(disk),
             f"write a new {layout.table} table in place of the damaged one",
             *lost,
             *plan.changes[1:],
@@ -165,7 +167,7 @@ def _changes(planned: Sequence[Planned], disk: Disk, table: TableKind) -> tuple[
     said = [FINISH] if disk.damage else []
     if disk.table is not table:
         was = "there was none" if disk.table is TableKind.NONE else f"it was {disk.table}"
-        said.append(f"write a new {table} table ({was})")
+        said += [*lost_whole(disk), f"write a new {table} table ({was})"]
     living: dict[int, Partition] = {}
     for part in disk.partitions:
         new = _stays(part, planned, disk, table)

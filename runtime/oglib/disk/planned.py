@@ -128,6 +128,14 @@ def removal(part: Partition) -> str:
     return f"remove partition {part.number} ({part.type}, {human_bytes(part.size_bytes)})"
 
 
+def lost_whole(disk: Disk) -> tuple[str, ...]:
+    """The words for a filesystem, or what else lies on the bare disk, that a new table ends."""
+    if disk.table is not TableKind.NONE or not disk.filesystem:
+        return ()
+    label = f" {disk.label!r}" if disk.label else ""
+    return (f"lose the {disk.filesystem}{label} that fills the whole disk",)
+
+
 def refuse_foreign(disk: Disk) -> None:
     """Volume groups and pools look like disks to OpenGnsys, but have no table of ours."""
     if disk.table in _NO_TABLES_OF_OURS or disk.kind in _NO_TABLES_OF_OURS:

@@ -9,6 +9,7 @@ are any. ``OG_DISKS`` puts files or other devices in the place of the PC's disks
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,14 @@ from oglib.disk.lsblk import is_virtual, parse_lsblk
 from oglib.disk.lvm import volume_groups
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.disk.rows import COLUMNS, LVM_MEMBER, rows_of
-from oglib.disk.virtual import parse_sfdisk, probe_signature, probe_virtual, read_table
-from oglib.errors import NotFoundError, PartitionError, UsageError
+from oglib.disk.virtual import (
+    bare_filesystem,
+    parse_sfdisk,
+    probe_signature,
+    probe_virtual,
+    read_table,
+)
+from oglib.errors import NotFoundError, PartitionError, ProcessError, UsageError
 from oglib.run import run
 from oglib.udev import settle
 
@@ -37,6 +44,9 @@ __all__ = [
 # disk images, and for tests.
 _INSTEAD = "OG_DISKS"
 _MEND = f"Mend or unset {_INSTEAD}."
+# Disks come and go while lsblk looks: what it says then may be half of the truth, or no JSON.
+_LOOKS = 3
+_LOOK_PAUSE_S = 0.3
 
 
 def list_disks() -> tuple[Disk, ...]:
@@ -47,12 +57,37 @@ def list_disks() -> tuple[Disk, ...]:
 
 
 def _own_disks() -> tuple[Disk, ...]:
-    # lsblk tells what udev remembers; what was formatted a moment ago is still on its way there
-    settle()
+    why: Exception | None = None
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_LOOK_PAUSE_S)
+        # lsblk tells what udev remembers; what was formatted a moment ago is still on its way
+        settle()
+        try:
+            found = _listed()
+        except (ProcessError, AttributeError, LookupError, TypeError, ValueError) as error:
+            why = error
+        else:
+            return tuple(_looked_into(disk) for disk in found)
+    raise PartitionError(
+        f"The disks of this PC cannot be listed: {_said_by_lsblk(why)}",
+        hint="Run `lsblk --json` to see what it says; a disk that fails is named by the kernel's "
+        "log.",
+    ) from why
+
+
+def _listed() -> tuple[Disk, ...]:
+    """One look. Whatever is wrong with what lsblk prints raises as Python finds it."""
     listing = run("lsblk", "--json", "--bytes", "--output", COLUMNS).stdout
     has_lvm = any(row["fstype"] == LVM_MEMBER for row in rows_of(listing))
     groups = volume_groups() if has_lvm else ()
-    return tuple(_looked_into(disk) for disk in parse_lsblk(listing, _names(), groups))
+    return parse_lsblk(listing, _names(), groups)
+
+
+def _said_by_lsblk(why: Exception | None) -> str:
+    if isinstance(why, ProcessError):
+        return why.message
+    return f"what lsblk prints is not understood, {_LOOKS} times ({type(why).__name__}: {why})."
 
 
 def probe_target(path: Path) -> Disk:
@@ -95,16 +130,17 @@ def _own_disk(real: Path) -> Disk | None:
 def _names() -> frozenset[str] | None:
     """What blkinfo calls disks; None when it gives up.
 
-    It does so on a device that it does not understand, such as an iSCSI disk of a network
-    card. lsblk has seen that one as well, so its own types serve then.
+    It does so in many ways (its own exception, keys of devices that vanished, an iSCSI disk of a
+    network card), and on a device that it does not understand. lsblk has seen that one as well,
+    so its own types serve then: no failure of a second opinion hides the disks.
     """
-    import blkinfo  # noqa: PLC0415 - only where real disks are listed: a command must start fast
-
     try:
-        found = blkinfo.BlkDiskInfo().get_disks()
-    except (blkinfo.NoLsblkFound, LookupError, OSError, ValueError):
+        import blkinfo  # noqa: PLC0415 - only where real disks are listed: start fast
+
+        found = [str(device["name"]) for device in blkinfo.BlkDiskInfo().get_disks()]
+    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the disks
         return None
-    return frozenset(str(device["name"]) for device in found) or None
+    return frozenset(found) or None
 
 
 def _looked_into(disk: Disk) -> Disk:
@@ -113,7 +149,16 @@ def _looked_into(disk: Disk) -> Disk:
         return disk
     model = disk.model or _card_name(disk.path)
     disk = replace(disk, model=model, damage=disk.damage + _damage(disk))
+    if disk.table is TableKind.MSDOS and _is_filesystem(disk.path):
+        return replace(disk, table=TableKind.NONE, partitions=())
     return _with_extended(_with_places(disk) if disk.kind is DiskKind.MULTIPATH else disk)
+
+
+def _is_filesystem(path: Path) -> bool:
+    try:
+        return bool(bare_filesystem(path))
+    except PartitionError:
+        return False  # told as its damage
 
 
 def _with_extended(disk: Disk) -> Disk:

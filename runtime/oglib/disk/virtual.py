@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oglib.disk import types
+from oglib.disk import mbr, types
+from oglib.disk.boot_sector import filesystem_of
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.rows import (
     COLUMNS,
@@ -73,7 +74,7 @@ def probe_virtual(path: Path) -> Disk:
 
 def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
     """The partition table as it is written on the disk, by sfdisk (independent of parted)."""
-    if probe_signature(path).get("PTTYPE") not in TABLES:
+    if probe_signature(path).get("PTTYPE") not in TABLES or bare_filesystem(path):
         return TableKind.NONE, ()
     said = run("sfdisk", "--json", path, accept=(0, 1))
     if said.status:
@@ -82,6 +83,17 @@ def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
             hint="A new table can be written over it when nothing on this disk is needed.",
         )
     return parse_sfdisk(said.stdout)
+
+
+def bare_filesystem(path: Path) -> str:
+    """The filesystem whose boot sector the first one is, which tools take for an msdos table."""
+    try:
+        with path.open("rb") as device:
+            first = device.read(mbr.MBR_BYTES)
+            size = device.seek(0, os.SEEK_END)
+    except OSError as error:
+        raise PartitionError(f"{path} cannot be read: {error.strerror}.") from error
+    return filesystem_of(first, size // mbr.MBR_BYTES)
 
 
 def parse_sfdisk(text: str) -> tuple[TableKind, tuple[Partition, ...]]:
