@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from oglib.disk import types
-from oglib.disk.gpt import ENTRIES_BYTES, Marks
+from oglib.disk.exact import Exact
+from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES, Marks, fitting_name
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planned import (
     FINISH,
@@ -36,13 +37,27 @@ _MOVABLE = (Content.SWAP, Content.EMPTY, Content.EXTENDED)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The disk that an image was made of: its table and what each partition holds."""
+    """The disk that an image was made of: its table and what each partition holds.
+
+    ``exact``: the sectors of that table, where the image has them.
+    """
 
     table: TableKind
     disk_id: str
     size_bytes: int
     sector_bytes: int
     parts: tuple[DiskPart, ...]
+    exact: Exact | None = None
+
+    def is_exact(self, disk: Disk, parts: tuple[DiskPart, ...]) -> bool:
+        """Whether the table of ``parts`` on ``disk`` is the very one of the image, to the byte.
+
+        Where a GPT lies depends on the size of its disk; sectors of an msdos table know nothing
+        of it.
+        """
+        if self.exact is None or parts != self.parts:
+            return False
+        return self.table is TableKind.MSDOS or disk.size_bytes == self.exact.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,7 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
             f"of a disk with sectors of {wanted.sector_bytes}.",
             hint="Restore its partitions singly, or to a disk with the same sectors.",
         )
+    disk = replace(disk, entries_bytes=_entries_bytes(wanted))
     parts = _placed(wanted, disk, can_grow, grow=grow)
     planned = tuple(_planned(part, disk, wanted.table) for part in parts)
     check_sound(planned, disk, wanted.table)
@@ -92,9 +108,18 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
             changes=_changes(planned, disk, wanted.table, new_table=new_table),
             damage=disk.damage,
             identity=identity,
+            like=wanted.exact,
+            exactly=wanted.is_exact(disk, parts),
         ),
         parts,
     )
+
+
+def _entries_bytes(wanted: Wanted) -> int:
+    """The room that the entries of the image's GPT take; what the target's took is no matter."""
+    if wanted.exact is not None and wanted.exact.copy is not None:
+        return len(wanted.exact.copy.raw_entries)
+    return max((part.number for part in wanted.parts), default=0) * ENTRY_BYTES
 
 
 def _placed(
@@ -133,7 +158,8 @@ def _hard_end(disk: Disk, table: TableKind) -> int:
     """Where it must end."""
     if table is TableKind.MSDOS:
         return disk.size_bytes
-    return disk.size_bytes - ENTRIES_BYTES - disk.logical_sector_bytes
+    entries = max(ENTRIES_BYTES, disk.entries_bytes)
+    return disk.size_bytes - entries - disk.logical_sector_bytes
 
 
 def _flexible(parts: Sequence[DiskPart], can_grow: Callable[[DiskPart], bool]) -> DiskPart | None:
@@ -183,7 +209,7 @@ def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
         size_sectors=part.size_bytes // sector,
         type=kind,
         type_id=part.type_id,
-        name=part.name,
+        name=fitting_name(part.name),
         active=part.active and table is TableKind.MSDOS and part.number < FIRST_LOGICAL,
         fresh=not same,
     )

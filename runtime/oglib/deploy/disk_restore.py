@@ -30,7 +30,7 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.probe import probe_target
 from oglib.disk.remedy import remedy
-from oglib.disk.table import apply_table, refuse_busy, repair_table
+from oglib.disk.table import apply_table, is_of_another_size, refuse_busy, repair_table
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, PartitionError
 from oglib.filesystem.kinds import KINDS, Grow
 from oglib.filesystem.make import make_swap
@@ -263,9 +263,11 @@ def _restore_raw(
     receipts.keep(receipt)
     there = probe_target(disk.path)
     after: tuple[str, ...] = ()
-    if there.damage:
-        repair_table(there)
+    # on a disk of the same size nothing of it changes, odd as it may be
+    if is_of_another_size(there):
+        there = repair_table(there)
         after = ("both copies of the GPT written for a disk of this size",)
+    said = tuple(f"Its partition table is as odd as the image's: {one}" for one in there.damage)
     changes = ("the whole disk is overwritten, its partition table too",)
     told = Told(receipt.image, receipt.version, receipt.signed_by, receipt.source, receipt.warnings)
-    return receipt_of(told, disk, Done(changes, (receipt,), after), started)
+    return receipt_of(told, disk, Done(changes, (receipt,), after, said), started)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,10 +29,16 @@ _OTHER_SECTOR = {512: 4096, 4096: 512}
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found. ``good``: the copy of a GPT from which both can be written anew."""
+    """What was found. ``good``: the copy of a GPT from which both can be written anew.
+
+    ``copy``: the GPT as it is read, the primary copy if that is whole. ``hybrid``: the rows of a
+    hybrid MBR beside the protective one; that is unusual, and no damage.
+    """
 
     damage: tuple[str, ...]
     good: gpt.Copy | None = None
+    copy: gpt.Copy | None = None
+    hybrid: tuple[mbr.Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,6 @@ class _Part:
     @property
     def end(self) -> int:
         return self.start + self.length
-
-
-def table_damage(path: Path, size_bytes: int, sector_bytes: int) -> tuple[str, ...]:
-    """What is wrong with the table of ``path``, a sentence each; never raises for bad content."""
-    return examine(path, size_bytes, sector_bytes).damage
 
 
 def examine(path: Path, size_bytes: int, sector_bytes: int) -> Examined:
@@ -81,12 +82,17 @@ def examine_bytes(read: mbr.Read, size_bytes: int, sector_bytes: int) -> Examine
     protected = any(row.kind == mbr.PROTECTIVE for row in used)
     if mbr.is_marked(first):
         found = _gpt(read, used, sectors, sector_bytes) if protected else Examined(())
-        return Examined((UNFINISHED,), found.good)
+        return replace(found, damage=(UNFINISHED,))
     signed = read(sector_bytes, 8) == gpt.SIGNATURE
     backed = not used and read((sectors - 1) * sector_bytes, 8) == gpt.SIGNATURE
     if protected or signed or backed:
         found = _gpt(read, used, sectors, sector_bytes)
-        return Examined(_few(found.damage), found.good if found.damage else None)
+        return replace(
+            found,
+            damage=_few(found.damage),
+            good=found.good if found.damage else None,
+            hybrid=mbr.hybrid_rows(first),
+        )
     return Examined(_few(_msdos(read, rows, sectors, sector_bytes)))
 
 
@@ -107,17 +113,11 @@ def _gpt(read: mbr.Read, rows: Sequence[mbr.Row], sectors: int, sector_bytes: in
         said += _disagreement(primary, backup)
     if not any(row.kind == mbr.PROTECTIVE for row in rows):
         said.append("The protective MBR in front of the GPT is missing.")
-    others = [f"{row.kind:02x}" for row in rows if row.kind != mbr.PROTECTIVE]
-    if others and len(others) < len(rows):
-        said.append(
-            f"The MBR is a hybrid: beside the protective entry it has {len(others)} of its own "
-            f"(type {', '.join(others)})."
-        )
     good = next((one for one in (primary, backup) if isinstance(one, gpt.Copy)), None)
     if good is None:
         return Examined(tuple(said))
     wrong = _entries(good, sectors)
-    return Examined(tuple(said) + wrong, None if wrong else good)
+    return Examined(tuple(said) + wrong, None if wrong else good, good)
 
 
 def _misplaced(

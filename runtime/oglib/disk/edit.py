@@ -24,6 +24,7 @@ from oglib.disk.planned import (
     lost_whole,
     refuse_damaged,
     refuse_foreign,
+    refuse_lost_hybrid,
     removal,
 )
 from oglib.errors import NotFoundError, OgErr, PartitionError
@@ -214,6 +215,7 @@ def edited(
     plan = _whole(disk, partitions, unfinished + changes, gone=gone)
     if plan.changes:
         check_sound(plan.partitions, disk, disk.table)
+        refuse_lost_hybrid(plan.partitions, disk)
     return plan
 
 

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from oglib.disk import mbr, types
-from oglib.disk.damage import table_damage
+from oglib.disk.damage import examine
+from oglib.disk.gpt import ENTRIES_BYTES
 from oglib.disk.lsblk import is_virtual, parse_lsblk
 from oglib.disk.lvm import volume_groups
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
@@ -147,8 +148,7 @@ def _looked_into(disk: Disk) -> Disk:
     """What only the disk itself or the kernel's files can tell, added."""
     if disk.kind is DiskKind.LVM:
         return disk
-    model = disk.model or _card_name(disk.path)
-    disk = replace(disk, model=model, damage=disk.damage + _damage(disk))
+    disk = _examined(replace(disk, model=disk.model or _card_name(disk.path)))
     if disk.table is TableKind.MSDOS and _is_filesystem(disk.path):
         return replace(disk, table=TableKind.NONE, partitions=())
     return _with_extended(_with_places(disk) if disk.kind is DiskKind.MULTIPATH else disk)
@@ -180,11 +180,25 @@ def _with_extended(disk: Disk) -> Disk:
     return replace(disk, partitions=tuple(parts))
 
 
-def _damage(disk: Disk) -> tuple[str, ...]:
-    try:
-        return table_damage(disk.path, disk.size_bytes, disk.logical_sector_bytes)
-    except OSError as error:
-        return (f"It cannot be read: {error.strerror}.",)
+def _examined(disk: Disk) -> Disk:
+    """With what the bytes of its table say: damage, a hybrid MBR, and names as they are.
+
+    Tools decode names unit by unit, each in its own way.
+    """
+    sector = disk.logical_sector_bytes
+    found = examine(disk.path, disk.size_bytes, sector)
+    disk = replace(disk, damage=disk.damage + found.damage)
+    if found.copy is None or disk.table is not TableKind.GPT:
+        return disk
+    names, room = found.copy.names, len(found.copy.raw_entries)
+    return replace(
+        disk,
+        partitions=tuple(
+            replace(part, name=names.get(part.number, part.name)) for part in disk.partitions
+        ),
+        entries_bytes=room if room > ENTRIES_BYTES else 0,
+        hybrid=tuple((row.start * sector, row.length * sector) for row in found.hybrid),
+    )
 
 
 def _card_name(path: Path) -> str:
