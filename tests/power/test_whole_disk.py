@@ -248,7 +248,7 @@ def _as_they_come(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
 WITHOUT = {
     "an-order": (disk_restore, "_in_order", _as_they_come),
     "disarming": (disk_restore, "disarm", lambda *_: None),
-    "holding-code-back": (mbr, "without_code", lambda first_sector: first_sector),
+    "holding-code-back": (mbr, "without_code", lambda first: b"\xeb\xfe" + first[2:]),
 }
 
 

@@ -2,20 +2,23 @@
 """The sectors of an image's table beside what the image says of its partitions.
 
 They are written as they are, so they are believed only where both say the same: whoever put
-other sectors into an image would have other partitions written than were shown. Pure.
+other sectors into an image would have other partitions written than were shown.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from oglib.deploy.disk_fit import Wanted
-from oglib.disk import mbr
-from oglib.disk.exact import Exact, Stretch, exact_of
-from oglib.disk.model import TableKind
+from oglib.disk import gpt, mbr
+from oglib.disk.exact import Exact, Stretch, exact_of, read_exact
+from oglib.disk.model import Disk, TableKind
 from oglib.image.disk_image import Content
 
+_FOLDER_SECTOR = 512  # Clonezilla's dd counts in these, whatever the disk's are
+_MOST_SECTORS = 1 << 55
 _DISK_ID_AT = slice(440, 444)
 # number -> first sector, sectors, type, and of a GPT PARTUUID and attributes
 _Rows = dict[int, tuple[object, ...]]
@@ -30,6 +33,38 @@ def with_exact(wanted: Wanted, stretches: Sequence[Stretch], size_bytes: int = 0
     if (difference := _difference(wanted, exact)) is not None:
         raise ValueError(difference)
     return replace(wanted, size_bytes=exact.size_bytes, exact=exact)
+
+
+def with_sectors_of_folder(wanted: Wanted, sectors: Sequence[Stretch], drafted: Disk) -> Wanted:
+    """``wanted`` with the sectors that a foreign folder holds, where they are of the same table.
+
+    A negative byte counts from the end of the disk, whose size the GPT itself tells. What the
+    folder lacks (the tables of logical partitions) is as it is on ``drafted``. Nothing of it is
+    needed: sectors that are of another table, or torn, are left.
+    """
+    size, sector = wanted.size_bytes, wanted.sector_bytes
+    if sector != _FOLDER_SECTOR or not any(raw for _, raw in sectors):
+        return wanted
+    first = next((raw for at, raw in sectors if at == 0), b"")
+    try:
+        if wanted.table is TableKind.GPT:
+            copy = gpt.read_copy(lambda at, size: first[at : at + size], 1, _MOST_SECTORS, sector)
+            if isinstance(copy, str):
+                return wanted
+            size = (copy.other + 1) * sector
+            return with_exact(wanted, [(at % size, raw) for at, raw in sectors], size)
+        made = read_exact(_reader(drafted), wanted.table, size, sector)
+        return with_exact(wanted, [*made.stretches, (0, first[:sector])])
+    except ValueError:
+        return wanted
+
+
+def _reader(disk: Disk) -> mbr.Read:
+    def read(offset: int, length: int) -> bytes:
+        with disk.path.open("rb", buffering=0) as device:
+            return os.pread(device.fileno(), length, offset)
+
+    return read
 
 
 def _difference(wanted: Wanted, exact: Exact) -> str | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from oglib.deploy import source
+from oglib.deploy.disk_exact import with_sectors_of_folder
 from oglib.deploy.disk_fit import Wanted
 from oglib.deploy.disk_source import WholeDisk
 from oglib.deploy.policy import judge_unsigned
@@ -96,7 +97,9 @@ def _wanted(folder: FolderImage) -> Wanted:
                 active=part.active,
             )
             parts.append(_filled(saved, part, folder))
-        return Wanted(disk.table, identity.disk_id, size, sector, tuple(parts))
+        wanted = Wanted(disk.table, identity.disk_id, size, sector, tuple(parts))
+        sectors = folder.table_sectors or ((0, folder.mbr),)
+        return with_sectors_of_folder(wanted, sectors, disk)
 
 
 def _filled(saved: DiskPart, part: Partition, folder: FolderImage) -> DiskPart:

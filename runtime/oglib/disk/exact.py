@@ -9,7 +9,7 @@ which sectors belong to a table, without the boot code, which is no part of it; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oglib.disk import gpt, mbr
 from oglib.disk.damage import examine_bytes
@@ -63,7 +63,10 @@ class Exact:
 
 
 def read_exact(read: mbr.Read, table: TableKind, size_bytes: int, sector_bytes: int) -> Exact:
-    """The table that ``read`` gives; ValueError where it is not whole."""
+    """The table that ``read`` gives, judged as any is; ValueError, in words, where it is not whole.
+
+    What ``read`` gives is read twice: the sectors that are kept are those that were judged.
+    """
     sector, last = sector_bytes, size_bytes // sector_bytes - 1
     places = [(mbr.CODE_BYTES, sector - mbr.CODE_BYTES)]
     if table is TableKind.GPT:
@@ -74,28 +77,26 @@ def read_exact(read: mbr.Read, table: TableKind, size_bytes: int, sector_bytes: 
             entries = (copy.entries_at * sector, _whole(len(copy.raw_entries), sector))
             places += [(at * sector, sector), entries]
     elif (extended := mbr.extended_of(read(0, mbr.MBR_BYTES))) is not None:
-        found = mbr.chain(read, extended, sector)
-        if found.broken:
-            raise ValueError(found.broken)
-        places += [(at * sector, sector) for at, _ in found.tables]
-    stretches = [(offset, read(offset, length)) for offset, length in sorted(places)]
-    return exact_of(stretches, table, size_bytes, sector_bytes)
+        places += [(at * sector, sector) for at, _ in mbr.chain(read, extended, sector).tables]
+    stretches = tuple((offset, read(offset, length)) for offset, length in sorted(places))
+    made = Exact(size_bytes, sector_bytes, stretches, None)
+    found = examine_bytes(made.read, size_bytes, sector_bytes)
+    if found.damage:
+        raise ValueError(" ".join(found.damage))
+    if not mbr.rows(made.first) or (found.copy is not None) != (table is TableKind.GPT):
+        raise ValueError(f"there is no {table} table in it")
+    chain: tuple[int, ...] = ()
+    if table is TableKind.MSDOS and (extended := mbr.extended_of(made.first)) is not None:
+        chain = tuple(at for at, _ in mbr.chain(made.read, extended, sector).tables)
+    return replace(made, copy=found.copy, chain=chain)
 
 
 def exact_of(
     stretches: Sequence[Stretch], table: TableKind, size_bytes: int, sector_bytes: int
 ) -> Exact:
-    """The table in these stretches, judged as the one of a disk is; ValueError where it is none."""
-    made = Exact(size_bytes, sector_bytes, tuple(sorted(stretches)), None)
-    found = examine_bytes(made.read, size_bytes, sector_bytes)
-    if found.damage:
-        raise ValueError(" ".join(found.damage))
-    if mbr.rows(made.first) == () or (found.copy is not None) != (table is TableKind.GPT):
-        raise ValueError(f"there is no {table} table in it")
-    chain: tuple[int, ...] = ()
-    if table is TableKind.MSDOS and (extended := mbr.extended_of(made.first)) is not None:
-        chain = tuple(at for at, _ in mbr.chain(made.read, extended, sector_bytes).tables)
-    return Exact(size_bytes, sector_bytes, made.stretches, found.copy, chain)
+    """The table in these stretches of a disk; ValueError where they hold none."""
+    there = Exact(size_bytes, sector_bytes, tuple(stretches), None)
+    return read_exact(there.read, table, size_bytes, sector_bytes)
 
 
 def _whole(length: int, sector_bytes: int) -> int:

@@ -33,7 +33,7 @@ MAX_GAPS_BYTES = 64 << 20
 BOOT_CODE_BYTES = 440  # of sector 0; behind it are the disk's id and the table
 TABLES = ("gpt", "msdos")
 FIRMWARES = ("", "bios", "uefi")
-MOST_NUMBER = 999  # of a partition: p999 is the longest name of an image
+MOST_NUMBER = 256  # of a partition
 _MOST_TABLE_ROWS = 512
 # left out where they are empty: older images have none
 _OPTIONAL = frozenset({"table_bytes"})

@@ -3,7 +3,7 @@
 
 parts, disk            the partitions and disks in it
 sda-pt.sf              sfdisk --dump; beside it sda-mbr, sda-hidden-data-after-mbr,
-                       sda-gpt.gdisk
+                       sda-gpt.gdisk, sda-gpt-1st, sda-gpt-2nd
 sda1.ext4-ptcl-img.zst[.aa .ab ...]      partclone
 sda1.ext4-img, sda1.ntfs-img, sda1.000   the same, ntfsclone and partimage, of older ones
 sda1.dd-ptcl-img.gz, sda1.dd-img         raw copies
@@ -79,7 +79,14 @@ def read(path: Path, disk: str) -> FolderImage:
         gpt_backup=gpt if has_file(gpt) else None,
         firmware="uefi" if uefi else table.firmware if table else "",
         minimum_disk_bytes=table.disk_bytes if table else 0, unserved=tuple(unserved),
+        table_sectors=_table_sectors(path, disk),
     )  # fmt: skip
+
+
+def _table_sectors(path: Path, disk: str) -> tuple[tuple[int, bytes], ...]:
+    """The first 34 and the last 33 sectors of a disk with a GPT, as dd copied them."""
+    first, last = small_bytes(path / f"{disk}-gpt-1st"), small_bytes(path / f"{disk}-gpt-2nd")
+    return ((0, first), (-len(last), last)) if first and last else ()
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -80,6 +80,8 @@ class FolderImage:
     firmware: str = ""
     minimum_disk_bytes: int = 0
     unserved: tuple[str, ...] = ()
+    # of a GPT as it lay on the disk: (byte, content), a negative byte counts from the end
+    table_sectors: tuple[tuple[int, bytes], ...] = ()
 
     @property
     def sector_size(self) -> int:
