@@ -329,7 +329,7 @@ def _set_types(plan: TablePlan, path: Path, disk_id: str) -> None:
     _, written = read_table(path)
     have = {part.number: part.type_id for part in written}
     for part in plan.partitions:
-        if part.type != types.EXTENDED and have.get(part.number) != part.type_id:
+        if have.get(part.number) != part.type_id:
             run("sfdisk", *quiet, "--part-type", path, str(part.number), part.type_id)
     if disk_id:
         run("sfdisk", *quiet, "--disk-id", path, f"0x{disk_id}")
@@ -340,11 +340,11 @@ def _compare(plan: TablePlan, path: Path) -> None:
     table, written = read_table(path)
     sector = plan.sector_bytes
     found = [
-        (part.number, part.start_bytes // sector, part.size_bytes // sector, _type_of(part))
+        (part.number, part.start_bytes // sector, part.size_bytes // sector, part.type_id)
         for part in written
     ]
     asked = [
-        (part.number, part.start_sector, part.size_sectors, _type_of(part))
+        (part.number, part.start_sector, part.size_sectors, part.type_id)
         for part in plan.partitions
     ]
     if table is not plan.table or found != asked:
@@ -352,8 +352,3 @@ def _compare(plan: TablePlan, path: Path) -> None:
             f"The table of {plan.path} is not as it was planned: sfdisk reads it on {path} as "
             f"{found}, not as {asked}."
         )
-
-
-def _type_of(part: Partition | Planned) -> str:
-    """An extended partition has three types that mean the same."""
-    return part.type if part.type == types.EXTENDED else part.type_id

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -45,3 +46,15 @@ def test_it_is_no_empty_table(kind: str, tmp_path: Path) -> None:
     content = content_of(path.read_bytes()[: 1 << 17])
     assert content.table == ""
     assert content.filesystem
+
+
+def test_a_table_behind_the_header_of_a_filesystem_is_one(tmp_path: Path) -> None:
+    """As tools for bootable sticks leave it; blkid says that it is a FAT."""
+    path = a_file(tmp_path / "stick", 64 * MIB)
+    subprocess.run([*MAKERS["vfat"], path], check=True, capture_output=True)
+    with path.open("r+b") as file:
+        file.seek(446)
+        file.write(struct.pack("<B3sB3sII", 0x80, b"", 0x83, b"", 2048, 8192))
+    disk = probe_target(path)
+    assert disk.table is TableKind.MSDOS
+    assert [(part.number, part.start_bytes) for part in disk.partitions] == [(1, MIB)]

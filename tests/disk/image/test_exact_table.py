@@ -28,7 +28,7 @@ from oglib.disk.plan import plan_layout
 from oglib.disk.probe import probe_target
 from oglib.disk.table import apply_table, repair_table
 from oglib.errors import ImageError, PartitionError
-from oglib.image.disk_image import DiskManifest
+from oglib.image.disk_image import DiskManifest, packed_table
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 
@@ -192,6 +192,18 @@ def test_an_image_without_the_sectors_is_restored_as_before(
     there, here = copy_of(target), copy_of(disk)
     assert (there.entries, there.types, there.marks) == (here.entries, here.types, here.marks)
     assert there.names == here.names
+
+
+def test_boot_code_waits_for_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also libparted's own, with which it fills a table that it makes."""
+    disk = odd_msdos(tmp_path / "disk")
+    monkeypatch.setattr("oglib.deploy.disk_restore.write_gaps", lambda *_: None)
+    for packed in (packed_table, lambda _: ((), b"")):
+        monkeypatch.setattr("oglib.deploy.disk_capture.packed_table", packed)
+        target = blank(tmp_path / "target", SIZE)
+        put_back(captured(disk, tmp_path / "images"), target)
+        assert not any(target.read_bytes()[:440])
+        assert probe_target(target).partitions == probe_target(disk).partitions
 
 
 def test_sectors_of_another_table_are_refused(odd: tuple[Path, Path], tmp_path: Path) -> None:
