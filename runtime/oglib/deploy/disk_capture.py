@@ -31,6 +31,7 @@ from oglib.image.disk_image import (
     DiskManifest,
     DiskPart,
     packed_gaps,
+    packed_table,
     part_name,
 )
 from oglib.inventory.installed import system_of
@@ -149,9 +150,10 @@ class _Work:
     def finished(self, parts: tuple[DiskPart, ...]) -> tuple[DiskManifest, bytes]:
         """``disk.json`` as a value, and the bytes of ``disk.gaps``."""
         gaps, raw = packed_gaps(self.read.stretches)
-        disk = replace(self.draft, partitions=parts, gaps=gaps)
+        table, sectors = packed_table(self.read.exact.stretches)
+        disk = replace(self.draft, partitions=parts, gaps=gaps, table_bytes=table)
         disk.check()
-        return disk, raw
+        return disk, raw + sectors
 
 
 def _into_folder(work: _Work, folder: Path) -> CreatedDisk:

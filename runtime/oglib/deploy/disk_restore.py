@@ -36,7 +36,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table, refuse_changed, repair_table
+from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.filesystem.kinds import KINDS, Grow
 from oglib.filesystem.make import check_makeable, make_swap
@@ -326,9 +326,11 @@ def _restore_raw(
     receipts.keep(receipt)
     there = probe_target(disk.path)
     after: tuple[str, ...] = ()
-    if there.damage:
-        repair_table(there)
+    # on a disk of the same size nothing of it changes, odd as it may be
+    if is_of_another_size(there):
+        there = repair_table(there)
         after = ("both copies of the GPT written for a disk of this size",)
+    said = tuple(f"Its partition table is as odd as the image's: {one}" for one in there.damage)
     changes = ("the whole disk is overwritten, its partition table too",)
     told = Told(receipt.image, receipt.version, receipt.signed_by, receipt.source, receipt.warnings)
-    return receipt_of(told, disk, Done(changes, (receipt,), after), started)
+    return receipt_of(told, disk, Done(changes, (receipt,), after, said), started)

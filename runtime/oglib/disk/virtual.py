@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oglib import loops
-from oglib.disk import types
+from oglib.disk import mbr, types
+from oglib.disk.boot_sector import filesystem_of, header_of
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.rows import (
     COLUMNS,
@@ -110,7 +111,12 @@ def probe_virtual(path: Path) -> Disk:
 
 def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
     """The partition table as it is written on the disk, by sfdisk (independent of parted)."""
-    if probe_signature(path).get("PTTYPE") not in TABLES:
+    first, sectors = _first_sector(path)
+    # blkid takes a table behind a FAT header for a FAT, and an exFAT for a table
+    is_table = bool(header_of(first)) and not filesystem_of(first, sectors)
+    if filesystem_of(first, sectors) or not (
+        is_table or probe_signature(path).get("PTTYPE") in TABLES
+    ):
         return TableKind.NONE, ()
     said = run("sfdisk", "--json", path, accept=(0, 1))
     if said.status:
@@ -119,6 +125,21 @@ def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
             hint="A new table can be written over it when nothing on this disk is needed.",
         )
     return parse_sfdisk(said.stdout)
+
+
+def bare_filesystem(path: Path) -> str:
+    """The filesystem whose boot sector the first one is, which tools take for an msdos table."""
+    return filesystem_of(*_first_sector(path))
+
+
+def _first_sector(path: Path) -> tuple[bytes, int]:
+    """The first 512 bytes, and how many times as many there are."""
+    try:
+        with path.open("rb") as device:
+            first = device.read(mbr.MBR_BYTES)
+            return first, device.seek(0, os.SEEK_END) // mbr.MBR_BYTES
+    except OSError as error:
+        raise PartitionError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def parse_sfdisk(text: str) -> tuple[TableKind, tuple[Partition, ...]]:

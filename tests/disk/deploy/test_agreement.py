@@ -27,8 +27,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devi
 
 VERBS = ("deploy", "image restore", "os configure")
 IMAGES = (
-    "debian", "debian", "debian", "sectors of 4096", "without grub", "btrfs @", "ntfs", "damaged", "of UEFI",
-    "of a Windows", "boot apart",
+    "debian", "debian", "debian", "sectors of 4096", "without grub", "btrfs @", "ntfs", "damaged",
+    "of UEFI", "of a Windows", "boot apart",
 )  # fmt: skip
 USES = ("free", "free", "free", "free", "mounted", "locked")
 TRIED = 36  # of all, chosen by OG_SEED; each takes about a second
