@@ -143,10 +143,10 @@ def check_free(disk: Disk, part: Partition | None = None) -> None:
 
 
 def check_unused(disk: Disk, part: Partition) -> None:
-    """Raise while the partition, or its disk as a whole, is mounted or held."""
-    if uses := (*part.use, *disk.use):
+    """Raise while the partition is mounted or held."""
+    if part.use:
         raise PartitionError(
-            f"Partition {part.number} of {disk.describe()} is in use: {'; '.join(uses)}.",
+            f"Partition {part.number} of {disk.describe()} is in use: {'; '.join(part.use)}.",
             hint=remedy(disk),
             code=OgErr.LOCKED,
         )
