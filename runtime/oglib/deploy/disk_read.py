@@ -20,6 +20,7 @@ from oglib.disk.sectors import without
 from oglib.errors import FilesystemError, OgErr, PartitionError, printable
 from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
+from oglib.image.capture import check_source
 from oglib.image.disk_image import BOOT_CODE_BYTES, MOST_NUMBER, Content, DiskPart
 from oglib.progress import human_bytes
 
@@ -72,6 +73,8 @@ def read_disk(disk: Disk) -> DiskRead:
         info = _probed(disk, part)
         content = _content(disk, part, info)
         if content is Content.IMAGE:
+            with partition_device(disk, part) as device:
+                check_source(device, info.kind, raw=False, dirty=False)
             kinds[part.number] = info.kind
         if content is Content.GAP:
             stretches.append((part.number, 0, _read(disk, part.start_bytes, part.size_bytes)))

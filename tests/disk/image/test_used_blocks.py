@@ -19,6 +19,7 @@ import pytest
 
 from disk.filesystem.devices import judge, need_driver, need_tools
 from oglib.deploy.capture import Options, create
+from oglib.deploy.disk_capture import create_disk
 from oglib.errors import FilesystemError, ImageError, OgError
 from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.make import format_filesystem
@@ -32,7 +33,7 @@ from oglib.image.partclone import HEADER_BYTES
 from oglib.image.recorder import spool_head
 from oglib.image.second_opinion import own_head
 from oglib.image.target import open_target
-from oglib.progress import Progress, Silent
+from oglib.progress import Phase, Progress, Silent
 from oglib.run import stream_from
 from oglib.settings import Settings
 
@@ -366,6 +367,32 @@ def test_tables_that_cannot_be_read_are_no_answer(tmp_path: Path) -> None:
         create_local(source, tmp_path / "x.img", progress=QUIET)
     assert "is not captured" in found.value.message or "partclone" in found.value.message
     assert not list(tmp_path.glob("x.img*"))
+
+
+def test_a_disk_with_a_dirty_partition_is_refused_before_the_first_byte(tmp_path: Path) -> None:
+    disk = made(tmp_path / "disk", 64, "sgdisk", "-n1:2048:+20M", "-n2:0:+20M", "-n3:0:+1M")
+    part = made(tmp_path / "part", 20, *EXT)
+    for start in (1, 21):
+        if start == 21:
+            run("debugfs", "-w", "-R", "feature needs_recovery", part)
+        run("dd", f"if={part}", f"of={disk}", "bs=1M", f"seek={start}", "conv=notrunc")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    with pytest.raises(FilesystemError, match="journal is not empty"):
+        create_disk(str(disk), "x", destination=str(folder), settings=Settings(), progress=Loud())
+    assert not list(folder.iterdir())
+
+
+class Loud(Progress):
+    """Nothing may begin."""
+
+    def __init__(self) -> None:
+        super().__init__(Silent())
+
+    @contextmanager
+    def phase(self, name: str, total_bytes: int = 0) -> Iterator[Phase]:
+        raise AssertionError(f"{name} {total_bytes}")
+        yield
 
 
 LABELS = {"xfs": "Señal ñ", "btrfs": "Señal — é" * 9, "ntfs": "Partición", "f2fs": "Año ☃"}

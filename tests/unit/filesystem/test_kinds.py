@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import FilesystemError, OgErr
-from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, Grow, Kind, Shrink, kind_of
+from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, Grow, Kind, LabelIn, Shrink, kind_of
 from oglib.filesystem.make import make_argv
 from oglib.filesystem.probe import FilesystemInfo, parse_udev
 
@@ -152,3 +152,23 @@ def test_blkids_answer() -> None:
         "ID_FS_LABEL=my__disk_\nID_FS_LABEL_ENC=my\\x20\\x22disk\\x22\nID_FS_UUID_ENC=abc\n"
         "ID_FS_BLOCK_SIZE=4096\nID_FS_TYPE=ext4\n"
     ) == FilesystemInfo("ext4", 'my "disk"', "abc", 4096)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "label"),
+    [
+        ("Se\u00f1al", "ext4", "Se\u00f1al"),
+        (r"a\xf1o\x20nuevo", "ext4", "a\u00f1o nuevo"),
+        (r"A\xa5O", "vfat", "A\u00d1O"),
+        (r"a\x5cx41", "ext4", r"a\x41"),
+        ("a=b", "ntfs", "a=b"),
+    ],
+)
+def test_labels_of_any_age(raw: str, kind: str, label: str) -> None:
+    assert parse_udev(f"ID_FS_LABEL_ENC={raw}\nID_FS_TYPE={kind}\n").label == label
+
+
+def test_how_a_label_is_counted() -> None:
+    assert LabelIn.UTF8.length("\u00f1\U0001f600") == 6
+    assert LabelIn.UTF16.length("\u00f1\U0001f600") == 3
+    assert LabelIn.ASCII.length("abc") == 3
