@@ -19,6 +19,7 @@ from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image import FrameSource, Policy
 from oglib.image.foreign import ForeignImage
 from oglib.image.formats.model import ImageInfo
+from oglib.partfile import is_there
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource
 
@@ -95,12 +96,12 @@ def describe_url(url: str) -> ImageInfo:
 def _require(path: Path) -> None:
     """Raise unless there is a file, a folder, volumes of that name, or a folder it could be in."""
     volumes = path.parent.glob(f"{escape(path.name)}.*")
-    if not path.exists() and _PART_WORD.fullmatch(path.name) is None and not any(volumes):
+    if not is_there(path) and _PART_WORD.fullmatch(path.name) is None and not any(volumes):
         raise NotFoundError(f"There is no {path}.", code=OgErr.IMAGEFILE)
 
 
 def _names_part(path: Path) -> bool:
-    return not path.exists() and path.parent.is_dir()
+    return not is_there(path) and path.parent.is_dir()
 
 
 def part_number(word: str, there: Collection[int], folder: Path) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from oglib.errors import ImageError, NotFoundError
 from oglib.image.source import FileSource, FrameSource
+from oglib.partfile import is_there
 
 _FIRST_SUFFIXES = ("aa", "aaa", "000", "00")
 _VOLUME = re.compile(r"(.+)\.([a-z]{2,3}|[0-9]{2,3})", re.DOTALL)
@@ -28,13 +29,13 @@ def volumes_of(path: Path) -> list[Path]:
     ``path`` is a file, a first volume, or what comes before the suffix. Raises ``ImageError``
     for any other volume and where one is missing, ``NotFoundError`` where there is nothing.
     """
-    if not path.exists():
-        first = next((one for s in _FIRST_SUFFIXES if (one := _sibling(path, s)).exists()), None)
+    if not is_there(path):
+        first = next((one for s in _FIRST_SUFFIXES if is_there(one := _sibling(path, s))), None)
         if first is None:
             raise NotFoundError(f"There is no image file {path}.")
         path = first
     match = _VOLUME.fullmatch(path.name)
-    if match is None:
+    if match is None or not match[1].strip("."):
         return [path]
     stem, suffix = path.with_name(match[1]), match[2]
     if suffix not in _FIRST_SUFFIXES:
@@ -60,7 +61,7 @@ def _suffix(number: int, like: str) -> str:
 def _refuse_later_volume(path: Path, stem: Path, suffix: str) -> None:
     """Refuse ``path`` if the first volume is beside it; alone it may be any file."""
     first = _sibling(stem, _suffix(0, suffix))
-    if first.exists():
+    if is_there(first):
         raise ImageError(
             f"{path} is not the first volume of its image.", hint=f"Name the first one, {first}."
         )
@@ -68,10 +69,10 @@ def _refuse_later_volume(path: Path, stem: Path, suffix: str) -> None:
 
 def _in_sequence(stem: Path, like: str) -> list[Path]:
     found: list[Path] = []
-    while (suffix := _suffix(len(found), like)) and (one := _sibling(stem, suffix)).exists():
+    while (suffix := _suffix(len(found), like)) and is_there(one := _sibling(stem, suffix)):
         found.append(one)
     for number in range(len(found) + 1, len(found) + _GAP):
-        if (suffix := _suffix(number, like)) and _sibling(stem, suffix).exists():
+        if (suffix := _suffix(number, like)) and is_there(_sibling(stem, suffix)):
             missing = _sibling(stem, _suffix(len(found), like))
             raise ImageError(
                 f"The volume {missing} is missing, but {stem.name}.{suffix} is there.",
