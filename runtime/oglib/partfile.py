@@ -8,14 +8,18 @@ compared, and when it is given up the name goes before the lock does.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+from blake3 import blake3
+
 from oglib.errors import WriteError
 
 _MOST_TRIES = 10
+_NOBODY_S = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def locked(path: Path, opened: Callable[[], int]) -> int | None:
@@ -57,6 +61,23 @@ def new_file(path: Path) -> Callable[[], int]:
 def beside(path: Path, suffix: str) -> Path:
     """The file whose name is that of ``path`` and ``suffix``."""
     return path.with_name(path.name + suffix)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything at ``path``; a name longer than can be is nobody's."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno in _NOBODY_S:
+            return False
+        raise
+    return True
+
+
+def stand_in(name: str, most: int = 200) -> str:
+    """``name``, or a short one made of its digest where it has more than ``most`` bytes."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= most else blake3(raw).hexdigest()[:32]
 
 
 def refuse_long(path: Path, suffixes: tuple[str, ...]) -> None:

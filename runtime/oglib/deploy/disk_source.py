@@ -41,6 +41,7 @@ from oglib.image.disk_image import (
 from oglib.image.foreign import Image
 from oglib.image.formats.model import ImageInfo, OwnInfo
 from oglib.image.stretch import Raw
+from oglib.partfile import is_there
 from oglib.settings import Settings
 
 _SIGNATURE_BYTES = 4096
@@ -130,7 +131,7 @@ def is_raw_disk(text: str, settings: Settings) -> bool:
     if (
         not source.is_path(text)
         or not path.is_file()
-        or path.with_name(f"{path.name}.json").is_file()
+        or is_there(path.with_name(f"{path.name}.json"))
     ):
         return False
     info = source.described(text, settings)
@@ -170,6 +171,7 @@ def _place_of(text: str, settings: Settings) -> _Place:
     if source.is_path(text) or Path(text).is_absolute():
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
         return _Place(path.resolve().name, path=path)
+    source.refuse_ambiguous(text, settings)
     return _Place(check_name(text), url=f"{settings.repository_url()}/images/{text}")
 
 

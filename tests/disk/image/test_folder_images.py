@@ -241,4 +241,4 @@ def test_a_piece_that_is_missing_is_said_and_refused(
     assert main(["image", "info", str(folder)]) != 0
     assert "sda6" in capsys.readouterr().out
     assert main(["image", "verify", str(folder)]) != 0
-    assert DISK_BYTES == target.stat().st_size
+    assert target.stat().st_size == DISK_BYTES
