@@ -16,6 +16,7 @@ from oglib.disk.loop import attached
 from oglib.errors import WriteError
 from oglib.image import local_image, restore
 from oglib.image.direct import DirectWriter, aligned_memory
+from oglib.image.formats.model import Buffer
 from oglib.image.target import open_target
 from unit.image.synthetic import QUIET, Partition, make_image
 
@@ -62,10 +63,11 @@ def held(behind: Path, offset: int, length: int) -> bytes:
 @pytest.mark.parametrize("kind", ["in place", "from bytes", "in two views"])
 def test_whole_pages_are_on_the_disk_at_once(tmp_path: Path, kind: str) -> None:
     content = filled(MIB)
-    views = {
+    several: dict[str, list[Buffer]] = {
         "in place": [content], "from bytes": [bytes(content)],
         "in two views": [content[:1000], content[1000:]],
-    }[kind]  # fmt: skip
+    }  # fmt: skip
+    views = several[kind]
     # Two neighbours, and a third apart from them.
     runs = [(MIB, 256 << 10), (MIB + (256 << 10), 256 << 10), (3 * MIB + 4096, 512 << 10)]
     with disk(tmp_path) as (device, behind), writer(device) as made:
