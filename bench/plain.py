@@ -54,7 +54,8 @@ def main(words: dict[str, Any]) -> dict[str, Any]:
     with Path(words["filesystem"]).open("rb") as file:
         content = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     for offset, length in runs:  # what is written comes from memory: the pages are there before
-        content.madvise(_POPULATE_READ, offset, length)
+        begin = offset - offset % mmap.PAGESIZE
+        content.madvise(_POPULATE_READ, begin, offset + length - begin)
     fd = os.open(words["target"], os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
     started = time.monotonic()
     _write_and_read(fd, memoryview(content), runs)

@@ -21,6 +21,7 @@ from oglib.image.readback import ReadBack
 from oglib.image.target import Target
 
 _BATCH_BYTES = 32 << 20
+_FIRST_BATCH_BYTES = 4 << 20  # each is twice as long as the one before: reading begins soon
 _BATCH_RUNS = 1 << 14  # what a batch remembers is small, however fragmented the content is
 # Written but not yet proven: bounds dirty memory on a PC with 1 GiB, and how far the head of a
 # disk has to go between what is written and what is read.
@@ -79,6 +80,7 @@ class Prover:
         self._marking = threading.Lock()
         self._open: list[Piece] = []
         self._open_bytes = self._open_runs = 0
+        self._batch_bytes = min(_FIRST_BATCH_BYTES, _BATCH_BYTES)
         self._batches: deque[_Batch] = deque()  # closed, not flushed
         self._reads: deque[_Read] = deque()
         self._unproven = 0
@@ -120,7 +122,7 @@ class Prover:
             self._open.append(piece)
             self._open_bytes += piece.length
             self._open_runs += len(piece.runs)
-            if self._open_bytes >= _BATCH_BYTES or self._open_runs >= _BATCH_RUNS:
+            if self._open_bytes >= self._batch_bytes or self._open_runs >= _BATCH_RUNS:
                 self._close_batch()
 
     def _close_batch(self) -> None:
@@ -128,6 +130,7 @@ class Prover:
             self._batches.append(_Batch(self._open))
             self._unproven += 1
             self._open, self._open_bytes, self._open_runs = [], 0, 0
+            self._batch_bytes = min(2 * self._batch_bytes, _BATCH_BYTES)
             self._state.notify_all()
 
     def stop(self) -> None:

@@ -8,7 +8,6 @@ O_DIRECT where the filesystem has it; elsewhere the cached pages are dropped bef
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import threading
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Self
 from blake3 import blake3
 
 from oglib.errors import WriteError
+from oglib.image.direct import aligned_memory
 from oglib.image.target import Target
 
 Runs = Sequence[tuple[int, int]]
@@ -33,8 +33,7 @@ class ReadBack:
 
     def __init__(self, target: Target, room_bytes: int) -> None:
         self._target = target
-        self._buffer = mmap.mmap(-1, room_bytes + 2 * _ALIGN)
-        self._view = memoryview(self._buffer)
+        self._view = aligned_memory(room_bytes + 2 * _ALIGN)
         # Through /proc, not the path: it is the same open file whatever happened to the name.
         self._node = f"/proc/self/fd/{target.fd}"
         self._direct = True
@@ -72,7 +71,6 @@ class ReadBack:
         """Once or more often."""
         self._close_file()
         self._view.release()
-        self._buffer.close()
 
     def _close_file(self) -> None:
         fd, self._fd = self._fd, -1  # the number may be another file's from now on
