@@ -54,7 +54,9 @@ def with_sectors_of_folder(wanted: Wanted, sectors: Sequence[Stretch], drafted: 
             size = (copy.other + 1) * sector
             return with_exact(wanted, [(at % size, raw) for at, raw in sectors], size)
         made = read_exact(_reader(drafted), wanted.table, size, sector)
-        return with_exact(wanted, [*made.stretches, (0, first[:sector])])
+        found = with_exact(wanted, [*made.stretches, (0, first[:sector])])
+        made_here = tuple(at * sector for at in made.chain)
+        return replace(found, exact=found.exact and replace(found.exact, drafted=made_here))
     except ValueError:
         return wanted
 
