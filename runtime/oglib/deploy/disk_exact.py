@@ -38,9 +38,9 @@ def with_exact(wanted: Wanted, stretches: Sequence[Stretch], size_bytes: int = 0
 def with_sectors_of_folder(wanted: Wanted, sectors: Sequence[Stretch], drafted: Disk) -> Wanted:
     """``wanted`` with the sectors that a foreign folder holds, where they are of the same table.
 
-    A negative byte counts from the end of the disk, whose size the GPT itself tells. No folder
-    holds every table of logical partitions, so nobody knows the bytes of such a disk. Nothing of
-    it is needed: sectors that are of another table, or torn, are left.
+    A negative byte counts from the end of the disk, whose size the GPT itself tells. What the
+    folder lacks (the tables of logical partitions) is as it is on ``drafted``. Nothing of it is
+    needed: sectors that are of another table, or torn, are left.
     """
     size, sector = wanted.size_bytes, wanted.sector_bytes
     if sector != _FOLDER_SECTOR or not any(raw for _, raw in sectors):
@@ -54,9 +54,9 @@ def with_sectors_of_folder(wanted: Wanted, sectors: Sequence[Stretch], drafted: 
             size = (copy.other + 1) * sector
             return with_exact(wanted, [(at % size, raw) for at, raw in sectors], size)
         made = read_exact(_reader(drafted), wanted.table, size, sector)
-        if made.chain:
-            return wanted
-        return with_exact(wanted, [*made.stretches, (0, first[:sector])])
+        found = with_exact(wanted, [*made.stretches, (0, first[:sector])])
+        made_here = tuple(at * sector for at in made.chain)
+        return replace(found, exact=found.exact and replace(found.exact, drafted=made_here))
     except ValueError:
         return wanted
 

@@ -178,7 +178,8 @@ def _table(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[
 def _other_bytes(exact: Exact, disk: Disk) -> Iterator[str]:
     """What no field of a partition tells: flags, CHS values, the copies' own places."""
     with disk.path.open("rb") as device:
-        for offset, raw in exact.stretches:
+        known = [one for one in exact.stretches if one[0] not in exact.drafted]
+        for offset, raw in known:
             found = os.pread(device.fileno(), len(raw), offset)
             if found != raw:
                 pairs = enumerate(zip(found, raw, strict=False))

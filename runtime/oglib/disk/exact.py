@@ -23,7 +23,8 @@ class Exact:
     """The table of a disk of ``size_bytes``, in which nothing wrong was found.
 
     ``stretches`` begin behind the boot code of sector 0. ``copy`` is the GPT in it, ``chain`` the
-    sectors of an msdos table's logical partitions.
+    sectors of an msdos table's logical partitions. ``drafted`` are the bytes at which stretches
+    begin that an image lacks: they were made to go with the others, and prove nothing.
     """
 
     size_bytes: int
@@ -31,6 +32,7 @@ class Exact:
     stretches: tuple[Stretch, ...]
     copy: gpt.Copy | None
     chain: tuple[int, ...] = ()
+    drafted: tuple[int, ...] = ()
 
     @property
     def first(self) -> bytes:
