@@ -39,7 +39,7 @@ def _deploy(context: Context) -> Result:
         hostname=args.hostname or context.settings.hostname,
         read_back=not args.no_read_back,
     )
-    with source.opened(request.image, context.settings) as image:
+    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
         planned = plan(request, image, context.settings)
         if args.dry_run:
             for warning in planned.warnings:
@@ -74,7 +74,7 @@ def _job(context: Context) -> Result:
     request = parse_job(context.settings)
     if request is None:
         return Result({"job": None}, "")
-    with source.opened(request.image, context.settings) as image:
+    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
         planned = plan(request, image, context.settings)
         context.tell([planned.disk.describe(), *planned.changes])
         done = deploy(image, planned, progress=context.progress)

@@ -63,7 +63,7 @@ def _restore(context: Context) -> Result:
         delta=args.delta,
         wishes=Wishes(args.grow, args.set_type, args.other_firmware),
     )
-    with images.planned(request, context.settings) as plan:
+    with images.planned(request, context.settings, context.progress) as plan:
         if args.dry_run:
             for warning in (*plan.image.warnings, *plan.checked.warnings):
                 context.warn(warning)

@@ -78,6 +78,7 @@ def restore_whole(context: Context) -> Result:
         args.disk,
         options,
         settings=context.settings,
+        progress=context.progress,
         numbers=_numbers(args.parts),
     ) as plan:
         if args.dry_run:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from oglib.disk.model import Disk, Partition
-from oglib.errors import OgError
+from oglib.errors import OgError, printable
 from oglib.inventory.installed import system_of
 from oglib.progress import human_bytes
 
@@ -32,6 +32,9 @@ def told(system: str | None) -> str:
 def facts_of(disk: Disk, only: Partition | None = None) -> list[str]:
     """The disk and what is on it, a line each."""
     lines = [disk.describe() + (f", serial {disk.serial}" if disk.serial else "")]
+    if disk.filesystem and only is None:
+        label = f" {printable(disk.label)!r}" if disk.label else ""
+        lines.append(f"{disk.filesystem}{label} fills the whole disk")
     for part in [only] if only else disk.partitions:
         words = (part.type, human_bytes(part.size_bytes), part.filesystem, part.label)
         line = f"partition {part.number}: {' '.join(word for word in words if word)}"

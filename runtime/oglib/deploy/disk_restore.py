@@ -11,7 +11,7 @@ was cut is begun again by the same command, and goes on where it stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -90,6 +90,7 @@ def planned(
     options: Options,
     *,
     settings: Settings,
+    progress: Progress,
     numbers: Sequence[int] = (),
 ) -> Iterator[DiskPlan]:
     """Open the images, look at the disk and refuse what can be refused; changes nothing.
@@ -99,14 +100,18 @@ def planned(
     """
     disk = find_disk(disk_spec, rules=settings.disk_rules)
     if is_raw_disk(image, settings) and not numbers:
-        with source.opened(image, settings) as raw:
+        with source.opened_to_restore(image, settings, progress) as raw:
             yield _planned_raw(raw, disk, options)
         return
     with opened_whole(image, settings) as whole, ExitStack() as stack:
+
+        def opened(number: int) -> Image:
+            return source.sized(stack.enter_context(whole.open_part(number)), progress)
+
         if numbers:
-            yield _planned_parts(whole, disk, options, numbers, stack)
+            yield _planned_parts(whole, disk, options, numbers, opened)
         else:
-            yield _planned_whole(whole, disk, options, stack)
+            yield _planned_whole(whole, disk, options, opened)
 
 
 def _planned_raw(image: Image, disk: Disk, options: Options) -> DiskPlan:
@@ -116,7 +121,9 @@ def _planned_raw(image: Image, disk: Disk, options: Options) -> DiskPlan:
     return DiskPlan(disk, options, changes, {}, raw=image)
 
 
-def _planned_whole(whole: WholeDisk, disk: Disk, options: Options, stack: ExitStack) -> DiskPlan:
+def _planned_whole(
+    whole: WholeDisk, disk: Disk, options: Options, opened: Callable[[int], Image]
+) -> DiskPlan:
     if whole.missing:
         raise ImageError(
             f"The image {whole.name} holds what is not restored from here: "
@@ -127,11 +134,7 @@ def _planned_whole(whole: WholeDisk, disk: Disk, options: Options, stack: ExitSt
     _check_firmware(whole, options)
     fitted = fit(whole.wanted, disk, can_grow, grow=options.grow)
     there = planned_view(disk, fitted.plan)
-    images = {
-        part.number: stack.enter_context(whole.open_part(part.number))
-        for part in fitted.parts
-        if part.is_image
-    }
+    images = {part.number: opened(part.number) for part in fitted.parts if part.is_image}
     wishes = Wishes(other_firmware=True)  # of the disk as a whole, judged above
     for number, image in images.items():
         check_restorable(image, there, find_partition(there, number), wishes)
@@ -144,7 +147,11 @@ def _planned_whole(whole: WholeDisk, disk: Disk, options: Options, stack: ExitSt
 
 
 def _planned_parts(
-    whole: WholeDisk, disk: Disk, options: Options, numbers: Sequence[int], stack: ExitStack
+    whole: WholeDisk,
+    disk: Disk,
+    options: Options,
+    numbers: Sequence[int],
+    opened: Callable[[int], Image],
 ) -> DiskPlan:
     have = {part.number for part in whole.wanted.parts if part.is_image}
     for number in numbers:
@@ -155,7 +162,7 @@ def _planned_parts(
             )
     for number in numbers:
         check_free(disk, find_partition(disk, number))
-    images = {number: stack.enter_context(whole.open_part(number)) for number in numbers}
+    images = {number: opened(number) for number in numbers}
     wishes = Wishes(grow=False, other_firmware=options.other_firmware)
     checks = [
         check_restorable(image, disk, find_partition(disk, number), wishes)
@@ -243,7 +250,7 @@ def restore_disk(
     image: str, disk_spec: str, options: Options, *, settings: Settings, progress: Progress
 ) -> DiskReceipt:
     """Plan and apply the restore of a whole disk, for those who ask nobody in between."""
-    with planned(image, disk_spec, options, settings=settings) as plan:
+    with planned(image, disk_spec, options, settings=settings, progress=progress) as plan:
         return apply(plan, progress=progress)
 
 
@@ -257,7 +264,9 @@ def restore_parts(
     progress: Progress,
 ) -> DiskReceipt:
     """The same for some partitions of an image, onto those with the same numbers."""
-    with planned(image, disk_spec, options, settings=settings, numbers=numbers) as plan:
+    with planned(
+        image, disk_spec, options, settings=settings, progress=progress, numbers=numbers
+    ) as plan:
         return apply(plan, progress=progress)
 
 

@@ -81,9 +81,9 @@ class RestorePlan:
 
 
 @contextmanager
-def planned(request: Request, settings: Settings) -> Iterator[RestorePlan]:
+def planned(request: Request, settings: Settings, progress: Progress) -> Iterator[RestorePlan]:
     """Open the image, look at the target and refuse what can be refused; changes nothing."""
-    with source.opened(request.image, settings) as image:
+    with source.opened_to_restore(request.image, settings, progress) as image:
         disk, part = _target(request, image, settings)
         if part is None:
             check_free(disk)
@@ -129,7 +129,7 @@ def apply(plan: RestorePlan, *, progress: Progress) -> Receipt:
 
 def put_back(request: Request, *, settings: Settings, progress: Progress) -> Receipt:
     """Plan and apply, for those who ask nobody in between."""
-    with planned(request, settings) as plan:
+    with planned(request, settings, progress) as plan:
         return apply(plan, progress=progress)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,9 +31,11 @@ from oglib.image import (
     open_image,
 )
 from oglib.image.disk_image import DISK_FILE
-from oglib.image.foreign import Image, info_of
+from oglib.image.foreign import ForeignImage, Image, info_of, required_bytes_of
 from oglib.image.formats.model import ImageInfo
+from oglib.image.partclone_stream import measured
 from oglib.partfile import is_there
+from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch
@@ -125,6 +127,20 @@ def opened(text: str, settings: Settings) -> Iterator[Image]:
             yield image
         finally:
             image.close()
+
+
+@contextmanager
+def opened_to_restore(text: str, settings: Settings, progress: Progress) -> Iterator[Image]:
+    """The same, and it is known how much room it needs."""
+    with opened(text, settings) as image:
+        yield sized(image, progress)
+
+
+def sized(image: Image, progress: Progress) -> Image:
+    """``image`` with what a target must have; compressed raw content is read whole for that."""
+    if not isinstance(image, ForeignImage) or required_bytes_of(image):
+        return image
+    return replace(image, measured_bytes=measured(image, progress))
 
 
 @contextmanager

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oglib.image.format import OpenImage
 from oglib.image.formats.model import ImageInfo, OwnInfo, Region, StreamImage
@@ -17,12 +17,14 @@ class ForeignImage:
     """A foreign image as it was opened: with where it comes from, and what to warn of.
 
     ``where`` is for messages and receipts; ``stored_bytes`` is the size of its files.
+    ``measured_bytes``: what a target must have where only reading all of it has told.
     """
 
     stream: StreamImage
     where: str
     stored_bytes: int
     doubts: tuple[str, ...] = ()
+    measured_bytes: int = 0
 
     @property
     def name(self) -> str:
@@ -30,7 +32,9 @@ class ForeignImage:
 
     @property
     def info(self) -> ImageInfo:
-        return self.stream.info
+        info = self.stream.info
+        needed = info.required_bytes or self.measured_bytes
+        return info if needed == info.required_bytes else replace(info, required_bytes=needed)
 
     @property
     def sector_size(self) -> int:

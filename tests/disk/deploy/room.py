@@ -61,6 +61,7 @@ LAYOUTS = {
             {"type": "LINUX-SWAP", "size": "8MiB"},
         ],
     },
+    "roomy": {"table": "msdos", "partitions": [{"type": "LINUX", "size": "rest"}]},
     "uefi": {
         "table": "gpt",
         "partitions": [

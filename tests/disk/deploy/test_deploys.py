@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from disk.deploy.room import IMAGE_MIB, MIB, Images, digest, disk_file, og, said
+from oglib.cli import deploy as cli
+from oglib.deploy.deploy import Request
 from oglib.disk.find import find_partition
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.probe import probe_target
@@ -76,12 +78,13 @@ def test_only_the_named_partition_is_written_without_a_layout(
         assert file.read(14) == b"another system"
 
 
-@pytest.mark.parametrize("image", ["ntfs", "of a Windows", "boot apart"])
+@pytest.mark.parametrize("image", ["ntfs", "of a Windows", "boot apart", "btrfs @"])
 def test_what_cannot_be_fitted_is_restored_and_said(
     tmp_path: Path, images: Images, layouts: Path, image: str
 ) -> None:
-    disk = disk_file(tmp_path / "disk.img", "blank")
-    words = ("deploy", images.get(image), disk, "1", "--layout", layouts / "bios.json")
+    disk = disk_file(tmp_path / "disk.img", "blank", size_mib=400)
+    layout = "roomy" if image == "btrfs @" else "bios"
+    words = ("deploy", images.get(image), disk, "1", "--layout", layouts / f"{layout}.json")
     dry = og(*words, "--dry-run")
     real = og(*words, "--yes")
     assert dry.status == real.status == OgErr.NOTFITTED, real.err
@@ -91,6 +94,21 @@ def test_what_cannot_be_fitted_is_restored_and_said(
     assert last in dry.out
     checked = og("image", "verify", images.get(image), disk, "1")
     assert checked.status == 0 or "grow" in real.out, checked.err
+
+
+@pytest.mark.parametrize(("image", "after"), [("ntfs", 1), ("debian", 1), ("damaged", 0)])
+def test_a_job_does_what_comes_after_when_all_was_done_that_can_be(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch, image: str, after: int
+) -> None:
+    """Restored, not fitted, is no failure of the job; an image that is refused is one."""
+    disk = disk_file(tmp_path / "disk.img", "blank")
+    layout = "LINUX:49152 LINUX-SWAP:8192"
+    request = Request(str(images.get(image)), str(disk), "1", layout)
+    done: list[str] = []
+    monkeypatch.setattr(cli, "parse_job", lambda _: request)
+    monkeypatch.setattr(cli, "end_of_job", done.append)
+    og("job")
+    assert len(done) == after
 
 
 @pytest.mark.parametrize("image", ["data", "without grub"])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from disk.deploy.conftest import started_by
-from disk.deploy.room import QUIET, Images, Said, digest, disk_file, og
+from disk.deploy.room import MIB, QUIET, Images, Said, digest, disk_file, og, said
 from oglib.boot import grub
 from oglib.boot.grub import Firmware
 from oglib.deploy import source
@@ -77,6 +77,23 @@ def test_a_deployment_that_cannot_end_well_is_not_begun(
     told = refused(disk, "deploy", images.get(case.image), disk, "1", "--layout", layout)
     assert told.status == case.code, told.error
     assert case.words in told.error
+
+
+@pytest.mark.parametrize("verb", ["deploy", "restore"])
+def test_a_compressed_raw_copy_that_is_too_large(
+    disk: Path, layouts: Path, tmp_path: Path, verb: str
+) -> None:
+    """How much room it needs shows only when all of it is read: before the table is written."""
+    raw = tmp_path / "big.img"
+    with raw.open("wb") as file:
+        file.truncate(60 * MIB)
+    said("mke2fs", "-q", "-t", "ext4", raw)
+    said("gzip", "-1", raw)
+    image = raw.with_name("big.img.gz")
+    words: tuple[str | Path, ...] = ("image", "restore", image, disk, "1")
+    if verb == "deploy":
+        words = ("deploy", image, disk, "1", "--layout", layouts / "bios.json")
+    assert refused(disk, *words).status == OgErr.IMGSIZEPARTITION
 
 
 def test_a_layout_without_the_partition(disk: Path, images: Images, layouts: Path) -> None:
