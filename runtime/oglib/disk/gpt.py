@@ -140,7 +140,9 @@ class Copy:
     def with_rows(self, rows: Mapping[int, Row]) -> Copy:
         """The same table with exactly these partitions by number; larger where it must be."""
         size = self.entry_bytes
-        count = max(len(self.raw_entries) // size, -(-max(rows, default=0) // _ENTRY_STEP) * 4)
+        count = max(
+            len(self.raw_entries) // size, -(-max(rows, default=0) // _ENTRY_STEP) * _ENTRY_STEP
+        )
         old = self.raw_entries.ljust(count * size, b"\0")
         new = bytearray(len(old))
         for number, row in rows.items():
