@@ -78,9 +78,12 @@ def capture_source(
 
 
 def find_source(
-    disk_spec: str, part_spec: str | None, settings: Settings
+    disk_spec: str, part_spec: str | None, settings: Settings, *, holds: str = "this"
 ) -> tuple[Disk, Partition | None]:
-    """The disk and partition that are meant; a volume (``vg/lv``, its path) is a partition too."""
+    """The disk and partition that are meant; a volume (``vg/lv``, its path) is a partition too.
+
+    Raises where only a disk with partitions is named, for ``holds`` is about one of them.
+    """
     if part_spec is not None:
         disk = find_disk(disk_spec, rules=settings.disk_rules)
         return disk, find_partition(disk, part_spec)
@@ -89,7 +92,8 @@ def find_source(
     disk = find_disk(disk_spec, rules=settings.disk_rules)
     if disk.table is not TableKind.NONE:
         raise UsageError(
-            f"{disk.describe()} has partitions.", hint=f"Name one. {disk.its_partitions()}"
+            f"{disk.describe()} has partitions, and {holds} is for one of them.",
+            hint=f"Name it, by its number behind the disk. {disk.its_partitions()}",
         )
     return disk, None
 
@@ -122,10 +126,12 @@ def source_facts(source: CaptureSource) -> Facts:
     system: System | None = None
     software: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lies = ""
     try:
         with _opened(source) as opened:
             system = identify(opened.root)
             if system is not None and not system.is_loader:
+                lies = _where_it_lies(opened)
                 found = installed(opened.root, system)
                 software = _cut([one.text for one in found.packages])
                 notes = (*opened.notes, *filter(None, (system.note,)), *found.notes)
@@ -140,8 +146,17 @@ def source_facts(source: CaptureSource) -> Facts:
         disk=source.disk.number,
         part=part.number if part else 0,
         firmware=firmware_of(source.disk) if system else "",
+        system=str(system.kind) if system and not system.is_loader else "",
+        lies=lies,
     )
     return Facts(info, software, notes)
+
+
+def _where_it_lies(opened: OpenedSystem) -> str:
+    if opened.subvolume:
+        return _clean(f"in the btrfs subvolume {opened.subvolume}")
+    apart = opened.boot is not None or "/boot" in opened.absent
+    return "with /boot on a filesystem of its own" if apart else ""
 
 
 def _opened(source: CaptureSource) -> AbstractContextManager[OpenedSystem]:

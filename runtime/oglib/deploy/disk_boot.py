@@ -12,21 +12,23 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
+from oglib.disk.boot_sector import header_of
 from oglib.disk.find import find_partition
 from oglib.disk.model import MIB, Disk
 from oglib.errors import OgErr, WriteError
 from oglib.image.disk_image import BOOT_CODE_BYTES, Gap
-from oglib.image.formats.content import content_of
+from oglib.image.stretch import Raw, Stretch, pieces_of
 from oglib.udev import settle
 
 
-def disarm(disk: Disk, esp_starts: Collection[int]) -> None:
+def disarm(disk: Disk, esp_starts: Collection[int], kept: Collection[int] = ()) -> None:
     """Nothing on this disk can be started from now on; what a cut restore leaves least of all.
 
     ``esp_starts`` are the bytes at which the new table will have an ESP: a FAT that lies there
-    now may hold a loader. Anything else there stays, it may be a piece of the old table.
+    now may hold a loader. Anything else there stays, it may be a piece of the old table; so do
+    the partitions with the numbers ``kept``, whose content is promised to stay.
     """
-    places = [one for one in disk.partitions if one.type == "EFI"]
+    places = [one for one in disk.partitions if one.type == "EFI" and one.number not in kept]
     sector = disk.logical_sector_bytes
     with _opened(disk) as device:
         # A flush after each: what was begun to be zeroed is never started.
@@ -44,13 +46,13 @@ def disarm(disk: Disk, esp_starts: Collection[int]) -> None:
 
 
 def _is_fat(boot_sector: bytes) -> bool:
-    return content_of(boot_sector).filesystem.startswith("FAT")
+    return header_of(boot_sector).startswith("FAT")
 
 
-def places_of(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> list[tuple[int, int, bytes]]:
+def places_of(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> list[tuple[int, int, Raw]]:
     """(partition or 0, byte of the disk, what an image of it has there), the boot code last."""
-    code = next((raw for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
-    places = [
+    code = next((_held(raw) for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
+    places: list[tuple[int, int, Raw]] = [
         (gap.part, gap.offset_bytes + _start(disk, gap.part), raw)
         for gap, raw in gaps
         if gap.part or gap.offset_bytes
@@ -59,21 +61,39 @@ def places_of(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> list[tuple[int, 
     return [*places, (0, 0, code[:BOOT_CODE_BYTES].ljust(BOOT_CODE_BYTES, b"\0"))]
 
 
-def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, bytes]]) -> None:
+def _held(code: Raw) -> bytes:
+    return b"".join(pieces_of(code.first(BOOT_CODE_BYTES) if isinstance(code, Stretch) else code))
+
+
+def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> None:
     """Write what was captured, the boot code last, and read it back."""
     places = places_of(disk, gaps)
     with _opened(disk) as device:
         for _, offset, raw in places:
-            _write(device, disk, offset, raw)
+            at = offset
+            for piece in pieces_of(raw):
+                _write(device, disk, at, piece)
+                at += len(piece)
             os.fsync(device)
         os.posix_fadvise(device, 0, 0, os.POSIX_FADV_DONTNEED)
         for _, offset, raw in places:
-            if os.pread(device, len(raw), offset) != raw:
+            if first_difference(device, offset, raw) is not None:
                 raise WriteError(
                     f"{disk.describe()} does not give back what was written at byte {offset}.",
                     hint="The disk may be failing; look at the kernel's log.",
                 )
     settle()
+
+
+def first_difference(device: int, offset: int, raw: Raw) -> int | None:
+    """The first byte of the open ``device`` that is not what ``raw`` has from ``offset`` on."""
+    for piece in pieces_of(raw):
+        found = os.pread(device, len(piece), offset)
+        if found != piece:
+            pairs = enumerate(zip(found, piece, strict=False))
+            return offset + next((at for at, (one, two) in pairs if one != two), len(found))
+        offset += len(piece)
+    return None
 
 
 def _start(disk: Disk, number: int) -> int:

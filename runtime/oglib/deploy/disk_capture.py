@@ -10,12 +10,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from blake3 import blake3
 
+from oglib.deploy.capture import added_blocks
 from oglib.deploy.disk_folder import filled, store
 from oglib.deploy.disk_read import DiskRead, read_disk
 from oglib.disk.find import find_disk
@@ -31,6 +32,7 @@ from oglib.image.disk_image import (
     DiskManifest,
     DiskPart,
     packed_gaps,
+    packed_table,
     part_name,
 )
 from oglib.inventory.installed import system_of
@@ -99,18 +101,22 @@ def create_disk(
     return replace(
         made,
         seconds=round(time.monotonic() - started, 3),
-        warnings=(*read.warnings, *notes, *made.warnings),
+        warnings=(*read.warnings, *notes, *work.notes, *made.warnings),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A capture on its way: the disk, what was found on it, the image without its partitions."""
+    """A capture on its way: the disk, what was found on it, the image without its partitions.
+
+    ``notes``: what its captures had to say.
+    """
 
     disk: Disk
     read: DiskRead
     draft: DiskManifest
     progress: Progress
+    notes: list[str] = field(default_factory=list)
 
     def partitions(self, sink_of: Callable[[int], ImageSink]) -> tuple[DiskPart, ...]:
         """Capture every filesystem into its sink; the rows of ``disk.json``."""
@@ -138,6 +144,7 @@ class _Work:
                 meta=meta,
                 progress=self.progress,
             )
+        self.notes.extend(added_blocks(manifest))
         return replace(
             part,
             required_bytes=manifest.device_size_bytes,
@@ -149,9 +156,10 @@ class _Work:
     def finished(self, parts: tuple[DiskPart, ...]) -> tuple[DiskManifest, bytes]:
         """``disk.json`` as a value, and the bytes of ``disk.gaps``."""
         gaps, raw = packed_gaps(self.read.stretches)
-        disk = replace(self.draft, partitions=parts, gaps=gaps)
+        table, sectors = packed_table(self.read.exact.stretches)
+        disk = replace(self.draft, partitions=parts, gaps=gaps, table_bytes=table)
         disk.check()
-        return disk, raw
+        return disk, raw + sectors
 
 
 def _into_folder(work: _Work, folder: Path) -> CreatedDisk:

@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the partitions of an imaged disk to the table for another one; pure arithmetic.
 
-Every partition keeps its number, type, name and place. What the new disk has more or less goes to
-the last one whose filesystem can follow, where nothing but swap and empty partitions lies behind
-it: those move along. Nothing else moves, for boot loaders and Windows remember places.
+Every partition keeps its number, type, name and place. On a disk that is no larger than the imaged
+one nothing moves and nothing grows as long as all of it fits. Otherwise what there is more or less
+goes to the last system or data partition: the last filesystem that can be resized, of a partition
+that is not fixed, where nothing lies behind it but what moves along. This file is the one place
+that says what is fixed (``fixed_as``) and what moves along (``_moves_along``).
+
+Fixed, so never larger or smaller: ESP, Windows' reserved and recovery partitions, BIOS boot,
+extended boot, swap, a maker's hidden ones. Swap, what is empty, and on a GPT Windows' recovery move
+along: they are found by UUID, and by PARTUUID, which stay. Nothing else moves, for boot loaders and
+Windows remember places, and least of all a partition whose content the image does not hold.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from oglib.disk import types
-from oglib.disk.gpt import ENTRIES_BYTES, Marks
+from oglib.disk.exact import Exact
+from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES, Marks, fitting_name
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planned import (
     FINISH,
@@ -23,6 +32,7 @@ from oglib.disk.planned import (
     bounds_of,
     check_sound,
     is_unfinished,
+    lost_whole,
     refuse_foreign,
     removal,
 )
@@ -31,17 +41,55 @@ from oglib.image.disk_image import Content, DiskPart
 from oglib.progress import human_bytes
 
 _MOVABLE = (Content.SWAP, Content.EMPTY, Content.EXTENDED)
+_SWAP = ("LINUX-SWAP", "FREEBSD-SWAP", "SOLARIS-SWAP")
+_FIXED = {
+    "EFI", "BIOS-BOOT", "WIN-RESERV", *_SWAP, "MBR", "COMPAQDIAG", "LINUX-RESERV",
+    "HNTFS", "HFAT12", "HFAT16", "HFAT32", "HFS-BOOT", "FREEBSD-BOOT", "SOLARIS-BOOT",
+    "CHROMEOS-KRN", "CHROMEOS-RESERV",
+}  # fmt: skip
+_RECOVERY = "recovery"
+_FIXED_IDS = {
+    "de94bba4-06d1-4d40-a16a-bfd50179d6ac": _RECOVERY,  # Windows'
+    "27": _RECOVERY,
+    "bc13c2ff-59e6-4262-a352-b275fd6f7172": "extended boot",
+    "d3bfe2de-3daf-11df-ba40-e3a556d89593": "Intel's rapid start",
+    "84": "hibernation",
+    "de": "Dell's utilities",
+}
+# Of a GPT: the firmware or the maker needs it; and of Windows' data partitions: hidden.
+_REQUIRED, _HIDDEN = 1 << 0, 1 << 62
+# Makers give their partitions the type of data, and names.
+_RECOVERY_NAME = re.compile(r"recovery|winre|push.?button|pbr image", re.IGNORECASE)
+_OTHER_NAME = re.compile(r"reserved|diagnos|\bdiags\b|\boem\b|dellsupport", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The disk that an image was made of: its table and what each partition holds."""
+    """The disk that an image was made of: its table and what each partition holds.
+
+    Without ``size_told`` the image does not say how large that disk was, and ``size_bytes`` is a
+    guess. ``notes`` are said with every plan. ``exact``: the sectors of that table, where the
+    image has them.
+    """
 
     table: TableKind
     disk_id: str
     size_bytes: int
     sector_bytes: int
     parts: tuple[DiskPart, ...]
+    size_told: bool = True
+    notes: tuple[str, ...] = ()
+    exact: Exact | None = None
+
+    def is_exact(self, disk: Disk, parts: tuple[DiskPart, ...]) -> bool:
+        """Whether the table of ``parts`` on ``disk`` is the very one of the image, to the byte.
+
+        Where a GPT lies depends on the size of its disk; sectors of an msdos table know nothing
+        of it.
+        """
+        if self.exact is None or parts != self.parts:
+            return False
+        return self.table is TableKind.MSDOS or disk.size_bytes == self.exact.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +112,14 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
             f"of a disk with sectors of {wanted.sector_bytes}.",
             hint="Restore its partitions singly, or to a disk with the same sectors.",
         )
-    parts = _placed(wanted, disk, can_grow, grow=grow)
+    disk = replace(disk, entries_bytes=_entries_bytes(wanted))
+    parts, said = _placed(wanted, disk, can_grow, grow=grow)
     planned = tuple(_planned(part, disk, wanted.table) for part in parts)
     check_sound(planned, disk, wanted.table)
     broken = bool(disk.damage) and not is_unfinished(disk)
     new_table = disk.table is not wanted.table or broken
     if new_table:
-        planned = tuple(replace(part, fresh=True) for part in planned)
+        planned = tuple(replace(part, fresh=True, kept=False) for part in planned)
     identity = Identity(
         wanted.disk_id,
         {part.number: Marks(part.partuuid, part.attributes) for part in parts}
@@ -88,29 +137,71 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
             removed=tuple(p.number for p in disk.partitions if p.number not in stays),
             new_table=new_table,
             before=disk.partitions,
-            changes=_changes(planned, disk, wanted.table, new_table=new_table),
+            changes=(
+                *_changes(planned, parts, disk, wanted.table, new_table=new_table),
+                *said,
+                *wanted.notes,
+            ),
             damage=disk.damage,
             identity=identity,
+            like=wanted.exact,
+            exactly=wanted.is_exact(disk, parts),
         ),
         parts,
     )
 
 
+def fixed_as(part: DiskPart, table: TableKind) -> str:
+    """Why a partition is never made larger or smaller, in a word or two; "" where it may be."""
+    kind = types.mnemonic(part.type_id, table, name=part.name)
+    if part.type_id in _FIXED_IDS:
+        return _FIXED_IDS[part.type_id]
+    if kind in _FIXED:
+        return kind
+    names = f"{part.name}\n{part.label}"
+    if _RECOVERY_NAME.search(names):
+        return _RECOVERY
+    if part.attributes & _REQUIRED or (kind == "WINDOWS" and part.attributes & _HIDDEN):
+        return "the maker's"
+    found = _OTHER_NAME.search(names)
+    return found[0].lower() if found else ""
+
+
+def _moves_along(part: DiskPart, table: TableKind) -> bool:
+    """Whether a partition may start elsewhere when one before it gets another size.
+
+    An msdos table has no PARTUUIDs that stay: there Windows finds its recovery by its place.
+    """
+    if not part.is_image:
+        return part.content in _MOVABLE
+    fixed = fixed_as(part, table)
+    return fixed in _SWAP or (fixed == _RECOVERY and table is TableKind.GPT)
+
+
+def _entries_bytes(wanted: Wanted) -> int:
+    """The room that the entries of the image's GPT take; what the target's took is no matter."""
+    if wanted.exact is not None and wanted.exact.copy is not None:
+        return len(wanted.exact.copy.raw_entries)
+    return max((part.number for part in wanted.parts), default=0) * ENTRY_BYTES
+
+
 def _placed(
     wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, grow: bool
-) -> tuple[DiskPart, ...]:
-    limit = wanted.size_bytes if disk.size_bytes == wanted.size_bytes else _end(disk, wanted.table)
+) -> tuple[tuple[DiskPart, ...], tuple[str, ...]]:
+    """The partitions on ``disk``, and in words what of that is not seen in the table."""
     last = max((part.end_bytes for part in wanted.parts), default=0)
-    spare = limit - last
-    same = disk.size_bytes == wanted.size_bytes or not wanted.parts
-    if same or (spare >= 0 and not grow) or (spare <= 0 and last <= _hard_end(disk, wanted.table)):
-        return wanted.parts
-    spare = spare // MIB * MIB  # also downwards: what moves stays aligned
-    flexible = _flexible(wanted.parts, can_grow)
+    fits = last <= _hard_end(disk, wanted.table) or disk.size_bytes == wanted.size_bytes
+    if fits and not (grow and wanted.parts and _has_more(disk, wanted)):
+        return wanted.parts, ()
+    limit = _end(disk, wanted.table)
+    spare = (limit - last) // MIB * MIB  # also downwards: what moves stays aligned
+    if fits and spare <= 0:
+        return wanted.parts, ()
+    flexible, why = _flexible(wanted, can_grow)
     if flexible is None:
-        if spare >= 0:
-            return wanted.parts
-        raise _too_small(wanted, disk, last, limit, "none of its last partitions can be smaller")
+        if fits:
+            return wanted.parts, (f"leave {human_bytes(spare)} at the end unused: {why}",)
+        raise _too_small(wanted, disk, last, limit, why)
     size = flexible.size_bytes + spare
     if size < flexible.required_bytes:
         why = (
@@ -118,9 +209,25 @@ def _placed(
             f"needs {human_bytes(flexible.required_bytes)}"
         )
         raise _too_small(wanted, disk, last, limit, why)
-    if not spare:
-        return wanted.parts
-    return tuple(_shifted(part, flexible, spare) for part in wanted.parts)
+    said = tuple(
+        f"move partition {part.number} ({_RECOVERY}) along; should Windows miss it, "
+        "`reagentc /enable` there finds it"
+        for part in wanted.parts
+        if part.start_bytes >= flexible.end_bytes and fixed_as(part, wanted.table) == _RECOVERY
+    )
+    return tuple(_shifted(part, flexible, spare) for part in wanted.parts), said
+
+
+def _has_more(disk: Disk, wanted: Wanted) -> bool:
+    """Whether ``disk`` is larger than the imaged one.
+
+    Where nobody knows how large that was, a disk that has this very table is taken for it.
+    """
+    if wanted.size_told or disk.table is not wanted.table:
+        return disk.size_bytes > wanted.size_bytes
+    there = {(one.number, one.start_bytes, one.size_bytes) for one in disk.partitions}
+    same = {(part.number, part.start_bytes, part.size_bytes) for part in wanted.parts} == there
+    return disk.size_bytes > wanted.size_bytes and not same
 
 
 def _end(disk: Disk, table: TableKind) -> int:
@@ -132,17 +239,25 @@ def _hard_end(disk: Disk, table: TableKind) -> int:
     """Where it must end."""
     if table is TableKind.MSDOS:
         return disk.size_bytes
-    return disk.size_bytes - ENTRIES_BYTES - disk.logical_sector_bytes
+    entries = max(ENTRIES_BYTES, disk.entries_bytes)
+    return disk.size_bytes - entries - disk.logical_sector_bytes
 
 
-def _flexible(parts: Sequence[DiskPart], can_grow: Callable[[DiskPart], bool]) -> DiskPart | None:
-    """The partition that takes or gives room."""
-    for part in sorted(parts, key=lambda one: one.start_bytes, reverse=True):
-        if part.content is Content.IMAGE:
-            return part if can_grow(part) else None
-        if part.content not in _MOVABLE:
-            return None
-    return None
+def _flexible(wanted: Wanted, can_grow: Callable[[DiskPart], bool]) -> tuple[DiskPart | None, str]:
+    """The partition that takes or gives room; None, and why there is none."""
+    for part in sorted(wanted.parts, key=lambda one: one.start_bytes, reverse=True):
+        fixed = fixed_as(part, wanted.table)
+        if part.is_image and not fixed and can_grow(part):
+            return part, ""
+        if not _moves_along(part, wanted.table):
+            return None, f"partition {part.number} ({_wall(part, fixed)}) keeps its place and size"
+    return None, "no partition has a filesystem that can be resized"
+
+
+def _wall(part: DiskPart, fixed: str) -> str:
+    if part.content is Content.LEFT_OUT:
+        return "its content is not in the image"
+    return fixed or part.filesystem or str(part.content)
 
 
 def _shifted(part: DiskPart, flexible: DiskPart, by: int) -> DiskPart:
@@ -182,30 +297,56 @@ def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
         size_sectors=part.size_bytes // sector,
         type=kind,
         type_id=part.type_id,
-        name=part.name,
+        name=fitting_name(part.name),
         active=part.active and table is TableKind.MSDOS and part.number < FIRST_LOGICAL,
         fresh=not same,
+        kept=same and part.content is Content.LEFT_OUT,
     )
 
 
 def _changes(
-    planned: Sequence[Planned], disk: Disk, table: TableKind, *, new_table: bool
+    planned: Sequence[Planned],
+    parts: Sequence[DiskPart],
+    disk: Disk,
+    table: TableKind,
+    *,
+    new_table: bool,
 ) -> tuple[str, ...]:
     """The table in words; all of it is written anew, so there is always one."""
     said = [FINISH] if is_unfinished(disk) else []
     if new_table:
         was = "there was none" if disk.table is TableKind.NONE else f"it was {disk.table}"
         was = "it is damaged" if disk.damage else was
-        said.append(f"write a new {table} table ({was})")
+        said += [*lost_whole(disk), f"write a new {table} table ({was})"]
     fresh = {part.number for part in planned if part.fresh}
     there = {part.number for part in planned}
     said += [removal(old) for old in disk.partitions if _goes(old, there, fresh)]
+    left_out = {part.number: part for part in parts if part.content is Content.LEFT_OUT}
     for part in planned:
         size = human_bytes(part.size_sectors * disk.logical_sector_bytes)
         at = human_bytes(part.start_sector * disk.logical_sector_bytes)
         done = "create" if part.fresh else "overwrite"
-        said.append(f"{done} partition {part.number}: {part.type}, {size} at {at}")
+        tail = ""
+        if part.number in left_out:
+            done = "keep" if part.kept else "create"
+            tail = _left_out(left_out[part.number], disk, kept=part.kept)
+        said.append(f"{done} partition {part.number}: {part.type}, {size} at {at}{tail}")
     return tuple(said)
+
+
+def _left_out(part: DiskPart, disk: Disk, *, kept: bool) -> str:
+    """What becomes of the content that the image does not hold."""
+    if kept:
+        return ", with the content it has here: the image does not hold it"
+    lost = [
+        str(old.number)
+        for old in disk.partitions
+        if old.type != types.EXTENDED
+        and old.start_bytes < part.end_bytes
+        and part.start_bytes < old.start_bytes + old.size_bytes
+    ]
+    empty = ", empty: its content is not in the image"
+    return empty + (f", and that of partition {', '.join(lost)} here is lost" if lost else "")
 
 
 def _goes(old: Partition, there: set[int], fresh: set[int]) -> bool:

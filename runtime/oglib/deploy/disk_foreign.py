@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Disks as Clonezilla and FOG saved them, seen as images of whole disks.
 
-Their table is sfdisk's own dump: sfdisk writes it on a sparse draft, and the draft is read like
-any disk. What is in the folder beside it is ``oglib.image.formats``' business.
+Their table is sfdisk's own dump, or of old ones the copy of a GPT: it is written on a sparse draft,
+and the draft is read like any disk. What is in the folder beside it is ``oglib.image.formats``'
+business.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
 from oglib.deploy import source
+from oglib.deploy.disk_exact import with_sectors_of_folder
 from oglib.deploy.disk_fit import Wanted
 from oglib.deploy.disk_source import WholeDisk
+from oglib.deploy.foreign import in_folder
 from oglib.deploy.policy import judge_unsigned
-from oglib.disk import types
-from oglib.disk.gpt import ENTRIES_BYTES
+from oglib.disk import gpt, types
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import attached
 from oglib.disk.model import MIB, Disk, Partition, TableKind
@@ -31,35 +32,37 @@ from oglib.errors import ImageError, ProcessError
 from oglib.image import Policy
 from oglib.image.disk_image import BOOT_CODE_BYTES, Content, DiskPart, Gap
 from oglib.image.foreign import Image
+from oglib.image.stretch import Raw
 from oglib.run import run
 from oglib.settings import Settings
 
 if TYPE_CHECKING:
     from oglib.image.formats import FolderImage
+    from oglib.image.formats.stored_gpt import StoredGpt
 
-_LAST_LBA = re.compile(r"^last-lba:\s*(\d{1,18})\s*$", re.MULTILINE)
-_PLACE = re.compile(r"start=\s*(\d{1,18}),\s*size=\s*(\d{1,18})")
-_DUMP_BYTES = 1 << 20
 _MOST_DISK_BYTES = 1 << 50
+_MBR_BYTES = 512
+_MBR_MARK = b"\x55\xaa"
+# one partition of type ee over the whole disk
+_PROTECTIVE = bytes(446) + bytes.fromhex("00000200eeffffff01000000ffffffff") + bytes(48) + _MBR_MARK
 
 
 @contextmanager
 def opened_folder(path: Path, policy: Policy, settings: Settings) -> Iterator[WholeDisk]:
     """The folder's table and partitions; ``ImageError`` where it holds no table."""
-    from oglib.image.formats import folder_image  # noqa: PLC0415 - only where one is met
-
-    folder = folder_image(path)
+    folder = _folder_at(path)
     warning = judge_unsigned(path.name, str(path), policy.unsigned_local)
-    if not folder.table_dump:
+    if folder.table is None:
         raise ImageError(
             f"The {folder.tool} image {path} holds partitions and no partition table.",
-            hint=f"Restore them singly: `og image restore {path}/1 DISK PART`.",
+            hint=f"Restore them singly: `og image restore {_first_part(folder)} DISK PART`.",
         )
     wanted = _wanted(folder)
 
     @contextmanager
     def open_part(number: int) -> Iterator[Image]:
-        with source.opened(f"{path}/{number}", settings) as image:
+        device = folder.parts[number].device
+        with source.opened(str(folder.path / device), settings) as image:
             yield image
 
     yield WholeDisk(
@@ -73,13 +76,34 @@ def opened_folder(path: Path, policy: Policy, settings: Settings) -> Iterator[Wh
         open_part=open_part,
         warnings=(warning,),
         missing=folder.unserved,
+        lacking=folder.lacking,
+        others=folder.others,
     )
+
+
+def _folder_at(path: Path) -> FolderImage:
+    """A folder's first disk, or the one that ``FOLDER/sdb`` names."""
+    from oglib.image.formats import folder_image  # noqa: PLC0415 - only where one is met
+
+    found = in_folder(path)
+    if found is None:
+        return folder_image(path)
+    folder, number = found
+    if number:
+        raise ImageError(f"{path} is one partition of an image, not the whole disk.")
+    return folder
+
+
+def _first_part(folder: FolderImage) -> str:
+    return f"{folder.path}/{next((part.device for part in folder.parts.values()), 1)}"
 
 
 def _wanted(folder: FolderImage) -> Wanted:
     sector = folder.sector_size or 512
-    size = _disk_bytes(folder, sector)
-    with _drafted(folder.table_dump, size, sector) as disk:
+    size = folder.disk_bytes or _least_bytes(folder)
+    if size > _MOST_DISK_BYTES:
+        raise ImageError(f"The partition table in {folder.path} is of an impossible disk.")
+    with _drafted(folder, size, sector) as disk:
         identity = identity_of(disk)
         parts = []
         for part in disk.partitions:
@@ -96,7 +120,17 @@ def _wanted(folder: FolderImage) -> Wanted:
                 active=part.active,
             )
             parts.append(_filled(saved, part, folder))
-        return Wanted(disk.table, identity.disk_id, size, sector, tuple(parts))
+        wanted = Wanted(
+            disk.table, identity.disk_id, size, sector, tuple(parts),
+            size_told=bool(folder.disk_bytes),
+            notes=tuple(
+                f"leave out the disk {other} of this folder: "
+                f"`og image restore {folder.path}/{other} DISK` restores it"
+                for other in folder.others
+            ),
+        )  # fmt: skip
+        sectors = folder.table_sectors or ((0, folder.mbr),)
+        return with_sectors_of_folder(wanted, sectors, disk)
 
 
 def _filled(saved: DiskPart, part: Partition, folder: FolderImage) -> DiskPart:
@@ -117,53 +151,71 @@ def _filled(saved: DiskPart, part: Partition, folder: FolderImage) -> DiskPart:
     if part.number in folder.swaps:
         swap = folder.swaps[part.number]
         return replace(saved, content=Content.SWAP, uuid=swap.uuid, label=swap.label)
+    if part.number in folder.left_out:
+        return replace(saved, content=Content.LEFT_OUT)
     return replace(saved, content=Content.EXTENDED) if part.type == types.EXTENDED else saved
 
 
-def _disk_bytes(folder: FolderImage, sector: int) -> int:
-    """The disk the dump is of, as far as it tells: a gpt says where its last usable sector is."""
-    found = _LAST_LBA.search(folder.table_dump)
-    ends = [(int(start) + int(size)) * sector for start, size in _PLACE.findall(folder.table_dump)]
-    if found:
-        ends.append((int(found[1]) + 2) * sector + ENTRIES_BYTES)
-    else:
-        ends = [-(-end // MIB) * MIB + MIB for end in ends]
-    size = max([*ends, folder.minimum_disk_bytes])
-    if size > _MOST_DISK_BYTES:
-        raise ImageError(f"The partition table in {folder.path} is of an impossible disk.")
-    return size
+def _least_bytes(folder: FolderImage) -> int:
+    """A disk that takes the table, where the folder does not tell how large it was."""
+    ends = [row.start + row.size for row in folder.table.rows] if folder.table else []
+    end = max(ends, default=0) * (folder.sector_size or 512)
+    return max(-(-end // MIB) * MIB + MIB, folder.minimum_disk_bytes)
 
 
 @contextmanager
-def _drafted(dump: str, size: int, sector: int) -> Iterator[Disk]:
-    """A disk with the table that the dump describes."""
-    if len(dump) > _DUMP_BYTES:
-        raise ImageError("The folder's partition table has more than can be one.")
-    with tempfile.TemporaryDirectory(prefix="oglive-dump-") as folder:
-        path = Path(folder) / "draft"
+def _drafted(folder: FolderImage, size: int, sector: int) -> Iterator[Disk]:
+    """A disk with the table that the folder holds."""
+    with tempfile.TemporaryDirectory(prefix="oglive-dump-") as place:
+        path = Path(place) / "draft"
         with path.open("wb") as draft:
             draft.truncate(size)
+            if not folder.table_dump and folder.gpt:
+                _write_gpt(draft, folder.gpt, folder.mbr, size)
         with attached(path, sector_bytes=sector) as device:
-            try:
-                run("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", device, stdin=dump)
-            except ProcessError as error:
-                raise ImageError(
-                    f"sfdisk does not understand the folder's partition table: {error.message}"
-                ) from error
+            if folder.table_dump:
+                _write_dump(device, folder.table_dump)
             disk = probe_target(device)
-            if disk.table not in (TableKind.GPT, TableKind.MSDOS):
-                raise ImageError("The folder's partition table is neither gpt nor msdos.")
+            if disk.table not in (TableKind.GPT, TableKind.MSDOS) or disk.damage:
+                raise ImageError(
+                    f"The partition table in {folder.path} is none that is written here: "
+                    f"{' '.join(disk.damage) or 'neither gpt nor msdos'}."
+                )
             yield disk
 
 
-def _gaps(folder: FolderImage, wanted: Wanted) -> tuple[tuple[Gap, bytes], ...]:
-    """Boot code and, behind an MBR, what lies before the first partition."""
+def _write_dump(device: Path, dump: str) -> None:
+    try:
+        run("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", device, stdin=dump)
+    except ProcessError as error:
+        raise ImageError(
+            f"sfdisk does not understand the folder's partition table: {error.message}"
+        ) from error
+
+
+def _write_gpt(draft: BinaryIO, stored: StoredGpt, mbr: bytes, size: int) -> None:
+    sector = stored.sector_size
+    try:
+        laid = gpt.laid_out(stored.copy, size // sector, sector)
+    except ValueError as error:
+        raise ImageError(f"The folder's copy of a GPT contradicts itself: {error}.") from error
+    whole = len(mbr) == len(_PROTECTIVE) and mbr.endswith(_MBR_MARK)
+    for at, raw in ((0, mbr if whole else _PROTECTIVE), *laid.backup, *laid.primary):
+        draft.seek(at * sector)
+        draft.write(raw)
+
+
+def _gaps(folder: FolderImage, wanted: Wanted) -> tuple[tuple[Gap, Raw], ...]:
+    """Boot code and, behind an MBR, what lies before the first partition.
+
+    That is read when it is written, and has no digest.
+    """
     first = min((part.start_bytes for part in wanted.parts), default=wanted.size_bytes)
-    stretches = [(0, folder.mbr[:BOOT_CODE_BYTES])]
-    if wanted.table is TableKind.MSDOS:
-        stretches.append((wanted.sector_bytes, folder.gap[: max(0, first - wanted.sector_bytes)]))
-    return tuple(
-        (Gap(0, offset, len(raw), blake3(raw).hexdigest()), raw)
-        for offset, raw in stretches
-        if raw.strip(b"\0")
-    )
+    gaps: list[tuple[Gap, Raw]] = []
+    if any(code := folder.mbr[:BOOT_CODE_BYTES]):
+        gaps.append((Gap(0, 0, len(code), blake3(code).hexdigest()), code))
+    if wanted.table is TableKind.MSDOS and folder.gap:
+        # Both programs count in 512 bytes, whatever sectors the disk has.
+        gap = folder.gap.first(first - _MBR_BYTES)
+        gaps.append((Gap(0, _MBR_BYTES, gap.length, ""), gap))
+    return tuple(gaps)

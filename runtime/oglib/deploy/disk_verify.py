@@ -17,11 +17,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from oglib.deploy import source
-from oglib.deploy.disk_boot import places_of
+from oglib.deploy.disk_boot import first_difference, places_of
 from oglib.deploy.disk_fit import Wanted, fit
 from oglib.deploy.disk_restore import can_grow
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
 from oglib.disk import types
+from oglib.disk.exact import Exact
 from oglib.disk.find import find_disk
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import partition_device
@@ -32,6 +33,7 @@ from oglib.filesystem.sizes import size_of
 from oglib.image import verify
 from oglib.image.disk_image import Content, DiskPart
 from oglib.image.foreign import Image, info_of, name_of
+from oglib.image.stretch import Raw
 from oglib.image.verify_stream import DiffersError
 from oglib.progress import Progress, human_bytes
 from oglib.settings import Settings
@@ -103,7 +105,8 @@ def verify_disk(
             told = (name_of(raw), 0, "", raw.warnings)
     else:
         with opened_whole(image, settings) as whole:
-            rows = tuple(_rows(whole, disk, progress))
+            whole.refuse_lacking()
+            rows = (*_rows(whole, disk, progress), *_other_disks(whole))
             told = (whole.name, whole.version, whole.signed_by, whole.warnings)
     name, version, signed_by, warnings = told
     return DiskVerified(
@@ -138,6 +141,12 @@ def _rows(whole: WholeDisk, disk: Disk, progress: Progress) -> Iterator[Compared
             yield _partition(whole, disk, part, found, progress)
 
 
+def _other_disks(whole: WholeDisk) -> Iterator[Compared]:
+    for other in whole.others:
+        said = "another disk of the same folder, an image of its own"
+        yield Compared(f"disk {other}", Outcome.NOT_COMPARED, said)
+
+
 def _found(disk: Disk, number: int) -> Partition | None:
     return next((one for one in disk.partitions if one.number == number), None)
 
@@ -158,10 +167,30 @@ def _place(part: DiskPart | Partition | None) -> tuple[int, int]:
 def _table(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[Compared]:
     """A row for each thing that differs, or one for all of it."""
     differences = [*disk.damage, *_differences(wanted, parts, disk)]
+    if not differences and wanted.exact is not None and wanted.is_exact(disk, parts):
+        differences = list(_other_bytes(wanted.exact, disk))
     for said in differences:
         yield Compared("table", Outcome.DIFFERS, said)
     if not differences:
         yield Compared("table", Outcome.SAME, f"{disk.table}, {len(parts)} partitions")
+
+
+def _other_bytes(exact: Exact, disk: Disk) -> Iterator[str]:
+    """What no field of a partition tells: flags, CHS values, the copies' own places."""
+    with disk.path.open("rb") as device:
+        known = [one for one in exact.stretches if one[0] not in exact.drafted]
+        for offset, raw in known:
+            found = os.pread(device.fileno(), len(raw), offset)
+            if found != raw:
+                pairs = enumerate(zip(found, raw, strict=False))
+                at = next((at for at, (one, two) in pairs if one != two), len(found))
+                yield f"byte {offset + at} of the disk is another one than in the image"
+
+
+def _name_in(wanted: Wanted, part: DiskPart) -> str:
+    if wanted.exact is not None and wanted.exact.copy is not None:
+        return printable(wanted.exact.copy.names.get(part.number, ""))
+    return part.name
 
 
 def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[str]:
@@ -189,7 +218,7 @@ def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Ite
         ]
         if gpt:
             pairs += [
-                ("is named", printable(there.name), printable(part.name)),
+                ("is named", printable(there.name), _name_in(wanted, part)),
                 ("has the PARTUUID", mark.guid if mark else "", part.partuuid),
                 ("has the attributes", mark.attributes if mark else 0, part.attributes),
             ]
@@ -198,16 +227,13 @@ def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Ite
                 yield f"partition {part.number} {what} {found}, in the image {expected}"
 
 
-def _raw_bytes(what: str, places: list[tuple[int, bytes]], disk: Disk) -> Compared:
+def _raw_bytes(what: str, places: list[tuple[int, Raw]], disk: Disk) -> Compared:
     """Boot code and what else no filesystem holds."""
     length = sum(len(raw) for _, raw in places)
     with disk.path.open("rb") as device:
-        for offset, raw in sorted(places):
-            found = os.pread(device.fileno(), len(raw), offset)
-            if found != raw:
-                pairs = zip(found, raw, strict=False)
-                at = next((at for at, (one, two) in enumerate(pairs) if one != two), len(found))
-                first = offset + at
+        for offset, raw in sorted(places, key=lambda place: place[0]):
+            first = first_difference(device.fileno(), offset, raw)
+            if first is not None:
                 said = f"first at byte {first} of the disk"
                 return Compared(what, Outcome.DIFFERS, said, first_byte=first)
     return Compared(what, Outcome.SAME, f"raw, {human_bytes(length)}", content_bytes=length)
@@ -232,6 +258,8 @@ def _partition(
         case Content.SWAP:
             with partition_device(disk, there) as device:
                 return _swap(what, part, device)
+        case Content.LEFT_OUT:
+            return Compared(what, Outcome.NOT_COMPARED, "its content is not in the image")
         case _:
             return Compared(what, Outcome.NOT_COMPARED, "the image holds nothing of it")
 

@@ -8,38 +8,44 @@ loaded when a foreign image is met: most commands meet none, and all must start 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from glob import escape
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oglib.deploy.policy import judge_unsigned
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image import FrameSource, Policy
 from oglib.image.foreign import ForeignImage
 from oglib.image.formats.model import ImageInfo
+from oglib.partfile import is_there
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource
 
-_PART_WORD = re.compile(r"(?:[a-z][a-z0-9]*?p?)?([1-9][0-9]{0,2})")
-_FIRST_VOLUME = re.compile(r"(.*)\.(a{2,3}|0{2,3})")
+if TYPE_CHECKING:
+    from oglib.image.formats import FolderImage
+
+_FIRST_VOLUME = re.compile(r"(.*)\.(a{2,4}|0{2,3})")
 
 
 def open_foreign(name: str, path: Path, policy: Policy, scratch: Path) -> ForeignImage:
     """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``)."""
     _require(path)
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
-    from oglib.image.formats import folder_image, is_folder_image, open_stream  # noqa: PLC0415
+    from oglib.image.formats import is_folder_image, open_stream  # noqa: PLC0415
     from oglib.image.volumes import open_volumes  # noqa: PLC0415
 
-    if _names_part(path) and is_folder_image(path.parent):
-        folder = folder_image(path.parent)
-        number = part_number(path.name, folder.parts, path.parent)
+    if found := in_folder(path):
+        folder, number = found
+        if not number:
+            devices = [part.device for part in folder.parts.values()]
+            raise _folder(path, folder.tool, f"{path.parent}/{next(iter(devices), 1)}")
         size = sum(volume.stat().st_size for volume in folder.parts[number].volumes)
         return ForeignImage(folder.open_part(number, scratch=scratch), str(path), size, (doubt,))
     if path.is_dir():
-        raise _folder(path, is_folder_image(path))
+        raise _folder(path, is_folder_image(path), f"{path}/1")
     source = open_volumes(path)
     try:
         stream = open_stream(source, name, scratch=scratch)
@@ -66,17 +72,12 @@ def open_foreign_url(name: str, url: str, policy: Policy, scratch: Path) -> Fore
 def describe_path(path: Path) -> ImageInfo:
     """What is in a file, in volumes or in a folder image, or in one partition of that."""
     _require(path)
-    from oglib.image.formats import (  # noqa: PLC0415
-        describe,
-        describe_folder,
-        folder_image,
-        is_folder_image,
-    )
+    from oglib.image.formats import describe, describe_folder  # noqa: PLC0415
     from oglib.image.volumes import open_volumes  # noqa: PLC0415
 
-    if _names_part(path) and is_folder_image(path.parent):
-        folder = folder_image(path.parent)
-        path = folder.parts[part_number(path.name, folder.parts, path.parent)].volumes[0]
+    if found := in_folder(path):
+        folder, number = found
+        return folder.parts[number].info if number else folder.info
     if path.is_dir():
         return describe_folder(path)
     with closing(open_volumes(path)) as source:
@@ -94,30 +95,33 @@ def describe_url(url: str) -> ImageInfo:
 
 def _require(path: Path) -> None:
     """Raise unless there is a file, a folder, volumes of that name, or a folder it could be in."""
+    if is_there(path):
+        return
+    from oglib.image.formats import is_folder_image  # noqa: PLC0415
+
     volumes = path.parent.glob(f"{escape(path.name)}.*")
-    if not path.exists() and _PART_WORD.fullmatch(path.name) is None and not any(volumes):
+    if not is_folder_image(path.parent) and not any(volumes):
         raise NotFoundError(f"There is no {path}.", code=OgErr.IMAGEFILE)
 
 
-def _names_part(path: Path) -> bool:
-    return not path.exists() and path.parent.is_dir()
+def in_folder(path: Path) -> tuple[FolderImage, int] | None:
+    """What ``path`` names in a folder image: its disk, and the number, 0 for the whole disk.
+
+    None where it is no name in such a folder: ``FOLDER/2``, ``FOLDER/sdb1``, ``FOLDER/d2`` are.
+    """
+    if is_there(path) or "." in path.name:  # no device has a dot in its name, every file has one
+        return None
+    from oglib.image.formats import is_folder_image, named_in  # noqa: PLC0415
+
+    return named_in(path.parent, path.name) if is_folder_image(path.parent) else None
 
 
-def part_number(word: str, there: Collection[int], folder: Path) -> int:
-    """``2``, ``sda2``, ``nvme0n1p2`` or ``d1p2`` → 2, when the folder has such a partition."""
-    match = _PART_WORD.fullmatch(word)
-    if match is None or int(match[1]) not in there:
-        have = ", ".join(str(number) for number in sorted(there))
-        raise UsageError(f"There is no partition {word} in {folder}.", hint=f"It has {have}.")
-    return int(match[1])
-
-
-def _folder(path: Path, tool: str) -> UsageError:
+def _folder(path: Path, tool: str, part: str) -> UsageError:
     if not tool:
         return UsageError(f"{path} is a folder, but not the image of a disk.")
     return UsageError(
         f"{path} is the {tool} image of a whole disk.",
-        hint=f"Name one of its partitions, as in {path}/1, or give a disk and no partition.",
+        hint=f"Name one of its partitions, as in {part}, or give a disk and no partition.",
     )
 
 
@@ -144,12 +148,11 @@ def _source_at(url: str) -> FrameSource:
 
 
 def later_volumes(first: str) -> Iterator[str]:
-    """What follows ``X.aa``, ``X.aaa``, ``X.00`` or ``X.000``; nothing for any other name."""
+    """What follows ``X.aa``, ``X.00`` and their like, and FOG's ``d1p1.img``; else nothing."""
+    from oglib.image.volumes import is_fog_first, later_suffixes  # noqa: PLC0415
+
     match = _FIRST_VOLUME.fullmatch(first)
-    if match is None:
-        return
-    digits = "0123456789" if match[2][0] == "0" else "abcdefghijklmnopqrstuvwxyz"
-    width, base = len(match[2]), len(digits)
-    for number in range(1, base**width):
-        places = reversed(range(width))
-        yield f"{match[1]}." + "".join(digits[number // base**place % base] for place in places)
+    if match is not None:
+        yield from (f"{match[1]}.{suffix}" for suffix in later_suffixes(match[2]))
+    elif is_fog_first(first.rpartition("/")[2]):
+        yield from (f"{first}.{suffix}" for suffix in later_suffixes("000"))

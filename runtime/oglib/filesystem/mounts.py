@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr
+from oglib.loops import refused_by, stretch_of
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _SWAPS = Path("/proc/swaps")
@@ -52,7 +53,7 @@ def mounts_of(device: Path) -> tuple[Mount, ...]:
     own = _identities(device)
     return tuple(
         mount
-        for mount in parse_mountinfo(_MOUNTINFO.read_text())
+        for mount in parse_mountinfo(_MOUNTINFO.read_text(errors="surrogateescape"))
         if mount.source.is_absolute() and own & _identities(mount.source)
     )
 
@@ -80,13 +81,20 @@ def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> Non
             code=code,
         )
     own = _identities(device)
-    for line in _SWAPS.read_text().splitlines()[1:]:
+    for line in _SWAPS.read_text(errors="surrogateescape").splitlines()[1:]:
         if own & _identities(Path(_unescaped(line.split()[0]))):
             raise FilesystemError(
                 f"{device} is swap space in use, so it is not {done}.",
                 hint=f"Release it first: `swapoff {device}`.",
                 code=code,
             )
+    said = refused_by(device)
+    if said:
+        raise FilesystemError(
+            f"{said[0].upper()}{said[1:]}, so {device} is not {done}.",
+            hint="Unmount it, or stop what uses it.",
+            code=code,
+        )
 
 
 def _identities(device: Path) -> set[tuple[object, ...]]:
@@ -99,12 +107,8 @@ def _identities(device: Path) -> set[tuple[object, ...]]:
         return {("file", found.st_dev, found.st_ino)} if stat.S_ISREG(found.st_mode) else set()
     number = f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
     own: set[tuple[object, ...]] = {("device", number)}
-    loop = Path("/sys/dev/block", number, "loop")
-    try:
-        backing = (loop / "backing_file").read_text().rstrip("\n")
-        return own | {("stretch", backing, (loop / "offset").read_text())}
-    except OSError:  # no loop device
-        return own
+    stretch = stretch_of(device)
+    return own | {("stretch", stretch.storage, stretch.start_bytes)} if stretch else own
 
 
 def _unescaped(word: str) -> str:

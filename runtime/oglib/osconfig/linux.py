@@ -95,15 +95,22 @@ def wanted_swap_uuid(root: TargetRoot) -> str:
     return found[0].lower() if found and re.fullmatch(r"[0-9A-Fa-f-]{36}", found[0]) else ""
 
 
+def check_hostname(name: str) -> None:
+    """Raise unless a Linux takes this name."""
+    if not _HOSTNAME.match(name):
+        raise UsageError(f"{name!r} is not a valid host name.")
+
+
 def plan_linux(root: TargetRoot, facts: LinuxFacts) -> OsPlan:
     """What makes this system fit its new PC; raises NOTOS where no Linux is found."""
     system = detect_linux(root)
     if system is None:
-        raise OgError(f"There is no Linux on {root.path}: os-release is missing.", code=OgErr.NOTOS)
+        raise OgError(
+            f"There is no Linux on {root.called}: os-release is missing.", code=OgErr.NOTOS
+        )
     edits: list[Edit] = []
     if facts.hostname:
-        if not _HOSTNAME.match(facts.hostname):
-            raise UsageError(f"{facts.hostname!r} is not a valid host name.")
+        check_hostname(facts.hostname)
         edits += [_hostname(root, facts.hostname), _hosts(root, facts.hostname)]
     edits += [_fstab(root, facts), *_machine_id(root), _resume(root, facts)]
     return OsPlan(system, tuple(edits))

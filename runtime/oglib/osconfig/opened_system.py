@@ -73,7 +73,7 @@ def opened_system(disk: Disk, part: Partition, *, write: bool = False) -> Iterat
     NoFilesError where the partition has no files. For reading, a part that cannot be mounted is
     told in ``notes``; for writing it is an error.
     """
-    where = f"Partition {part.number} of {disk.path}"
+    where = f"partition {part.number} of {disk.describe()}"
     with ExitStack() as stack:
         if (folders := _folders(part)) and not write:
             system = stack.enter_context(_where_it_is(folders, part.filesystem))
@@ -123,7 +123,7 @@ def _on_device(device: Path, where: str, *, write: bool, kind: str = "") -> Iter
         subvolume, options = _system_in_btrfs(device)
     with (
         mounted(device, write=write, kind=mount_type, options=options) as point,
-        TargetRoot(point) as root,
+        TargetRoot(point, called=where) as root,
     ):
         yield OpenedSystem(root, kind, subvolume)
 
@@ -283,6 +283,5 @@ def _folders(part: Partition) -> tuple[Path, ...]:
 
 
 def _no_files(where: str, kind: str) -> NoFilesError:
-    return NoFilesError(
-        f"{where} has no files that can be read here ({kind or 'no filesystem is known on it'})."
-    )
+    holds = kind or "no filesystem that is known"
+    return NoFilesError(f"There are no files on {where} that can be read here: it holds {holds}.")

@@ -58,9 +58,13 @@ class NoPlainFileError(OgError):
 class TargetRoot:
     """Files of a mounted system by their path inside it; use as a context manager."""
 
-    def __init__(self, path: Path, *, folder_fd: int = -1) -> None:
-        """``folder_fd``: the root, open already; it is closed with this object."""
+    def __init__(self, path: Path, *, folder_fd: int = -1, called: str = "") -> None:
+        """``folder_fd``: the root, open already; it is closed with this object.
+
+        ``called``: what a person knows it by, for errors; mountpoints are ours and change.
+        """
         self.path = path
+        self.called = called or str(path)
         self._fd = folder_fd
         if folder_fd >= 0:
             return
@@ -97,7 +101,13 @@ class TargetRoot:
     def below(self, name: str) -> TargetRoot | None:
         """A folder of this root as a root of its own (a btrfs subvolume); None where none is."""
         folder_fd = self._opened(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
-        return None if folder_fd is None else TargetRoot(self.path / name, folder_fd=folder_fd)
+        return (
+            None
+            if folder_fd is None
+            else TargetRoot(
+                self.path / name, folder_fd=folder_fd, called=f"{name} of {self.called}"
+            )
+        )
 
     def folder_path(self, name: str) -> Path | None:
         """Where a folder really lies on this PC, links resolved inside the root; None: nowhere.
@@ -166,7 +176,7 @@ class TargetRoot:
                     target.flush()
                 except OSError as error:
                     raise WriteError(
-                        f"{name} in {self.path} cannot be copied: {error.strerror}.",
+                        f"{name} in {self.called} cannot be copied: {error.strerror}.",
                         hint="The memory of this PC may be full.",
                     ) from error
         return copied
@@ -187,7 +197,7 @@ class TargetRoot:
                 self._replace(folder_fd, last, data, mode)
         except OSError as error:
             raise WriteError(
-                f"{name} in {self.path} cannot be written: {error.strerror}."
+                f"{name} in {self.called} cannot be written: {error.strerror}."
             ) from error
 
     def remove(self, name: str) -> bool:
@@ -200,7 +210,7 @@ class TargetRoot:
             return False
         except OSError as error:
             raise WriteError(
-                f"{name} in {self.path} cannot be removed: {error.strerror}."
+                f"{name} in {self.called} cannot be removed: {error.strerror}."
             ) from error
         return True
 
@@ -222,7 +232,7 @@ class TargetRoot:
         try:
             return sorted(entry.name for entry in os.scandir(folder_fd))
         except OSError as error:
-            raise _said(self.path, name, error) from error
+            raise _said(self.called, name, error) from error
         finally:
             os.close(folder_fd)
 
@@ -240,7 +250,7 @@ class TargetRoot:
                     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                         found.append(str(PurePosixPath(name) / folder / entry))
         except OSError as error:
-            raise _said(self.path, name, error) from error
+            raise _said(self.called, name, error) from error
         finally:
             os.close(top_fd)
         return sorted(found)
@@ -273,10 +283,10 @@ class TargetRoot:
             regular = stat.S_ISREG(info.st_mode)
             if not regular or (limit_bytes is not None and info.st_size > limit_bytes):
                 why = f"{info.st_size} bytes: too large" if regular else "not a regular file"
-                raise NoPlainFileError(f"{name} in {self.path} is {why}.")
+                raise NoPlainFileError(f"{name} in {self.called} is {why}.")
             file_fd = os.open(f"/proc/self/fd/{seen_fd}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise _said(self.path, name, error) from error
+            raise _said(self.called, name, error) from error
         finally:
             os.close(seen_fd)
         return os.fdopen(file_fd, "rb")
@@ -285,7 +295,7 @@ class TargetRoot:
         try:
             return file.read(size_bytes)
         except OSError as error:
-            raise _said(self.path, name, error) from error
+            raise _said(self.called, name, error) from error
 
     @contextmanager
     def _folder(self, name: str) -> Iterator[tuple[int, str]]:
@@ -312,7 +322,7 @@ class TargetRoot:
         except OSError as error:
             if error.errno in _NOTHING_THERE:
                 return None
-            raise _said(self.path, name, error) from error
+            raise _said(self.called, name, error) from error
 
     def _open(self, name: str, flags: int) -> int:
         how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
@@ -375,5 +385,5 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _said(root: Path, name: str, error: OSError) -> OgError:
+def _said(root: str, name: str, error: OSError) -> OgError:
     return OgError(f"{name} in {root} cannot be read: {error.strerror}.")

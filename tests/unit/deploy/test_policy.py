@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from oglib.deploy import policy
-from oglib.deploy.foreign import later_volumes, part_number
+from oglib.deploy.foreign import later_volumes
 from oglib.deploy.policy import Share, covers, judge_unsigned, policy_for_url, share_in
-from oglib.errors import ImageError, UsageError
+from oglib.errors import ImageError
 from oglib.filesystem.mounts import parse_mountinfo
 from oglib.settings import Settings
 
@@ -94,23 +94,13 @@ def test_one_warning_or_a_refusal() -> None:
         judge_unsigned("a", "http://old/a", False)
 
 
-@pytest.mark.parametrize("word", ["2", "sda2", "nvme0n1p2", "d1p2", "mmcblk0p2"])
-def test_a_partition_of_a_folder_by_number_or_name(word: str) -> None:
-    assert part_number(word, {1, 2}, Path("/images/win")) == 2
-
-
-@pytest.mark.parametrize("word", ["3", "sda", "2a", "../2", "02"])
-def test_what_a_folder_has_not_is_said(word: str) -> None:
-    with pytest.raises(UsageError, match="It has 1, 2"):
-        part_number(word, {1, 2}, Path("/images/win"))
-
-
 @pytest.mark.parametrize(
     ("first", "following"),
     [
         ("http://h/x.aa", ["http://h/x.ab", "http://h/x.ac"]),
         ("http://h/x.img.aaa", ["http://h/x.img.aab", "http://h/x.img.aac"]),
         ("http://h/x.000", ["http://h/x.001", "http://h/x.002"]),
+        ("http://h/f/d1p3.img", ["http://h/f/d1p3.img.001", "http://h/f/d1p3.img.002"]),
         ("http://h/x.img", []),
         ("http://h/x.001", []),
     ],

@@ -28,6 +28,7 @@ def names(found: list[Path]) -> list[str]:
     [
         ["x.img.aa", "x.img.ab", "x.img.ac"],
         ["x.img.aaa", "x.img.aab"],
+        ["x.img.aaaa", "x.img.aaab"],
         ["x.img.000", "x.img.001", "x.img.002"],
         ["x.img.00", "x.img.01"],
         [f"x.img.{one}{two}" for one in "ab" for two in "abcdefghijklmnopqrstuvwxyz"],
@@ -54,6 +55,19 @@ def test_a_gap_is_refused(tmp_path: Path) -> None:
     for name in ("x.aa", "x", "y.000"):
         with pytest.raises(ImageError, match=r"(x\.ac|y\.001) is missing"):
             volumes_of(tmp_path / name)
+
+
+def test_fog_gives_the_first_volume_the_name_of_the_image(tmp_path: Path) -> None:
+    volumes = ["d1p3.img", "d1p3.img.001", "d1p3.img.002"]
+    make(tmp_path, *volumes, "d1p30.img", "d1p4.img", "d1p4.img.002", "x.img", "x.img.001")
+    assert names(volumes_of(tmp_path / "d1p3.img")) == volumes
+    assert names(volumes_of(tmp_path / "d1p30.img")) == ["d1p30.img"]
+    assert names(volumes_of(tmp_path / "x.img")) == ["x.img"]  # nobody but FOG does so
+    with pytest.raises(ImageError, match=r"not the first volume") as raised:
+        volumes_of(tmp_path / "d1p3.img.001")
+    assert "d1p3.img." in raised.value.hint
+    with pytest.raises(ImageError, match=r"d1p4\.img\.001 is missing"):
+        volumes_of(tmp_path / "d1p4.img")
 
 
 def test_nothing_is_not_an_image(tmp_path: Path) -> None:

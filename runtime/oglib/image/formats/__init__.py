@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from oglib.image.formats.detect import describe, open_stream
     from oglib.image.formats.folder import (
         FolderImage,
+        FolderInfo,
         PartImage,
         SwapInfo,
         describe_folder,
         folder_image,
         is_folder_image,
+        named_in,
     )
 
 __all__ = [
     "Buffer",
     "FolderImage",
+    "FolderInfo",
     "ImageInfo",
     "PartImage",
     "Region",
@@ -33,6 +36,7 @@ __all__ = [
     "describe_folder",
     "folder_image",
     "is_folder_image",
+    "named_in",
     "open_stream",
 ]
 

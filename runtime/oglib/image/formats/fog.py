@@ -4,7 +4,8 @@
 d1.mbr                      sectors up to the first partition; for GPT a file of sgdisk --backup
 d1.partitions               sfdisk --dump (older: d1.original.partitions)
 d1.minimum.partitions       the same, partitions as small as FOG made them: what must fit
-d1p1.img[.000 .001 ...]     partclone (compressed or not), partimage or raw, told by content
+d1p1.img[.000 .001 ...]     partclone (compressed or not), partimage or raw, told by content;
+                            of several volumes the first is d1p1.img, the next d1p1.img.001
 d1.original.swapuuids       number and UUID of each swap partition
 d1.original.fstypes         device and filesystem of each partition
 d1p2.lvm, d1p2.<lv>.img     LVM, which nobody restores from here
@@ -21,10 +22,12 @@ from oglib.image.formats.folder_model import (
     FolderImage,
     PartImage,
     SwapInfo,
+    first_bytes,
+    gap_in,
     own_volumes,
-    small_bytes,
     small_text,
 )
+from oglib.image.formats.stored_gpt import StoredGpt, gpt_of_sgdisk
 from oglib.image.formats.table_dump import TableDump, parse_dump
 
 _IMAGE = re.compile(r"^(?P<disk>d\d+)p(?P<number>\d{1,4})\.img(?:\.0+)?\Z", re.ASCII)
@@ -35,7 +38,7 @@ _NUMBER = re.compile(r"(?:^|\D)(?P<number>\d{1,4})\Z", re.ASCII)
 _UUID = re.compile(r"[0-9A-Fa-f-]{8,36}")
 _WORDS = 2
 _SECTOR = 512
-_GPT = b"EFI PART"
+_GPT_BYTES = 2 << 20  # what a GPT of 8192 entries takes
 
 
 def is_one(names: set[str]) -> bool:
@@ -58,21 +61,38 @@ def read(path: Path, disk: str) -> FolderImage:
         raise NotFoundError(
             f"The image {path} has no disk {disk}.", hint=f"It has: {' '.join(disks):.200}."
         )
-    dump = small_text(path / f"{disk}.partitions") or small_text(
-        path / f"{disk}.original.partitions"
-    )
-    table = parse_dump(dump) if dump.strip() else None
-    boot = small_bytes(path / f"{disk}.mbr")
-    gpt = boot.startswith(_GPT, _SECTOR)
+    boot = path / f"{disk}.mbr"
+    gpt = gpt_of_sgdisk(first_bytes(boot, _GPT_BYTES))
+    dump, table = _table(path, disk, gpt)
+    if table and table.label != "gpt":
+        gpt = None  # an MBR, and behind it what is left of an older GPT
     return FolderImage(
         path, "fog", disk, disks, _parts(path, disk, names, table), _swaps(path, disk), table, dump,
-        mbr=boot[:_SECTOR], gap=b"" if gpt else boot[_SECTOR:],
-        gpt_backup=path / f"{disk}.mbr" if gpt else None,
-        firmware=table.firmware if table else "", minimum_disk_bytes=_minimum(path, disk, table),
+        gpt, mbr=first_bytes(boot, _SECTOR), gap=None if gpt else gap_in(boot, _SECTOR),
+        firmware=table.firmware if table else "", disk_bytes=_disk_bytes(table, gpt),
+        minimum_disk_bytes=_minimum(path, disk, table),
         unserved=tuple(
             name for name in names if (found := _UNSERVED.match(name)) and found["disk"] == disk
         ),
     )  # fmt: skip
+
+
+def _table(path: Path, disk: str, gpt: StoredGpt | None) -> tuple[str, TableDump | None]:
+    """The dump of sfdisk, and what it says; or no dump, and what the stored GPT says."""
+    dump = small_text(path / f"{disk}.partitions") or small_text(
+        path / f"{disk}.original.partitions"
+    )
+    table = parse_dump(dump) if dump.strip() else None
+    if table and table.protective and gpt:
+        table = None
+    return (dump, table) if table else ("", gpt.table if gpt else None)
+
+
+def _disk_bytes(table: TableDump | None, gpt: StoredGpt | None) -> int:
+    """The size of the disk, which FOG keeps of a GPT alone; 0 where it does not."""
+    told = (gpt.disk_bytes if gpt else 0, table.told_disk_bytes if table else 0)
+    least = table.disk_bytes if table else 0
+    return next((size for size in told if size and size >= least), 0)
 
 
 def _parts(

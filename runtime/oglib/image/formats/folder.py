@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from oglib.errors import ImageError, NotFoundError, OgErr
+from oglib.errors import ImageError, NotFoundError, OgErr, UsageError
 from oglib.image.formats import clonezilla, fog
-from oglib.image.formats.folder_model import FolderImage, PartImage, SwapInfo
+from oglib.image.formats.folder_model import FolderImage, FolderInfo, PartImage, SwapInfo
 from oglib.image.formats.model import ImageInfo
 
 __all__ = [
     "FolderImage",
+    "FolderInfo",
     "PartImage",
     "SwapInfo",
     "describe_folder",
     "folder_image",
     "is_folder_image",
+    "named_in",
 ]
 
 _IS: dict[str, Callable[[set[str]], bool]] = {"clonezilla": clonezilla.is_one, "fog": fog.is_one}
@@ -60,6 +62,31 @@ def folder_image(path: Path, disk: str = "") -> FolderImage:
         raise ImageError(
             f"The image folder {path} cannot be read: {error.strerror}.", code=OgErr.IMAGEFILE
         ) from error
+
+
+def named_in(folder: Path, word: str) -> tuple[FolderImage, int]:
+    """The disk that ``word`` is about, and the number of the partition, 0 for the whole disk.
+
+    ``sdb``, ``sdb2``, ``nvme0n1p2``, ``d2``, ``d2p1`` as the folder calls them, or the number of a
+    partition where one disk alone has it. ``UsageError`` for anything else.
+    """
+    first = folder_image(folder)
+    images = [first, *(folder_image(folder, other) for other in first.others)]
+    if found := next((image for image in images if image.disk == word), None):
+        return found, 0
+    named = {
+        image.parts[number].device: (image, number) for image in images for number in image.parts
+    }
+    numbered = [found for found in named.values() if str(found[1]) == word]
+    if word in named:
+        return named[word]
+    if len(numbered) == 1:
+        return numbered[0]
+    problem = f"is one of {len(numbered)} disks" if numbered else "is not there"
+    raise UsageError(
+        f"Partition {word:.80} of the image {folder} {problem}.",
+        hint=f"It has: {' '.join(named):.400}.",
+    )
 
 
 def describe_folder(path: Path) -> ImageInfo:

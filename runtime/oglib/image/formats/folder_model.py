@@ -12,10 +12,14 @@ from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.formats.base import Stream
 from oglib.image.formats.detect import describe, open_stream
 from oglib.image.formats.model import ImageInfo
+from oglib.image.formats.stored_gpt import StoredGpt
 from oglib.image.formats.table_dump import TableDump
-from oglib.image.volumes import open_volumes, volumes_of
+from oglib.image.stretch import Stretch
+from oglib.image.volumes import open_paths, volumes_of
 
 _MOST_TEXT_BYTES = 1 << 20
+_MOST_GAP_BYTES = 1 << 30  # Clonezilla saves no more of what lies before the first partition
+_MSR = "e3c9e316-0b5c-4db8-817d-f92df00215ae"  # Windows keeps nothing in it
 _MOST_WORDS = 1024  # no PC has so many disks and partitions
 _MOST_WORD_CHARS = 255
 
@@ -39,7 +43,7 @@ class PartImage:
     def info(self) -> ImageInfo:
         """What the beginning of the image says, or its damage."""
         try:
-            source = open_volumes(self.volumes[0])
+            source = open_paths(self.volumes)
         except OgError as error:
             return ImageInfo(tool="", compressor="", damage=str(error))
         try:
@@ -57,13 +61,27 @@ class SwapInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderImage:
-    """One disk of a folder image.
+class FolderInfo(ImageInfo):
+    """The answer for a folder image: ``disk`` is what the rest is about, one of ``disks``.
 
-    ``table`` is None and ``table_dump`` empty where only partitions were saved. ``mbr`` is the
-    first sector and ``gap`` what stands behind it up to the first partition; ``gpt_backup`` a
-    file of ``sgdisk --backup``. ``unserved`` names what the folder holds and nobody restores
-    from here (LVM, encrypted volumes). 0 and "" = not known.
+    ``left_out`` are the partitions of its table whose content the folder does not hold.
+    """
+
+    disk: str = ""
+    disks: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FolderImage:
+    """One disk of a folder image, of all the ``disks`` in it.
+
+    ``table`` is None where only partitions were saved. ``table_dump`` is its text as sfdisk wrote
+    it, empty where the table comes from ``gpt``, the copy of a GPT that the folder holds. ``mbr``
+    is the first sector and ``gap`` what stands behind it up to the first partition. ``unserved``
+    names what the folder holds and nobody restores from here (LVM, encrypted volumes), ``lacking``
+    says what belongs to it and is not there. ``disk_bytes`` is the size that the folder tells of
+    the disk, ``minimum_disk_bytes`` the least that its table needs. 0 and "" = not known.
     """
 
     path: Path
@@ -74,12 +92,31 @@ class FolderImage:
     swaps: dict[int, SwapInfo] = field(default_factory=dict)
     table: TableDump | None = None
     table_dump: str = ""
+    gpt: StoredGpt | None = None
     mbr: bytes = b""
-    gap: bytes = b""
-    gpt_backup: Path | None = None
+    gap: Stretch | None = None
     firmware: str = ""
+    disk_bytes: int = 0
     minimum_disk_bytes: int = 0
     unserved: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    # of a GPT as it lay on the disk: (byte, content), a negative byte counts from the end
+    table_sectors: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other disks in the folder."""
+        return tuple(disk for disk in self.disks if disk != self.disk)
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """The partitions of the table whose content the folder does not hold."""
+        held = {*self.parts, *self.swaps}
+        return tuple(
+            row.number
+            for row in (self.table.rows if self.table else ())
+            if row.number not in held and not row.extended and row.type.lower() != _MSR
+        )
 
     @property
     def sector_size(self) -> int:
@@ -90,22 +127,24 @@ class FolderImage:
         return self.table.label if self.table else ""
 
     @property
-    def info(self) -> ImageInfo:
+    def info(self) -> FolderInfo:
         """The image as a whole; compressor and checksum are those of the first partition.
 
         ``required_bytes`` is the disk it needs. The beginning of every partition is looked at;
         ``damage`` says what is wrong with the first one that is damaged.
         """
-        info = ImageInfo(
+        info = FolderInfo(
             tool=self.tool, compressor="none", required_bytes=self.minimum_disk_bytes,
             volumes=sum(len(part.volumes) for part in self.parts.values()),
+            damage=" ".join(self.lacking),
+            disk=self.disk, disks=self.disks, left_out=self.left_out,
         )  # fmt: skip
         for at, number in enumerate(sorted(self.parts)):
             found = self.parts[number].info
             if not at:
                 info = replace(info, compressor=found.compressor, checksum=found.checksum)
-            if found.damage:
-                return replace(info, damage=f"Partition {number}: {found.damage}")
+            if found.damage and not info.damage:
+                info = replace(info, damage=f"Partition {number}: {found.damage}")
         return info
 
     def open_part(
@@ -115,7 +154,7 @@ class FolderImage:
         part = self.parts.get(number)
         if part is None:
             raise NotFoundError(f"The image {self.path} has no partition {number}.")
-        source = open_volumes(part.volumes[0])
+        source = open_paths(part.volumes)
         try:
             name = f"{self.path.name}/{part.device}"
             return open_stream(source, name, workers=workers, scratch=scratch, raw=part.raw)
@@ -152,13 +191,33 @@ def own_volumes(first: Path) -> tuple[Path, ...]:
 
 def small_bytes(path: Path) -> bytes:
     """A small file's content, empty where there is none; ``ImageError`` where it is not small."""
+    raw = first_bytes(path, _MOST_TEXT_BYTES + 1)
+    if len(raw) > _MOST_TEXT_BYTES:
+        raise _too_large(path)
+    return raw
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """At most ``count`` bytes from a file's beginning, none where there is no such file."""
     if not has_file(path):
         return b""
     with open(path, "rb", opener=_open_own) as file:  # Path.open has no opener
-        raw = file.read(_MOST_TEXT_BYTES + 1)
-    if len(raw) > _MOST_TEXT_BYTES:
-        raise ImageError(f"{path} is much too large for what it should be.")
-    return raw
+        return file.read(count)
+
+
+def gap_in(path: Path, offset: int) -> Stretch | None:
+    """What a file holds from ``offset`` on of a disk's beginning; None where it holds nothing.
+
+    That is up to 1 GiB, so it is not read before it is needed.
+    """
+    size = path.lstat().st_size if has_file(path) else 0
+    if size > offset + _MOST_GAP_BYTES:
+        raise _too_large(path)
+    return Stretch(path, offset, size - offset) if size > offset else None
+
+
+def _too_large(path: Path) -> ImageError:
+    return ImageError(f"{path} is much too large for what it should be.")
 
 
 def small_text(path: Path) -> str:

@@ -27,9 +27,11 @@ _HEADER = re.compile(r"^(?P<key>[a-z-]+):\s*(?P<value>.*)$")
 _NUMBER = re.compile(r"(\d+)$")
 _SECTOR = 512
 _GPT_TAIL_SECTORS = 33
+_GPT_ENTRIES_BYTES = 128 * 128
 _MOST_ROWS = 256
 _MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words; patterns choke on more
 _MOST_SECTORS = 1 << 55
+_PROTECTIVE = "ee"
 _EXTENDED = {"5", "f", "85"}
 _ESP = {"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef"}
 _BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
@@ -55,15 +57,27 @@ class DumpRow:
 
 @dataclass(frozen=True, slots=True)
 class TableDump:
-    """``label``: gpt or dos; ``sector_size`` in bytes."""
+    """``label``: gpt or dos; ``sector_size`` in bytes; ``last_lba`` 0 where it is not told."""
 
     label: str
     sector_size: int
     rows: tuple[DumpRow, ...]
     label_id: str = ""
+    last_lba: int = 0
 
     def row(self, number: int) -> DumpRow | None:
         return next((row for row in self.rows if row.number == number), None)
+
+    @property
+    def protective(self) -> bool:
+        """Whether it is only what a GPT shows to those who know none: sfdisk before 2.26."""
+        return self.label == "dos" and any(row.type.lower() == _PROTECTIVE for row in self.rows)
+
+    @property
+    def told_disk_bytes(self) -> int:
+        """The size of the disk where the dump tells it (a GPT's last sector in use); else 0."""
+        tail = _GPT_ENTRIES_BYTES // self.sector_size + 1
+        return (self.last_lba + 1 + tail) * self.sector_size if self.last_lba else 0
 
     @property
     def disk_bytes(self) -> int:
@@ -115,7 +129,8 @@ def parse_dump(text: str) -> TableDump:
     sector = _number(heads.get("sector-size", str(_SECTOR)))
     if sector not in {512, 1024, 2048, 4096}:
         raise ImageError(f"The partition table beside the image has sectors of {sector} bytes.")
-    return TableDump(label, sector, tuple(rows), heads.get("label-id", ""))
+    last = _number(heads.get("last-lba", "0")) if label == "gpt" else 0
+    return TableDump(label, sector, tuple(rows), heads.get("label-id", ""), last)
 
 
 def _no_dump() -> ImageError:

@@ -28,7 +28,7 @@ _HEAD_BYTES = 16
 
 
 def compressor_of(head: bytes) -> str:
-    """none, gzip, lzop, zstd, lz4, xz, bzip2, lzma; lzip, lrzip, compress are named only.
+    """none, gzip, lzop, zstd, lz4, xz, bzip2, lzma, lzip; lrzip and compress are named only.
 
     16 bytes are enough, but for a skippable frame at the start (zstd and lz4 share it), which
     counts as zstd's unless ``head`` reaches beyond it.

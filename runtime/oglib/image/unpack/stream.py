@@ -14,7 +14,7 @@ from oglib.errors import ImageError
 from oglib.image.heap import keep_freed_memory
 from oglib.image.ordered import made_ahead, worker_count
 from oglib.image.source import FrameSource
-from oglib.image.unpack import gzip, lz4, lzop, plain, zstd
+from oglib.image.unpack import gzip, lz4, lzip, lzop, plain, zstd
 from oglib.image.unpack.detect import NONE, compressor_in
 from oglib.image.unpack.feed import Feed
 
@@ -36,6 +36,7 @@ _UNPACKERS: dict[str, Callable[[Feed, int], Pieces]] = {
     "zstd": zstd.unpack,
     "lz4": lz4.unpack,
     "gzip": lambda feed, _workers: gzip.unpack(feed),
+    "lzip": lambda feed, _workers: lzip.unpack(feed),
     "xz": lambda feed, _workers: plain.unpack_xz(feed),
     "lzma": lambda feed, _workers: plain.unpack_lzma(feed),
     "bzip2": lambda feed, _workers: plain.unpack_bzip2(feed),

@@ -158,6 +158,20 @@ def in_members(compress: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
     return lambda data: b"".join(compress(piece) for piece in cut(data, len(data) // 3 + 1))
 
 
+def lzip(data: bytes) -> bytes:
+    """One member, as lzip writes it."""
+    coder: dict[str, int] = {
+        "id": lzma.FILTER_LZMA1,
+        "dict_size": 1 << 16,
+        "lc": 3,
+        "lp": 0,
+        "pb": 2,
+    }
+    raw = lzma.compress(data, lzma.FORMAT_RAW, filters=[coder])
+    tail = struct.pack("<IQQ", zlib.crc32(data), len(data), len(raw) + 26)
+    return b"LZIP\1\x10" + raw + tail
+
+
 FILES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "none": ("none", bytes),
     "gzip": ("gzip", gzip.compress),
@@ -182,6 +196,8 @@ FILES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "xz": ("xz", lambda data: lzma.compress(data, preset=0)),
     "xz-padded": ("xz", lambda d: lzma.compress(d[:9], preset=0) + bytes(8) + lzma.compress(d[9:])),
     "lzma": ("lzma", lambda data: lzma.compress(data, lzma.FORMAT_ALONE, preset=0)),
+    "lzip": ("lzip", lzip),
+    "lzip-members": ("lzip", in_members(lzip)),
     "bzip2": ("bzip2", bz2.compress),
     "bzip2-streams": ("bzip2", in_members(bz2.compress)),
 }
