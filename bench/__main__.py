@@ -36,7 +36,7 @@ _SLOW = "opengnsys-gzip"  # its capture takes as long as all the others
 _UPDATE_SHARE = 0.028
 _UPDATES = 3
 _LARGE_BYTES = 1 << 40
-_FULL_BYTES, _FULL_ROUNDS = 1 << 30, 3
+_FULL_BYTES, _FULL_ROUNDS = 1 << 30, 5
 _UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -191,6 +191,9 @@ class _Run:
             for name, back in (("disk ours", True), ("disk ours plain", False)):
                 run = partial(self.bench.restore_ours, "ours", device, read_back=back)
                 names.append(self._add_cold(name, device, run))
+            # Right among the runs that it is compared with: disks have moods.
+            plain = partial(self.bench.write_and_read, device)
+            names.append(self._add_cold("disk plain", device, plain))
             self.works.rounds(names, self.rounds)
             capped = []
             for name, back in (("disk capped plain", False), ("disk capped read-back", True)):
@@ -211,16 +214,23 @@ class _Run:
         _say("updates of the packages")
         updates = [self._update(number) for number in range(_UPDATES)]
 
-        def delta() -> Sample:
+        def delta(*, cap: bool = False) -> Sample:
             self.bench.restore_ours("ours", device, read_back=True)
             places.forget(device)
-            return self.bench.restore_ours("update", device, read_back=True, delta=True)
+            return self.bench.restore_ours("update", device, read_back=True, delta=True, cap=cap)
+
+        def fresh(*, cap: bool = False) -> Sample:
+            return self.bench.restore_ours("update", device, read_back=True, cap=cap)
 
         name = self._add("disk delta", delta)
-        fresh = partial(self.bench.restore_ours, "update", device, read_back=True)
         self.works.rounds(
             [name, self._add_cold("disk fresh of the update", device, fresh)], self.rounds
         )
+        capped = [
+            self._add("disk capped delta", partial(delta, cap=True)),
+            self._add_cold("disk capped fresh of the update", device, partial(fresh, cap=True)),
+        ]
+        self.works.rounds(capped, self.few)
         fetched = int(self.works.samples[name][0].said["fetched_bytes"])
         updates[-1] = replace(updates[-1], fetched_bytes=fetched)  # which may be less
         updates.sort(key=lambda update: update.ratio)

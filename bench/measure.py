@@ -103,12 +103,12 @@ def _ended(process: subprocess.Popen[bytes]) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run_ours(action: str, **options: str | int | bool) -> Sample:
-    """One call of the library in a process of its own (``bench.ours``).
+def run_ours(action: str, *, module: str = "bench.ours", **options: str | int | bool) -> Sample:
+    """One call of the library in a process of its own (``module``, a program that says JSON).
 
     ``seconds`` is the call, ``start_seconds`` what Python took to start and to load it.
     """
-    argv = (sys.executable, "-m", "bench.ours", json.dumps({"action": action, **options}))
+    argv = (sys.executable, "-m", module, json.dumps({"action": action, **options}))
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=said)

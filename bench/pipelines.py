@@ -141,6 +141,13 @@ class Bench:
             delta=delta, cap_bytes=WIRE_BYTES_S if cap else 0,
         )  # fmt: skip
 
+    def write_and_read(self, target: Path) -> Sample:
+        """The plain peer of a restore that is read back (``bench.plain``)."""
+        return run_ours(
+            "write and read", module="bench.plain", filesystem=str(self.filesystem),
+            image=str(self.image("ours")), target=str(target),
+        )  # fmt: skip
+
 
 def _buffer(peer: Peer) -> tuple[Stage, ...]:
     return (Stage(("mbuffer", "-q", "-m", "40M")),) if peer.buffered else ()

@@ -59,13 +59,21 @@ def _bound(row: Row) -> str:
     return f"≤ {row.at_most:g}" if row.at_most is not None else ""
 
 
+def _verdict(row: Row) -> str:
+    if row.share is None:
+        return ""
+    if not row.is_met:
+        return "MISSED"
+    return "met" if row.share >= 1 else f"{row.share:.0%} of it"
+
+
 def _table(rows: list[Row]) -> str:
     head = ["work", "compared with", "where", "ours", "theirs", "ratio", "bound", ""]
     lines = [
         [
             row.work, f"{row.peer}, with its sleep" if row.peer_sleeps else row.peer, row.place,
             f"{row.ours:.4g} {row.unit}", f"{row.theirs:.4g} {row.unit}", f"{row.ratio:.2f}",
-            _bound(row), {None: "", True: "met", False: "MISSED"}[row.is_met],
+            _bound(row), _verdict(row),
         ]
         for row in sorted(rows, key=lambda row: (row.is_met is None, row.peer_sleeps))
     ]  # fmt: skip
@@ -93,7 +101,8 @@ def _conditions(result: Result) -> str:
         f"{result.rounds} rounds interleaved (2 of the rows with partclone's sleep and with the "
         f"capped source), medians, {result.seconds / 60:.0f} minutes: "
         f"`{shlex.join(['python', '-m', 'bench', *sys.argv[1:]])}`. Rates are used data per "
-        f"second. Where nothing is said, partclone's sleep is removed. Ours are library calls; "
+        f"second. Less than 95 % of a bound is a miss. Where nothing is said, partclone's sleep is "
+        f"removed. Ours are library calls; "
         f"starting a command costs {start} besides."
     )
 

@@ -21,13 +21,14 @@ def seed() -> str:
 
 @dataclass(slots=True)
 class Tally:
-    """Damaged images (flips, cuts) and crash states, each with what got through, by kind."""
+    """Damaged images (flips, cuts), crash states and situations, with what got through, by kind."""
 
     flips: Counter[str] = field(default_factory=Counter)
     cuts: Counter[str] = field(default_factory=Counter)
     undetected: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
+    situations: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, dict[str, int]]:
         return {each.name: dict(getattr(self, each.name)) for each in fields(self)}
@@ -46,6 +47,9 @@ class Tally:
             yield (
                 f"crash states tried {_told(self.states, f'violations {self.violations.total()}')}"
             )
+        if self.situations:
+            said = "a dry run and the real run agreed in all"
+            yield f"situations tried {_told(self.situations, said)}"
 
 
 def _told(tried: Counter[str], bad: str) -> str:

@@ -12,7 +12,11 @@ from enum import IntEnum
 
 
 class OgErr(IntEnum):
-    """Error numbers that OpenGnsys' scripts and consoles know (engine 1.1.1d)."""
+    """Error numbers that OpenGnsys' scripts and consoles know (engine 1.1.1d), and from 100 ours.
+
+    NOTFITTED is the end of a deployment whose image is on the disk, proven, and whose system was
+    not fitted to this PC.
+    """
 
     FORMAT = 1
     NOTFOUND = 2
@@ -55,6 +59,7 @@ class OgErr(IntEnum):
     SYNCHRONIZING = 74
     NOTUEFI = 80
     NOTBIOS = 81
+    NOTFITTED = 100
 
 
 def printable(text: str) -> str:

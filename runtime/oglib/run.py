@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The only place where the runtime starts processes, and the only one that knows ``sh``.
 
-Arguments are lists, never shell text; standard input is closed unless given; the language is
-C so that messages can be relied upon. A program that does not end with an accepted status
-raises ``ProcessError`` with all it said. Image bytes go through ``stream_from``, which gives
-the raw standard output of a running program and judges its exit status at the end. Only
+Arguments are lists, never shell text; standard input is closed unless given; the language is C so
+that messages can be relied upon, with UTF-8 for labels and names. A program that does not end with
+an accepted status raises ``ProcessError`` with all it said. Image bytes go through ``stream_from``,
+which gives the raw standard output of a running program and judges its exit status at the end. Only
 ``run_through`` runs a program for somebody else: with the caller's own environment and input.
 """
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import select
@@ -37,6 +38,7 @@ _STDERR_LINES = 400  # a tool that logs for hours must not fill the memory
 _TIMER_SLACK = Path("/proc/self/timerslack_ns")  # of the child, and kept over exec: proc(5)
 _CALM_NS = "10000000"
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+_ANY_NAME = "oglibanyname"  # Python spells it anew where it has more than letters
 _undisturbed = threading.Event()
 
 
@@ -52,7 +54,32 @@ class Finished:
 
 def _environment() -> dict[str, str]:
     kept = {key: os.environ[key] for key in ("HOME", "TERM", "TMPDIR") if key in os.environ}
-    return {**kept, "PATH": os.environ.get("PATH") or _TOOL_PATH, "LANG": "C.UTF-8", "LC_ALL": "C"}
+    return {
+        **kept,
+        "PATH": os.environ.get("PATH") or _TOOL_PATH,
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def _codec(name: str) -> codecs.CodecInfo | None:
+    """Names of files are bytes, and pass as such; what a program says is shown, whatever it is."""
+    if name != _ANY_NAME:
+        return None
+
+    def encode(text: str, _errors: str = "") -> tuple[bytes, int]:
+        return text.encode("utf-8", "surrogateescape"), len(text)
+
+    def decode(data: bytes, _errors: str = "") -> tuple[str, int]:
+        return bytes(data).decode("utf-8", "replace"), len(data)
+
+    return codecs.CodecInfo(encode, decode, name=_ANY_NAME)  # type: ignore[arg-type]
+
+
+def _word(word: str | Path) -> str:
+    """A word for a program; a file whose name begins with a dash is no option."""
+    text = str(word)
+    return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
 
 
 def _load_sh() -> ModuleType:
@@ -70,6 +97,7 @@ def _load_sh() -> ModuleType:
     finally:
         if sys.modules["asyncio"] is stand_in:
             del sys.modules["asyncio"]
+    codecs.register(_codec)
     return sh
 
 
@@ -111,7 +139,7 @@ def _started(
     started: sh.RunningCommand | None = None
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
     try:
-        started = command(*words, _preexec_fn=be_a_program, **options)
+        started = command(*words, _preexec_fn=be_a_program, _encoding=_ANY_NAME, **options)
         return started
     finally:
         try:
@@ -160,7 +188,7 @@ def run(
     ``accept`` lists the exit statuses that mean success for this program. Raises
     ``ProcessError`` on any other one, or when ``timeout_s`` passed (it is killed then).
     """
-    words = tuple(str(word) for word in argv)
+    words = tuple(_word(word) for word in argv)
     expired = threading.Event()
     done = _started(
         _command(words[0]),
@@ -227,7 +255,7 @@ def stream_from(
     raises ``ProcessError`` unless it ended with an accepted status. When the block itself
     fails, the program is ended and the block's error wins.
     """
-    words = tuple(str(word) for word in argv)
+    words = tuple(_word(word) for word in argv)
     command = _command(words[0])
     read_end, write_end = os.pipe()
     with suppress(OSError):  # a user who is not root may have used up what he is allowed

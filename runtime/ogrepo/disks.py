@@ -203,7 +203,7 @@ def prepare_disk(
         disk, partitions=tuple(rows), version=version, key_id=key.public.key_id
     ).to_bytes()
     DiskManifest.from_bytes(raw)
-    if disk.gaps:
+    if disk.gaps_bytes:
         (whole / GAPS_FILE).chmod(0o644)
         sync(whole / GAPS_FILE)
     write_whole(whole / DISK_SIGNATURE, sign(raw, key))
@@ -215,7 +215,7 @@ def prepare_disk(
 
 def _keep_only(whole: Path, disk: DiskManifest) -> None:
     """What the disk does not name is not published with it."""
-    named = {DISK_FILE, DISK_SIGNATURE, *([GAPS_FILE] if disk.gaps else [])}
+    named = {DISK_FILE, DISK_SIGNATURE, *([GAPS_FILE] if disk.gaps_bytes else [])}
     named |= {f"p{part.number}{suffix}" for part in disk.images for suffix in PLACED}
     for path in whole.iterdir():
         if path.name not in named:

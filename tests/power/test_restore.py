@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.image import create_local, local_image, prover, restore
+from oglib.image import create_local, direct, local_image, prover, restore
 from oglib.image.foreign import Image
 from oglib.image.guard import GUARD_BYTES, decisive_sector, guard_spans
 from oglib.image.shape import Shape, shape_of, shape_of_stream
@@ -46,11 +46,15 @@ def ntfs_like() -> Partition:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What is restored, onto what: ``changed`` blocks of an older one, or another system."""
+    """What is restored, onto what: ``changed`` blocks of an older one, or another system.
+
+    ``cached``: through the page cache, where fragmented content goes; else past it.
+    """
 
     source: Partition
     stream: str = ""
     delta: bool = False
+    cached: bool = False
 
     @contextmanager
     def opened(self, folder: Path) -> Iterator[Image]:
@@ -81,6 +85,7 @@ class Way:
 EXTFS = partition(32, mib=9)
 WAYS = {
     "frames": Way(ntfs_like()),
+    "frames-cached": Way(EXTFS, cached=True),
     "frames-delta": Way(EXTFS, delta=True),
     "stream": Way(ntfs_like(), stream="partclone"),
     "stream-of-a-disk": Way(partition(33, mib=10), stream="disk"),
@@ -160,6 +165,8 @@ def test_a_cut_leaves_nothing_that_looks_whole(
     def do(device: Path) -> None:
         with monkeypatch.context() as patched, way.opened(folder) as image:
             patched.setattr(prover, "_BATCH_BYTES", 2 * MIB)  # as many flushes as a large image
+            if not way.cached:
+                patched.setattr(direct, "_LEAST_RUN_BYTES", 1)
             restore(image, device, progress=QUIET, delta=way.delta, maps=folder / "maps")
 
     recording = case.recording(lambda at: record(at, way.before(), do))

@@ -58,7 +58,7 @@ def test_whole_disk_image_boots_on_another_disk(room: Room, golden: GoldenDisks)
         pc = room.ready_pc(disk)
         # The PC whose ready state is saved starts by BIOS.
         refused = pc.fail("og image restore lab-pc 1 --yes --json")
-        assert refused.status == OgErr.NOTBIOS
+        assert refused.status == OgErr.NOTUEFI
         pc.succeed(
             "og image restore lab-pc 1 --other-firmware --yes --json",
             seconds=pc.timeouts.long_command,

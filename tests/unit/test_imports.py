@@ -27,6 +27,8 @@ LEVELS = {
             "errors",
             "ending",
             "engine_cfg",
+            "loops",
+            "partfile",
             "udev",
             "__init__",
         ),

@@ -9,7 +9,9 @@ anywhere, the distribution's own path keeps its NVRAM entries working).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +19,7 @@ from typing import Protocol
 from oglib.boot.grub_config import adapt_config, adapt_defaults
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition, TableKind
-from oglib.errors import NotFoundError, OgErr, OgError
+from oglib.errors import NotFoundError, OgErr, OgError, PartitionError
 from oglib.filesystem.mount import mounted
 from oglib.run import run
 from oglib.steps import Outcome, Step
@@ -26,6 +28,10 @@ _GRUB = "boot/grub"
 _CONFIG = "boot/grub/grub.cfg"
 _DEFAULTS = "etc/default/grub"
 _INSTALL_LIMIT_S = 600.0
+_MODULES = Path("/usr/lib/grub")
+# Not left to grub-install: it looks at the partition through a loop device where the disk is a
+# file, sees no table around it, and the disk would end in GRUB's rescue prompt.
+_TABLES = "--modules=part_gpt part_msdos"
 
 
 class Firmware(StrEnum):
@@ -35,10 +41,14 @@ class Firmware(StrEnum):
     UEFI = "uefi"
 
 
+_TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
+
+
 class RootFiles(Protocol):
     """Access to a mounted root that cannot leave it (``osconfig.root.TargetRoot``)."""
 
     path: Path
+    called: str
 
     def exists(self, name: str) -> bool: ...
     def is_directory(self, name: str) -> bool: ...
@@ -52,7 +62,35 @@ def running_firmware() -> Firmware:
     return Firmware.UEFI if Path("/sys/firmware/efi").exists() else Firmware.BIOS
 
 
-def install_grub(
+@dataclass(frozen=True, slots=True)
+class GrubEdit:
+    """One text file of GRUB: its whole new content, or why there is nothing to write.
+
+    ``content`` None: nothing is written, ``outcome`` and ``detail`` say why.
+    """
+
+    name: str
+    path: str
+    content: str | None
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrubPlan:
+    """What makes ``disk`` start a system, checked against the tree, the disk and this ogLive.
+
+    ``esp`` is where the loader goes on UEFI, None on a BIOS.
+    """
+
+    disk: Disk
+    firmware: Firmware
+    esp: Partition | None
+    os_id: str
+    edits: tuple[GrubEdit, ...]
+
+
+def plan_grub(
     root: RootFiles,
     disk: Disk,
     *,
@@ -61,17 +99,19 @@ def install_grub(
     swap_uuid: str = "",
     os_id: str = "",
     present: Collection[str] = (),
-) -> tuple[Step, ...]:
-    """Make ``disk`` start the system on ``root`` (mounted writable); every step is told.
+) -> GrubPlan:
+    """What will make ``disk`` start the system on ``root``; only reads.
 
     ``root_uuid`` and ``swap_uuid`` (empty: no swap) are this PC's, ``os_id`` is os-release's ID,
     ``present`` the UUIDs of other filesystems here. Raises NOTBIOS or NOTUEFI when the disk
-    cannot start on that firmware, and OgError when the tree is not safe to write into.
+    is for the other firmware, and OgError when the tree is not safe to write into or this ogLive
+    lacks what installs GRUB.
     """
     _check_tree(root)
     esp = _check_disk(disk, firmware)
-    steps = [
-        _adapt(
+    check_tools(firmware)
+    edits = (
+        _planned(
             root,
             "grub.cfg",
             _CONFIG,
@@ -79,31 +119,46 @@ def install_grub(
                 old, root_uuid=root_uuid, swap_uuid=swap_uuid, present=present
             ),
         ),
-        _adapt(
+        _planned(
             root,
             "default/grub",
             _DEFAULTS,
             lambda old: adapt_defaults(old, swap_uuid=swap_uuid),
         ),
-    ]
-    if esp is None:
-        steps.append(_install("GRUB for BIOS", bios_argv(root.path, disk.path)))
+    )
+    return GrubPlan(disk, firmware, esp, os_id, edits)
+
+
+def install_grub(root: RootFiles, plan: GrubPlan) -> tuple[Step, ...]:
+    """Do what was planned on the same ``root``, mounted writable; every step is told."""
+    steps = [_write(root, edit) for edit in plan.edits]
+    if plan.esp is None:
+        steps.append(_install("GRUB for BIOS", bios_argv(root.path, plan.disk.path)))
     else:
+        steps += _install_on_esp(root, plan.disk, plan.esp, plan.os_id)
+    return (*steps, _device(root))
+
+
+def _install_on_esp(root: RootFiles, disk: Disk, esp: Partition, os_id: str) -> list[Step]:
+    name = "GRUB for UEFI, removable path"
+    try:
         with partition_device(disk, esp) as device, mounted(device, write=True, kind="vfat") as at:
-            steps += [
-                _install("GRUB for UEFI, removable path", uefi_argv(root.path, at, "")),
+            return [
+                _install(name, uefi_argv(root.path, at, "")),
                 _install(f"GRUB for UEFI, EFI/{os_id}", uefi_argv(root.path, at, os_id))
                 if os_id
                 else Step("GRUB for UEFI, own path", Outcome.NOT_NEEDED, "no distribution name"),
             ]
-    return (*steps, _device(root))
+    except OgError as error:
+        return [Step(name, Outcome.FAILED, error.message)]
 
 
 def bios_argv(root: Path, disk: Path) -> tuple[str, ...]:
     """Boot code into the MBR, GRUB's core behind it or into the BIOS boot partition."""
     return (
         "grub-install",
-        "--target=i386-pc",
+        f"--target={_TARGETS[Firmware.BIOS]}",
+        _TABLES,
         f"--boot-directory={root / 'boot'}",
         "--recheck",
         str(disk),
@@ -115,7 +170,8 @@ def uefi_argv(root: Path, esp: Path, os_id: str) -> tuple[str, ...]:
     where = (f"--bootloader-id={os_id}",) if os_id else ("--removable",)
     return (
         "grub-install",
-        "--target=x86_64-efi",
+        f"--target={_TARGETS[Firmware.UEFI]}",
+        _TABLES,
         f"--efi-directory={esp}",
         f"--boot-directory={root / 'boot'}",
         "--recheck",
@@ -128,12 +184,12 @@ def _check_tree(root: RootFiles) -> None:
     for folder in ("boot", _GRUB):
         if not root.is_directory(folder):
             raise NotFoundError(
-                f"{root.path} has no folder {folder}, so there is no GRUB to start it with.",
+                f"{root.called} has no folder {folder}, so there is no GRUB to start it with.",
                 hint="If /boot is a partition of its own, mount it there first.",
             )
     if not root.exists(_CONFIG):
         raise NotFoundError(
-            f"{root.path} has no {_CONFIG}: GRUB would find nothing to start.",
+            f"{root.called} has no {_CONFIG}: GRUB would find nothing to start.",
             hint="Run update-grub in the model PC before it is captured.",
         )
     strange = [
@@ -143,7 +199,7 @@ def _check_tree(root: RootFiles) -> None:
     ]
     if strange:
         raise OgError(
-            f"{strange[0]} in {root.path} is a link or special file; GRUB is not installed "
+            f"{strange[0]} in {root.called} is a link or special file; GRUB is not installed "
             "through it.",
             hint="Replace it by a regular file in the model PC.",
             code=OgErr.NOTWRITE,
@@ -154,21 +210,42 @@ def check_bootable(
     table: TableKind, types: Collection[str], firmware: Firmware, where: str
 ) -> None:
     """Refuse a table, planned or there, that this firmware cannot start; ``types`` are its
-    partitions'. Raises NOTUEFI or NOTBIOS; ``where`` names the disk."""
+    partitions'. ``where`` names the disk.
+
+    The numbers say what this PC is not: NOTBIOS for a disk that a BIOS would start, NOTUEFI for
+    one that is for UEFI. PARTITION where there is no table at all.
+    """
+    if table is TableKind.NONE:
+        raise PartitionError(
+            f"{where} has no partition table, so nothing can be started from it.",
+            hint="Give a layout, or write one first: `og disk apply`.",
+        )
     if firmware is Firmware.UEFI and "EFI" not in types:
         raise OgError(
             f"{where} has no EFI system partition, so UEFI firmware cannot start it.",
             hint="Use a layout with a partition of type EFI.",
-            code=OgErr.NOTUEFI,
+            code=OgErr.NOTBIOS,
         )
-    if firmware is Firmware.BIOS and table is TableKind.NONE:
-        raise OgError(f"{where} has no partition table.", code=OgErr.NOTBIOS)
     if firmware is Firmware.BIOS and table is TableKind.GPT and "BIOS-BOOT" not in types:
         raise OgError(
             f"{where} has a gpt table without a BIOS boot partition, so a BIOS "
             "cannot start GRUB from it.",
             hint="Add a partition of type BIOS-BOOT and 1 MiB, or use an msdos table.",
-            code=OgErr.NOTBIOS,
+            code=OgErr.NOTUEFI,
+        )
+
+
+def check_tools(firmware: Firmware) -> None:
+    """Raise NOTEXEC unless this ogLive has what installs GRUB for ``firmware``."""
+    target = _TARGETS[firmware]
+    missing = [name for name in ("grub-install", "grub-probe") if shutil.which(name) is None]
+    if not missing and not (_MODULES / target).is_dir():
+        missing = [f"{_MODULES / target}"]
+    if missing:
+        raise OgError(
+            f"GRUB cannot be installed for {firmware.upper()}: {missing[0]} is not here.",
+            hint="Use an ogLive that has it.",
+            code=OgErr.NOTEXEC,
         )
 
 
@@ -180,20 +257,29 @@ def _check_disk(disk: Disk, firmware: Firmware) -> Partition | None:
     return next(part for part in disk.partitions if part.type == "EFI")
 
 
-def _adapt(
+def _planned(
     root: RootFiles, name: str, path: str, change: Callable[[str], tuple[str, tuple[str, ...]]]
-) -> Step:
+) -> GrubEdit:
     try:
         old = root.read_text(path)
-        new, changes = change(old)
-        if new == old:
-            return Step(name, Outcome.NOT_NEEDED, "already so")
-        root.write_text(path, new)
     except FileNotFoundError:
-        return Step(name, Outcome.NOT_NEEDED, "there is none")
+        return GrubEdit(name, path, None, Outcome.NOT_NEEDED, "there is none")
     except OgError as error:
-        return Step(name, Outcome.FAILED, error.message)
-    return Step(name, Outcome.DONE, "; ".join(changes))
+        return GrubEdit(name, path, None, Outcome.FAILED, error.message)
+    new, changes = change(old)
+    if new == old:
+        return GrubEdit(name, path, None, Outcome.NOT_NEEDED, "already so")
+    return GrubEdit(name, path, new, Outcome.DONE, "; ".join(changes))
+
+
+def _write(root: RootFiles, edit: GrubEdit) -> Step:
+    if edit.content is None:
+        return Step(edit.name, edit.outcome, edit.detail)
+    try:
+        root.write_text(edit.path, edit.content)
+    except OgError as error:
+        return Step(edit.name, Outcome.FAILED, error.message)
+    return Step(edit.name, Outcome.DONE, edit.detail)
 
 
 def _install(name: str, argv: tuple[str, ...]) -> Step:

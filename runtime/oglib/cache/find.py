@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from oglib.cache.folder import IMAGES, PRIVATE
+from oglib.cache.turn import gate
 from oglib.disk import types
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
@@ -60,7 +61,16 @@ def sign_of(part: Partition) -> Sign:
 
 
 def has_cache_folders(disk: Disk, part: Partition) -> bool:
-    """Whether the folders of a cache are on the partition; it is only read."""
+    """Whether the folders of a cache are on the partition; it is only read.
+
+    For whoever does not have the gate: this look is a mount, which others would find.
+    """
+    with gate():
+        return looked_into(disk, part)
+
+
+def looked_into(disk: Disk, part: Partition) -> bool:
+    """As ``has_cache_folders``, for whoever has the gate."""
     with partition_device(disk, part) as device:
         points = mountpoints_of(device)
         if points:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
 from oglib.cache.find import Found, find_cache, require_cache
 from oglib.cache.model import Entry, Verdict, WhenFull
-from oglib.cache.partition import Places, check_cache, mountpoints, plan_deletion, unmount_cache
+from oglib.cache.partition import Places, plan_deletion
 from oglib.cache.room import too_small
 from oglib.cli.arguments import Subparsers, noun, verb
 from oglib.cli.context import Context, Handler, Result
@@ -61,6 +62,11 @@ def _named(verbs: Subparsers, name: str, handler: Handler, text: str) -> argpars
     return made
 
 
+def _opened(context: Context, *, check: bool = False) -> AbstractContextManager[use.OpenCache]:
+    places = Places.from_environment()
+    return use.opened_cache(context.settings, places, check=check, tell=context.tell)
+
+
 def _create(context: Context) -> Result:
     args = context.args
     disks = list_disks()
@@ -75,7 +81,7 @@ def _create(context: Context) -> Result:
         return Result(done, "\n".join(lines))
     question = f"Make a cache on {disk.describe()}?"
     context.confirm(question, lambda: [*_contents(context, found), *lines])
-    made = use.make(plan, Places.from_environment())
+    made = use.make(plan, Places.from_environment(), tell=context.tell)
     done |= {"disk": made.disk.path, "part": made.part.number, "size_bytes": made.part.size_bytes}
     return Result(done, f"the cache is {made.describe()}, {human_bytes(made.part.size_bytes)}")
 
@@ -100,7 +106,7 @@ def _format(context: Context) -> Result:
     if context.args.dry_run:
         return Result({"would": question.rstrip("?")}, question.rstrip("?"))
     context.confirm(question, lambda: _contents(context, found))
-    use.format_empty(found, Places.from_environment())
+    use.format_empty(Places.from_environment(), tell=context.tell)
     return Result({"formatted": True}, "the cache is empty")
 
 
@@ -115,7 +121,7 @@ def _delete(context: Context) -> Result:
         return Result(said, "\n".join(plan.changes))
     question = f"Delete the cache, {found.describe()}?"
     context.confirm(question, lambda: [*_contents(context, found), *plan.changes])
-    use.remove(plan, Places.from_environment())
+    use.remove(plan, Places.from_environment(), tell=context.tell)
     return Result(said, "\n".join(plan.changes))
 
 
@@ -124,7 +130,7 @@ def _contents(context: Context, found: Found | None) -> list[str]:
     if found is None or context.args.yes or not found.part.filesystem:
         return []
     try:
-        with use.opened_cache(context.settings, Places.from_environment()) as cache:
+        with _opened(context) as cache:
             entries = cache.store.entries()
     except OgError as error:
         return [f"the cache cannot be read: {error.message}"]
@@ -135,18 +141,18 @@ def _contents(context: Context, found: Found | None) -> list[str]:
 
 
 def _mount(context: Context) -> Result:
-    point, told = use.mount(context.settings.keys_dir, Places.from_environment())
+    point, told = use.mount(context.settings.keys_dir, Places.from_environment(), tell=context.tell)
     context.tell(told)
     return Result({"mountpoint": point, "recovered": list(told)}, str(point))
 
 
-def _umount(_context: Context) -> Result:
-    was = unmount_cache(require_cache(list_disks()), Places.from_environment())
+def _umount(context: Context) -> Result:
+    was = use.unmount(Places.from_environment(), tell=context.tell)
     return Result({"unmounted": was}, "" if was else "the cache was not mounted")
 
 
 def _list(context: Context) -> Result:
-    with use.opened_cache(context.settings, Places.from_environment()) as cache:
+    with _opened(context) as cache:
         context.tell(cache.told)
         entries = cache.store.entries()
         free, size = cache.store.free_bytes(), cache.store.size_bytes()
@@ -184,7 +190,7 @@ def _add(context: Context) -> Result:
     policy = WhenFull(context.settings.action_cache_full)
     name = args.name or args.file.name.removesuffix(".img")
     places = Places.from_environment()
-    with use.opened_cache(context.settings, places) as cache:
+    with _opened(context) as cache:
         context.tell(cache.told)
         entry, said = use.add_file(cache, args.file, name, policy, places)
     context.tell(said)
@@ -194,7 +200,7 @@ def _add(context: Context) -> Result:
 
 def _update(context: Context) -> Result:
     places = Places.from_environment()
-    with use.opened_cache(context.settings, places) as cache:
+    with _opened(context) as cache:
         context.tell(cache.told)
         done = update_cache(
             context.args.image,
@@ -219,7 +225,7 @@ def _evict(context: Context) -> Result:
     args = context.args
     if bool(args.name) == bool(args.need):
         raise UsageError("Say which image to evict, or how much --need there is.")
-    with use.opened_cache(context.settings, Places.from_environment()) as cache:
+    with _opened(context) as cache:
         context.tell(cache.told)
         going = [args.name] if args.name else _going(cache, _bytes(args.need))
         entries = [cache.store.entry(name) for name in going]
@@ -241,12 +247,8 @@ def _going(cache: use.OpenCache, size_bytes: int) -> list[str]:
 
 
 def _check(context: Context) -> Result:
-    found = require_cache(list_disks())
-    said: list[str] = []
-    if not mountpoints(found) and check_cache(found):
-        said.append("repaired the cache's filesystem")
-    with use.opened_cache(context.settings, Places.from_environment()) as cache:
-        said += [*cache.told, *cache.store.check(deep=context.args.deep)]
+    with _opened(context, check=True) as cache:
+        said = [*cache.told, *cache.store.check(deep=context.args.deep)]
         entries = cache.store.entries()
     end = f"{len(entries)} images are {'sound' if context.args.deep else 'whole'}"
     return Result({"done": said, "whole": [one.name for one in entries]}, "\n".join([*said, end]))
@@ -262,7 +264,7 @@ def _unpin(context: Context) -> Result:
 
 def _pinned(context: Context, *, pinned: bool) -> Result:
     name = context.args.name
-    with use.opened_cache(context.settings, Places.from_environment()) as cache:
+    with _opened(context) as cache:
         context.tell(cache.told)
         if pinned:
             cache.store.pin(name)

@@ -11,9 +11,9 @@ from oglib.cli.system import status_of
 from oglib.cli.system import told as steps_told
 from oglib.cli.target import facts_of
 from oglib.deploy import source
-from oglib.deploy.deploy import Deployed, Plan, Request, companions, deploy, plan
+from oglib.deploy.deploy import Deployed, Request, deploy, plan
 from oglib.deploy.job import end_of_job, parse_job
-from oglib.image.foreign import Image, name_of, titled
+from oglib.errors import OgErr
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -41,24 +41,15 @@ def _deploy(context: Context) -> Result:
     )
     with source.opened(request.image, context.settings) as image:
         planned = plan(request, image, context.settings)
-        changes = _changes(request, image, planned)
         if args.dry_run:
-            return Result({"plan": changes}, "\n".join(changes))
-        question = f"Deploy {name_of(image)} to {planned.disk.describe()}?"
-        context.confirm(question, lambda: [*facts_of(planned.disk), *changes])
-        return _result(context, deploy(request, image, planned, progress=context.progress))
-
-
-def _changes(request: Request, image: Image, planned: Plan) -> list[str]:
-    table = planned.table.changes if planned.table else ()
-    beside = companions(planned.table, planned.number) if planned.table else ()
-    name = f" as {request.hostname}" if request.hostname else ""
-    return [
-        *table,
-        f"restore {titled(image)} to partition {planned.number}",
-        *(f"format partition {one.number} ({one.type})" for one in beside if not one.kept),
-        f"fit it to this PC{name}, bootable by {planned.firmware.upper()}",
-    ]
+            for warning in planned.warnings:
+                context.warn(warning)
+            changes = planned.changes
+            status = OgErr.NOTFITTED if planned.not_fitted else 0
+            return Result({"plan": list(changes)}, "\n".join(changes), status)
+        question = f"Deploy {planned.image} to {planned.disk.describe()}?"
+        context.confirm(question, lambda: [*facts_of(planned.disk), *planned.changes])
+        return _result(context, deploy(image, planned, progress=context.progress))
 
 
 def _result(context: Context, done: Deployed) -> Result:
@@ -66,21 +57,28 @@ def _result(context: Context, done: Deployed) -> Result:
         "receipt": done.receipt.as_dict(),
         "steps": plain(done.steps),
         "seconds": done.seconds,
+        "not_fitted": done.not_fitted,
     }
-    text = f"{receipt_told(context, done.receipt)}\n{steps_told(done.steps)}"
-    return Result(data, text, status_of(done.steps))
+    lines = [receipt_told(context, done.receipt), steps_told(done.steps)]
+    if done.not_fitted:
+        lines.append(f"restored, not fitted: {done.not_fitted}")
+    status = status_of(done.steps) or (OgErr.NOTFITTED if done.not_fitted else 0)
+    return Result(data, "\n".join(lines), status)
 
 
 def _job(context: Context) -> Result:
-    """Nobody is asked: whoever wrote the netboot entry has decided."""
+    """Nobody is asked: whoever wrote the netboot entry has decided.
+
+    A system that is restored and not fitted ends the job as well: what was asked for is done.
+    """
     request = parse_job(context.settings)
     if request is None:
         return Result({"job": None}, "")
     with source.opened(request.image, context.settings) as image:
         planned = plan(request, image, context.settings)
-        context.tell([planned.disk.describe(), *_changes(request, image, planned)])
-        done = deploy(request, image, planned, progress=context.progress)
+        context.tell([planned.disk.describe(), *planned.changes])
+        done = deploy(image, planned, progress=context.progress)
     result = _result(context, done)
-    if result.status == 0:
+    if result.status in (0, OgErr.NOTFITTED):
         end_of_job(context.settings.after)
     return result

@@ -16,7 +16,7 @@ from oglib.cli import disk_text
 from oglib.cli.arguments import Subparsers, add_disk, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.output import plain
-from oglib.cli.target import facts_of, system_on
+from oglib.cli.target import facts_of, system_on, told
 from oglib.deploy.deploy import read_layout
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
@@ -64,20 +64,24 @@ def _list(_context: Context) -> Result:
 def _show(context: Context) -> Result:
     disk = context.disk()
     systems = _systems(disk)
-    return Result(_data(disk, systems), disk_text.details(disk, systems))
+    return Result(_data(disk, systems), disk_text.details(disk, _texts(systems)))
 
 
 def _shown(disks: Sequence[Disk]) -> Result:
     found = [(disk, _systems(disk)) for disk in disks]
     data = [_data(disk, systems) for disk, systems in found]
-    return Result(data, "\n".join(disk_text.listing(disk, systems) for disk, systems in found))
+    return Result(data, "\n".join(disk_text.listing(disk, _texts(one)) for disk, one in found))
 
 
-def _systems(disk: Disk) -> dict[int, str]:
+def _systems(disk: Disk) -> dict[int, str | None]:
     return {part.number: system_on(disk, part) for part in disk.partitions}
 
 
-def _data(disk: Disk, systems: Mapping[int, str]) -> dict[str, object]:
+def _texts(systems: Mapping[int, str | None]) -> dict[int, str]:
+    return {number: told(system) for number, system in systems.items()}
+
+
+def _data(disk: Disk, systems: Mapping[int, str | None]) -> dict[str, object]:
     found = plain(disk)
     assert isinstance(found, dict)  # noqa: S101 - for the type checker
     for part in found["partitions"]:

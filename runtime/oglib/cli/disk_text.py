@@ -43,6 +43,7 @@ def listing(disk: Disk, systems: Systems) -> str:
             "removable" if disk.removable else "",
             "read-only" if disk.read_only else "",
             _content(disk.filesystem, disk.label),
+            "hybrid MBR" if disk.hybrid else "",
             *disk.use,
         )
     )
@@ -66,6 +67,7 @@ def details(disk: Disk, systems: Systems) -> str:
         ("removable", "yes" if disk.removable else ""),
         ("read-only", "yes" if disk.read_only else ""),
         ("table", _table(disk)),
+        ("hybrid MBR", f"names {len(disk.hybrid)} partitions too" if disk.hybrid else ""),
         ("filesystem", _content(disk.filesystem, disk.label)),
         ("uuid", disk.uuid),
         ("members", " ".join(disk.members)),
@@ -82,7 +84,7 @@ def _part_facts(part: Partition, system: str) -> Iterable[tuple[str, str]]:
         ("path", str(part.path) if part.path else ""),
         ("type", f"{part.type} ({part.type_id})" if part.type_id else part.type),
         ("active", "yes" if part.active else ""),
-        ("name", part.name),
+        ("name", printable(part.name)),
         ("partuuid", part.partuuid),
         ("start", f"{part.start_bytes} bytes" if part.start_bytes else ""),
         ("size", _bytes(part.size_bytes)),

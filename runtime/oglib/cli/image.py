@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from oglib.cli import image_convert, image_disk
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
@@ -15,10 +12,8 @@ from oglib.cli.output import table
 from oglib.cli.target import facts_of
 from oglib.deploy import images, source
 from oglib.deploy.restorable import Wishes
-from oglib.disk.find import find_partition
 from oglib.errors import OgErr
 from oglib.image import Receipt
-from oglib.image.foreign import titled
 from oglib.image.formats.model import OwnInfo
 from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
@@ -60,28 +55,25 @@ def _restore(context: Context) -> Result:
     args = context.args
     if args.parts or (args.part is None and image_disk.is_whole(context)):
         return image_disk.restore_whole(context)
-    target: str = args.disk
-    facts: Callable[[], list[str]] = list
-    if args.part:
-        disk = context.disk()
-        part = find_partition(disk, args.part)
-        target = f"partition {part.number} of {disk.describe()}"
-        facts = partial(facts_of, disk, part)
-    if args.dry_run:
-        with source.opened(args.image, context.settings) as opened:
-            would = f"Restore {titled(opened)} to {target}"
-        return Result({"would": would}, would)
-    context.confirm(f"Overwrite {target} with {args.image}?", facts)
-    receipt = images.put_back(
-        args.image,
-        args.disk,
-        args.part,
+    request = images.Request(
+        image=args.image,
+        disk=args.disk,
+        part=args.part,
         read_back=not args.no_read_back,
         delta=args.delta,
-        settings=context.settings,
-        progress=context.progress,
         wishes=Wishes(args.grow, args.set_type, args.other_firmware),
     )
+    with images.planned(request, context.settings) as plan:
+        if args.dry_run:
+            for warning in (*plan.image.warnings, *plan.checked.warnings):
+                context.warn(warning)
+            changes = list(plan.changes)
+            return Result({"changes": changes}, "\n".join(changes))
+        context.confirm(
+            f"Overwrite {plan.target} with {args.image}?",
+            lambda: [*facts_of(plan.disk, plan.part), *plan.changes],
+        )
+        receipt = images.apply(plan, progress=context.progress)
     return Result(receipt.as_dict(), told(context, receipt))
 
 

@@ -17,7 +17,6 @@ from oglib.cli.target import facts_of
 from oglib.deploy import disk_capture, disk_restore, disk_source, disk_verify
 from oglib.deploy.disk_receipt import DiskReceipt
 from oglib.deploy.disk_restore import Options
-from oglib.disk.find import find_partition
 from oglib.errors import OgErr, UsageError, printable
 from oglib.image import verify
 from oglib.image.formats.model import OwnInfo
@@ -68,40 +67,28 @@ def create_whole(context: Context) -> Result:
 def restore_whole(context: Context) -> Result:
     """``og image restore IMAGE DISK [--parts 1,3]``."""
     args = context.args
-    disk = context.disk()
     options = Options(
         read_back=not args.no_read_back,
         delta=args.delta,
         grow=not args.keep_size,
         other_firmware=args.other_firmware,
     )
-    numbers = _numbers(args.parts)
-    if numbers:
-        changes = tuple(f"overwrite partition {number}" for number in numbers)
-        for number in numbers:
-            find_partition(disk, number)
-    elif disk_source.is_raw_disk(args.image, context.settings):
-        changes = ("overwrite the whole disk, its partition table too",)
-    else:
-        with disk_source.opened_whole(args.image, context.settings) as whole:
-            changes = disk_restore.plan_disk(whole, disk, options).plan.changes
-    if args.dry_run:
-        return Result({"changes": list(changes)}, "\n".join(changes))
-    question = f"Overwrite {disk.describe()} with {args.image}?"
-    context.confirm(question, lambda: [*facts_of(disk), *changes])
-    if numbers:
-        receipt = disk_restore.restore_parts(
-            args.image,
-            args.disk,
-            numbers,
-            options,
-            settings=context.settings,
-            progress=context.progress,
+    with disk_restore.planned(
+        args.image,
+        args.disk,
+        options,
+        settings=context.settings,
+        numbers=_numbers(args.parts),
+    ) as plan:
+        if args.dry_run:
+            for warning in plan.warnings:
+                context.warn(warning)
+            return Result({"changes": list(plan.changes)}, "\n".join(plan.changes))
+        context.confirm(
+            f"Overwrite {plan.disk.describe()} with {args.image}?",
+            lambda: [*facts_of(plan.disk), *plan.changes],
         )
-    else:
-        receipt = disk_restore.restore_disk(
-            args.image, args.disk, options, settings=context.settings, progress=context.progress
-        )
+        receipt = disk_restore.apply(plan, progress=context.progress)
     return Result(receipt.as_dict(), _told(context, receipt))
 
 

@@ -13,8 +13,8 @@ from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
 from oglib.inventory import software
 from oglib.inventory.hardware import Hardware, module_text, read_hardware
-from oglib.inventory.installed import opened
 from oglib.inventory.system import System, identify, system_uuid
+from oglib.osconfig.opened_system import opened_system
 from oglib.osconfig.root import TargetRoot
 from oglib.progress import human_bytes
 
@@ -82,9 +82,9 @@ def _rows(hardware: Hardware) -> list[tuple[str, str]]:
 
 def _os(context: Context) -> Result:
     disk, part = _target(context)
-    with opened(disk, part) as root:
-        system = _known(context, disk, part, root)
-        uuid = system_uuid(root, system, part.uuid)
+    with opened_system(disk, part) as opened:
+        system = _known(context, disk, part, opened.root)
+        uuid = system_uuid(opened.root, system, part.uuid)
     rows = [("type", system.kind), ("version", system.full_description), ("uuid", uuid or "-")]
     data = {
         "type": system.kind,
@@ -98,12 +98,13 @@ def _os(context: Context) -> Result:
 
 def _software(context: Context) -> Result:
     disk, part = _target(context)
-    with opened(disk, part) as root:
-        system = _known(context, disk, part, root)
-        found = software.installed(root, system)
-    for note in found.notes:
+    with opened_system(disk, part) as opened:
+        system = _known(context, disk, part, opened.root)
+        found = software.installed(opened.root, system)
+    notes = [*opened.notes, *found.notes]
+    for note in notes:
         context.warn(note)
-    data = {"os": system.text, "packages": plain(found.packages), "notes": list(found.notes)}
+    data = {"os": system.text, "packages": plain(found.packages), "notes": notes}
     return Result(data, software.old_listing(system, found))
 
 

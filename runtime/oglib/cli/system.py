@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.output import plain, table
-from oglib.deploy.configure import configure
+from oglib.deploy.configure import apply_configuration, plan_configuration
 from oglib.disk.find import find_partition
 from oglib.disk.lock import held
 from oglib.errors import OgErr
@@ -21,6 +21,7 @@ def add_to(nouns: Subparsers) -> None:
     add_disk(made)
     add_partition(made)
     made.add_argument("--hostname", default="", help="default: what this boot was told, or kept")
+    made.add_argument("--dry-run", action="store_true", help="print the steps and stop")
 
 
 def _configure(context: Context) -> Result:
@@ -28,7 +29,8 @@ def _configure(context: Context) -> Result:
     disk = context.disk()
     part = find_partition(disk, args.part)
     with held(disk, part):
-        steps = configure(disk, part, hostname=args.hostname or context.settings.hostname)
+        plan = plan_configuration(disk, part, hostname=args.hostname or context.settings.hostname)
+        steps = plan.steps if args.dry_run else apply_configuration(plan)
     return Result({"steps": plain(steps)}, told(steps), status_of(steps))
 
 

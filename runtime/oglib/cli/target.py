@@ -8,18 +8,25 @@ from oglib.errors import OgError
 from oglib.inventory.installed import system_of
 from oglib.progress import human_bytes
 
+_UNREADABLE = "its files cannot be read"
 
-def system_on(disk: Disk, part: Partition) -> str:
-    """The system on a partition as it names itself; empty where none is found.
 
-    A listing goes on where one filesystem cannot be read: who asks for that one alone
+def system_on(disk: Disk, part: Partition) -> str | None:
+    """The system on a partition as it names itself; empty where there is none.
+
+    None where its files cannot be read: a listing goes on there, and who asks for that one alone
     (``og inventory os``) is told why.
     """
     try:
         found = system_of(disk, part)
     except OgError:
-        return ""
+        return None
     return found.description if found else ""
+
+
+def told(system: str | None) -> str:
+    """What ``system_on`` answered, for a person."""
+    return _UNREADABLE if system is None else system
 
 
 def facts_of(disk: Disk, only: Partition | None = None) -> list[str]:
@@ -28,6 +35,6 @@ def facts_of(disk: Disk, only: Partition | None = None) -> list[str]:
     for part in [only] if only else disk.partitions:
         words = (part.type, human_bytes(part.size_bytes), part.filesystem, part.label)
         line = f"partition {part.number}: {' '.join(word for word in words if word)}"
-        system = system_on(disk, part)
+        system = told(system_on(disk, part))
         lines.append(f"{line}, {system}" if system else line)
     return lines

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib.cache.find import Found, find_cache, require_cache
+from oglib.cache.find import Found, find_cache, looked_into, require_cache
 from oglib.cache.model import Entry, Proof, Prove, StoredFile, WhenFull
 from oglib.cache.partition import (
     Places,
+    check_cache,
     format_cache,
     is_formatted,
     mount_cache,
@@ -28,12 +29,14 @@ from oglib.cache.proof import prove_by_sum
 from oglib.cache.room import make_room
 from oglib.cache.store import Store
 from oglib.cache.survey import COMPANIONS
+from oglib.cache.turn import Tell, Turn, User, gate, refuse_unmounted, silent
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
 from oglib.disk.planned import TablePlan
 from oglib.disk.probe import list_disks, probe_target
 from oglib.disk.table import apply_table
 from oglib.errors import ImageError, NotFoundError, OgErr, UsageError
+from oglib.run import undisturbed
 from oglib.settings import Settings
 
 _SUFFIX = ".img"
@@ -46,6 +49,7 @@ class OpenCache:
     found: Found
     store: Store
     told: tuple[str, ...]
+    user: User | None = None
 
 
 def prove_image(keys_dir: Path) -> Prove:
@@ -88,49 +92,113 @@ def open_store(
 
 
 @contextmanager
-def opened_cache(settings: Settings, places: Places) -> Iterator[OpenCache]:
-    """The cache of this PC, mounted; one that was not mounted is unmounted again."""
-    found = require_cache(list_disks())
-    there = mountpoints(found)
-    point, repaired = (there[0], ()) if there else mount_cache(found, places)
-    try:
-        store, recovered = open_store(point, settings.keys_dir, since_mount=bool(there))
-        yield OpenCache(found, store, repaired + recovered)
-    finally:
+def opened_cache(
+    settings: Settings, places: Places, *, check: bool = False, tell: Tell = silent
+) -> Iterator[OpenCache]:
+    """The cache of this PC, mounted; who leaves it last unmounts what was mounted for this alone.
+
+    ``check``: its filesystem is checked before, where nobody has it mounted. ``tell`` is told
+    for whom this waits.
+    """
+    with gate(tell) as turn:
+        found = _the_cache()
+        there = mountpoints(found)
+        said: tuple[str, ...] = ()
+        if check and not there and check_cache(found):
+            said = ("repaired the cache's filesystem",)
         if not there:
-            unmount_cache(found, places)
+            turn.mark_next(places.cache)
+        point, repaired = (there[0], ()) if there else mount_cache(found, places)
+        try:
+            if not there:
+                turn.mark(point)
+            user = turn.enter(point)
+            try:
+                store, recovered = open_store(point, settings.keys_dir, since_mount=bool(there))
+            except BaseException:
+                user.leave()
+                raise
+        except BaseException:
+            if not there:
+                unmount_cache(found, places)
+            raise
+    try:
+        yield OpenCache(found, store, said + repaired + recovered, user)
+    finally:
+        user.leave()
+        with undisturbed(), gate(tell) as turn:
+            if turn.is_alone() and turn.is_marked(point):
+                unmount_cache(found, places)
+                turn.unmark()
 
 
-def mount(keys_dir: Path, places: Places) -> tuple[Path, tuple[str, ...]]:
+def _the_cache() -> Found:
+    """For whoever has the gate."""
+    return require_cache(list_disks(), looked_into)
+
+
+def mount(keys_dir: Path, places: Places, *, tell: Tell = silent) -> tuple[Path, tuple[str, ...]]:
     """Mount the cache and leave it so, recovered and with the folders that scripts expect."""
-    found = require_cache(list_disks())
-    there = mountpoints(found)
-    point, repaired = mount_cache(found, places)
-    return point, repaired + open_store(point, keys_dir, since_mount=bool(there))[1]
+    with gate(tell) as turn:
+        found = _the_cache()
+        there = mountpoints(found)
+        point, repaired = mount_cache(found, places)
+        turn.unmark()  # also what another command mounted for its own work stays from now on
+        refuse_unmounted(point)
+        return point, repaired + open_store(point, keys_dir, since_mount=bool(there))[1]
 
 
-def make(plan: TablePlan, places: Places) -> Found:
+def unmount(places: Places, *, tell: Tell = silent) -> bool:
+    """Undo ``mount``, when nobody works in the cache any more; False: it was not mounted."""
+    with gate(tell) as turn:
+        found = _the_cache()
+        if not mountpoints(found):
+            return False
+        turn.wait_alone()
+        turn.unmark()
+        return unmount_cache(found, places)
+
+
+@contextmanager
+def put_away(disk: Disk, places: Places, *, tell: Tell = silent) -> Iterator[None]:
+    """A block in which a cache on ``disk`` is not mounted, and nobody can mount it."""
+    with gate(tell) as turn:
+        found = find_cache([disk], looked_into)
+        if found is not None:
+            turn.wait_alone()
+            turn.unmark()
+            unmount_cache(found, places)
+        yield
+
+
+def make(plan: TablePlan, places: Places, *, tell: Tell = silent) -> Found:
     """Write a planned cache and format it where it is not; a second run finishes a cut one."""
-    _write(plan, places)
-    found = require_cache(list_disks())
-    if not is_formatted(found):
-        format_empty(found, places)
-    return require_cache(list_disks())
+    with gate(tell) as turn:
+        _write(plan, places, turn)
+        found = _the_cache()
+        if not found.part.filesystem:
+            turn.wait_alone()
+            if not is_formatted(found):
+                _format(found, places, turn)
+        return _the_cache()
 
 
-def remove(plan: TablePlan, places: Places) -> None:
+def remove(plan: TablePlan, places: Places, *, tell: Tell = silent) -> None:
     """Write a plan without the cache."""
-    _write(plan, places)
+    with gate(tell) as turn:
+        _write(plan, places, turn)
 
 
-def _write(plan: TablePlan, places: Places) -> None:
+def _write(plan: TablePlan, places: Places, turn: Turn) -> None:
     """What uses the disk besides the cache's own mount is refused by ``apply_table``."""
     if plan.nothing_to_change:
         return
+    turn.wait_alone()
     disk = probe_target(plan.path)
-    found = find_cache([disk])
+    found = find_cache([disk], looked_into)
     with held(disk):
         if found is not None and places.cache in mountpoints(found):
+            turn.unmark()
             unmount_cache(found, places)
         apply_table(plan)
 
@@ -140,16 +208,40 @@ def plan_making(disk: Disk, size_bytes: int, *, number: int | None = None) -> Ta
     return plan_creation(list_disks(), disk, size_bytes, number=number)
 
 
-def format_empty(found: Found, places: Places) -> None:
-    """A fresh cache with an empty store; mounted again where it was mounted."""
+def format_empty(
+    places: Places, *, user: User | None = None, stays: bool = False, tell: Tell = silent
+) -> None:
+    """A fresh cache with an empty store; mounted again where it was mounted.
+
+    ``user``: the caller itself works in it, and goes on in the fresh one. ``stays``: it is left
+    mounted in any case.
+    """
+    with gate(tell) as turn:
+        found = _the_cache()
+        turn.wait_alone(user)
+        if user:
+            user.release_root()
+        _format(found, places, turn, stays=stays)
+        if user:
+            turn.share_again(user)
+
+
+def _format(found: Found, places: Places, turn: Turn, *, stays: bool = False) -> None:
+    """For whoever has the gate and is alone."""
+    there = mountpoints(found)
+    marked = bool(there) and turn.is_marked(there[0])
     with held(found.disk, found.part):
-        was_mounted = unmount_cache(found, places)
+        unmount_cache(found, places)
         format_cache(found)
-    fresh = require_cache(list_disks())
+    turn.unmark()
+    fresh = _the_cache()
     point, _ = mount_cache(fresh, places)
+    refuse_unmounted(point)
     Store(point)
-    if not was_mounted:
+    if not there and not stays:
         unmount_cache(fresh, places)
+    elif marked and not stays:
+        turn.mark(point)
 
 
 def add_file(
@@ -165,7 +257,7 @@ def add_file(
     size = sum(path.stat().st_size for path in files)
 
     def reformat() -> None:
-        format_empty(cache.found, places)
+        format_empty(places, user=cache.user)
 
     said = make_room(cache.store, size, when_full, replaces=name, reformat=reformat)
     leaf = name.rpartition("/")[2]

@@ -196,7 +196,17 @@ def created(
         filesystem=manifest.filesystem,
         used_bytes=manifest.used_blocks * manifest.block_size,
         image_size_bytes=manifest.image_size_bytes,
-        warnings=warnings,
+        warnings=(*warnings, *added_blocks(manifest)),
+    )
+
+
+def added_blocks(manifest: Manifest) -> tuple[str, ...]:
+    """What to say of used blocks that partclone did not name; nothing where there are none."""
+    if not manifest.added_blocks:
+        return ()
+    return (
+        f"partclone {manifest.partclone} did not know of {manifest.added_blocks} used blocks; they "
+        f"are in the image {manifest.name}, as the {manifest.filesystem}'s own tables name them.",
     )
 
 

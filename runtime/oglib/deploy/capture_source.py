@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,18 +18,21 @@ from oglib.disk.lock import held
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.probe import list_disks
-from oglib.errors import OgErr, OgError, UsageError, printable
-from oglib.filesystem.mount import mounted
+from oglib.errors import FilesystemError, UsageError, printable
 from oglib.image import SourceInfo
 from oglib.inventory.software import installed
-from oglib.inventory.system import System, SystemKind, identify
-from oglib.osconfig.root import TargetRoot
+from oglib.inventory.system import System, identify
+from oglib.osconfig.opened_system import (
+    NoFilesError,
+    OpenedSystem,
+    opened_root,
+    opened_system,
+)
 from oglib.settings import Settings
 
 # A manifest is fetched and checked before anything else of an image: it must stay small.
 _SOFTWARE_BYTES = 512 << 10
 _TEXT_CHARS = 200
-_LOADERS = (SystemKind.GRUB_LOADER, SystemKind.WIN_LOADER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,12 @@ def capture_source(
 
 
 def find_source(
-    disk_spec: str, part_spec: str | None, settings: Settings
+    disk_spec: str, part_spec: str | None, settings: Settings, *, holds: str = "this"
 ) -> tuple[Disk, Partition | None]:
-    """The disk and partition that are meant; a volume (``vg/lv``, its path) is a partition too."""
+    """The disk and partition that are meant; a volume (``vg/lv``, its path) is a partition too.
+
+    Raises where only a disk with partitions is named, for ``holds`` is about one of them.
+    """
     if part_spec is not None:
         disk = find_disk(disk_spec, rules=settings.disk_rules)
         return disk, find_partition(disk, part_spec)
@@ -86,7 +92,8 @@ def find_source(
     disk = find_disk(disk_spec, rules=settings.disk_rules)
     if disk.table is not TableKind.NONE:
         raise UsageError(
-            f"{disk.describe()} has partitions.", hint=f"Name one. {disk.its_partitions()}"
+            f"{disk.describe()} has partitions, and {holds} is for one of them.",
+            hint=f"Name it, by its number behind the disk. {disk.its_partitions()}",
         )
     return disk, None
 
@@ -111,20 +118,27 @@ def _by_node(spec: str) -> tuple[Disk, Partition] | None:
 
 
 def source_facts(source: CaptureSource) -> Facts:
-    """Who captures, what system is on it and what is installed; empty where there is none."""
+    """Who captures, what system is on it and what is installed; empty where there is none.
+
+    What cannot be mounted here (a new feature, a kernel without the kind) is captured all the same,
+    and a note says that its system is not known. Files that cannot be read are an error.
+    """
     system: System | None = None
     software: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lies = ""
     try:
-        with mounted(source.device) as point, TargetRoot(point) as root:
-            system = identify(root)
-            if system is not None and system.kind not in _LOADERS:
-                found = installed(root, system)
-                software, notes = _cut([one.text for one in found.packages]), found.notes
-    except OgError as error:
-        if error.code not in (OgErr.FILESYS, OgErr.NOTOS, OgErr.PARTITION):
-            raise
-        # swap, encrypted or foreign: it is captured all the same, or was refused before
+        with _opened(source) as opened:
+            system = identify(opened.root)
+            if system is not None and not system.is_loader:
+                lies = _where_it_lies(opened)
+                found = installed(opened.root, system)
+                software = _cut([one.text for one in found.packages])
+                notes = (*opened.notes, *filter(None, (system.note,)), *found.notes)
+    except NoFilesError:
+        pass  # swap, encrypted or foreign: it is captured all the same, or was refused before
+    except FilesystemError as error:
+        notes = (f"Which system is on it is not known: {error.message}",)
     part = source.part
     info = SourceInfo(
         hostname=socket.gethostname(),
@@ -132,8 +146,23 @@ def source_facts(source: CaptureSource) -> Facts:
         disk=source.disk.number,
         part=part.number if part else 0,
         firmware=firmware_of(source.disk) if system else "",
+        system=str(system.kind) if system and not system.is_loader else "",
+        lies=lies,
     )
     return Facts(info, software, notes)
+
+
+def _where_it_lies(opened: OpenedSystem) -> str:
+    if opened.subvolume:
+        return _clean(f"in the btrfs subvolume {opened.subvolume}")
+    apart = opened.boot is not None or "/boot" in opened.absent
+    return "with /boot on a filesystem of its own" if apart else ""
+
+
+def _opened(source: CaptureSource) -> AbstractContextManager[OpenedSystem]:
+    if source.part is None:
+        return opened_root(source.device)
+    return opened_system(source.disk, source.part)
 
 
 def firmware_of(disk: Disk) -> str:

@@ -1,19 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a blank disk to a PC's own system: partition, restore, grow, configure, in that order.
 
-Everything that can be known is checked before the first write: the image's signature, the
-layout against the disk, the target's size against the image, the table against the firmware.
+``plan`` asks everything that can be known before the first write: the image's signature and sector
+size, the layout against the disk, who uses or has locked it, the target's size, the table against
+the firmware, what this ogLive can mount, make and install, and whether the image holds a system
+that can be fitted. ``deploy`` does that plan and nothing else.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oglib.boot.grub import Firmware, check_bootable, running_firmware
+from oglib.boot.grub import Firmware, check_bootable, check_tools, running_firmware
 from oglib.deploy import receipts
-from oglib.deploy.configure import configure
+from oglib.deploy.configure import apply_configuration, plan_configuration
+from oglib.deploy.disk_boot import disarm
+from oglib.deploy.fitting import not_fitted
+from oglib.deploy.restorable import (
+    Wishes,
+    check_firmware,
+    check_free,
+    check_restorable,
+    kind_of_image,
+    planned_view,
+)
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.layout import Layout, load_layout, parse_layout
 from oglib.disk.lock import held
@@ -27,21 +40,22 @@ from oglib.disk.old_layouts import (
 )
 from oglib.disk.plan import plan_layout
 from oglib.disk.planned import Planned, TablePlan
-from oglib.disk.remedy import remedy
-from oglib.disk.table import apply_table
-from oglib.errors import NotFoundError, OgErr, PartitionError, UsageError
+from oglib.disk.table import apply_table, refuse_changed
+from oglib.errors import FilesystemError, NotFoundError, OgError, PartitionError, UsageError
 from oglib.filesystem.kinds import USUAL_FOR_TYPE
-from oglib.filesystem.make import format_filesystem, make_swap
-from oglib.filesystem.mount import mounted
+from oglib.filesystem.make import check_makeable, format_filesystem, make_swap
+from oglib.filesystem.mount import check_mountable
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
-from oglib.image.foreign import Image, name_of, required_bytes_of
-from oglib.osconfig.linux import wanted_swap_uuid
-from oglib.osconfig.root import TargetRoot
+from oglib.image.foreign import Image, titled
+from oglib.osconfig.linux import check_hostname, wanted_swap_uuid
+from oglib.osconfig.opened_system import opened_root
 from oglib.progress import Progress
 from oglib.settings import NAME_PART, Settings
 from oglib.steps import Outcome, Step
 from oglib.transfer.repository import RepositoryClient
+
+_FAT = ("vfat", "fat12", "fat16", "fat32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +72,46 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deployment will do, checked against image, disk and firmware."""
+    """What a deployment will do, checked against image, disk, firmware and this ogLive.
 
+    ``not_fitted``: why the system will be restored and not fitted to this PC; empty where it will.
+    """
+
+    request: Request
+    image: str
     disk: Disk
     number: int
     firmware: Firmware
     table: TablePlan | None
+    not_fitted: str
+    warnings: tuple[str, ...]
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What will be done, a sentence each."""
+        beside = companions(self.table, self.number) if self.table else ()
+        name = f" as {self.request.hostname}" if self.request.hostname else ""
+        fitted = (
+            f"leave it as it is, restored, not fitted: {self.not_fitted}"
+            if self.not_fitted
+            else f"fit it to this PC{name}, bootable by {self.firmware.upper()}"
+        )
+        return (
+            *(self.table.changes if self.table else ()),
+            f"restore {self.image} to partition {self.number}",
+            *(f"format partition {one.number} ({one.type})" for one in beside if not one.kept),
+            fitted,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What a deployment did."""
+    """What a deployment did. ``not_fitted``: why the system is restored and not fitted."""
 
     receipt: Receipt
     steps: tuple[Step, ...]
     seconds: float
-
-    @property
-    def complete(self) -> bool:
-        """Whether every step after the restore succeeded too."""
-        return all(step.outcome is not Outcome.FAILED for step in self.steps)
+    not_fitted: str = ""
 
 
 def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
@@ -106,73 +140,157 @@ def plan(request: Request, image: Image, settings: Settings) -> Plan:
     """Check everything that can be checked before the first write; changes nothing."""
     disk = find_disk(request.disk, rules=settings.disk_rules)
     firmware = running_firmware()
-    if not request.layout:
-        part = find_partition(disk, request.part)
-        check_bootable(disk.table, {one.type for one in disk.partitions}, firmware, disk.describe())
-        _check_size(image, disk, part.number, part.size_bytes)
-        return Plan(disk, part.number, firmware, None)
-    table = plan_layout(read_layout(request.layout, settings, disk), disk)
-    check_bootable(table.table, {part.type for part in table.partitions}, firmware, disk.describe())
-    if disk.in_use:
-        raise PartitionError(
-            f"{disk.describe()} is in use: {'; '.join(disk.in_use)}.",
-            hint=remedy(disk),
-            code=OgErr.LOCKED,
-        )
+    reason = not_fitted(image)
+    if request.layout:
+        table = plan_layout(read_layout(request.layout, settings, disk), disk)
+        number = _number_in(table, request.part)
+        there = planned_view(disk, table)
+        check_free(disk)
+        _check_companions(disk, table, number, firmware)
+    else:
+        table, there = None, disk
+        number = find_partition(disk, request.part).number
+        check_free(disk, find_partition(disk, number))
+    check_bootable(there.table, {one.type for one in there.partitions}, firmware, disk.describe())
+    part = find_partition(there, number)
+    checked = check_restorable(image, there, part, Wishes(other_firmware=True))
+    if reason:
+        check_firmware(image, Wishes())
+    else:
+        _check_fitting(request, image, there, firmware)
+    return Plan(
+        request=request,
+        image=titled(image),
+        disk=disk,
+        number=number,
+        firmware=firmware,
+        table=table,
+        not_fitted=reason,
+        warnings=(*image.warnings, *checked.warnings),
+    )
+
+
+def _number_in(table: TablePlan, part: str) -> int:
     for planned in table.partitions:
-        if str(planned.number) == request.part:
-            size = planned.size_sectors * table.sector_bytes
-            _check_size(image, disk, planned.number, size)
-            return Plan(disk, planned.number, firmware, table)
+        if str(planned.number) == part:
+            return planned.number
     raise NotFoundError(
-        f"The layout has no partition {request.part}.",
+        f"The layout has no partition {part}.",
         hint=f"It has {', '.join(str(planned.number) for planned in table.partitions)}.",
     )
 
 
-def _check_size(image: Image, disk: Disk, number: int, size_bytes: int) -> None:
-    needed = required_bytes_of(image)
-    if size_bytes < needed:
+def _check_companions(disk: Disk, table: TablePlan, number: int, firmware: Firmware) -> None:
+    """ESP and swap beside the system can be made here, and one that is kept can be used."""
+    kept = next(one for one in table.partitions if one.number == number).kept
+    if kept:
         raise PartitionError(
-            f"Partition {number} of {disk.describe()} has {size_bytes} bytes, but the image "
-            f"{name_of(image)} needs {needed}.",
-            hint="Choose a larger partition or layout, or a smaller image.",
-            code=OgErr.IMGSIZEPARTITION,
+            f"The layout keeps partition {number}, which the image shall overwrite.",
+            hint="Leave `keep` out for it.",
+        )
+    for one in companions(table, number):
+        if not one.kept:
+            check_makeable(_made_kind(one), one.size_sectors * table.sector_bytes)
+        elif one.type == "EFI" and firmware is Firmware.UEFI:
+            _check_esp(disk, find_partition(disk, one.number))
+
+
+def _check_esp(disk: Disk, esp: Partition) -> None:
+    if esp.filesystem not in _FAT:
+        raise FilesystemError(
+            f"The ESP of {disk.describe()}, partition {esp.number}, holds "
+            f"{esp.filesystem or 'no filesystem'}, and no FAT.",
+            hint=f"Format it: `og fs format {disk.number or disk.path} {esp.number} fat32`.",
         )
 
 
-def deploy(request: Request, image: Image, planned: Plan, *, progress: Progress) -> Deployed:
-    """Do what was planned. A failure before the restore's end leaves nothing bootable."""
+def _check_fitting(request: Request, image: Image, there: Disk, firmware: Firmware) -> None:
+    """What the steps after the restore need: it is here, or nothing is begun."""
+    if request.hostname:
+        check_hostname(request.hostname)
+    check_tools(firmware)
+    kind = kind_of_image(image)
+    check_mountable(kind.mount_type if kind else "")
+    if firmware is Firmware.UEFI:
+        check_mountable("vfat")
+        if not request.layout:
+            _check_esp(there, next(one for one in there.partitions if one.type == "EFI"))
+
+
+def deploy(image: Image, planned: Plan, *, progress: Progress) -> Deployed:
+    """Do what was planned. A failure before the restore's end leaves nothing bootable.
+
+    What keeps the restored system from being fitted is in the result, not raised: the image is on
+    the disk by then, and proven.
+    """
     with held(planned.disk):
-        return _deploy(request, image, planned, progress)
+        return _deploy(image, planned, progress)
 
 
-def _deploy(request: Request, image: Image, planned: Plan, progress: Progress) -> Deployed:
+def _deploy(image: Image, planned: Plan, progress: Progress) -> Deployed:
     started = time.monotonic()
-    disk = apply_table(planned.table) if planned.table else planned.disk
+    disk = _partitioned(planned)
     part = find_partition(disk, planned.number)
     with partition_device(disk, part) as device:
-        receipt = restore(image, device, progress=progress, verify=request.read_back)
+        receipt = restore(image, device, progress=progress, verify=planned.request.read_back)
         receipts.keep(receipt)
-        grown = grow_filesystem(device)
-        swap_uuid = _wanted_swap(device)
-    steps = [_grown(grown)]
+        steps = [_grown(device)]
+        swap_uuid = "" if planned.not_fitted else _wanted_swap(device)
     if planned.table:
         steps += make_companions(disk, part, planned.table, swap_uuid)
-    steps += configure(disk, part, hostname=request.hostname, firmware=planned.firmware)
-    return Deployed(receipt, tuple(steps), round(time.monotonic() - started, 3))
+    reason = planned.not_fitted
+    if not reason:
+        fitted, reason = _fitted(planned, disk)
+        steps += fitted
+    return Deployed(receipt, tuple(steps), round(time.monotonic() - started, 3), reason)
 
 
-def _grown(grown: bool) -> Step:
-    if grown:
-        return Step("grow", Outcome.DONE, "the filesystem fills its partition")
+def _partitioned(planned: Plan) -> Disk:
+    """The disk with its table. Where nothing is kept, nothing on it starts from here on."""
+    if planned.table is None:
+        return planned.disk
+    refuse_changed(planned.table)
+    if not any(part.kept for part in planned.table.partitions):
+        view = planned_view(planned.disk, planned.table)
+        disarm(planned.disk, [one.start_bytes for one in view.partitions if one.type == "EFI"])
+    return apply_table(planned.table)
+
+
+def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
+    """The steps that fit the system; or why it cannot be fitted, and nothing was written."""
+    # what was found on it before is no longer there
+    part = replace(find_partition(disk, planned.number), filesystem="", label="", uuid="")
+    try:
+        configuration = plan_configuration(
+            disk,
+            part,
+            hostname=planned.request.hostname,
+            firmware=planned.firmware,
+        )
+    except OgError as error:
+        return (), error.message.rstrip(".")
+    return apply_configuration(configuration), ""
+
+
+def _grown(device: Path) -> Step:
+    try:
+        if grow_filesystem(device):
+            return Step("grow", Outcome.DONE, "the filesystem fills its partition")
+    except OgError as error:
+        return Step("grow", Outcome.FAILED, error.message)
     return Step("grow", Outcome.NOT_NEEDED, "this filesystem cannot grow")
 
 
 def _wanted_swap(device: Path) -> str:
-    """The swap UUID the system knows: giving it to the new swap spares its initramfs."""
-    with mounted(device) as point, TargetRoot(point) as root:
-        return wanted_swap_uuid(root)
+    """The swap UUID the system knows: giving it to the new swap spares its initramfs.
+
+    Nothing where it cannot be read: then fitting says why.
+    """
+    try:
+        with opened_root(device) as system:
+            return wanted_swap_uuid(system.root)
+    except OgError:
+        return ""
 
 
 def make_companions(
@@ -191,7 +309,7 @@ def make_companions(
                 made = make_swap(device, uuid=swap_uuid)
                 swap_uuid = ""  # a second swap gets a UUID of its own
             else:
-                made = format_filesystem(device, USUAL_FOR_TYPE[planned.type], label="EFI")
+                made = format_filesystem(device, _made_kind(planned), label="EFI")
         steps.append(Step(name, Outcome.DONE, f"{made.kind} {made.uuid}"))
     return steps
 
@@ -203,3 +321,8 @@ def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
         for planned in table.partitions
         if planned.number != root and planned.type in ("EFI", "LINUX-SWAP")
     )
+
+
+def _made_kind(planned: Planned) -> str:
+    """Which filesystem is made on a companion."""
+    return "swap" if planned.type == "LINUX-SWAP" else USUAL_FOR_TYPE[planned.type]

@@ -12,11 +12,11 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
+from oglib.disk.boot_sector import header_of
 from oglib.disk.find import find_partition
 from oglib.disk.model import MIB, Disk
 from oglib.errors import OgErr, WriteError
 from oglib.image.disk_image import BOOT_CODE_BYTES, Gap
-from oglib.image.formats.content import content_of
 from oglib.image.stretch import Raw, Stretch, pieces_of
 from oglib.udev import settle
 
@@ -46,7 +46,7 @@ def disarm(disk: Disk, esp_starts: Collection[int], kept: Collection[int] = ()) 
 
 
 def _is_fat(boot_sector: bytes) -> bool:
-    return content_of(boot_sector).filesystem.startswith("FAT")
+    return header_of(boot_sector).startswith("FAT")
 
 
 def places_of(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> list[tuple[int, int, Raw]]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from blake3 import blake3
 
+from oglib.deploy.capture import added_blocks
 from oglib.deploy.disk_folder import filled, store
 from oglib.deploy.disk_read import DiskRead, read_disk
 from oglib.disk.find import find_disk
@@ -23,7 +24,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.table import refuse_busy
-from oglib.errors import OgError, WriteError, printable
+from oglib.errors import FilesystemError, WriteError, printable
 from oglib.image import CaptureMeta, FileSink, ImageSink, SourceInfo, capture, check_name
 from oglib.image.disk_image import (
     DISK_FILE,
@@ -31,6 +32,7 @@ from oglib.image.disk_image import (
     DiskManifest,
     DiskPart,
     packed_gaps,
+    packed_table,
     part_name,
 )
 from oglib.inventory.installed import system_of
@@ -76,6 +78,7 @@ def create_disk(
     refuse_busy(replace(disk, read_only=False))
     with held(disk):
         read = read_disk(disk)
+        system, notes = _system_on(disk, read)
         draft = DiskManifest(
             name=name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -87,7 +90,7 @@ def create_disk(
             title=title,
             comment=comment,
             hostname=socket.gethostname(),
-            os=printable(_system_on(disk, read)),
+            os=printable(system),
             firmware=read.firmware,
         )
         work = _Work(disk, read, draft, progress)
@@ -98,18 +101,22 @@ def create_disk(
     return replace(
         made,
         seconds=round(time.monotonic() - started, 3),
-        warnings=(*read.warnings, *made.warnings),
+        warnings=(*read.warnings, *notes, *work.notes, *made.warnings),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A capture on its way: the disk, what was found on it, the image without its partitions."""
+    """A capture on its way: the disk, what was found on it, the image without its partitions.
+
+    ``notes``: what its captures had to say.
+    """
 
     disk: Disk
     read: DiskRead
     draft: DiskManifest
     progress: Progress
+    notes: list[str] = field(default_factory=list)
 
     def partitions(self, sink_of: Callable[[int], ImageSink]) -> tuple[DiskPart, ...]:
         """Capture every filesystem into its sink; the rows of ``disk.json``."""
@@ -137,6 +144,7 @@ class _Work:
                 meta=meta,
                 progress=self.progress,
             )
+        self.notes.extend(added_blocks(manifest))
         return replace(
             part,
             required_bytes=manifest.device_size_bytes,
@@ -148,9 +156,10 @@ class _Work:
     def finished(self, parts: tuple[DiskPart, ...]) -> tuple[DiskManifest, bytes]:
         """``disk.json`` as a value, and the bytes of ``disk.gaps``."""
         gaps, raw = packed_gaps(self.read.stretches)
-        disk = replace(self.draft, partitions=parts, gaps=gaps)
+        table, sectors = packed_table(self.read.exact.stretches)
+        disk = replace(self.draft, partitions=parts, gaps=gaps, table_bytes=table)
         disk.check()
-        return disk, raw
+        return disk, raw + sectors
 
 
 def _into_folder(work: _Work, folder: Path) -> CreatedDisk:
@@ -193,14 +202,21 @@ def _made(disk: DiskManifest, where: str, version: int) -> CreatedDisk:
     )
 
 
-def _system_on(disk: Disk, read: DiskRead) -> str:
-    """The first system on the disk as it names itself."""
+def _system_on(disk: Disk, read: DiskRead) -> tuple[str, tuple[str, ...]]:
+    """The first system on the disk as it names itself, a loader only where there is no other.
+
+    And where one may be that is not known, a sentence each: what cannot be mounted here.
+    """
+    loader, notes = "", []
     for part in disk.partitions:
-        if part.number in read.kinds:
-            try:
-                found = system_of(disk, part)
-            except OgError:
-                continue  # a filesystem that cannot be mounted is refused by its own capture
-            if found:
-                return found.description
-    return ""
+        if part.number not in read.kinds:
+            continue
+        try:
+            found = system_of(disk, part)
+        except FilesystemError as error:
+            notes.append(f"Which system is on partition {part.number} is not known: {error}")
+            continue
+        if found and not found.is_loader:
+            return found.description, tuple(notes)
+        loader = loader or (found.description if found else "")
+    return loader, tuple(notes)

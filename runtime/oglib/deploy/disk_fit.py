@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from oglib.disk import types
-from oglib.disk.gpt import ENTRIES_BYTES, Marks
+from oglib.disk.exact import Exact
+from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES, Marks, fitting_name
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planned import (
     FINISH,
@@ -31,6 +32,7 @@ from oglib.disk.planned import (
     bounds_of,
     check_sound,
     is_unfinished,
+    lost_whole,
     refuse_foreign,
     removal,
 )
@@ -66,7 +68,8 @@ class Wanted:
     """The disk that an image was made of: its table and what each partition holds.
 
     Without ``size_told`` the image does not say how large that disk was, and ``size_bytes`` is a
-    guess. ``notes`` are said with every plan.
+    guess. ``notes`` are said with every plan. ``exact``: the sectors of that table, where the
+    image has them.
     """
 
     table: TableKind
@@ -76,6 +79,17 @@ class Wanted:
     parts: tuple[DiskPart, ...]
     size_told: bool = True
     notes: tuple[str, ...] = ()
+    exact: Exact | None = None
+
+    def is_exact(self, disk: Disk, parts: tuple[DiskPart, ...]) -> bool:
+        """Whether the table of ``parts`` on ``disk`` is the very one of the image, to the byte.
+
+        Where a GPT lies depends on the size of its disk; sectors of an msdos table know nothing
+        of it.
+        """
+        if self.exact is None or parts != self.parts:
+            return False
+        return self.table is TableKind.MSDOS or disk.size_bytes == self.exact.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,7 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
             f"of a disk with sectors of {wanted.sector_bytes}.",
             hint="Restore its partitions singly, or to a disk with the same sectors.",
         )
+    disk = replace(disk, entries_bytes=_entries_bytes(wanted))
     parts, said = _placed(wanted, disk, can_grow, grow=grow)
     planned = tuple(_planned(part, disk, wanted.table) for part in parts)
     check_sound(planned, disk, wanted.table)
@@ -129,6 +144,8 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
             ),
             damage=disk.damage,
             identity=identity,
+            like=wanted.exact,
+            exactly=wanted.is_exact(disk, parts),
         ),
         parts,
     )
@@ -159,6 +176,13 @@ def _moves_along(part: DiskPart, table: TableKind) -> bool:
         return part.content in _MOVABLE
     fixed = fixed_as(part, table)
     return fixed in _SWAP or (fixed == _RECOVERY and table is TableKind.GPT)
+
+
+def _entries_bytes(wanted: Wanted) -> int:
+    """The room that the entries of the image's GPT take; what the target's took is no matter."""
+    if wanted.exact is not None and wanted.exact.copy is not None:
+        return len(wanted.exact.copy.raw_entries)
+    return max((part.number for part in wanted.parts), default=0) * ENTRY_BYTES
 
 
 def _placed(
@@ -215,7 +239,8 @@ def _hard_end(disk: Disk, table: TableKind) -> int:
     """Where it must end."""
     if table is TableKind.MSDOS:
         return disk.size_bytes
-    return disk.size_bytes - ENTRIES_BYTES - disk.logical_sector_bytes
+    entries = max(ENTRIES_BYTES, disk.entries_bytes)
+    return disk.size_bytes - entries - disk.logical_sector_bytes
 
 
 def _flexible(wanted: Wanted, can_grow: Callable[[DiskPart], bool]) -> tuple[DiskPart | None, str]:
@@ -272,7 +297,7 @@ def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
         size_sectors=part.size_bytes // sector,
         type=kind,
         type_id=part.type_id,
-        name=part.name,
+        name=fitting_name(part.name),
         active=part.active and table is TableKind.MSDOS and part.number < FIRST_LOGICAL,
         fresh=not same,
         kept=same and part.content is Content.LEFT_OUT,
@@ -292,7 +317,7 @@ def _changes(
     if new_table:
         was = "there was none" if disk.table is TableKind.NONE else f"it was {disk.table}"
         was = "it is damaged" if disk.damage else was
-        said.append(f"write a new {table} table ({was})")
+        said += [*lost_whole(disk), f"write a new {table} table ({was})"]
     fresh = {part.number for part in planned if part.fresh}
     there = {part.number for part in planned}
     said += [removal(old) for old in disk.partitions if _goes(old, there, fresh)]

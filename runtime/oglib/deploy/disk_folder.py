@@ -7,7 +7,6 @@ names that nobody takes for an image; capturing again ends that.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError, WriteError
+from oglib.partfile import is_at, locked, refuse_long
 from oglib.run import undisturbed
 
 _PART, _ASIDE = ".part", ".ant"
@@ -24,13 +24,23 @@ _PART, _ASIDE = ".part", ".ant"
 def filled(folder: Path) -> Iterator[Path]:
     """A new folder to fill; it gets its name when the block ended well, else it is removed."""
     new = folder.with_name(folder.name + _PART)
-    try:
+    refuse_long(folder, (_PART, _ASIDE))
+
+    def opened() -> int:
         new.mkdir(parents=True, exist_ok=True)
-        lock = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    try:
+        lock = locked(new, opened)
     except OSError as error:
         raise WriteError(f"{new} cannot be made: {error.strerror}.") from error
+    if lock is None:
+        raise OgError(
+            f"Another capture is writing {folder} at this moment.",
+            hint="Wait for its end, or choose another name.",
+            code=OgErr.LOCKED,
+        )
     try:
-        _lock(lock, folder)
         for old in new.iterdir():
             old.unlink()  # of a capture that was cut
         try:
@@ -39,27 +49,22 @@ def filled(folder: Path) -> Iterator[Path]:
             with undisturbed():
                 _show(new, folder)
         except OSError as error:
-            shutil.rmtree(new, ignore_errors=True)
+            _drop(new, lock)
             raise WriteError(
                 f"Writing {new} failed: {error.strerror}.",
                 hint="Make room, or choose another place.",
             ) from error
         except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
+            _drop(new, lock)
             raise
     finally:
         os.close(lock)
 
 
-def _lock(folder_fd: int, folder: Path) -> None:
-    try:
-        fcntl.flock(folder_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OgError(
-            f"Another capture is writing {folder} at this moment.",
-            hint="Wait for its end, or choose another name.",
-            code=OgErr.LOCKED,
-        ) from None
+def _drop(new: Path, lock: int) -> None:
+    """What was being filled; once it has its own name, what is called so is another capture's."""
+    if is_at(lock, new):
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _show(new: Path, folder: Path) -> None:

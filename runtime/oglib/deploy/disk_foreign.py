@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from blake3 import blake3
 
 from oglib.deploy import source
+from oglib.deploy.disk_exact import with_sectors_of_folder
 from oglib.deploy.disk_fit import Wanted
 from oglib.deploy.disk_source import WholeDisk
 from oglib.deploy.foreign import in_folder
@@ -119,7 +120,7 @@ def _wanted(folder: FolderImage) -> Wanted:
                 active=part.active,
             )
             parts.append(_filled(saved, part, folder))
-        return Wanted(
+        wanted = Wanted(
             disk.table, identity.disk_id, size, sector, tuple(parts),
             size_told=bool(folder.disk_bytes),
             notes=tuple(
@@ -128,6 +129,8 @@ def _wanted(folder: FolderImage) -> Wanted:
                 for other in folder.others
             ),
         )  # fmt: skip
+        sectors = folder.table_sectors or ((0, folder.mbr),)
+        return with_sectors_of_folder(wanted, sectors, disk)
 
 
 def _filled(saved: DiskPart, part: Partition, folder: FolderImage) -> DiskPart:
@@ -193,12 +196,12 @@ def _write_dump(device: Path, dump: str) -> None:
 def _write_gpt(draft: BinaryIO, stored: StoredGpt, mbr: bytes, size: int) -> None:
     sector = stored.sector_size
     try:
-        first, last = gpt.build(stored.copy, size // sector, sector)
+        laid = gpt.laid_out(stored.copy, size // sector, sector)
     except ValueError as error:
         raise ImageError(f"The folder's copy of a GPT contradicts itself: {error}.") from error
     whole = len(mbr) == len(_PROTECTIVE) and mbr.endswith(_MBR_MARK)
-    for at, raw in ((0, mbr if whole else _PROTECTIVE), (sector, first), (size - len(last), last)):
-        draft.seek(at)
+    for at, raw in ((0, mbr if whole else _PROTECTIVE), *laid.backup, *laid.primary):
+        draft.seek(at * sector)
         draft.write(raw)
 
 

@@ -7,18 +7,21 @@ a disk image with a hole in it is found out only when it is needed.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from oglib.disk import types
-from oglib.disk.gpt import ENTRIES_BYTES
+from oglib.disk.exact import Exact, read_exact
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planned import Identity
+from oglib.disk.sectors import without
 from oglib.errors import FilesystemError, OgErr, PartitionError, printable
 from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
-from oglib.image.disk_image import BOOT_CODE_BYTES, Content, DiskPart
+from oglib.image.capture import check_source
+from oglib.image.disk_image import BOOT_CODE_BYTES, MOST_NUMBER, Content, DiskPart
 from oglib.progress import human_bytes
 
 _RAW_MOST_BYTES = 32 * MIB  # partitions without a filesystem that hold a few bytes of boot code
@@ -43,6 +46,7 @@ class DiskRead:
     parts: tuple[DiskPart, ...]
     kinds: dict[int, str]
     stretches: tuple[tuple[int, int, bytes], ...]
+    exact: Exact
     firmware: str
     warnings: tuple[str, ...]
 
@@ -60,13 +64,17 @@ def read_disk(disk: Disk) -> DiskRead:
             f"{disk.describe()} has no partition table that can be captured.",
             hint="Capture what is on it: `og image create DISK NAME` of the device itself.",
         )
+    _refuse_numbers(disk)
     identity = identity_of(disk)
+    exact = _exact(disk)
     parts, kinds, warnings = [], {}, []
-    stretches = list(_front(disk))
+    stretches = list(_front(disk, exact))
     for part in disk.partitions:
         info = _probed(disk, part)
         content = _content(disk, part, info)
         if content is Content.IMAGE:
+            with partition_device(disk, part) as device:
+                check_source(device, info.kind, raw=False, dirty=False)
             kinds[part.number] = info.kind
         if content is Content.GAP:
             stretches.append((part.number, 0, _read(disk, part.start_bytes, part.size_bytes)))
@@ -78,6 +86,7 @@ def read_disk(disk: Disk) -> DiskRead:
         parts=tuple(parts),
         kinds=kinds,
         stretches=tuple(stretches),
+        exact=exact,
         firmware=firmware_of(disk.table, {part.type for part in parts_of(disk)}, stretches),
         warnings=tuple(warnings),
     )
@@ -102,16 +111,43 @@ def starters(table: TableKind, kinds: set[str], has_boot_code: bool) -> set[str]
     return found
 
 
-def _front(disk: Disk) -> tuple[tuple[int, int, bytes], ...]:
-    """Boot code, and what lies between the table and the first partition."""
-    sector = disk.logical_sector_bytes
-    begin = sector
-    if disk.table is TableKind.GPT:
-        begin += sector + max(ENTRIES_BYTES, sector)
+def _refuse_numbers(disk: Disk) -> None:
+    for part in disk.partitions:
+        if part.number > MOST_NUMBER:
+            raise PartitionError(
+                f"{disk.describe()} has a partition {part.number}; the image of a disk numbers "
+                f"them up to {MOST_NUMBER}.",
+                hint="Capture its partitions one by one.",
+            )
+
+
+def _exact(disk: Disk) -> Exact:
+    """The sectors of its table, to be put back to the byte."""
+    with disk.path.open("rb", buffering=0) as device:
+        try:
+            return read_exact(
+                lambda offset, length: os.pread(device.fileno(), length, offset),
+                disk.table,
+                disk.size_bytes,
+                disk.logical_sector_bytes,
+            )
+        except ValueError as error:
+            raise PartitionError(
+                f"The partition table of {disk.describe()} is not captured: {error}",
+                hint="Look at it again: something changed it meanwhile.",
+            ) from error
+
+
+def _front(disk: Disk, exact: Exact) -> tuple[tuple[int, int, bytes], ...]:
+    """Boot code, and what lies before the first partition beside the table."""
+    table = [(at, at + len(raw)) for at, raw in exact.stretches]
+    begin = max(end for at, end in table if at <= exact.sector_bytes)
     first = min((part.start_bytes for part in disk.partitions), default=begin)
+    gaps = [(0, 0, _read(disk, 0, BOOT_CODE_BYTES))]
     end = min(first, begin + _FIRST_GAP_MOST_BYTES)
-    gap = _read(disk, begin, end - begin) if end > begin else b""
-    return ((0, 0, _read(disk, 0, BOOT_CODE_BYTES)), (0, begin, gap))
+    for low, high in without([(begin, end)], table):
+        gaps.append((0, low, _read(disk, low, high - low)))
+    return tuple(gaps)
 
 
 def _read(disk: Disk, offset: int, length: int) -> bytes:

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put the image of a whole disk onto a disk, or some of its partitions onto those of a disk.
 
-Every image is opened, judged and checked against its place before the first write. The disk
-cannot start while it is incomplete: its boot code and the first MiB of every ESP are zeroed first;
-what firmware starts from is restored last, an ESP after swap was made and filesystems were grown,
-and the boot code after everything else was read back. A run that was cut is begun again by the
-same command, and goes on where it stopped.
+Every image is opened, judged and checked against its place by the plan, which is what is shown,
+asked about and then done. The disk cannot start while it is incomplete: its boot code and the first
+MiB of every ESP are zeroed first; what firmware starts from is restored last, an ESP after swap was
+made and filesystems were grown, and the boot code after everything else was read back. A run that
+was cut is begun again by the same command, and goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from oglib.boot.grub import running_firmware
@@ -22,18 +22,24 @@ from oglib.deploy.disk_fit import Fitted, fit, fixed_as
 from oglib.deploy.disk_read import starters
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
-from oglib.deploy.restorable import Wishes, check_restorable
+from oglib.deploy.restorable import (
+    Wishes,
+    check_free,
+    check_restorable,
+    check_size,
+    planned_view,
+    wrong_firmware,
+)
 from oglib.disk import types
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, Partition
+from oglib.disk.model import Disk
 from oglib.disk.probe import probe_target
-from oglib.disk.remedy import remedy
-from oglib.disk.table import apply_table, refuse_busy, repair_table
-from oglib.errors import ImageError, NotFoundError, OgErr, OgError, PartitionError
+from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
+from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.filesystem.kinds import KINDS, Grow
-from oglib.filesystem.make import make_swap
+from oglib.filesystem.make import check_makeable, make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.disk_image import Content, DiskPart
@@ -52,8 +58,65 @@ class Options:
     other_firmware: bool = False
 
 
-def plan_disk(whole: WholeDisk, disk: Disk, options: Options) -> Fitted:
-    """The table that the image gets on ``disk``; raises where it cannot go there. Only plans."""
+@dataclass(frozen=True, slots=True)
+class DiskPlan:
+    """The restore of a whole disk or of some of its partitions, checked.
+
+    The images stay open while the block of ``planned`` lasts. ``fitted`` is the table to write;
+    None where the partitions go onto those that are there, and where ``raw``, the copy of a disk
+    with its table, goes over everything. ``said``: what to warn of besides an image's origin.
+    """
+
+    disk: Disk
+    options: Options
+    changes: tuple[str, ...]
+    images: Mapping[int, Image]
+    whole: WholeDisk | None = None
+    fitted: Fitted | None = None
+    raw: Image | None = None
+    said: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before."""
+        origin = self.whole.warnings if self.whole else ()
+        return (*origin, *(self.raw.warnings if self.raw else ()), *self.said)
+
+
+@contextmanager
+def planned(
+    image: str,
+    disk_spec: str,
+    options: Options,
+    *,
+    settings: Settings,
+    numbers: Sequence[int] = (),
+) -> Iterator[DiskPlan]:
+    """Open the images, look at the disk and refuse what can be refused; changes nothing.
+
+    ``image`` is a folder, ours, Clonezilla's or FOG's, a name in the repository, or the raw copy
+    of a disk. With ``numbers`` only these partitions are restored, onto those of the disk.
+    """
+    disk = find_disk(disk_spec, rules=settings.disk_rules)
+    if is_raw_disk(image, settings) and not numbers:
+        with source.opened(image, settings) as raw:
+            yield _planned_raw(raw, disk, options)
+        return
+    with opened_whole(image, settings) as whole, ExitStack() as stack:
+        if numbers:
+            yield _planned_parts(whole, disk, options, numbers, stack)
+        else:
+            yield _planned_whole(whole, disk, options, stack)
+
+
+def _planned_raw(image: Image, disk: Disk, options: Options) -> DiskPlan:
+    check_free(disk)
+    check_size(image, disk.describe(), disk.size_bytes)
+    changes = ("the whole disk is overwritten, its partition table too",)
+    return DiskPlan(disk, options, changes, {}, raw=image)
+
+
+def _planned_whole(whole: WholeDisk, disk: Disk, options: Options, stack: ExitStack) -> DiskPlan:
     if whole.missing:
         raise ImageError(
             f"The image {whole.name} holds what is not restored from here: "
@@ -62,7 +125,48 @@ def plan_disk(whole: WholeDisk, disk: Disk, options: Options) -> Fitted:
         )
     whole.refuse_lacking()
     _check_firmware(whole, options)
-    return fit(whole.wanted, disk, can_grow, grow=options.grow)
+    fitted = fit(whole.wanted, disk, can_grow, grow=options.grow)
+    there = planned_view(disk, fitted.plan)
+    images = {
+        part.number: stack.enter_context(whole.open_part(part.number))
+        for part in fitted.parts
+        if part.is_image
+    }
+    wishes = Wishes(other_firmware=True)  # of the disk as a whole, judged above
+    for number, image in images.items():
+        check_restorable(image, there, find_partition(there, number), wishes)
+    for part in fitted.parts:
+        if part.content is Content.SWAP:
+            check_makeable("swap", part.size_bytes)
+    check_free(disk)
+    said = tuple(text for image in images.values() for text in _own_warnings(image))
+    return DiskPlan(disk, options, fitted.plan.changes, images, whole, fitted, said=said)
+
+
+def _planned_parts(
+    whole: WholeDisk, disk: Disk, options: Options, numbers: Sequence[int], stack: ExitStack
+) -> DiskPlan:
+    have = {part.number for part in whole.wanted.parts if part.is_image}
+    for number in numbers:
+        if number not in have:
+            raise NotFoundError(
+                f"The image {whole.name} has no image of a partition {number}.",
+                hint=f"It has {', '.join(map(str, sorted(have)))}.",
+            )
+    for number in numbers:
+        check_free(disk, find_partition(disk, number))
+    images = {number: stack.enter_context(whole.open_part(number)) for number in numbers}
+    wishes = Wishes(grow=False, other_firmware=options.other_firmware)
+    checks = [
+        check_restorable(image, disk, find_partition(disk, number), wishes)
+        for number, image in images.items()
+    ]
+    said = (
+        *(text for image in images.values() for text in _own_warnings(image)),
+        *(text for check in checks for text in check.warnings),
+    )
+    changes = tuple(f"overwrite partition {number}" for number in numbers)
+    return DiskPlan(disk, options, changes, images, whole, said=said)
 
 
 def can_grow(part: DiskPart) -> bool:
@@ -88,50 +192,59 @@ def _check_firmware(whole: WholeDisk, options: Options) -> None:
             f"The image {whole.name} is of a disk that {'/'.join(sorted(able)).upper()} starts, "
             f"and this PC starts by {here.upper()}.",
             hint="--other-firmware restores it all the same; it will not start here.",
-            code=OgErr.NOTUEFI if here == "uefi" else OgErr.NOTBIOS,
+            code=wrong_firmware(here),
         )
+
+
+def apply(plan: DiskPlan, *, progress: Progress) -> DiskReceipt:
+    """Do what was planned.
+
+    A whole disk gets its table, its partitions and its boot code; on a larger disk the filesystem
+    that can grow fills it.
+    """
+    started = time.monotonic()
+    with held(plan.disk):
+        if plan.raw is not None:
+            return _restore_raw(plan.raw, plan.disk, plan.options, progress, started)
+        if plan.whole is None:
+            raise ValueError("a plan without an image")
+        if plan.fitted is None:
+            done = Done((), _put(plan, plan.disk, tuple(plan.images), progress))
+        else:
+            done = _restore_whole(plan, plan.whole, plan.fitted, progress)
+        return receipt_of(plan.whole, plan.disk, replace(done, warnings=plan.said), started)
+
+
+def _restore_whole(plan: DiskPlan, whole: WholeDisk, fitted: Fitted, progress: Progress) -> Done:
+    refuse_changed(fitted.plan)
+    view = planned_view(plan.disk, fitted.plan)
+    first, esps = _in_order(fitted)
+    starts = [find_partition(view, part.number).start_bytes for part in esps]
+    disarm(plan.disk, starts, [part.number for part in fitted.plan.partitions if part.kept])
+    there = apply_table(fitted.plan)
+    done = _put(plan, there, [part.number for part in first], progress)
+    after = (*_made(there, fitted), *_grown(there, first))
+    done += _put(plan, there, [part.number for part in esps], progress)
+    after += _grown(there, esps)
+    write_gaps(there, whole.gaps)
+    return Done(fitted.plan.changes, done, after)
+
+
+def _put(
+    plan: DiskPlan, disk: Disk, numbers: Sequence[int], progress: Progress
+) -> tuple[Receipt, ...]:
+    return tuple(
+        _restore_one(plan.images[number], disk, number, plan.options, progress)
+        for number in numbers
+    )
 
 
 def restore_disk(
     image: str, disk_spec: str, options: Options, *, settings: Settings, progress: Progress
 ) -> DiskReceipt:
-    """Put a whole disk back: its table, its partitions, its boot code.
-
-    On a larger disk the last filesystem that can grow fills it. ``image`` is a folder, ours,
-    Clonezilla's or FOG's, a name in the repository, or the raw copy of a disk.
-    """
-    started = time.monotonic()
-    disk = find_disk(disk_spec, rules=settings.disk_rules)
-    if is_raw_disk(image, settings):
-        with source.opened(image, settings) as raw, held(disk):
-            return _restore_raw(raw, disk, options, progress, started)
-    with opened_whole(image, settings) as whole, held(disk), ExitStack() as stack:
-        fitted = plan_disk(whole, disk, options)
-        numbers = [part.number for part in fitted.parts if part.is_image]
-        images = {number: stack.enter_context(whole.open_part(number)) for number in numbers}
-        said = tuple(text for image in images.values() for text in _own_warnings(image))
-        planned = _planned_disk(disk, fitted)
-        wishes = Wishes(other_firmware=True)  # of the disk as a whole, judged above
-        for number in numbers:
-            check_restorable(images[number], planned, find_partition(planned, number), wishes)
-        refuse_busy(disk)
-        first, esps = _in_order(fitted)
-        starts = [find_partition(planned, part.number).start_bytes for part in esps]
-        disarm(disk, starts, [part.number for part in fitted.plan.partitions if part.kept])
-        there = apply_table(fitted.plan)
-
-        def put(parts: Sequence[DiskPart]) -> tuple[Receipt, ...]:
-            return tuple(
-                _restore_one(images[part.number], there, part.number, options, progress)
-                for part in parts
-            )
-
-        done = put(first)
-        after = (*_made(there, fitted), *_grown(there, first))
-        done += put(esps)
-        after += _grown(there, esps)
-        write_gaps(there, whole.gaps)
-    return receipt_of(whole, disk, Done(fitted.plan.changes, done, after, said), started)
+    """Plan and apply the restore of a whole disk, for those who ask nobody in between."""
+    with planned(image, disk_spec, options, settings=settings) as plan:
+        return apply(plan, progress=progress)
 
 
 def restore_parts(
@@ -143,66 +256,14 @@ def restore_parts(
     settings: Settings,
     progress: Progress,
 ) -> DiskReceipt:
-    """Put some partitions of an image onto those with the same numbers; the table stays."""
-    started = time.monotonic()
-    disk = find_disk(disk_spec, rules=settings.disk_rules)
-    with opened_whole(image, settings) as whole, held(disk), ExitStack() as stack:
-        have = {part.number for part in whole.wanted.parts if part.is_image}
-        for number in numbers:
-            if number not in have:
-                raise NotFoundError(
-                    f"The image {whole.name} has no image of a partition {number}.",
-                    hint=f"It has {', '.join(map(str, sorted(have)))}.",
-                )
-        for number in numbers:
-            _refuse_used(disk, find_partition(disk, number))
-        images = {number: stack.enter_context(whole.open_part(number)) for number in numbers}
-        wishes = Wishes(grow=False, other_firmware=options.other_firmware)
-        checks = [
-            check_restorable(images[number], disk, find_partition(disk, number), wishes)
-            for number in numbers
-        ]
-        done = tuple(
-            _restore_one(images[number], disk, number, options, progress) for number in numbers
-        )
-    said = (
-        *(text for image in images.values() for text in _own_warnings(image)),
-        *(text for check in checks for text in check.warnings),
-    )
-    return receipt_of(whole, disk, Done((), done, warnings=said), started)
+    """The same for some partitions of an image, onto those with the same numbers."""
+    with planned(image, disk_spec, options, settings=settings, numbers=numbers) as plan:
+        return apply(plan, progress=progress)
 
 
 def _own_warnings(image: Image) -> tuple[str, ...]:
     """What an image warns of besides its origin, for which the whole disk's word is enough."""
     return image.stream.warnings if isinstance(image, ForeignImage) else ()
-
-
-def _refuse_used(disk: Disk, part: Partition) -> None:
-    if part.use:
-        raise PartitionError(
-            f"Partition {part.number} of {disk.describe()} is in use: {'; '.join(part.use)}.",
-            hint=remedy(disk),
-            code=OgErr.LOCKED,
-        )
-
-
-def _planned_disk(disk: Disk, fitted: Fitted) -> Disk:
-    """The disk as it will be, to ask of it what is asked of one that is there."""
-    table = fitted.plan.table
-    return replace(
-        disk,
-        table=table,
-        partitions=tuple(
-            Partition(
-                number=part.number,
-                start_bytes=part.start_bytes,
-                size_bytes=part.size_bytes,
-                type=types.mnemonic(part.type_id, table, name=part.name),
-                type_id=part.type_id,
-            )
-            for part in fitted.parts
-        ),
-    )
 
 
 def _in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
@@ -259,16 +320,17 @@ def _restore_raw(
     image: Image, disk: Disk, options: Options, progress: Progress, started: float
 ) -> DiskReceipt:
     """A raw copy goes onto the disk as it is; the end of a GPT moves to that of a larger disk."""
-    refuse_busy(disk)
     receipt = restore(
         image, disk.path, progress=progress, verify=options.read_back, delta=options.delta
     )
     receipts.keep(receipt)
     there = probe_target(disk.path)
     after: tuple[str, ...] = ()
-    if there.damage:
-        repair_table(there)
+    # on a disk of the same size nothing of it changes, odd as it may be
+    if is_of_another_size(there):
+        there = repair_table(there)
         after = ("both copies of the GPT written for a disk of this size",)
+    said = tuple(f"Its partition table is as odd as the image's: {one}" for one in there.damage)
     changes = ("the whole disk is overwritten, its partition table too",)
     told = Told(receipt.image, receipt.version, receipt.signed_by, receipt.source, receipt.warnings)
-    return receipt_of(told, disk, Done(changes, (receipt,), after), started)
+    return receipt_of(told, disk, Done(changes, (receipt,), after, said), started)

@@ -8,7 +8,7 @@ by one, judged like any other image, and must be those that a signed ``disk.json
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,12 @@ from typing import Literal
 from blake3 import blake3
 
 from oglib.deploy import source
+from oglib.deploy.disk_exact import with_exact
 from oglib.deploy.disk_fit import Wanted
 from oglib.deploy.foreign import in_folder
 from oglib.deploy.policy import policy_for, policy_for_url
+from oglib.disk.exact import Stretch
+from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES
 from oglib.disk.model import TableKind
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image import OpenImage, check_name, load_public_keys, verify_signature
@@ -33,10 +36,12 @@ from oglib.image.disk_image import (
     Gap,
     part_name,
     unpacked_gaps,
+    unpacked_table,
 )
 from oglib.image.foreign import Image
 from oglib.image.formats.model import ImageInfo, OwnInfo
 from oglib.image.stretch import Raw
+from oglib.partfile import is_there
 from oglib.settings import Settings
 
 _SIGNATURE_BYTES = 4096
@@ -126,7 +131,7 @@ def is_raw_disk(text: str, settings: Settings) -> bool:
     if (
         not source.is_path(text)
         or not path.is_file()
-        or path.with_name(f"{path.name}.json").is_file()
+        or is_there(path.with_name(f"{path.name}.json"))
     ):
         return False
     info = source.described(text, settings)
@@ -166,6 +171,7 @@ def _place_of(text: str, settings: Settings) -> _Place:
     if source.is_path(text) or Path(text).is_absolute():
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
         return _Place(path.resolve().name, path=path)
+    source.refuse_ambiguous(text, settings)
     return _Place(check_name(text), url=f"{settings.repository_url()}/images/{text}")
 
 
@@ -184,7 +190,7 @@ def _ours(place: _Place, settings: Settings) -> WholeDisk:
     signed_by, warnings = _judged(
         disk, raw, read(DISK_SIGNATURE, _SIGNATURE_BYTES), place, settings
     )
-    gaps = read(GAPS_FILE, MAX_GAPS_BYTES) if disk.gaps else b""
+    gaps = read(GAPS_FILE, MAX_GAPS_BYTES) if disk.gaps_bytes else b""
     if gaps is None:
         raise ImageError(f"The image {disk.name} lacks its {GAPS_FILE}.", code=OgErr.IMAGEFILE)
 
@@ -198,8 +204,8 @@ def _ours(place: _Place, settings: Settings) -> WholeDisk:
         tool="disk",
         name=disk.name,
         where=where,
-        wanted=wanted_of(disk),
-        gaps=unpacked_gaps(disk, gaps),
+        wanted=wanted_of(disk, unpacked_table(disk, gaps)),
+        gaps=_beside_the_table(disk, unpacked_gaps(disk, gaps)),
         firmware=disk.firmware,
         info=_info(disk, signed_by),
         open_part=open_part,
@@ -209,10 +215,35 @@ def _ours(place: _Place, settings: Settings) -> WholeDisk:
     )
 
 
-def wanted_of(disk: DiskManifest) -> Wanted:
-    """The table that ``disk.json`` describes."""
-    return Wanted(
+def wanted_of(disk: DiskManifest, table_bytes: Sequence[Stretch] = ()) -> Wanted:
+    """The table that ``disk.json`` describes, ``ImageError`` where its sectors are another one."""
+    wanted = Wanted(
         TableKind(disk.table), disk.disk_id, disk.size_bytes, disk.sector_size, disk.partitions
+    )
+    if not table_bytes:
+        return wanted
+    try:
+        return with_exact(wanted, table_bytes)
+    except ValueError as error:
+        raise ImageError(
+            f"The table in {GAPS_FILE} of {disk.name} is not the one that {DISK_FILE} describes: "
+            f"{error}",
+            hint="Capture the disk again.",
+        ) from error
+
+
+def _beside_the_table(
+    disk: DiskManifest, gaps: tuple[tuple[Gap, bytes], ...]
+) -> tuple[tuple[Gap, bytes], ...]:
+    """Without the gap that older captures took for one: the entries of a large GPT lie there."""
+    most = max((part.number for part in disk.partitions), default=0)
+    entries_end = 2 * disk.sector_size + most * ENTRY_BYTES
+    if disk.table_bytes or disk.table != TableKind.GPT or most * ENTRY_BYTES <= ENTRIES_BYTES:
+        return gaps
+    return tuple(
+        (gap, raw)
+        for gap, raw in gaps
+        if gap.part or not gap.offset_bytes or gap.offset_bytes >= entries_end
     )
 
 

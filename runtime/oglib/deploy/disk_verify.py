@@ -9,6 +9,7 @@ cannot be told: it is called grown, and the disk is not proven.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from oglib.deploy.disk_fit import Wanted, fit
 from oglib.deploy.disk_restore import can_grow
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
 from oglib.disk import types
+from oglib.disk.exact import Exact
 from oglib.disk.find import find_disk
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import partition_device
@@ -165,10 +167,30 @@ def _place(part: DiskPart | Partition | None) -> tuple[int, int]:
 def _table(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[Compared]:
     """A row for each thing that differs, or one for all of it."""
     differences = [*disk.damage, *_differences(wanted, parts, disk)]
+    if not differences and wanted.exact is not None and wanted.is_exact(disk, parts):
+        differences = list(_other_bytes(wanted.exact, disk))
     for said in differences:
         yield Compared("table", Outcome.DIFFERS, said)
     if not differences:
         yield Compared("table", Outcome.SAME, f"{disk.table}, {len(parts)} partitions")
+
+
+def _other_bytes(exact: Exact, disk: Disk) -> Iterator[str]:
+    """What no field of a partition tells: flags, CHS values, the copies' own places."""
+    with disk.path.open("rb") as device:
+        known = [one for one in exact.stretches if one[0] not in exact.drafted]
+        for offset, raw in known:
+            found = os.pread(device.fileno(), len(raw), offset)
+            if found != raw:
+                pairs = enumerate(zip(found, raw, strict=False))
+                at = next((at for at, (one, two) in pairs if one != two), len(found))
+                yield f"byte {offset + at} of the disk is another one than in the image"
+
+
+def _name_in(wanted: Wanted, part: DiskPart) -> str:
+    if wanted.exact is not None and wanted.exact.copy is not None:
+        return printable(wanted.exact.copy.names.get(part.number, ""))
+    return part.name
 
 
 def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[str]:
@@ -196,7 +218,7 @@ def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Ite
         ]
         if gpt:
             pairs += [
-                ("is named", printable(there.name), printable(part.name)),
+                ("is named", printable(there.name), _name_in(wanted, part)),
                 ("has the PARTUUID", mark.guid if mark else "", part.partuuid),
                 ("has the attributes", mark.attributes if mark else 0, part.attributes),
             ]

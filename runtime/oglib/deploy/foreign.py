@@ -20,6 +20,7 @@ from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image import FrameSource, Policy
 from oglib.image.foreign import ForeignImage
 from oglib.image.formats.model import ImageInfo
+from oglib.partfile import is_there
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource
 
@@ -94,7 +95,7 @@ def describe_url(url: str) -> ImageInfo:
 
 def _require(path: Path) -> None:
     """Raise unless there is a file, a folder, volumes of that name, or a folder it could be in."""
-    if path.exists():
+    if is_there(path):
         return
     from oglib.image.formats import is_folder_image  # noqa: PLC0415
 
@@ -108,7 +109,7 @@ def in_folder(path: Path) -> tuple[FolderImage, int] | None:
 
     None where it is no name in such a folder: ``FOLDER/2``, ``FOLDER/sdb1``, ``FOLDER/d2`` are.
     """
-    if path.exists() or "." in path.name:  # no device has a dot in its name, every file has one
+    if is_there(path) or "." in path.name:  # no device has a dot in its name, every file has one
         return None
     from oglib.image.formats import is_folder_image, named_in  # noqa: PLC0415
 

@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put an image back onto a partition or a file; prove an image, or a target against it."""
+"""Put an image back onto a partition or a file; prove an image, or a target against it.
+
+A restore is planned first: the image opened and judged, the target looked at, everything asked
+that can be refused. The plan is a value; what is shown and asked about is what is then done.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from oglib.deploy import receipts, source
-from oglib.deploy.restorable import Wishes, check_growable, check_restorable
+from oglib.deploy.capture_source import find_source
+from oglib.deploy.restorable import (
+    Checked,
+    Wishes,
+    check_free,
+    check_growable,
+    check_restorable,
+    check_size,
+)
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
+from oglib.disk.model import Disk, Partition
 from oglib.disk.table import apply_table
+from oglib.errors import UsageError
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import (
     Receipt,
@@ -19,40 +35,102 @@ from oglib.image import (
     restore,
     verify,
 )
-from oglib.image.foreign import Image
+from oglib.image.foreign import Image, name_of, titled
 from oglib.progress import Progress
 from oglib.settings import Settings
 
 
-def put_back(
-    image: str,
-    disk_spec: str,
-    part_spec: str | None,
-    *,
-    read_back: bool,
-    delta: bool,
-    settings: Settings,
-    progress: Progress,
-    wishes: Wishes | None = None,
-) -> Receipt:
-    """Restore an image to a partition, or to a file or device named alone."""
-    wishes = wishes or Wishes()
-    with source.opened(image, settings) as opened:
-        order = _Order(opened, read_back, delta, wishes, progress)
-        if part_spec is None:
-            check_growable(opened, wishes)
-            return order.run(Path(disk_spec), ())
-        disk = find_disk(disk_spec, rules=settings.disk_rules)
-        part = find_partition(disk, part_spec)
-        checked = check_restorable(opened, disk, part, wishes)
-        with held(disk, part):
-            after: tuple[str, ...] = ()
-            if checked.table is not None:
-                after = checked.table.changes
-                disk = apply_table(checked.table)
-                part = find_partition(disk, part.number)
-            with partition_device(disk, part) as device:
-                return order.run(device, after, checked.warnings)
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One restore as asked for. Without ``part`` the disk is a volume, or holds no partitions."""
+
+    image: str
+    disk: str
+    part: str | None
+    read_back: bool = True
+    delta: bool = False
+    wishes: Wishes = field(default_factory=Wishes)
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """A restore that was checked; the image stays open while the block of ``planned`` lasts.
+
+    ``part`` None: the target is ``disk`` itself. ``checked``: the type that has to be set first,
+    and what to warn of.
+    """
+
+    request: Request
+    image: Image
+    disk: Disk
+    part: Partition | None
+    checked: Checked
+
+    @property
+    def target(self) -> str:
+        """What is overwritten, for questions."""
+        if self.part is None:
+            return self.disk.describe()
+        return f"partition {self.part.number} of {self.disk.describe()}"
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What will be done, a sentence each."""
+        table = self.checked.table.changes if self.checked.table else ()
+        return (*table, f"Restore {titled(self.image)} to {self.target}")
+
+
+@contextmanager
+def planned(request: Request, settings: Settings) -> Iterator[RestorePlan]:
+    """Open the image, look at the target and refuse what can be refused; changes nothing."""
+    with source.opened(request.image, settings) as image:
+        disk, part = _target(request, image, settings)
+        if part is None:
+            check_free(disk)
+            check_size(image, disk.describe(), disk.size_bytes)
+            check_growable(image, request.wishes)
+            yield RestorePlan(request, image, disk, None, Checked())
+            return
+        checked = check_restorable(image, disk, part, request.wishes)
+        check_free(disk, None if checked.table else part)
+        yield RestorePlan(request, image, disk, part, checked)
+
+
+def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, Partition | None]:
+    if request.part is not None:
+        disk = find_disk(request.disk, rules=settings.disk_rules)
+        return disk, find_partition(disk, request.part)
+    disk, part = find_source(request.disk, None, settings, holds=f"the image {name_of(image)}")
+    if part is None and disk.number and not disk.filesystem and "/" not in request.disk:
+        # by its number a blank disk is named by somebody who forgot the partition
+        raise UsageError(
+            f"{disk.describe()} has no partitions, and the image {name_of(image)} is that of one.",
+            hint="`og deploy IMAGE DISK PART --layout LAYOUT` makes them; "
+            f"{disk.path} means all of the disk.",
+        )
+    return disk, part
+
+
+def apply(plan: RestorePlan, *, progress: Progress) -> Receipt:
+    """Do what was planned: set the type, restore, grow. The receipt is kept in any case."""
+    disk, part = plan.disk, plan.part
+    order = _Order(plan.image, plan.request, progress)
+    with held(disk, part):
+        if part is None:
+            return order.run(disk.path, (), plan.checked.warnings)
+        after: tuple[str, ...] = ()
+        if plan.checked.table is not None:
+            after = plan.checked.table.changes
+            disk = apply_table(plan.checked.table)
+            part = find_partition(disk, part.number)
+        with partition_device(disk, part) as device:
+            return order.run(device, after, plan.checked.warnings)
+
+
+def put_back(request: Request, *, settings: Settings, progress: Progress) -> Receipt:
+    """Plan and apply, for those who ask nobody in between."""
+    with planned(request, settings) as plan:
+        return apply(plan, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +138,18 @@ class _Order:
     """A restore as it was asked for, whatever it goes to."""
 
     image: Image
-    read_back: bool
-    delta: bool
-    wishes: Wishes
+    request: Request
     progress: Progress
 
-    def run(self, device: Path, before: tuple[str, ...], warnings: tuple[str, ...] = ()) -> Receipt:
+    def run(self, device: Path, before: tuple[str, ...], warnings: tuple[str, ...]) -> Receipt:
         """Restore and grow; the receipt is kept even when growing fails."""
+        asked = self.request
         receipt = restore(
-            self.image, device, progress=self.progress, verify=self.read_back, delta=self.delta
+            self.image, device, progress=self.progress, verify=asked.read_back, delta=asked.delta
         )
         receipt = replace(receipt, after=before, warnings=(*receipt.warnings, *warnings))
         try:
-            if self.wishes.grow and grow_filesystem(device):
+            if asked.wishes.grow and grow_filesystem(device):
                 receipt = replace(receipt, after=(*before, "the filesystem fills its partition"))
         finally:
             receipts.keep(receipt)

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be refused before a restore's first write: size, sectors, firmware, type, growing.
+"""What can be refused before a restore's first write: use, size, sectors, firmware, type, growing.
 
-Reads and judges; writes nothing.
+Reads and judges; writes nothing. Every use case that writes an image asks here, of the disk as it
+is or as a table that is only planned will make it.
 """
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from oglib.boot.grub import running_firmware
+from oglib.boot.grub import Firmware, running_firmware
 from oglib.disk import types
 from oglib.disk.edit import with_type
+from oglib.disk.lock import refuse_locked
 from oglib.disk.model import Disk, Partition
 from oglib.disk.planned import TablePlan
+from oglib.disk.remedy import remedy
+from oglib.disk.table import refuse_busy
 from oglib.errors import FilesystemError, OgErr, OgError, PartitionError
 from oglib.filesystem.kinds import KINDS, Grow, Kind
 from oglib.image import OpenImage
@@ -81,7 +85,13 @@ class Checked:
 
 def check_restorable(image: Image, disk: Disk, part: Partition, wishes: Wishes) -> Checked:
     """Raise unless ``image`` can go onto ``part`` as it was asked for; changes nothing."""
-    _check_size(image, disk, part)
+    if part.type == types.EXTENDED:
+        raise PartitionError(
+            f"Partition {part.number} of {disk.describe()} is extended: it holds the logical ones "
+            "and nothing else.",
+            hint=disk.its_partitions(),
+        )
+    check_size(image, f"Partition {part.number} of {disk.describe()}", part.size_bytes)
     _check_sectors(image, disk)
     check_firmware(image, wishes)
     check_growable(image, wishes)
@@ -97,12 +107,12 @@ def check_restorable(image: Image, disk: Disk, part: Partition, wishes: Wishes) 
     return Checked(table=with_type(disk, part.number, types.canonical(fitting[0], disk.table)))
 
 
-def _check_size(image: Image, disk: Disk, part: Partition) -> None:
+def check_size(image: Image, where: str, size_bytes: int) -> None:
+    """Raise when ``image`` needs more than the ``size_bytes`` that ``where`` has."""
     needed = required_bytes_of(image)
-    if part.size_bytes < needed:
+    if size_bytes < needed:
         raise PartitionError(
-            f"Partition {part.number} of {disk.describe()} has {part.size_bytes} bytes, but the "
-            f"image {name_of(image)} needs {needed}.",
+            f"{where} has {size_bytes} bytes, but the image {name_of(image)} needs {needed}.",
             hint="Use a larger partition, or shrink a copy: `og image convert --fit`.",
             code=OgErr.IMGSIZEPARTITION,
         )
@@ -110,12 +120,55 @@ def _check_size(image: Image, disk: Disk, part: Partition) -> None:
 
 def _check_sectors(image: Image, disk: Disk) -> None:
     made_on = sector_size_of(image)
-    if made_on and made_on != disk.logical_sector_bytes and disk.path.is_block_device():
+    if made_on and made_on != disk.logical_sector_bytes:
         raise PartitionError(
             f"{disk.describe()} has sectors of {disk.logical_sector_bytes} bytes, the image "
             f"{name_of(image)} was captured from sectors of {made_on}.",
             hint="Capture an image on a disk of the same kind; contents cannot be translated.",
         )
+
+
+def check_free(disk: Disk, part: Partition | None = None) -> None:
+    """Raise while somebody uses, has locked or forbids to write what will be written.
+
+    ``part`` None: all of the disk.
+    """
+    if part is None:
+        refuse_busy(disk)
+    else:
+        check_unused(disk, part)
+        if disk.read_only:
+            raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
+    refuse_locked(disk, part)
+
+
+def check_unused(disk: Disk, part: Partition) -> None:
+    """Raise while the partition is mounted or held."""
+    if part.use:
+        raise PartitionError(
+            f"Partition {part.number} of {disk.describe()} is in use: {'; '.join(part.use)}.",
+            hint=remedy(disk),
+            code=OgErr.LOCKED,
+        )
+
+
+def planned_view(disk: Disk, table: TablePlan) -> Disk:
+    """The disk as ``table`` will make it, to ask of it what is asked of one that is there."""
+    sector = table.sector_bytes
+    return replace(
+        disk,
+        table=table.table,
+        partitions=tuple(
+            Partition(
+                number=part.number,
+                start_bytes=part.start_sector * sector,
+                size_bytes=part.size_sectors * sector,
+                type=part.type,
+                type_id=part.type_id,
+            )
+            for part in table.partitions
+        ),
+    )
 
 
 def check_firmware(image: Image, wishes: Wishes) -> None:
@@ -127,8 +180,13 @@ def check_firmware(image: Image, wishes: Wishes) -> None:
             f"The image {name_of(image)} was captured from a PC that starts by "
             f"{made_for.upper()}; this one starts by {here.upper()}.",
             hint="`og deploy` makes a Linux start here; --other-firmware restores it all the same.",
-            code=OgErr.NOTBIOS if made_for == "uefi" else OgErr.NOTUEFI,
+            code=wrong_firmware(here),
         )
+
+
+def wrong_firmware(here: Firmware) -> OgErr:
+    """The number that says what this PC, started by ``here``, is not."""
+    return OgErr.NOTBIOS if here is Firmware.UEFI else OgErr.NOTUEFI
 
 
 def check_growable(image: Image, wishes: Wishes) -> None:

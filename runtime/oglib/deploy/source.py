@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from oglib.deploy.foreign import describe_path, describe_url, open_foreign, open_foreign_url
 from oglib.deploy.policy import policy_for, policy_for_url
-from oglib.errors import ImageError, UsageError
+from oglib.errors import ImageError, UsageError, printable
 from oglib.image import (
     Manifest,
     OpenImage,
@@ -30,9 +30,10 @@ from oglib.image import (
     local_image,
     open_image,
 )
+from oglib.image.disk_image import DISK_FILE
 from oglib.image.foreign import Image, info_of
 from oglib.image.formats.model import ImageInfo
-from oglib.image.manifest import check_text
+from oglib.partfile import is_there
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch
@@ -63,7 +64,8 @@ def resolve(text: str, settings: Settings) -> Reference:
     if is_path(text):
         # what a file may be called is not for us to say; the manifest says what an image is called
         path = Path(text)
-        return Reference(check_text(path.name.removesuffix(_SUFFIX)), path=path)
+        return Reference(printable(path.name.removesuffix(_SUFFIX)), path=path)
+    refuse_ambiguous(text, settings)
     return Reference(check_name(text), url=f"{settings.repository_url()}/images/{text}.img")
 
 
@@ -75,6 +77,26 @@ def is_path(text: str) -> bool:
     return "://" not in text and (
         text.startswith(("/", "./", "../")) or _SUFFIX in text or text in (".", "..")
     )
+
+
+def refuse_ambiguous(text: str, settings: Settings) -> None:
+    """Raise where ``text`` is a name in the repository, and a file or image here is called so too.
+
+    A folder that is no image is nobody's rival: ``home`` may well be the name of an image.
+    """
+    here = next((path for path in (Path(text), Path(text + _SUFFIX)) if _may_be_meant(path)), None)
+    if here is None:
+        return
+    there = settings.repository_url() if settings.repository else ""
+    theirs = f", and {there}/images/{text}{_SUFFIX} for the repository's" if there else ""
+    raise UsageError(
+        f"{text} is a name in the repository, and there is a file {here} here.",
+        hint=f"Write ./{here} for the file{theirs}.",
+    )
+
+
+def _may_be_meant(path: Path) -> bool:
+    return is_there(path) and (not path.is_dir() or is_there(path / DISK_FILE))
 
 
 def _name_of(last: str, text: str) -> str:
@@ -164,7 +186,7 @@ def _keys(settings: Settings) -> list[PublicKey]:
 
 def is_ours(path: Path) -> bool:
     """Whether any companion of an image of our format is beside ``path``."""
-    return any(path.with_name(f"{path.name}{suffix}").exists() for suffix in (".json", ".frames"))
+    return any(is_there(path.with_name(f"{path.name}{suffix}")) for suffix in (".json", ".frames"))
 
 
 def _open_path(name: str, path: Path, settings: Settings, scratch: Path) -> Image:

@@ -53,7 +53,7 @@ def update_cache(
             size,
             WhenFull(settings.action_cache_full),
             replaces=reference.name,
-            reformat=lambda: format_empty(cache.found, places),
+            reformat=lambda: format_empty(places, user=cache.user),
         )
         entry = cache.store.publish(
             reference.name, lambda folder: _fetch(reference, image, folder, progress)

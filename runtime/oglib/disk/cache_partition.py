@@ -15,6 +15,7 @@ from oglib.disk.planned import (
     Planned,
     TablePlan,
     bounds_of,
+    lost_whole,
     refuse_damaged,
     refuse_foreign,
     removal,
@@ -67,7 +68,9 @@ def plan_cache(
         fresh=True,
     )
     at = human_bytes(new.start_sector * disk.logical_sector_bytes)
-    said = [f"write a new {kind} table (there was none)"] if disk.table is not kind else []
+    said = []
+    if disk.table is not kind:
+        said = [*lost_whole(disk), f"write a new {kind} table (there was none)"]
     said += [removal(old)] if old else []
     said.append(f"create partition {chosen}: CACHE, {human_bytes(size_bytes)} at {at}")
     plan = edited(disk, [*others, new], tuple(said), gone=[old] if old else [])

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from oglib.disk import gpt, mbr
+from oglib.disk.boot_sector import filesystem_of
 
 # Not damage by others: what our own writing leaves when it is cut. Applying again ends it.
 UNFINISHED = (
@@ -24,16 +25,20 @@ UNFINISHED = (
 )
 _MOST_SAID = 8
 _OTHER_SECTOR = {512: 4096, 4096: 512}
-# boot sectors of filesystems end like an MBR, but have code where its rows would be
-_FILESYSTEM_MARKS = ((3, b"NTFS"), (3, b"EXFAT"), (54, b"FAT1"), (82, b"FAT32"))
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found. ``good``: the copy of a GPT from which both can be written anew."""
+    """What was found. ``good``: the copy of a GPT from which both can be written anew.
+
+    ``copy``: the GPT as it is read, the primary copy if that is whole. ``hybrid``: the rows of a
+    hybrid MBR beside the protective one; that is unusual, and no damage.
+    """
 
     damage: tuple[str, ...]
     good: gpt.Copy | None = None
+    copy: gpt.Copy | None = None
+    hybrid: tuple[mbr.Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,6 @@ class _Part:
     @property
     def end(self) -> int:
         return self.start + self.length
-
-
-def table_damage(path: Path, size_bytes: int, sector_bytes: int) -> tuple[str, ...]:
-    """What is wrong with the table of ``path``, a sentence each; never raises for bad content."""
-    return examine(path, size_bytes, sector_bytes).damage
 
 
 def examine(path: Path, size_bytes: int, sector_bytes: int) -> Examined:
@@ -77,27 +77,23 @@ def examine_bytes(read: mbr.Read, size_bytes: int, sector_bytes: int) -> Examine
     if sectors < 3:
         return Examined(())
     first = read(0, mbr.MBR_BYTES)
-    rows = _real_rows(first)
+    rows = () if filesystem_of(first, sectors) else mbr.rows(first)
     used = [row for row in rows if row.used]
     protected = any(row.kind == mbr.PROTECTIVE for row in used)
     if mbr.is_marked(first):
         found = _gpt(read, used, sectors, sector_bytes) if protected else Examined(())
-        return Examined((UNFINISHED,), found.good)
+        return replace(found, damage=(UNFINISHED,))
     signed = read(sector_bytes, 8) == gpt.SIGNATURE
     backed = not used and read((sectors - 1) * sector_bytes, 8) == gpt.SIGNATURE
     if protected or signed or backed:
         found = _gpt(read, used, sectors, sector_bytes)
-        return Examined(_few(found.damage), found.good if found.damage else None)
+        return replace(
+            found,
+            damage=_few(found.damage),
+            good=found.good if found.damage else None,
+            hybrid=mbr.hybrid_rows(first),
+        )
     return Examined(_few(_msdos(read, rows, sectors, sector_bytes)))
-
-
-def _real_rows(first: bytes) -> tuple[mbr.Row, ...]:
-    """The rows of an MBR; none where this is the boot sector of a filesystem."""
-    rows = mbr.rows(first)
-    marked = any(first[at : at + len(mark)] == mark for at, mark in _FILESYSTEM_MARKS)
-    # tools that make bootable sticks leave such a header in front of a real table, so the rows
-    # decide: code hardly looks like four boot indicators
-    return () if marked and any(row.boot not in (0, 0x80) for row in rows) else rows
 
 
 def _gpt(read: mbr.Read, rows: Sequence[mbr.Row], sectors: int, sector_bytes: int) -> Examined:
@@ -117,17 +113,11 @@ def _gpt(read: mbr.Read, rows: Sequence[mbr.Row], sectors: int, sector_bytes: in
         said += _disagreement(primary, backup)
     if not any(row.kind == mbr.PROTECTIVE for row in rows):
         said.append("The protective MBR in front of the GPT is missing.")
-    others = [f"{row.kind:02x}" for row in rows if row.kind != mbr.PROTECTIVE]
-    if others and len(others) < len(rows):
-        said.append(
-            f"The MBR is a hybrid: beside the protective entry it has {len(others)} of its own "
-            f"(type {', '.join(others)})."
-        )
     good = next((one for one in (primary, backup) if isinstance(one, gpt.Copy)), None)
     if good is None:
         return Examined(tuple(said))
     wrong = _entries(good, sectors)
-    return Examined(tuple(said) + wrong, None if wrong else good)
+    return Examined(tuple(said) + wrong, None if wrong else good, good)
 
 
 def _misplaced(

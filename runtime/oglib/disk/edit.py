@@ -21,8 +21,10 @@ from oglib.disk.planned import (
     bounds_of,
     check_sound,
     is_unfinished,
+    lost_whole,
     refuse_damaged,
     refuse_foreign,
+    refuse_lost_hybrid,
     removal,
 )
 from oglib.errors import NotFoundError, OgErr, PartitionError
@@ -110,7 +112,8 @@ def emptied(disk: Disk, table: TableKind | None = None) -> TablePlan:
     if same and not disk.partitions:
         return edited(disk, (), ())
     bounds_of(disk, kind)  # a disk that is too small for a table is refused
-    said = (f"write a new empty {kind} table", *(removal(one) for one in disk.partitions))
+    lost = lost_whole(disk)
+    said = (*lost, f"write a new empty {kind} table", *(removal(one) for one in disk.partitions))
     return replace(_whole(disk, (), said, gone=disk.partitions), table=kind, new_table=True)
 
 
@@ -212,6 +215,7 @@ def edited(
     plan = _whole(disk, partitions, unfinished + changes, gone=gone)
     if plan.changes:
         check_sound(plan.partitions, disk, disk.table)
+        refuse_lost_hybrid(plan.partitions, disk)
     return plan
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
+from oglib.partfile import stand_in
 
 FOLDER = Path("/var/lock")
 _START_FIELD = 22  # of /proc/PID/stat (proc(5)): clock ticks since the boot
@@ -40,12 +41,15 @@ class Holder:
 
 
 def lock_path(disk: Disk, part: Partition | None = None) -> Path:
-    """The file of the lock; of an image file the partition is called ``p2``, as of ``nvme0n1``."""
-    name = str(disk.path.absolute())
+    """The file of the lock; of an image file the partition is called ``p2``, as of ``nvme0n1``.
+
+    A file has one lock by whatever name it is called, and a short one where its name is long.
+    """
+    name = str(disk.path.resolve() if disk.path.is_file() else disk.path.absolute())
     if part is not None:
         named = f"{name}{'p' if name[-1].isdigit() or disk.path.is_file() else ''}{part.number}"
         name = str(part.path or named)
-    return FOLDER / f"lock{name.replace('/', '-')}"
+    return FOLDER / f"lock{stand_in(name.replace('/', '-'))}"
 
 
 def is_locked(disk: Disk, part: Partition | None = None) -> bool:
@@ -98,14 +102,16 @@ def held(disk: Disk, part: Partition | None = None, *, own_counts: bool = False)
     with guarded():
         _refuse(disk, part, tolerated=tolerated)
         mine = _holder(path) is None
+        said = f"{own} {start_of(own)}\n"
         if mine:
-            _write(path, f"{own} {start_of(own)}\n")
+            _write(path, said)
     try:
         yield
     finally:
         if mine:
             with guarded():
-                path.unlink(missing_ok=True)
+                if _read(path) == said:  # who unlocked it may have let another one take it
+                    path.unlink(missing_ok=True)
 
 
 def _refuse(disk: Disk, part: Partition | None, *, tolerated: tuple[int, ...]) -> None:

@@ -8,17 +8,18 @@ is followed a bounded way, never twice through the same sector.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 MBR_BYTES = 512
-_CODE_BYTES = 440  # behind it are the disk's id and the table
+CODE_BYTES = 440  # behind it are the disk's id and the table
 PROTECTIVE = 0xEE
 EXTENDED = (0x05, 0x0F, 0x85)
 MOST_LOGICAL = 256  # the kernel reads as many
 _MAGIC = b"\x55\xaa"
 _TABLE = 446
 _ROW = struct.Struct("<B3sB3sII")
+_ALL = 2**32 - 1
 # Two bytes between the disk id and the table that nobody uses (Windows: 0x5a5a, copy-protected).
 # Sector 0 carries them while a table is being written: one sector is written whole or not at all.
 _MARK_AT = slice(444, 446)
@@ -103,16 +104,53 @@ def chain(read: Read, extended: Row, sector_bytes: int) -> Chain:
 
 
 def protective(first_sector: bytes, sectors: int) -> bytes:
-    """A protective MBR; the boot code in front of the table stays."""
-    length = min(sectors - 1, 2**32 - 1)
-    row = _ROW.pack(0, b"\x00\x02\x00", PROTECTIVE, b"\xff\xff\xff", 1, length)
+    """A protective MBR; the boot code in front of the table stays.
+
+    So does the row of one that is there, its boot flag (some firmware wants it) and place; its
+    length follows the disk, unless it says "all" as Windows' does.
+    """
+    length = min(sectors - 1, _ALL)
+    row, at = _ROW.pack(0, b"\x00\x02\x00", PROTECTIVE, b"\xff\xff\xff", 1, length), 0
+    there = [(at, one) for at, one in enumerate(rows(first_sector)) if one.used]
+    if len(there) == 1 and (there[0][1].kind, there[0][1].start) == (PROTECTIVE, 1):
+        at, old = there[0]
+        begin = _TABLE + 16 * at
+        if old.length != _ALL:
+            row = first_sector[begin : begin + 12] + length.to_bytes(4, "little")
+        else:
+            row = first_sector[begin : begin + 16]
+    table = (bytes(16 * at) + row).ljust(64, b"\0")
     front = first_sector[:_TABLE].ljust(_TABLE, b"\0")
-    return unmarked(front + row.ljust(64, b"\0") + _MAGIC + first_sector[MBR_BYTES:])
+    return unmarked(front + table + _MAGIC + first_sector[MBR_BYTES:])
+
+
+def hybrid_rows(first_sector: bytes) -> tuple[Row, ...]:
+    """What a hybrid MBR has beside the protective row: partitions for who reads no GPT."""
+    found = [row for row in rows(first_sector) if row.used]
+    own = tuple(row for row in found if row.kind != PROTECTIVE)
+    return own if len(own) < len(found) else ()
+
+
+def in_front_of_gpt(
+    first_sector: bytes, sectors: int, moved: Mapping[tuple[int, int], tuple[int, int]]
+) -> bytes:
+    """The MBR for a GPT: a hybrid stays one, any other becomes protective.
+
+    ``moved``: (start, length) of partitions that lie elsewhere now, to their new places.
+    """
+    if not hybrid_rows(first_sector):
+        return protective(first_sector, sectors)
+    raw = bytearray(first_sector)
+    for at, row in enumerate(rows(first_sector)):
+        place = moved.get((row.start, row.length))
+        if row.used and row.kind != PROTECTIVE and place is not None:
+            struct.pack_into("<II", raw, _TABLE + 16 * at + 8, *(min(one, _ALL) for one in place))
+    return unmarked(bytes(raw))
 
 
 def without_code(first_sector: bytes) -> bytes:
     """The same sector with nothing in it that a BIOS could run."""
-    return bytes(_CODE_BYTES) + first_sector[_CODE_BYTES:]
+    return bytes(CODE_BYTES) + first_sector[CODE_BYTES:]
 
 
 def is_marked(first_sector: bytes) -> bool:

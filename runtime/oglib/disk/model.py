@@ -69,7 +69,9 @@ class Disk:
 
     ``serial``: of a volume group or an array its UUID. ``members``: the disks or partitions under
     a multipath map, array or volume group. ``damage``: what is wrong with its partition table, a
-    sentence each; such a table is shown and not edited.
+    sentence each; such a table is shown and not edited. ``entries_bytes``: the room that the
+    entries of its GPT take where it is more than the usual. ``hybrid``: (start, size) in bytes of
+    the partitions that its MBR names beside its GPT.
     """
 
     number: int
@@ -92,6 +94,8 @@ class Disk:
     kind: DiskKind = DiskKind.DISK
     members: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+    entries_bytes: int = 0
+    hybrid: tuple[tuple[int, int], ...] = ()
 
     @property
     def in_use(self) -> tuple[str, ...]:

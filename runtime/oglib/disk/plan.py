@@ -27,8 +27,10 @@ from oglib.disk.planned import (
     bounds_of,
     check_sound,
     is_unfinished,
+    lost_whole,
     refuse_damaged,
     refuse_foreign,
+    refuse_lost_hybrid,
     removal,
 )
 from oglib.errors import PartitionError
@@ -38,7 +40,9 @@ from oglib.progress import human_bytes
 def plan_layout(layout: Layout, disk: Disk, *, replace_damaged: bool = False) -> TablePlan:
     """The table that puts ``layout`` on ``disk``; raises PartitionError when it does not fit."""
     refuse_foreign(disk)
-    if disk.damage and replace_damaged and not is_unfinished(disk):
+    broken = disk.damage and not is_unfinished(disk)
+    keeps = any(entry.keep for entry in layout.partitions)
+    if replace_damaged and (broken or (disk.hybrid and not keeps)):
         return _replacing(layout, disk)
     refuse_damaged(disk)
     placed = place.place_all(items_of(layout, disk), bounds_of(disk, layout.table))
@@ -51,6 +55,7 @@ def plan_layout(layout: Layout, disk: Disk, *, replace_damaged: bool = False) ->
         )
     )
     check_sound(planned, disk, layout.table)
+    refuse_lost_hybrid(planned, disk)
     old = {part.number: _stays(part, planned, disk, layout.table) for part in disk.partitions}
     return TablePlan(
         path=disk.path,
@@ -74,15 +79,17 @@ def _replacing(layout: Layout, disk: Disk) -> TablePlan:
             f"{' '.join(disk.damage)}",
             hint="Repair it first ('og disk repair'), or keep nothing.",
         )
-    blank = replace(disk, table=TableKind.NONE, partitions=(), damage=())
+    blank = replace(disk, table=TableKind.NONE, partitions=(), damage=(), hybrid=(), filesystem="")
     plan = plan_layout(layout, blank)
     lost = (removal(part) for part in disk.partitions)
+    was = "damaged" if disk.damage else "hybrid"
     return replace(
         plan,
         removed=tuple(part.number for part in disk.partitions),
         before=disk.partitions,
         changes=(
-            f"write a new {layout.table} table in place of the damaged one",
+            *lost_whole(disk),
+            f"write a new {layout.table} table in place of the {was} one",
             *lost,
             *plan.changes[1:],
         ),
@@ -165,7 +172,7 @@ def _changes(planned: Sequence[Planned], disk: Disk, table: TableKind) -> tuple[
     said = [FINISH] if disk.damage else []
     if disk.table is not table:
         was = "there was none" if disk.table is TableKind.NONE else f"it was {disk.table}"
-        said.append(f"write a new {table} table ({was})")
+        said += [*lost_whole(disk), f"write a new {table} table ({was})"]
     living: dict[int, Partition] = {}
     for part in disk.partitions:
         new = _stays(part, planned, disk, table)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from oglib.disk.damage import UNFINISHED
+from oglib.disk.exact import Exact
 from oglib.disk.gpt import ENTRIES_BYTES, Marks
 from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, DiskKind, Partition, TableKind
 from oglib.disk.place import Bounds
@@ -68,7 +69,9 @@ class TablePlan:
     ``before`` is what was found there: applying refuses a disk that is not so any more.
     ``damage`` is what was wrong with the table that this one replaces. Without an ``identity``
     what is there keeps its own, and what is new gets a new one; with one the disk's boot code comes
-    from an image too, so none is written with the table.
+    from an image too, so none is written with the table. ``like`` is the table of the image's own
+    disk: names and what else tools cannot write are taken from it, and with ``exactly`` all of
+    it, byte for byte.
     """
 
     path: Path
@@ -83,6 +86,8 @@ class TablePlan:
     notes: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
     identity: Identity | None = None
+    like: Exact | None = None
+    exactly: bool = False
 
     @property
     def nothing_to_change(self) -> bool:
@@ -128,6 +133,14 @@ def removal(part: Partition) -> str:
     return f"remove partition {part.number} ({part.type}, {human_bytes(part.size_bytes)})"
 
 
+def lost_whole(disk: Disk) -> tuple[str, ...]:
+    """The words for a filesystem, or what else lies on the bare disk, that a new table ends."""
+    if disk.table is not TableKind.NONE or not disk.filesystem:
+        return ()
+    label = f" {disk.label!r}" if disk.label else ""
+    return (f"lose the {disk.filesystem}{label} that fills the whole disk",)
+
+
 def refuse_foreign(disk: Disk) -> None:
     """Volume groups and pools look like disks to OpenGnsys, but have no table of ours."""
     if disk.table in _NO_TABLES_OF_OURS or disk.kind in _NO_TABLES_OF_OURS:
@@ -158,7 +171,7 @@ def bounds_of(disk: Disk, table: TableKind) -> Bounds:
     sector = disk.logical_sector_bytes
     align = MIB // sector
     total = disk.size_bytes // sector
-    end = total - ENTRIES_BYTES // sector - 1
+    end = total - _entries_sectors(disk, table) - 1
     if table is TableKind.MSDOS:
         end = min(end, MSDOS_SECTORS)
     bounds = Bounds(start=align, end=end // align * align, align=align, sector_bytes=sector)
@@ -170,10 +183,38 @@ def bounds_of(disk: Disk, table: TableKind) -> Bounds:
     return bounds
 
 
+def _entries_sectors(disk: Disk, table: TableKind) -> int:
+    """What the entries of a GPT take at either end; as much stays free behind an msdos table."""
+    large = disk.entries_bytes if table is TableKind.GPT else 0
+    return -(-max(ENTRIES_BYTES, large) // disk.logical_sector_bytes)
+
+
+def refuse_lost_hybrid(planned: Sequence[Planned], disk: Disk) -> None:
+    """A hybrid MBR names partitions a second time; it is kept while those stay, never guessed."""
+    sector = disk.logical_sector_bytes
+    stay = {
+        (part.start_sector * sector, part.size_sectors * sector)
+        for part in planned
+        if not part.fresh
+    }
+    lost = [place for place in disk.hybrid if place not in stay]
+    if lost:
+        named = {(part.start_bytes, part.size_bytes): part.number for part in disk.partitions}
+        which = ", ".join(
+            f"partition {named[place]}" if place in named else f"one at byte {place[0]}"
+            for place in lost
+        )
+        raise PartitionError(
+            f"{disk.describe()} has a hybrid MBR, which names {which} beside the GPT: that would "
+            "not stay as it is there.",
+            hint="Keep it, or let '--replace-damaged' write a new table that keeps nothing.",
+        )
+
+
 def check_sound(planned: Sequence[Planned], disk: Disk, table: TableKind) -> None:
     """Refuse, with both numbers, what would lie off the disk or over another partition."""
     sector = disk.logical_sector_bytes
-    entries = ENTRIES_BYTES // sector
+    entries = _entries_sectors(disk, table)
     total = disk.size_bytes // sector
     low, high = (entries + 2, total - entries - 1) if table is TableKind.GPT else (1, total)
     if table is TableKind.MSDOS:

@@ -8,18 +8,28 @@ are any. ``OG_DISKS`` puts files or other devices in the place of the PC's disks
 
 from __future__ import annotations
 
-import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from oglib.disk import mbr, types
-from oglib.disk.damage import table_damage
+from oglib.disk.damage import examine
+from oglib.disk.gpt import ENTRIES_BYTES
 from oglib.disk.lsblk import is_virtual, parse_lsblk
 from oglib.disk.lvm import volume_groups
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.disk.rows import COLUMNS, LVM_MEMBER, rows_of
-from oglib.disk.virtual import parse_sfdisk, probe_signature, probe_virtual, read_table
-from oglib.errors import NotFoundError, PartitionError, UsageError
+from oglib.disk.virtual import (
+    INSTEAD,
+    MEND,
+    bare_filesystem,
+    instead_of_disks,
+    parse_sfdisk,
+    probe_signature,
+    probe_virtual,
+    read_table,
+)
+from oglib.errors import NotFoundError, PartitionError, ProcessError
 from oglib.run import run
 from oglib.udev import settle
 
@@ -33,53 +43,66 @@ __all__ = [
     "read_table",
 ]
 
-# Files or block devices, colons between: these are then the disks 1, 2, … of this PC. For work on
-# disk images, and for tests.
-_INSTEAD = "OG_DISKS"
-_MEND = f"Mend or unset {_INSTEAD}."
+# Disks come and go while lsblk looks: what it says then may be half of the truth, or no JSON.
+_LOOKS = 3
+_LOOK_PAUSE_S = 0.3
 
 
 def list_disks() -> tuple[Disk, ...]:
     """Every disk of this PC in OpenGnsys' order; empty when it has none."""
-    if instead := _instead():
+    if instead := instead_of_disks():
         return tuple(_probe_instead(number, path) for number, path in enumerate(instead, start=1))
     return _own_disks()
 
 
 def _own_disks() -> tuple[Disk, ...]:
-    # lsblk tells what udev remembers; what was formatted a moment ago is still on its way there
-    settle()
+    why: Exception | None = None
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_LOOK_PAUSE_S)
+        # lsblk tells what udev remembers; what was formatted a moment ago is still on its way
+        settle()
+        try:
+            found = _listed()
+        except (ProcessError, AttributeError, LookupError, TypeError, ValueError) as error:
+            why = error
+        else:
+            return tuple(_looked_into(disk) for disk in found)
+    raise PartitionError(
+        f"The disks of this PC cannot be listed: {_said_by_lsblk(why)}",
+        hint="Run `lsblk --json` to see what it says; a disk that fails is named by the kernel's "
+        "log.",
+    ) from why
+
+
+def _listed() -> tuple[Disk, ...]:
+    """One look. Whatever is wrong with what lsblk prints raises as Python finds it."""
     listing = run("lsblk", "--json", "--bytes", "--output", COLUMNS).stdout
     has_lvm = any(row["fstype"] == LVM_MEMBER for row in rows_of(listing))
     groups = volume_groups() if has_lvm else ()
-    return tuple(_looked_into(disk) for disk in parse_lsblk(listing, _names(), groups))
+    return parse_lsblk(listing, _names(), groups)
+
+
+def _said_by_lsblk(why: Exception | None) -> str:
+    if isinstance(why, ProcessError):
+        return why.message
+    return f"what lsblk prints is not understood, {_LOOKS} times ({type(why).__name__}: {why})."
 
 
 def probe_target(path: Path) -> Disk:
     """A disk by its path: a disk of this PC, a loop device, or a regular file with its content."""
     real = path.resolve()
-    for number, instead in enumerate(_instead(), start=1):
+    for number, instead in enumerate(instead_of_disks(), start=1):
         if instead.resolve() == real:
             return _probe_instead(number, instead)
     return _own_disk(real) or _looked_into(probe_virtual(path))
 
 
-def _instead() -> tuple[Path, ...]:
-    said = os.environ.get(_INSTEAD, "")
-    paths = tuple(Path(path) for path in said.split(":") if path)
-    if said and not paths:
-        # whoever wanted to work on an image must not find itself on the disks of this PC
-        raise UsageError(f"{_INSTEAD} is {said!r}, which names no disk.", hint=_MEND)
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError(f"{_INSTEAD} names a disk twice: {said}.", hint=_MEND)
-    return paths
-
-
 def _probe_instead(number: int, path: Path) -> Disk:
     if not path.exists():
         raise NotFoundError(
-            f"There is no disk or file {path}, which {_INSTEAD} names as disk {number}.",
-            hint=_MEND,
+            f"There is no disk or file {path}, which {INSTEAD} names as disk {number}.",
+            hint=MEND,
         )
     disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path))
     return replace(disk, number=number)
@@ -95,25 +118,34 @@ def _own_disk(real: Path) -> Disk | None:
 def _names() -> frozenset[str] | None:
     """What blkinfo calls disks; None when it gives up.
 
-    It does so on a device that it does not understand, such as an iSCSI disk of a network
-    card. lsblk has seen that one as well, so its own types serve then.
+    It does so in many ways (its own exception, keys of devices that vanished, an iSCSI disk of a
+    network card), and on a device that it does not understand. lsblk has seen that one as well,
+    so its own types serve then: no failure of a second opinion hides the disks.
     """
-    import blkinfo  # noqa: PLC0415 - only where real disks are listed: a command must start fast
-
     try:
-        found = blkinfo.BlkDiskInfo().get_disks()
-    except (blkinfo.NoLsblkFound, LookupError, OSError, ValueError):
+        import blkinfo  # noqa: PLC0415 - only where real disks are listed: start fast
+
+        found = [str(device["name"]) for device in blkinfo.BlkDiskInfo().get_disks()]
+    except Exception:  # noqa: BLE001 - whatever it is, it says nothing about the disks
         return None
-    return frozenset(str(device["name"]) for device in found) or None
+    return frozenset(found) or None
 
 
 def _looked_into(disk: Disk) -> Disk:
     """What only the disk itself or the kernel's files can tell, added."""
     if disk.kind is DiskKind.LVM:
         return disk
-    model = disk.model or _card_name(disk.path)
-    disk = replace(disk, model=model, damage=disk.damage + _damage(disk))
+    disk = _examined(replace(disk, model=disk.model or _card_name(disk.path)))
+    if disk.table is TableKind.MSDOS and _is_filesystem(disk.path):
+        return replace(disk, table=TableKind.NONE, partitions=())
     return _with_extended(_with_places(disk) if disk.kind is DiskKind.MULTIPATH else disk)
+
+
+def _is_filesystem(path: Path) -> bool:
+    try:
+        return bool(bare_filesystem(path))
+    except PartitionError:
+        return False  # told as its damage
 
 
 def _with_extended(disk: Disk) -> Disk:
@@ -135,11 +167,25 @@ def _with_extended(disk: Disk) -> Disk:
     return replace(disk, partitions=tuple(parts))
 
 
-def _damage(disk: Disk) -> tuple[str, ...]:
-    try:
-        return table_damage(disk.path, disk.size_bytes, disk.logical_sector_bytes)
-    except OSError as error:
-        return (f"It cannot be read: {error.strerror}.",)
+def _examined(disk: Disk) -> Disk:
+    """With what the bytes of its table say: damage, a hybrid MBR, and names as they are.
+
+    Tools decode names unit by unit, each in its own way.
+    """
+    sector = disk.logical_sector_bytes
+    found = examine(disk.path, disk.size_bytes, sector)
+    disk = replace(disk, damage=disk.damage + found.damage)
+    if found.copy is None or disk.table is not TableKind.GPT:
+        return disk
+    names, room = found.copy.names, len(found.copy.raw_entries)
+    return replace(
+        disk,
+        partitions=tuple(
+            replace(part, name=names.get(part.number, part.name)) for part in disk.partitions
+        ),
+        entries_bytes=room if room > ENTRIES_BYTES else 0,
+        hybrid=tuple((row.start * sector, row.length * sector) for row in found.hybrid),
+    )
 
 
 def _card_name(path: Path) -> str:

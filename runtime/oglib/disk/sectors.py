@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID, uuid4
 
 from oglib.disk import gpt, mbr, types
+from oglib.disk.exact import Exact
 from oglib.disk.model import MIB, TableKind
-from oglib.disk.planned import TablePlan
-from oglib.errors import PartitionError
+from oglib.disk.planned import Planned, TablePlan
 
 Stretch = tuple[int, int]  # bytes from, to before
 
@@ -34,27 +35,72 @@ class Table:
     others: tuple[tuple[int, bytes], ...]
 
 
-def read_gpt(path: Path, plan: TablePlan, good: gpt.Copy | None) -> Table:
-    """The table that tools left on a draft. ``good``: the copy on the disk to replace last."""
-    sectors = plan.disk_size_bytes // plan.sector_bytes
-    with path.open("rb", buffering=0) as draft:
-        copy = gpt.read_copy(_reader(draft.fileno()), 1, sectors, plan.sector_bytes)
-        first = os.pread(draft.fileno(), plan.sector_bytes, 0)
-    if isinstance(copy, str):
-        raise PartitionError(f"The GPT drafted for {plan.path} {copy}.")
+def exact_table(exact: Exact, good: gpt.Copy | None, old: Iterable[int]) -> Table:
+    """A table byte for byte, without boot code.
+
+    ``good``: the copy of a GPT on the disk to replace last; ``old``: the present chain's sectors.
+    """
+    first = mbr.without_code(exact.first)
+    if exact.copy is not None:
+        return Table(first, _in_order(exact.copies, exact.sector_bytes, good))
+    size = exact.sector_bytes
+    chain = [(at, exact.read(at * size, size)) for at in exact.chain]
+    return Table(first, _chain_in_order(chain, size, old))
+
+
+def planned_gpt(
+    plan: TablePlan, present: gpt.Copy | None, first: bytes, good: gpt.Copy | None
+) -> Table:
+    """The GPT that the plan says. ``present`` and ``first``: the copy and sector 0 to go on from.
+
+    Raises ValueError when its partitions do not lie between its copies.
+    """
+    like = plan.like
+    base = like.copy if like else None if plan.identity else present
+    base = base or gpt.blank(str(uuid4()))
     if plan.identity is not None:
-        copy = copy.marked(plan.identity.disk_id, plan.identity.marks)
-    return gpt_table(copy, first, (sectors, plan.sector_bytes), good)
+        base = replace(base, disk_guid=UUID(plan.identity.disk_id).bytes_le)
+    copy = base.with_rows({part.number: _row(part, plan, base) for part in plan.partitions})
+    sectors = plan.disk_size_bytes // plan.sector_bytes
+    if like is not None:
+        first = mbr.without_code(like.first)
+    now = {entry.number: (entry.first, entry.last - entry.first + 1) for entry in base.entries}
+    moved = {
+        now[part.number]: (part.start_sector, part.size_sectors)
+        for part in plan.partitions
+        if part.number in now
+    }
+    front = mbr.in_front_of_gpt(first, sectors, moved if like else {})
+    return gpt_table(copy, front, (sectors, plan.sector_bytes), good)
+
+
+def _row(part: Planned, plan: TablePlan, base: gpt.Copy) -> gpt.Row:
+    """What is said of the partition; of one that stays, or of the image's own, nothing more."""
+    last = part.start_sector + part.size_sectors - 1
+    mark, name = None, part.name
+    known = next((one.name for one in plan.before if one.number == part.number), None)
+    there = part.number in base.types
+    if plan.identity is not None:
+        mark = plan.identity.marks[part.number]
+        kept_name = plan.like is not None and there
+    else:
+        kept_name = there and not part.fresh and name == known
+        mark = None if there and not part.fresh else gpt.Marks(str(uuid4()))
+    return gpt.Row(part.start_sector, last, part.type_id, mark, None if kept_name else name)
 
 
 def gpt_table(copy: gpt.Copy, first: bytes, size: tuple[int, int], good: gpt.Copy | None) -> Table:
     """Both copies for a disk of ``size`` (sectors, bytes of one); over ``good`` comes the last."""
     sectors, sector_bytes = size
-    front, end = gpt.build(copy, sectors, sector_bytes)
-    primary, backup = (sector_bytes, front), (sectors * sector_bytes - len(end), end)
+    return Table(first, _in_order(gpt.laid_out(copy, sectors, sector_bytes), sector_bytes, good))
+
+
+def _in_order(
+    laid: gpt.Laid, sector_bytes: int, good: gpt.Copy | None
+) -> tuple[tuple[int, bytes], ...]:
     only_backup = good is not None and good.at != 1
-    others = (primary, backup) if only_backup else (backup, primary)
-    return Table(mbr.protective(first, sectors), others)
+    both = (laid.primary, laid.backup) if only_backup else (laid.backup, laid.primary)
+    return tuple((at * sector_bytes, raw) for copy in both for at, raw in copy)
 
 
 def read_msdos(path: Path, plan: TablePlan, old: Iterable[int]) -> Table:
@@ -63,16 +109,26 @@ def read_msdos(path: Path, plan: TablePlan, old: Iterable[int]) -> Table:
     with path.open("rb", buffering=0) as draft:
         read = _reader(draft.fileno())
         chain = chain_sectors(read, size)
-        tables = [(at * size, read(at * size, size)) for at in chain]
+        tables = [(at, read(at * size, size)) for at in chain]
         first = read(0, size)
     if plan.identity is not None:
         # libparted puts code of its own there, which would start a disk that is not whole yet
         first = mbr.without_code(first)
-    taken = {at * size for at in old}
-    # what nothing refers to yet comes first, then the present chain from its end on: at any time
-    # its old beginning leads into its new end
+    return Table(first, _chain_in_order(tables, size, old))
+
+
+def _chain_in_order(
+    tables: Sequence[tuple[int, bytes]], sector_bytes: int, old: Iterable[int]
+) -> tuple[tuple[int, bytes], ...]:
+    """Bytes of the disk and contents, in the order in which they may be written.
+
+    What nothing refers to yet comes first, then the present chain from its end on: at any time
+    its old beginning leads into its new end.
+    """
+    taken = set(old)
     fresh = [one for one in tables if one[0] not in taken]
-    return Table(first, (*fresh, *(one for one in reversed(tables) if one[0] in taken)))
+    ordered = (*fresh, *(one for one in reversed(tables) if one[0] in taken))
+    return tuple((at * sector_bytes, raw) for at, raw in ordered)
 
 
 def chain_sectors(read: mbr.Read, sector_bytes: int) -> tuple[int, ...]:
@@ -94,7 +150,7 @@ def write_plan(device_fd: int, plan: TablePlan, table: Table, old_chain: Sequenc
     tables = [(at * sector, (at + 1) * sector) for at in old_chain]
     _mark(device_fd, sector)
     fresh = _fresh_ends(plan)
-    _zero_all(device_fd, _without(fresh, tables))
+    _zero_all(device_fd, without(fresh, tables))
     if plan.table is TableKind.MSDOS and tables and not _same_start(device_fd, table):
         # links count from where the extended partition begins: the old chain cannot lead into the
         # new one, and nothing of it stays
@@ -102,17 +158,29 @@ def write_plan(device_fd: int, plan: TablePlan, table: Table, old_chain: Sequenc
     _write_others(device_fd, table)
     _write(device_fd, 0, mbr.marked(table.first))
     new = [(0, sector), *((at, at + len(raw)) for at, raw in table.others)]
-    stale = _without([stretch for stretch in tables if _inside(stretch, fresh)], new)
+    stale = without([stretch for stretch in tables if _inside(stretch, fresh)], new)
     if plan.new_table or (plan.damage and plan.table is TableKind.GPT):
-        stale += _without(_edges(plan), new)
+        stale += without(_edges(plan), new)
     elif plan.table is TableKind.MSDOS:
         stale += _old_gpt(device_fd, plan)
     _zero_all(device_fd, stale)
     _write(device_fd, 0, table.first)
 
 
+def first_difference(device_fd: int, table: Table) -> int | None:
+    """Where the disk, asked past the page cache, does not give back ``table``; None: nowhere."""
+    os.fsync(device_fd)
+    os.posix_fadvise(device_fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    for offset, raw in ((0, table.first), *table.others):
+        found = os.pread(device_fd, len(raw), offset)
+        if found != raw:
+            pairs = enumerate(zip(found, raw, strict=False))
+            return offset + next((at for at, (one, two) in pairs if one != two), len(found))
+    return None
+
+
 def write_copies(device_fd: int, table: Table, sector_bytes: int) -> None:
-    """Write both copies of a GPT and its protective MBR; the partitions are not touched."""
+    """Write both copies of a GPT and the MBR before it; the partitions are not touched."""
     _mark(device_fd, sector_bytes)
     _write_others(device_fd, table)
     _write(device_fd, 0, table.first)
@@ -159,11 +227,11 @@ def _old_gpt(device_fd: int, plan: TablePlan) -> list[Stretch]:
     sector = plan.sector_bytes
     ends = [(sector, 2 * sector), (plan.disk_size_bytes - sector, plan.disk_size_bytes)]
     parts = [(one.start_sector * sector, one.end_sector * sector) for one in plan.partitions]
-    free = [end for end in ends if _without([end], parts)]
+    free = [end for end in ends if without([end], parts)]
     return [end for end in free if os.pread(device_fd, 8, end[0]) == gpt.SIGNATURE]
 
 
-def _without(stretches: Iterable[Stretch], holes: Iterable[Stretch]) -> list[Stretch]:
+def without(stretches: Iterable[Stretch], holes: Iterable[Stretch]) -> list[Stretch]:
     """What is left of ``stretches`` outside ``holes``."""
     left = list(stretches)
     for low, high in holes:

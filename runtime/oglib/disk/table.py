@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes a planned partition table, and proves that it is there.
 
-The only owner of ``parted``. libparted before 3.6 cannot set GPT types, so types (and an MBR's
-disk id) are set by ``sfdisk``. Both work on a draft; what they made is compared with the plan,
-then brought onto the disk in an order that survives a power cut (``sectors``). The disk is held
-exclusively and locked meanwhile (udev waits for the lock), and only then is the kernel told.
+The only owner of ``parted``, which makes msdos tables; types and the disk id are set by ``sfdisk``.
+A GPT is made here, entry by entry: the tools know 128 entries and the names of their own
+character sets. Whoever made it, sfdisk reads the table on a draft and what it finds is compared
+with the plan; then it is brought onto the disk in an order that survives a power cut
+(``sectors``). The disk is held exclusively and locked meanwhile (udev waits for the lock), and
+only then is the kernel told.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from pathlib import Path
 import _ped
 import parted
 
-from oglib.disk import sectors, types
+from oglib.disk import gpt, mbr, sectors, types
 from oglib.disk.damage import examine
 from oglib.disk.draft import draft_of
 from oglib.disk.kernel import reread, wait_for_nodes, without_maps
@@ -59,28 +61,59 @@ def apply_table(plan: TablePlan) -> Disk:
     """
     if plan.nothing_to_change:
         return probe_target(plan.path)
-    disk = probe_target(plan.path)
-    refuse_busy(disk)
-    _refuse_unless_planned_for(disk, plan)
+    disk = refuse_changed(plan)
     with without_maps(disk), _held(plan.path) as device_fd:
-        good = examine(plan.path, plan.disk_size_bytes, plan.sector_bytes).good
         old_chain = (
             ()
             if disk.table is not TableKind.MSDOS
             else sectors.present_chain(device_fd, plan.sector_bytes)
         )
-        with draft_of(device_fd, plan, good) as draft:
-            _draft(plan, draft, _msdos_id(plan))
-            if plan.table is TableKind.GPT:
-                table = sectors.read_gpt(draft, plan, good)
-            else:
-                table = sectors.read_msdos(draft, plan, old_chain)
+        table = _finished(plan, device_fd, old_chain)
         sectors.write_plan(device_fd, plan, table, old_chain)
+        if (at := sectors.first_difference(device_fd, table)) is not None:
+            raise PartitionError(
+                f"The table of {plan.path} was written, but the disk does not give back what was "
+                f"written at byte {at}.",
+                hint="The disk may be failing; look at the kernel's log.",
+            )
         _compare(plan, plan.path)
         shown = reread(device_fd, plan.path)
     if shown:
         wait_for_nodes(plan)
     return probe_target(plan.path)
+
+
+def _finished(plan: TablePlan, device_fd: int, old_chain: Sequence[int]) -> sectors.Table:
+    """The sectors to write, judged by sfdisk on a draft; nothing is written to the disk."""
+    found = examine(plan.path, plan.disk_size_bytes, plan.sector_bytes)
+    first = mbr.unmarked(os.pread(device_fd, plan.sector_bytes, 0))
+    if plan.exactly and plan.like is not None:
+        table = sectors.exact_table(plan.like, found.good, old_chain)
+    elif plan.table is TableKind.GPT:
+        try:
+            if plan.new_table:
+                table = sectors.planned_gpt(plan, None, bytes(len(first)), found.good)
+            else:
+                table = sectors.planned_gpt(plan, found.copy, first, found.good)
+        except ValueError as error:
+            raise PartitionError(
+                f"The planned GPT has no room on {plan.path}: {error}.",
+                hint="Nothing was written. Leave room for the table at both ends of the disk.",
+            ) from error
+    else:
+        with draft_of(plan, () if plan.new_table else [(0, first)]) as draft:
+            _draft(plan, draft, _msdos_id(plan))
+            return sectors.read_msdos(draft, plan, old_chain)
+    with draft_of(plan, [*table.others, (0, table.first)]) as draft:
+        _compare(plan, draft)
+    return table
+
+
+def is_of_another_size(disk: Disk) -> bool:
+    """Whether the GPT on this disk was made for one of another size: a raw copy's."""
+    found = examine(disk.path, disk.size_bytes, disk.logical_sector_bytes)
+    last = disk.size_bytes // disk.logical_sector_bytes - 1
+    return found.good is not None and found.good.at == 1 and found.good.other != last
 
 
 def repair_table(disk: Disk) -> Disk:
@@ -96,12 +129,7 @@ def repair_table(disk: Disk) -> Disk:
         try:
             if found.good is None:
                 raise ValueError("no copy of a GPT is whole")
-            table = sectors.gpt_table(
-                found.good,
-                os.pread(device_fd, disk.logical_sector_bytes, 0),
-                (disk.size_bytes // disk.logical_sector_bytes, disk.logical_sector_bytes),
-                found.good,
-            )
+            table = _repaired(found.good, disk, device_fd)
         except ValueError as error:
             raise PartitionError(
                 f"The partition table of {disk.describe()} cannot be repaired ({error}): "
@@ -123,6 +151,18 @@ def repair_table(disk: Disk) -> Disk:
     return repaired
 
 
+def _repaired(good: gpt.Copy, disk: Disk, device_fd: int) -> sectors.Table:
+    """Both copies from the good one; ValueError where that would lose what the MBR alone names."""
+    sector = disk.logical_sector_bytes
+    first = os.pread(device_fd, sector, 0)
+    there = {(entry.first, entry.last - entry.first + 1) for entry in good.entries}
+    rows = [row for row in mbr.rows(first) if row.used and row.kind != mbr.PROTECTIVE]
+    if not mbr.hybrid_rows(first) and any((row.start, row.length) not in there for row in rows):
+        raise ValueError("the MBR names partitions that are not in the GPT")
+    count = disk.size_bytes // sector
+    return sectors.gpt_table(good, mbr.in_front_of_gpt(first, count, {}), (count, sector), good)
+
+
 def refuse_busy(disk: Disk) -> None:
     """Refuse a disk that somebody uses, or that cannot be written."""
     if disk.in_use:
@@ -136,13 +176,17 @@ def refuse_busy(disk: Disk) -> None:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
 
 
-def _refuse_unless_planned_for(disk: Disk, plan: TablePlan) -> None:
+def refuse_changed(plan: TablePlan) -> Disk:
+    """The disk as it is now; raises when it is in use, or not what was planned for any more."""
+    disk = probe_target(plan.path)
+    refuse_busy(disk)
     found = (disk.damage, _places(disk.partitions))
     if found != (plan.damage, _places(plan.before)) or disk.size_bytes != plan.disk_size_bytes:
         raise PartitionError(
             f"{disk.describe()} is not as it was when this was planned.",
             hint="Look at it again and plan anew.",
         )
+    return disk
 
 
 def _places(partitions: Sequence[Partition]) -> list[tuple[int, int, int]]:
@@ -186,7 +230,7 @@ def _lock(device_fd: int, path: Path) -> None:
 
 
 def _draft(plan: TablePlan, path: Path, disk_id: str) -> None:
-    """Have the tools write the planned table on a draft, and compare what they wrote."""
+    """Have the tools write the planned msdos table on a draft, and compare what they wrote."""
     try:
         _edit(plan, path)
     except _PARTED_ERRORS as error:
@@ -200,24 +244,13 @@ def _draft(plan: TablePlan, path: Path, disk_id: str) -> None:
 def _edit(plan: TablePlan, path: Path) -> None:
     device = parted.getDevice(str(path))
     try:
-        if plan.new_table or plan.table is TableKind.MSDOS:
-            # an msdos table is small and has no identifiers of its own: it is always written anew
-            table = parted.freshDisk(device, str(plan.table))
-        else:
-            table = parted.newDisk(device)
-            for number in _leaving(plan):
-                table.deletePartition(_numbered(table, number))
+        # an msdos table is small and has no identifiers of its own: it is always written anew
+        table = parted.freshDisk(device, str(plan.table))
         _add_all(table, plan)
         table.commitToDevice()
     finally:
         # libparted remembers devices by path; a loop device is another disk next time
         device.removeFromCache()
-
-
-def _leaving(plan: TablePlan) -> list[int]:
-    """Entries of the table as found that must go, those to be written anew included."""
-    stays = {part.number for part in plan.partitions if not part.fresh}
-    return [part.number for part in plan.before if part.number not in stays]
 
 
 def _add_all(table: parted.Disk, plan: TablePlan) -> None:
@@ -226,18 +259,13 @@ def _add_all(table: parted.Disk, plan: TablePlan) -> None:
     libparted always gives the lowest free number, so a number that shall stay free is taken
     meanwhile by a one-sector partition in the unused first MiB.
     """
-    present = {part.number for part in table.partitions}
     numbers = {part.number for part in plan.partitions}
     fillers = []
     for number in range(1, max(numbers, default=0) + 1):
         planned = next((part for part in plan.partitions if part.number == number), None)
-        if number in present:
-            _resize(table, planned)
-            _name(table, planned)
-        elif planned is not None:
+        if planned is not None:
             _add(table, planned)
-            _name(table, planned)
-        elif plan.table is TableKind.GPT or number < FIRST_LOGICAL:
+        elif number < FIRST_LOGICAL:
             fillers.append(_add_filler(table, plan, number))
     for filler in fillers:
         table.deletePartition(filler)
@@ -247,7 +275,7 @@ def _add(table: parted.Disk, planned: Planned) -> None:
     kind = parted.PARTITION_NORMAL
     if planned.type == types.EXTENDED:
         kind = parted.PARTITION_EXTENDED
-    elif table.type == "msdos" and planned.number >= FIRST_LOGICAL:
+    elif planned.number >= FIRST_LOGICAL:
         kind = parted.PARTITION_LOGICAL
     added = _add_exactly(table, kind, planned.start_sector, planned.size_sectors)
     if added.number != planned.number:
@@ -263,28 +291,12 @@ def _add_exactly(table: parted.Disk, kind: int, start: int, length: int) -> part
     return added
 
 
-def _resize(table: parted.Disk, planned: Planned | None) -> None:
-    if planned is None:
-        return
-    part = _numbered(table, planned.number)
-    if (part.geometry.start, part.geometry.length) != (planned.start_sector, planned.size_sectors):
-        geometry = parted.Geometry(
-            device=table.device, start=planned.start_sector, length=planned.size_sectors
-        )
-        table.setPartitionGeometry(
-            partition=part,
-            constraint=parted.Constraint(exactGeom=geometry),
-            start=geometry.start,
-            end=geometry.end,
-        )
-
-
 def _add_filler(table: parted.Disk, plan: TablePlan, number: int) -> parted.Partition:
     for sector in _spare_sectors(plan, number):
         try:
             filler = _add_exactly(table, parted.PARTITION_NORMAL, sector, 1)
         except _ped.PartitionException:
-            continue  # before the first usable sector of this gpt: sfdisk puts it at 1 MiB
+            continue
         if filler.number == number:
             return filler
     raise PartitionError(
@@ -295,11 +307,7 @@ def _add_filler(table: parted.Disk, plan: TablePlan, number: int) -> parted.Part
 
 def _spare_sectors(plan: TablePlan, number: int) -> Iterator[int]:
     """A sector of its own for this number in each gap that the plan leaves."""
-    whole = [
-        part
-        for part in plan.partitions
-        if plan.table is TableKind.GPT or part.number < FIRST_LOGICAL
-    ]
+    whole = [part for part in plan.partitions if part.number < FIRST_LOGICAL]
     edges = sorted((part.start_sector, part.end_sector) for part in whole)
     last = plan.disk_size_bytes // plan.sector_bytes - _TABLE_SECTORS
     begins = [_TABLE_SECTORS, *(end for _, end in edges)]
@@ -309,22 +317,11 @@ def _spare_sectors(plan: TablePlan, number: int) -> Iterator[int]:
             yield begin + number
 
 
-def _numbered(table: parted.Disk, number: int) -> parted.Partition:
-    return next(part for part in table.partitions if part.number == number)
-
-
-def _name(table: parted.Disk, planned: Planned | None) -> None:
-    if planned is not None and table.type == "gpt":
-        part = _numbered(table, planned.number)
-        if part.get_name() != planned.name:
-            part.set_name(planned.name)
-
-
 def _msdos_id(plan: TablePlan) -> str:
-    """The disk id that an msdos table gets; PARTUUIDs are made from it."""
-    if plan.table is TableKind.MSDOS and plan.identity is not None:
+    """The disk id that the table gets; PARTUUIDs are made from it."""
+    if plan.identity is not None:
         return plan.identity.disk_id
-    if plan.table is not TableKind.MSDOS or plan.new_table:
+    if plan.new_table:
         return ""
     return probe_signature(plan.path).get("PTUUID", "")
 
@@ -334,26 +331,26 @@ def _set_types(plan: TablePlan, path: Path, disk_id: str) -> None:
     _, written = read_table(path)
     have = {part.number: part.type_id for part in written}
     for part in plan.partitions:
-        if part.type != types.EXTENDED and have.get(part.number) != part.type_id:
+        if have.get(part.number) != part.type_id:
             run("sfdisk", *quiet, "--part-type", path, str(part.number), part.type_id)
     if disk_id:
         run("sfdisk", *quiet, "--disk-id", path, f"0x{disk_id}")
 
 
 def _compare(plan: TablePlan, path: Path) -> None:
+    """What sfdisk reads must be what was planned. Names are not asked for: it reads its own."""
     table, written = read_table(path)
     sector = plan.sector_bytes
     found = [
-        (part.number, part.start_bytes // sector, part.size_bytes // sector, part.type, part.name)
+        (part.number, part.start_bytes // sector, part.size_bytes // sector, part.type_id)
         for part in written
     ]
     asked = [
-        (part.number, part.start_sector, part.size_sectors, part.type, part.name)
+        (part.number, part.start_sector, part.size_sectors, part.type_id)
         for part in plan.partitions
     ]
     if table is not plan.table or found != asked:
         raise PartitionError(
-            f"The table of {plan.path} was written, but {path} reads back as {found}, "
-            f"not as {asked}.",
-            hint="The disk may be failing; look at the kernel's log.",
+            f"The table of {plan.path} is not as it was planned: sfdisk reads it on {path} as "
+            f"{found}, not as {asked}."
         )

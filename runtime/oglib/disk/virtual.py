@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oglib.disk import types
+from oglib import loops
+from oglib.disk import mbr, types
+from oglib.disk.boot_sector import filesystem_of, header_of
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.rows import (
     COLUMNS,
@@ -25,14 +27,50 @@ from oglib.disk.rows import (
     is_partition,
     mountpoints,
     rows_of,
-    text_of,
     trailing_number,
     uses_of,
 )
-from oglib.errors import PartitionError
+from oglib.errors import PartitionError, UsageError
 from oglib.run import run
 
 _NOTHING_FOUND = 2  # blkid: no signature
+
+# Files or block devices, colons between: these are then the disks 1, 2, … of this PC. For work on
+# disk images, and for tests.
+INSTEAD = "OG_DISKS"
+MEND = f"Mend or unset {INSTEAD}."
+
+
+def instead_of_disks() -> tuple[Path, ...]:
+    """The files or devices that stand for the disks of this PC, in order; () where none do.
+
+    A name may hold a colon itself: the fewest pieces that together name something are one name.
+    """
+    said = os.environ.get(INSTEAD, "")
+    pieces = said.split(":")
+    paths: list[Path] = []
+    while pieces:
+        if not pieces[0]:
+            del pieces[0]
+            continue
+        joined = (":".join(pieces[:count]) for count in range(1, len(pieces) + 1))
+        ends = (count for count, name in enumerate(joined, start=1) if _may_be_disk(Path(name)))
+        count = next(ends, 1)
+        paths.append(Path(":".join(pieces[:count])))
+        del pieces[:count]
+    if said and not paths:
+        # whoever wanted to work on an image must not find itself on the disks of this PC
+        raise UsageError(f"{INSTEAD} is {said!r}, which names no disk.", hint=MEND)
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError(f"{INSTEAD} names a disk twice: {said}.", hint=MEND)
+    return tuple(paths)
+
+
+def _may_be_disk(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_block_device()
+    except OSError:  # longer than a name can be
+        return False
 
 
 def probe_virtual(path: Path) -> Disk:
@@ -73,7 +111,12 @@ def probe_virtual(path: Path) -> Disk:
 
 def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
     """The partition table as it is written on the disk, by sfdisk (independent of parted)."""
-    if probe_signature(path).get("PTTYPE") not in TABLES:
+    first, sectors = _first_sector(path)
+    # blkid takes a table behind a FAT header for a FAT, and an exFAT for a table
+    is_table = bool(header_of(first)) and not filesystem_of(first, sectors)
+    if filesystem_of(first, sectors) or not (
+        is_table or probe_signature(path).get("PTTYPE") in TABLES
+    ):
         return TableKind.NONE, ()
     said = run("sfdisk", "--json", path, accept=(0, 1))
     if said.status:
@@ -82,6 +125,21 @@ def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
             hint="A new table can be written over it when nothing on this disk is needed.",
         )
     return parse_sfdisk(said.stdout)
+
+
+def bare_filesystem(path: Path) -> str:
+    """The filesystem whose boot sector the first one is, which tools take for an msdos table."""
+    return filesystem_of(*_first_sector(path))
+
+
+def _first_sector(path: Path) -> tuple[bytes, int]:
+    """The first 512 bytes, and how many times as many there are."""
+    try:
+        with path.open("rb") as device:
+            first = device.read(mbr.MBR_BYTES)
+            return first, device.seek(0, os.SEEK_END) // mbr.MBR_BYTES
+    except OSError as error:
+        raise PartitionError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def parse_sfdisk(text: str) -> tuple[TableKind, tuple[Partition, ...]]:
@@ -131,25 +189,20 @@ class _User:
 
 
 def _users(path: Path, is_device: bool) -> list[_User]:
-    """What the kernel itself mounts of a device, and the loop devices that lie on it."""
+    """What the kernel itself mounts of a device, and who uses it through other devices."""
     found = []
     if is_device:
         for row in _rows(path):
             start = int(row["start"] or 0) * START_UNIT_BYTES if is_partition(row) else 0
             held = [child for child in children(row) if not is_partition(child)]
             found.append(_User(start, uses_of(row, held), mountpoints(row)))
-    columns = "NAME,OFFSET,AUTOCLEAR"
-    said = run("losetup", "--json", "--list", "--output", columns, "--associated", path)
-    loops = json.loads(said.stdout or '{"loopdevices": []}')["loopdevices"]
-    starts = {str(loop["name"]): int(loop["offset"]) for loop in loops}
-    # detached already: it lives as long as its mount, or as somebody's glance at it
-    leaving = {str(loop["name"]) for loop in loops if loop["autoclear"]}
-    for row in _rows(*starts) if starts else ():
-        device = text_of(row, "path")
-        if device in starts:
-            uses = uses_of(row, children(row))
-            uses = uses or (() if device in leaving else (f"attached as {device}",))
-            found.append(_User(starts[device], uses, mountpoints(row)))
+    own = path.resolve().name
+    for user in loops.users_of(path):
+        if is_device and user.device.name.startswith(own):
+            continue  # a partition of its own, told above
+        # detached already: it lives as long as its mount, or as somebody's glance at it
+        idle = () if user.leaving else (f"attached as {user.device}",)
+        found.append(_User(user.stretch.start_bytes, user.uses or idle, user.mountpoints))
     return found
 
 
@@ -160,7 +213,7 @@ def _rows(*devices: str | Path) -> list[Row]:
 
 def _seen(path: Path, part: Partition, users: Sequence[_User]) -> Partition:
     """The partition with its filesystem and its users."""
-    mine = [user for user in users if user.start_bytes == part.start_bytes]
+    mine = [user for user in users if _is_in(user, part)]
     found = {}
     if part.type != types.EXTENDED:
         found = probe_signature(path, part.start_bytes, part.size_bytes)
@@ -174,9 +227,21 @@ def _seen(path: Path, part: Partition, users: Sequence[_User]) -> Partition:
     )
 
 
+def _is_in(user: _User, part: Partition) -> bool:
+    """Whether somebody uses this partition: what begins in it is in it, whatever its end."""
+    if part.type == types.EXTENDED:
+        return user.start_bytes == part.start_bytes
+    return part.start_bytes <= user.start_bytes < part.end_bytes
+
+
 def _disk_uses(partitions: Sequence[Partition], users: Sequence[_User]) -> tuple[str, ...]:
-    starts = {part.start_bytes for part in partitions}
-    return tuple(use for user in users if user.start_bytes not in starts for use in user.uses)
+    """Of those who use no partition: the disk itself, or what lies between."""
+    return tuple(
+        use
+        for user in users
+        if not any(_is_in(user, part) for part in partitions)
+        for use in user.uses
+    )
 
 
 def _told(path: Path, name: str, otherwise: int) -> int:

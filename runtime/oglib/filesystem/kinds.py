@@ -29,6 +29,19 @@ class Grow(StrEnum):
     NEVER = "not possible"
 
 
+class LabelIn(StrEnum):
+    """What the length of a label is counted in: how the filesystem keeps it."""
+
+    ASCII = "characters"
+    UTF8 = "bytes"
+    UTF16 = "UTF-16 characters"
+
+    def length(self, label: str) -> int:
+        if self is LabelIn.ASCII:
+            return len(label)
+        return len(label.encode()) if self is LabelIn.UTF8 else len(label.encode("utf-16-le")) // 2
+
+
 class Shrink(StrEnum):
     """How a filesystem is made smaller."""
 
@@ -43,9 +56,10 @@ class Kind:
     """The facts of one filesystem kind.
 
     ``make`` is the command without options; label and UUID follow ``label_option`` and
-    ``uuid_option``. ``least_bytes`` and ``most_bytes`` bound what ``make`` accepts (0: no bound
-    known). ``check`` repairs what is safe; it ends with ``check_sound``, or with one of
-    ``check_repaired`` after it corrected something. ``partclone`` is the program that captures
+    ``uuid_option``; a label has at most ``label_most`` of what ``label_in`` counts, and no
+    character of ``label_never``. ``least_bytes`` and ``most_bytes`` bound what ``make`` accepts
+    (0: no bound known). ``check`` repairs what is safe; it ends with ``check_sound``, or with one
+    of ``check_repaired`` after it corrected something. ``partclone`` is the program that captures
     the kind (empty: none does). ``mnemonic`` is OpenGnsys' word.
     """
 
@@ -54,7 +68,9 @@ class Kind:
     probed: tuple[str, ...] = ()
     make: tuple[str, ...] = ()
     label_option: str = "-L"
-    label_bytes: int = 0
+    label_most: int = 0
+    label_in: LabelIn = LabelIn.UTF8
+    label_never: str = ""
     uuid_option: str = ""
     least_bytes: int = 0
     most_bytes: int = 0
@@ -74,7 +90,7 @@ def _ext(name: str) -> Kind:
         name=name,
         mnemonic=name.upper(),
         make=(f"mkfs.{name}", "-q", "-F"),
-        label_bytes=16,
+        label_most=16,
         uuid_option="-U",
         # a journal needs room of its own
         least_bytes=_MIB if name == "ext2" else 8 * _MIB,
@@ -96,7 +112,7 @@ def _fat(width: int, least_bytes: int, most_bytes: int) -> Kind:
         mnemonic=f"FAT{width}",
         make=("mkfs.vfat", "-F", str(width)),
         label_option="-n",
-        label_bytes=11,
+        label_most=11,
         uuid_option="-i",
         least_bytes=least_bytes,
         most_bytes=most_bytes,
@@ -104,6 +120,10 @@ def _fat(width: int, least_bytes: int, most_bytes: int) -> Kind:
         check=("fsck.vfat", "-a", "-w"),
         check_repaired=(1,),
         mount_type="vfat",
+        # dosfstools 4.2 take no byte above 127 (their report 191); and Linux and Windows would
+        # read it in different code pages
+        label_in=LabelIn.ASCII,
+        label_never='*?.,;:/\\|+=<>[]"',
         upper_label=True,
     )
 
@@ -122,7 +142,7 @@ KINDS: dict[str, Kind] = {
             name="xfs",
             mnemonic="XFS",
             make=("mkfs.xfs", "-q", "-f"),
-            label_bytes=12,
+            label_most=12,
             uuid_option="-m uuid=",
             least_bytes=300 * _MIB,
             partclone="partclone.xfs",
@@ -136,7 +156,7 @@ KINDS: dict[str, Kind] = {
             name="btrfs",
             mnemonic="BTRFS",
             make=("mkfs.btrfs", "-q", "-f"),
-            label_bytes=255,
+            label_most=255,
             uuid_option="-U",
             least_bytes=114_294_784,
             partclone="partclone.btrfs",
@@ -151,7 +171,7 @@ KINDS: dict[str, Kind] = {
             mnemonic="F2FS",
             make=("mkfs.f2fs", "-q", "-f"),
             label_option="-l",
-            label_bytes=512,
+            label_most=512,
             uuid_option="-U",
             least_bytes=52 * _MIB,
             most_bytes=16 * _TIB,
@@ -168,7 +188,8 @@ KINDS: dict[str, Kind] = {
             name="exfat",
             mnemonic="EXFAT",
             make=("mkfs.exfat",),
-            label_bytes=11,
+            label_most=11,
+            label_in=LabelIn.UTF16,
             least_bytes=4 * _MIB,
             partclone="partclone.exfat",
             check=("fsck.exfat", "-y"),
@@ -179,7 +200,8 @@ KINDS: dict[str, Kind] = {
             name="ntfs",
             mnemonic="NTFS",
             make=("mkfs.ntfs", "--quick", "--force"),
-            label_bytes=128,
+            label_most=128,
+            label_in=LabelIn.UTF16,
             least_bytes=1025 * _KIB,
             most_bytes=256 * _TIB,
             partclone="partclone.ntfs",
@@ -193,7 +215,7 @@ KINDS: dict[str, Kind] = {
             mnemonic="LINUX-SWAP",
             probed=("swsuspend",),
             make=("mkswap", "--force"),
-            label_bytes=16,
+            label_most=16,
             uuid_option="-U",
             least_bytes=40 * _KIB,
             old_names=("SWAP",),
@@ -204,7 +226,8 @@ KINDS: dict[str, Kind] = {
             mnemonic="HFSPLUS",
             make=("mkfs.hfsplus",),
             label_option="-v",
-            label_bytes=255,
+            label_most=255,
+            label_in=LabelIn.UTF16,
             partclone="partclone.hfsplus",
             check=("fsck.hfsplus", "-f", "-y"),
             mount_type="hfsplus",
@@ -214,7 +237,7 @@ KINDS: dict[str, Kind] = {
             name="jfs",
             mnemonic="JFS",
             make=("mkfs.jfs", "-q"),
-            label_bytes=16,
+            label_most=16,
             least_bytes=16 * _MIB,
             check=("jfs_fsck", "-f", "-p"),
             check_repaired=(1, 2),
@@ -225,7 +248,7 @@ KINDS: dict[str, Kind] = {
             name="nilfs2",
             mnemonic="NILFS2",
             make=("mkfs.nilfs2", "-q", "-f"),
-            label_bytes=80,
+            label_most=80,
             least_bytes=134_221_824,
             grow=Grow.NILFS2,
             mount_type="nilfs2",
@@ -236,7 +259,7 @@ KINDS: dict[str, Kind] = {
             mnemonic="REISERFS",
             make=("mkfs.reiserfs", "-q", "-f", "-f"),
             label_option="-l",
-            label_bytes=16,
+            label_most=16,
             uuid_option="-u",
             least_bytes=33 * _MIB,
             most_bytes=16 * _TIB,

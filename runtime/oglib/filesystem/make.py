@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr, ProcessError
-from oglib.filesystem.kinds import Kind, kind_of
+from oglib.filesystem.kinds import Kind, LabelIn, kind_of
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.progress import human_bytes
@@ -42,6 +42,13 @@ def format_filesystem(
             code=OgErr.PARTITION,
         )
     return made
+
+
+def check_makeable(kind_name: str, size_bytes: int) -> None:
+    """Raise unless ``format_filesystem`` can make this kind on that many bytes, here."""
+    kind = kind_of(kind_name)
+    need(make_argv(kind, Path())[0])
+    _check_size(kind, size_bytes, f"A partition of {human_bytes(size_bytes)}")
 
 
 def make_with(
@@ -104,10 +111,27 @@ def _check_label(kind: Kind, label: str, *, cache: bool) -> None:
         )
     if not label.isprintable():
         raise FilesystemError(f"The label {label!r} cannot be printed.", code=OgErr.FORMAT)
-    if len(label.encode()) > kind.label_bytes:
+    if (length := kind.label_in.length(label)) > kind.label_most:
         raise FilesystemError(
             f"The label {label!r} is too long for {kind.name}: "
-            f"{len(label.encode())} bytes, at most {kind.label_bytes}.",
+            f"{length} {kind.label_in}, at most {kind.label_most}.",
+            code=OgErr.FORMAT,
+        )
+    if wrong := sorted({one for one in label if one in kind.label_never}):
+        raise FilesystemError(
+            f"The label {label!r} has what no label of {kind.name} can have: {' '.join(wrong)}",
+            code=OgErr.FORMAT,
+        )
+    if kind.label_in is LabelIn.ASCII and not label.isascii():
+        raise FilesystemError(
+            f"The label {label!r} cannot be one of {kind.name}: its own tools refuse letters other "
+            "than ASCII, and its checker takes such a label off again.",
+            hint="Write it without accents; or use exfat, which takes them.",
+            code=OgErr.FORMAT,
+        )
+    if kind.label_never and label.startswith(" "):
+        raise FilesystemError(
+            f"The label {label!r} cannot be one of {kind.name}: it begins with a blank.",
             code=OgErr.FORMAT,
         )
 
@@ -124,14 +148,17 @@ def _uuid_argv(kind: Kind, uuid: str) -> Sequence[str]:
 def _refuse_size(kind: Kind, device: Path) -> None:
     with device.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-    if size < kind.least_bytes:
+    _check_size(kind, size, f"{device} has {human_bytes(size)}, which")
+
+
+def _check_size(kind: Kind, size_bytes: int, what: str) -> None:
+    if size_bytes < kind.least_bytes:
         relation, bound = "less", kind.least_bytes
-    elif kind.most_bytes and size > kind.most_bytes:
+    elif kind.most_bytes and size_bytes > kind.most_bytes:
         relation, bound = "more", kind.most_bytes
     else:
         return
     raise FilesystemError(
-        f"{device} has {human_bytes(size)}, {relation} than {kind.name} can be "
-        f"({human_bytes(bound)}).",
+        f"{what} is {relation} than {kind.name} can be ({human_bytes(bound)}).",
         code=OgErr.OUTOFLIMIT,
     )

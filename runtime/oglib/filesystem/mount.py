@@ -10,6 +10,7 @@ folders (mode 0700) under ``/run/oglive/mnt``, those for a person are under ``/m
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from oglib.run import run, undisturbed
 
 _MOUNTPOINTS = Path("/run/oglive/mnt")
 _FOR_PEOPLE = Path("/mnt")
+_FILESYSTEMS = Path("/proc/filesystems")
 _SAFE = "nosuid,nodev,noexec"
 _DISCARD = "remove_hiberfile"  # an option of ntfs-3g
 _UNMOUNT_TRIES = 20
@@ -91,6 +93,31 @@ def mount_at(
             f"{device} can be mounted for reading only: its filesystem is not safe to write.",
             hint="Check the filesystem with `og fs check`.",
         )
+
+
+def check_writable(device: Path) -> None:
+    """Raise where ``mount_at`` would refuse to mount ``device`` for writing; mounts nothing."""
+    _refuse_states(device, write=True)
+
+
+def check_mountable(kind: str) -> None:
+    """Raise unless this ogLive can mount a filesystem of ``kind`` (a type for mount)."""
+    if not (not kind or _by_kernel(kind) or shutil.which(f"mount.{kind}") or _module_there(kind)):
+        raise FilesystemError(
+            f"This ogLive cannot mount {kind}: neither its kernel nor a program knows it.",
+            hint="Use an ogLive whose kernel has it.",
+        )
+
+
+def _module_there(kind: str) -> bool:
+    if shutil.which("modprobe") is None:
+        return False
+    return run("modprobe", "--dry-run", "--quiet", kind, accept=range(256)).status == 0
+
+
+def _by_kernel(kind: str) -> bool:
+    known = _FILESYSTEMS.read_text(encoding="utf-8").split()
+    return kind in known or (kind in ("ext2", "ext3") and "ext4" in known)
 
 
 def mount_for_person(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr
+from oglib.loops import refused_by, stretch_of
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _SWAPS = Path("/proc/swaps")
@@ -22,12 +23,16 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of mountinfo: ``source`` is what was mounted, as mount was told."""
+    """One line of mountinfo: ``source`` is what was mounted, as mount was told.
+
+    ``root``: which folder of the filesystem is seen there (a subvolume of btrfs), ``/`` for all.
+    """
 
     source: Path
     point: Path
     kind: str
     read_only: bool
+    root: str = "/"
 
 
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
@@ -39,7 +44,7 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
         if len(words) >= 6 and len(behind) >= 2:
             read_only = "ro" in words[5].split(",") or "ro" in behind[-1].split(",")
             source, point = (Path(_unescaped(word)) for word in (behind[1], words[4]))
-            found.append(Mount(source, point, behind[0], read_only))
+            found.append(Mount(source, point, behind[0], read_only, _unescaped(words[3])))
     return tuple(found)
 
 
@@ -48,7 +53,7 @@ def mounts_of(device: Path) -> tuple[Mount, ...]:
     own = _identities(device)
     return tuple(
         mount
-        for mount in parse_mountinfo(_MOUNTINFO.read_text())
+        for mount in parse_mountinfo(_MOUNTINFO.read_text(errors="surrogateescape"))
         if mount.source.is_absolute() and own & _identities(mount.source)
     )
 
@@ -56,6 +61,14 @@ def mounts_of(device: Path) -> tuple[Mount, ...]:
 def mountpoints_of(device: Path) -> tuple[Path, ...]:
     """Where ``device`` is mounted; empty when it is not."""
     return tuple(mount.point for mount in mounts_of(device))
+
+
+def root_of_mount(point: Path) -> str:
+    """Which folder of its filesystem is seen at a mountpoint, the newest mount there."""
+    found = [mount for mount in parse_mountinfo(_MOUNTINFO.read_text()) if mount.point == point]
+    if not found:
+        raise FilesystemError(f"{point} is not mounted any more.")
+    return found[-1].root
 
 
 def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> None:
@@ -68,13 +81,20 @@ def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> Non
             code=code,
         )
     own = _identities(device)
-    for line in _SWAPS.read_text().splitlines()[1:]:
+    for line in _SWAPS.read_text(errors="surrogateescape").splitlines()[1:]:
         if own & _identities(Path(_unescaped(line.split()[0]))):
             raise FilesystemError(
                 f"{device} is swap space in use, so it is not {done}.",
                 hint=f"Release it first: `swapoff {device}`.",
                 code=code,
             )
+    said = refused_by(device)
+    if said:
+        raise FilesystemError(
+            f"{said[0].upper()}{said[1:]}, so {device} is not {done}.",
+            hint="Unmount it, or stop what uses it.",
+            code=code,
+        )
 
 
 def _identities(device: Path) -> set[tuple[object, ...]]:
@@ -87,12 +107,8 @@ def _identities(device: Path) -> set[tuple[object, ...]]:
         return {("file", found.st_dev, found.st_ino)} if stat.S_ISREG(found.st_mode) else set()
     number = f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
     own: set[tuple[object, ...]] = {("device", number)}
-    loop = Path("/sys/dev/block", number, "loop")
-    try:
-        backing = (loop / "backing_file").read_text().rstrip("\n")
-        return own | {("stretch", backing, (loop / "offset").read_text())}
-    except OSError:  # no loop device
-        return own
+    stretch = stretch_of(device)
+    return own | {("stretch", stretch.storage, stretch.start_bytes)} if stretch else own
 
 
 def _unescaped(word: str) -> str:

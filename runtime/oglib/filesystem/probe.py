@@ -43,7 +43,7 @@ def probe_filesystem(device: Path) -> FilesystemInfo:
         "blkid",
         "--probe",
         "--output",
-        "export",
+        "udev",
         device,
         accept=(0, _NOTHING_FOUND, _CONTRADICTION),
     )
@@ -54,7 +54,7 @@ def probe_filesystem(device: Path) -> FilesystemInfo:
         )
     if said.status == _NOTHING_FOUND:
         return FilesystemInfo("")
-    return parse_export(said.stdout)
+    return parse_udev(said.stdout)
 
 
 def row_on(device: Path) -> Kind:
@@ -65,16 +65,32 @@ def row_on(device: Path) -> Kind:
     return kind_of(info.name)
 
 
-def parse_export(text: str) -> FilesystemInfo:
-    """``blkid -o export``: KEY=value lines in which blanks and quotes are escaped by ``\\``."""
-    pairs = {
-        key: re.sub(r"\\(.)", r"\1", value)
-        for key, _, value in (line.partition("=") for line in text.splitlines())
-    }
+def parse_udev(text: str) -> FilesystemInfo:
+    """``blkid -o udev``: ID_FS_KEY=value lines, of labels also with what is odd as ``\\xNN``.
+
+    A label is UTF-8; what is none is one from before, told in the code page it was written in.
+    """
+    pairs = dict(
+        line.removeprefix("ID_FS_").split("=", 1) for line in text.splitlines() if "=" in line
+    )
+    kind = pairs.get("TYPE", "")
+    block = pairs.get("BLOCK_SIZE") or pairs.get("BLOCKSIZE") or "0"
     return FilesystemInfo(
-        kind=pairs.get("TYPE", ""),
-        label=pairs.get("LABEL", ""),
-        uuid=pairs.get("UUID", ""),
-        block_bytes=int(pairs.get("BLOCK_SIZE", "0")),
+        kind=kind,
+        label=_unescaped(pairs.get("LABEL_ENC", ""), "cp850" if kind == "vfat" else "latin-1"),
+        uuid=_unescaped(pairs.get("UUID_ENC", ""), "latin-1"),
+        block_bytes=int(block),
         version=pairs.get("VERSION", ""),
     )
+
+
+def _unescaped(text: str, before: str) -> str:
+    raw = re.sub(
+        rb"\\x([0-9a-f]{2})",
+        lambda found: bytes.fromhex(found[1].decode()),
+        text.encode("utf-8", "replace"),
+    )
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode(before)

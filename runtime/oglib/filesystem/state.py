@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from oglib.errors import FilesystemError
-from oglib.filesystem import ntfs
+from oglib.filesystem import f2fs, ntfs, xfs
 from oglib.filesystem.ntfs import ReadAt
 
 
@@ -28,12 +28,15 @@ class Trouble(StrEnum):
     SUSPENDED = "suspended"
     BITLOCKER = "bitlocker"
     LUKS = "luks"
+    SPREAD = "spread"
 
 
 # Nothing can be mounted here without the key.
 NEVER_MOUNTED = frozenset({Trouble.BITLOCKER, Trouble.LUKS})
 # Written by us, Windows would lose what it keeps in memory or in its journal.
 NEVER_WRITTEN = frozenset({Trouble.HIBERNATED, Trouble.UNFINISHED})
+# What is on one device is not the filesystem, whatever state it was left in.
+NEVER_CAPTURED = NEVER_MOUNTED | {Trouble.SPREAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ class State:
 
 
 _CHECK = "Check it with `og fs check`."
+_REPLAY = "Let its own system mount it and shut down fully. Or: check it with `og fs check`."
+_GATHER = "Bring it onto one device in its own system first."
+_NOT_CLEAN = "it was not unmounted cleanly"
+_ERRORS = "it has errors"
+_FAILED = "its disk failed while it was written (so its driver noted)"
+_SURFACE = "Let Windows look at all of its disk (`chkdsk /r`), or make it anew on another one."
 _FULL_SHUTDOWN = (
     "Start Windows, run `powercfg /h off` (no hibernation, no fast startup) "
     "and shut down with `shutdown /s /t 0`."
@@ -69,6 +78,60 @@ _SUSPEND_WORDS = (b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001")
 _PAGES = (4096, 8192, 16384, 65536)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A number in a superblock that says how the filesystem was left.
+
+    ``magic`` stands at ``magic_at`` bytes, the number (``form`` of ``struct``) at ``at``; ``bits``
+    of it must be ``clean``.
+    """
+
+    magic_at: int
+    magic: bytes
+    at: int
+    form: str
+    bits: int
+    clean: int
+    text: str = _NOT_CLEAN
+    trouble: Trouble = Trouble.DIRTY
+    remedy: str = _CHECK
+
+
+_EXFAT = (3, b"EXFAT   ")
+_FAT32 = (82, b"FAT32")
+_FAT1X = (54, b"FAT1")
+_JFS = (32768, b"JFS1")
+_NILFS = (1024 + 6, b"\x34\x34")
+_REISER = (65536 + 52, b"ReIsEr")
+_HFSPLUS = ((1024, b"H+"), (1024, b"HX"))
+_BTRFS = (65536 + 64, b"_BHRfS_M")
+# Of each filesystem the first mark that is not clean is told. ext, NTFS, XFS, F2FS, the marks in
+# a FAT and the journal of HFS+ take more than a number: they have functions below.
+_MARKS = (
+    _Mark(*_EXFAT, 106, "<H", 2, 0),
+    _Mark(*_EXFAT, 106, "<H", 4, 0, _FAILED, remedy=_SURFACE),
+    _Mark(*_FAT32, 65, "<B", 1, 0),
+    _Mark(*_FAT32, 65, "<B", 2, 0, _FAILED, remedy=_SURFACE),
+    _Mark(*_FAT1X, 37, "<B", 1, 0),
+    _Mark(*_FAT1X, 37, "<B", 2, 0, _FAILED, remedy=_SURFACE),
+    _Mark(
+        *_BTRFS, 65536 + 136, "<Q", -1, 1, "it is one device of a btrfs with several",
+        Trouble.SPREAD, "Remove the others in its own system (`btrfs device remove`).",
+    ),
+    _Mark(
+        *_BTRFS, 65536 + 96, "<Q", -1, 0, f"{_NOT_CLEAN} (its log is not empty)",
+        Trouble.JOURNAL, "Mounting it for writing replays the log.",
+    ),
+    _Mark(*_JFS, 32768 + 40, "<I", -1, 0),
+    _Mark(*_NILFS, 1024 + 116, "<H", 2, 0, _ERRORS),
+    _Mark(*_NILFS, 1024 + 116, "<H", 1, 1),
+    _Mark(*_REISER, 65536 + 62, "<H", -1, 0, _ERRORS),
+    _Mark(*_REISER, 65536 + 50, "<H", -1, 1, remedy=_REPLAY),
+    *(_Mark(*magic, 1024 + 4, ">I", 0x800, 0, _ERRORS) for magic in _HFSPLUS),
+    *(_Mark(*magic, 1024 + 4, ">I", 0x100, 0x100, remedy=_REPLAY) for magic in _HFSPLUS),
+)  # fmt: skip
+
+
 def state_of(device: Path) -> tuple[State, ...]:
     """The troubles of what is on ``device``; none: it was left clean, or we cannot tell.
 
@@ -85,7 +148,7 @@ def state_of(device: Path) -> tuple[State, ...]:
 def state_in(read_at: ReadAt) -> tuple[State, ...]:
     """As ``state_of``, of whatever ``read_at(offset, size)`` gives."""
     found: list[State] = []
-    for look in (_encrypted, _ntfs, _fat, _ext, _btrfs, _jfs, _swap):
+    for look in (_encrypted, _ntfs, _marked, _fat, _ext, _xfs, _f2fs, _hfsplus, _swap):
         try:
             found += look(read_at)
         except (struct.error, IndexError):  # cut off: not that kind
@@ -136,47 +199,104 @@ def _ntfs(read_at: ReadAt) -> list[State]:
     return found
 
 
+def _marked(read_at: ReadAt) -> list[State]:
+    for mark in _MARKS:
+        if read_at(mark.magic_at, len(mark.magic)) != mark.magic:
+            continue
+        found = struct.unpack(mark.form, read_at(mark.at, struct.calcsize(mark.form)))[0]
+        if found & mark.bits != mark.clean:
+            return [State(mark.trouble, mark.text, mark.remedy)]
+    return []
+
+
 def _fat(read_at: ReadAt) -> list[State]:
+    """The two bits in the second entry of a FAT, which Windows keeps; set: clean, no errors."""
     first = read_at(0, 512)
-    if first[3:11] == b"EXFAT   ":
-        dirty = struct.unpack_from("<H", first, 106)[0] & 2
-    elif first[82:87] == b"FAT32":
-        dirty = first[65] & 1
-    elif first[54:58] == b"FAT1":
-        dirty = first[37] & 1
+    sector, reserved = struct.unpack_from("<HxH", first, 11)
+    if not sector or not reserved:
+        return []
+    if first[82:87] == b"FAT32":
+        entry, clean, sound = struct.unpack("<I", read_at(reserved * sector + 4, 4))[0], 27, 26
+    elif first[54:59] == b"FAT16":
+        entry, clean, sound = struct.unpack("<H", read_at(reserved * sector + 2, 2))[0], 15, 14
     else:
         return []
-    return [State(Trouble.DIRTY, "it was not unmounted cleanly", _CHECK)] if dirty else []
+    if not entry >> clean & 1:
+        return [State(Trouble.DIRTY, _NOT_CLEAN, _CHECK)]
+    return [] if entry >> sound & 1 else [State(Trouble.DIRTY, _FAILED, _SURFACE)]
 
 
 def _ext(read_at: ReadAt) -> list[State]:
     block = read_at(1024, 1024)
     if block[56:58] != b"\x53\xef":
         return []
-    flags, incompatible = struct.unpack_from("<H36xI", block, 58)
+    flags, compatible, incompatible = struct.unpack_from("<H32xII", block, 58)
+    if incompatible & 8:
+        text = "it is the journal of an ext filesystem on another device"
+        return [State(Trouble.SPREAD, text, _GATHER)]
+    if compatible & 4 and not struct.unpack_from("<I", block, 224)[0] and any(block[208:224]):
+        text = "the journal of its ext filesystem is on another device"
+        return [State(Trouble.SPREAD, text, _GATHER)]
     if flags & 2:
-        return [State(Trouble.DIRTY, "it has errors", _CHECK)]
+        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
     if incompatible & 4:
-        text = "it was not unmounted cleanly (its journal is not empty)"
-        return [State(Trouble.JOURNAL, text, _CHECK)]
+        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its journal is not empty)", _CHECK)]
     if not flags & 1:
-        return [State(Trouble.DIRTY, "it was not unmounted cleanly", _CHECK)]
+        return [State(Trouble.DIRTY, _NOT_CLEAN, _CHECK)]
     return []
 
 
-def _btrfs(read_at: ReadAt) -> list[State]:
-    block = read_at(65536, 104)
-    if block[64:72] != b"_BHRfS_M" or not struct.unpack_from("<Q", block, 96)[0]:
+def _xfs(read_at: ReadAt) -> list[State]:
+    if not xfs.is_xfs(read_at):
         return []
-    text = "it was not unmounted cleanly (its log is not empty)"
-    return [State(Trouble.JOURNAL, text, "Mounting it for writing replays the log.")]
+    try:
+        left = xfs.read_left(read_at)
+    except xfs.Unreadable:
+        return [State(Trouble.DIRTY, "its XFS structures cannot be read", _CHECK)]
+    if left.elsewhere:
+        text = f"{left.elsewhere} of its XFS is on another device"
+        return [State(Trouble.SPREAD, text, _GATHER)]
+    if left.broken:
+        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+    if not left.log_empty:
+        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its log is not empty)", _REPLAY)]
+    return []
 
 
-def _jfs(read_at: ReadAt) -> list[State]:
-    block = read_at(32768, 48)
-    if block[:4] != b"JFS1" or not struct.unpack_from("<I", block, 40)[0]:
+def _f2fs(read_at: ReadAt) -> list[State]:
+    if not f2fs.is_f2fs(read_at):
         return []
-    return [State(Trouble.DIRTY, "it was not unmounted cleanly", _CHECK)]
+    try:
+        left = f2fs.read_left(read_at)
+    except f2fs.Unreadable:
+        return [State(Trouble.DIRTY, "its F2FS structures cannot be read", _CHECK)]
+    if left.devices > 1:
+        text = f"it is one device of an F2FS with {left.devices}"
+        return [State(Trouble.SPREAD, text, _GATHER)]
+    if left.errors:
+        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+    if not left.unmounted:
+        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its last checkpoint is none)", _REPLAY)]
+    return []
+
+
+def _hfsplus(read_at: ReadAt) -> list[State]:
+    """A journal that is not empty: what it holds is not where it belongs yet."""
+    head = read_at(1024, 512)
+    attributes, journal = struct.unpack_from(">I4xI", head, 4)
+    if head[:2] not in (b"H+", b"HX") or not attributes & 0x2000:
+        return []
+    where = read_at(journal * struct.unpack_from(">I", head, 40)[0], 52)
+    flags, offset = struct.unpack_from(">I32xQ", where)
+    if not flags & 1:
+        return [State(Trouble.SPREAD, "the journal of its HFS+ is on another device", _GATHER)]
+    log = read_at(offset, 24)
+    # written in the order of the processor that did it
+    order = ">" if log[4:8] == b"\x12\x34\x56\x78" else "<"
+    start, end = struct.unpack_from(f"{order}QQ", log, 8)
+    if start != end:
+        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its journal is not empty)", _REPLAY)]
+    return []
 
 
 def _swap(read_at: ReadAt) -> list[State]:

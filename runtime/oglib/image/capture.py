@@ -2,8 +2,8 @@
 """Capturing a partition: what partclone would write of it, recorded as an image into a sink.
 
 Judges the source before it is read, keeps everybody else from it, and has partclone tell which
-blocks are used (checksums off: every frame carries better ones). Nothing is published here;
-that is the sink's ``finish``.
+blocks are used (checksums off: every frame carries better ones). The filesystem's own tables have
+the second word on that. Nothing is published here; that is the sink's ``finish``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from oglib.errors import FilesystemError, ImageError, OgErr
+from oglib.filesystem.ext import Traits, traits
 from oglib.filesystem.kinds import KINDS, kind_of
-from oglib.filesystem.state import NEVER_MOUNTED, state_of
+from oglib.filesystem.state import NEVER_CAPTURED, state_of
 from oglib.image.frames import digest_of_file, region_bytes_for
 from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
 from oglib.image.raw_stream import RawHead
 from oglib.image.recorder import Recorded, StreamEnded, record
+from oglib.image.second_opinion import Opinion, own_head
 from oglib.image.sink import ImageSink
 from oglib.image.target import Target, open_target
 from oglib.progress import Phase, Progress
@@ -32,6 +34,10 @@ from oglib.run import stream_from
 
 # It claims the device itself, and refuses one that is claimed already.
 _CLAIMS_ITSELF = "partclone.f2fs"
+# In place of a program: the filesystem's own tables alone tell which blocks are used.
+OWN_MAP = "oglive"
+_EXT_PROGRAM = "partclone.extfs"
+_EXT_WORD = "EXTFS"  # its word in images
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,15 @@ def capture(
             source_held(device, program) as source,
             tempfile.TemporaryDirectory(prefix="og-capture-", dir=scratch) as folder,
         ):
+            opinion = None if raw else Opinion(source, filesystem)
             with progress.phase("capture") as phase:
                 recorded = _recorded(
-                    program, source, sink, Path(folder), phase, workers=workers, dirty=dirty
-                )
+                    program, source, sink, Path(folder), phase,
+                    workers=workers, dirty=dirty, opinion=opinion,
+                )  # fmt: skip
             manifest = manifest_of(recorded, meta, source.sector_size)
+            if opinion is not None:
+                manifest = replace(manifest, added_blocks=opinion.added)
             sink.finish(recorded.frames_path, manifest.to_bytes())
     except BaseException:
         sink.abort()
@@ -92,20 +102,29 @@ def capture(
 
 
 def check_source(device: Path, filesystem: str, *, raw: bool, dirty: bool) -> str:
-    """The partclone program for what is on ``device``, empty for ``raw``.
+    """The partclone program for what is on ``device``, empty for ``raw``; or ``OWN_MAP``.
 
-    Raises for what is encrypted, unknown to partclone or, unless ``dirty``, not shut down.
+    Raises for what is encrypted, on several devices, unknown to partclone or, unless ``dirty``,
+    not shut down.
     """
     if raw:
         return ""
     for state in state_of(device):
-        encrypted = state.trouble in NEVER_MOUNTED
-        if encrypted or not dirty:
-            way = "--raw takes all its blocks" if encrypted else "--dirty takes it all the same"
+        never = state.trouble in NEVER_CAPTURED
+        if never or not dirty:
+            way = "--raw takes all its blocks" if never else "--dirty takes it all the same"
             raise FilesystemError(
                 f"{device} is not captured: {state.text}.", hint=f"{state.remedy} Or {way}."
             )
-    return program_for(filesystem)
+    program = program_for(filesystem)
+    if program == _EXT_PROGRAM and _ext_traits(device).clusters:
+        return OWN_MAP  # most versions of partclone take its bitmaps for ones of blocks
+    return program
+
+
+def _ext_traits(device: Path) -> Traits:
+    with device.open("rb", buffering=0) as file:
+        return traits(lambda offset, size: os.pread(file.fileno(), size, offset))
 
 
 @contextmanager
@@ -140,7 +159,10 @@ def partclone_argv(
     # partclone sleeps in steps of its progress interval even when it draws nothing, and with no
     # interval it never rests: run it calm.
     quiet = ("-q", "-f", "0", "-L", "/dev/null", "-o", "-")
-    return (program, "-c", "-s", source, *options, *(("-F",) if dirty else ()), *quiet)
+    # It takes an ext whose periodic check is due for one that is not clean; whether it is clean
+    # was looked at before.
+    forced = dirty or (program == _EXT_PROGRAM and _ext_traits(source).check_due)
+    return (program, "-c", "-s", source, *options, *(("-F",) if forced else ()), *quiet)
 
 
 def _recorded(
@@ -152,6 +174,7 @@ def _recorded(
     *,
     workers: int | None,
     dirty: bool,
+    opinion: Opinion | None,
 ) -> Recorded:
     """Everything but the manifest.
 
@@ -159,14 +182,22 @@ def _recorded(
     write them; the blocks themselves are read here, which costs a tenth less than its pipe.
     """
     os.posix_fadvise(source.fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    if not program:
+    if opinion is None:
         head = cast(BinaryIO, RawHead(source))  # the recorder reads it as any stream
         return record(head, sink, folder, phase=phase, workers=workers, source=source)
+    if program == OWN_MAP:
+        with own_head(source, opinion.filesystem, _EXT_WORD, folder) as made:
+            return record(
+                cast(BinaryIO, made), sink, folder, phase=phase, workers=workers, source=source
+            )
     ended: StreamEnded | None = None
     argv = partclone_argv(program, source.path, "-a0", dirty=dirty)
     with stream_from(*argv, calm=True, head_only=True) as said:
         try:
-            recorded = record(said, sink, folder, phase=phase, workers=workers, source=source)
+            recorded = record(
+                said, sink, folder, phase=phase, workers=workers, source=source,
+                judge=opinion.completed,
+            )  # fmt: skip
         except StreamEnded as error:
             ended = error  # leaving the block raises partclone's own words, when it has any
     if ended:
@@ -197,4 +228,5 @@ def manifest_of(recorded: Recorded, meta: CaptureMeta, sector_size: int) -> Mani
         comment=meta.comment,
         source=meta.source,
         software=meta.software,
+        partclone="" if header.writer == OWN_MAP else header.writer,
     )

@@ -17,6 +17,7 @@ import zstandard
 from blake3 import blake3
 
 from oglib.errors import ImageError
+from oglib.image.direct import aligned_memory
 from oglib.image.frames import Frame
 from oglib.image.partclone import MAX_BLOCK_BYTES
 from oglib.image.source import FrameSource
@@ -46,16 +47,24 @@ def _damaged(index: int, name: str) -> ImageError:
 
 
 class Decoder:
-    """Decompresses region frames; one per thread. The result is valid until the next call."""
+    """Decompresses region frames; one per thread. The result is valid until the next call.
 
-    def __init__(self, region_bytes: int) -> None:
+    ``room_bytes`` is the longest content, or that of several frames one behind the other.
+    """
+
+    def __init__(self, room_bytes: int) -> None:
         self._context = zstandard.ZstdDecompressor(max_window_size=MAX_BLOCK_BYTES)
         # One byte more than allowed: a frame that would fill it is too long.
-        self._buffer = memoryview(bytearray(region_bytes + 1))
+        self._buffer = aligned_memory(room_bytes + 1)
 
-    def decode(self, index: int, frame: Frame, stored: bytes | memoryview, name: str) -> memoryview:
-        """The content of ``stored``, which ``check_stored`` has seen before."""
-        got, room = 0, self._buffer[: frame.content_len + 1]
+    def decode(
+        self, index: int, frame: Frame, stored: bytes | memoryview, name: str, at: int = 0
+    ) -> memoryview:
+        """The content of ``stored``, which ``check_stored`` has seen before.
+
+        With ``at`` it is put behind that much content of calls before, which ``together`` gives.
+        """
+        got, room = 0, self._buffer[at : at + frame.content_len + 1]
         try:
             with self._context.stream_reader(stored, read_across_frames=True) as reader:
                 while got < len(room) and (count := reader.readinto(room[got:])):
@@ -65,6 +74,10 @@ class Decoder:
         if got != frame.content_len:
             raise _damaged(index, name)
         return room[:got]
+
+    def together(self, length: int) -> memoryview:
+        """What the calls with ``at`` have put one behind the other."""
+        return self._buffer[:length]
 
     @staticmethod
     def check_content(index: int, frame: Frame, content: memoryview, name: str) -> None:

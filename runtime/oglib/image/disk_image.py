@@ -2,10 +2,10 @@
 """The image of a whole disk: what its ``disk.json`` says, and the few bytes beside the partitions.
 
 Such an image is a folder ``NAME/``: ``disk.json`` (signed like a manifest, over its exact bytes),
-``disk.gaps`` (boot code, the gap behind the MBR, a BIOS boot partition) and one image ``NAME/p1``
-for each partition with a filesystem, bound to this one by the digest of its manifest. Swap is
-described and made anew. As a manifest has, ``disk.json`` has exactly one spelling. No file is
-opened here.
+``disk.gaps`` (boot code, the gap behind the MBR, a BIOS boot partition, and the sectors of the
+partition table as they were) and one image ``NAME/p1`` for each partition with a filesystem,
+bound to this one by the digest of its manifest. Swap is described and made anew. As a manifest
+has, ``disk.json`` has exactly one spelling. No file is opened here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ MAX_GAPS_BYTES = 64 << 20
 BOOT_CODE_BYTES = 440  # of sector 0; behind it are the disk's id and the table
 TABLES = ("gpt", "msdos")
 FIRMWARES = ("", "bios", "uefi")
-_MOST_PARTITIONS = 256
+MOST_NUMBER = 256  # of a partition
+_MOST_TABLE_ROWS = 512
+# left out where they are empty: older images have none
+_OPTIONAL = frozenset({"table_bytes"})
 _SECTORS = (512, 1024, 2048, 4096)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
@@ -105,7 +108,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class DiskManifest:
-    """What a whole-disk image says of itself. ``version`` 0 = not yet given by a repository."""
+    """What a whole-disk image says of itself. ``version`` 0 = not yet given by a repository.
+
+    ``table_bytes``: where the sectors of the partition table lay, without the boot code; their
+    bytes follow those of ``gaps``. They are written to a disk on which the table is the same.
+    """
 
     name: str
     created: str
@@ -115,6 +122,7 @@ class DiskManifest:
     disk_id: str
     partitions: tuple[DiskPart, ...]
     gaps: tuple[Gap, ...] = ()
+    table_bytes: tuple[Gap, ...] = ()
     version: int = 0
     key_id: str = ""
     title: str = ""
@@ -126,15 +134,17 @@ class DiskManifest:
 
     def to_bytes(self) -> bytes:
         """The one spelling."""
-        return spelled(asdict(self))
+        data = asdict(self)
+        return spelled({key: data[key] for key in data if data[key] or key not in _OPTIONAL})
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> DiskManifest:
         """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
         data = parsed(raw, what=DISK_FILE, form=FORMAT, limit_bytes=MAX_DISK_BYTES)
-        _check_fields(data, cls)
-        for key, kind in (("partitions", DiskPart), ("gaps", Gap)):
-            for row in data[key]:
+        _check_fields(data, cls, optional=_OPTIONAL)
+        rows = (("partitions", DiskPart), ("gaps", Gap), ("table_bytes", Gap))
+        for key, kind in rows:
+            for row in data.get(key, ()):
                 _check_fields(row, kind, f"{key}.")
         try:
             parts = tuple(
@@ -143,8 +153,10 @@ class DiskManifest:
             )
         except ValueError:
             raise ImageError(f"The {DISK_FILE} has a partition of unknown content.") from None
-        gaps = tuple(Gap(**row) for row in data["gaps"])
-        disk = cls(**{**data, "partitions": parts, "gaps": gaps})
+        gaps, table = (
+            tuple(Gap(**row) for row in data.get(key, ())) for key in ("gaps", "table_bytes")
+        )
+        disk = cls(**{**data, "partitions": parts, "gaps": gaps, "table_bytes": table})
         disk.check()
         check_spelling(disk.to_bytes, raw, what=DISK_FILE)
         return disk
@@ -172,11 +184,12 @@ class DiskManifest:
             and _is_disk_id(self.disk_id, self.table)
             and self.firmware in FIRMWARES
             and _KEY_ID.fullmatch(self.key_id) is not None
-            and len(numbers) <= _MOST_PARTITIONS
+            and len(numbers) <= MOST_NUMBER
             and numbers == sorted(set(numbers))
             and all(_is_sound(part, self) for part in self.partitions)
             and not _overlap(self.partitions)
             and self._gaps_fit()
+            and self._table_fits()
         )
         if not sound:
             raise ImageError(f"The {DISK_FILE} of {self.name} contradicts itself.")
@@ -184,11 +197,21 @@ class DiskManifest:
     def _gaps_fit(self) -> bool:
         sizes = {part.number: part.size_bytes for part in self.partitions}
         first = min((part.start_bytes for part in self.partitions), default=self.size_bytes)
-        return sum(gap.length for gap in self.gaps) <= MAX_GAPS_BYTES and all(
+        return self.gaps_bytes <= MAX_GAPS_BYTES and all(
             gap.length > 0
             and gap.offset_bytes + gap.length <= (sizes.get(gap.part, 0) if gap.part else first)
             and _DIGEST.fullmatch(gap.blake3) is not None
             for gap in self.gaps
+        )
+
+    def _table_fits(self) -> bool:
+        return len(self.table_bytes) <= _MOST_TABLE_ROWS and all(
+            row.part == 0
+            and row.length > 0
+            and row.offset_bytes >= BOOT_CODE_BYTES
+            and row.offset_bytes + row.length <= self.size_bytes
+            and _DIGEST.fullmatch(row.blake3) is not None
+            for row in self.table_bytes
         )
 
     @property
@@ -199,7 +222,7 @@ class DiskManifest:
     @property
     def gaps_bytes(self) -> int:
         """The size of ``disk.gaps``."""
-        return sum(gap.length for gap in self.gaps)
+        return sum(gap.length for gap in (*self.gaps, *self.table_bytes))
 
 
 def part_name(name: str, number: int) -> str:
@@ -224,10 +247,29 @@ def packed_gaps(stretches: Iterable[tuple[int, int, bytes]]) -> tuple[tuple[Gap,
     return tuple(rows), bytes(whole)
 
 
+def packed_table(
+    stretches: Iterable[tuple[int, bytes]],
+) -> tuple[tuple[Gap, ...], bytes]:
+    """(byte of the disk, content) of the table's sectors as rows and the bytes they describe."""
+    pairs = list(stretches)
+    rows = (Gap(0, at, len(raw), blake3(raw).hexdigest()) for at, raw in pairs)
+    return tuple(rows), b"".join(raw for _, raw in pairs)
+
+
 def unpacked_gaps(disk: DiskManifest, raw: bytes) -> tuple[tuple[Gap, bytes], ...]:
-    """Every gap with its content; ``ImageError`` where it is not what was captured."""
+    """Every gap with its content; ``ImageError`` where the file is not what was captured."""
+    return _unpacked(disk, raw)[: len(disk.gaps)]
+
+
+def unpacked_table(disk: DiskManifest, raw: bytes) -> tuple[tuple[int, bytes], ...]:
+    """(byte of the disk, content) of the table's sectors, from the same file; () = not known."""
+    found = _unpacked(disk, raw)[len(disk.gaps) :]
+    return tuple((row.offset_bytes, content) for row, content in found)
+
+
+def _unpacked(disk: DiskManifest, raw: bytes) -> tuple[tuple[Gap, bytes], ...]:
     found, at = [], 0
-    for gap in disk.gaps:
+    for gap in (*disk.gaps, *disk.table_bytes):
         content = raw[at : at + gap.length]
         at += gap.length
         if blake3(content).hexdigest() != gap.blake3:
@@ -255,7 +297,7 @@ def _is_sound(part: DiskPart, disk: DiskManifest) -> bool:
     sector, gpt = disk.sector_size, disk.table == "gpt"
     marked = _is_guid(part.partuuid) and _is_guid(part.type_id)
     return (
-        1 <= part.number <= _MOST_PARTITIONS
+        1 <= part.number <= MOST_NUMBER
         and part.size_bytes > 0
         and not part.start_bytes % sector
         and not part.size_bytes % sector
@@ -288,6 +330,11 @@ def _overlap(parts: Iterable[DiskPart]) -> bool:
     return any(one.end_bytes > two.start_bytes for one, two in pairwise(real))
 
 
-def _check_fields(data: dict[str, object], kind: type, prefix: str = "") -> None:
+def _check_fields(
+    data: dict[str, object],
+    kind: type,
+    prefix: str = "",
+    optional: frozenset[str] = frozenset(),
+) -> None:
     # A GPT entry's attributes take all 64 bits.
-    check_fields(data, kind, what=DISK_FILE, int_limit=1 << 64, prefix=prefix)
+    check_fields(data, kind, what=DISK_FILE, int_limit=1 << 64, prefix=prefix, optional=optional)

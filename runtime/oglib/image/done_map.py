@@ -22,6 +22,7 @@ from blake3 import blake3
 
 from oglib.errors import WriteError
 from oglib.image.target import Target
+from oglib.partfile import stand_in
 
 RUN_FOLDER = Path("/run/oglive/restore")
 _MAGIC = b"OGLIVE-DONEMAP\0\1"
@@ -39,7 +40,7 @@ def map_key(target: Target, image_blake3: str) -> bytes:
 def map_path(target: Target, folder: Path = RUN_FOLDER) -> Path:
     """Where the map of ``target`` is: one per target, so a later image replaces an earlier."""
     if not target.is_block:
-        return target.path.with_name(f".{target.path.name}.ogmap")
+        return target.path.with_name(f".{stand_in(target.path.name)}.ogmap")
     identity = target.identity.encode("utf-8", "surrogateescape")
     return folder / f"{blake3(identity).hexdigest()[:32]}.map"
 

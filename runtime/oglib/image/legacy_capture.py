@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from oglib.errors import ImageError, OgErr, OgError, WriteError
+from oglib.errors import FilesystemError, ImageError, OgErr, OgError, WriteError
 from oglib.filesystem.sizes import usage_of
-from oglib.image.capture import check_source, partclone_argv, source_held
+from oglib.image.capture import OWN_MAP, check_source, partclone_argv, source_held
 from oglib.image.companions import info_line
 from oglib.image.estimate import TYPICAL_RATIO
 from oglib.image.formats import open_stream
 from oglib.image.formats.model import ImageInfo
+from oglib.image.recorder import StreamEnded, spool_head
+from oglib.image.second_opinion import Opinion
 from oglib.image.sink import FileSink
 from oglib.image.source import FileSource
 from oglib.progress import Phase, Progress
@@ -51,19 +54,30 @@ def capture_legacy(
     """
     try:
         program = check_source(device, filesystem, raw=raw, dirty=dirty) or _IMAGER
+        if program == OWN_MAP:
+            raise FilesystemError(
+                f"{device} is not captured for old clients: its {filesystem} gives out blocks in "
+                "clusters (bigalloc), which their tools cannot read.",
+                hint="Capture it in our own format (without --format). Or --raw takes all its "
+                "blocks.",
+            )
         packer = COMPRESSORS[compressor]
         for each in (program, *packer[:1]):
             need(each)
         used = _used_bytes(device)
         sink.reserve(int(used * (TYPICAL_RATIO if packer else 1)))
         with source_held(device, program) as source:
-            argv = partclone_argv(program, source.path, dirty=dirty)
-            with progress.phase("capture") as phase, stream_from(*argv, calm=True) as stream:
-                if packer:
-                    with stream_from(*packer, stdin=stream) as packed:
-                        _pour(packed, sink, phase)
-                else:
-                    _pour(stream, sink, phase)
+            opinion = None if raw else Opinion(source, filesystem)
+            with progress.phase("capture") as phase:
+                if opinion is not None:
+                    _refuse_lacking(program, opinion, dirty=dirty)
+                argv = partclone_argv(program, source.path, dirty=dirty)
+                with stream_from(*argv, calm=True) as stream:
+                    if packer:
+                        with stream_from(*packer, stdin=stream) as packed:
+                            _pour(packed, sink, phase)
+                    else:
+                        _pour(stream, sink, phase)
         info = _header_of(sink.part)
         line = info_line(info.filesystem, info.required_bytes, hostname, compressor)
         sink.finish_plain(line, lambda part: _check(part, progress))
@@ -71,6 +85,23 @@ def capture_legacy(
         sink.abort()
         raise
     return info
+
+
+def _refuse_lacking(program: str, opinion: Opinion, *, dirty: bool) -> None:
+    """Raise where partclone's bitmap lacks used blocks: its stream goes on as it is.
+
+    A run of its own, ended after the head: the packer reads the stream itself.
+    """
+    argv = partclone_argv(program, opinion.source.path, "-a0", dirty=dirty)
+    ended: StreamEnded | None = None
+    with stream_from(*argv, calm=True, head_only=True) as said, TemporaryFile() as prefix:
+        try:
+            header = spool_head(said, prefix)
+            opinion.refuse_lacking(prefix, header)
+        except StreamEnded as error:
+            ended = error  # leaving the block raises partclone's own words, when it has any
+    if ended:
+        raise ended
 
 
 def _used_bytes(device: Path) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -90,4 +91,6 @@ def _read(path: Path, *, optional: bool = False) -> bytes | None:
             return None
         raise NotFoundError(f"There is no {path}.", code=OgErr.IMAGEFILE) from error
     except OSError as error:
+        if optional and error.errno == errno.ENAMETOOLONG:
+            return None  # nobody can have put one there
         raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error

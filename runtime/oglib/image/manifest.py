@@ -47,7 +47,7 @@ _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
 _MAX_NAME = 200
-_OPTIONAL = frozenset({"software", "firmware"})
+_OPTIONAL = frozenset({"software", "firmware", "system", "lies", "partclone", "added_blocks"})
 _MAX_INT = 1 << 63
 
 
@@ -73,7 +73,9 @@ class SourceInfo:
     """Where an image was captured; disk and partition count from 1, 0 = not known.
 
     ``firmware``: ``bios`` or ``uefi``, what the system on it is started by; empty where it holds
-    no system, or its disk does not tell.
+    no system, or its disk does not tell. ``system``: which kind of system it is (``Linux``,
+    ``Windows``), ``lies``: where, when that is not the whole of the partition (in a subvolume,
+    with a /boot of its own); both empty where there is nothing to tell.
     """
 
     hostname: str = ""
@@ -81,14 +83,17 @@ class SourceInfo:
     disk: int = 0
     part: int = 0
     firmware: str = ""
+    system: str = ""
+    lies: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What an image says of itself. ``version`` 0 = not yet assigned by a repository.
 
-    ``software``: what is installed on it, "name version" each. What is in ``_OPTIONAL`` is not
-    written when it is empty.
+    ``software``: what is installed on it, "name version" each. ``partclone``: the version that
+    named the used blocks; ``added_blocks`` of them only the filesystem's own tables knew. What is
+    in ``_OPTIONAL`` is not written when it is empty.
     """
 
     name: str
@@ -111,6 +116,8 @@ class Manifest:
     comment: str = ""
     source: SourceInfo = field(default_factory=SourceInfo)
     software: tuple[str, ...] = ()
+    partclone: str = ""
+    added_blocks: int = 0
     format: str = FORMAT
 
     def to_bytes(self) -> bytes:
@@ -138,7 +145,8 @@ class Manifest:
             if self.parent:
                 check_name(self.parent)
             for text in (
-                self.title, self.comment, self.source.hostname, self.source.os, *self.software
+                self.title, self.comment, self.source.hostname, self.source.os,
+                self.source.system, self.source.lies, self.partclone, *self.software,
             ):  # fmt: skip
                 check_text(text)
             moment = datetime.fromisoformat(self.created)
@@ -154,7 +162,7 @@ class Manifest:
             and _power_of_two(region, block, MAX_BLOCK_BYTES)
             and self.total_blocks <= 8 * MAX_BITMAP_BYTES
             and 0 < self.total_blocks * block <= self.device_size_bytes
-            and self.used_blocks <= self.total_blocks
+            and self.added_blocks <= self.used_blocks <= self.total_blocks
             and 1 <= self.frame_count <= self.used_blocks + 1
             and self.image_size_bytes > 0
             and bool(self.filesystem)

@@ -19,12 +19,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _MOST_WORKERS = 8
+_WAITING_READERS = 6
 
 
 def worker_count(asked: int | None, bytes_each: int) -> int:
     """``asked``, or one per processor; fewer where each needs much memory (``bytes_each``)."""
     count = asked or min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
     return max(1, min(count, (64 << 20) // bytes_each))
+
+
+def reader_count(workers: int, bytes_each: int) -> int:
+    """How many threads compare a disk: some wait for it while ``workers`` hash."""
+    return max(workers, worker_count(workers + _WAITING_READERS, 4 * bytes_each))
 
 
 def in_order(

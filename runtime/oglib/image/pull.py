@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fetches frames from a source and hands them to the writer, several threads at once.
 
-Neighbouring frames are fetched as one range of a few MiB. The first error, or Ctrl-C, stops
+Neighbouring frames are fetched as one range of a MiB or a few. The first error, or Ctrl-C, stops
 every thread after the range at hand: what was fetched is written, a rerun need not ask again.
 """
 
@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oglib.image.format import OpenImage
+from oglib.image.source import FileSource
 from oglib.image.writer import Writer
 
 _RANGE_BYTES = 4 << 20
+# Of a local file, which answers at once: it is in the processor's cache when it is unpacked.
+_LOCAL_RANGE_BYTES = 1 << 20
 _PATIENCE_S = 5.0
 
 
@@ -29,10 +32,11 @@ class _Range:
 
 def _ranges(image: OpenImage, wanted: Iterator[int]) -> Iterator[_Range]:
     """Join neighbouring frames while a range stays small."""
+    most = _LOCAL_RANGE_BYTES if isinstance(image.source, FileSource) else _RANGE_BYTES
     first = count = offset = length = 0
     for index in wanted:
         frame = image.frames[index]
-        if count and index == first + count and length + frame.stored_len <= _RANGE_BYTES:
+        if count and index == first + count and length + frame.stored_len <= most:
             count, length = count + 1, length + frame.stored_len
             continue
         if count:
@@ -99,7 +103,8 @@ class Puller:
         data = memoryview(self._image.source.read(part.offset, part.length))
         with self._lock:
             self.fetched_bytes += part.length
-        for index in range(part.first, part.first + part.count):
-            frame = self._image.frames[index]
-            start = frame.offset - part.offset
-            self._writer.accept(index, data[start : start + frame.stored_len])
+        frames = (self._image.frames[part.first + number] for number in range(part.count))
+        starts = ((frame.offset - part.offset, frame.stored_len) for frame in frames)
+        self._writer.accept_all(
+            part.first, [data[start : start + length] for start, length in starts]
+        )

@@ -8,7 +8,6 @@ O_DIRECT where the filesystem has it; elsewhere the cached pages are dropped bef
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import threading
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Self
 from blake3 import blake3
 
 from oglib.errors import WriteError
+from oglib.image.direct import aligned_memory
 from oglib.image.target import Target
 
 Runs = Sequence[tuple[int, int]]
@@ -33,8 +33,7 @@ class ReadBack:
 
     def __init__(self, target: Target, room_bytes: int) -> None:
         self._target = target
-        self._buffer = mmap.mmap(-1, room_bytes + 2 * _ALIGN)
-        self._view = memoryview(self._buffer)
+        self._view = aligned_memory(room_bytes + 2 * _ALIGN)
         # Through /proc, not the path: it is the same open file whatever happened to the name.
         self._node = f"/proc/self/fd/{target.fd}"
         self._direct = True
@@ -72,7 +71,6 @@ class ReadBack:
         """Once or more often."""
         self._close_file()
         self._view.release()
-        self._buffer.close()
 
     def _close_file(self) -> None:
         fd, self._fd = self._fd, -1  # the number may be another file's from now on
@@ -111,17 +109,23 @@ class ReadBack:
 
     def digest(self, runs: Runs) -> bytes:
         """BLAKE3 of what the target holds in ``runs``, back to back; they span one region."""
-        start = runs[0][0]
-        span = self.read(start, runs[-1][0] + runs[-1][1] - start)
-        if len(runs) == 1:
-            return blake3(span).digest()
-        return blake3(
-            b"".join(span[offset - start : offset - start + length] for offset, length in runs)
-        ).digest()
+        return self.digests([runs])[0]
+
+    def digests(self, pieces: Sequence[Runs]) -> list[bytes]:
+        """``digest`` of each of ``pieces``, which are ascending and read at once."""
+        start = pieces[0][0][0]
+        span = self.read(start, pieces[-1][-1][0] + pieces[-1][-1][1] - start)
+        return [_digest(span, start, runs) for runs in pieces]
 
     def holds(self, runs: Runs, digest: bytes) -> bool:
         """Whether what the target holds in ``runs`` has this digest."""
         return self.digest(runs) == digest
+
+
+def _digest(span: memoryview, start: int, runs: Runs) -> bytes:
+    """BLAKE3 of ``runs`` in ``span``, which was read from ``start``."""
+    parts = [span[offset - start : offset - start + length] for offset, length in runs]
+    return blake3(parts[0] if len(parts) == 1 else b"".join(parts)).digest()
 
 
 class TargetHasher:

@@ -41,6 +41,7 @@ from oglib.image.partclone import (
     Header,
     parse_header,
 )
+from oglib.image.second_opinion import Judge
 from oglib.image.seekable import seek_table
 from oglib.image.sink import ImageSink
 from oglib.image.target import Target
@@ -113,18 +114,20 @@ def record(
     phase: Phase,
     workers: int | None = None,
     source: Target | None = None,
+    judge: Judge | None = None,
 ) -> Recorded:
     """Read a partclone stream to its end and write it to ``sink`` in frames.
 
     With ``source``, the partition itself, only the stream's head (header and bitmap) is read,
-    and the blocks from there. A region that the version before has with other content is cut into
+    and the blocks from there; ``judge`` sees that head before anything else does, and may add to
+    it. A region that the version before has with other content is cut into
     small frames: an update fetches those alone that changed. ``folder`` takes the frame table, and
     the bitmap while it is needed. The sink is asked for room first, by a sample of the source.
     Raises ``StreamEnded`` when the stream is shorter than its header says, ``ImageError`` when it
     is wrong.
     """
     try:
-        return _record(stream, sink, folder, phase, workers=workers, source=source)
+        return _record(stream, sink, folder, phase, workers=workers, source=source, judge=judge)
     except OSError as error:
         raise WriteError(
             f"Recording the image failed: {error.strerror}.",
@@ -140,14 +143,19 @@ def _record(
     *,
     workers: int | None,
     source: Target | None,
+    judge: Judge | None,
 ) -> Recorded:
     frames_path = folder / "frames"
     recorder = _Recorder(sink)
     with frames_path.open("w+b") as table_file, tempfile.TemporaryFile(dir=folder) as prefix:
-        header = _spool_prefix(stream, prefix)
-        phase.total_bytes = header.used_blocks * header.block_size
+        header = spool_head(stream, prefix)
         with Bitmap(prefix, HEADER_BYTES, header.total_blocks) as bitmap:
             bitmap.check(header.used_blocks)
+            told = header
+            header = judge(prefix, told) if judge else told
+            if header != told:
+                bitmap.check(header.used_blocks)
+            phase.total_bytes = header.used_blocks * header.block_size
             sink.reserve(estimated_bytes(header, bitmap, source.read if source else None))
             table = recorder.take_prefix(header, prefix, table_file)
             fill = _from_source(source, header, bitmap) if source else _from_stream(stream)
@@ -348,7 +356,7 @@ def _compressor_for(region_bytes: int) -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(compression_params=parameters)
 
 
-def _spool_prefix(stream: BinaryIO, prefix: BinaryIO) -> Header:
+def spool_head(stream: BinaryIO, prefix: BinaryIO) -> Header:
     """Read header and bitmap into ``prefix``; the header must be one we ask partclone for."""
     raw = bytearray(HEADER_BYTES)
     _fill(stream, memoryview(raw))

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from oglib.errors import OgError, WriteError
+from oglib.image.direct import DirectWriter
 from oglib.image.formats.model import Buffer
 from oglib.image.guard import (
     GUARD_BYTES,
@@ -61,6 +62,7 @@ class RegionWriter:
         self._accepting = False
         self._busy = 0
         self._error: BaseException | None = None
+        self._direct = DirectWriter(target, shape.region_bytes)
         self._prover = Prover(target, self.room_bytes, mark, verify=verify)
 
     @property
@@ -84,6 +86,7 @@ class RegionWriter:
                 f"{self._target.path} does not keep what is written to it.",
                 hint="Is it write-protected, or failing?",
             )
+        self._direct.open()
         self._accepting = True
         self._prover.start()
 
@@ -121,16 +124,24 @@ class RegionWriter:
                 self._busy -= 1
                 self._state.notify_all()
 
-    def place(self, piece: Piece, views: Sequence[Buffer]) -> None:
-        """Write ``views``, back to back, into the piece's runs; inside ``writing`` only.
+    @property
+    def together_bytes(self) -> int:
+        """How much content is best placed at once; a region at least."""
+        return self._direct.request_bytes
 
-        Returns when it is in the page cache.
+    def place(self, pieces: Sequence[Piece], views: Sequence[Buffer]) -> None:
+        """Write ``views``, back to back, into the runs of ``pieces``; inside ``writing`` only.
+
+        Returns when they are written, which is not yet: when they would outlive a power cut.
         """
-        self._target.write_runs(piece.runs, views)
-        self._prover.add(piece)
+        self._direct.write_runs([run for piece in pieces for run in piece.runs], views)
+        length = 0
+        for piece in pieces:
+            self._prover.add(piece)
+            length += piece.length
         with self._state:
-            self.written_bytes += piece.length
-        self._on_written(piece.length)
+            self.written_bytes += length
+        self._on_written(length)
 
     def _stop(self) -> None:
         """No more regions; wait until what is written is proven, or proving failed."""
@@ -139,6 +150,7 @@ class RegionWriter:
             while self._busy:
                 self._state.wait()
         self._prover.stop()
+        self._direct.close()
 
     def settle(self) -> None:
         """After a failure or an interrupt: prove and mark what was written completely.
@@ -195,7 +207,8 @@ class RegionWriter:
             return
         with ReadBack(self._target, self.room_bytes) as reader:
             for one in held:
-                check_held(self._target, one.piece, reader)
+                if one.piece.runs:
+                    check_held(self._target, [one.piece], reader)
             if spare and reader.read(spare[0], len(spare[1])) != spare[1]:
                 raise WriteError(f"{self._target.path} did not keep its spare boot sector.")
 

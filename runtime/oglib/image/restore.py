@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from blake3 import blake3
@@ -22,7 +23,7 @@ from oglib.image.foreign import Image
 from oglib.image.format import OpenImage
 from oglib.image.frames import FrameTable
 from oglib.image.heap import keep_freed_memory
-from oglib.image.ordered import in_order, worker_count
+from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.pull import Puller
 from oglib.image.readback import ReadBack, TargetHasher
 from oglib.image.receipt import Receipt
@@ -33,8 +34,8 @@ from oglib.image.writer import Writer
 from oglib.progress import Progress
 
 _SAMPLE_FRAMES = 8
-# Threads that wait for the source while one for each processor decompresses and writes.
-_FETCHING = 2
+# Threads that wait for the source or the disk while one for each processor decompresses.
+_WAITING = 4
 
 
 def restore(
@@ -92,14 +93,14 @@ class _Restore:
         marked = array("I", done)
         equal = array("I", self._equal(self._candidates(writer, marked, delta)))
         wanted = (index for index in self._outside(writer) if index not in done)
-        puller = Puller(image, writer, wanted, self.workers + _FETCHING)
+        puller = Puller(image, writer, wanted, self.workers + _WAITING)
         with self.progress.phase("restore", _content(frames, range(1, len(frames)))) as phase:
             writer.begin(phase.advance)
-            done.reset()
-            done.mark(equal)
-            skipped = _content(frames, equal)
-            phase.advance(skipped)
             try:
+                done.reset()
+                done.mark(equal)
+                skipped = _content(frames, equal)
+                phase.advance(skipped)
                 puller.run()
                 writer.finish()
             except BaseException as error:
@@ -154,7 +155,7 @@ class _Restore:
         with ReadBack(self.target, frames.region_bytes) as reader:
             for index in indexes:
                 frame = frames[index]
-                if frame.content_blake3 == blake3(bytes(frame.content_len)).digest():
+                if frame.content_blake3 == _digest_of_zeros(frame.content_len):
                     continue
                 if reader.holds(self.image.runs(index), frame.content_blake3):
                     return True
@@ -168,15 +169,21 @@ class _Restore:
         if not indexes:
             return
         frames = self.image.frames
+        readers = reader_count(self.workers, frames.region_bytes)
         with (
             self.progress.phase("compare", _content(frames, indexes)) as phase,
             TargetHasher(self.target, frames.region_bytes) as hasher,
-            closing(in_order(holds_frame(self.image, hasher), indexes, self.workers)) as results,
+            closing(in_order(holds_frame(self.image, hasher), indexes, readers)) as results,
         ):
             for index, same in zip(indexes, results, strict=True):
                 phase.advance(frames[index].content_len)
                 if same:
                     yield index
+
+
+@lru_cache(maxsize=2)
+def _digest_of_zeros(length: int) -> bytes:
+    return blake3(bytes(length)).digest()
 
 
 def _content(frames: FrameTable, indexes: Iterable[int]) -> int:

@@ -196,5 +196,5 @@ class _Taker:
                 self.comparing.seen(piece, same)
                 if same:
                     return _Taken(digest, piece.length)
-            self._writer.place(piece, region.views)
+            self._writer.place([piece], region.views)
         return _Taken(digest, 0)

@@ -7,7 +7,6 @@ version that was there before is kept aside as ``.ant``. Uploads live in ``oglib
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from oglib.errors import OgErr, OgError, UsageError, WriteError
 from oglib.image.companions import COMPANIONS, Checksums, info_line
 from oglib.image.frames import digest_of_file
 from oglib.image.manifest import Manifest
+from oglib.partfile import beside, locked, new_file, refuse_long
 from oglib.progress import human_bytes
 from oglib.run import undisturbed
 
@@ -25,6 +25,7 @@ _SIGNATURE, _MANIFEST, _FRAMES = ".json.sig", ".json", ".frames"
 # The manifest is what makes an image visible, to older tools the image itself and ``.info``:
 # in this order they come, and in the other one they go.
 _ORDER = (_FRAMES, "", *COMPANIONS, _MANIFEST, _SIGNATURE)
+_LONGEST = tuple(f"{suffix}{end}" for suffix in _ORDER for end in (".part", ".ant"))
 _COPY_BYTES = 1 << 20
 
 
@@ -58,23 +59,22 @@ class FileSink:
         if path.suffix != SUFFIX:
             raise UsageError(f"{path} is not named NAME{SUFFIX}.")
         self._path = path
-        self._part = _beside(path, ".part")
-        self._frames_before = _beside(replaces or path, _FRAMES)
+        refuse_long(path, _LONGEST)
+        self._part = beside(path, ".part")
+        self._frames_before = beside(replaces or path, _FRAMES)
         self._sums = Checksums(full=full_sum)
+        self._over = False
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._file = os.fdopen(os.open(self._part, flags, 0o644), "r+b", buffering=0)
+            handle = locked(self._part, new_file(self._part))
         except OSError as error:
             raise WriteError(f"{self._part} cannot be made: {error.strerror}.") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
+        if handle is None:
             raise OgError(
                 f"Another capture is writing {path} at this moment.",
                 hint="Wait for its end, or choose another name.",
                 code=OgErr.LOCKED,
-            ) from None
+            )
+        self._file = os.fdopen(handle, "r+b", buffering=0)
         self._file.truncate(0)
         self._drop_companions()  # of a capture that was cut: they would join this image
 
@@ -116,15 +116,15 @@ class FileSink:
         """Make everything durable, prove it, put the old version aside, show the new one."""
         manifest = Manifest.from_bytes(manifest_bytes)
         info = info_line(manifest.filesystem, manifest.device_size_bytes, manifest.source.hostname)
-        frames = _beside(self._path, _FRAMES)
+        frames = beside(self._path, _FRAMES)
 
         def prove(part: Path) -> None:
             _check_digest(part, manifest.image_blake3)
-            _check_digest(_beside(frames, ".part"), manifest.frames_blake3)
+            _check_digest(beside(frames, ".part"), manifest.frames_blake3)
 
         try:
-            _copy(frames_path, _beside(frames, ".part"))
-            _store(manifest_bytes, _beside(_beside(self._path, _MANIFEST), ".part"))
+            _copy(frames_path, beside(frames, ".part"))
+            _store(manifest_bytes, beside(beside(self._path, _MANIFEST), ".part"))
         except OSError as error:
             raise _not_written(self._path, error) from error
         self.finish_plain(info, prove)
@@ -141,49 +141,54 @@ class FileSink:
             prove(self._part)
             for suffix, text in zip(COMPANIONS, texts, strict=True):
                 if text:
-                    _store(text.encode(), _beside(_beside(self._path, suffix), ".part"))
+                    _store(text.encode(), beside(beside(self._path, suffix), ".part"))
             with undisturbed():
                 self._show()
         except OSError as error:
             raise _not_written(self._path, error) from error
+        self._over = True  # its parts have their names: what is called so later is another's
         self._file.close()
 
     def _show(self) -> None:
         folder, replaces = self._path.parent, self._path.exists()
         for suffix in reversed(_ORDER):
-            _put_aside(_beside(self._path, suffix), replaces=replaces)
+            _put_aside(beside(self._path, suffix), replaces=replaces)
             if suffix == _MANIFEST:
                 _sync_folder(folder)
         for suffix in _ORDER:
-            path = _beside(self._path, suffix)
+            path = beside(self._path, suffix)
             if suffix == _MANIFEST:
                 _sync_folder(folder)
-            if _beside(path, ".part").exists():
-                _beside(path, ".part").rename(path)
+            if beside(path, ".part").exists():
+                beside(path, ".part").rename(path)
         _sync_folder(folder)
 
     def abort(self) -> None:
-        """Leave nothing behind; the version that was there before stays."""
-        self._file.close()
-        self._drop_companions()
-        self._part.unlink(missing_ok=True)
+        """Leave nothing behind; the version that was there before stays. Of no effect when over.
+
+        The names go before the lock: what has them afterwards may be another capture's.
+        """
+        if self._over:
+            return
+        self._over = True
+        try:
+            self._drop_companions()
+            self._part.unlink(missing_ok=True)
+        finally:
+            self._file.close()
 
     def _drop_companions(self) -> None:
         for suffix in _ORDER:
             if suffix:
-                _beside(_beside(self._path, suffix), ".part").unlink(missing_ok=True)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+                beside(beside(self._path, suffix), ".part").unlink(missing_ok=True)
 
 
 def _put_aside(path: Path, *, replaces: bool) -> None:
     """What older scripts have put aside themselves (``replaces`` is False then) stays."""
     if path.exists():
-        path.rename(_beside(path, ".ant"))
+        path.rename(beside(path, ".ant"))
     elif replaces:
-        _beside(path, ".ant").unlink(missing_ok=True)
+        beside(path, ".ant").unlink(missing_ok=True)
 
 
 def _check_digest(path: Path, wanted: str) -> None:

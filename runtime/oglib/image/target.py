@@ -20,10 +20,13 @@ from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError, WriteError
 from oglib.image.formats.model import Buffer
+from oglib.loops import loops_over, refused_by
+from oglib.partfile import is_at
 
 _BLKGETSIZE64 = 0x80081272  # linux/fs.h
 _BLKSSZGET = 0x1268
 _MOST_PARTS = 1024  # of one call: IOV_MAX
+_MOST_TRIES = 10
 _LOCK_PATIENCE_S = 5.0  # udev holds a shared lock while it looks at a disk
 _IDENTITY_FILES = ("device/wwid", "wwid", "device/serial", "serial", "device/model")
 
@@ -69,7 +72,7 @@ class Target:
                 count = os.pwrite(self.fd, view, offset)
                 view, offset = view[count:], offset + count
         except OSError as error:
-            raise self._not_written(error, offset) from error
+            raise self.not_written(error, offset) from error
 
     def write_runs(self, runs: Sequence[tuple[int, int]], views: Sequence[Buffer]) -> None:
         """``views``, back to back, into ``runs`` of (offset, length), or ``WriteError``."""
@@ -96,12 +99,13 @@ class Target:
             try:
                 written = os.pwritev(self.fd, some, offset)
             except OSError as error:
-                raise self._not_written(error, offset) from error
+                raise self.not_written(error, offset) from error
             if written < wanted:  # a signal, or a full filesystem, which then says so itself
                 self.write(b"".join(some)[written:], offset + written)
             offset += wanted
 
-    def _not_written(self, error: OSError, offset: int) -> WriteError:
+    def not_written(self, error: OSError, offset: int) -> WriteError:
+        """What to raise when writing at ``offset`` gave ``error``."""
         return WriteError(
             f"Writing {self.path} at byte {offset} (sector {offset // self.sector_size}) "
             f"failed: {error.strerror}.",
@@ -131,18 +135,38 @@ def open_target(path: Path, *, write: bool) -> Iterator[Target]:
         _refuse_backing_file(real)
     elif not stat.S_ISBLK(kind):
         raise NotFoundError(f"{path} is neither a block device nor a regular file.")
+    else:
+        _refuse_other_users(real)
     flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
     if stat.S_ISBLK(kind):
         flags |= os.O_EXCL  # on a block device: fails while mounted, swap, RAID or LVM member
+    fd = _opened_locked(real, flags, _LOCK_PATIENCE_S if stat.S_ISBLK(kind) else 0.0)
     try:
-        fd = os.open(real, flags)
-    except OSError as error:
-        raise _not_opened(real, error) from error
-    try:
-        _lock(fd, real, _LOCK_PATIENCE_S if stat.S_ISBLK(kind) else 0.0)
         yield _described(real, fd)
     finally:
         os.close(fd)
+
+
+def _opened_locked(path: Path, flags: int, patience_s: float) -> int:
+    """Open and locked, and still what ``path`` names: a file may be replaced between the two."""
+    for _ in range(_MOST_TRIES):
+        try:
+            fd = os.open(path, flags)
+        except OSError as error:
+            raise _not_opened(path, error) from error
+        try:
+            _lock(fd, path, patience_s)
+            if is_at(fd, path):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+    raise OgError(
+        f"{path} is replaced again and again by another program.",
+        hint="Stop it, and run this again.",
+        code=OgErr.LOCKED,
+    )
 
 
 def _not_opened(path: Path, error: OSError) -> OgError:
@@ -168,18 +192,23 @@ def _mount_point(path: Path) -> str:
 
 def _refuse_backing_file(path: Path) -> None:
     """A file behind a loop device has a second writer; O_EXCL says nothing about files."""
-    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-        try:
-            used = backing.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
-        except OSError:
-            continue  # detached this very moment
-        if used == str(path):
-            device = backing.parent.parent.name
-            raise OgError(
-                f"{path} is in use by /dev/{device}.",
-                hint=f"Detach it (losetup -d /dev/{device}), or restore to /dev/{device}.",
-                code=OgErr.LOCKED,
-            )
+    for loop in loops_over(path):
+        raise OgError(
+            f"{path} is in use by {loop.path}.",
+            hint=f"Detach it (losetup -d {loop.path}), or restore to {loop.path}.",
+            code=OgErr.LOCKED,
+        )
+
+
+def _refuse_other_users(path: Path) -> None:
+    """Two devices over one stretch of a file are two for the kernel, and one for the bytes."""
+    said = refused_by(path)
+    if said:
+        raise OgError(
+            f"{path} is in use: {said}.",
+            hint="Unmount it, or stop what uses it (swap, LVM, RAID), and run this again.",
+            code=OgErr.LOCKED,
+        )
 
 
 def _lock(fd: int, path: Path, patience_s: float) -> None:

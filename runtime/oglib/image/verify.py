@@ -16,7 +16,7 @@ from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
 from oglib.image.foreign import Image, name_of, version_of
 from oglib.image.format import OpenImage
-from oglib.image.ordered import in_order, worker_count
+from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.readback import TargetHasher
 from oglib.image.target import check_fits, open_target
 from oglib.image.verify_stream import DiffersError, verify_stream
@@ -147,13 +147,14 @@ def _verify_target(
 ) -> None:
     manifest = image.manifest
     indexes = range(1, len(image.frames))
+    readers = reader_count(workers, image.frames.region_bytes)
     first = different = 0
     with open_target(target, write=False) as opened:
         check_fits(opened, manifest.device_size_bytes, manifest.sector_size, manifest.name)
         with (
             progress.phase("verify", content) as phase,
             TargetHasher(opened, image.frames.region_bytes) as hasher,
-            closing(in_order(holds_frame(image, hasher), indexes, workers)) as results,
+            closing(in_order(holds_frame(image, hasher), indexes, readers)) as results,
         ):
             for index, same in zip(indexes, results, strict=True):
                 phase.advance(image.frames[index].content_len)

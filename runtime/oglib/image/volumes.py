@@ -16,6 +16,7 @@ from pathlib import Path
 
 from oglib.errors import ImageError, NotFoundError
 from oglib.image.source import FileSource, FrameSource
+from oglib.partfile import is_there
 
 _FIRST_SUFFIXES = ("aa", "aaa", "aaaa", "000", "00")
 _VOLUME = re.compile(r"(.+)\.([a-z]{2,4}|[0-9]{2,3})", re.DOTALL)
@@ -31,15 +32,15 @@ def volumes_of(path: Path) -> list[Path]:
     ``path`` is a file, a first volume, or what comes before the suffix. Raises ``ImageError``
     for any other volume and where one is missing, ``NotFoundError`` where there is nothing.
     """
-    if not path.exists():
-        first = next((one for s in _FIRST_SUFFIXES if (one := _sibling(path, s)).exists()), None)
+    if not is_there(path):
+        first = next((one for s in _FIRST_SUFFIXES if is_there(one := _sibling(path, s))), None)
         if first is None:
             raise NotFoundError(f"There is no image file {path}.")
         path = first
-    if is_fog_first(path.name) and not _sibling(path, _FOG_SUFFIX).exists():
+    if is_fog_first(path.name) and not is_there(_sibling(path, _FOG_SUFFIX)):
         return _in_sequence(path, _FOG_SUFFIX, [path])
     match = _VOLUME.fullmatch(path.name)
-    if match is None:
+    if match is None or not match[1].strip("."):
         return [path]
     stem, suffix = path.with_name(match[1]), match[2]
     if suffix not in _FIRST_SUFFIXES:
@@ -78,9 +79,9 @@ def _suffix(number: int, like: str) -> str:
 def _refuse_later_volume(path: Path, stem: Path, suffix: str) -> None:
     """Refuse ``path`` if the first volume is beside it; alone it may be any file."""
     first = _sibling(stem, _suffix(0, suffix))
-    if suffix.isdigit() and is_fog_first(stem.name) and not first.exists():
+    if suffix.isdigit() and is_fog_first(stem.name) and not is_there(first):
         first = stem
-    if first.exists():
+    if is_there(first):
         raise ImageError(
             f"{path} is not the first volume of its image.", hint=f"Name the first one, {first}."
         )
@@ -88,10 +89,10 @@ def _refuse_later_volume(path: Path, stem: Path, suffix: str) -> None:
 
 def _in_sequence(stem: Path, like: str, found: list[Path]) -> list[Path]:
     """``found``, where the first ones have other names, and all that follow them."""
-    while (suffix := _suffix(len(found), like)) and (one := _sibling(stem, suffix)).exists():
+    while (suffix := _suffix(len(found), like)) and is_there(one := _sibling(stem, suffix)):
         found.append(one)
     for number in range(len(found) + 1, len(found) + _GAP):
-        if (suffix := _suffix(number, like)) and _sibling(stem, suffix).exists():
+        if (suffix := _suffix(number, like)) and is_there(_sibling(stem, suffix)):
             missing = _sibling(stem, _suffix(len(found), like))
             raise ImageError(
                 f"The volume {missing} is missing, but {stem.name}.{suffix} is there.",

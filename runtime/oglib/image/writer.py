@@ -9,17 +9,25 @@ not its business: pulled or pushed, from one source or several.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import takewhile
+from typing import NamedTuple
 
 from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
 from oglib.image.done_map import DoneMap
 from oglib.image.format import OpenImage
+from oglib.image.frames import Frame
 from oglib.image.prover import Piece
 from oglib.image.region_writer import Held, RegionWriter
 from oglib.image.shape import shape_of
 from oglib.image.target import Target
+
+
+class _Stored(NamedTuple):
+    number: int
+    frame: Frame
+    data: bytes | memoryview
 
 
 class Writer:
@@ -76,24 +84,46 @@ class Writer:
         return self._writer.guard_is_zero()
 
     def accept(self, index: int, stored: bytes | memoryview) -> None:
-        """Check frame ``index`` and write it; returns when it is in the page cache.
+        """Check frame ``index`` and write it; returns when it is written, not yet lasting.
 
         A frame that is done or under way is ignored, so several sources may offer the same
         one. Frames of the guard may come before ``begin`` and are held until ``finish``.
         """
-        frame = self._image.frames[index]
-        check_stored(index, frame, stored, self._name)
-        if index in self.guard_frames:
-            with self._lock:
-                self._held[index] = bytes(stored)
-            return
+        self.accept_all(index, [stored])
+
+    def accept_all(self, first: int, stored: Sequence[bytes | memoryview]) -> None:
+        """``accept`` for frames that follow each other from ``first``.
+
+        A disk is given several in one request.
+        """
+        group: list[_Stored] = []
+        for index, data in enumerate(stored, first):
+            frame = self._image.frames[index]
+            check_stored(index, frame, data, self._name)
+            if index in self.guard_frames:
+                with self._lock:
+                    self._held[index] = bytes(data)
+                continue
+            length = frame.content_len + sum(each.frame.content_len for each in group)
+            if group and length > self._writer.together_bytes:
+                self._write(group)
+                group = []
+            group.append(_Stored(index, frame, data))
+        if group:
+            self._write(group)
+
+    def _write(self, group: Sequence[_Stored]) -> None:
         with self._writer.writing():
-            if not self._claim(index):
-                return
-            # What is decompressed from proven bytes has zstd's own checksum; the content's digest
-            # is for the medium, and compared when it is read back.
-            content = self._decoder().decode(index, frame, stored, self._name)
-            self._writer.place(self._piece(index), [content])
+            decoder, pieces, at = self._decoder(), [], 0
+            for index, frame, data in group:
+                if not self._claim(index):
+                    continue
+                # What is decompressed from proven bytes has zstd's own checksum; the content's
+                # digest is for the medium, and compared when it is read back.
+                at += len(decoder.decode(index, frame, data, self._name, at))
+                pieces.append(self._piece(index))
+            if pieces:
+                self._writer.place(pieces, [decoder.together(at)])
 
     def _piece(self, index: int) -> Piece:
         frame = self._image.frames[index]
@@ -102,7 +132,7 @@ class Writer:
     def _decoder(self) -> Decoder:
         decoder: Decoder | None = getattr(self._local, "decoder", None)
         if decoder is None:
-            decoder = self._local.decoder = Decoder(self._image.frames.region_bytes)
+            decoder = self._local.decoder = Decoder(self._writer.together_bytes)
         return decoder
 
     def _claim(self, index: int) -> bool:

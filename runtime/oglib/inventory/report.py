@@ -150,7 +150,18 @@ def _versions() -> str:
     return (
         f"oglive {version('oglive')}\npython {platform.python_version()}\n"
         f"kernel {about.release} {about.machine}\n"
+        f"partclone {_partclone_version()}\n"
     )
+
+
+def _partclone_version() -> str:
+    """What it says of itself: ``Partclone : v0.3.23 (…)``; which blocks are used is its word."""
+    try:
+        said = run("partclone.extfs", "-v", timeout_s=_COMMAND_LIMIT_S, accept=range(256))
+    except OgError as error:
+        return f"is not known: {error.message}"
+    found = re.search(r"v(\d[\w.]*)", said.stdout + said.stderr)
+    return found[1] if found else "does not tell its version"
 
 
 def _file(path: Path) -> Callable[[], str]:

@@ -16,7 +16,7 @@ from oglib.errors import OgError
 from oglib.inventory import rpm, windows
 from oglib.inventory.foreign import one_line
 from oglib.inventory.system import System, SystemKind
-from oglib.osconfig.root import TargetRoot
+from oglib.osconfig.root import NoPlainFileError, TargetRoot
 
 _DATABASE_LIMIT_BYTES = 128 * 1024 * 1024
 _DPKG = "var/lib/dpkg/status"
@@ -93,7 +93,7 @@ def _pacman(root: TargetRoot) -> Iterator[tuple[str, str]]:
     for folder in root.names(_PACMAN):
         try:
             text = root.read_text(f"{_PACMAN}/{folder}/desc")
-        except (FileNotFoundError, OgError):
+        except (FileNotFoundError, NoPlainFileError):
             continue  # a file beside the packages (ALPM_DB_VERSION)
         fields = dict(re.findall(r"^%(NAME|VERSION)%\n(.*)$", text, re.MULTILINE))
         if "NAME" in fields:
@@ -119,7 +119,7 @@ def _flatpak(root: TargetRoot) -> Iterator[tuple[str, str]]:
         for path in (f"metainfo/{name}.metainfo.xml", f"appdata/{name}.appdata.xml"):
             try:
                 text = root.read_text(f"{files}/{path}")
-            except (FileNotFoundError, OgError):
+            except (FileNotFoundError, NoPlainFileError):
                 continue
             said = re.search(r"<release\b[^>]*\bversion=\"([^\"]*)\"", text)
             version = version or (one_line(said[1]) if said else "")

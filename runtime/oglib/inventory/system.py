@@ -16,7 +16,7 @@ from oglib.errors import OgError
 from oglib.inventory import windows
 from oglib.inventory.foreign import one_line
 from oglib.osconfig.linux import detect_linux
-from oglib.osconfig.root import TargetRoot
+from oglib.osconfig.root import NoPlainFileError, TargetRoot
 
 _KERNEL_LIMIT_BYTES = 128 * 1024 * 1024
 _BCD_LIMIT_BYTES = 4 * 1024 * 1024
@@ -61,6 +61,11 @@ class System:
     note: str = ""
 
     @property
+    def is_loader(self) -> bool:
+        """Whether it only starts systems, and is none itself."""
+        return self.kind in (SystemKind.GRUB_LOADER, SystemKind.WIN_LOADER)
+
+    @property
     def full_description(self) -> str:
         """``Debian GNU/Linux 13 (trixie) 64 bits``."""
         return f"{self.description}{' 64 bits' if self.is_64_bits else ''}"
@@ -79,14 +84,14 @@ _OTHER_IDS = {
 
 
 def identify(root: TargetRoot) -> System | None:
-    """The system on this root, or None where there is none."""
+    """The system on this root, or None where there is none; OgError where that cannot be read."""
     return next((found for ask in _QUESTIONS if (found := ask(root)) is not None), None)
 
 
 def _os_release(root: TargetRoot) -> System | None:
     try:
         found = detect_linux(root)
-    except OgError:
+    except NoPlainFileError:
         return None
     return _unix(root, found.pretty_name, found.id) if found else None
 
@@ -238,7 +243,7 @@ def _is_elf_64(root: TargetRoot) -> bool:
 def _head(root: TargetRoot, name: str, size_bytes: int) -> bytes:
     try:
         return root.read_head(name, size_bytes)
-    except (OgError, FileNotFoundError):
+    except (NoPlainFileError, FileNotFoundError):
         return b""
 
 

@@ -44,6 +44,16 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """What an fstab mounts: its device as written there, where, as what, with which options."""
+
+    device: str
+    point: str
+    kind: str
+    options: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewFstab:
     """The text to write and what changed in it, a sentence a line."""
 
@@ -83,7 +93,7 @@ def adapt_fstab(
         elif point in _ESP_POINTS:
             wanted, seen_esp = esp, True
         else:
-            wanted = _find_other(device, fields[5], present)
+            wanted = named_by(device, fields[5], present)
             if wanted is None:
                 lines.append(_with_nofail(line, fields, changes))
                 continue
@@ -106,6 +116,16 @@ def swap_uuids(text: str) -> list[str]:
     ]
 
 
+def entries(text: str) -> tuple[Entry, ...]:
+    """What an fstab mounts from devices, in its order; swap is none of it."""
+    found = [fields for fields in map(_fields, text.splitlines()) if fields]
+    return tuple(
+        Entry(fields[1], fields[3].rstrip("/") or "/", fields[5], fields[6].strip())
+        for fields in found
+        if not _is_swap(fields)
+    )
+
+
 def _fields(line: str) -> tuple[str, ...] | None:
     """The pieces of a line that mounts something from a device, blanks kept between them."""
     if line.lstrip().startswith("#"):
@@ -124,7 +144,8 @@ def _is_swap(fields: Sequence[str]) -> bool:
     return fields[5] == "swap"
 
 
-def _find_other(device: str, kind: str, present: Sequence[Known]) -> Known | None:
+def named_by(device: str, kind: str, present: Sequence[Known]) -> Known | None:
+    """Which of the filesystems an fstab's device means; None where it is none, or not sure."""
     for one in present:
         if one.is_named(device):
             return one

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.osconfig.fstab import Known, adapt_fstab, swap_uuids
-from oglib.osconfig.root import TargetRoot
+from oglib.osconfig.root import NoPlainFileError, TargetRoot
 from oglib.steps import Outcome, Step
 
 _HOSTNAME = re.compile(r"^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*$")
@@ -95,15 +95,22 @@ def wanted_swap_uuid(root: TargetRoot) -> str:
     return found[0].lower() if found and re.fullmatch(r"[0-9A-Fa-f-]{36}", found[0]) else ""
 
 
+def check_hostname(name: str) -> None:
+    """Raise unless a Linux takes this name."""
+    if not _HOSTNAME.match(name):
+        raise UsageError(f"{name!r} is not a valid host name.")
+
+
 def plan_linux(root: TargetRoot, facts: LinuxFacts) -> OsPlan:
     """What makes this system fit its new PC; raises NOTOS where no Linux is found."""
     system = detect_linux(root)
     if system is None:
-        raise OgError(f"There is no Linux on {root.path}: os-release is missing.", code=OgErr.NOTOS)
+        raise OgError(
+            f"There is no Linux on {root.called}: os-release is missing.", code=OgErr.NOTOS
+        )
     edits: list[Edit] = []
     if facts.hostname:
-        if not _HOSTNAME.match(facts.hostname):
-            raise UsageError(f"{facts.hostname!r} is not a valid host name.")
+        check_hostname(facts.hostname)
         edits += [_hostname(root, facts.hostname), _hosts(root, facts.hostname)]
     edits += [_fstab(root, facts), *_machine_id(root), _resume(root, facts)]
     return OsPlan(system, tuple(edits))
@@ -150,7 +157,7 @@ def _hostname(root: TargetRoot, hostname: str) -> Edit:
 def _hosts(root: TargetRoot, hostname: str) -> Edit:
     try:
         old_name = root.read_text("etc/hostname").strip()
-    except (FileNotFoundError, OgError):
+    except (FileNotFoundError, NoPlainFileError):
         old_name = ""
     return _edit(
         root, "hosts", "etc/hosts", lambda text: (adapt_hosts(text, old_name, hostname), hostname)

@@ -5,6 +5,9 @@ The content of an image is hostile: ``etc/hostname`` may be a link to ``/etc/sha
 or a named pipe. All access goes through openat2(RESOLVE_IN_ROOT) (Linux 5.6), so that absolute
 links and ``..`` end inside the root; only regular files are read; a file is replaced as a
 whole, never written through. Nothing else in osconfig may open a path of the target.
+
+Only what the tree itself says is taken for "not there": no such name, a part of the path that is
+no folder, links in a circle. What cannot be read is an error, never an absence.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -29,6 +33,14 @@ _READ_LIMIT_BYTES = 4 * 1024 * 1024
 _COPY_LIMIT_BYTES = 512 * 1024 * 1024  # a registry hive or package database of hundreds of MiB
 _COPY_BYTES = 1024 * 1024
 _LIBC = ctypes.CDLL(None, use_errno=True)
+# openat2(2): EAGAIN when anything on the whole machine was renamed or mounted while ``..`` was
+# resolved; the caller is to try again. It may go on, but not for ever.
+_TRIES_AT_ONCE = 128
+_TRY_PAUSE_S = 0.001
+_TRY_LIMIT_S = 10.0
+_RESTLESS = "files are renamed or mounted on this PC without a pause"
+# What the tree says itself: there is nothing that this path leads to.
+_NOTHING_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
 
 
 class _OpenHow(ctypes.Structure):
@@ -39,12 +51,20 @@ class _OpenHow(ctypes.Structure):
     )
 
 
+class NoPlainFileError(OgError):
+    """What has the name of a file is none (a folder, a pipe, …), or is larger than believed."""
+
+
 class TargetRoot:
     """Files of a mounted system by their path inside it; use as a context manager."""
 
-    def __init__(self, path: Path, *, folder_fd: int = -1) -> None:
-        """``folder_fd``: the root, open already; it is closed with this object."""
+    def __init__(self, path: Path, *, folder_fd: int = -1, called: str = "") -> None:
+        """``folder_fd``: the root, open already; it is closed with this object.
+
+        ``called``: what a person knows it by, for errors; mountpoints are ours and change.
+        """
         self.path = path
+        self.called = called or str(path)
         self._fd = folder_fd
         if folder_fd >= 0:
             return
@@ -72,31 +92,50 @@ class TargetRoot:
 
     def exists(self, name: str) -> bool:
         """Whether a path leads, inside the root, to something (not a dangling link)."""
-        try:
-            os.close(self._open(name, os.O_PATH))
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                return False
-            raise _said(self.path, name, error) from error
-        return True
+        return self._is_there(name, os.O_PATH)
 
     def is_directory(self, name: str) -> bool:
         """Whether ``name`` is a folder, reached without any link as its last part."""
-        try:
-            os.close(self._open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW))
-        except OSError:
-            return False
-        return True
+        return self._is_there(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
 
     def below(self, name: str) -> TargetRoot | None:
         """A folder of this root as a root of its own (a btrfs subvolume); None where none is."""
-        try:
-            folder_fd = self._open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:
+        folder_fd = self._opened(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+        return (
+            None
+            if folder_fd is None
+            else TargetRoot(
+                self.path / name, folder_fd=folder_fd, called=f"{name} of {self.called}"
+            )
+        )
+
+    def folder_path(self, name: str) -> Path | None:
+        """Where a folder really lies on this PC, links resolved inside the root; None: nowhere.
+
+        To mount something there. It stays true while nobody else changes the tree.
+        """
+        folder_fd = self._opened(name, os.O_PATH | os.O_DIRECTORY)
+        if folder_fd is None:
             return None
-        return TargetRoot(self.path / name, folder_fd=folder_fd)
+        try:
+            return Path(f"/proc/self/fd/{folder_fd}").readlink()
+        finally:
+            os.close(folder_fd)
+
+    def holds_mount(self, name: str) -> bool:
+        """Whether another filesystem (or subvolume) is seen at this folder than at the root."""
+        folder_fd = self._opened(name, os.O_PATH | os.O_DIRECTORY)
+        if folder_fd is None:
+            return False
+        try:
+            return os.fstat(folder_fd).st_dev != os.fstat(self._fd).st_dev
+        finally:
+            os.close(folder_fd)
+
+    @property
+    def inode(self) -> int:
+        """The inode number of the root itself."""
+        return os.fstat(self._fd).st_ino
 
     def spelled(self, name: str) -> str:
         """``name`` as it is written here, upper and lower case aside; empty where there is none.
@@ -137,7 +176,7 @@ class TargetRoot:
                     target.flush()
                 except OSError as error:
                     raise WriteError(
-                        f"{name} in {self.path} cannot be copied: {error.strerror}.",
+                        f"{name} in {self.called} cannot be copied: {error.strerror}.",
                         hint="The memory of this PC may be full.",
                     ) from error
         return copied
@@ -158,7 +197,7 @@ class TargetRoot:
                 self._replace(folder_fd, last, data, mode)
         except OSError as error:
             raise WriteError(
-                f"{name} in {self.path} cannot be written: {error.strerror}."
+                f"{name} in {self.called} cannot be written: {error.strerror}."
             ) from error
 
     def remove(self, name: str) -> bool:
@@ -171,15 +210,14 @@ class TargetRoot:
             return False
         except OSError as error:
             raise WriteError(
-                f"{name} in {self.path} cannot be removed: {error.strerror}."
+                f"{name} in {self.called} cannot be removed: {error.strerror}."
             ) from error
         return True
 
     def is_regular(self, name: str) -> bool:
         """Whether ``name`` is itself a regular file, not a link to one."""
-        try:
-            file_fd = self._open(name, os.O_PATH | os.O_NOFOLLOW)
-        except OSError:
+        file_fd = self._opened(name, os.O_PATH | os.O_NOFOLLOW)
+        if file_fd is None:
             return False
         try:
             return stat.S_ISREG(os.fstat(file_fd).st_mode)
@@ -188,31 +226,31 @@ class TargetRoot:
 
     def names(self, name: str) -> list[str]:
         """What lies in a folder of the root, sorted; empty where there is no such folder."""
-        try:
-            folder_fd = self._open(name, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:
+        folder_fd = self._opened(name, os.O_RDONLY | os.O_DIRECTORY)
+        if folder_fd is None:
             return []
         try:
             return sorted(entry.name for entry in os.scandir(folder_fd))
         except OSError as error:
-            raise _said(self.path, name, error) from error
+            raise _said(self.called, name, error) from error
         finally:
             os.close(folder_fd)
 
     def irregular_below(self, name: str) -> list[str]:
         """Everything in the tree ``name`` that is neither folder nor regular file (links, …)."""
-        try:
-            top_fd = self._open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:
+        top_fd = self._opened(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        if top_fd is None:
             return []
         found = []
         try:
-            # fwalk goes by descriptors and follows no link
-            for folder, folders, files, folder_fd in os.fwalk(".", dir_fd=top_fd):
+            # fwalk goes by descriptors and follows no link; unasked, it passes over what fails
+            for folder, folders, files, folder_fd in os.fwalk(".", dir_fd=top_fd, onerror=_raise):
                 for entry in (*folders, *files):
                     mode = os.lstat(entry, dir_fd=folder_fd).st_mode
                     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                         found.append(str(PurePosixPath(name) / folder / entry))
+        except OSError as error:
+            raise _said(self.called, name, error) from error
         finally:
             os.close(top_fd)
         return sorted(found)
@@ -236,26 +274,28 @@ class TargetRoot:
 
     def _open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO:
         """A regular file not larger than the limit, open for reading."""
+        # looked at before it is opened: opening a pipe would wait, opening a device may do more
+        seen_fd = self._opened(name, os.O_PATH)
+        if seen_fd is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         try:
-            # without O_NONBLOCK a named pipe in the image would stop us here for ever
-            file_fd = self._open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        except FileNotFoundError:
-            raise
+            info = os.fstat(seen_fd)
+            regular = stat.S_ISREG(info.st_mode)
+            if not regular or (limit_bytes is not None and info.st_size > limit_bytes):
+                why = f"{info.st_size} bytes: too large" if regular else "not a regular file"
+                raise NoPlainFileError(f"{name} in {self.called} is {why}.")
+            file_fd = os.open(f"/proc/self/fd/{seen_fd}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise _said(self.path, name, error) from error
-        info = os.fstat(file_fd)
-        regular = stat.S_ISREG(info.st_mode)
-        if not regular or (limit_bytes is not None and info.st_size > limit_bytes):
-            os.close(file_fd)
-            why = f"{info.st_size} bytes: too large" if regular else "not a regular file"
-            raise OgError(f"{name} in {self.path} is {why}.")
+            raise _said(self.called, name, error) from error
+        finally:
+            os.close(seen_fd)
         return os.fdopen(file_fd, "rb")
 
     def _read(self, name: str, file: BinaryIO, size_bytes: int) -> bytes:
         try:
             return file.read(size_bytes)
         except OSError as error:
-            raise _said(self.path, name, error) from error
+            raise _said(self.called, name, error) from error
 
     @contextmanager
     def _folder(self, name: str) -> Iterator[tuple[int, str]]:
@@ -268,18 +308,36 @@ class TargetRoot:
         finally:
             os.close(folder_fd)
 
+    def _is_there(self, name: str, flags: int) -> bool:
+        found_fd = self._opened(name, flags)
+        if found_fd is None:
+            return False
+        os.close(found_fd)
+        return True
+
+    def _opened(self, name: str, flags: int) -> int | None:
+        """A descriptor, or None where nothing is there. OgError where that cannot be told."""
+        try:
+            return self._open(name, flags)
+        except OSError as error:
+            if error.errno in _NOTHING_THERE:
+                return None
+            raise _said(self.called, name, error) from error
+
     def _open(self, name: str, flags: int) -> int:
         how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-        fd: int = _LIBC.syscall(
-            ctypes.c_long(_SYS_OPENAT2),
-            ctypes.c_int(self._fd),
-            ctypes.c_char_p(os.fsencode(name)),
-            ctypes.byref(how),
-            ctypes.c_size_t(ctypes.sizeof(how)),
-        )
-        if fd >= 0:
-            return fd
-        number = ctypes.get_errno()
+        tries, end = 0, time.monotonic() + _TRY_LIMIT_S
+        while True:
+            number, fd = _openat2(self._fd, name, how)
+            if fd >= 0:
+                return fd
+            if number not in (errno.EAGAIN, errno.EINTR):
+                break
+            tries += 1
+            if tries >= _TRIES_AT_ONCE:
+                if time.monotonic() > end:
+                    raise OSError(number, _RESTLESS, name)
+                time.sleep(_TRY_PAUSE_S)
         if number == errno.ENOSYS:
             raise OgError(
                 "This kernel has no openat2, so the files of a system cannot be changed safely.",
@@ -289,20 +347,30 @@ class TargetRoot:
         raise OSError(number, os.strerror(number), name)
 
 
+def _openat2(root_fd: int, name: str, how: _OpenHow) -> tuple[int, int]:
+    """The number of the error and the descriptor, which is negative where there is an error."""
+    fd: int = _LIBC.syscall(
+        ctypes.c_long(_SYS_OPENAT2),
+        ctypes.c_int(root_fd),
+        ctypes.c_char_p(os.fsencode(name)),
+        ctypes.byref(how),
+        ctypes.c_size_t(ctypes.sizeof(how)),
+    )
+    return ctypes.get_errno(), fd
+
+
 def _keep_attributes(folder_fd: int, last: str, file_fd: int, mode: int) -> None:
     """Owner, mode and labels of the regular file ``last`` onto the file that replaces it."""
     try:
-        old_fd = os.open(
-            last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd
-        )
-    except OSError:
+        regular = stat.S_ISREG(os.lstat(last, dir_fd=folder_fd).st_mode)
+    except FileNotFoundError:
+        regular = False
+    if not regular:
         os.fchmod(file_fd, mode)
         return
+    old_fd = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
     try:
         old = os.fstat(old_fd)
-        if not stat.S_ISREG(old.st_mode):
-            os.fchmod(file_fd, mode)
-            return
         os.fchown(file_fd, old.st_uid, old.st_gid)
         os.fchmod(file_fd, stat.S_IMODE(old.st_mode) & 0o777)
         for attribute in os.listxattr(old_fd):
@@ -313,5 +381,9 @@ def _keep_attributes(folder_fd: int, last: str, file_fd: int, mode: int) -> None
         os.close(old_fd)
 
 
-def _said(root: Path, name: str, error: OSError) -> OgError:
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _said(root: str, name: str, error: OSError) -> OgError:
     return OgError(f"{name} in {root} cannot be read: {error.strerror}.")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oglib.cache.find import Found, find_cache
-from oglib.cache.partition import Places, mount_cache, plan_creation, plan_deletion, unmount_cache
-from oglib.deploy.cache import format_empty, mount
+from oglib.cache.partition import Places, plan_creation, plan_deletion
+from oglib.deploy.cache import format_empty, mount, put_away, unmount
 from oglib.disk import types
 from oglib.disk.cache_partition import cache_room
 from oglib.disk.lock import refuse_locked
@@ -26,6 +26,10 @@ from oglib.shim.target import disk_of, warn
 _KIB = 1024
 _USUAL_DISK = "1"
 _LAST_OF_A_SYSTEM = 3
+
+
+def _tell(facts: Sequence[str]) -> None:
+    warn(*facts)
 
 
 def _the_cache() -> Found:
@@ -61,10 +65,12 @@ def _change(disk: Disk, plan: TablePlan) -> None:
 
     places = Places.from_environment()
     found = find_cache([disk])
-    if found is not None and not plan.nothing_to_change:
-        refuse_locked(found.disk, found.part)
-        unmount_cache(found, places)
-    change_table(disk, plan, _not_the_cache)
+    if found is None or plan.nothing_to_change:
+        change_table(disk, plan, _not_the_cache)
+        return
+    refuse_locked(found.disk, found.part)
+    with put_away(disk, places, tell=_tell):
+        change_table(disk, plan, _not_the_cache)
 
 
 def _not_the_cache(part: Partition) -> bool:
@@ -79,10 +85,8 @@ def _find(_words: Sequence[str]) -> Answer:
 
 
 def _format(_words: Sequence[str]) -> None:
-    found = _the_cache()
-    places = Places.from_environment()
-    format_empty(found, places)
-    mount_cache(_the_cache(), places)
+    _the_cache()
+    format_empty(Places.from_environment(), stays=True, tell=_tell)
 
 
 def _size(_words: Sequence[str]) -> str:
@@ -104,7 +108,7 @@ def _mount(_words: Sequence[str]) -> str:
     found = _the_cache()
     refuse_locked(found.disk, found.part)
     try:
-        point, told = mount(KEYS_DIR, Places.from_environment())
+        point, told = mount(KEYS_DIR, Places.from_environment(), tell=_tell)
     except OgError as error:
         raise PartitionError(error.message, hint=error.hint) from error
     for said in told:
@@ -115,7 +119,7 @@ def _mount(_words: Sequence[str]) -> str:
 def _unmount(_words: Sequence[str]) -> None:
     found = _the_cache()
     refuse_locked(found.disk, found.part)
-    if not unmount_cache(found, Places.from_environment()):
+    if not unmount(Places.from_environment(), tell=_tell):
         warn("the cache was not mounted")
 
 

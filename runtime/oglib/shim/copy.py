@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from oglib import progress
 from oglib.errors import OgErr, OgError, WriteError
+from oglib.partfile import locked, new_file
 
 _PIECE_BYTES = 1024 * 1024
 _TAIL_BYTES = 1024 * 1024  # what OpenGnsys' short checksum covers
@@ -63,19 +63,16 @@ def write_small(path: Path, text: str) -> None:
         file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())
-    part.rename(path)
+        part.rename(path)  # before its lock goes
     _flush_folder(path.parent)
 
 
 def _part_file(part: Path) -> BinaryIO:
     """The unfinished file, ours alone: what an interrupted copy left under that name is dropped."""
-    number = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    number = locked(part, new_file(part))
+    if number is None:
+        raise OgError(f"{part} is being written by another copy.", code=OgErr.LOCKED)
     file = os.fdopen(number, "w+b")
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise OgError(f"{part} is being written by another copy.", code=OgErr.LOCKED) from None
     file.truncate(0)
     return file
 

@@ -106,13 +106,7 @@ def _restore(words: Sequence[str]) -> None:
         refuse_locked_image(Path(image))
     _unmounted(disk, part)
     receipt = images.put_back(
-        image,
-        words[2],
-        words[3],
-        read_back=True,
-        delta=False,
-        settings=told,
-        progress=progress.for_stream(),
+        images.Request(image, words[2], words[3]), settings=told, progress=progress.for_stream()
     )
     warn(*receipt.warnings)
 

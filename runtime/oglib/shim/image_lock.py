@@ -68,7 +68,13 @@ def held_image(image: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        _lock_of(image).unlink(missing_ok=True)
+        path, own = _lock_of(image), os.getpid()
+        with guarded():
+            holder = _living(path)
+            mine = (own, start_of(own), _boot())
+            # who unlocked it may have let another one take it
+            if holder is not None and (holder.pid, holder.start, holder.boot) == mine:
+                path.unlink(missing_ok=True)
 
 
 def _take(image: Path, pid: int, *, again: bool) -> None:

@@ -81,20 +81,20 @@ def _asked(words: Sequence[str], question: Callable[[TargetRoot, Partition, Syst
 
     What cannot be mounted is OG_ERR_PARTITION to the old scripts, as ogMount answers.
     """
-    from oglib.inventory.installed import holds_files, opened
     from oglib.inventory.system import identify
+    from oglib.osconfig.opened_system import NoFilesError, opened_system
     from oglib.shim.target import partition_of
 
     disk, part = partition_of(*words)
-    if not holds_files(part):
-        return ""
     try:
-        with opened(disk, part) as root:
-            system = identify(root)
+        with opened_system(disk, part) as opened:
+            system = identify(opened.root)
             if system is None:
                 return ""
-            _tell(system.note)
-            return question(root, part, system)
+            _tell(system.note, *opened.notes)
+            return question(opened.root, part, system)
+    except NoFilesError:
+        return ""
     except FilesystemError as error:
         raise OgError(error.message, hint=error.hint, code=OgErr.PARTITION) from error
 

@@ -47,4 +47,5 @@ MESSAGES = {
     OgErr.SYNCHRONIZING: "the synchronisation failed",
     OgErr.NOTUEFI: "this PC was not started by UEFI",
     OgErr.NOTBIOS: "this PC was not started by BIOS",
+    OgErr.NOTFITTED: "the system was restored and not fitted to this PC",
 }

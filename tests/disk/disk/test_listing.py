@@ -6,9 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from blkinfo.errors import NoLsblkFound
 
+from oglib.disk import probe
 from oglib.disk.probe import list_disks
-from oglib.errors import OgError
+from oglib.errors import OgError, PartitionError
 
 MACHINES = Path(__file__).parents[2] / "unit/disk/machines"
 
@@ -17,6 +19,7 @@ MACHINES = Path(__file__).parents[2] / "unit/disk/machines"
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin")
     monkeypatch.delenv("OG_DISKS", raising=False)
+    monkeypatch.setattr(probe, "_LOOK_PAUSE_S", 0)
     return tmp_path
 
 
@@ -58,4 +61,29 @@ def test_a_pc_without_disks_and_an_lsblk_that_fails(tools: Path) -> None:
     assert list_disks() == ()
     prints(tools, "lsblk", "no-disks.json", status=1)
     with pytest.raises(OgError, match="lsblk"):
+        list_disks()
+
+
+@pytest.mark.parametrize("error", [KeyError("sdz"), OSError(5, "x"), NoLsblkFound(), TypeError()])
+def test_no_failure_of_blkinfo_hides_the_disks(
+    tools: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise error
+
+    prints(tools, "lsblk", "emmc.json")
+    monkeypatch.setattr("blkinfo.BlkDiskInfo.__init__", broken)
+    assert [str(disk.path) for disk in list_disks()] == ["/dev/mmcblk0", "/dev/mmcblk1"]
+
+
+@pytest.mark.parametrize("odd", ["", "{", "[]", '{"blockdevices": [{"name": "sda"}]}'])
+def test_what_lsblk_stammers_is_asked_for_again(tools: Path, odd: str) -> None:
+    """A device that vanishes while lsblk looks: three looks, then the truth."""
+    script = f"#!/bin/sh\necho ran >>{tools}/log\n[ $(wc -l <{tools}/log) -gt 2 ] && "
+    script += f"exec cat {MACHINES}/emmc.json\necho '{odd}'\n"
+    (tools / "lsblk").write_text(script)
+    (tools / "lsblk").chmod(0o755)
+    assert len(list_disks()) == 2
+    (tools / "lsblk").write_text(f"#!/bin/sh\necho '{odd}'\n")
+    with pytest.raises(PartitionError, match="what lsblk prints is not understood, 3 times"):
         list_disks()

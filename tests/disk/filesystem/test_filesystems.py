@@ -144,7 +144,7 @@ def test_a_tool_that_fails_is_told(tmp_path: Path) -> None:
             FilesystemError, match=r"could not be formatted as fat16: mkfs\.vfat"
         ) as caught,
     ):
-        format_filesystem(device, "fat16", label="a*b")
+        format_filesystem(device, "fat16", uuid="WXYZ-ABCD")
     assert caught.value.code == OgErr.PARTITION
 
 

@@ -154,7 +154,7 @@ def test_the_other_firmware_needs_a_word(msdos: Path, gpt: Path, tmp_path: Path)
     target = blank(tmp_path / "target")
     with pytest.raises(OgError, match="--other-firmware") as raised:
         put_back(image, target, Options())
-    assert raised.value.code is (OgErr.NOTBIOS if bios else OgErr.NOTUEFI)
+    assert raised.value.code is (OgErr.NOTUEFI if bios else OgErr.NOTBIOS)
     assert target.stat().st_blocks == 0
     restored = restore_parts  # partitions alone ask no firmware of the table
     with pytest.raises(OgError, match="has no partition"):

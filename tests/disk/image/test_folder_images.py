@@ -66,9 +66,8 @@ def test_two_disks_in_one_folder(
     msdos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = as_clonezilla(msdos, tmp_path / "both")
-    other = as_clonezilla(
-        made_disk(tmp_path / "other", "msdos", ROOM, 64 * MIB), tmp_path / "second"
-    )
+    other_disk = made_disk(tmp_path / "other", "msdos", ROOM, 64 * MIB)
+    other = as_clonezilla(other_disk, tmp_path / "second")
     for file in other.glob("*sda*"):
         text = file.read_bytes().replace(b"/dev/sda", b"/dev/sdb") if "pt.sf" in file.name else None
         target = folder / file.name.replace("sda", "sdb")

@@ -47,10 +47,10 @@ def target(tmp_path: Path) -> Path:
 
 
 def put_back(url: str, target: Path, *allowed: str) -> Receipt:
+    request = images.Request(url, str(target), None)
     return images.put_back(
-        url, str(target), None, read_back=True, delta=False,
-        settings=Settings(allow_unsigned=allowed), progress=Progress(Silent()),
-    )  # fmt: skip
+        request, settings=Settings(allow_unsigned=allowed), progress=Progress(Silent())
+    )
 
 
 def refusal(url: str, target: Path, *allowed: str) -> OgError:

@@ -49,9 +49,11 @@ def disk(tmp_path: Path) -> Path:
     return partitioned(tmp_path / "disk", script)
 
 
-def put_back(image: Path | str, disk: Path, **more: Any) -> Receipt:
-    told = {"read_back": True, "delta": False, "settings": Settings(), "progress": QUIET, **more}
-    return images.put_back(str(image), str(disk), "1", **told)
+def put_back(
+    image: Path | str, disk: Path, *, settings: Settings | None = None, **more: Any
+) -> Receipt:
+    request = images.Request(str(image), str(disk), "1", **more)
+    return images.put_back(request, settings=settings or Settings(), progress=QUIET)
 
 
 def content(disk: Path) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import OgErr, OgError, ProcessError, WriteError
-from oglib.image import Receipt, create_local, local_image, restore, verify
+from oglib.image import Receipt, create_local, direct, local_image, restore, verify
 from oglib.image.capture import program_for
 from oglib.progress import Progress, Silent
 
@@ -149,7 +149,10 @@ def test_every_filesystem_comes_back(tmp_path: Path, kind: str) -> None:
     program = program_for(kind)
     run(program, "-c", "-a0", "-q", "-f", "1", "-L", "/dev/null", "-s", source, "-O", theirs)
     run("zstd", "-dq", tmp_path / "x.img", "-o", ours)
-    run("cmp", ours, theirs)
+    # of btrfs it leaves out second copies of metadata
+    assert (manifest.added_blocks == 0) == (kind != "btrfs")
+    if not manifest.added_blocks:
+        run("cmp", ours, theirs)
     target = sparse(tmp_path / "target", size)
     restored(tmp_path / "x.img", target)
     with local_image(tmp_path / "x.img") as image:
@@ -227,14 +230,22 @@ def test_what_is_in_use_is_left_alone(tmp_path: Path, partition: Path, image_pat
     assert not list(tmp_path.glob("x.img*"))
 
 
-def test_a_flush_that_fails_is_an_error(tmp_path: Path, partition: Path, image_path: Path) -> None:
-    """A loop device over a full filesystem takes every write and loses it when flushed."""
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_disk_that_loses_what_is_written_is_an_error(
+    tmp_path: Path, partition: Path, image_path: Path, monkeypatch: pytest.MonkeyPatch,
+    cached: bool,
+) -> None:  # fmt: skip
+    """A loop device over a full filesystem: its cache takes every write, and then loses it."""
+    said = r"Writing .* failed: No space left on device"
+    if cached:
+        monkeypatch.setattr(direct, "_LEAST_RUN_BYTES", 1 << 40)
+        said = r"Flushing .* failed: Input/output error"
     small = tmp_path / "small"
     small.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", small)
     try:
         with loop(sparse(small / "disk", partition.stat().st_size)) as device:
-            with pytest.raises(WriteError, match=r"Flushing .* failed: Input/output error"):
+            with pytest.raises(WriteError, match=said):
                 restored(image_path, device)
             with device.open("rb") as file:
                 assert file.read(MIB) == bytes(MIB)

@@ -62,11 +62,23 @@ def make_disk(folder: Path, sector_bytes: int = 512) -> Path:
         with device.open("r+b") as file:  # the superblock stays, what it points to goes
             file.seek(4096)
             file.write(os.urandom(4 * MIB))
-    top = folder / "top"
-    make_tree(top / "@", DEBIAN)
-    with partition(disk, BTRFS, sector_bytes) as device:
-        tool("mkfs.btrfs", "-q", "--rootdir", top, device)
+    _make_btrfs(disk, folder, sector_bytes)
     return disk
+
+
+def _make_btrfs(disk: Path, folder: Path, sector_bytes: int) -> None:
+    """As Ubuntu has it: the system in the subvolume ``@``, which is not the default one."""
+    tree = make_tree(folder / "in-subvolume", DEBIAN)
+    point = folder / "btrfs"
+    point.mkdir()
+    with partition(disk, BTRFS, sector_bytes) as device:
+        tool("mkfs.btrfs", "-q", device)
+        tool("mount", device, point)
+        try:
+            tool("btrfs", "subvolume", "create", point / "@")
+            tool("cp", "--recursive", *tree.iterdir(), point / "@")
+        finally:
+            tool("umount", point)
 
 
 def _make_windows(disk: Path, folder: Path, sector_bytes: int) -> None:

@@ -93,7 +93,7 @@ def test_a_listing_goes_on_where_a_filesystem_cannot_be_read() -> None:
         DEBIAN,
         "Windows 11 Education 23H2",
         "",
-        "",
+        None,
         "",
         DEBIAN,
     ]
@@ -177,7 +177,7 @@ def test_a_damaged_folder_ends_no_listing(
         file.write(b"\xff" * 4096)
     monkeypatch.setenv("OG_DISKS", str(image))
     found = find_disk("1")
-    assert system_on(found, found.partitions[0]) == ""
+    assert system_on(found, found.partitions[0]) is None
     assert main(["inventory", "os", "1", "1"]) == OgErr.GENERIC
     assert "etc" in capsys.readouterr().err
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -68,6 +69,7 @@ def test_report_holds_what_support_needs_and_no_secret(tmp_path: Path) -> None:
     assert "uploading with [removed]" in texts["run/job.log"]
     assert '"debian"' in texts["run/receipts/1.json"]
     assert Path("/proc/sys/kernel/osrelease").read_text().strip() in texts["versions.txt"]
+    assert re.search(r"^partclone \d+\.\d+", texts["versions.txt"], re.MULTILINE)
     # this host lacks what a PC has: the parts are named, inside and to the person
     assert "policy.toml" in texts["missing.txt"]
     assert "policy.toml" in ran.stderr

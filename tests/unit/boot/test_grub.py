@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import Firmware, bios_argv, install_grub, uefi_argv
+from oglib.boot.grub import Firmware, bios_argv, plan_grub, uefi_argv
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.osconfig.root import TargetRoot
@@ -30,19 +30,19 @@ def tree(tmp_path: Path) -> Path:
 
 def refused(tree: Path, target: Disk, firmware: Firmware) -> OgError:
     with TargetRoot(tree) as root, pytest.raises(OgError) as caught:
-        install_grub(root, target, firmware=firmware, root_uuid="x")
+        plan_grub(root, target, firmware=firmware, root_uuid="x")
     return caught.value
 
 
 def test_a_gpt_without_bios_boot_partition_cannot_start_by_bios(tree: Path) -> None:
     error = refused(tree, disk(TableKind.GPT, LINUX), Firmware.BIOS)
-    assert error.code == OgErr.NOTBIOS
+    assert error.code == OgErr.NOTUEFI
     assert "BIOS boot partition" in error.message
 
 
 def test_a_disk_without_esp_cannot_start_by_uefi(tree: Path) -> None:
     error = refused(tree, disk(TableKind.GPT, LINUX), Firmware.UEFI)
-    assert error.code == OgErr.NOTUEFI
+    assert error.code == OgErr.NOTBIOS
 
 
 @pytest.mark.parametrize("name", ["boot", "boot/grub"])
@@ -83,6 +83,7 @@ def test_the_commands() -> None:
     assert bios_argv(root, Path("/dev/vda")) == (
         "grub-install",
         "--target=i386-pc",
+        "--modules=part_gpt part_msdos",
         "--boot-directory=/mnt/root/boot",
         "--recheck",
         "/dev/vda",
@@ -91,6 +92,7 @@ def test_the_commands() -> None:
     assert uefi_argv(root, esp, "debian") == (
         "grub-install",
         "--target=x86_64-efi",
+        "--modules=part_gpt part_msdos",
         "--efi-directory=/mnt/esp",
         "--boot-directory=/mnt/root/boot",
         "--recheck",

@@ -84,8 +84,8 @@ def test_a_tool_that_is_not_there_is_missed_before(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("made_for", "here", "code"),
     [
-        ("bios", Firmware.UEFI, OgErr.NOTUEFI),
-        ("uefi", Firmware.BIOS, OgErr.NOTBIOS),
+        ("bios", Firmware.UEFI, OgErr.NOTBIOS),
+        ("uefi", Firmware.BIOS, OgErr.NOTUEFI),
         ("bios", Firmware.BIOS, None),
         ("", Firmware.UEFI, None),
     ],

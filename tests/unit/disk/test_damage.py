@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oglib.disk import gpt, mbr
-from oglib.disk.damage import UNFINISHED, examine_bytes, table_damage
+from oglib.disk.damage import UNFINISHED, examine, examine_bytes
 
 SECTORS = 4096
 GUID = bytes(range(16))
@@ -120,10 +120,10 @@ def test_one_bad_copy_is_told_and_can_be_repaired(at: int, says: str) -> None:
 
 
 def check_repair(disk: bytearray, good: gpt.Copy) -> None:
-    front, end = gpt.build(good, len(disk) // 512, 512)
+    laid = gpt.laid_out(good, len(disk) // 512, 512)
     mended = bytearray(disk)
-    mended[512 : 512 + len(front)] = front
-    mended[len(mended) - len(end) :] = end
+    for at, raw in (*laid.primary, *laid.backup):
+        mended[at * 512 : at * 512 + len(raw)] = raw
     mended[:512] = mbr.protective(bytes(disk[:512]), len(disk) // 512)
     assert damage(mended) == ()
     assert mended == a_gpt(TWO)
@@ -169,9 +169,9 @@ def test_copies_that_disagree() -> None:
 def test_a_hybrid_mbr() -> None:
     disk = a_gpt(TWO)
     disk[:512] = a_table((0xEE, 1, 63), (7, 64, 937))
-    assert damage(disk) == (
-        "The MBR is a hybrid: beside the protective entry it has 1 of its own (type 07).",
-    )
+    found = examine_bytes(reader(disk), len(disk), 512)
+    assert found.damage == ()
+    assert [(row.kind, row.start, row.length) for row in found.hybrid] == [(7, 64, 937)]
 
 
 def test_entries_that_overlap_or_lie_off_the_disk() -> None:
@@ -272,7 +272,7 @@ def test_many_faults_are_told_in_few_sentences() -> None:
 
 
 def test_a_path_that_cannot_be_read(tmp_path: Path) -> None:
-    said = table_damage(tmp_path / "none", 1024, 512)
+    said = examine(tmp_path / "none", 1024, 512).damage
     assert said == ("The partition table cannot be read: No such file or directory.",)
 
 
@@ -308,10 +308,12 @@ def test_no_content_raises(
     assert all(isinstance(line, str) and line for line in found.damage)
     if found.good:
         try:
-            front, end = gpt.build(found.good, len(disk) // sector, sector)
+            laid = gpt.laid_out(found.good, len(disk) // sector, sector)
         except ValueError:
             return
-        assert len(front) + len(end) < len(disk)
+        assert all(
+            0 < at * sector <= len(disk) - len(raw) for at, raw in laid.primary + laid.backup
+        )
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

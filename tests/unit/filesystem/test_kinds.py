@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import FilesystemError, OgErr
-from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, Grow, Kind, Shrink, kind_of
+from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, Grow, Kind, LabelIn, Shrink, kind_of
 from oglib.filesystem.make import make_argv
-from oglib.filesystem.probe import FilesystemInfo, parse_export
+from oglib.filesystem.probe import FilesystemInfo, parse_udev
 
 UUID = "11111111-1111-4111-8111-111111111111"
 
@@ -136,7 +136,7 @@ def test_every_usual_filesystem_is_known() -> None:
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_row_is_whole(kind: Kind) -> None:
-    assert not kind.make or kind.label_bytes
+    assert not kind.make or kind.label_most
     assert not kind.check or kind.make
     assert kind.shrink is Shrink.NEVER or kind.grow is not Grow.NEVER, "no way back"
     assert kind.grow is Grow.NEVER or kind.check or kind.name == "nilfs2"
@@ -148,6 +148,27 @@ def test_e2fsck_may_repair_and_ask_for_a_reboot() -> None:
 
 
 def test_blkids_answer() -> None:
-    assert parse_export(
-        'DEVNAME=/dev/loop0\nLABEL=my\\ \\"disk\\"\nUUID=abc\nBLOCK_SIZE=4096\nTYPE=ext4\n'
+    assert parse_udev(
+        "ID_FS_LABEL=my__disk_\nID_FS_LABEL_ENC=my\\x20\\x22disk\\x22\nID_FS_UUID_ENC=abc\n"
+        "ID_FS_BLOCK_SIZE=4096\nID_FS_TYPE=ext4\n"
     ) == FilesystemInfo("ext4", 'my "disk"', "abc", 4096)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "label"),
+    [
+        ("Se\u00f1al", "ext4", "Se\u00f1al"),
+        (r"a\xf1o\x20nuevo", "ext4", "a\u00f1o nuevo"),
+        (r"A\xa5O", "vfat", "A\u00d1O"),
+        (r"a\x5cx41", "ext4", r"a\x41"),
+        ("a=b", "ntfs", "a=b"),
+    ],
+)
+def test_labels_of_any_age(raw: str, kind: str, label: str) -> None:
+    assert parse_udev(f"ID_FS_LABEL_ENC={raw}\nID_FS_TYPE={kind}\n").label == label
+
+
+def test_how_a_label_is_counted() -> None:
+    assert LabelIn.UTF8.length("\u00f1\U0001f600") == 6
+    assert LabelIn.UTF16.length("\u00f1\U0001f600") == 3
+    assert LabelIn.ASCII.length("abc") == 3

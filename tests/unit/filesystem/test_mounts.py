@@ -18,7 +18,7 @@ TEXT = """\
 def test_mountinfo() -> None:
     assert parse_mountinfo(TEXT) == (
         Mount(Path("proc"), Path("/proc"), "proc", False),
-        Mount(Path("/dev/root"), Path("/mnt2"), "ext3", False),
+        Mount(Path("/dev/root"), Path("/mnt2"), "ext3", False, "/mnt1"),
         Mount(Path("/dev/sda1"), Path("/mnt/two words"), "fuseblk", True),
         Mount(Path("/dev/sda2"), Path("/mnt/sda2"), "ext4", True),
     )

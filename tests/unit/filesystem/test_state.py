@@ -36,6 +36,20 @@ def ext(flags: int, incompatible: int = 0) -> tuple[int, bytes]:
     return (1024, struct.pack("<56xHH36xI", 0xEF53, flags, incompatible).ljust(1024, b"\0"))
 
 
+def hfs(attributes: int) -> tuple[int, bytes]:
+    head = struct.pack(">2sHI4xI24xI", b"H+", 4, attributes, 2, 4096)
+    return (1024, head.ljust(512, b"\0"))
+
+
+def hfs_journal(where: int, start: int, end: int) -> list[tuple[int, bytes]]:
+    return [
+        hfs(0x2100),
+        (2 * 4096, struct.pack(">I32xQQ", where, 3 * 4096, 8 << 20)),
+        (3 * 4096, struct.pack("<IIQQ", 0x4A4E4C78, 0x12345678, start, end)),
+    ]
+
+
+ONE = b"\1".ljust(8, b"\0")
 TO_GO_ID = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
 
 
@@ -57,9 +71,32 @@ TO_GO_ID = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
         pytest.param([(54, b"FAT16   "), (511, b"\0")], [], id="fat16-clean"),
         pytest.param([(3, b"EXFAT   "), (106, b"\2\0"), (511, b"\0")], [Trouble.DIRTY], id="exfat"),
         pytest.param(
-            [(65536 + 64, b"_BHRfS_M"), (65536 + 96, b"\1".ljust(8, b"\0"))],
+            [(65536 + 64, b"_BHRfS_M"), (65536 + 96, b"\1".ljust(40, b"\0") + ONE)],
             [Trouble.JOURNAL],
             id="btrfs-log",
+        ),
+        pytest.param(
+            [(65536 + 64, b"_BHRfS_M"), (65536 + 96, bytes(40) + b"\2".ljust(8, b"\0"))],
+            [Trouble.SPREAD],
+            id="btrfs-on-two-devices",
+        ),
+        pytest.param(
+            [(65536 + 64, b"_BHRfS_M"), (65536 + 96, bytes(40) + ONE)], [], id="btrfs-clean"
+        ),
+        pytest.param([(3, b"EXFAT   "), (106, b"\4\0"), (511, b"\0")], [Trouble.DIRTY], id="media"),
+        pytest.param([hfs(0x100)], [], id="hfs-clean"),
+        pytest.param([hfs(0)], [Trouble.DIRTY], id="hfs-mounted"),
+        pytest.param([hfs(0x900)], [Trouble.DIRTY], id="hfs-inconsistent"),
+        pytest.param(hfs_journal(1, 4096, 4096), [], id="hfs-journal-empty"),
+        pytest.param(hfs_journal(1, 4096, 8192), [Trouble.JOURNAL], id="hfs-journal"),
+        pytest.param(hfs_journal(2, 0, 0), [Trouble.SPREAD], id="hfs-journal-elsewhere"),
+        pytest.param([(1024 + 6, b"\x34\x34"), (1024 + 116, b"\1\0")], [], id="nilfs2-clean"),
+        pytest.param(
+            [(1024 + 6, b"\x34\x34"), (1024 + 116, b"\0\0")], [Trouble.DIRTY], id="nilfs2"
+        ),
+        pytest.param([(0, b"XFSB"), (511, b"\0")], [Trouble.DIRTY], id="xfs-without-sense"),
+        pytest.param(
+            [(1024, b"\x10\x20\xf5\xf2"), (5000, b"\0")], [Trouble.DIRTY], id="f2fs-without-sense"
         ),
         pytest.param(
             [(32768, b"JFS1"), (32768 + 40, b"\2\0\0\0\0\0\0\0")], [Trouble.DIRTY], id="jfs"

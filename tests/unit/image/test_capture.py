@@ -41,6 +41,22 @@ def test_a_manifest_tells_software_and_firmware(tmp_path: Path) -> None:
     assert Manifest.from_bytes(told.to_bytes()) == told
 
 
+def test_a_manifest_tells_who_named_the_used_blocks(tmp_path: Path) -> None:
+    plain = manifest_of(make_image(partition(), tmp_path))
+    assert (plain.partclone, plain.added_blocks) == ("0.3.23", 0)
+    assert b"added_blocks" not in plain.to_bytes()
+    told = replace(plain, added_blocks=plain.used_blocks)
+    assert Manifest.from_bytes(told.to_bytes()) == told
+    for wrong in (
+        replace(plain, added_blocks=plain.used_blocks + 1), replace(plain, partclone="0\x1b")
+    ):  # fmt: skip
+        with pytest.raises(ImageError):
+            Manifest.from_bytes(wrong.to_bytes())
+    before = replace(plain, partclone="")  # as they were written until now
+    assert b"partclone" not in before.to_bytes()
+    assert Manifest.from_bytes(before.to_bytes()) == before
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.disk.gpt import Copy, build
+from oglib.disk.gpt import Copy, laid_out
 from oglib.errors import ImageError, UsageError
 from oglib.image.formats import describe_folder, folder_image, named_in
 from oglib.image.formats.stored_gpt import gpt_of_first_sectors, gpt_of_sgdisk
@@ -194,9 +194,12 @@ def stored_gpt(sector: int) -> tuple[bytes, bytes]:
     entries = entry.ljust(128, b"\0").ljust(128 * 128, b"\0")
     usable = 2 + len(entries) // sector
     copy = Copy(1, 0, usable, 0, uuid.uuid4().bytes_le, 2, 128, entries)
-    first, last = build(copy, 64 * MIB // sector, sector)
-    backup = bytes(512) + first[:512] + last[-sector:][:512] + entries
-    return bytes(sector) + first, backup
+    laid = laid_out(copy, 64 * MIB // sector, sector)
+    first = bytearray((2 * sector) + len(entries))
+    for at, raw in laid.primary:
+        first[at * sector : at * sector + len(raw)] = raw
+    header = laid.backup[-1][1]
+    return bytes(first), bytes(512) + first[sector : sector + 512] + header[:512] + entries
 
 
 @pytest.mark.parametrize("sector", [512, 4096])

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from oglib.errors import OgError, WriteError
+from oglib.osconfig import root as root_module
 from oglib.osconfig.root import TargetRoot
 
 
@@ -187,3 +190,103 @@ def test_a_copy_that_has_no_room(tree: Path) -> None:
         pytest.raises(WriteError, match="cannot be copied"),
     ):
         root.copy_to("etc/hostname", full)
+
+
+QUESTIONS: list[Callable[[TargetRoot], object]] = [
+    lambda root: root.exists("etc"),
+    lambda root: root.is_directory("etc"),
+    lambda root: root.below("etc"),
+    lambda root: root.is_regular("etc"),
+    lambda root: root.names("etc"),
+    lambda root: root.irregular_below("etc"),
+    lambda root: root.spelled("etc"),
+    lambda root: root.folder_path("etc"),
+    lambda root: root.holds_mount("etc"),
+]
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> list[str]:
+    """The kernel answers every opening with these errors in turn, then as it does; the names."""
+    asked: list[str] = []
+    kernel, left = root_module._openat2, list(numbers)
+
+    def answer(root_fd: int, name: str, how: root_module._OpenHow) -> tuple[int, int]:
+        asked.append(name)
+        return (left.pop(0), -1) if left else kernel(root_fd, name, how)
+
+    monkeypatch.setattr(root_module, "_openat2", answer)
+    return asked
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+@pytest.mark.parametrize(
+    "number", [errno.EIO, errno.EACCES, errno.ENOMEM, errno.EMFILE, errno.EUCLEAN, errno.EXDEV]
+)
+def test_what_cannot_be_read_is_no_absence(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[TargetRoot], object], number: int
+) -> None:
+    answering(monkeypatch, *[number] * 9)
+    with TargetRoot(tree) as root, pytest.raises(OgError) as caught:
+        ask(root)
+    assert os.strerror(number) in caught.value.message
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG])
+def test_only_the_tree_itself_says_that_nothing_is_there(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[TargetRoot], object], number: int
+) -> None:
+    answering(monkeypatch, *[number] * 9)
+    with TargetRoot(tree) as root:
+        assert not ask(root)
+        with pytest.raises(FileNotFoundError):
+            root.read_text("etc/hostname")
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EINTR])
+def test_what_the_kernel_asks_to_try_again_is_tried_again(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    asked = answering(monkeypatch, *[number] * 200)
+    with TargetRoot(tree) as root:
+        assert root.read_text("etc/hostname") == "old\n"
+    assert asked == ["etc/hostname"] * 201
+
+
+def test_trying_again_has_an_end(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(root_module, "_TRY_LIMIT_S", 0.01)
+    answering(monkeypatch, *[errno.EAGAIN] * 9999)
+    with TargetRoot(tree) as root:
+        with pytest.raises(OgError, match="renamed or mounted on this PC without a pause"):
+            root.read_text("etc/hostname")
+        with pytest.raises(WriteError, match="without a pause"):
+            root.write_text("etc/hostname", "new\n")
+        with pytest.raises(WriteError, match="without a pause"):
+            root.remove("etc/hostname")
+    assert (tree / "etc/hostname").read_text() == "old\n"
+
+
+def test_links_in_a_circle_lead_nowhere(tree: Path) -> None:
+    (tree / "etc/os-release").symlink_to("os-release")
+    (tree / "etc/far").symlink_to("x" * 300)
+    with TargetRoot(tree) as root:
+        for name in ("etc/os-release", "etc/far", "etc/hostname/below"):
+            assert not root.exists(name)
+            with pytest.raises(FileNotFoundError):
+                root.read_text(name)
+
+
+def test_a_folder_below_that_cannot_be_read_ends_the_search_for_links(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "boot/grub/fonts").mkdir(parents=True)
+    kernel = os.scandir
+
+    def broken(folder: int) -> Iterator[os.DirEntry[str]]:
+        if Path(f"/proc/self/fd/{folder}").readlink().name == "fonts":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return kernel(folder)
+
+    monkeypatch.setattr(os, "scandir", broken)
+    with TargetRoot(tree) as root, pytest.raises(OgError, match="Input/output error"):
+        root.irregular_below("boot/grub")

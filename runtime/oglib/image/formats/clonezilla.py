@@ -3,7 +3,7 @@
 
 parts, disk            the partitions and disks in it
 sda-pt.sf              sfdisk --dump; before 2015 no table where the disk has a GPT
-sda-gpt-1st, sda-gpt.gdisk               that GPT: its sectors, and sgdisk --backup
+sda-gpt-1st, sda-gpt-2nd, sda-gpt.gdisk  that GPT: its sectors at both ends, and sgdisk --backup
 sda-mbr, sda-hidden-data-after-mbr       the first sector, and up to the first partition
 sda-pt.parted, fdisk.list, blkdev.list   what they say of the disk's size
 lvm_vg_dev.list, luks-dev.list           partitions that hold other devices
@@ -117,7 +117,15 @@ def read(path: Path, disk: str) -> FolderImage:
         disk_bytes=_disk_bytes(path, disk, table, gpt),
         minimum_disk_bytes=table.disk_bytes if table else 0,
         unserved=tuple(unserved), lacking=tuple(lacking),
+        table_sectors=_table_sectors(path, disk),
     )  # fmt: skip
+
+
+def _table_sectors(path: Path, disk: str) -> tuple[tuple[int, bytes], ...]:
+    """The first 34 and the last 33 sectors of a disk with a GPT, as dd copied them."""
+    first = first_bytes(path / f"{disk}-gpt-1st", _GPT_BYTES)
+    last = first_bytes(path / f"{disk}-gpt-2nd", _GPT_BYTES)
+    return ((0, first), (-len(last), last)) if first and last else ()
 
 
 def _refuse_encrypted(path: Path) -> None:

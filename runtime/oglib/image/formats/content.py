@@ -10,18 +10,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from oglib.disk import mbr
+from oglib.disk.boot_sector import filesystem_of, has_partitions
 
 _GPT = b"EFI PART"
 _SECTOR_SIZES = (512, 1024, 2048, 4096)
-# (offset, bytes, word); the first that fits counts
+# (offset, bytes, word), the first that fits counts; boot sectors are told by their owner
 _MARKS = (
-    (3, b"NTFS    ", "NTFS"),
-    (3, b"EXFAT   ", "EXFAT"),
-    (3, b"-FVE-FS-", "BITLOCKER"),
-    (82, b"FAT32   ", "FAT32"),
-    (54, b"FAT16   ", "FAT16"),
-    (54, b"FAT12   ", "FAT12"),
     (0, b"XFSB", "XFS"),
     (0, b"LUKS\xba\xbe", "LUKS"),
     (0x438, b"\x53\xef", "EXTFS"),
@@ -35,7 +29,6 @@ _MARKS = (
     (0xFF6, b"SWAPSPACE2", "SWAP"),
 )
 _WITH_SIZE = ((3, b"NTFS"), (54, b"FAT"), (82, b"FAT"))
-_BOOT_SECTORS = ("NTFS", "EXFAT", "BITLOCKER", "FAT32", "FAT16", "FAT12")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +45,11 @@ def content_of(head: bytes) -> Content:
     for sector in (512, 4096):
         if head[sector : sector + len(_GPT)] == _GPT and head[510:512] == b"\x55\xaa":
             return Content("gpt", "", sector)
-    filesystem = next((word for at, mark, word in _MARKS if head.startswith(mark, at)), "")
-    if filesystem in _BOOT_SECTORS:
+    if filesystem := filesystem_of(head):
         return Content("", filesystem, sector_bytes_of(head))
-    if _has_table(head):
+    if has_partitions(head):
         return Content("dos")
-    return Content("", filesystem)
-
-
-def _has_table(head: bytes) -> bool:
-    rows = mbr.rows(head)
-    return any(row.used for row in rows) and all(row.boot in {0, 0x80} for row in rows)
+    return Content("", next((word for at, mark, word in _MARKS if head.startswith(mark, at)), ""))
 
 
 def sector_bytes_of(boot_sector: bytes) -> int:

@@ -100,6 +100,8 @@ class FolderImage:
     minimum_disk_bytes: int = 0
     unserved: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    # of a GPT as it lay on the disk: (byte, content), a negative byte counts from the end
+    table_sectors: tuple[tuple[int, bytes], ...] = ()
 
     @property
     def others(self) -> tuple[str, ...]:

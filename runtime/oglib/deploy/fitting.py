@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the system in an image can be fitted to a PC, told by what the image says of itself."""
+
+from __future__ import annotations
+
+from oglib.deploy.restorable import kind_of_image
+from oglib.image import OpenImage
+from oglib.image.foreign import Image, filesystem_of
+
+# Roots of a Linux; a partclone image of another kind holds something else, or files alone.
+_ROOTS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "nilfs2")
+_LINUX = "Linux"
+
+
+def not_fitted(image: Image) -> str:
+    """Why the system in ``image`` is restored and not fitted; empty where nothing speaks against.
+
+    What nobody noted when the image was made shows when it is on the disk.
+    """
+    kind = kind_of_image(image)
+    if kind is None or kind.name not in _ROOTS:
+        return f"it holds {filesystem_of(image) or 'no filesystem that we know'}, and no Linux"
+    if not isinstance(image, OpenImage):
+        return ""
+    source = image.manifest.source
+    if source.system and source.system != _LINUX:
+        return f"it holds {source.os or source.system}, and only a Linux is fitted"
+    if source.lies:
+        return f"its system lies {source.lies}, which is not fitted yet"
+    return ""

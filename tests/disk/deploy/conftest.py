@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A PC that starts by BIOS, whatever this machine does, and the images it is given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from disk.deploy.room import LAYOUTS, Images
+from oglib.boot.grub import Firmware
+from oglib.deploy import configure, deploy, disk_restore, restorable
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+    return Images(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def layouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("layouts")
+    for name, layout in LAYOUTS.items():
+        (folder / f"{name}.json").write_text(json.dumps(layout))
+    return folder
+
+
+def started_by(firmware: Firmware, patch: pytest.MonkeyPatch) -> None:
+    for room in (configure, deploy, disk_restore, restorable):
+        patch.setattr(room, "running_firmware", lambda: firmware)
+
+
+@pytest.fixture(autouse=True)
+def bios(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_by(Firmware.BIOS, monkeypatch)
