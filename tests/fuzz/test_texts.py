@@ -34,6 +34,10 @@ FOLDERS = {
         "clonezilla-img": b"log\n",
         "sda-pt.sf": _DUMP,
         "swappt-sda2.info": b'UUID="0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"\nLABEL="swap"\n',
+        "sda-pt.parted": b"Disk /dev/sda: 2097152s\nSector size (logical/physical): 512B/512B\n",
+        "fdisk.list": b"Disk /dev/sda: 1 GiB, 1073741824 bytes, 2097152 sectors\n",
+        "blkdev.list": b"KNAME NAME SIZE TYPE\nsda   sda    1G disk\n",
+        "sda-hidden-data-after-mbr": bytes(2000),
         "sda1.ext4-ptcl-img.uncomp": plain(),
     },
     "fog": {
