@@ -82,8 +82,10 @@ def find_disk(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Published
     try:
         with (path / DISK_FILE).open("rb") as file:
             raw = file.read(MAX_DISK_BYTES + 1)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(f"There is no image of a disk named {name}.") from None
+    except OSError as error:
+        raise ImageError(f"{path / DISK_FILE} cannot be read: {error.strerror}.") from error
     disk = DiskManifest.from_bytes(raw)
     if disk.name != name:
         raise ImageError(f"{path} holds the image {disk.name}, not {name}.")

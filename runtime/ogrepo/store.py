@@ -77,11 +77,13 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
     try:
         with manifest_path.open("rb") as file:
             raw = file.read(_MANIFEST_BYTES + 1)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(
             f"There is no image named {name} at {stem}{IMAGE}.",
             hint="`ogrepo list DIR` shows what is there.",
         ) from None
+    except OSError as error:
+        raise ImageError(f"{manifest_path} cannot be read: {error.strerror}.") from error
     manifest = Manifest.from_bytes(raw)
     image, frames = beside(IMAGE), beside(FRAMES)
     if manifest.name != name:
@@ -127,7 +129,7 @@ def next_version(folder: Folder, name: str) -> int:
     with contextlib.suppress(FileNotFoundError):
         known.append(int(record.read_text(encoding="ascii")))
     for suffix in (MANIFEST, MANIFEST + _ASIDE):
-        with contextlib.suppress(OSError, OgError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, OgError):
             raw = folder.image_file(name, suffix).read_bytes()
             known.append(Manifest.from_bytes(raw).version)
     version = max(known) + 1

@@ -69,7 +69,12 @@ class Uploads:
         """
         done = []
         for path in sorted(self._folder.uploads.iterdir()):
-            upload = _load(path)
+            try:
+                upload = _load(path)
+            except OSError as error:
+                # nobody's, and somebody's all the same: the next start may be able to read it
+                done.append(f"Left {path.name} as it is, it cannot be read: {error.strerror}.")
+                continue
             if upload is None:
                 _remove(path)
                 done.append(f"Removed {path.name}, which is no upload.")
@@ -244,7 +249,7 @@ def _load(path: Path) -> Upload | None:
             version=data["version"],
             error=data["error"],
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
     if upload.state is State.VERIFYING:
         upload.state = State.RECEIVING  # the server that verified is gone

@@ -7,6 +7,7 @@ its format is. The state outlives a new version of the same image.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,8 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from oglib.cache.folder import write_whole
 from oglib.cache.model import Proof, StoredFile
+from oglib.errors import OgErr, OgError
 
 _FORMAT = 1
+_NO_CONTENT = frozenset(
+    (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO, errno.EUCLEAN)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,17 @@ class State:
 
 
 def read_record(path: Path) -> Record | None:
-    """The record at ``path``; None when there is none that makes sense."""
+    """The record at ``path``; None when there is none that makes sense, or its place is damaged.
+
+    Any other failure to read it is raised: an entry without a record is removed.
+    """
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(_bytes_of(path))
         if raw.pop("format") != _FORMAT:
             return None
         files = {str(name): StoredFile(**facts) for name, facts in raw.pop("files").items()}
         record = Record(proof=Proof(raw.pop("proof")), files=files, **raw)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     inside = all(
         not PurePosixPath(part).is_absolute() and ".." not in PurePosixPath(part).parts
@@ -71,12 +79,24 @@ def read_record(path: Path) -> Record | None:
 
 
 def read_state(path: Path) -> State:
-    """The state of an entry; what cannot be read counts as never used and not pinned."""
+    """The state of an entry; where none makes sense it was never used and is not pinned."""
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(_bytes_of(path))
         return State(used=int(raw["used"]), pinned=bool(raw["pinned"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return State()
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The content; none where there is no file, or where its place on the disk is damaged."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno in _NO_CONTENT:
+            return b""
+        raise OgError(
+            f"The cache cannot be read: {path.name}: {error.strerror}.", code=OgErr.CACHE
+        ) from error
 
 
 def write_state(path: Path, state: State) -> None:

@@ -126,7 +126,7 @@ def create(
                 used_bytes=info.used_blocks * info.block_size,
                 image_size_bytes=path.stat().st_size,
             )
-        facts = source_facts(source)
+        facts = source_facts(source, dirty=wanted.dirty)
         meta = CaptureMeta(
             name=name,
             title=wanted.title,

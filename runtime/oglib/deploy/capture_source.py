@@ -18,7 +18,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.probe import list_disks
-from oglib.errors import FilesystemError, UsageError, printable
+from oglib.errors import FilesystemError, OgError, UsageError, printable
 from oglib.image import SourceInfo
 from oglib.inventory.software import installed
 from oglib.inventory.system import System, identify
@@ -117,11 +117,12 @@ def _by_node(spec: str) -> tuple[Disk, Partition] | None:
     return None
 
 
-def source_facts(source: CaptureSource) -> Facts:
+def source_facts(source: CaptureSource, *, dirty: bool = False) -> Facts:
     """Who captures, what system is on it and what is installed; empty where there is none.
 
     What cannot be mounted here (a new feature, a kernel without the kind) is captured all the same,
-    and a note says that its system is not known. Files that cannot be read are an error.
+    and a note says that its system is not known. Files that cannot be read are an error, unless
+    it is taken ``dirty``, as it is, by an explicit word.
     """
     system: System | None = None
     software: tuple[str, ...] = ()
@@ -137,7 +138,9 @@ def source_facts(source: CaptureSource) -> Facts:
                 notes = (*opened.notes, *filter(None, (system.note,)), *found.notes)
     except NoFilesError:
         pass  # swap, encrypted or foreign: it is captured all the same, or was refused before
-    except FilesystemError as error:
+    except OgError as error:
+        if not dirty and not isinstance(error, FilesystemError):
+            raise
         notes = (f"Which system is on it is not known: {error.message}",)
     part = source.part
     info = SourceInfo(

@@ -187,5 +187,5 @@ def _stat(pid: int) -> dict[int, str]:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):  # gone; of what is not, nothing is assumed
         return ""

@@ -101,7 +101,7 @@ def _identities(device: Path) -> set[tuple[object, ...]]:
     """What tells that two names mean one thing: device number, file, stretch of a file."""
     try:
         found = device.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):  # what was mounted may be called anything
         return set()
     if not stat.S_ISBLK(found.st_mode):
         return {("file", found.st_dev, found.st_ino)} if stat.S_ISREG(found.st_mode) else set()

@@ -13,6 +13,7 @@ from oglib.run import run
 
 _NOTHING_FOUND = 2
 _CONTRADICTION = 8
+_SUPERBLOCKS_BYTES = 256 << 10  # those of nearly every kind lie in the first of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,21 @@ def probe_filesystem(device: Path) -> FilesystemInfo:
             hint="Wipe the stale one with wipefs, or format the partition.",
         )
     if said.status == _NOTHING_FOUND:
+        _refuse_unreadable(device)
         return FilesystemInfo("")
     return parse_udev(said.stdout)
+
+
+def _refuse_unreadable(device: Path) -> None:
+    """Raise where blkid found nothing because it could not read: it says both in the same way."""
+    try:
+        with device.open("rb", buffering=0) as file:
+            file.read(_SUPERBLOCKS_BYTES)
+    except OSError as error:
+        raise FilesystemError(
+            f"{device} cannot be read, so what is on it is not known: {error.strerror}.",
+            hint="Look at the kernel log (dmesg) for the device's own message.",
+        ) from error
 
 
 def row_on(device: Path) -> Kind:

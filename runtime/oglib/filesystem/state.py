@@ -7,6 +7,7 @@ sense says nothing, and nothing is raised because of it.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from dataclasses import dataclass
@@ -161,8 +162,15 @@ def state_in(read_at: ReadAt) -> tuple[State, ...]:
 def _pread(descriptor: int, offset: int, size: int) -> bytes:
     try:
         return os.pread(descriptor, size, offset)
-    except OSError:  # a bad sector, or an offset that no device has
+    except OverflowError:
         return b""
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # an offset that no device has
+            return b""
+        raise FilesystemError(
+            f"In what state a filesystem was left cannot be read: {error.strerror}.",
+            hint="Look at the kernel log (dmesg) for the device's own message.",
+        ) from error
 
 
 def _encrypted(read_at: ReadAt) -> list[State]:

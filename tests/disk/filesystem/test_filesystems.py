@@ -300,3 +300,12 @@ def test_a_kind_that_is_only_recognised_cannot_be_checked(tmp_path: Path) -> Non
         assert (found.kind, found.name, found.mnemonic) == ("LVM2_member", "lvm", "LINUX-LVM")
         with pytest.raises(FilesystemError, match=r"lvm .* cannot be checked"):
             check_filesystem(device)
+
+
+def test_what_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
+    """blkid says nothing of the one as of the other, and ends with the same status."""
+    with pytest.raises(FilesystemError, match="No such file"):
+        probe_filesystem(tmp_path / "gone")
+    empty = tmp_path / "empty"
+    empty.write_bytes(bytes(MIB))
+    assert probe_filesystem(empty).kind == ""

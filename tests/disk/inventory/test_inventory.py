@@ -26,9 +26,10 @@ from disk.inventory.room import (
 )
 from oglib.__main__ import main
 from oglib.cli.target import system_on
+from oglib.deploy.capture_source import CaptureSource, source_facts
 from oglib.disk.find import find_disk, find_partition
-from oglib.disk.loop import attached
-from oglib.errors import OgErr
+from oglib.disk.loop import attached, partition_device
+from oglib.errors import OgErr, OgError
 from oglib.inventory.installed import system_of
 from oglib.inventory.system import System, SystemKind
 from unit.inventory.trees import GUID, make_tree, make_windows
@@ -180,6 +181,16 @@ def test_a_damaged_folder_ends_no_listing(
     assert system_on(found, found.partitions[0]) is None
     assert main(["inventory", "os", "1", "1"]) == OgErr.GENERIC
     assert "etc" in capsys.readouterr().err
+    # nor does it become an image of something without a system
+    part = found.partitions[0]
+    with partition_device(found, part) as device:
+        source = CaptureSource(device, found, part)
+        with pytest.raises(OgError, match="etc"):
+            source_facts(source)
+        # who takes it damaged is told that it is not known
+        facts = source_facts(source, dirty=True)
+    assert facts.info.os == ""
+    assert "is not known: etc" in facts.notes[0]
 
 
 def test_a_hibernated_windows_is_read_and_keeps_its_memory(

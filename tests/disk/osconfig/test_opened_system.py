@@ -174,7 +174,7 @@ def test_swap_and_damage_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
         file.seek(4096)
         file.write(b"\xff" * (4 << 20))
     disk, part = found(path, monkeypatch)
-    with pytest.raises(NoFilesError, match=r"no files that can be read here \(swap\)"):
+    with pytest.raises(NoFilesError, match="can be read here: it holds swap"):
         opened_system(disk, disk.partitions[2]).__enter__()
     with pytest.raises(FilesystemError, match="cannot be mounted") as caught:
         opened_system(disk, disk.partitions[1]).__enter__()

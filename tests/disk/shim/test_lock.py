@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -224,3 +225,21 @@ def test_a_lock_is_written_whole_or_not_at_all(disk: Disk, stranger: int) -> Non
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         lock_path(disk).with_name(f".{lock_path(disk).name}").unlink(missing_ok=True)
     assert not is_locked(disk)
+
+
+def test_a_holder_that_cannot_be_looked_at_is_not_gone(
+    disk: Disk, stranger: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_lock(disk, pid=stranger)
+    kernel = Path.read_text
+
+    def refused(path: Path, *words: str, **more: str) -> str:
+        if path.name == "stat":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return kernel(path, *words, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", refused)
+        with pytest.raises(OSError, match="Too many open files"):
+            is_locked(disk)
+    assert is_locked(disk)

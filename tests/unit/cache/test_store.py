@@ -488,3 +488,20 @@ def test_a_link_planted_in_the_cache_is_not_written_through(store: Store, tmp_pa
     assert outside.read_text() == "not ours"
     assert store.entry("debian").pinned
     assert not (state / "debian.img.json").is_symlink()
+
+
+def test_a_record_that_cannot_be_read_now_costs_no_entry(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish("debian", fill("debian", 1))
+    store.pin("debian")
+
+    def refused(*_: object) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refused)
+        for ask in (store.recover, store.entries):
+            with pytest.raises(OgError, match="Too many open files"):
+                ask()
+    assert [(entry.name, entry.pinned) for entry in store.entries()] == [("debian", True)]

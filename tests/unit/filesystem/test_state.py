@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -346,3 +348,18 @@ def test_a_repair_that_cannot_know_writes_nothing(
     with pytest.raises(ntfs.Unreadable):
         repair(file)
     assert file.read_bytes() == bytes(image)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOMEM])
+def test_a_superblock_that_cannot_be_read_is_not_a_clean_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(b"")
+
+    def broken(*_: int) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pread", broken)
+    with pytest.raises(FilesystemError, match=os.strerror(number)):
+        state_of(device)

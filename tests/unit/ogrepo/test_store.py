@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
-from oglib.errors import OgErr, OgError
+from oglib.errors import ImageError, OgErr, OgError
 from oglib.image.manifest import Manifest, PrivateKey, load_public_keys
 from oglib.progress import Progress, Silent
+from ogrepo.disks import find_disk
 from ogrepo.folder import Folder, locked, open_folder
-from ogrepo.store import find, names, next_version, published
+from ogrepo.store import find, find_at, names, next_version, published
 from ogrepo.tokens import Grant
 from ogrepo.uploads import State, Upload, Uploads
 from ogrepo.verify import verify_published
@@ -190,3 +193,25 @@ def test_the_key_of_the_folder_signs(folder: Folder) -> None:
     (key,) = load_public_keys(folder.keys)
     assert PrivateKey.load(folder.image_key).public.key_id == key.key_id
     assert key.comment == "a test"
+
+
+def test_an_upload_that_cannot_be_read_now_is_left_and_no_image_is_absent(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, upload = receive(folder, make_sample("debian"), "0")
+
+    def refused(*_: object) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refused)
+        (line,) = Uploads(folder).start()
+        assert line == f"Left {upload.id} as it is, it cannot be read: Too many open files."
+        patched.setattr(Path, "open", refused)
+        with pytest.raises(ImageError, match="Too many open files"):
+            find_at(folder.images / "debian", "debian", [])
+        with pytest.raises(ImageError, match="Too many open files"):
+            find_disk(folder, "debian", [])
+    again = Uploads(folder)
+    assert again.start() == []
+    assert [one.id for one in again.list()] == [upload.id]

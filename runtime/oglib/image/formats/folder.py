@@ -34,11 +34,18 @@ _READ: dict[str, Callable[[Path, str], FolderImage]] = {
 
 
 def is_folder_image(path: Path) -> str:
-    """``clonezilla``, ``fog``, or "" where ``path`` is no folder with an image of either."""
+    """``clonezilla``, ``fog``, or "" where ``path`` is no folder with an image of either.
+
+    Of a folder that cannot be listed as well: a file in it may be read all the same.
+    """
     try:
-        names = {each.name for each in path.iterdir()} if path.is_dir() else set()
+        return _kind_of(path)
     except OSError:
         return ""
+
+
+def _kind_of(path: Path) -> str:
+    names = {each.name for each in path.iterdir()} if path.is_dir() else set()
     return next((kind for kind, is_one in _IS.items() if is_one(names)), "")
 
 
@@ -50,13 +57,14 @@ def folder_image(path: Path, disk: str = "") -> FolderImage:
     """
     if not path.is_dir():
         raise NotFoundError(f"There is no folder {path}.")
-    kind = is_folder_image(path)
-    if not kind:
-        raise ImageError(
-            f"The folder {path} holds no image.",
-            hint="Known are folders of Clonezilla (with a file `parts`) and FOG (with `d1.mbr`).",
-        )
     try:
+        kind = _kind_of(path)
+        if not kind:
+            raise ImageError(
+                f"The folder {path} holds no image.",
+                hint="Known are folders of Clonezilla (with a file `parts`) and FOG "
+                "(with `d1.mbr`).",
+            )
         return _READ[kind](path, disk)
     except OSError as error:
         raise ImageError(
