@@ -24,6 +24,7 @@ from oglib.deploy.restorable import (
     check_firmware,
     check_free,
     check_restorable,
+    check_unused,
     kind_of_image,
     planned_view,
 )
@@ -214,7 +215,9 @@ def _check_fitting(request: Request, image: Image, there: Disk, firmware: Firmwa
     if firmware is Firmware.UEFI:
         check_mountable("vfat")
         if not request.layout:
-            _check_esp(there, next(one for one in there.partitions if one.type == "EFI"))
+            esp = next(one for one in there.partitions if one.type == "EFI")
+            check_unused(there, esp)
+            _check_esp(there, esp)
 
 
 def deploy(image: Image, planned: Plan, *, progress: Progress) -> Deployed:
@@ -233,6 +236,7 @@ def _deploy(image: Image, planned: Plan, progress: Progress) -> Deployed:
     part = find_partition(disk, planned.number)
     with partition_device(disk, part) as device:
         receipt = restore(image, device, progress=progress, verify=planned.request.read_back)
+        receipt = replace(receipt, warnings=planned.warnings)
         receipts.keep(receipt)
         steps = [_grown(device)]
         swap_uuid = "" if planned.not_fitted else _wanted_swap(device)
