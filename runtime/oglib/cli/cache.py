@@ -77,6 +77,7 @@ def _create(context: Context) -> Result:
     if plan.nothing_to_change and found is not None and found.part.filesystem:
         return Result(done, "nothing to change")
     lines = [*plan.changes, *plan.notes, "format the cache"]
+    use.check_free(disk, found)
     if args.dry_run:
         return Result(done, "\n".join(lines))
     question = f"Make a cache on {disk.describe()}?"
@@ -117,6 +118,7 @@ def _delete(context: Context) -> Result:
     found = require_cache(disks)
     plan: TablePlan = plan_deletion(found)
     said = {"changes": list(plan.changes)}
+    use.check_free(found.disk, found)
     if context.args.dry_run:
         return Result(said, "\n".join(plan.changes))
     question = f"Delete the cache, {found.describe()}?"

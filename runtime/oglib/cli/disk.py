@@ -18,12 +18,13 @@ from oglib.cli.context import Context, Result
 from oglib.cli.output import plain
 from oglib.cli.target import facts_of, system_on, told
 from oglib.deploy.deploy import read_layout
+from oglib.deploy.restorable import check_free
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
 from oglib.disk.plan import plan_layout
 from oglib.disk.planned import TablePlan
 from oglib.disk.probe import list_disks
-from oglib.disk.table import apply_table, refuse_busy, repair_table
+from oglib.disk.table import apply_table, repair_table
 from oglib.errors import NotFoundError
 
 
@@ -95,9 +96,11 @@ def _plan(context: Context) -> Result:
 
 def _apply(context: Context) -> Result:
     disk, plan = _planned(context)
-    if plan.nothing_to_change or context.args.dry_run:
+    if plan.nothing_to_change:
         return _told(disk, plan)
-    refuse_busy(disk)
+    check_free(disk)
+    if context.args.dry_run:
+        return _told(disk, plan)
     context.confirm(f"Partition {disk.describe()}?", lambda: [*facts_of(disk), *plan.changes])
     told = _told(disk, plan)
     with held(disk):
@@ -113,6 +116,7 @@ def _repair(context: Context) -> Result:
     if not disk.damage:
         return Result({"damage": []}, "nothing to repair")
     said = {"damage": list(disk.damage)}
+    check_free(disk)
     if context.args.dry_run:
         return Result(said, "\n".join(disk.damage))
     context.confirm(f"Repair the partition table of {disk.describe()}?", lambda: disk.damage)

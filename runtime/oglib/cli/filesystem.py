@@ -19,7 +19,7 @@ from oglib.disk.model import Disk, Partition
 from oglib.errors import FilesystemError, OgErr, OgError, UsageError
 from oglib.filesystem.check import check_filesystem
 from oglib.filesystem.kinds import kind_of
-from oglib.filesystem.make import format_filesystem
+from oglib.filesystem.make import check_format, format_filesystem
 from oglib.filesystem.mount import mount_for_person, unmount_device
 from oglib.filesystem.mounts import mountpoints_of
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
@@ -81,10 +81,11 @@ def _format(context: Context) -> Result:
     part = find_partition(disk, args.part)
     kind = kind_of(args.kind)
     question = f"Format partition {part.number} of {disk.describe()} as {kind.name}?"
-    if args.dry_run:
-        return Result({"would": question.rstrip("?")}, question.rstrip("?"))
-    context.confirm(question, lambda: facts_of(disk, part))
     with held(disk, part), partition_device(disk, part) as device:
+        check_format(device, kind.name, label=args.label)
+        if args.dry_run:
+            return Result({"would": question.rstrip("?")}, question.rstrip("?"))
+        context.confirm(question, lambda: facts_of(disk, part))
         made = format_filesystem(device, kind.name, label=args.label)
     return Result(made, f"{made.name} {made.uuid}".strip())
 

@@ -53,7 +53,7 @@ def add_to(nouns: Subparsers) -> None:
 
 def _restore(context: Context) -> Result:
     args = context.args
-    if args.parts or (args.part is None and image_disk.is_whole(context)):
+    if args.parts is not None or (args.part is None and image_disk.is_whole(context)):
         return image_disk.restore_whole(context)
     request = images.Request(
         image=args.image,

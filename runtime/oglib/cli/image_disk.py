@@ -26,7 +26,6 @@ from oglib.progress import human_bytes
 def add_restore_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parts",
-        default="",
         metavar="1,3",
         help="of a whole disk's image only these, onto the partitions with the same numbers",
     )
@@ -186,11 +185,17 @@ def _titled(name: str, version: int) -> str:
     return f"{name} version {version}" if version else name
 
 
-def _numbers(text: str) -> list[int]:
-    words = text.split(",") if text else []
+def _numbers(text: str | None) -> list[int]:
+    """The partitions that are named; an empty list only where none were asked for.
+
+    An empty word is a script's empty variable, and must not become the whole disk.
+    """
+    if text is None:
+        return []
+    words = text.split(",")
     if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
         raise UsageError(
-            f"--parts {text} is no list of partitions.", hint="Write it as in --parts 1,3."
+            f"--parts {text!r} is no list of partitions.", hint="Write it as in --parts 1,3."
         )
     return list(dict.fromkeys(int(word) for word in words))
 

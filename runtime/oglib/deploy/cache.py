@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,7 +34,7 @@ from oglib.disk.lock import held
 from oglib.disk.model import Disk
 from oglib.disk.planned import TablePlan
 from oglib.disk.probe import list_disks, probe_target
-from oglib.disk.table import apply_table
+from oglib.disk.table import apply_table, refuse_busy
 from oglib.errors import ImageError, NotFoundError, OgErr, UsageError
 from oglib.run import undisturbed
 from oglib.settings import Settings
@@ -169,6 +169,13 @@ def put_away(disk: Disk, places: Places, *, tell: Tell = silent) -> Iterator[Non
             turn.unmark()
             unmount_cache(found, places)
         yield
+
+
+def check_free(disk: Disk, found: Found | None) -> None:
+    """Raise while somebody uses the disk besides the cache itself, which is unmounted for work."""
+    own = found.part.number if found is not None and found.disk.path == disk.path else 0
+    others = tuple(part for part in disk.partitions if part.number != own)
+    refuse_busy(replace(disk, partitions=others))
 
 
 def make(plan: TablePlan, places: Places, *, tell: Tell = silent) -> Found:

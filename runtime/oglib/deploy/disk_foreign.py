@@ -62,7 +62,7 @@ def opened_folder(path: Path, policy: Policy, settings: Settings) -> Iterator[Wh
     @contextmanager
     def open_part(number: int) -> Iterator[Image]:
         device = folder.parts[number].device
-        with source.opened(str(folder.path / device), settings) as image:
+        with source.opened(str((folder.path / device).absolute()), settings) as image:
             yield image
 
     yield WholeDisk(

@@ -31,9 +31,7 @@ def format_filesystem(
     label by which the cache is known.
     """
     kind = kind_of(kind_name)
-    argv = make_argv(kind, device, label=label, uuid=uuid, cache=cache)
-    refuse_in_use(device, "formatted", code=OgErr.DONTFORMAT)
-    _refuse_size(kind, device)
+    argv = check_format(device, kind_name, label=label, uuid=uuid, cache=cache)
     make_with(argv, device, kind.name)
     made = probe_filesystem(device)
     if made.name != kind.name:
@@ -42,6 +40,18 @@ def format_filesystem(
             code=OgErr.PARTITION,
         )
     return made
+
+
+def check_format(
+    device: Path, kind_name: str, *, label: str = "", uuid: str = "", cache: bool = False
+) -> list[str]:
+    """The command that ``format_filesystem`` will run; raises where it would refuse to."""
+    kind = kind_of(kind_name)
+    argv = make_argv(kind, device, label=label, uuid=uuid, cache=cache)
+    need(argv[0])
+    refuse_in_use(device, "formatted", code=OgErr.DONTFORMAT)
+    _refuse_size(kind, device)
+    return argv
 
 
 def check_makeable(kind_name: str, size_bytes: int) -> None:

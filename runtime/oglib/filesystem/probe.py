@@ -63,12 +63,17 @@ def _refuse_unreadable(device: Path) -> None:
     """Raise where blkid found nothing because it could not read: it says both in the same way."""
     try:
         with device.open("rb", buffering=0) as file:
-            file.read(_SUPERBLOCKS_BYTES)
+            head = file.read(_SUPERBLOCKS_BYTES)
     except OSError as error:
         raise FilesystemError(
             f"{device} cannot be read, so what is on it is not known: {error.strerror}.",
             hint="Look at the kernel log (dmesg) for the device's own message.",
         ) from error
+    if not head and device.is_block_device():
+        raise FilesystemError(
+            f"{device} has no bytes any more, so what is on it is not known.",
+            hint="Something detached it meanwhile; run this again.",
+        )
 
 
 def row_on(device: Path) -> Kind:

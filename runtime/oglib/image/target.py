@@ -195,7 +195,7 @@ def _refuse_backing_file(path: Path) -> None:
     for loop in loops_over(path):
         raise OgError(
             f"{path} is in use by {loop.path}.",
-            hint=f"Detach it (losetup -d {loop.path}), or restore to {loop.path}.",
+            hint=f"Unmount what is on it, and detach it: `losetup --detach {loop.path}`.",
             code=OgErr.LOCKED,
         )
 

@@ -96,6 +96,52 @@ def test_a_compressed_raw_copy_that_is_too_large(
     assert refused(disk, *words).status == OgErr.IMGSIZEPARTITION
 
 
+@pytest.mark.parametrize("verb", ["deploy", "restore"])
+def test_a_partclone_image_that_was_cut(
+    disk: Path, layouts: Path, tmp_path: Path, verb: str
+) -> None:
+    """A plain file is as long as its header says, or it is refused before the table is written."""
+    filesystem, image = tmp_path / "fs", tmp_path / "cut.img"
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/thesis").write_bytes(os.urandom(4 * MIB))
+    said("mke2fs", "-q", "-t", "ext4", "-d", tmp_path / "tree", filesystem, "32M")
+    said("partclone.extfs", "-c", "-q", "-s", filesystem, "-O", image, "-L", tmp_path / "log")
+    with image.open("r+b") as file:
+        file.truncate(image.stat().st_size - 1)
+    words: tuple[str | Path, ...] = ("image", "restore", image, disk, "1")
+    if verb == "deploy":
+        words = ("deploy", image, disk, "1", "--layout", layouts / "bios.json")
+    assert "is cut off" in refused(disk, *words).error
+    assert "is cut off" in og("image", "info", image).out
+
+
+def test_an_empty_list_of_partitions_is_not_the_whole_disk(disk: Path, tmp_path: Path) -> None:
+    """A script's empty variable asks for less, and must not get everything."""
+    assert og("image", "create", disk, "whole", "--to", tmp_path).status == 0
+    told = refused(disk, "image", "restore", tmp_path / "whole", disk, "--parts", "")
+    assert "no list of partitions" in told.error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fs", "format", "1", "1", "ext4"),
+        ("disk", "apply", "1", "LINUX:20000"),
+        ("cache", "create", "20MiB", "--disk", "1"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_dry_run_on_a_disk_in_use(
+    disk: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OG_DISKS", str(disk))
+    with mounted_part(disk):
+        before = digest(disk)
+        dry, real = og(*words, "--dry-run"), og(*words, "--yes")
+        assert dry.status == real.status != 0, (dry, real)
+        assert digest(disk) == before
+
+
 def test_a_layout_without_the_partition(disk: Path, images: Images, layouts: Path) -> None:
     told = refused(
         disk, "deploy", images.get("debian"), disk, "4", "--layout", layouts / "bios.json"

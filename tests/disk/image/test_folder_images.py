@@ -98,6 +98,18 @@ def test_two_disks_in_one_folder(
     assert "one of 2 disks" in capsys.readouterr().err
 
 
+def test_a_folder_named_from_the_current_one(
+    msdos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are files, never names that a repository is asked for."""
+    as_clonezilla(msdos, tmp_path / "lab")
+    monkeypatch.chdir(tmp_path)
+    target = str(blank(tmp_path / "target"))
+    words = ["image", "restore", "./lab", target, "--other-firmware"]
+    assert main([*words, "--dry-run"]) == 0
+    assert main([*words, "--yes"]) == 0
+
+
 def test_what_was_not_saved_stays_with_its_content(gpt: Path, tmp_path: Path) -> None:
     """The ESP too, whose loader is not disarmed then."""
     folder = as_clonezilla(gpt, tmp_path / "folder")

@@ -70,7 +70,30 @@ def open_partclone2(opened: Opened, scratch: Path | None) -> Partclone2:
         raise ImageError("The partclone image has checksums of version 0001 for several blocks.")
     if header.checksum_mode != CHECKSUM_NONE:
         _checker(header)  # refused now where its library is missing
-    return Partclone2(opened, header, _bitmap(reader, header, scratch))
+    bitmap = _bitmap(reader, header, scratch)
+    try:
+        _refuse_cut(opened, header)
+    except BaseException:
+        bitmap.close()
+        raise
+    return Partclone2(opened, header, bitmap)
+
+
+def _refuse_cut(opened: Opened, header: Header) -> None:
+    """Raise where a plain file is shorter than its header says: that is known before a write."""
+    if opened.reader.compressor != "none" or header.bitmap_mode != BITMAP_BITS:
+        return
+    used = header.used_blocks
+    sums = 0
+    if header.checksum_mode != CHECKSUM_NONE:
+        sums = -(-used // header.group_blocks) * header.checksum_bytes
+    whole = header.prefix_bytes + used * header.block_size + sums
+    if opened.source.size_bytes < whole:
+        raise ImageError(
+            f"The image {opened.name} is cut off: it has {opened.source.size_bytes} bytes, and by "
+            f"its header {whole}.",
+            hint="Copy or fetch it again.",
+        )
 
 
 def _bitmap(reader: Reader, header: Header, scratch: Path | None) -> Bitmap:
