@@ -30,6 +30,7 @@ LEVELS = {
             "engine_cfg",
             "loops",
             "partfile",
+            "spoken",
             "udev",
             "waits",
             "__init__",

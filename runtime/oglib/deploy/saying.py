@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 
 from oglib.disk.model import Disk, Partition
-from oglib.disk.spoken import called
 from oglib.image import OpenImage
 from oglib.image.foreign import Image, titled
 
@@ -28,13 +27,13 @@ def onto(image: Image, disk: Disk, part: Partition | None) -> str:
     """``Debian 13 (debian version 3) onto disk 1 partition 2, /dev/sda (Samsung, 238 GiB)``."""
     system = system_in(image)
     what = f"{system} ({titled(image)})" if system else titled(image)
-    return f"{what} onto {called(disk, part)}{_device(disk)}"
+    return f"{what} onto {disk.called(part)}{_device(disk)}"
 
 
 def whole_onto(system: str, title: str, disk: Disk) -> str:
     """The same of the image of a whole disk."""
     system = short_system(system)
-    return f"{f'{system} ({title})' if system else title} onto {called(disk)}{_device(disk)}"
+    return f"{f'{system} ({title})' if system else title} onto {disk.called()}{_device(disk)}"
 
 
 def ready(system: str, title: str, hostname: str = "") -> str:
