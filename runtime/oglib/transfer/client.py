@@ -23,7 +23,10 @@ STALL_S = 15.0
 DEADLINE_S = 60.0
 
 _PIECE_BYTES = 1 << 20
+_SENT_BYTES = 64 << 10
 _ERROR_BODY_BYTES = 64 << 10
+_LEAST_SPAN_S = 1.0
+_SHOWN = 80
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _T = TypeVar("_T")
 
@@ -74,11 +77,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """An answer that is being taken: its header, the connection it comes by, and the patience."""
+    """An answer that is being taken: its header, the connection it comes by, and the patience.
+
+    ``sent_bytes``: what went out before it.
+    """
 
     response: http.client.HTTPResponse
     link: Link
     patience: Patience
+    sent_bytes: int = 0
 
     def piece(self, position: int) -> bytes:
         """What has arrived, never waiting to fill a buffer; ``position``: what was there before.
@@ -87,7 +94,7 @@ class Hearing:
         """
         piece = self.response.read1(_PIECE_BYTES)
         self.link.took(len(piece))
-        self.patience.reached(position + len(piece))
+        self.patience.reached(self.sent_bytes + position + len(piece))
         return piece
 
 
@@ -108,15 +115,13 @@ class HttpClient:
     def close(self) -> None:
         self._pool.close()
 
-    def exchange(
-        self, make: Callable[[], Request], handle: Handler[_T], *, work_bytes: int = 0
-    ) -> _T:
+    def exchange(self, make: Callable[[], Request], handle: Handler[_T]) -> _T:
         """Send what ``make`` gives until ``handle`` has taken an answer whole.
 
         ``make`` is asked anew for each attempt, so that a half-read answer is continued. Raises
         ``TransferError`` when the server refused, or when the deadline passed without progress.
         """
-        patience = Patience(self.deadline_s, work_bytes=work_bytes)
+        patience = Patience(self.deadline_s)
         while True:
             request = make()
             self._refuse_when_closed(request)
@@ -155,29 +160,29 @@ class HttpClient:
                 response = self._converse(link, request, patience)
             except (ConnectionError, http.client.BadStatusLine) as cause:
                 if not kept:
-                    raise Interrupted(_said(cause)) from cause
+                    raise _judged(cause, request.address) from cause
                 # The server closed a connection that lay idle: that is no failure yet.
                 link.close()
-                response = self._converse_or_interrupt(link, request, patience)
+                response = self._converse_or_fail(link, request, patience)
             except (OSError, http.client.HTTPException) as cause:
-                raise Interrupted(_said(cause)) from cause
+                raise _judged(cause, request.address) from cause
             try:
-                taken = handle(Hearing(response, link, patience))
+                taken = handle(Hearing(response, link, patience, len(request.body)))
                 if response.length == 0:
                     response.read()  # tells http.client that the connection is free again
             except (OSError, http.client.HTTPException) as cause:
-                raise Interrupted(_said(cause)) from cause
+                raise _judged(cause, request.address) from cause
             if not response.isclosed():
                 link.close()
             return taken
 
-    def _converse_or_interrupt(
+    def _converse_or_fail(
         self, link: Link, request: Request, patience: Patience
     ) -> http.client.HTTPResponse:
         try:
             return self._converse(link, request, patience)
         except (OSError, http.client.HTTPException) as cause:
-            raise Interrupted(_said(cause)) from cause
+            raise _judged(cause, request.address) from cause
 
     def _converse(
         self, link: Link, request: Request, patience: Patience
@@ -185,7 +190,7 @@ class HttpClient:
         """The answer's header; each step has ``stall_s``, the last ones what patience is left."""
 
         def span() -> float:
-            return max(0.1, min(self.stall_s, patience.left_s))
+            return min(self.stall_s, max(_LEAST_SPAN_S, patience.left_s))
 
         link.begin(span())
         headers = {
@@ -205,7 +210,7 @@ class HttpClient:
         link.endheaders()
         if has_body and len(request.body):
             try:
-                link.send(request.body)
+                _send(link, request.body, patience)
             except (BrokenPipeError, ConnectionResetError) as cut:
                 # A server that refuses does so before it has read everything: hear it out.
                 try:
@@ -233,7 +238,14 @@ class HttpClient:
             whole = read_body(heard, address, limit_bytes)
             return Answer(heard.response.status, _lower(heard.response), whole)
 
-        return self.exchange(lambda: request, take, work_bytes=len(body))
+        return self.exchange(lambda: request, take)
+
+
+def _send(link: Link, body: bytes | memoryview, patience: Patience) -> None:
+    view = memoryview(body)
+    for start in range(0, len(view), _SENT_BYTES):
+        link.send(view[start : start + _SENT_BYTES])
+        patience.reached(min(start + _SENT_BYTES, len(view)))
 
 
 def read_body(heard: Hearing, address: HttpAddress, limit_bytes: int) -> bytes:
@@ -310,13 +322,21 @@ def _lower(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
 
 
-def _said(cause: BaseException) -> str:
+def _judged(cause: OSError | http.client.HTTPException, address: HttpAddress) -> Exception:
+    """What a new attempt may cure is ``Interrupted``; an answer that is none stays one."""
+    if isinstance(cause, (OSError, http.client.IncompleteRead)):
+        return Interrupted(_said(cause))
+    return TransferError(
+        f"{address} was answered in a way that makes no sense: {str(cause)[:_SHOWN]}.",
+        hint="Check that the address and its port lead to a web server.",
+    )
+
+
+def _said(cause: OSError | http.client.HTTPException) -> str:
     if isinstance(cause, OutOfTime):
         return str(cause)
     if isinstance(cause, http.client.IncompleteRead):
         return "the connection ended in the middle"
-    if isinstance(cause, http.client.BadStatusLine) or not str(cause):
-        return "the server closed the connection without an answer"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror[0].lower() + cause.strerror[1:]
-    return f"the answer makes no sense ({cause})"
+    return "the server closed the connection without an answer"

@@ -15,7 +15,6 @@ import io
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -27,7 +26,6 @@ from oglib.transfer.patience import Pace
 _PROBE_AFTER_S = 5
 _PROBE_EVERY_S = 3
 _PROBE_COUNT = 3
-_SENT_BYTES = 256 << 10
 MOST_AROUND_BYTES = 64 << 10
 
 
@@ -61,8 +59,7 @@ class Wire:
 
     def begin(self) -> None:
         """Another step of the exchange; of its answer nothing has come."""
-        self._around = 0
-        self._heard = time.monotonic()
+        self._around = self._came = 0
 
     def took(self, count: int) -> None:
         """``count`` bytes of what was read were data."""
@@ -76,17 +73,16 @@ class Wire:
     def hear(self, file: io.RawIOBase, room: Any) -> int | None:
         """What the peer sends next, into ``room``."""
         if self._around > MOST_AROUND_BYTES:
-            raise TooMuchAround(f"more than {MOST_AROUND_BYTES >> 10} KiB around its data")
+            raise TooMuchAround(f"got more than {MOST_AROUND_BYTES >> 10} KiB around its data")
         try:
             self._sock.settimeout(self._left())
             count = file.readinto(room)
         except TimeoutError:
-            quiet = time.monotonic() - self._heard
-            dripping = quiet < self._pace.span_s / 2
-            what = "the answer only trickles in" if dripping else f"nothing came for {quiet:.2g} s"
-            raise OutOfTime(what) from None
-        self._heard = time.monotonic()
+            nothing = f"nothing came for {self._pace.span_s:.2g} s"
+            some = f"the answer stopped or only trickles after {self._came} bytes"
+            raise OutOfTime(some if self._came else nothing) from None
         self._around += count or 0
+        self._came += count or 0
         return count
 
     def sendall(self, data: Any) -> None:
@@ -94,7 +90,7 @@ class Wire:
         while view:
             try:
                 self._sock.settimeout(self._left())
-                sent = self._sock.send(view[:_SENT_BYTES])
+                sent = self._sock.send(view)
             except TimeoutError:
                 raise OutOfTime("the server does not take the request") from None
             self._pace.moved(sent)

@@ -24,16 +24,14 @@ Clock = Callable[[], float]
 class Pace:
     """The time that is left; not shared between threads."""
 
-    def __init__(
-        self, span_s: float, *, work_bytes: int = 0, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, span_s: float, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self.begin(span_s, work_bytes=work_bytes)
+        self.begin(span_s)
 
-    def begin(self, span_s: float, *, work_bytes: int = 0) -> None:
-        """From now on ``span_s``, and what ``work_bytes`` may take at the slowest rate."""
+    def begin(self, span_s: float) -> None:
+        """From now on there are ``span_s``."""
         self.span_s = span_s
-        self._end = self._clock() + span_s + work_bytes / _SLOWEST_RATE
+        self._end = self._clock() + span_s
 
     @property
     def left_s(self) -> float:
@@ -46,22 +44,18 @@ class Pace:
 
 
 class Patience:
-    """The deadline of one piece of work over all its attempts; not shared between threads.
-
-    ``work_bytes``: what goes out, which has its time beside ``deadline_s``.
-    """
+    """The deadline of one piece of work over all its attempts; not shared between threads."""
 
     def __init__(
         self,
         deadline_s: float,
         *,
-        work_bytes: int = 0,
         clock: Clock = time.monotonic,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.deadline_s = deadline_s
         self._dice = dice
-        self._pace = Pace(deadline_s, work_bytes=work_bytes, clock=clock)
+        self._pace = Pace(deadline_s, clock=clock)
         self._failures = 0
         self._furthest = 0
 
@@ -70,7 +64,7 @@ class Patience:
         return self._pace.left_s
 
     def reached(self, position: int) -> None:
-        """The answer is there up to ``position``; what an earlier attempt brought counts once."""
+        """Request and answer went on to this byte; what an earlier attempt moved counts once."""
         if position > self._furthest:
             self._pace.moved(position - self._furthest)
             self._furthest = position

@@ -121,7 +121,7 @@ def test_a_stall_ends_within_the_deadline_and_says_so(serve: Serve) -> None:
     assert time.monotonic() - started < 4
     assert caught.value.code is OgErr.REPO
     assert f"{server.base}/a.img" in caught.value.message
-    assert "nothing came for" in caught.value.message
+    assert "stopped or only trickles" in caught.value.message
     assert "cable" in caught.value.hint
 
 
@@ -273,7 +273,7 @@ def test_nonsense_instead_of_http_is_an_error_and_not_a_crash(serve: Serve) -> N
         return False
 
     server = serve(nonsense)
-    with pytest.raises(TransferError, match=r"without an answer|no sense"):
+    with pytest.raises(TransferError, match="makes no sense"):
         source(server, deadline_s=0.3)
 
 
