@@ -22,6 +22,7 @@ CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
 POLICY = Path("/etc/oglive/policy.toml")
 KEYS_DIR = Path("/etc/oglive/keys")
+CA_FILE = Path("/etc/oglive/ca.pem")  # who vouches for the site's https servers beside the system's
 UPLOAD_TOKEN = Path("/run/oglive/upload.token")
 CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the repository's share
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib import spoken
 from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
 from oglib.image.foreign import Image, name_of, version_of
@@ -21,7 +22,6 @@ from oglib.image.readback import TargetHasher
 from oglib.image.target import check_fits, open_target
 from oglib.image.verify_stream import DiffersError, verify_stream
 from oglib.progress import Progress
-from oglib.spoken import name_of
 
 _STEP_BYTES = 4 << 20
 
@@ -65,7 +65,7 @@ def verify(
         image=name_of(image),
         version=version_of(image),
         signed_by=image.signed_by if isinstance(image, OpenImage) else "",
-        against="digests" if target is None else name_of(target),
+        against="digests" if target is None else spoken.name_of(target),
         frames=frames,
         content_bytes=content,
         seconds=round(time.monotonic() - started, 3),
