@@ -29,6 +29,7 @@ LEVELS = {
             "ending",
             "engine_cfg",
             "loops",
+            "nearest",
             "partfile",
             "spoken",
             "udev",

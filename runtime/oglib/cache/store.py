@@ -23,6 +23,7 @@ from oglib.cache.record import Record, State, read_state, write_state
 from oglib.cache.recover import check, recover
 from oglib.cache.survey import COMPANIONS, survey
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.nearest import meant
 
 Fill = Callable[[Path], None]
 
@@ -197,8 +198,11 @@ class Store:
 def _called(name: str, known: Sequence[Entry]) -> Entry:
     found = next((one for one in known if one.name == name), None)
     if found is None:
-        there = ", ".join(one.name for one in known) or "nothing"
-        raise NotFoundError(f"The cache holds no image {name}.", hint=f"It holds {there}.")
+        names = [one.name for one in known]
+        raise NotFoundError(
+            f"The cache holds no image {name}.",
+            hint=f"{meant(name, names)}It holds {', '.join(names) or 'nothing'}.",
+        )
     return found
 
 

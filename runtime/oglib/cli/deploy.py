@@ -17,7 +17,9 @@ from oglib.errors import OgErr
 
 
 def add_to(nouns: Subparsers) -> None:
-    made = verb(nouns, "deploy", _deploy, "partition, restore and configure", destroys=True)
+    made = verb(
+        nouns, "deploy", _deploy, "partition, restore and configure", destroys=True, repository=True
+    )
     made.add_argument("image", metavar="IMAGE", help="name in the repository, address or path")
     add_disk(made)
     add_partition(made)
@@ -26,7 +28,13 @@ def add_to(nouns: Subparsers) -> None:
     made.add_argument(
         "--no-read-back", action="store_true", help="do not prove it; the receipt says so"
     )
-    verb(nouns, "job", _job, "do the job of this boot's netboot entry, if it has one")
+    verb(
+        nouns,
+        "job",
+        _job,
+        "do the job of this boot's netboot entry, if it has one",
+        repository=True,
+    )
 
 
 def _deploy(context: Context) -> Result:

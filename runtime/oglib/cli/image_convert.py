@@ -21,7 +21,10 @@ _MOST_WORDS = 2  # DISK [PART]
 
 
 def add_convert(verbs: Subparsers) -> None:
-    made = verb(verbs, "convert", _convert, "make an image of ours from any image, without a disk")
+    made = verb(
+        verbs, "convert", _convert, "make an image of ours from any image, without a disk",
+        repository=True,
+    )  # fmt: skip
     made.add_argument(
         "image", metavar="IMAGE", help="name, http address, path of a file, or FOLDER/PART"
     )
@@ -38,7 +41,10 @@ def add_convert(verbs: Subparsers) -> None:
 
 
 def add_diff(verbs: Subparsers) -> None:
-    made = verb(verbs, "diff", _diff, "how many bytes an update from one image to another moves")
+    made = verb(
+        verbs, "diff", _diff, "how many bytes an update from one image to another moves",
+        repository=True,
+    )  # fmt: skip
     made.add_argument("old", metavar="OLD", help="the image that is on the target")
     made.add_argument("new", metavar="NEW", help="the image that replaces it")
 
