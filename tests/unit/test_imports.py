@@ -28,6 +28,7 @@ LEVELS = {
             "errors",
             "ending",
             "engine_cfg",
+            "flocks",
             "loops",
             "nearest",
             "partfile",

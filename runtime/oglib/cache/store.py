@@ -24,6 +24,7 @@ from oglib.cache.recover import check, recover
 from oglib.cache.survey import COMPANIONS, survey
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from oglib.nearest import meant
+from oglib.partfile import is_at
 
 Fill = Callable[[Path], None]
 
@@ -146,7 +147,7 @@ class Store:
         try:
             found = self.entry(name)
             with disk.told("Noting a use in the cache"), disk.locked(self._folder):
-                if not disk.is_at(handle, found.path):
+                if not is_at(handle, found.path):
                     raise OgError(
                         f"{name} was just replaced.", hint="Try again.", code=OgErr.LOCKED
                     )

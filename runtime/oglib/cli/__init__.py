@@ -16,6 +16,7 @@ from oglib import progress, settings, waits
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
 from oglib.cli.words import options_first, refuse_unknown
+from oglib.ending import last_words
 from oglib.errors import OgErr, UsageError, printable
 
 # A noun's module is imported only when it is asked for: a command must start fast.
@@ -87,5 +88,6 @@ def main(argv: Sequence[str]) -> int:
     result = handler(context)
     text = as_json(result.data) if args.json else result.text
     if text:
-        print("\n".join(printable(line) for line in text.split("\n")))
+        with last_words():
+            print("\n".join(printable(line) for line in text.split("\n")))
     return result.status
