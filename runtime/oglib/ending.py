@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from oglib.errors import OgErr, OgError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+_judging = threading.Event()  # signals are ours meanwhile
 _READER_S = 5  # for who reads our last words, once we were told to stop
 
 
@@ -34,8 +36,12 @@ class _Interrupted(OgError):
 def last_words() -> Iterator[None]:
     """Around the printing of a result: what is done is said, and who says stop now comes too late.
 
-    A reader that does not read keeps us for a few seconds after that, and not for ever.
+    A reader that does not read keeps us for a few seconds after that, and not for ever. Without
+    ``ended`` around it, it does nothing.
     """
+    if not _judging.is_set():
+        yield
+        return
 
     def hurry(*_: object) -> None:
         signal.alarm(_READER_S)
@@ -62,6 +68,7 @@ def ended(work: Callable[[], int], say: Callable[[OgError], None], *, final: boo
     before = {one: signal.getsignal(one) for one in (*_STOPS, signal.SIGALRM)}
     # Being told to stop is an interruption like Ctrl-C: work settles, a rerun goes on from there.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _judging.set()
     try:
         status = _judged(work, say)
         _heed(signal.SIG_IGN)
@@ -69,6 +76,7 @@ def ended(work: Callable[[], int], say: Callable[[OgError], None], *, final: boo
     except KeyboardInterrupt:  # while an error was told
         return _INTERRUPTED
     finally:
+        _judging.clear()
         if not final:
             for one, handler in before.items():
                 signal.signal(one, handler)

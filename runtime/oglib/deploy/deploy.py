@@ -20,6 +20,7 @@ from oglib.deploy import receipts, saying
 from oglib.deploy.configure import apply_configuration, plan_configuration
 from oglib.deploy.disk_boot import disarm
 from oglib.deploy.fitting import not_fitted
+from oglib.deploy.itself import refuse_itself
 from oglib.deploy.restorable import (
     Wishes,
     check_firmware,
@@ -181,6 +182,7 @@ def _fetched(name: str, settings: Settings) -> bytes:
 def plan(request: Request, image: Image, settings: Settings) -> Plan:
     """Check everything that can be checked before the first write; changes nothing."""
     disk = find_disk(request.disk, rules=settings.disk_rules)
+    refuse_itself(request.image, disk.path)
     firmware = running_firmware()
     reason = not_fitted(image)
     if request.layout:
