@@ -305,7 +305,8 @@ def _span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{min(seconds / 3600, 9999):.0f} h"
 
 
-def for_stream(stream: TextIO = sys.stderr, *, as_json: bool = False) -> Progress:
-    """The reporter that suits where standard error goes."""
+def for_stream(stream: TextIO | None = None, *, as_json: bool = False) -> Progress:
+    """The reporter that suits where ``stream``, else standard error, goes."""
+    stream = sys.stderr if stream is None else stream
     reporter = JsonLines(stream) if as_json else Bar(stream) if stream.isatty() else Lines(stream)
     return Progress(reporter, reporter.say)

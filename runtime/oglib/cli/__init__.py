@@ -8,11 +8,12 @@ Only here is ``--dry-run`` known: it stops after the plan was printed. Errors pa
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from oglib import progress, settings, waits
+from oglib import columns, progress, settings, waits
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
 from oglib.cli.words import options_first, refuse_unknown
@@ -89,5 +90,7 @@ def main(argv: Sequence[str]) -> int:
     text = as_json(result.data) if args.json else result.text
     if text:
         with last_words():
-            print("\n".join(printable(line) for line in text.split("\n")))
+            room = None if args.json else columns.of(sys.stdout)
+            for line in text.split("\n"):
+                print("\n".join(columns.broken(printable(line), room, indent="  ")))
     return result.status
