@@ -14,7 +14,7 @@ from oglib.errors import printable
 
 _BETWEEN = "  "
 _LAST = 24  # so many columns of the last one go before more of the others
-_LEAST = 8
+_LEAST = 10  # so many hold every size
 
 
 def plain(value: object) -> object:

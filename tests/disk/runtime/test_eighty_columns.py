@@ -204,7 +204,7 @@ def test_images_of_a_repository(terminal: Terminal, monkeypatch: pytest.MonkeyPa
     for fits in ((), ("--fits", "1", "1")):
         status, text = terminal("image", "list", *fits, "--repo", "10.0.0.1")
         assert status == 0, text
-        assert _IMAGE[:24] in text
+        assert _IMAGE[:20] in text
         assert not too_wide(text), text
 
 
