@@ -48,7 +48,7 @@ def _deploy(context: Context) -> Result:
         read_back=not args.no_read_back,
     )
     with source.opened_to_restore(request.image, context.settings, context.progress) as image:
-        planned = plan(request, image, context.settings)
+        planned = plan(request, image, context.settings, context.progress)
         if args.dry_run:
             for warning in planned.warnings:
                 context.warn(warning)
@@ -86,7 +86,7 @@ def _job(context: Context) -> Result:
     if request is None:
         return Result({"job": None}, "")
     with source.opened_to_restore(request.image, context.settings, context.progress) as image:
-        planned = plan(request, image, context.settings)
+        planned = plan(request, image, context.settings, context.progress)
         context.tell([planned.disk.describe(), *planned.changes])
         done = deploy(image, planned, progress=context.progress)
     result = _result(context, done)

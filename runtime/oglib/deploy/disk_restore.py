@@ -156,7 +156,10 @@ def planned(
         if numbers:
             yield _planned_parts(whole, disk, options, numbers, opened)
         else:
-            yield _planned_whole(whole, disk, options, opened)
+            plan = _planned_whole(whole, disk, options, opened)
+            for image_of_part in plan.images.values():
+                source.refuse_cut(image_of_part, progress)
+            yield plan
 
 
 def _planned_raw(image: Image, disk: Disk, options: Options) -> DiskPlan:
