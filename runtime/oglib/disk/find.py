@@ -96,8 +96,9 @@ def find_tagged(spec: str, disks: Sequence[Disk]) -> tuple[Disk, Partition]:
         return found[0]
     if not found:
         tag, _, value = spec.partition("=")
-        field = _PARTITION_TAGS[tag.upper()]
-        there = [str(getattr(part, field)) for disk in disks for part in disk.partitions]
+        field = _PARTITION_TAGS.get(tag.upper())
+        parts = [part for disk in disks for part in disk.partitions] if field else []
+        there = [str(getattr(part, field or "")) for part in parts]
         raise NotFoundError(
             f"No partition has {spec}.", hint=f"{meant(value, there)}{_candidates(disks)}"
         )

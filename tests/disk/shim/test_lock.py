@@ -185,29 +185,27 @@ def test_work_holds_its_lock_until_it_ends(
     assert not is_locked(disk, parts[0])
 
 
-def waits_for_a_lock(pid: int) -> bool:
-    """``1: -> FLOCK ADVISORY WRITE 815 …`` in /proc/locks: somebody who has not got it yet."""
-    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return any(words[1] == "->" and words[5] == str(pid) for words in lines)
-
-
 def test_two_never_get_the_same_lock(disk: Disk, stranger: int) -> None:
     """One asks while another one is just taking it: it waits, and is refused then."""
     code = (
-        "import os, sys; from pathlib import Path;"
+        "import os, sys; from pathlib import Path; from oglib import flocks;"
         "from oglib.disk.probe import probe_virtual; from oglib.disk.lock import take_lock;"
+        "real = flocks.holders;"  # asked for by who is about to wait
+        "flocks.holders = lambda handle: (print('waits', flush=True), real(handle))[1];"
         "take_lock(probe_virtual(Path(sys.argv[1])), pid=os.getpid())"
     )
     folder = os.open(FOLDER, os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_EX)
-    with subprocess.Popen(
-        [sys.executable, "-I", "-c", code, disk.path], stderr=subprocess.PIPE
-    ) as asking:
-        while not waits_for_a_lock(asking.pid):
-            assert asking.poll() is None, "it did not wait"
-        lock_path(disk).write_text(lock_line(stranger))
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        argv = [sys.executable, "-I", "-c", code, str(disk.path)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asking:
+            assert asking.stdout is not None
+            assert asking.stdout.readline() == b"waits\n"
+            lock_path(disk).write_text(lock_line(stranger))
+            fcntl.flock(folder, fcntl.LOCK_UN)
+            assert b"is locked by process" in asking.communicate()[1]
+    finally:
         os.close(folder)
-        assert b"is locked by process" in asking.communicate()[1]
 
 
 def lock_line(pid: int) -> str:
