@@ -22,7 +22,8 @@ from oglib.errors import (
     TransferError,
     UsageError,
 )
-from oglib.filesystem.kinds import Shrink, kind_of
+from oglib.filesystem.kind import Shrink
+from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.probe import probe_filesystem
 from oglib.filesystem.resize import grow_filesystem, shrink_filesystem
 from oglib.image import CaptureMeta, FileSink, ImageSink, Manifest, capture, check_name

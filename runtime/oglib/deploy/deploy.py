@@ -43,7 +43,8 @@ from oglib.disk.plan import plan_layout
 from oglib.disk.planned import Planned, TablePlan
 from oglib.disk.table import apply_table, refuse_changed
 from oglib.errors import FilesystemError, NotFoundError, OgError, PartitionError, UsageError
-from oglib.filesystem.kinds import USUAL_FOR_TYPE
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import USUAL_FOR_TYPE, family_probed
 from oglib.filesystem.make import check_makeable, format_filesystem, make_swap
 from oglib.filesystem.mount import check_mountable
 from oglib.filesystem.resize import grow_filesystem
@@ -55,8 +56,6 @@ from oglib.progress import Progress
 from oglib.settings import NAME_PART, Settings
 from oglib.steps import Outcome, Step
 from oglib.transfer.repository import RepositoryClient
-
-_FAT = ("vfat", "fat12", "fat16", "fat32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ def _check_companions(disk: Disk, table: TablePlan, number: int, firmware: Firmw
 
 
 def _check_esp(disk: Disk, esp: Partition) -> None:
-    if esp.filesystem not in _FAT:
+    if family_probed(esp.filesystem) is not Family.FAT:
         raise FilesystemError(
             f"The ESP of {disk.describe()}, partition {esp.number}, holds "
             f"{esp.filesystem or 'no filesystem'}, and no FAT.",
@@ -329,4 +328,4 @@ def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
 
 def _made_kind(planned: Planned) -> str:
     """Which filesystem is made on a companion."""
-    return "swap" if planned.type == "LINUX-SWAP" else USUAL_FOR_TYPE[planned.type]
+    return USUAL_FOR_TYPE[planned.type]

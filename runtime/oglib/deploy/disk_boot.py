@@ -12,10 +12,11 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from oglib.disk.boot_sector import header_of
 from oglib.disk.find import find_partition
 from oglib.disk.model import MIB, Disk
 from oglib.errors import OgErr, WriteError
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import kind_of_boot_sector
 from oglib.image.disk_image import BOOT_CODE_BYTES, Gap
 from oglib.image.stretch import Raw, Stretch, pieces_of
 from oglib.udev import settle
@@ -46,7 +47,8 @@ def disarm(disk: Disk, esp_starts: Collection[int], kept: Collection[int] = ()) 
 
 
 def _is_fat(boot_sector: bytes) -> bool:
-    return header_of(boot_sector).startswith("FAT")
+    kind = kind_of_boot_sector(boot_sector)
+    return kind is not None and kind.family is Family.FAT
 
 
 def places_of(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> list[tuple[int, int, Raw]]:

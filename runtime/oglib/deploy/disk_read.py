@@ -28,14 +28,6 @@ _RAW_MOST_BYTES = 32 * MIB  # partitions without a filesystem that hold a few by
 _FIRST_GAP_MOST_BYTES = 8 * MIB  # boot loaders use the first MiB
 _NAME_CHARACTERS = 36  # of a GPT entry
 _EMPTY_TYPES = ("WIN-RESERV", types.CACHE)
-_HOLDERS = {
-    "LVM2_member": "a physical volume of LVM",
-    "crypto_LUKS": "encrypted (LUKS)",
-    "BitLocker": "encrypted (BitLocker)",
-    "linux_raid_member": "a member of a RAID",
-    "zfs_member": "a member of a ZFS pool",
-    "swsuspend": "the memory of a hibernated system",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +168,8 @@ def _content(disk: Disk, part: Partition, info: FilesystemInfo) -> Content:
         return Content.IMAGE
     what = f"Partition {part.number} of {disk.describe()}"
     if info.kind:
-        said = _HOLDERS.get(info.kind, f"a {info.kind}, which partclone does not know")
+        said = row.holder if row is not None else ""
+        said = said or f"a {info.kind}, which partclone does not know"
         raise FilesystemError(
             f"{what} is {said}: the disk cannot be captured as a whole.",
             hint="Capture its other partitions one by one, logical volumes by their own names; "

@@ -38,7 +38,8 @@ from oglib.disk.model import Disk
 from oglib.disk.probe import probe_target
 from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
 from oglib.errors import ImageError, NotFoundError, OgError
-from oglib.filesystem.kinds import KINDS, Grow
+from oglib.filesystem.kind import Grow
+from oglib.filesystem.kinds import kind_in_image, kind_probed
 from oglib.filesystem.make import check_makeable, make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
@@ -178,8 +179,7 @@ def _planned_parts(
 
 def can_grow(part: DiskPart) -> bool:
     """Whether the filesystem of a partition can fill a larger one."""
-    row = KINDS.get("ext4" if part.filesystem.lower() == "extfs" else part.filesystem.lower())
-    row = row or next((one for one in KINDS.values() if part.filesystem in one.probed), None)
+    row = kind_in_image(part.filesystem) or kind_probed(part.filesystem)
     return row is not None and row.grow is not Grow.NEVER
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from oglib.disk.loop import attached
 from oglib.errors import FilesystemError, NotFoundError, OgErr, WriteError
-from oglib.filesystem.kinds import KINDS, Kind, Shrink
+from oglib.filesystem.kind import Shrink
+from oglib.filesystem.kinds import kind_in_image
 from oglib.filesystem.resize import minimum_size, shrink_filesystem
 from oglib.image import OpenImage, restore
 from oglib.image.foreign import (
@@ -32,11 +33,6 @@ from oglib.progress import Progress, human_bytes
 
 _STEP_BLOCKS = 1 << 20
 _SPARE_BYTES = 64 << 20  # what tools and the file's own filesystem need beside the content
-# Our rows for the words of the tools; of ext2 to ext4 partclone says one word.
-_KINDS = {
-    **dict.fromkeys(("EXTFS", "EXT2FS", "EXT3FS"), KINDS["ext4"]),
-    **{kind.mnemonic: kind for kind in KINDS.values()},
-}
 _UNTOLD = ("", "RAW")  # what is inside is known only once it lies there
 
 
@@ -70,15 +66,10 @@ def shrunk_copy(
             yield device
 
 
-def kind_named(word: str) -> Kind | None:
-    """What is known of the filesystem that an image calls ``word``."""
-    return _KINDS.get(word.upper())
-
-
 def refuse_unshrinkable(image: Image, size_bytes: int) -> None:
     """Raise (REDUCEFS) where it is known already that ``image`` cannot be that small."""
     name, word = name_of(image), filesystem_of(image)
-    info, kind = info_of(image), kind_named(word)
+    info, kind = info_of(image), kind_in_image(word)
     if info.tool == "disk":
         raise FilesystemError(
             f"The image {name} holds a whole disk, of which no filesystem can be shrunk.",

@@ -7,8 +7,7 @@ from oglib.deploy.restorable import kind_of_image
 from oglib.image import OpenImage
 from oglib.image.foreign import Image, filesystem_of
 
-# Roots of a Linux; a partclone image of another kind holds something else, or files alone.
-_ROOTS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "nilfs2")
+# A partclone image of another kind of filesystem holds something else, or files alone.
 _LINUX = "Linux"
 
 
@@ -18,7 +17,7 @@ def not_fitted(image: Image) -> str:
     What nobody noted when the image was made shows when it is on the disk.
     """
     kind = kind_of_image(image)
-    if kind is None or kind.name not in _ROOTS:
+    if kind is None or not kind.linux_root:
         return f"it holds {filesystem_of(image) or 'no filesystem that we know'}, and no Linux"
     if not isinstance(image, OpenImage):
         return ""

@@ -19,7 +19,8 @@ from oglib.disk.planned import TablePlan
 from oglib.disk.remedy import remedy
 from oglib.disk.table import refuse_busy
 from oglib.errors import FilesystemError, OgErr, OgError, PartitionError
-from oglib.filesystem.kinds import KINDS, Grow, Kind
+from oglib.filesystem.kind import Grow, Kind
+from oglib.filesystem.kinds import kind_in_image
 from oglib.image import OpenImage
 from oglib.image.foreign import (
     Image,
@@ -28,42 +29,6 @@ from oglib.image.foreign import (
     required_bytes_of,
     sector_size_of,
 )
-
-# partclone's word → our row
-_KINDS = {
-    "EXTFS": "ext4",
-    "EXT2": "ext4",
-    "EXT3": "ext4",
-    "EXT4": "ext4",
-    "XFS": "xfs",
-    "BTRFS": "btrfs",
-    "F2FS": "f2fs",
-    "NTFS": "ntfs",
-    "EXFAT": "exfat",
-    "FAT12": "fat12",
-    "FAT16": "fat16",
-    "FAT32": "fat32",
-    "HFSPLUS": "hfsplus",
-    "JFS": "jfs",
-    "NILFS": "nilfs2",
-    "NILFS2": "nilfs2",
-    "REISERFS": "reiserfs",
-}
-# Types of partition that may hold what a row is about; the first is the one that is set, or
-# what the other kind of table calls it.
-_LINUX = ("LINUX", "LINUX-RESERV", "CACHE")
-_WINDOWS = ("NTFS", "WINDOWS", "HNTFS", "WIN-RESERV")
-_FAT = ("FAT32", "FAT16", "FAT12", "EFI", "WINDOWS", "HFAT32", "HFAT16", "HFAT12", "COMPAQDIAG")
-_TOOLS = {
-    Grow.EXT: "resize2fs",
-    Grow.XFS: "xfs_growfs",
-    Grow.BTRFS: "btrfs",
-    Grow.NTFS: "ntfsresize",
-    Grow.F2FS: "resize.f2fs",
-    Grow.JFS: "mount",
-    Grow.NILFS2: "nilfs-resize",
-    Grow.REISERFS: "resize_reiserfs",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,24 +166,18 @@ def check_growable(image: Image, wishes: Wishes) -> None:
             hint="Restore it without --grow, to a partition of its own size.",
             code=OgErr.EXTENDFS,
         )
-    tool = _TOOLS[kind.grow]
-    if shutil.which(tool) is None:
+    if shutil.which(kind.grow.tool) is None:
         raise FilesystemError(
-            f"{kind.name} is grown with {tool}, which is not installed here.", code=OgErr.EXTENDFS
+            f"{kind.name} is grown with {kind.grow.tool}, which is not installed here.",
+            code=OgErr.EXTENDFS,
         )
 
 
 def kind_of_image(image: Image) -> Kind | None:
     """The row of the image's filesystem; None where it is none that we know."""
-    return KINDS.get(_KINDS.get("".join(filesystem_of(image).split()), ""))
+    return kind_in_image(filesystem_of(image))
 
 
 def _fitting_types(image: Image) -> tuple[str, ...]:
     kind = kind_of_image(image)
-    if kind is None:
-        return ()
-    if kind.name in ("ntfs", "exfat"):
-        return _WINDOWS
-    if kind.name.startswith("fat"):
-        return (kind.mnemonic, *_FAT)
-    return ("HFS",) if kind.name == "hfsplus" else _LINUX
+    return kind.types if kind else ()

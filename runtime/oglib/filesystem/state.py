@@ -11,26 +11,21 @@ import errno
 import os
 import struct
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from oglib.errors import FilesystemError
 from oglib.filesystem import f2fs, ntfs, xfs
+from oglib.filesystem.kind import (
+    CHECK,
+    ERRORS,
+    FAILED,
+    NOT_CLEAN,
+    REPLAY,
+    SURFACE,
+    Trouble,
+)
+from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.ntfs import ReadAt
-
-
-class Trouble(StrEnum):
-    """What keeps a filesystem from being used as it is."""
-
-    DIRTY = "dirty"
-    JOURNAL = "journal"
-    HIBERNATED = "hibernated"
-    UNFINISHED = "unfinished"
-    SUSPENDED = "suspended"
-    BITLOCKER = "bitlocker"
-    LUKS = "luks"
-    SPREAD = "spread"
-
 
 # Nothing can be mounted here without the key.
 NEVER_MOUNTED = frozenset({Trouble.BITLOCKER, Trouble.LUKS})
@@ -49,13 +44,7 @@ class State:
     remedy: str
 
 
-_CHECK = "Check it with `og fs check`."
-_REPLAY = "Let its own system mount it and shut down fully. Or: check it with `og fs check`."
 _GATHER = "Bring it onto one device in its own system first."
-_NOT_CLEAN = "it was not unmounted cleanly"
-_ERRORS = "it has errors"
-_FAILED = "its disk failed while it was written (so its driver noted)"
-_SURFACE = "Let Windows look at all of its disk (`chkdsk /r`), or make it anew on another one."
 _FULL_SHUTDOWN = (
     "Start Windows, run `powercfg /h off` (no hibernation, no fast startup) "
     "and shut down with `shutdown /s /t 0`."
@@ -77,60 +66,6 @@ _TO_GO = b"MSWIN4.1"
 _TO_GO_ID = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
 _SUSPEND_WORDS = (b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001")
 _PAGES = (4096, 8192, 16384, 65536)
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """A number in a superblock that says how the filesystem was left.
-
-    ``magic`` stands at ``magic_at`` bytes, the number (``form`` of ``struct``) at ``at``; ``bits``
-    of it must be ``clean``.
-    """
-
-    magic_at: int
-    magic: bytes
-    at: int
-    form: str
-    bits: int
-    clean: int
-    text: str = _NOT_CLEAN
-    trouble: Trouble = Trouble.DIRTY
-    remedy: str = _CHECK
-
-
-_EXFAT = (3, b"EXFAT   ")
-_FAT32 = (82, b"FAT32")
-_FAT1X = (54, b"FAT1")
-_JFS = (32768, b"JFS1")
-_NILFS = (1024 + 6, b"\x34\x34")
-_REISER = (65536 + 52, b"ReIsEr")
-_HFSPLUS = ((1024, b"H+"), (1024, b"HX"))
-_BTRFS = (65536 + 64, b"_BHRfS_M")
-# Of each filesystem the first mark that is not clean is told. ext, NTFS, XFS, F2FS, the marks in
-# a FAT and the journal of HFS+ take more than a number: they have functions below.
-_MARKS = (
-    _Mark(*_EXFAT, 106, "<H", 2, 0),
-    _Mark(*_EXFAT, 106, "<H", 4, 0, _FAILED, remedy=_SURFACE),
-    _Mark(*_FAT32, 65, "<B", 1, 0),
-    _Mark(*_FAT32, 65, "<B", 2, 0, _FAILED, remedy=_SURFACE),
-    _Mark(*_FAT1X, 37, "<B", 1, 0),
-    _Mark(*_FAT1X, 37, "<B", 2, 0, _FAILED, remedy=_SURFACE),
-    _Mark(
-        *_BTRFS, 65536 + 136, "<Q", -1, 1, "it is one device of a btrfs with several",
-        Trouble.SPREAD, "Remove the others in its own system (`btrfs device remove`).",
-    ),
-    _Mark(
-        *_BTRFS, 65536 + 96, "<Q", -1, 0, f"{_NOT_CLEAN} (its log is not empty)",
-        Trouble.JOURNAL, "Mounting it for writing replays the log.",
-    ),
-    _Mark(*_JFS, 32768 + 40, "<I", -1, 0),
-    _Mark(*_NILFS, 1024 + 116, "<H", 2, 0, _ERRORS),
-    _Mark(*_NILFS, 1024 + 116, "<H", 1, 1),
-    _Mark(*_REISER, 65536 + 62, "<H", -1, 0, _ERRORS),
-    _Mark(*_REISER, 65536 + 50, "<H", -1, 1, remedy=_REPLAY),
-    *(_Mark(*magic, 1024 + 4, ">I", 0x800, 0, _ERRORS) for magic in _HFSPLUS),
-    *(_Mark(*magic, 1024 + 4, ">I", 0x100, 0x100, remedy=_REPLAY) for magic in _HFSPLUS),
-)  # fmt: skip
 
 
 def state_of(device: Path) -> tuple[State, ...]:
@@ -191,29 +126,31 @@ def _ntfs(read_at: ReadAt) -> list[State]:
     try:
         state = ntfs.read_state(read_at)
     except ntfs.Unreadable:
-        return [State(Trouble.DIRTY, "its NTFS structures cannot be read", _CHECK)]
+        return [State(Trouble.DIRTY, "its NTFS structures cannot be read", CHECK)]
     found = []
     if state.hibernated:
         text = "Windows is hibernated on it (or was shut down with fast startup)"
         found.append(State(Trouble.HIBERNATED, text, _FULL_SHUTDOWN))
     elif state.unfinished:
         text = "Windows did not finish with it (its journal is not empty)"
-        found.append(State(Trouble.UNFINISHED, text, f"{_FULL_SHUTDOWN} Or: {_CHECK}"))
+        found.append(State(Trouble.UNFINISHED, text, f"{_FULL_SHUTDOWN} Or: {CHECK}"))
     if state.dirty:
         text = "Windows wants to check it at its next start (dirty flag)"
-        found.append(
-            State(Trouble.DIRTY, text, f"Let Windows check it (`chkdsk /f`). Or: {_CHECK}")
-        )
+        found.append(State(Trouble.DIRTY, text, f"Let Windows check it (`chkdsk /f`). Or: {CHECK}"))
     return found
 
 
 def _marked(read_at: ReadAt) -> list[State]:
-    for mark in _MARKS:
-        if read_at(mark.magic_at, len(mark.magic)) != mark.magic:
+    """What one number of a superblock says; ext, NTFS, XFS, F2FS, FAT and HFS+ say more below."""
+    for kind in KINDS.values():
+        if not kind.left or not any(
+            read_at(mark.at, len(mark.magic)) == mark.magic for mark in kind.marks
+        ):
             continue
-        found = struct.unpack(mark.form, read_at(mark.at, struct.calcsize(mark.form)))[0]
-        if found & mark.bits != mark.clean:
-            return [State(mark.trouble, mark.text, mark.remedy)]
+        for left in kind.left:
+            found = struct.unpack(left.form, read_at(left.at, struct.calcsize(left.form)))[0]
+            if found & left.bits != left.clean:
+                return [State(left.trouble, left.text, left.remedy)]
     return []
 
 
@@ -230,8 +167,8 @@ def _fat(read_at: ReadAt) -> list[State]:
     else:
         return []
     if not entry >> clean & 1:
-        return [State(Trouble.DIRTY, _NOT_CLEAN, _CHECK)]
-    return [] if entry >> sound & 1 else [State(Trouble.DIRTY, _FAILED, _SURFACE)]
+        return [State(Trouble.DIRTY, NOT_CLEAN, CHECK)]
+    return [] if entry >> sound & 1 else [State(Trouble.DIRTY, FAILED, SURFACE)]
 
 
 def _ext(read_at: ReadAt) -> list[State]:
@@ -246,11 +183,11 @@ def _ext(read_at: ReadAt) -> list[State]:
         text = "the journal of its ext filesystem is on another device"
         return [State(Trouble.SPREAD, text, _GATHER)]
     if flags & 2:
-        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+        return [State(Trouble.DIRTY, ERRORS, CHECK)]
     if incompatible & 4:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its journal is not empty)", _CHECK)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its journal is not empty)", CHECK)]
     if not flags & 1:
-        return [State(Trouble.DIRTY, _NOT_CLEAN, _CHECK)]
+        return [State(Trouble.DIRTY, NOT_CLEAN, CHECK)]
     return []
 
 
@@ -260,14 +197,14 @@ def _xfs(read_at: ReadAt) -> list[State]:
     try:
         left = xfs.read_left(read_at)
     except xfs.Unreadable:
-        return [State(Trouble.DIRTY, "its XFS structures cannot be read", _CHECK)]
+        return [State(Trouble.DIRTY, "its XFS structures cannot be read", CHECK)]
     if left.elsewhere:
         text = f"{left.elsewhere} of its XFS is on another device"
         return [State(Trouble.SPREAD, text, _GATHER)]
     if left.broken:
-        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+        return [State(Trouble.DIRTY, ERRORS, CHECK)]
     if not left.log_empty:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its log is not empty)", _REPLAY)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its log is not empty)", REPLAY)]
     return []
 
 
@@ -277,14 +214,14 @@ def _f2fs(read_at: ReadAt) -> list[State]:
     try:
         left = f2fs.read_left(read_at)
     except f2fs.Unreadable:
-        return [State(Trouble.DIRTY, "its F2FS structures cannot be read", _CHECK)]
+        return [State(Trouble.DIRTY, "its F2FS structures cannot be read", CHECK)]
     if left.devices > 1:
         text = f"it is one device of an F2FS with {left.devices}"
         return [State(Trouble.SPREAD, text, _GATHER)]
     if left.errors:
-        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+        return [State(Trouble.DIRTY, ERRORS, CHECK)]
     if not left.unmounted:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its last checkpoint is none)", _REPLAY)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its last checkpoint is none)", REPLAY)]
     return []
 
 
@@ -303,7 +240,7 @@ def _hfsplus(read_at: ReadAt) -> list[State]:
     order = ">" if log[4:8] == b"\x12\x34\x56\x78" else "<"
     start, end = struct.unpack_from(f"{order}QQ", log, 8)
     if start != end:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its journal is not empty)", _REPLAY)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its journal is not empty)", REPLAY)]
     return []
 
 

@@ -36,8 +36,7 @@ from oglib.run import stream_from
 _CLAIMS_ITSELF = "partclone.f2fs"
 # In place of a program: the filesystem's own tables alone tell which blocks are used.
 OWN_MAP = "oglive"
-_EXT_PROGRAM = "partclone.extfs"
-_EXT_WORD = "EXTFS"  # its word in images
+_EXT_PROGRAM = KINDS["ext4"].partclone
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +185,7 @@ def _recorded(
         head = cast(BinaryIO, RawHead(source))  # the recorder reads it as any stream
         return record(head, sink, folder, phase=phase, workers=workers, source=source)
     if program == OWN_MAP:
-        with own_head(source, opinion.filesystem, _EXT_WORD, folder) as made:
+        with own_head(source, opinion.filesystem, folder) as made:
             return record(
                 cast(BinaryIO, made), sink, folder, phase=phase, workers=workers, source=source
             )

@@ -18,14 +18,7 @@ from oglib.shim.target import partition_of, warn
 
 _EFI = Path("/sys/firmware/efi")
 _KB = 1024
-_HIDDEN = {
-    "NTFS": "HNTFS",
-    "FAT12": "HFAT12",
-    "FAT16": "HFAT16",
-    "FAT32": "HFAT32",
-    "WINDOWS": "WIN-RESERV",
-}
-_SHOWN = {hidden: shown for shown, hidden in _HIDDEN.items()}
+_SHOWN = {hidden: shown for shown, hidden in types.HIDDEN.items()}
 
 
 def _set_active(words: Sequence[str]) -> None:
@@ -50,7 +43,7 @@ def _set_type(words: Sequence[str]) -> None:
 
 
 def _hide(words: Sequence[str]) -> None:
-    _swap(words, _HIDDEN, "hidden")
+    _swap(words, types.HIDDEN, "hidden")
 
 
 def _unhide(words: Sequence[str]) -> None:

@@ -16,12 +16,13 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.errors import FilesystemError, OgErr, PartitionError, ProcessError, UsageError
 from oglib.filesystem.check import check_filesystem
-from oglib.filesystem.kinds import USUAL_FOR_TYPE, Kind, Shrink
+from oglib.filesystem.kind import Family, Kind, Shrink, Trouble
+from oglib.filesystem.kinds import USUAL_FOR_TYPE
 from oglib.filesystem.make import format_filesystem
 from oglib.filesystem.mount import unmount_device
 from oglib.filesystem.probe import probe_filesystem, row_on
 from oglib.filesystem.resize import grow_filesystem, shrink_filesystem
-from oglib.filesystem.state import Trouble, state_of
+from oglib.filesystem.state import state_of
 from oglib.run import run
 from oglib.shim.command import Answer, Command, command_of
 from oglib.shim.filesystem_read import size_in_kb
@@ -55,7 +56,7 @@ def _reduce(words: Sequence[str]) -> str:
 
 def _unset_dirty(words: Sequence[str]) -> None:
     with _taken(words) as device:
-        if _row(device).name != "ntfs":
+        if _row(device).family is not Family.NTFS:
             return
         for state in state_of(device):
             if state.trouble is Trouble.HIBERNATED:
