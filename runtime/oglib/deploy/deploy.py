@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oglib.boot.grub import Firmware, check_bootable, check_tools, running_firmware
+from oglib.boot.firmware import check_table
+from oglib.boot.grub import check_tools
 from oglib.deploy import receipts
 from oglib.deploy.configure import apply_configuration, plan_configuration
 from oglib.deploy.disk_boot import disarm
@@ -29,6 +30,7 @@ from oglib.deploy.restorable import (
     planned_view,
 )
 from oglib.disk.find import find_disk, find_partition
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.layout import Layout, load_layout, parse_layout
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
@@ -41,6 +43,7 @@ from oglib.disk.old_layouts import (
 )
 from oglib.disk.plan import plan_layout
 from oglib.disk.planned import Planned, TablePlan
+from oglib.disk.starts import ESP
 from oglib.disk.table import apply_table, refuse_changed
 from oglib.errors import FilesystemError, NotFoundError, OgError, PartitionError, UsageError
 from oglib.filesystem.kind import Family
@@ -151,7 +154,7 @@ def plan(request: Request, image: Image, settings: Settings) -> Plan:
         table, there = None, disk
         number = find_partition(disk, request.part).number
         check_free(disk, find_partition(disk, number))
-    check_bootable(there.table, {one.type for one in there.partitions}, firmware, disk.describe())
+    check_table(there.table, {one.type for one in there.partitions}, firmware, disk.describe())
     part = find_partition(there, number)
     checked = check_restorable(image, there, part, Wishes(other_firmware=True))
     if reason:
@@ -191,7 +194,7 @@ def _check_companions(disk: Disk, table: TablePlan, number: int, firmware: Firmw
     for one in companions(table, number):
         if not one.kept:
             check_makeable(_made_kind(one), one.size_sectors * table.sector_bytes)
-        elif one.type == "EFI" and firmware is Firmware.UEFI:
+        elif one.type == ESP and firmware is Firmware.UEFI:
             _check_esp(disk, find_partition(disk, one.number))
 
 
@@ -214,7 +217,7 @@ def _check_fitting(request: Request, image: Image, there: Disk, firmware: Firmwa
     if firmware is Firmware.UEFI:
         check_mountable("vfat")
         if not request.layout:
-            esp = next(one for one in there.partitions if one.type == "EFI")
+            esp = next(one for one in there.partitions if one.type == ESP)
             check_unused(there, esp)
             _check_esp(there, esp)
 
@@ -255,7 +258,7 @@ def _partitioned(planned: Plan) -> Disk:
     refuse_changed(planned.table)
     if not any(part.kept for part in planned.table.partitions):
         view = planned_view(planned.disk, planned.table)
-        disarm(planned.disk, [one.start_bytes for one in view.partitions if one.type == "EFI"])
+        disarm(planned.disk, [one.start_bytes for one in view.partitions if one.type == ESP])
     return apply_table(planned.table)
 
 
@@ -322,7 +325,7 @@ def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
     return tuple(
         planned
         for planned in table.partitions
-        if planned.number != root and planned.type in ("EFI", "LINUX-SWAP")
+        if planned.number != root and planned.type in (ESP, "LINUX-SWAP")
     )
 
 

@@ -13,11 +13,13 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from oglib.disk.find import find_partition
+from oglib.disk.mbr import CODE_BYTES
 from oglib.disk.model import MIB, Disk
+from oglib.disk.starts import ESP
 from oglib.errors import OgErr, WriteError
 from oglib.filesystem.kind import Family
 from oglib.filesystem.kinds import kind_of_boot_sector
-from oglib.image.disk_image import BOOT_CODE_BYTES, Gap
+from oglib.image.disk_image import Gap
 from oglib.image.stretch import Raw, Stretch, pieces_of
 from oglib.udev import settle
 
@@ -29,12 +31,12 @@ def disarm(disk: Disk, esp_starts: Collection[int], kept: Collection[int] = ()) 
     now may hold a loader. Anything else there stays, it may be a piece of the old table; so do
     the partitions with the numbers ``kept``, whose content is promised to stay.
     """
-    places = [one for one in disk.partitions if one.type == "EFI" and one.number not in kept]
+    places = [one for one in disk.partitions if one.type == ESP and one.number not in kept]
     sector = disk.logical_sector_bytes
     with _opened(disk) as device:
         # A flush after each: what was begun to be zeroed is never started.
         if disk.partitions:
-            _write(device, disk, 0, bytes(BOOT_CODE_BYTES))
+            _write(device, disk, 0, bytes(CODE_BYTES))
             os.fsync(device)
         fats = [start for start in esp_starts if _is_fat(os.pread(device, sector, start))]
         for start in (*fats, *(part.start_bytes for part in places)):
@@ -53,18 +55,24 @@ def _is_fat(boot_sector: bytes) -> bool:
 
 def places_of(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> list[tuple[int, int, Raw]]:
     """(partition or 0, byte of the disk, what an image of it has there), the boot code last."""
-    code = next((_held(raw) for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
+    code = boot_code_of(gaps)
     places: list[tuple[int, int, Raw]] = [
         (gap.part, gap.offset_bytes + _start(disk, gap.part), raw)
         for gap, raw in gaps
         if gap.part or gap.offset_bytes
     ]
     # what a tool put there while it wrote the table goes too
-    return [*places, (0, 0, code[:BOOT_CODE_BYTES].ljust(BOOT_CODE_BYTES, b"\0"))]
+    return [*places, (0, 0, code.ljust(CODE_BYTES, b"\0"))]
+
+
+def boot_code_of(gaps: Sequence[tuple[Gap, Raw]]) -> bytes:
+    """What an image of a disk has in its first sector, as far as that is no table."""
+    code = next((_held(raw) for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
+    return code[:CODE_BYTES]
 
 
 def _held(code: Raw) -> bytes:
-    return b"".join(pieces_of(code.first(BOOT_CODE_BYTES) if isinstance(code, Stretch) else code))
+    return b"".join(pieces_of(code.first(CODE_BYTES) if isinstance(code, Stretch) else code))
 
 
 def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> None:

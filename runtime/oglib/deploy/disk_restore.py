@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from oglib.boot.grub import running_firmware
+from oglib.boot import firmware
 from oglib.deploy import receipts, source
-from oglib.deploy.disk_boot import disarm, write_gaps
+from oglib.deploy.disk_boot import boot_code_of, disarm, write_gaps
 from oglib.deploy.disk_fit import Fitted, fit, fixed_as
-from oglib.deploy.disk_read import starters
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
 from oglib.deploy.restorable import (
@@ -28,16 +27,17 @@ from oglib.deploy.restorable import (
     check_restorable,
     check_size,
     planned_view,
-    wrong_firmware,
 )
 from oglib.disk import types
 from oglib.disk.find import find_disk, find_partition
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probe import probe_target
+from oglib.disk.starts import ESP, starters
 from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
-from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.errors import ImageError, NotFoundError
 from oglib.filesystem.kind import Grow
 from oglib.filesystem.kinds import kind_in_image, kind_probed
 from oglib.filesystem.make import check_makeable, make_swap
@@ -183,24 +183,28 @@ def can_grow(part: DiskPart) -> bool:
     return row is not None and row.grow is not Grow.NEVER
 
 
-def able_to_start(whole: WholeDisk) -> set[str]:
-    """The kinds of firmware that start the disk: ``bios``, ``uefi``, both or none."""
+def able_to_start(whole: WholeDisk) -> frozenset[Firmware]:
+    """The kinds of firmware that start the disk: one, both or none."""
     wanted = whole.wanted
+    if whole.firmware:
+        return frozenset({Firmware(whole.firmware)})
     kinds = {types.mnemonic(p.type_id, wanted.table, name=p.name) for p in wanted.parts}
-    code = any(gap.part == 0 == gap.offset_bytes for gap, _ in whole.gaps)
-    return {whole.firmware} if whole.firmware else starters(wanted.table, kinds, code)
+    return starters(wanted.table, kinds, boot_code=any(boot_code_of(whole.gaps)))
 
 
 def _check_firmware(whole: WholeDisk, options: Options) -> None:
     """A disk that only the other kind of firmware can start is refused."""
-    able, here = able_to_start(whole), running_firmware()
-    if able and here not in able and not options.other_firmware:
-        raise OgError(
-            f"The image {whole.name} is of a disk that {'/'.join(sorted(able)).upper()} starts, "
-            f"and this PC starts by {here.upper()}.",
-            hint="--other-firmware restores it all the same; it will not start here.",
-            code=wrong_firmware(here),
-        )
+    if options.other_firmware:
+        return
+    firmware.check(
+        able_to_start(whole),
+        running_firmware(),
+        lambda theirs, here: (
+            f"The image {whole.name} is of a disk that {theirs} starts, "
+            f"and this PC starts by {here}."
+        ),
+        hint="--other-firmware restores it all the same; it will not start here.",
+    )
 
 
 def apply(plan: DiskPlan, *, progress: Progress) -> DiskReceipt:
@@ -282,8 +286,8 @@ def _in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
     """
     kinds = {part.number: part.type for part in fitted.plan.partitions}
     images = [part for part in fitted.parts if part.is_image]
-    first = [part for part in images if kinds[part.number] != "EFI"]
-    esps = [part for part in images if kinds[part.number] == "EFI"]
+    first = [part for part in images if kinds[part.number] != ESP]
+    esps = [part for part in images if kinds[part.number] == ESP]
     return sorted(first, key=lambda part: part.active), esps
 
 

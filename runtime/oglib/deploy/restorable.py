@@ -10,15 +10,16 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 
-from oglib.boot.grub import Firmware, running_firmware
+from oglib.boot import firmware
 from oglib.disk import types
 from oglib.disk.edit import with_type
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import refuse_locked
 from oglib.disk.model import Disk, Partition
 from oglib.disk.planned import TablePlan
 from oglib.disk.remedy import remedy
 from oglib.disk.table import refuse_busy
-from oglib.errors import FilesystemError, OgErr, OgError, PartitionError
+from oglib.errors import FilesystemError, OgErr, PartitionError
 from oglib.filesystem.kind import Grow, Kind
 from oglib.filesystem.kinds import kind_in_image
 from oglib.image import OpenImage
@@ -139,19 +140,17 @@ def planned_view(disk: Disk, table: TablePlan) -> Disk:
 def check_firmware(image: Image, wishes: Wishes) -> None:
     """Refuse the system of a BIOS PC on one with UEFI, and the reverse: it would not start."""
     made_for = image.manifest.source.firmware if isinstance(image, OpenImage) else ""
-    here = running_firmware()
-    if made_for and made_for != here and not wishes.other_firmware:
-        raise OgError(
-            f"The image {name_of(image)} was captured from a PC that starts by "
-            f"{made_for.upper()}; this one starts by {here.upper()}.",
-            hint="`og deploy` makes a Linux start here; --other-firmware restores it all the same.",
-            code=wrong_firmware(here),
-        )
-
-
-def wrong_firmware(here: Firmware) -> OgErr:
-    """The number that says what this PC, started by ``here``, is not."""
-    return OgErr.NOTBIOS if here is Firmware.UEFI else OgErr.NOTUEFI
+    if not made_for or wishes.other_firmware:
+        return
+    firmware.check(
+        {Firmware(made_for)},
+        running_firmware(),
+        lambda theirs, here: (
+            f"The image {name_of(image)} was captured from a PC that starts by {theirs}; "
+            f"this one starts by {here}."
+        ),
+        hint="`og deploy` makes a Linux start here; --other-firmware restores it all the same.",
+    )
 
 
 def check_growable(image: Image, wishes: Wishes) -> None:

@@ -20,6 +20,8 @@ from uuid import UUID
 
 from blake3 import blake3
 
+from oglib.disk import firmware
+from oglib.disk.mbr import CODE_BYTES
 from oglib.errors import ImageError, UsageError
 from oglib.image.manifest import check_name, check_text
 from oglib.image.spelling import check_fields, check_spelling, parsed, spelled
@@ -30,9 +32,7 @@ DISK_SIGNATURE = "disk.json.sig"
 GAPS_FILE = "disk.gaps"
 MAX_DISK_BYTES = 1 << 20
 MAX_GAPS_BYTES = 64 << 20
-BOOT_CODE_BYTES = 440  # of sector 0; behind it are the disk's id and the table
 TABLES = ("gpt", "msdos")
-FIRMWARES = ("", "bios", "uefi")
 MOST_NUMBER = 256  # of a partition
 _MOST_TABLE_ROWS = 512
 # left out where they are empty: older images have none
@@ -182,7 +182,7 @@ class DiskManifest:
             and self.size_bytes > 0
             and self.table in TABLES
             and _is_disk_id(self.disk_id, self.table)
-            and self.firmware in FIRMWARES
+            and self.firmware in firmware.WORDS
             and _KEY_ID.fullmatch(self.key_id) is not None
             and len(numbers) <= MOST_NUMBER
             and numbers == sorted(set(numbers))
@@ -208,7 +208,7 @@ class DiskManifest:
         return len(self.table_bytes) <= _MOST_TABLE_ROWS and all(
             row.part == 0
             and row.length > 0
-            and row.offset_bytes >= BOOT_CODE_BYTES
+            and row.offset_bytes >= CODE_BYTES
             and row.offset_bytes + row.length <= self.size_bytes
             and _DIGEST.fullmatch(row.blake3) is not None
             for row in self.table_bytes

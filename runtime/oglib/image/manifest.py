@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from oglib.disk import firmware
 from oglib.errors import ImageError, UsageError
 from oglib.image.frames import DIGEST_BYTES
 from oglib.image.partclone import MAX_BITMAP_BYTES, MAX_BLOCK_BYTES, MIN_BLOCK_BYTES
@@ -41,7 +42,6 @@ __all__ = [
 
 FORMAT = "oglive-d3-1"
 _WHAT = "manifest"
-FIRMWARE = ("", "bios", "uefi")
 MAX_MANIFEST_BYTES = 4 << 20
 _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -169,7 +169,7 @@ class Manifest:
             and _HEX_DIGEST.fullmatch(self.image_blake3) is not None
             and _HEX_DIGEST.fullmatch(self.frames_blake3) is not None
             and _KEY_ID.fullmatch(self.key_id) is not None
-            and self.source.firmware in FIRMWARE
+            and self.source.firmware in firmware.WORDS
         )
         if not sound:
             raise ImageError(f"The manifest of {self.name} contradicts itself.")

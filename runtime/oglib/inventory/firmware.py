@@ -11,6 +11,8 @@ import os
 import re
 from pathlib import Path
 
+from oglib.disk.firmware import Firmware, running_firmware
+
 SYS = Path("/sys")
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -65,12 +67,12 @@ def meaningful(text: str) -> str:
 
 def is_efi(*, sys: Path = SYS) -> bool:
     """Whether this ogLive was started by UEFI."""
-    return (sys / "firmware/efi").is_dir()
+    return running_firmware(sys=sys) is Firmware.UEFI
 
 
 def firmware(*, sys: Path = SYS) -> str:
     """``UEFI`` or ``BIOS``: what started this ogLive."""
-    return "UEFI" if is_efi(sys=sys) else "BIOS"
+    return running_firmware(sys=sys).upper()
 
 
 def architecture() -> str:

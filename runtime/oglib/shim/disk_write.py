@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from oglib.disk import types
 from oglib.disk.edit import with_active, with_size, with_type
 from oglib.disk.find import find_partition
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.model import Disk, Partition
 from oglib.disk.type_codes import CACHE_CODE, canonical, code_of, raw_of_code
 from oglib.errors import PartitionError
@@ -16,14 +16,13 @@ from oglib.shim.command import Command, positive
 from oglib.shim.disk_change import change_table, everything
 from oglib.shim.target import partition_of, warn
 
-_EFI = Path("/sys/firmware/efi")
 _KB = 1024
 _SHOWN = {hidden: shown for shown, hidden in types.HIDDEN.items()}
 
 
 def _set_active(words: Sequence[str]) -> None:
     disk, part = partition_of(*words)
-    if _EFI.exists():
+    if running_firmware() is Firmware.UEFI:
         warn("this PC starts by UEFI, which knows no active partition: nothing is changed")
         return
     change_table(disk, with_active(disk, part.number), everything)

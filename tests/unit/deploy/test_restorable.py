@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import Firmware
 from oglib.deploy import restorable
 from oglib.deploy.restorable import Wishes, check_growable, check_restorable
 from oglib.disk import types
+from oglib.disk.firmware import Firmware
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.errors import FilesystemError, OgErr, OgError
 from oglib.image import OpenImage, local_image

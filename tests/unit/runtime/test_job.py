@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import Firmware, check_bootable
+from oglib.boot.firmware import check_table
 from oglib.deploy import source
 from oglib.deploy.deploy import Request
 from oglib.deploy.job import parse_job
+from oglib.disk.firmware import Firmware
 from oglib.disk.model import TableKind
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.settings import Settings
@@ -43,7 +44,7 @@ def test_a_table_that_the_firmware_cannot_boot_is_refused(
     firmware: Firmware, table: TableKind, types: set[str], code: OgErr
 ) -> None:
     with pytest.raises(OgError) as caught:
-        check_bootable(table, types, firmware, "/dev/sda")
+        check_table(table, types, firmware, "/dev/sda")
     assert caught.value.code == code
 
 
@@ -58,7 +59,7 @@ def test_a_table_that_the_firmware_cannot_boot_is_refused(
 def test_a_table_that_the_firmware_can_boot_passes(
     firmware: Firmware, table: TableKind, types: set[str]
 ) -> None:
-    check_bootable(table, types, firmware, "/dev/sda")
+    check_table(table, types, firmware, "/dev/sda")
 
 
 def test_a_name_is_looked_up_in_the_repository() -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from oglib.disk.firmware import Firmware
 from oglib.errors import ImageError, NotFoundError
 from oglib.image.formats.folder_model import (
     FolderImage,
@@ -113,7 +114,7 @@ def read(path: Path, disk: str) -> FolderImage:
         path, "clonezilla", disk, disks, parts, swaps, table, dump, gpt,
         mbr=first_bytes(path / f"{disk}-mbr", _MBR_BYTES),
         gap=gap_in(path / f"{disk}-hidden-data-after-mbr", 0),
-        firmware="uefi" if uefi else table.firmware if table else "",
+        firmware=Firmware.UEFI if uefi else table.firmware if table else "",
         disk_bytes=_disk_bytes(path, disk, table, gpt),
         minimum_disk_bytes=table.disk_bytes if table else 0,
         unserved=tuple(unserved), lacking=tuple(lacking),

@@ -19,6 +19,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from oglib.disk import types
+from oglib.disk.model import TableKind
+from oglib.disk.starts import starters, the_only
 from oglib.errors import ImageError
 
 _ROW = re.compile(r"^(?P<device>\S+?)\s*:\s*(?P<fields>(?:start|size)=.*)$")
@@ -33,8 +36,6 @@ _MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words; patterns cho
 _MOST_SECTORS = 1 << 55
 _PROTECTIVE = "ee"
 _EXTENDED = {"5", "f", "85"}
-_ESP = {"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef"}
-_BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,9 @@ class TableDump:
     @property
     def firmware(self) -> str:
         """uefi or bios, as far as the table tells; "" where it serves both."""
-        types = {row.type.lower() for row in self.rows}
-        esp, bios = bool(types & _ESP), _BIOS_BOOT in types or self.label == "dos"
-        if esp == bios:
-            return ""
-        return "uefi" if esp else "bios"
+        table = TableKind.MSDOS if self.label == "dos" else TableKind.GPT
+        kinds = {types.mnemonic(types.normalise_id(row.type), table) for row in self.rows}
+        return the_only(starters(table, kinds))
 
 
 def parse_dump(text: str) -> TableDump:
