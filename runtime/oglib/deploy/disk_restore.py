@@ -44,7 +44,7 @@ from oglib.filesystem.make import check_makeable, make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.disk_image import Content, DiskPart
-from oglib.image.foreign import ForeignImage, Image
+from oglib.image.foreign import Image
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -143,7 +143,7 @@ def _planned_whole(
         if part.content is Content.SWAP:
             check_makeable("swap", part.size_bytes)
     check_free(disk)
-    said = tuple(text for image in images.values() for text in _own_warnings(image))
+    said = tuple(text for image in images.values() for text in image.own_warnings)
     return DiskPlan(disk, options, fitted.plan.changes, images, whole, fitted, said=said)
 
 
@@ -170,7 +170,7 @@ def _planned_parts(
         for number, image in images.items()
     ]
     said = (
-        *(text for image in images.values() for text in _own_warnings(image)),
+        *(text for image in images.values() for text in image.own_warnings),
         *(text for check in checks for text in check.warnings),
     )
     changes = tuple(f"overwrite partition {number}" for number in numbers)
@@ -272,11 +272,6 @@ def restore_parts(
         image, disk_spec, options, settings=settings, progress=progress, numbers=numbers
     ) as plan:
         return apply(plan, progress=progress)
-
-
-def _own_warnings(image: Image) -> tuple[str, ...]:
-    """What an image warns of besides its origin, for which the whole disk's word is enough."""
-    return image.stream.warnings if isinstance(image, ForeignImage) else ()
 
 
 def _in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:

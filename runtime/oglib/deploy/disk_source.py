@@ -25,7 +25,7 @@ from oglib.disk.exact import Stretch
 from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES
 from oglib.disk.model import TableKind
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
-from oglib.image import OpenImage, check_name, load_public_keys, verify_signature
+from oglib.image import check_name, load_public_keys, verify_signature
 from oglib.image.disk_image import (
     DISK_FILE,
     DISK_SIGNATURE,
@@ -38,7 +38,7 @@ from oglib.image.disk_image import (
     unpacked_gaps,
     unpacked_table,
 )
-from oglib.image.foreign import Image
+from oglib.image.foreign import Image, own_of
 from oglib.image.formats.model import ImageInfo, OwnInfo
 from oglib.image.stretch import Raw
 from oglib.partfile import is_there
@@ -287,7 +287,8 @@ def _check_bound(image: Image, disk: DiskManifest, number: int) -> None:
     """Each image is the one that was captured with this disk: no older one, no other one."""
     bound = next(part.manifest_blake3 for part in disk.partitions if part.number == number)
     name = part_name(disk.name, number)
-    found = image.manifest.to_bytes() if isinstance(image, OpenImage) else b""
+    own = own_of(image)
+    found = own.manifest.to_bytes() if own else b""
     if blake3(found).hexdigest() != bound:
         raise ImageError(
             f"The image {name} is not the one that {DISK_FILE} of {disk.name} was made with.",

@@ -32,7 +32,7 @@ from oglib.filesystem.probe import probe_filesystem
 from oglib.filesystem.sizes import size_of
 from oglib.image import verify
 from oglib.image.disk_image import Content, DiskPart
-from oglib.image.foreign import Image, info_of, name_of
+from oglib.image.foreign import Image
 from oglib.image.stretch import Raw
 from oglib.image.verify_stream import DiffersError
 from oglib.progress import Progress, human_bytes
@@ -102,7 +102,7 @@ def verify_disk(
     if is_raw_disk(image, settings):
         with source.opened(image, settings) as raw:
             rows: tuple[Compared, ...] = (_of_image("disk", raw, disk.path, progress),)
-            told = (name_of(raw), 0, "", raw.warnings)
+            told = (raw.name, 0, "", raw.warnings)
     else:
         with opened_whole(image, settings) as whole:
             whole.refuse_lacking()
@@ -268,7 +268,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
     try:
         proof = verify(image, device, progress=progress)
     except DiffersError as error:
-        info = info_of(image)
+        info = image.info
         was = info.total_blocks * info.block_size or info.required_bytes
         grown = 0 < was < _filesystem_bytes(device)
         said = f"{error.different} of {error.regions} regions differ"
@@ -285,7 +285,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
             different_regions=error.different,
             first_byte=error.first_byte,
         )
-    said = f"{info_of(image).filesystem or 'raw'}, {human_bytes(proof.content_bytes)}"
+    said = f"{image.info.filesystem or 'raw'}, {human_bytes(proof.content_bytes)}"
     return Compared(
         what, Outcome.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
     )

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from oglib.deploy.restorable import kind_of_image
-from oglib.image import OpenImage
-from oglib.image.foreign import Image, filesystem_of
+from oglib.image.foreign import Image
 
 # A partclone image of another kind of filesystem holds something else, or files alone.
 _LINUX = "Linux"
@@ -18,10 +17,8 @@ def not_fitted(image: Image) -> str:
     """
     kind = kind_of_image(image)
     if kind is None or not kind.linux_root:
-        return f"it holds {filesystem_of(image) or 'no filesystem that we know'}, and no Linux"
-    if not isinstance(image, OpenImage):
-        return ""
-    source = image.manifest.source
+        return f"it holds {image.filesystem or 'no filesystem that we know'}, and no Linux"
+    source = image.origin
     if source.system and source.system != _LINUX:
         return f"it holds {source.os or source.system}, and only a Linux is fitted"
     if source.lies:

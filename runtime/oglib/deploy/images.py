@@ -35,7 +35,7 @@ from oglib.image import (
     restore,
     verify,
 )
-from oglib.image.foreign import Image, name_of, titled
+from oglib.image.foreign import Image, titled
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -100,11 +100,11 @@ def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, P
     if request.part is not None:
         disk = find_disk(request.disk, rules=settings.disk_rules)
         return disk, find_partition(disk, request.part)
-    disk, part = find_source(request.disk, None, settings, holds=f"the image {name_of(image)}")
+    disk, part = find_source(request.disk, None, settings, holds=f"the image {image.name}")
     if part is None and disk.number and not disk.filesystem and "/" not in request.disk:
         # by its number a blank disk is named by somebody who forgot the partition
         raise UsageError(
-            f"{disk.describe()} has no partitions, and the image {name_of(image)} is that of one.",
+            f"{disk.describe()} has no partitions, and the image {image.name} is that of one.",
             hint="`og deploy IMAGE DISK PART --layout LAYOUT` makes them; "
             f"{disk.path} means all of the disk.",
         )

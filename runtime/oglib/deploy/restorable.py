@@ -22,14 +22,7 @@ from oglib.disk.table import refuse_busy
 from oglib.errors import FilesystemError, OgErr, PartitionError
 from oglib.filesystem.kind import Grow, Kind
 from oglib.filesystem.kinds import kind_in_image
-from oglib.image import OpenImage
-from oglib.image.foreign import (
-    Image,
-    filesystem_of,
-    name_of,
-    required_bytes_of,
-    sector_size_of,
-)
+from oglib.image.foreign import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ def check_restorable(image: Image, disk: Disk, part: Partition, wishes: Wishes) 
     if not wishes.set_type:
         said = (
             f"Partition {part.number} of {disk.describe()} is of type {part.type}, the image "
-            f"{name_of(image)} holds {filesystem_of(image)}: --set-type corrects that."
+            f"{image.name} holds {image.filesystem}: --set-type corrects that."
         )
         return Checked(warnings=(said,))
     return Checked(table=with_type(disk, part.number, types.canonical(fitting[0], disk.table)))
@@ -75,21 +68,21 @@ def check_restorable(image: Image, disk: Disk, part: Partition, wishes: Wishes) 
 
 def check_size(image: Image, where: str, size_bytes: int) -> None:
     """Raise when ``image`` needs more than the ``size_bytes`` that ``where`` has."""
-    needed = required_bytes_of(image)
+    needed = image.required_bytes
     if size_bytes < needed:
         raise PartitionError(
-            f"{where} has {size_bytes} bytes, but the image {name_of(image)} needs {needed}.",
+            f"{where} has {size_bytes} bytes, but the image {image.name} needs {needed}.",
             hint="Use a larger partition, or shrink a copy: `og image convert --fit`.",
             code=OgErr.IMGSIZEPARTITION,
         )
 
 
 def _check_sectors(image: Image, disk: Disk) -> None:
-    made_on = sector_size_of(image)
+    made_on = image.sector_size
     if made_on and made_on != disk.logical_sector_bytes:
         raise PartitionError(
             f"{disk.describe()} has sectors of {disk.logical_sector_bytes} bytes, the image "
-            f"{name_of(image)} was captured from sectors of {made_on}.",
+            f"{image.name} was captured from sectors of {made_on}.",
             hint="Capture an image on a disk of the same kind; contents cannot be translated.",
         )
 
@@ -139,14 +132,13 @@ def planned_view(disk: Disk, table: TablePlan) -> Disk:
 
 def check_firmware(image: Image, wishes: Wishes) -> None:
     """Refuse the system of a BIOS PC on one with UEFI, and the reverse: it would not start."""
-    made_for = image.manifest.source.firmware if isinstance(image, OpenImage) else ""
-    if not made_for or wishes.other_firmware:
+    if not image.firmware or wishes.other_firmware:
         return
     firmware.check(
-        {Firmware(made_for)},
+        {Firmware(image.firmware)},
         running_firmware(),
         lambda theirs, here: (
-            f"The image {name_of(image)} was captured from a PC that starts by {theirs}; "
+            f"The image {image.name} was captured from a PC that starts by {theirs}; "
             f"this one starts by {here}."
         ),
         hint="`og deploy` makes a Linux start here; --other-firmware restores it all the same.",
@@ -160,7 +152,7 @@ def check_growable(image: Image, wishes: Wishes) -> None:
     kind = kind_of_image(image)
     if kind is None or kind.grow is Grow.NEVER:
         raise FilesystemError(
-            f"The image {name_of(image)} holds {filesystem_of(image) or 'no filesystem we know'}, "
+            f"The image {image.name} holds {image.filesystem or 'no filesystem we know'}, "
             "which cannot be grown.",
             hint="Restore it without --grow, to a partition of its own size.",
             code=OgErr.EXTENDFS,
@@ -174,7 +166,7 @@ def check_growable(image: Image, wishes: Wishes) -> None:
 
 def kind_of_image(image: Image) -> Kind | None:
     """The row of the image's filesystem; None where it is none that we know."""
-    return kind_in_image(filesystem_of(image))
+    return kind_in_image(image.filesystem)
 
 
 def _fitting_types(image: Image) -> tuple[str, ...]:

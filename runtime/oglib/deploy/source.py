@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +31,7 @@ from oglib.image import (
     open_image,
 )
 from oglib.image.disk_image import DISK_FILE
-from oglib.image.foreign import ForeignImage, Image, info_of, required_bytes_of
+from oglib.image.foreign import Image, own_of, with_required
 from oglib.image.formats.model import ImageInfo
 from oglib.image.partclone_stream import measured
 from oglib.partfile import is_there
@@ -138,21 +138,20 @@ def opened_to_restore(text: str, settings: Settings, progress: Progress) -> Iter
 
 def sized(image: Image, progress: Progress) -> Image:
     """``image`` with what a target must have; compressed raw content is read whole for that."""
-    if not isinstance(image, ForeignImage) or required_bytes_of(image):
-        return image
-    return replace(image, measured_bytes=measured(image, progress))
+    return with_required(image, lambda stream: measured(stream, progress))
 
 
 @contextmanager
 def opened_frames(text: str, settings: Settings) -> Iterator[OpenImage]:
     """The same for work that needs our own format: digests of every part, a version, a name."""
     with opened(text, settings) as image:
-        if not isinstance(image, OpenImage):
+        own = own_of(image)
+        if own is None:
             raise ImageError(
                 f"{text} is a {image.info.tool} image, and this needs one of ogLive's own format.",
                 hint=f"Make one of it: `og image convert {text} --to FOLDER`.",
             )
-        yield image
+        yield own
 
 
 def described(text: str, settings: Settings) -> ImageInfo:
@@ -186,7 +185,7 @@ def _our_info(
     else:
         image = _open_our_url(reference, manifest or b"", anything, keys, folder)
     with image:
-        return info_of(image)
+        return image.info
 
 
 @contextmanager

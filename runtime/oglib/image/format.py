@@ -17,8 +17,9 @@ from typing import BinaryIO, Self
 from oglib.errors import ImageError, NotFoundError, OgErr
 from oglib.image.bitmap import Bitmap
 from oglib.image.decode import spool_first_frame
+from oglib.image.formats.model import OwnInfo
 from oglib.image.frames import FrameTable, digest_of_file
-from oglib.image.manifest import Manifest
+from oglib.image.manifest import Manifest, SourceInfo
 from oglib.image.partclone import (
     BITMAP_BITS,
     CHECKSUM_NONE,
@@ -42,7 +43,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class OpenImage:
-    """An image whose manifest, table, header and bitmap agree; close it when done."""
+    """An image whose manifest, table, header and bitmap agree; close it when done.
+
+    What it is asked as any image: ``foreign.Image``.
+    """
 
     manifest: Manifest
     header: Header
@@ -52,6 +56,65 @@ class OpenImage:
     signed_by: str
     warnings: tuple[str, ...]
     _spool: BinaryIO
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def where(self) -> str:
+        return self.source.describe()
+
+    @property
+    def version(self) -> int:
+        return self.manifest.version
+
+    @property
+    def origin(self) -> SourceInfo:
+        return self.manifest.source
+
+    @property
+    def firmware(self) -> str:
+        return self.manifest.source.firmware
+
+    @property
+    def required_bytes(self) -> int:
+        return self.manifest.device_size_bytes
+
+    @property
+    def sector_size(self) -> int:
+        return self.manifest.sector_size
+
+    @property
+    def filesystem(self) -> str:
+        return self.manifest.filesystem.upper()
+
+    @property
+    def own_warnings(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def info(self) -> OwnInfo:
+        manifest = self.manifest
+        return OwnInfo(
+            tool="partclone",
+            compressor="zstd",
+            filesystem=manifest.filesystem,
+            block_size=manifest.block_size,
+            total_blocks=manifest.total_blocks,
+            used_blocks=manifest.used_blocks,
+            required_bytes=manifest.device_size_bytes,
+            frames=manifest.frame_count,
+            signed=bool(self.signed_by),
+            name=manifest.name,
+            version=manifest.version,
+            title=manifest.title,
+            comment=manifest.comment,
+            os=manifest.source.os,
+            hostname=manifest.source.hostname,
+            created=manifest.created,
+            signed_by=self.signed_by,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -75,6 +75,11 @@ def test_what_cannot_grow_is_refused_before(filesystem: str) -> None:
     assert caught.value.code == OgErr.EXTENDFS
 
 
+@pytest.mark.parametrize("word", ["EXTFS", "ext2fs", "EXT3FS", "NILFS", "btrfs", "NTFS"])
+def test_every_tools_word_for_a_filesystem_is_known(word: str) -> None:
+    check_growable(stream(word), Wishes(grow=True))
+
+
 def test_a_tool_that_is_not_there_is_missed_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(FilesystemError, match="resize2fs, which is not installed"):
