@@ -29,6 +29,7 @@ LEVELS = {
             "engine_cfg",
             "loops",
             "partfile",
+            "claim",
             "udev",
             "__init__",
         ),

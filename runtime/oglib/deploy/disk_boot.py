@@ -8,15 +8,14 @@ partition. Never touches a table.
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 
+from oglib.claim import claimed
 from oglib.disk.find import find_partition
 from oglib.disk.mbr import CODE_BYTES
 from oglib.disk.model import MIB, Disk
 from oglib.disk.starts import ESP
-from oglib.errors import OgErr, WriteError
+from oglib.errors import WriteError
 from oglib.filesystem.kind import Family
 from oglib.filesystem.kinds import kind_of_boot_sector
 from oglib.image.disk_image import Gap
@@ -33,7 +32,7 @@ def disarm(disk: Disk, esp_starts: Collection[int], kept: Collection[int] = ()) 
     """
     places = [one for one in disk.partitions if one.type == ESP and one.number not in kept]
     sector = disk.logical_sector_bytes
-    with _opened(disk) as device:
+    with claimed(disk.path, write=True) as device:
         # A flush after each: what was begun to be zeroed is never started.
         if disk.partitions:
             _write(device, disk, 0, bytes(CODE_BYTES))
@@ -78,7 +77,7 @@ def _held(code: Raw) -> bytes:
 def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> None:
     """Write what was captured, the boot code last, and read it back."""
     places = places_of(disk, gaps)
-    with _opened(disk) as device:
+    with claimed(disk.path, write=True) as device:
         for _, offset, raw in places:
             at = offset
             for piece in pieces_of(raw):
@@ -119,19 +118,3 @@ def _write(device: int, disk: Disk, offset: int, raw: bytes) -> None:
         raise WriteError(
             f"Writing {disk.describe()} at byte {offset} failed: {error.strerror}."
         ) from error
-
-
-@contextmanager
-def _opened(disk: Disk) -> Iterator[int]:
-    """Open for us alone: the kernel refuses that while a partition is in use."""
-    try:
-        exclusive = os.O_EXCL if stat.S_ISBLK(disk.path.stat().st_mode) else 0
-        device = os.open(disk.path, os.O_RDWR | os.O_CLOEXEC | exclusive)
-    except OSError as error:
-        raise WriteError(
-            f"{disk.path} cannot be opened for writing: {error.strerror}.", code=OgErr.LOCKED
-        ) from error
-    try:
-        yield device
-    finally:
-        os.close(device)

@@ -8,7 +8,6 @@ the second word on that. Nothing is published here; that is the sink's ``finish`
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from oglib.claim import claimed
 from oglib.errors import FilesystemError, ImageError, OgErr
 from oglib.filesystem.ext import Traits, traits
 from oglib.filesystem.kinds import KINDS, kind_of
@@ -133,9 +133,8 @@ def source_held(device: Path, program: str) -> Iterator[Target]:
         if program != _CLAIMS_ITSELF:
             yield source
             return
-    with source.path.open("rb", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield replace(source, fd=file.fileno())
+    with claimed(source.path, write=False, exclusive=False) as fd:
+        yield replace(source, fd=fd)
 
 
 def program_for(filesystem: str) -> str:
