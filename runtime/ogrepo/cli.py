@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from oglib.durable import sync, write_whole
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.image.manifest import PublicKey, generate_keypair, load_public_keys
 from oglib.progress import for_stream, human_bytes
 from ogrepo.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
-from ogrepo.folder import Folder, checked_name, locked, make_folder, open_folder, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked, make_folder, open_folder
 from ogrepo.server import serve
 from ogrepo.store import Published, find, names, published
 from ogrepo.tokens import load_secret, make_token

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib.durable import sync, write_whole
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.disk_image import (
     DISK_FILE,
@@ -31,7 +32,7 @@ from oglib.image.disk_image import (
 )
 from oglib.image.manifest import PrivateKey, PublicKey, load_public_keys, sign, verify_signature
 from oglib.progress import Progress
-from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked
 from ogrepo.refusal import Refusal
 from ogrepo.signed import prove, received_manifest, write_signed
 from ogrepo.store import FRAMES, IMAGE, PLACED, find_at, next_version

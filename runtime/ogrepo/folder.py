@@ -8,7 +8,6 @@ in (``boot/``, ``oglive/``, ``layouts/``) is served as it is.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import stat
@@ -115,29 +114,6 @@ def make_folder(path: Path) -> Folder:
 def _make_inside(folder: Folder) -> None:
     for part in _PRIVATE:
         (folder.private / part).mkdir(mode=0o700, exist_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a small file that is afterwards there whole or not at all, also after a crash."""
-    part = path.with_name(f".{path.name}.part")
-    with contextlib.suppress(FileNotFoundError):
-        part.unlink()
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync(path.parent)
 
 
 @contextmanager

@@ -12,10 +12,11 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib.durable import sync, write_whole
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.disk_image import DISK_FILE
 from oglib.image.manifest import Manifest, PublicKey, load_public_keys, verify_signature
-from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked
 
 IMAGE = ".img"
 FRAMES = ".img.frames"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import stat
@@ -21,8 +20,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib.durable import store, sync, write_whole
 from oglib.errors import OgErr, OgError
-from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked
 
 LIFETIME_S = 3600
 _SECRET_BYTES = 32
@@ -100,15 +100,11 @@ def burn(folder: Folder, grant: Grant, upload_id: str) -> None:
     """Use the token up for this upload; any other upload that tries later fails."""
     path = _burnt(folder, grant)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        store(path, f"{grant.expires} {upload_id}\n".encode(), new=True, mode=0o600)
     except FileExistsError:
         if path.read_text(encoding="ascii", errors="replace").split()[1:] == [upload_id]:
             return  # this upload's own commit, cut just after this step
         raise TokenError("The upload token was used already.", hint=_HINT) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(f"{grant.expires} {upload_id}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
     sync(path.parent)
 
 

@@ -18,12 +18,13 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from oglib.durable import sync, write_whole
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.manifest import PrivateKey
 from oglib.progress import Progress
 from ogrepo import disks
 from ogrepo.disks import is_disk, place_disk, prepare_disk
-from ogrepo.folder import Folder, sync, write_whole
+from ogrepo.folder import Folder
 from ogrepo.signed import prove, received_manifest, write_signed
 from ogrepo.store import FRAMES, IMAGE, next_version, place, staged_file
 from ogrepo.tokens import Grant, burn, forget_old_burns

@@ -29,6 +29,7 @@ LEVELS = {
             "engine_cfg",
             "loops",
             "partfile",
+            "durable",
             "claim",
             "udev",
             "__init__",

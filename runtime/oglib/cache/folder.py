@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from oglib import durable
 from oglib.errors import OgErr, OgError, UsageError, WriteError
 from oglib.settings import NAME_PART
 
@@ -119,24 +120,15 @@ def new_place(room: Path, head: str) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Wait until a file or folder is on the disk; on the cache no link is followed."""
+    durable.sync(path, follow=False)
 
 
 def sync_tree(path: Path) -> None:
     """Everything below ``path``; later reads of its files come from the disk."""
     for where, _, names in os.walk(path, topdown=False):
         for name in names:
-            handle = os.open(Path(where, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                os.fsync(handle)
-                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(handle)
+            durable.sync(Path(where, name), follow=False, forget=True)
         sync(Path(where))
 
 
@@ -156,15 +148,8 @@ def delete(path: Path) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a small file that is afterwards there whole or as it was, also after a power cut."""
-    part = path.with_name(f".{path.name}.part")
-    delete(part)  # whatever a cut left there, or somebody put there: a link is not written through
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(part, flags, 0o644), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    move(part, path)
-    sync(path.parent)
+    delete(path.with_name(f".{path.name}.part"))  # a folder, even, that somebody put there
+    durable.write_whole(path, data)
 
 
 @contextmanager

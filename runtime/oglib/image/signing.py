@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from oglib import durable
 from oglib.errors import ImageError, NotFoundError, OgErr, WriteError
 
 _ALGORITHM = "ed25519"
@@ -73,18 +73,13 @@ class PrivateKey:
     def save(self, path: Path) -> None:
         """Write a new PEM file of mode 0600; an existing one is never overwritten."""
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, flags, 0o600)
+            durable.store(path, pem, new=True, mode=0o600)
         except OSError as error:
             raise WriteError(
                 f"The key file {path} cannot be made: {error.strerror}.",
                 hint="An existing key is never overwritten; move it away to make a new one.",
             ) from error
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
 
     @classmethod
     def load(cls, path: Path) -> PrivateKey:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from oglib import durable
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.client import (
@@ -234,20 +234,10 @@ def download(
                     file.write(step)
                     if on_bytes is not None:
                         on_bytes(len(step))
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+                durable.settle(file)
+            durable.show(part, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
-    _sync_directory(path.parent)
     return source.size_bytes
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
