@@ -14,8 +14,8 @@ import time
 
 from aiohttp import web
 
+from oglib import limits
 from oglib.errors import OgErr, UsageError
-from oglib.image.disk_image import MAX_DISK_BYTES, MAX_GAPS_BYTES
 from oglib.progress import Phase, Progress
 from ogrepo.disks import refuse_inside
 from ogrepo.folder import Folder
@@ -25,11 +25,11 @@ from ogrepo.tokens import Grant, check_unused, load_secret, read_token
 from ogrepo.uploads import State, Upload, Uploads
 
 _LIMITS = {
-    "image": 1 << 50,
-    "frames": 4 << 30,
-    "manifest": 4 << 20,
-    "disk": MAX_DISK_BYTES,
-    "gaps": MAX_GAPS_BYTES,
+    "image": limits.IMAGE_BYTES,
+    "frames": limits.FRAMES_BYTES,
+    "manifest": limits.MANIFEST_BYTES,
+    "disk": limits.DISK_MANIFEST_BYTES,
+    "gaps": limits.DISK_GAPS_BYTES,
 }
 _KINDS = "image|frames|manifest"
 _ANSWER_WITHIN_S = 2.0

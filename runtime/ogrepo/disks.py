@@ -18,14 +18,13 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib import limits
 from oglib.durable import sync, write_whole
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.disk_image import (
     DISK_FILE,
     DISK_SIGNATURE,
     GAPS_FILE,
-    MAX_DISK_BYTES,
-    MAX_GAPS_BYTES,
     DiskManifest,
     part_name,
     unpacked_gaps,
@@ -82,7 +81,7 @@ def find_disk(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Published
     path = _path(folder, name)
     try:
         with (path / DISK_FILE).open("rb") as file:
-            raw = file.read(MAX_DISK_BYTES + 1)
+            raw = file.read(limits.DISK_MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(f"There is no image of a disk named {name}.") from None
     except OSError as error:
@@ -248,7 +247,7 @@ def _beside(whole: Path, number: int, suffix: str) -> Path:
 def _gaps(path: Path) -> bytes:
     try:
         with (path / GAPS_FILE).open("rb") as file:
-            return file.read(MAX_GAPS_BYTES + 1)
+            return file.read(limits.DISK_GAPS_BYTES + 1)
     except FileNotFoundError:
         return b""
 

@@ -12,6 +12,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib import limits
 from oglib.durable import sync, write_whole
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.disk_image import DISK_FILE
@@ -26,7 +27,6 @@ OLDER = (".img.sum", ".img.full.sum", ".img.info")
 PLACED = (IMAGE, FRAMES, *OLDER, SIGNATURE, MANIFEST)  # in this order, the manifest last
 _TORRENT = ".img.torrent"
 _ASIDE = ".ant"
-_MANIFEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
     manifest_path = beside(MANIFEST)
     try:
         with manifest_path.open("rb") as file:
-            raw = file.read(_MANIFEST_BYTES + 1)
+            raw = file.read(limits.MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(
             f"There is no image named {name} at {stem}{IMAGE}.",

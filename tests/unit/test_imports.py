@@ -27,6 +27,7 @@ LEVELS = {
             "errors",
             "ending",
             "engine_cfg",
+            "limits",
             "loops",
             "partfile",
             "durable",

@@ -19,14 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from oglib import durable
+from oglib import durable, limits
 from oglib.errors import OgErr, OgError, UsageError, WriteError
 from oglib.settings import NAME_PART
 
 IMAGES = Path("opt/opengnsys/images")
 PRIVATE = Path(".oglive")
 _ROOMS = ("staging", "ready", "trash", "entries", "state")
-_MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def checked_name(name: str) -> str:
     """``name`` itself when an image can have it; ``/`` separates folders."""
     parts = name.split("/")
     if (
-        len(name) > _MAX_NAME
+        len(name) > limits.NAME_CHARACTERS
         or not all(NAME_PART.fullmatch(part) for part in parts)
         or any(".img" in part for part in parts)
     ):

@@ -26,7 +26,7 @@ from oglib.deploy.policy import judge_unsigned
 from oglib.disk import gpt, types
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import attached
-from oglib.disk.mbr import CODE_BYTES
+from oglib.disk.mbr import CODE_BYTES, MBR_BYTES
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.probe import probe_target
 from oglib.errors import ImageError, ProcessError
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from oglib.image.formats.stored_gpt import StoredGpt
 
 _MOST_DISK_BYTES = 1 << 50
-_MBR_BYTES = 512
 _MBR_MARK = b"\x55\xaa"
 # one partition of type ee over the whole disk
 _PROTECTIVE = bytes(446) + bytes.fromhex("00000200eeffffff01000000ffffffff") + bytes(48) + _MBR_MARK
@@ -217,6 +216,6 @@ def _gaps(folder: FolderImage, wanted: Wanted) -> tuple[tuple[Gap, Raw], ...]:
         gaps.append((Gap(0, 0, len(code), blake3(code).hexdigest()), code))
     if wanted.table is TableKind.MSDOS and folder.gap:
         # Both programs count in 512 bytes, whatever sectors the disk has.
-        gap = folder.gap.first(first - _MBR_BYTES)
-        gaps.append((Gap(0, _MBR_BYTES, gap.length, ""), gap))
+        gap = folder.gap.first(first - MBR_BYTES)
+        gaps.append((Gap(0, MBR_BYTES, gap.length, ""), gap))
     return tuple(gaps)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from oglib.disk import types
 from oglib.disk.exact import Exact, read_exact
+from oglib.disk.gpt import fitting_name
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import partition_device
 from oglib.disk.mbr import CODE_BYTES
@@ -28,7 +29,6 @@ from oglib.progress import human_bytes
 
 _RAW_MOST_BYTES = 32 * MIB  # partitions without a filesystem that hold a few bytes of boot code
 _FIRST_GAP_MOST_BYTES = 8 * MIB  # boot loaders use the first MiB
-_NAME_CHARACTERS = 36  # of a GPT entry
 _EMPTY_TYPES = ("WIN-RESERV", types.CACHE)
 
 
@@ -186,7 +186,7 @@ def _described(
         size_bytes=part.size_bytes,
         type_id=part.type_id,
         content=content,
-        name=printable(part.name)[:_NAME_CHARACTERS],
+        name=fitting_name(printable(part.name)),
         partuuid=mark.guid if mark else part.partuuid,
         attributes=mark.attributes if mark else 0,
         active=part.active,

@@ -16,6 +16,7 @@ from typing import Literal
 
 from blake3 import blake3
 
+from oglib import limits
 from oglib.deploy import source
 from oglib.deploy.disk_exact import with_exact
 from oglib.deploy.disk_fit import Wanted
@@ -30,8 +31,6 @@ from oglib.image.disk_image import (
     DISK_FILE,
     DISK_SIGNATURE,
     GAPS_FILE,
-    MAX_DISK_BYTES,
-    MAX_GAPS_BYTES,
     DiskManifest,
     Gap,
     part_name,
@@ -44,7 +43,6 @@ from oglib.image.stretch import Raw
 from oglib.partfile import is_there
 from oglib.settings import Settings
 
-_SIGNATURE_BYTES = 4096
 _OLD_SUFFIX = ".dsk"
 
 
@@ -105,7 +103,7 @@ def is_whole(text: str, settings: Settings) -> bool:
     place = _place_of(text, settings)
     if place.path is not None:
         return is_folder(place.path) or is_raw_disk(text, settings)
-    return source.fetch_if_there(f"{place.url}/{DISK_FILE}", MAX_DISK_BYTES) is not None
+    return source.fetch_if_there(f"{place.url}/{DISK_FILE}", limits.DISK_MANIFEST_BYTES) is not None
 
 
 def is_folder(path: Path) -> bool:
@@ -182,15 +180,15 @@ def _ours(place: _Place, settings: Settings) -> WholeDisk:
         return source.fetch_if_there(f"{place.url}/{file}", limit_bytes)
 
     where = str(place.path or place.url)
-    raw = read(DISK_FILE, MAX_DISK_BYTES)
+    raw = read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
     if raw is None:
         raise NotFoundError(f"There is no image of a disk at {where}.", code=OgErr.IMAGEFILE)
     disk = DiskManifest.from_bytes(raw)
     _check_name_of(disk, place)
     signed_by, warnings = _judged(
-        disk, raw, read(DISK_SIGNATURE, _SIGNATURE_BYTES), place, settings
+        disk, raw, read(DISK_SIGNATURE, limits.SIGNATURE_BYTES), place, settings
     )
-    gaps = read(GAPS_FILE, MAX_GAPS_BYTES) if disk.gaps_bytes else b""
+    gaps = read(GAPS_FILE, limits.DISK_GAPS_BYTES) if disk.gaps_bytes else b""
     if gaps is None:
         raise ImageError(f"The image {disk.name} lacks its {GAPS_FILE}.", code=OgErr.IMAGEFILE)
 

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oglib import limits
 from oglib.deploy.foreign import describe_path, describe_url, open_foreign, open_foreign_url
 from oglib.deploy.policy import policy_for, policy_for_url
 from oglib.errors import ImageError, UsageError, printable
@@ -43,9 +44,6 @@ from oglib.transfer.repository import addresses_of
 
 RUNTIME_DIR = Path("/run/oglive")
 _SUFFIX = ".img"
-_MANIFEST_BYTES = 1 << 20
-_SIGNATURE_BYTES = 4096
-FRAMES_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +165,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
             manifest = (
                 None
                 if reference.path
-                else fetch_if_there(addresses_of(reference.url).manifest, _MANIFEST_BYTES)
+                else fetch_if_there(addresses_of(reference.url).manifest, limits.MANIFEST_BYTES)
             )
             if not reference.path and manifest is None:
                 return describe_url(reference.url)
@@ -215,7 +213,7 @@ def _open_path(name: str, path: Path, settings: Settings, scratch: Path) -> Imag
 def _open_url(reference: Reference, settings: Settings, folder: Path) -> Image:
     urls = addresses_of(reference.url)
     policy = policy_for_url(reference.url, settings)
-    manifest = fetch_if_there(urls.manifest, _MANIFEST_BYTES)
+    manifest = fetch_if_there(urls.manifest, limits.MANIFEST_BYTES)
     if manifest is None:
         return open_foreign_url(reference.name, reference.url, policy, folder)
     return _open_our_url(reference, manifest, policy, _keys(settings), folder)
@@ -227,7 +225,7 @@ def _open_our_url(
     urls = addresses_of(reference.url)
     signature = signature_of(urls.signature)
     frames = folder / "frames"
-    download(urls.frames, frames, limit_bytes=FRAMES_BYTES)
+    download(urls.frames, frames, limit_bytes=limits.FRAMES_BYTES)
     source = HttpSource(urls.image, expected_size=Manifest.from_bytes(manifest).image_size_bytes)
     try:
         return open_image(
@@ -247,7 +245,7 @@ def _open_our_url(
 
 def signature_of(url: str) -> bytes | None:
     """The detached signature; None only when the server says that there is none."""
-    return fetch_if_there(url, _SIGNATURE_BYTES)
+    return fetch_if_there(url, limits.SIGNATURE_BYTES)
 
 
 def fetch_if_there(url: str, limit_bytes: int) -> bytes | None:

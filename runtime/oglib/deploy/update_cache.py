@@ -12,11 +12,12 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib import limits
 from oglib.cache.model import Entry, WhenFull
 from oglib.cache.partition import Places
 from oglib.cache.room import make_room
 from oglib.deploy.cache import OpenCache, format_empty
-from oglib.deploy.source import FRAMES_BYTES, Reference, opened_frames, resolve, signature_of
+from oglib.deploy.source import Reference, opened_frames, resolve, signature_of
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image import OpenImage
 from oglib.progress import Progress
@@ -81,7 +82,7 @@ def _fetch(reference: Reference, image: OpenImage, folder: Path, progress: Progr
     signature = signature_of(urls.signature)
     if signature is not None:
         (folder / f"{leaf}.img.json.sig").write_bytes(signature)
-    download(urls.frames, folder / f"{leaf}.img.frames", limit_bytes=FRAMES_BYTES)
+    download(urls.frames, folder / f"{leaf}.img.frames", limit_bytes=limits.FRAMES_BYTES)
     with progress.phase("fetch", size) as phase:
         download(
             urls.image,

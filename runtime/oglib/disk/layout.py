@@ -24,14 +24,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib import limits
 from oglib.disk import types
+from oglib.disk.gpt import NAME_UNITS
 from oglib.disk.model import PRIMARY_SLOTS, TableKind
 from oglib.errors import NotFoundError, UsageError
 
 _UNITS = {"B": 0, "KIB": 1, "MIB": 2, "GIB": 3, "TIB": 4, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE = re.compile(r"^(\d{1,18}(?:\.\d{1,18})?)\s*([A-Za-z]+|%)?$")
-_NAME_UTF16_UNITS = 36  # of a GPT entry
-_MOST_BYTES = 1 << 20
 _KEYS = {"type", "size", "keep", "name", "number", "partuuid", "active", "partitions"}
 # of a gpt, or of an msdos table (disk id and number)
 _PARTUUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[0-9a-f]{8}-[0-9a-f]{2}$")
@@ -76,7 +76,7 @@ def load_layout(path: Path) -> Layout:
     """Read a layout file; ``.toml`` is TOML, anything else JSON or, failing that, TOML."""
     try:
         with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
+            raw = file.read(limits.LAYOUT_BYTES + 1)
         text = raw.decode()
     except FileNotFoundError:
         raise NotFoundError(f"There is no layout file {path}.") from None
@@ -84,8 +84,8 @@ def load_layout(path: Path) -> Layout:
         raise UsageError(f"The layout file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise UsageError(f"{path} is no layout: it is not a text in UTF-8.") from None
-    if len(raw) > _MOST_BYTES:
-        raise UsageError(f"{path} is no layout: it has more than {_MOST_BYTES} bytes.")
+    if len(raw) > limits.LAYOUT_BYTES:
+        raise UsageError(f"{path} is no layout: it has more than {limits.LAYOUT_BYTES} bytes.")
     return parse_layout(text, name=str(path))
 
 
@@ -232,8 +232,8 @@ def _name(name: object, table: TableKind, where: str) -> str:
     if table is not TableKind.GPT:
         raise UsageError(f"{where}: only partitions of a gpt table have names.")
     text = str(name)
-    if len(text.encode("utf-16-le")) // 2 > _NAME_UTF16_UNITS or not text.isprintable():
-        raise UsageError(f"{where}: a name is at most {_NAME_UTF16_UNITS} printable characters.")
+    if len(text.encode("utf-16-le")) // 2 > NAME_UNITS or not text.isprintable():
+        raise UsageError(f"{where}: a name is at most {NAME_UNITS} printable characters.")
     return text
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from blake3 import blake3
 
+from oglib import limits
 from oglib.disk import firmware
 from oglib.disk.mbr import CODE_BYTES
 from oglib.errors import ImageError, UsageError
@@ -30,8 +31,6 @@ FORMAT = "oglive-disk-1"
 DISK_FILE = "disk.json"
 DISK_SIGNATURE = "disk.json.sig"
 GAPS_FILE = "disk.gaps"
-MAX_DISK_BYTES = 1 << 20
-MAX_GAPS_BYTES = 64 << 20
 TABLES = ("gpt", "msdos")
 MOST_NUMBER = 256  # of a partition
 _MOST_TABLE_ROWS = 512
@@ -140,7 +139,7 @@ class DiskManifest:
     @classmethod
     def from_bytes(cls, raw: bytes) -> DiskManifest:
         """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
-        data = parsed(raw, what=DISK_FILE, form=FORMAT, limit_bytes=MAX_DISK_BYTES)
+        data = parsed(raw, what=DISK_FILE, form=FORMAT, limit_bytes=limits.DISK_MANIFEST_BYTES)
         _check_fields(data, cls, optional=_OPTIONAL)
         rows = (("partitions", DiskPart), ("gaps", Gap), ("table_bytes", Gap))
         for key, kind in rows:
@@ -197,7 +196,7 @@ class DiskManifest:
     def _gaps_fit(self) -> bool:
         sizes = {part.number: part.size_bytes for part in self.partitions}
         first = min((part.start_bytes for part in self.partitions), default=self.size_bytes)
-        return self.gaps_bytes <= MAX_GAPS_BYTES and all(
+        return self.gaps_bytes <= limits.DISK_GAPS_BYTES and all(
             gap.length > 0
             and gap.offset_bytes + gap.length <= (sizes.get(gap.part, 0) if gap.part else first)
             and _DIGEST.fullmatch(gap.blake3) is not None

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 
 from oglib.disk.edit import emptied, with_table
+from oglib.disk.gpt import SLOTS
 from oglib.disk.model import Disk, TableKind
 from oglib.disk.old_layouts import layout_from_old
 from oglib.disk.plan import plan_layout
@@ -20,7 +21,7 @@ from oglib.shim.disk_types import table_named
 from oglib.shim.target import disk_of, warn
 
 _PARTITIONED = (TableKind.GPT, TableKind.MSDOS)
-_MOST_WORDS = 129  # a disk and 128 partitions
+_MOST_WORDS = 1 + SLOTS  # a disk and its partitions
 
 
 def _create(words: Sequence[str]) -> None:

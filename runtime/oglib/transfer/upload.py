@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from oglib import limits
 from oglib.errors import OgError, TransferError
 from oglib.settings import UPLOAD_TOKEN
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
 from oglib.transfer.http import download
-from oglib.transfer.repository import MOST_FRAMES_BYTES, addresses_of
+from oglib.transfer.repository import addresses_of
 
 _PIECE_BYTES = 8 << 20
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*", re.ASCII)
@@ -128,7 +129,7 @@ class HttpUploadSink:
         path = folder / "frames.before"
         try:
             table = addresses_of(self.address_of(f"{name}.img")).frames
-            download(table, path, limit_bytes=MOST_FRAMES_BYTES)
+            download(table, path, limit_bytes=limits.FRAMES_BYTES)
         except StatusError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise

@@ -15,6 +15,7 @@ from oglib.filesystem.kind import Family
 from oglib.filesystem.kinds import kind_marked, kind_of_boot_sector
 
 _GPT = b"EFI PART"
+BOOT_SECTOR_BYTES = 512  # as much of it as names a sector size, whatever that is
 _SECTOR_SIZES = (512, 1024, 2048, 4096)
 # Weaker than the marks of their kinds: what stands behind is free text, and varies.
 _WITH_SIZE = ((3, b"NTFS"), (54, b"FAT"), (82, b"FAT"))

@@ -19,7 +19,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from oglib import limits
 from oglib.disk import types
+from oglib.disk.gpt import ENTRIES_BYTES
 from oglib.disk.model import TableKind
 from oglib.disk.starts import starters, the_only
 from oglib.errors import ImageError
@@ -29,11 +31,8 @@ _FIELD = re.compile(r'\s*(?P<key>[A-Za-z]+)(?:\s*=\s*(?P<value>"[^"]*"|[^,]*))?\
 _HEADER = re.compile(r"^(?P<key>[a-z-]+):\s*(?P<value>.*)$")
 _NUMBER = re.compile(r"(\d+)$")
 _SECTOR = 512
-_GPT_TAIL_SECTORS = 33
-_GPT_ENTRIES_BYTES = 128 * 128
 _MOST_ROWS = 256
 _MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words; patterns choke on more
-_MOST_SECTORS = 1 << 55
 _PROTECTIVE = "ee"
 _EXTENDED = {"5", "f", "85"}
 
@@ -77,7 +76,7 @@ class TableDump:
     @property
     def told_disk_bytes(self) -> int:
         """The size of the disk where the dump tells it (a GPT's last sector in use); else 0."""
-        tail = _GPT_ENTRIES_BYTES // self.sector_size + 1
+        tail = ENTRIES_BYTES // self.sector_size + 1
         return (self.last_lba + 1 + tail) * self.sector_size if self.last_lba else 0
 
     @property
@@ -95,7 +94,7 @@ class TableDump:
 
     @property
     def _tail(self) -> int:
-        return _GPT_TAIL_SECTORS if self.label == "gpt" else 0
+        return ENTRIES_BYTES // _SECTOR + 1 if self.label == "gpt" else 0
 
     @property
     def firmware(self) -> str:
@@ -156,6 +155,6 @@ def _row(device: str, fields: str) -> DumpRow | None:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > _MOST_SECTORS:
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > limits.SECTORS:
         raise ImageError(f"The partition table beside the image has {text[:40]!r} for a number.")
     return int(text)
