@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from oglib.boot import firmware
 from oglib.deploy import receipts, source
 from oglib.deploy.disk_boot import boot_code_of, disarm, write_gaps
-from oglib.deploy.disk_fit import Fitted, fit, fixed_as
+from oglib.deploy.disk_fit import Fitted, fit
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.fixed import can_grow, fixed_as
 from oglib.deploy.restorable import (
     Wishes,
     check_free,
@@ -38,8 +39,6 @@ from oglib.disk.probe import probe_target
 from oglib.disk.starts import ESP, starters
 from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
 from oglib.errors import ImageError, NotFoundError
-from oglib.filesystem.kind import Grow
-from oglib.filesystem.kinds import kind_in_image, kind_probed
 from oglib.filesystem.make import check_makeable, make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
@@ -133,7 +132,7 @@ def _planned_whole(
         )
     whole.refuse_lacking()
     _check_firmware(whole, options)
-    fitted = fit(whole.wanted, disk, can_grow, grow=options.grow)
+    fitted = fit(whole.wanted, disk, grow=options.grow)
     there = planned_view(disk, fitted.plan)
     images = {part.number: opened(part.number) for part in fitted.parts if part.is_image}
     wishes = Wishes(other_firmware=True)  # of the disk as a whole, judged above
@@ -175,12 +174,6 @@ def _planned_parts(
     )
     changes = tuple(f"overwrite partition {number}" for number in numbers)
     return DiskPlan(disk, options, changes, images, whole, said=said)
-
-
-def can_grow(part: DiskPart) -> bool:
-    """Whether the filesystem of a partition can fill a larger one."""
-    row = kind_in_image(part.filesystem) or kind_probed(part.filesystem)
-    return row is not None and row.grow is not Grow.NEVER
 
 
 def able_to_start(whole: WholeDisk) -> frozenset[Firmware]:

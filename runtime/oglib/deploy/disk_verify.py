@@ -19,7 +19,6 @@ from pathlib import Path
 from oglib.deploy import source
 from oglib.deploy.disk_boot import first_difference, places_of
 from oglib.deploy.disk_fit import Wanted, fit
-from oglib.deploy.disk_restore import can_grow
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
 from oglib.disk import types
 from oglib.disk.exact import Exact
@@ -157,7 +156,7 @@ def _placed_on(disk: Disk, wanted: Wanted) -> tuple[DiskPart, ...]:
     def far(parts: tuple[DiskPart, ...]) -> int:
         return sum(_place(part) != _place(_found(disk, part.number)) for part in parts)
 
-    return min((fit(wanted, disk, can_grow, grow=grow).parts for grow in (True, False)), key=far)
+    return min((fit(wanted, disk, grow=grow).parts for grow in (True, False)), key=far)
 
 
 def _place(part: DiskPart | Partition | None) -> tuple[int, int]:

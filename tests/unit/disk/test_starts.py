@@ -107,7 +107,6 @@ OWNERS = {
     "BIOS-BOOT": {
         "oglib/disk/starts.py",
         "oglib/disk/types.py",  # the types of a table themselves
-        "oglib/deploy/disk_fit.py",  # a list of types that keep their size
     },
     "NOTUEFI": {"oglib/boot/firmware.py", "oglib/errors.py", "oglib/shim/messages.py"},
     "NOTBIOS": {"oglib/boot/firmware.py", "oglib/errors.py", "oglib/shim/messages.py"},
