@@ -32,6 +32,7 @@ from oglib.filesystem.sizes import size_of
 from oglib.image import verify
 from oglib.image.disk_image import Content, DiskPart
 from oglib.image.foreign import Image
+from oglib.image.formats.model import ImageInfo
 from oglib.image.stretch import Raw
 from oglib.image.verify_stream import DiffersError
 from oglib.progress import Progress, human_bytes
@@ -267,9 +268,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
     try:
         proof = verify(image, device, progress=progress)
     except DiffersError as error:
-        info = image.info
-        was = info.total_blocks * info.block_size or info.required_bytes
-        grown = 0 < was < _filesystem_bytes(device)
+        grown = is_grown(image.info, _filesystem_bytes(device))
         said = f"{error.different} of {error.regions} regions differ"
         said += (
             ": its filesystem was grown, and what else differs cannot be told from that"
@@ -288,6 +287,15 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
     return Compared(
         what, Outcome.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
     )
+
+
+def is_grown(info: ImageInfo, now_bytes: int) -> bool:
+    """Whether a filesystem of ``now_bytes`` is larger than the one in the image.
+
+    By a block at least: NTFS has sectors behind its last whole cluster, which no image counts.
+    """
+    was = info.total_blocks * info.block_size or info.required_bytes
+    return was > 0 and now_bytes > was + info.block_size
 
 
 def _filesystem_bytes(device: Path) -> int:
