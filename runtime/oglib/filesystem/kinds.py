@@ -324,7 +324,7 @@ KINDS: dict[str, Kind] = {
         Kind("hfs", "HFS", types=("HFS",)),
         Kind("apfs", "APFS"),
         Kind("ufs", "UFS"),
-        Kind("vmfs", "VMFS", probed=("VMFS", "VMFS_volume_member"), types=("VMFS",)),
+        Kind("vmfs", "VMFS", probed=("VMFS", "VMFS_volume_member")),
         Kind("zfs", "ZFS", probed=("zfs_member",), holder="a member of a ZFS pool"),
         Kind("iso9660", "ISO9660"),
         Kind(
