@@ -6,6 +6,7 @@ Pure; starts nothing and opens nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -184,3 +185,7 @@ class Kind:
     def is_in(self, head: bytes) -> bool:
         """Whether what begins with ``head`` carries a mark of this kind."""
         return any(mark.is_in(head) for mark in self.marks)
+
+    def is_on(self, read_at: Callable[[int, int], bytes]) -> bool:
+        """The same of what ``read_at(offset, size)`` gives."""
+        return any(read_at(mark.at, len(mark.magic)) == mark.magic for mark in self.marks)

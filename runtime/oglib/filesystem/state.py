@@ -60,8 +60,7 @@ _SUSPENDED = State(
     "it holds the memory of a Linux that sleeps (hibernation)",
     "Start that Linux and shut it down fully.",
 )
-# At offset 3. To Go volumes look like FAT and are told apart by the identifier at 424.
-_FVE = b"-FVE-FS-"
+# To Go volumes look like FAT and are told apart by the identifier at 424.
 _TO_GO = b"MSWIN4.1"
 _TO_GO_ID = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
 _SUSPEND_WORDS = (b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001")
@@ -110,9 +109,9 @@ def _pread(descriptor: int, offset: int, size: int) -> bytes:
 
 def _encrypted(read_at: ReadAt) -> list[State]:
     first = read_at(0, 512)
-    if first[3:11] == _FVE or (first[3:11] == _TO_GO and first[424:440] == _TO_GO_ID):
+    if KINDS["bitlocker"].is_in(first) or (first[3:11] == _TO_GO and first[424:440] == _TO_GO_ID):
         return [_BITLOCKER]
-    if first[:6] == b"LUKS\xba\xbe":
+    if KINDS["luks"].is_in(first):
         version = struct.unpack_from(">H", first, 6)[0]
         text = f"it is encrypted with LUKS version {version}"
         remedy = "Decrypt it in its own system (`cryptsetup reencrypt --decrypt`), or format it."
@@ -121,7 +120,7 @@ def _encrypted(read_at: ReadAt) -> list[State]:
 
 
 def _ntfs(read_at: ReadAt) -> list[State]:
-    if not ntfs.is_ntfs(read_at):
+    if not KINDS["ntfs"].is_on(read_at):
         return []
     try:
         state = ntfs.read_state(read_at)
@@ -143,9 +142,7 @@ def _ntfs(read_at: ReadAt) -> list[State]:
 def _marked(read_at: ReadAt) -> list[State]:
     """What one number of a superblock says; ext, NTFS, XFS, F2FS, FAT and HFS+ say more below."""
     for kind in KINDS.values():
-        if not kind.left or not any(
-            read_at(mark.at, len(mark.magic)) == mark.magic for mark in kind.marks
-        ):
+        if not kind.left or not kind.is_on(read_at):
             continue
         for left in kind.left:
             found = struct.unpack(left.form, read_at(left.at, struct.calcsize(left.form)))[0]
@@ -160,9 +157,9 @@ def _fat(read_at: ReadAt) -> list[State]:
     sector, reserved = struct.unpack_from("<HxH", first, 11)
     if not sector or not reserved:
         return []
-    if first[82:87] == b"FAT32":
+    if KINDS["fat32"].is_in(first):
         entry, clean, sound = struct.unpack("<I", read_at(reserved * sector + 4, 4))[0], 27, 26
-    elif first[54:59] == b"FAT16":
+    elif KINDS["fat16"].is_in(first):
         entry, clean, sound = struct.unpack("<H", read_at(reserved * sector + 2, 2))[0], 15, 14
     else:
         return []
@@ -173,7 +170,7 @@ def _fat(read_at: ReadAt) -> list[State]:
 
 def _ext(read_at: ReadAt) -> list[State]:
     block = read_at(1024, 1024)
-    if block[56:58] != b"\x53\xef":
+    if not KINDS["ext4"].is_on(read_at):
         return []
     flags, compatible, incompatible = struct.unpack_from("<H32xII", block, 58)
     if incompatible & 8:
@@ -192,7 +189,7 @@ def _ext(read_at: ReadAt) -> list[State]:
 
 
 def _xfs(read_at: ReadAt) -> list[State]:
-    if not xfs.is_xfs(read_at):
+    if not KINDS["xfs"].is_on(read_at):
         return []
     try:
         left = xfs.read_left(read_at)
@@ -209,7 +206,7 @@ def _xfs(read_at: ReadAt) -> list[State]:
 
 
 def _f2fs(read_at: ReadAt) -> list[State]:
-    if not f2fs.is_f2fs(read_at):
+    if not KINDS["f2fs"].is_on(read_at):
         return []
     try:
         left = f2fs.read_left(read_at)
@@ -229,7 +226,7 @@ def _hfsplus(read_at: ReadAt) -> list[State]:
     """A journal that is not empty: what it holds is not where it belongs yet."""
     head = read_at(1024, 512)
     attributes, journal = struct.unpack_from(">I4xI", head, 4)
-    if head[:2] not in (b"H+", b"HX") or not attributes & 0x2000:
+    if not KINDS["hfsplus"].is_on(read_at) or not attributes & 0x2000:
         return []
     where = read_at(journal * struct.unpack_from(">I", head, 40)[0], 52)
     flags, offset = struct.unpack_from(">I32xQ", where)
