@@ -17,6 +17,7 @@ from aiohttp import web
 from oglib.errors import OgErr, UsageError
 from oglib.image.disk_image import MAX_DISK_BYTES, MAX_GAPS_BYTES
 from oglib.progress import Phase, Progress
+from oglib.settings import MAX_MANIFEST_BYTES
 from ogrepo.disks import refuse_inside
 from ogrepo.folder import Folder
 from ogrepo.receive import Turnstile, check_room, in_thread, open_at, place_of, pour
@@ -27,7 +28,7 @@ from ogrepo.uploads import State, Upload, Uploads
 _LIMITS = {
     "image": 1 << 50,
     "frames": 4 << 30,
-    "manifest": 4 << 20,
+    "manifest": MAX_MANIFEST_BYTES,
     "disk": MAX_DISK_BYTES,
     "gaps": MAX_GAPS_BYTES,
 }

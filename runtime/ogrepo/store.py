@@ -15,6 +15,7 @@ from pathlib import Path
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.disk_image import DISK_FILE
 from oglib.image.manifest import Manifest, PublicKey, load_public_keys, verify_signature
+from oglib.settings import MAX_MANIFEST_BYTES
 from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
 
 IMAGE = ".img"
@@ -25,7 +26,6 @@ OLDER = (".img.sum", ".img.full.sum", ".img.info")
 PLACED = (IMAGE, FRAMES, *OLDER, SIGNATURE, MANIFEST)  # in this order, the manifest last
 _TORRENT = ".img.torrent"
 _ASIDE = ".ant"
-_MANIFEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
     manifest_path = beside(MANIFEST)
     try:
         with manifest_path.open("rb") as file:
-            raw = file.read(_MANIFEST_BYTES + 1)
+            raw = file.read(MAX_MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(
             f"There is no image named {name} at {stem}{IMAGE}.",
