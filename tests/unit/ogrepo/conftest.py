@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.__main__ import main
 from ogrepo.folder import Folder, open_folder
+from ogrepo.limits import Limits, limits_for
 from ogrepo.listen import listen
-from ogrepo.server import make_runner
+from ogrepo.server import LISTINGS, Serving, opened
 from ogrepo.tokens import load_secret, make_token
 from ogrepo.uploads import Uploads
 from unit.ogrepo.sample import Sample
@@ -60,6 +60,7 @@ class Repository:
     folder: Folder
     port: int = 0
     started_with: list[str] = field(default_factory=list)
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         self._log = _Lines()
@@ -86,12 +87,14 @@ class Repository:
 
         async def run() -> None:
             self._stop = asyncio.Event()
-            runner = make_runner(self.folder, self.uploads, farewell_s=0.5)
-            await runner.setup()
-            await web.SockSite(runner, sock).start()
-            ready.set()
-            await self._stop.wait()
-            await runner.cleanup()
+            serving = Serving("127.0.0.1", 0)
+            limits = self.limits or limits_for(1024)
+            async with opened(
+                self.folder, sock, self.uploads, serving, limits, farewell_s=0.5
+            ) as app:
+                self.listings = app[LISTINGS]
+                ready.set()
+                await self._stop.wait()
 
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(run(),))
         self._thread.start()
