@@ -81,6 +81,11 @@ class Connection(web.RequestHandler):
         door.entered(address)
         self._wait()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if not self._here:  # the handshake took longer than a header may
+            self.force_close()
+
     def _wait(self) -> None:
         """From now on a whole header is due, whatever arrives meanwhile."""
         self._waiting = True
@@ -292,7 +297,10 @@ class Door:
             self._enter(sock, Connection(self, self._server, address))
             return
         self._refusals.say(f"A connection of {address} was told to come back: {why}.")
-        while len(self.refused) >= self._limits.refusals:
+        if len(self.refused) >= self._limits.refusals:
+            if self._context is not None:
+                sock.close()  # a handshake that has begun cannot be ended early
+                return
             next(iter(self.refused)).finish()
         self._enter(sock, _Refused(self))
 
