@@ -57,7 +57,7 @@ def _no_password() -> str:
 def _why(error: ssl.SSLError, certificate: Path, key: Path) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return f"The key {key} does not belong to the certificate {certificate}."
-    if error.reason in ("BAD_DECRYPT", "BAD_PASSWORD_READ", "PEM_LIB") and _is_locked(key):
+    if _is_locked(key):
         return f"The key {key} is protected by a password."
     return f"{certificate} and {key} are no certificate and key that can be used."
 

@@ -534,7 +534,7 @@ def test_a_manifest_of_the_largest_size_comes_and_goes(
     repository: Repository, tmp_path: Path
 ) -> None:
     room = MAX_MANIFEST_BYTES - len(SAMPLE.manifest.to_bytes()) - 200
-    long = claiming(SAMPLE, software=tuple(f"{number:>096}" for number in range(room // 99)))
+    long = claiming(SAMPLE, software=tuple(f"{number:>096}" for number in range(room // 104)))
     assert len(long.manifest.to_bytes()) > MAX_MANIFEST_BYTES - 1000
     assert repository.upload(long, tmp_path).version == 1
     with RepositoryClient(repository.base) as client:
