@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from oglib.image.manifest import PublicKey, generate_keypair, load_public_keys
 from oglib.progress import for_stream, human_bytes
 from ogrepo.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
 from ogrepo.folder import Folder, checked_name, locked, make_folder, open_folder, sync, write_whole
-from ogrepo.server import serve
+from ogrepo.ledger import MOST_BYTES
+from ogrepo.server import Serving, serve
 from ogrepo.store import Published, find, names, published
 from ogrepo.tokens import load_secret, make_token
 from ogrepo.verify import verify_published
@@ -45,6 +47,24 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     server.add_argument("dir", type=Path, metavar="DIR")
     server.add_argument("--bind", default="0.0.0.0", metavar="IP", help="default: all")  # noqa: S104
     server.add_argument("--port", type=int, default=_PORT, help=f"default {_PORT}; 0 = any free")
+    server.add_argument(
+        "--certificate", type=Path, metavar="PEM", help="serve https with this chain and --key"
+    )
+    server.add_argument("--key", type=Path, metavar="PEM", help="the certificate's private key")
+    server.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="NET",
+        help="an address or network of proxies that ask for many PCs; may be given again",
+    )
+    server.add_argument(
+        "--most-gib",
+        type=int,
+        default=MOST_BYTES >> 30,
+        metavar="N",
+        help=f"what one token may bring in all, default {MOST_BYTES >> 30}",
+    )
     server.set_defaults(run=_serve)
 
     listing = verbs.add_parser("list", help="the images of a repository")
@@ -106,8 +126,31 @@ def _token(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    serve(open_folder(arguments.dir), arguments.bind, arguments.port)
+    folder = open_folder(arguments.dir)
+    certificate, key = arguments.certificate, arguments.key
+    if (certificate is None) != (key is None):
+        raise UsageError("https needs both --certificate and --key.")
+    if arguments.most_gib < 1:
+        raise UsageError("--most-gib must be 1 or more.")
+    serving = Serving(
+        bind=arguments.bind,
+        port=arguments.port,
+        trusted=[_network(text) for text in arguments.trusted_proxy],
+        pair=None if certificate is None else (certificate, key),
+        most_bytes=arguments.most_gib << 30,
+    )
+    serve(folder, serving)
     return 0
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no address or network.",
+            hint="Give --trusted-proxy one like 10.1.0.5 or 10.1.0.0/24.",
+        ) from None
 
 
 def _list(arguments: argparse.Namespace) -> int:

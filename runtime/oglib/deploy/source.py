@@ -36,14 +36,13 @@ from oglib.image.formats.model import ImageInfo
 from oglib.image.partclone_stream import measured
 from oglib.partfile import is_there
 from oglib.progress import Progress
-from oglib.settings import Settings
+from oglib.settings import MAX_MANIFEST_BYTES, Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch
 from oglib.transfer.repository import addresses_of
 
 RUNTIME_DIR = Path("/run/oglive")
 _SUFFIX = ".img"
-_MANIFEST_BYTES = 1 << 20
 _SIGNATURE_BYTES = 4096
 FRAMES_BYTES = 4 << 30
 
@@ -168,7 +167,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
             manifest = (
                 None
                 if reference.path
-                else fetch_if_there(addresses_of(reference.url).manifest, _MANIFEST_BYTES)
+                else fetch_if_there(addresses_of(reference.url).manifest, MAX_MANIFEST_BYTES)
             )
             if not reference.path and manifest is None:
                 return describe_url(reference.url)
@@ -216,7 +215,7 @@ def _open_path(name: str, path: Path, settings: Settings, scratch: Path) -> Imag
 def _open_url(reference: Reference, settings: Settings, folder: Path) -> Image:
     urls = addresses_of(reference.url)
     policy = policy_for_url(reference.url, settings)
-    manifest = fetch_if_there(urls.manifest, _MANIFEST_BYTES)
+    manifest = fetch_if_there(urls.manifest, MAX_MANIFEST_BYTES)
     if manifest is None:
         return open_foreign_url(reference.name, reference.url, policy, folder)
     return _open_our_url(reference, manifest, policy, _keys(settings), folder)

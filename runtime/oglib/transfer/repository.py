@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import OgErr, TransferError, UsageError
-from oglib.settings import NAME_PART
+from oglib.settings import MAX_MANIFEST_BYTES, NAME_PART
 from oglib.transfer.address import parse_address
 from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
 from oglib.transfer.http import HttpSource, download, fetch_with
 
 _LISTING_BYTES = 16 << 20
-_MANIFEST_BYTES = 1 << 20
 _SIGNATURE_BYTES = 4096
 _LAYOUT_BYTES = 1 << 20
 MOST_FRAMES_BYTES = 4 << 30
@@ -100,7 +99,7 @@ class RepositoryClient:
     def fetch_manifest(self, name: str) -> bytes:
         """The exact bytes that were signed."""
         try:
-            return self._small(self.addresses(name).manifest, _MANIFEST_BYTES)
+            return self._small(self.addresses(name).manifest, MAX_MANIFEST_BYTES)
         except StatusError as error:
             if error.status != 404:
                 raise

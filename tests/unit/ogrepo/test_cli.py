@@ -99,7 +99,10 @@ def test_an_address_that_cannot_be_listened_on(
         port = str(taken.getsockname()[1])
         assert main(["serve", root, "--bind", "127.0.0.1", "--port", port]) == 40
     assert "--port" in capsys.readouterr().err
-    for wrong in (["--port", "70000"], ["--bind", "nonsense"]):
+    for wrong in (
+        ["--port", "70000"], ["--bind", "nonsense"], ["--trusted-proxy", "nonsense"],
+        ["--trusted-proxy", "10.0.0.1/8"], ["--most-gib", "0"],
+    ):  # fmt: skip
         assert main(["serve", root, *wrong]) == 1
         assert capsys.readouterr().err.startswith("ogrepo: ")
 
