@@ -235,7 +235,6 @@ def _ours(place: _Place, settings: Settings, memory: Memory | None = None) -> Wh
     if raw is None:
         raise NotFoundError(f"There is no image of a disk at {where}.", code=OgErr.IMAGEFILE)
     disk, signed_by, warnings = _judged(raw, _signature(place), place, settings)
-    _check_name_of(disk, place)
     if place.version not in (0, disk.version):
         raise source.no_version(place.name, place.version, where, [str(disk.version)])
     from_network = place.path is None or share_of(place.path) is not None
@@ -332,10 +331,12 @@ def _judged(
     if signature is not None and keys:
         signed_by = verify_signature(raw, signature, keys)
         disk = DiskManifest.from_bytes(raw)
+        _check_name_of(disk, place)
         if disk.key_id != signed_by:
             raise ImageError(f"The {DISK_FILE} of {disk.name} names another key than signed it.")
         return disk, signed_by, ()
     disk = DiskManifest.from_bytes(raw)
+    _check_name_of(disk, place)
     if place.path is not None:
         allowed = policy_for(place.path, settings).unsigned_local
     else:
