@@ -212,8 +212,9 @@ def test_a_handshake_that_does_not_go_on_has_an_end(serve: Serve, drop: bytes) -
         for byte in drop:
             peer.sendall(bytes((byte,)))
             if server.released.wait(0.01):
-                return
+                break
         server.released.wait(60)
+        raise ConnectionAbortedError
 
     server = serve(good)
     server.greet = drips
