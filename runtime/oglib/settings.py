@@ -28,6 +28,8 @@ CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the reposi
 
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Of an image's manifest, for who publishes one, fetches one and reads one.
+MAX_MANIFEST_BYTES = 4 << 20
 _DISK_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _DISK_PARAMETER = "ogdisk."
 _AFTER = ("stay", "reboot", "poweroff")

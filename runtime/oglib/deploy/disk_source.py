@@ -41,11 +41,11 @@ from oglib.image.disk_image import (
 )
 from oglib.image.foreign import Image
 from oglib.image.formats.model import ImageInfo, OwnInfo
+from oglib.image.signing import MAX_SIGNATURE_BYTES
 from oglib.image.stretch import Raw
 from oglib.partfile import is_there
 from oglib.settings import Settings
 
-_SIGNATURE_BYTES = 4096
 _OLD_SUFFIX = ".dsk"
 
 
@@ -311,7 +311,7 @@ def _check_name_of(disk: DiskManifest, place: _Place) -> None:
 
 def _signature(place: _Place) -> bytes | None:
     if place.path is not None:
-        return place.read(DISK_SIGNATURE, _SIGNATURE_BYTES)
+        return place.read(DISK_SIGNATURE, MAX_SIGNATURE_BYTES)
     return source.signature_of(f"{place.url}/{DISK_SIGNATURE}")
 
 

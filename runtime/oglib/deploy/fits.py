@@ -12,7 +12,6 @@ from oglib.disk.find import find_disk, find_partition
 from oglib.disk.model import Disk, Partition
 from oglib.filesystem.kinds import Shrink
 from oglib.image import Manifest
-from oglib.image.manifest import MANIFEST_LIMIT
 from oglib.progress import human_bytes
 from oglib.settings import Settings
 from oglib.transfer.repository import ListedImage, RepositoryClient
@@ -43,8 +42,7 @@ def fits_on(disk_spec: str, part_spec: str | None, settings: Settings) -> tuple[
 
 def _sector_size(repository: RepositoryClient, image: ListedImage) -> int:
     """As its manifest says; nothing is decided by it, so no signature is asked for."""
-    manifest = repository.fetch_manifest(image.name, limit_bytes=MANIFEST_LIMIT)
-    return Manifest.from_bytes(manifest).sector_size
+    return Manifest.from_bytes(repository.fetch_manifest(image.name)).sector_size
 
 
 def fit_of(image: ListedImage, sector_size: int, disk: Disk, parts: Sequence[Partition]) -> Fit:

@@ -38,12 +38,12 @@ from oglib.image.disk_image import DISK_FILE
 from oglib.image.foreign import ForeignImage, Image, info_of, required_bytes_of
 from oglib.image.formats.model import ImageInfo
 from oglib.image.frames import table_bytes
-from oglib.image.local import companion, plain_name
-from oglib.image.manifest import MANIFEST_LIMIT, SIGNATURE_LIMIT
+from oglib.image.local import companion, manifest_beside, plain_name
 from oglib.image.partclone_stream import measured
+from oglib.image.signing import MAX_SIGNATURE_BYTES
 from oglib.partfile import is_there
 from oglib.progress import Progress
-from oglib.settings import Settings
+from oglib.settings import MAX_MANIFEST_BYTES, Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch, unless_absent
 from oglib.transfer.repository import MOST_FRAMES_BYTES, addresses_of
@@ -136,12 +136,8 @@ def no_version(name: str, version: int, where: str, known: list[str]) -> NotFoun
 
 def _manifest_of(reference: Reference) -> bytes | None:
     if reference.path is None:
-        return fetch_if_there(addresses_of(reference.url).manifest, MANIFEST_LIMIT)
-    path = companion(reference.path, ".json")
-    if not is_there(path):
-        return None
-    with path.open("rb") as file:
-        return file.read(MANIFEST_LIMIT + 1)
+        return fetch_if_there(addresses_of(reference.url).manifest, MAX_MANIFEST_BYTES)
+    return manifest_beside(reference.path)
 
 
 def is_path(text: str) -> bool:
@@ -389,7 +385,7 @@ def fetch_frames(url: str, path: Path, manifest: Manifest) -> None:
 
 def signature_of(url: str) -> bytes | None:
     """The detached signature of something that is there; None where there is none for certain."""
-    return unless_absent(lambda: fetch(url, limit_bytes=SIGNATURE_LIMIT))
+    return unless_absent(lambda: fetch(url, limit_bytes=MAX_SIGNATURE_BYTES))
 
 
 def fetch_if_there(url: str, limit_bytes: int) -> bytes | None:

@@ -11,11 +11,12 @@ from oglib.errors import FilesystemError, ImageError, NotFoundError, OgErr
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.capture import CaptureMeta, capture
 from oglib.image.format import OpenImage, Policy, open_image
-from oglib.image.manifest import MANIFEST_LIMIT, SIGNATURE_LIMIT, Manifest, SourceInfo
-from oglib.image.signing import PublicKey
+from oglib.image.manifest import Manifest, SourceInfo
+from oglib.image.signing import MAX_SIGNATURE_BYTES, PublicKey
 from oglib.image.sink import ASIDE, SUFFIX, FileSink
 from oglib.image.source import FileSource
 from oglib.progress import Progress
+from oglib.settings import MAX_MANIFEST_BYTES
 
 
 def local_image(
@@ -27,9 +28,9 @@ def local_image(
     scratch: Path | None = None,
 ) -> OpenImage:
     """Open ``FOLDER/NAME.img`` with the manifest, signature and frame table beside it."""
-    manifest_bytes = _read(companion(path, ".json"), MANIFEST_LIMIT)
+    manifest_bytes = _read(companion(path, ".json"), MAX_MANIFEST_BYTES)
     assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
-    signature = _read(companion(path, ".json.sig"), SIGNATURE_LIMIT, optional=True)
+    signature = _read(companion(path, ".json.sig"), MAX_SIGNATURE_BYTES, optional=True)
     frames_path = companion(path, ".frames")
     source = FileSource(path)
     try:
@@ -88,6 +89,11 @@ def companion(path: Path, suffix: str) -> Path:
     """The file of an image of ours that stands beside ``NAME.img``, or beside ``NAME.img.ant``."""
     plain = plain_name(path.name)
     return path.with_name(plain + suffix + path.name.removeprefix(plain))
+
+
+def manifest_beside(path: Path) -> bytes | None:
+    """The manifest of the image of ours at ``path``, unjudged; None where there is none."""
+    return _read(companion(path, ".json"), MAX_MANIFEST_BYTES, optional=True)
 
 
 def _read(path: Path, limit_bytes: int, *, optional: bool = False) -> bytes | None:

@@ -24,6 +24,7 @@ from oglib.image.signing import (
     verify_signature,
 )
 from oglib.image.spelling import check_fields, check_spelling, parsed, spelled
+from oglib.settings import MAX_MANIFEST_BYTES
 
 __all__ = [
     "FORMAT",
@@ -42,9 +43,6 @@ __all__ = [
 FORMAT = "oglive-d3-1"
 _WHAT = "manifest"
 FIRMWARE = ("", "bios", "uefi")
-# What a repository publishes and a PC fetches, and nothing larger.
-MANIFEST_LIMIT = 4 << 20
-SIGNATURE_LIMIT = 4096
 _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
@@ -131,7 +129,7 @@ class Manifest:
     @classmethod
     def from_bytes(cls, raw: bytes) -> Manifest:
         """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
-        data = parsed(raw, what=_WHAT, form=FORMAT, limit_bytes=MANIFEST_LIMIT)
+        data = parsed(raw, what=_WHAT, form=FORMAT, limit_bytes=MAX_MANIFEST_BYTES)
         _check_fields(data, cls)
         source = data["source"]
         _check_fields(source, SourceInfo, "source.")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import OgErr, TransferError, UsageError
-from oglib.settings import NAME_PART
+from oglib.settings import MAX_MANIFEST_BYTES, NAME_PART
 from oglib.transfer.address import parse_address
 from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
 from oglib.transfer.http import HttpSource, download, fetch_with
@@ -103,10 +103,10 @@ class RepositoryClient:
             )
         return addresses_of(str(self._base.below("images", *parts[:-1], f"{parts[-1]}.img")))
 
-    def fetch_manifest(self, name: str, *, limit_bytes: int) -> bytes:
+    def fetch_manifest(self, name: str) -> bytes:
         """The exact bytes that were signed."""
         try:
-            return self._small(self.addresses(name).manifest, limit_bytes)
+            return self._small(self.addresses(name).manifest, MAX_MANIFEST_BYTES)
         except StatusError as error:
             if error.status != 404:
                 raise

@@ -14,8 +14,7 @@ from oglib.deploy.memory import Memory
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
 from oglib.image import Manifest, OpenImage, PrivateKey, generate_keypair
 from oglib.image.frames import table_bytes
-from oglib.image.manifest import MANIFEST_LIMIT
-from oglib.settings import Settings
+from oglib.settings import MAX_MANIFEST_BYTES, Settings
 from unit.image.synthetic import make_image, partition, sign_image
 from unit.ogrepo.conftest import Repository, folder, repository
 
@@ -284,9 +283,9 @@ def test_a_manifest_as_large_as_may_be_published_can_be_fetched(repository: Repo
     path = repository.folder.images / "debian.img"
     beside = path.with_name("debian.img.json")
     manifest = Manifest.from_bytes(beside.read_bytes())
-    room = MANIFEST_LIMIT - len(beside.read_bytes()) - 100
+    room = MAX_MANIFEST_BYTES - len(beside.read_bytes()) - 100
     large = replace(manifest, software=("x" * 200,) * (room // 210))
     beside.write_bytes(large.to_bytes())
-    assert 3 << 20 < beside.stat().st_size <= MANIFEST_LIMIT
+    assert 3 << 20 < beside.stat().st_size <= MAX_MANIFEST_BYTES
     sign_image(path, PrivateKey.load(repository.folder.image_key), 1)
     assert opened_version("debian", settings_of(repository)) == 1
