@@ -22,6 +22,7 @@ CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
 POLICY = Path("/etc/oglive/policy.toml")
 KEYS_DIR = Path("/etc/oglive/keys")
+CA_FILE = Path("/etc/oglive/ca.pem")  # who vouches for the site's https servers beside the system's
 UPLOAD_TOKEN = Path("/run/oglive/upload.token")
 CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the repository's share
 
@@ -36,7 +37,10 @@ _AFTER = ("stay", "reboot", "poweroff")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the runtime was told from outside; empty text where it was told nothing."""
+    """Everything the runtime was told from outside; empty text where it was told nothing.
+
+    ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
+    """
 
     repository: str = ""
     hostname: str = ""
@@ -62,14 +66,14 @@ class Settings:
     command_log: Path = Path("/tmp/command.log")  # noqa: S108
 
     def repository_url(self) -> str:
-        """``http://host:port`` of the repository, or an error that says how to name one."""
+        """``http(s)://host:port`` of the repository, or an error that says how to name one."""
         if not self.repository:
             raise OgError(
                 "No repository is known to this PC.",
                 hint="Boot with ogrepo=HOST[:PORT], or give a URL or a file instead of a name.",
                 code=OgErr.REPO,
             )
-        return f"http://{self.repository}"
+        return self.repository if "://" in self.repository else f"http://{self.repository}"
 
 
 def parse_cmdline(text: str) -> dict[str, str]:
@@ -89,6 +93,11 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
+def host_of(repository: str) -> str:
+    """The host in ``Settings.repository``, or in the boot parameter of that name."""
+    return repository.rpartition("://")[2].partition(":")[0]
+
+
 def _address(value: str, parameter: str) -> str:
     if value and not is_address(value):
         raise UsageError(
@@ -96,6 +105,17 @@ def _address(value: str, parameter: str) -> str:
             hint="Mend the netboot entry.",
         )
     return value
+
+
+def _repository(value: str) -> str:
+    """``ogrepo=``: an address, and how it is asked; plain http needs no word."""
+    scheme, there, address = value.rpartition("://")
+    if there and scheme not in ("http", "https"):
+        raise UsageError(
+            f"ogrepo={value} is neither http nor https.", hint="Mend the netboot entry."
+        )
+    checked = _address(address, "ogrepo")
+    return f"https://{checked}" if scheme == "https" and checked else checked
 
 
 def _read(path: Path) -> str:
@@ -174,7 +194,7 @@ def load(
     site = _policy(_read(policy))
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
     told = Settings(
-        repository=_address(words.get("ogrepo", ""), "ogrepo") or server,
+        repository=_repository(words.get("ogrepo", "")) or server,
         hostname=words.get("hostname", ""),
         group=words.get("group", ""),
         job=words.get("ogjob", ""),

@@ -3,7 +3,8 @@
 
 ``opt/opengnsys/images`` is what older ogLives read. ``.oglive`` is ours: ``staging`` holds what
 is being written, ``ready`` what is complete and on its way to its place, ``trash`` what is
-being deleted, ``entries`` a record per entry, ``state`` its pin and its last use.
+being deleted, ``entries`` a record per entry, ``state`` its pin and its last use, ``versions`` the
+last version that this PC had of an image, whether it is stored here or not.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from oglib.errors import OgErr, OgError, UsageError, WriteError
+from oglib.partfile import stand_in
 from oglib.settings import NAME_PART
 
 IMAGES = Path("opt/opengnsys/images")
 PRIVATE = Path(".oglive")
-_ROOMS = ("staging", "ready", "trash", "entries", "state")
+_ROOMS = ("staging", "ready", "trash", "entries", "state", "versions")
 _MAX_NAME = 200
 
 
@@ -47,6 +49,10 @@ class Folder:
 
     def state(self, head: str) -> Path:
         return self.room("state") / f"{quote(head, safe='')}.json"
+
+    def version(self, name: str) -> Path:
+        """What is remembered of the image ``name``."""
+        return self.room("versions") / stand_in(quote(name, safe=""))
 
     def free_bytes(self) -> int:
         found = os.statvfs(self.root)

@@ -13,6 +13,7 @@ from oglib.cli.target import facts_of
 from oglib.deploy import source
 from oglib.deploy.deploy import Deployed, Request, deploy, plan
 from oglib.deploy.job import end_of_job, parse_job
+from oglib.deploy.memory import of_this_pc
 from oglib.errors import OgErr
 
 
@@ -39,7 +40,10 @@ def _deploy(context: Context) -> Result:
         hostname=args.hostname or context.settings.hostname,
         read_back=not args.no_read_back,
     )
-    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
+    memory = of_this_pc(context.settings)
+    with source.opened_to_restore(
+        request.image, context.settings, context.progress, memory
+    ) as image:
         planned = plan(request, image, context.settings)
         if args.dry_run:
             for warning in planned.warnings:
@@ -49,7 +53,8 @@ def _deploy(context: Context) -> Result:
             return Result({"plan": list(changes)}, "\n".join(changes), status)
         question = f"Deploy {planned.image} to {planned.disk.describe()}?"
         context.confirm(question, lambda: [*facts_of(planned.disk), *planned.changes])
-        return _result(context, deploy(image, planned, progress=context.progress))
+        done = deploy(image, planned, progress=context.progress, memory=memory)
+        return _result(context, done)
 
 
 def _result(context: Context, done: Deployed) -> Result:
@@ -74,10 +79,13 @@ def _job(context: Context) -> Result:
     request = parse_job(context.settings)
     if request is None:
         return Result({"job": None}, "")
-    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
+    memory = of_this_pc(context.settings)
+    with source.opened_to_restore(
+        request.image, context.settings, context.progress, memory
+    ) as image:
         planned = plan(request, image, context.settings)
         context.tell([planned.disk.describe(), *planned.changes])
-        done = deploy(image, planned, progress=context.progress)
+        done = deploy(image, planned, progress=context.progress, memory=memory)
     result = _result(context, done)
     if result.status in (0, OgErr.NOTFITTED):
         end_of_job(context.settings.after)

@@ -19,6 +19,7 @@ from oglib.deploy import receipts
 from oglib.deploy.configure import apply_configuration, plan_configuration
 from oglib.deploy.disk_boot import disarm
 from oglib.deploy.fitting import not_fitted
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Wishes,
     check_firmware,
@@ -220,14 +221,20 @@ def _check_fitting(request: Request, image: Image, there: Disk, firmware: Firmwa
             _check_esp(there, esp)
 
 
-def deploy(image: Image, planned: Plan, *, progress: Progress) -> Deployed:
+def deploy(
+    image: Image, planned: Plan, *, progress: Progress, memory: Memory | None = None
+) -> Deployed:
     """Do what was planned. A failure before the restore's end leaves nothing bootable.
 
     What keeps the restored system from being fitted is in the result, not raised: the image is on
-    the disk by then, and proven.
+    the disk by then, and proven. ``memory`` keeps its version.
     """
     with held(planned.disk):
-        return _deploy(image, planned, progress)
+        done = _deploy(image, planned, progress)
+    if memory is None:
+        return done
+    warnings = (*done.receipt.warnings, *memory.keep())
+    return replace(done, receipt=replace(done.receipt, warnings=warnings))
 
 
 def _deploy(image: Image, planned: Plan, progress: Progress) -> Deployed:

@@ -16,12 +16,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from oglib.boot.grub import running_firmware
+from oglib.deploy import memory as memories
 from oglib.deploy import receipts, source
 from oglib.deploy.disk_boot import disarm, write_gaps
 from oglib.deploy.disk_fit import Fitted, fit, fixed_as
 from oglib.deploy.disk_read import starters
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Wishes,
     check_free,
@@ -65,6 +67,7 @@ class DiskPlan:
     The images stay open while the block of ``planned`` lasts. ``fitted`` is the table to write;
     None where the partitions go onto those that are there, and where ``raw``, the copy of a disk
     with its table, goes over everything. ``said``: what to warn of besides an image's origin.
+    ``memory`` keeps the image's version when it is restored whole.
     """
 
     disk: Disk
@@ -75,6 +78,7 @@ class DiskPlan:
     fitted: Fitted | None = None
     raw: Image | None = None
     said: tuple[str, ...] = ()
+    memory: Memory | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -103,7 +107,8 @@ def planned(
         with source.opened_to_restore(image, settings, progress) as raw:
             yield _planned_raw(raw, disk, options)
         return
-    with opened_whole(image, settings) as whole, ExitStack() as stack:
+    memory = memories.of_this_pc(settings)
+    with opened_whole(image, settings, memory) as whole, ExitStack() as stack:
 
         def opened(number: int) -> Image:
             return source.sized(stack.enter_context(whole.open_part(number)), progress)
@@ -111,7 +116,8 @@ def planned(
         if numbers:
             yield _planned_parts(whole, disk, options, numbers, opened)
         else:
-            yield _planned_whole(whole, disk, options, opened)
+            plan = _planned_whole(whole, disk, options, opened)
+            yield replace(plan, memory=memory)
 
 
 def _planned_raw(image: Image, disk: Disk, options: Options) -> DiskPlan:
@@ -209,6 +215,12 @@ def apply(plan: DiskPlan, *, progress: Progress) -> DiskReceipt:
     A whole disk gets its table, its partitions and its boot code; on a larger disk the filesystem
     that can grow fills it.
     """
+    receipt = _applied(plan, progress)
+    kept = plan.memory.keep() if plan.memory else ()
+    return replace(receipt, warnings=(*receipt.warnings, *kept))
+
+
+def _applied(plan: DiskPlan, progress: Progress) -> DiskReceipt:
     started = time.monotonic()
     with held(plan.disk):
         if plan.raw is not None:

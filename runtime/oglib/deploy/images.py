@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from oglib.deploy import memory as memories
 from oglib.deploy import receipts, source
 from oglib.deploy.capture_source import find_source
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Checked,
     Wishes,
@@ -57,7 +59,7 @@ class RestorePlan:
     """A restore that was checked; the image stays open while the block of ``planned`` lasts.
 
     ``part`` None: the target is ``disk`` itself. ``checked``: the type that has to be set first,
-    and what to warn of.
+    and what to warn of. ``memory`` keeps the image's version when it is restored.
     """
 
     request: Request
@@ -65,6 +67,7 @@ class RestorePlan:
     disk: Disk
     part: Partition | None
     checked: Checked
+    memory: Memory
 
     @property
     def target(self) -> str:
@@ -83,17 +86,18 @@ class RestorePlan:
 @contextmanager
 def planned(request: Request, settings: Settings, progress: Progress) -> Iterator[RestorePlan]:
     """Open the image, look at the target and refuse what can be refused; changes nothing."""
-    with source.opened_to_restore(request.image, settings, progress) as image:
+    memory = memories.of_this_pc(settings)
+    with source.opened_to_restore(request.image, settings, progress, memory) as image:
         disk, part = _target(request, image, settings)
         if part is None:
             check_free(disk)
             check_size(image, disk.describe(), disk.size_bytes)
             check_growable(image, request.wishes)
-            yield RestorePlan(request, image, disk, None, Checked())
+            yield RestorePlan(request, image, disk, None, Checked(), memory)
             return
         checked = check_restorable(image, disk, part, request.wishes)
         check_free(disk, None if checked.table else part)
-        yield RestorePlan(request, image, disk, part, checked)
+        yield RestorePlan(request, image, disk, part, checked, memory)
 
 
 def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, Partition | None]:
@@ -113,6 +117,11 @@ def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, P
 
 def apply(plan: RestorePlan, *, progress: Progress) -> Receipt:
     """Do what was planned: set the type, restore, grow. The receipt is kept in any case."""
+    receipt = _applied(plan, progress)
+    return replace(receipt, warnings=(*receipt.warnings, *plan.memory.keep()))
+
+
+def _applied(plan: RestorePlan, progress: Progress) -> Receipt:
     disk, part = plan.disk, plan.part
     order = _Order(plan.image, plan.request, progress)
     with held(disk, part):
