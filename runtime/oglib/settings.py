@@ -9,6 +9,7 @@ read, never executed. Secrets never come this way; they are files of mode 0600 b
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ KEYS_DIR = Path("/etc/oglive/keys")
 CA_FILE = Path("/etc/oglive/ca.pem")  # who vouches for the site's https servers beside the system's
 UPLOAD_TOKEN = Path("/run/oglive/upload.token")
 CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the repository's share
+
+VARIABLE = "OGREPO"  # of the environment: the repository
 
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -70,7 +73,8 @@ class Settings:
         if not self.repository:
             raise OgError(
                 "No repository is known to this PC.",
-                hint="Boot with ogrepo=HOST[:PORT], or give a URL or a file instead of a name.",
+                hint="Say --repo HOST[:PORT], set OGREPO, boot with ogrepo=HOST[:PORT], or give an "
+                "address or a file instead of a name.",
                 code=OgErr.REPO,
             )
         return self.repository if "://" in self.repository else f"http://{self.repository}"
@@ -107,15 +111,19 @@ def _address(value: str, parameter: str) -> str:
     return value
 
 
-def _repository(value: str) -> str:
-    """``ogrepo=``: an address, and how it is asked; plain http needs no word."""
-    scheme, there, address = value.rpartition("://")
-    if there and scheme not in ("http", "https"):
-        raise UsageError(
-            f"ogrepo={value} is neither http nor https.", hint="Mend the netboot entry."
-        )
-    checked = _address(address, "ogrepo")
-    return f"https://{checked}" if scheme == "https" and checked else checked
+def _repository(text: str, said_by: str, hint: str) -> str:
+    """HOST[:PORT] as given by a bare address or a URL; ``https://`` stays, http needs no word."""
+    scheme, parted, rest = text.rpartition("://")
+    bare = rest.removesuffix("/")
+    if not is_address(bare) or (parted and scheme not in ("http", "https")):
+        raise UsageError(f"{said_by}{text} does not name a repository.", hint=hint)
+    return f"https://{bare}" if scheme == "https" else bare
+
+
+def with_repository(told: Settings, text: str, said_by: str) -> Settings:
+    """``told`` with another repository, HOST[:PORT] or its address; ``said_by``: ``--repo ``."""
+    hint = f"Write it as in {said_by}10.0.0.2:8080."
+    return replace(told, repository=_repository(text, said_by, hint))
 
 
 def _read(path: Path) -> str:
@@ -178,7 +186,10 @@ def load(
     policy: Path = POLICY,
     engine_cfg: Path = ENGINE_CFG,
 ) -> Settings:
-    """Read and check what this PC was told; files that are not there count as empty."""
+    """Read and check what this PC was told; files that are not there count as empty.
+
+    ``OGREPO`` of the environment goes before the repository of the kernel command line.
+    """
     words = parse_cmdline(_read(cmdline))
     found = parse_env(_read(boot_env))
     after = words.get("ogafter", "stay")
@@ -192,9 +203,10 @@ def load(
             f"oglayout={layout} is not the name of a layout.", hint="Mend the netboot entry."
         )
     site = _policy(_read(policy))
+    asked = words.get("ogrepo", "")
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
     told = Settings(
-        repository=_repository(words.get("ogrepo", "")) or server,
+        repository=_repository(asked, "ogrepo=", "Mend the netboot entry.") if asked else server,
         hostname=words.get("hostname", ""),
         group=words.get("group", ""),
         job=words.get("ogjob", ""),
@@ -206,4 +218,6 @@ def load(
         allow_unsigned=_unsigned_allowed(site),
         disk_rules=_disk_rules(words, site),
     )
-    return replace(told, **fields_of(knobs(engine_cfg)))
+    told = replace(told, **fields_of(knobs(engine_cfg)))
+    here = os.environ.get(VARIABLE, "")
+    return with_repository(told, here, f"{VARIABLE}=") if here else told

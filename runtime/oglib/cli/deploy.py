@@ -18,7 +18,9 @@ from oglib.errors import OgErr
 
 
 def add_to(nouns: Subparsers) -> None:
-    made = verb(nouns, "deploy", _deploy, "partition, restore and configure", destroys=True)
+    made = verb(
+        nouns, "deploy", _deploy, "partition, restore and configure", destroys=True, repository=True
+    )
     made.add_argument("image", metavar="IMAGE", help="name in the repository, address or path")
     add_disk(made)
     add_partition(made)
@@ -27,7 +29,13 @@ def add_to(nouns: Subparsers) -> None:
     made.add_argument(
         "--no-read-back", action="store_true", help="do not prove it; the receipt says so"
     )
-    verb(nouns, "job", _job, "do the job of this boot's netboot entry, if it has one")
+    verb(
+        nouns,
+        "job",
+        _job,
+        "do the job of this boot's netboot entry, if it has one",
+        repository=True,
+    )
 
 
 def _deploy(context: Context) -> Result:
@@ -63,10 +71,13 @@ def _result(context: Context, done: Deployed) -> Result:
         "steps": plain(done.steps),
         "seconds": done.seconds,
         "not_fitted": done.not_fitted,
+        "ready": done.ready,
     }
     lines = [receipt_told(context, done.receipt), steps_told(done.steps)]
     if done.not_fitted:
         lines.append(f"restored, not fitted: {done.not_fitted}")
+    if done.ready:
+        lines.append(done.ready)
     status = status_of(done.steps) or (OgErr.NOTFITTED if done.not_fitted else 0)
     return Result(data, "\n".join(lines), status)
 

@@ -40,6 +40,7 @@ from oglib.image.disk_image import (
     unpacked_table,
 )
 from oglib.image.foreign import Image
+from oglib.image.format import how_to_vouch
 from oglib.image.formats.model import ImageInfo, OwnInfo
 from oglib.image.signing import MAX_SIGNATURE_BYTES
 from oglib.image.stretch import Raw
@@ -73,6 +74,11 @@ class WholeDisk:
     missing: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+
+    @property
+    def system(self) -> str:
+        """The systems on it as they named themselves; empty where nobody noted them."""
+        return self.info.os if isinstance(self.info, OwnInfo) else ""
 
     def refuse_lacking(self) -> None:
         """Raise ``ImageError`` where a piece of the image is not there."""
@@ -345,9 +351,7 @@ def _judged(
     if not allowed:
         raise ImageError(
             f"The image {disk.name} from {place.path or place.url} {why}.",
-            hint="Publish it through the repository, or allow it in the site's policy."
-            if signature is None
-            else "Put the repository's keys/image.pub into the site overlay (`ognetboot site`).",
+            hint=how_to_vouch(signed=signature is not None),
         )
     return disk, "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)
 

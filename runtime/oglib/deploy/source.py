@@ -22,7 +22,14 @@ from tempfile import TemporaryDirectory
 from oglib.deploy.foreign import describe_path, describe_url, open_foreign, open_foreign_url
 from oglib.deploy.memory import Memory
 from oglib.deploy.policy import policy_for, policy_for_url, share_of
-from oglib.errors import ImageError, NotFoundError, OgErr, UsageError, printable
+from oglib.errors import (
+    ImageError,
+    NotFoundError,
+    OgErr,
+    TransferError,
+    UsageError,
+    printable,
+)
 from oglib.image import (
     Manifest,
     OpenImage,
@@ -41,12 +48,13 @@ from oglib.image.frames import table_bytes
 from oglib.image.local import companion, manifest_beside, plain_name
 from oglib.image.partclone_stream import measured
 from oglib.image.signing import MAX_SIGNATURE_BYTES
+from oglib.nearest import meant
 from oglib.partfile import is_there
 from oglib.progress import Progress
 from oglib.settings import MAX_MANIFEST_BYTES, Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch, unless_absent
-from oglib.transfer.repository import MOST_FRAMES_BYTES, addresses_of
+from oglib.transfer.repository import MOST_FRAMES_BYTES, RepositoryClient, addresses_of
 
 RUNTIME_DIR = Path("/run/oglive")
 ASIDE = ".ant"
@@ -58,13 +66,15 @@ _VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
 class Reference:
     """An image as asked for: exactly one of ``url`` and ``path`` is set.
 
-    ``version``: that one and no other; 0 for the one that is shown.
+    ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
+    where the image was named and not its own address.
     """
 
     name: str
     url: str = ""
     path: Path | None = None
     version: int = 0
+    repository: str = ""
 
     @property
     def where(self) -> str:
@@ -103,8 +113,9 @@ def resolve(text: str, settings: Settings) -> Reference:
         name = printable(plain_name(path.name).removesuffix(_SUFFIX))
         return Reference(name, path=path, version=version)
     refuse_ambiguous(text, settings)
-    url = f"{settings.repository_url()}/images/{text}.img"
-    return Reference(check_name(text), url=url, version=version)
+    base = settings.repository_url()
+    url = f"{base}/images/{text}{_SUFFIX}"
+    return Reference(check_name(text), url=url, version=version, repository=base)
 
 
 def located(reference: Reference) -> Reference:
@@ -249,7 +260,8 @@ def described(text: str, settings: Settings) -> ImageInfo:
                 return describe_path(reference.path)
             manifest = None if reference.path else _manifest_of(reference)
             if not reference.path and manifest is None:
-                return describe_url(reference.url)
+                with _named(reference):
+                    return describe_url(reference.url)
             return _our_info(reference, manifest, settings, folder)
         except ImageError as error:
             return ImageInfo("partclone", "zstd", damage=str(error))
@@ -316,8 +328,33 @@ def _open_url(
     policy = policy_for_url(reference.url, settings)
     manifest = _manifest_of(reference)
     if manifest is None:
-        return open_foreign_url(reference.name, reference.url, policy, folder)
+        with _named(reference):
+            return open_foreign_url(reference.name, reference.url, policy, folder)
     return _open_our_url(reference, manifest, policy, _keys(settings), folder=folder, memory=memory)
+
+
+@contextmanager
+def _named(reference: Reference) -> Iterator[None]:
+    """A name that the repository does not have is told as such, with what is nearest to it."""
+    try:
+        yield
+    except StatusError as error:
+        if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) or not reference.repository:
+            raise
+        raise NotFoundError(
+            f"The repository at {reference.repository} has no image {reference.name}.",
+            hint=f"{meant(reference.name, _names_at(reference.repository))}"
+            "`og image list` shows what is there; a file is named by its path, as in ./NAME.img.",
+        ) from error
+
+
+def _names_at(repository: str) -> list[str]:
+    """The names in the listing; none where there is no listing."""
+    try:
+        with RepositoryClient(repository) as client:
+            return [one.name for one in client.listing()]
+    except TransferError:
+        return []
 
 
 def _open_our_url(

@@ -44,16 +44,21 @@ class Pace:
 
 
 class Patience:
-    """The deadline of one piece of work over all its attempts; not shared between threads."""
+    """The deadline of one piece of work over all its attempts; not shared between threads.
+
+    ``moved`` is called whenever it got on.
+    """
 
     def __init__(
         self,
         deadline_s: float,
         *,
+        moved: Callable[[], None] = lambda: None,
         clock: Clock = time.monotonic,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.deadline_s = deadline_s
+        self._told = moved
         self._dice = dice
         self._pace = Pace(deadline_s, clock=clock)
         self._failures = 0
@@ -69,6 +74,7 @@ class Patience:
             self._pace.moved(position - self._furthest)
             self._furthest = position
             self._failures = 0
+            self._told()
 
     def next_delay(self, at_least_s: float = 0.0) -> float | None:
         """Seconds to wait before the next attempt; ``None`` when it is time to give up.
