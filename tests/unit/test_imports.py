@@ -20,6 +20,7 @@ LEVELS = {
     **dict.fromkeys(("disk", "filesystem"), 1),
     **dict.fromkeys(
         (
+            "columns",
             "run",
             "settings",
             "progress",
@@ -30,6 +31,7 @@ LEVELS = {
             "loops",
             "partfile",
             "udev",
+            "waits",
             "__init__",
         ),
         0,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from oglib import progress, settings
+from oglib import progress, settings, waits
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
 from oglib.errors import OgErr, UsageError, printable
@@ -72,6 +72,7 @@ def main(argv: Sequence[str]) -> int:
     context = Context(
         args=args, settings=settings.load(), progress=progress.for_stream(as_json=args.json)
     )
+    waits.told_by(context.progress.waits)
     handler: Handler = args.handler
     result = handler(context)
     text = as_json(result.data) if args.json else result.text

@@ -58,10 +58,13 @@ def _result(context: Context, done: Deployed) -> Result:
         "steps": plain(done.steps),
         "seconds": done.seconds,
         "not_fitted": done.not_fitted,
+        "ready": done.ready,
     }
     lines = [receipt_told(context, done.receipt), steps_told(done.steps)]
     if done.not_fitted:
         lines.append(f"restored, not fitted: {done.not_fitted}")
+    if done.ready:
+        lines.append(done.ready)
     status = status_of(done.steps) or (OgErr.NOTFITTED if done.not_fitted else 0)
     return Result(data, "\n".join(lines), status)
 

@@ -73,6 +73,11 @@ class WholeDisk:
     lacking: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
+    @property
+    def system(self) -> str:
+        """The systems on it as they named themselves; empty where nobody noted them."""
+        return self.info.os if isinstance(self.info, OwnInfo) else ""
+
     def refuse_lacking(self) -> None:
         """Raise ``ImageError`` where a piece of the image is not there."""
         if self.lacking:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from oglib.deploy import receipts, source
+from oglib.deploy import receipts, saying, source
 from oglib.deploy.capture_source import find_source
 from oglib.deploy.restorable import (
     Checked,
@@ -36,8 +36,10 @@ from oglib.image import (
     verify,
 )
 from oglib.image.foreign import Image, name_of, titled
-from oglib.progress import Progress
+from oglib.progress import Progress, Task
 from oglib.settings import Settings
+
+_TYPE, _FILL = "set the partition's type", "fill the partition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,15 @@ class RestorePlan:
         if self.part is None:
             return self.disk.describe()
         return f"partition {self.part.number} of {self.disk.describe()}"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The same for whoever watches."""
+        return (
+            *((_TYPE,) if self.checked.table else ()),
+            f"restore {titled(self.image)}",
+            *((_FILL,) if self.request.wishes.grow else ()),
+        )
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -114,12 +125,14 @@ def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, P
 def apply(plan: RestorePlan, *, progress: Progress) -> Receipt:
     """Do what was planned: set the type, restore, grow. The receipt is kept in any case."""
     disk, part = plan.disk, plan.part
-    order = _Order(plan.image, plan.request, progress)
     with held(disk, part):
+        task = progress.task(saying.onto(plan.image, disk, part), plan.steps)
+        order = _Order(plan.image, plan.request, progress, task)
         if part is None:
             return order.run(disk.path, (), plan.checked.warnings)
         after: tuple[str, ...] = ()
         if plan.checked.table is not None:
+            task.step(_TYPE)
             after = plan.checked.table.changes
             disk = apply_table(plan.checked.table)
             part = find_partition(disk, part.number)
@@ -140,15 +153,19 @@ class _Order:
     image: Image
     request: Request
     progress: Progress
+    task: Task
 
     def run(self, device: Path, before: tuple[str, ...], warnings: tuple[str, ...]) -> Receipt:
         """Restore and grow; the receipt is kept even when growing fails."""
         asked = self.request
+        self.task.step(f"restore {titled(self.image)}")
         receipt = restore(
             self.image, device, progress=self.progress, verify=asked.read_back, delta=asked.delta
         )
         receipt = replace(receipt, after=before, warnings=(*receipt.warnings, *warnings))
         try:
+            if asked.wishes.grow:
+                self.task.step(_FILL)
             if asked.wishes.grow and grow_filesystem(device):
                 receipt = replace(receipt, after=(*before, "the filesystem fills its partition"))
         finally:

@@ -100,7 +100,7 @@ class _Restore:
                 done.reset()
                 done.mark(equal)
                 skipped = _content(frames, equal)
-                phase.advance(skipped)
+                phase.skip(skipped)
                 puller.run()
                 writer.finish()
             except BaseException as error:

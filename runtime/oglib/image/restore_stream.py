@@ -71,7 +71,7 @@ def restore_stream(
                     if taken.equal_bytes:
                         skipped += taken.equal_bytes
                         skipped_regions += 1
-                        phase.advance(taken.equal_bytes)
+                        phase.skip(taken.equal_bytes)
             writer.prove_written()
             writer.finish(taker.held())
         except BaseException as error:

@@ -18,6 +18,7 @@ from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress
 from oglib.transfer.link import Link, LinkPool
 from oglib.transfer.patience import Patience
+from oglib.waits import waiting
 
 STALL_S = 15.0
 DEADLINE_S = 60.0
@@ -88,7 +89,11 @@ class HttpClient:
         ``make`` is asked anew for each attempt, so that a half-read answer is continued. Raises
         ``TransferError`` when the server refused, or when the deadline passed without progress.
         """
-        patience = Patience(self.deadline_s, work_bytes=work_bytes)
+        with waiting(f"{self.address.authority} to answer") as wait:
+            patience = Patience(self.deadline_s, work_bytes=work_bytes, moved=wait.moved)
+            return self._tried(make, handle, patience)
+
+    def _tried(self, make: Callable[[], Request], handle: Handler[_T], patience: Patience) -> _T:
         while True:
             request = make()
             self._refuse_when_closed(request)

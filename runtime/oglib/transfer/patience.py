@@ -18,17 +18,22 @@ _SLOWEST_RATE = 8192  # bytes/s; slower than this is as good as broken
 
 
 class Patience:
-    """The deadline of one piece of work; not shared between threads."""
+    """The deadline of one piece of work; not shared between threads.
+
+    ``moved`` is called for every sign of life.
+    """
 
     def __init__(
         self,
         deadline_s: float,
         *,
         work_bytes: int = 0,
+        moved: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.deadline_s = deadline_s
+        self._told = moved
         self._clock = clock
         self._dice = dice
         self._moved = clock()
@@ -43,6 +48,7 @@ class Patience:
         """Bytes arrived: the quiet time and the back-off begin anew."""
         self._moved = self._clock()
         self._failures = 0
+        self._told()
 
     def next_delay(self, at_least_s: float = 0.0) -> float | None:
         """Seconds to wait before the next attempt; ``None`` when it is time to give up.
