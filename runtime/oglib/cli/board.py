@@ -66,7 +66,7 @@ def opened_board(screen: Path, lines: Sequence[Path], log: Path | None) -> Itera
 def _opened(path: Path, flags: int) -> TextIO:
     raw = _NeverWaits(os.open(path, flags, 0o600), "w")
     # a raw file takes the place of a buffered one: what is written is written at once
-    return io.TextIOWrapper(raw, "utf-8", "replace", write_through=True)  # type: ignore[type-var]
+    return io.TextIOWrapper(raw, "utf-8", "replace", write_through=True)
 
 
 class _NeverWaits(io.FileIO):

@@ -28,50 +28,61 @@ def ask_for_token(
 
     What is typed is not shown: a screen in a classroom has many readers.
     """
+    if _lacks(keep) is None:
+        return
+    with _keyboard(terminal) as line_within:
+        if line_within is not None:
+            tell(_question(name, keep))
+            _wait(line_within, keep, tell, patience_s)
+    if (lacks := _lacks(keep)) is not None:
+        raise lacks
+
+
+def _lacks(keep: Path) -> OgError | None:
     try:
         read_token(keep)
     except OgError as error:
-        tell(
-            [
-                f"This PC has no upload token for {name}. {error.message}",
-                f"Type the token here that `ogrepo token {name} --dir DIR` prints on the server, "
-                "and press Enter; it is not shown.",
-                f"Or put it into {keep} with mode 0600. The PC waits for an hour.",
-            ]
-        )
-    else:
-        return
+        return error
+    return None
+
+
+def _question(name: str, keep: Path) -> list[str]:
+    return [
+        f"This PC has no upload token for {name}, and nothing is captured without one.",
+        f"On the server, `ogrepo token {name} --dir DIR` prints one. Type it here and press Enter "
+        "(it is not shown; the keys are those of a US keyboard),",
+        f"or put it into {keep} with mode 0600. This PC waits for it for an hour.",
+    ]
+
+
+def _wait(
+    line_within: Callable[[float], str | None], keep: Path, tell: Tell, patience_s: float
+) -> None:
+    """Until the token is there, or nobody has given one for so long."""
     deadline = time.monotonic() + patience_s
-    with _lines_of(terminal) as line_within:
-        while (left := deadline - time.monotonic()) > 0:
-            typed = line_within(min(left, _LOOK_EVERY_S))
-            if typed is None:
-                if _is_there(keep):
-                    return
-            elif is_token(typed):
-                keep_token(typed, keep)
-                return
-            elif typed:
-                tell([f"That is no upload token ({len(typed)} characters). Type it once more."])
-    read_token(keep)
-
-
-def _is_there(keep: Path) -> bool:
-    try:
-        read_token(keep)
-    except OgError:
-        return False  # the sentence that says why was told, and comes again at the end
-    return True
+    while (left := deadline - time.monotonic()) > 0:
+        typed = line_within(min(left, _LOOK_EVERY_S))
+        if typed is None and _lacks(keep) is None:
+            return
+        if typed is not None and is_token(typed):
+            keep_token(typed, keep)
+            return
+        if typed:
+            tell([f"That is no upload token ({len(typed)} characters). Type it once more."])
 
 
 @contextmanager
-def _lines_of(terminal: Path) -> Iterator[Callable[[float], str | None]]:
+def _keyboard(terminal: Path) -> Iterator[Callable[[float], str | None] | None]:
     """Lines that are typed from now on, without echo; None where none came in so many seconds.
 
-    The terminal does not become that of this process, so no key of it is a signal.
+    The terminal does not become that of this process, so no key of it is a signal. Nothing to
+    call where it is no terminal.
     """
     descriptor = os.open(terminal, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     try:
+        if not os.isatty(descriptor):
+            yield None
+            return
         before = termios.tcgetattr(descriptor)
         silent = termios.tcgetattr(descriptor)
         silent[3] = (silent[3] | termios.ICANON) & ~termios.ECHO

@@ -223,15 +223,9 @@ def _create(job: Create, settings: Settings, progress: Progress) -> Finished:
 
 def _update_cache(job: UpdateCache, settings: Settings, progress: Progress, tell: Tell) -> Finished:
     places = Places.from_environment()
-
-    def waiting(text: str) -> None:
-        tell([text])
-
-    with opened_cache(settings, places, tell=waiting) as cache:
+    with opened_cache(settings, places, tell=tell) as cache:
         tell(cache.told)
-        done = update_cache(
-            job.image, cache, settings=settings, places=places, progress=progress
-        )
+        done = update_cache(job.image, cache, settings=settings, places=places, progress=progress)
     version = f"{done.entry.name} version {done.version}"
     sentence = f"In the cache: {version}"
     return Finished(sentence if done.changed else f"{sentence}, as before", done, done.said)
