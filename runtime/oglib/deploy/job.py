@@ -21,6 +21,7 @@ from oglib.deploy.deploy import Deployed, Request, deploy, plan
 from oglib.deploy.disk_capture import CreatedDisk
 from oglib.deploy.disk_receipt import DiskReceipt
 from oglib.deploy.update_cache import Updated, update_cache
+from oglib.disk.find import find_disk, find_partition
 from oglib.errors import OgErr, UsageError
 from oglib.image import Receipt, check_name
 from oglib.image.foreign import titled
@@ -165,7 +166,7 @@ def perform(job: Job, settings: Settings, *, progress: Progress, tell: Tell) -> 
         case Restore():
             return _restore(job, settings, progress, tell)
         case Create():
-            return _create(job, settings, progress)
+            return _create(job, settings, progress, tell)
         case UpdateCache():
             return _update_cache(job, settings, progress, tell)
 
@@ -207,9 +208,12 @@ def _restore(job: Restore, settings: Settings, progress: Progress, tell: Tell) -
     return Finished(sentence, part, part.warnings)
 
 
-def _create(job: Create, settings: Settings, progress: Progress) -> Finished:
+def _create(job: Create, settings: Settings, progress: Progress, tell: Tell) -> Finished:
     read_token(settings.upload_token)  # before anything is looked at: without it there is no end
-    if job.part is None and not is_one_filesystem(job.disk, settings):
+    found = find_disk(job.disk, rules=settings.disk_rules)
+    part = find_partition(found, job.part) if job.part else None
+    tell([f"Capture {saying.place(found, part)} as {job.image}"])
+    if part is None and not is_one_filesystem(job.disk, settings):
         disk = disk_capture.create_disk(
             job.disk, job.image, destination="", settings=settings, progress=progress
         )
@@ -224,7 +228,7 @@ def _create(job: Create, settings: Settings, progress: Progress) -> Finished:
 def _update_cache(job: UpdateCache, settings: Settings, progress: Progress, tell: Tell) -> Finished:
     places = Places.from_environment()
     with opened_cache(settings, places, tell=tell) as cache:
-        tell(cache.told)
+        tell([*cache.told, f"Bring {job.image} into the cache, {cache.found.describe()}"])
         done = update_cache(job.image, cache, settings=settings, places=places, progress=progress)
     version = f"{done.entry.name} version {done.version}"
     sentence = f"In the cache: {version}"

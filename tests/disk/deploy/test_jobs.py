@@ -70,6 +70,8 @@ def test_a_partition_goes_to_the_repository_to_another_disk_and_into_the_cache(p
     pc.gets_token("lab1/thesis")
     status, lines = pc.boots("create:lab1/thesis:1:1", after="reboot")
     assert status == 0, lines
+    assert lines[0].startswith(f"Capture disk 1 partition 1, {pc.model} (64")
+    assert lines[0].endswith(" as lab1/thesis")
     assert lines[-2].startswith("Captured: lab1/thesis version 1: ")
     assert lines[-1] == "This PC restarts."
 
