@@ -45,6 +45,8 @@ def test_default_profile_cycle_without_console(room: Room, debian_bios: Captured
         assert re.search(rf"^step 2 of \d: restore {name} version 1$", shown, re.MULTILINE), shown
         assert re.search(rf"^Ready: Debian 13 as {LOCKED_PC.name}$", shown, re.MULTILINE), shown
         assert "This PC switches itself off." in shown
+        assert "The job failed" not in shown, shown
+        assert "echo OG" not in shown, "keys draw over the screen"
         reads = room.server.image_reads(name, LOCKED_PC.ip)
         assert not accesslog.missing(reads, room.server.frames(name))
     with step("boot the restored disk alone"):

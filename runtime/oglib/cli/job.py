@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -80,6 +81,8 @@ def _told(settings: Settings, board: Board, screen: Path) -> int:
     board.tell([*(f"Note: {note}" for note in done.notes), "", done.sentence])
     if done.is_over:
         board.tell([_GOES_ON[settings.after]])
+        # Going down ends this process as well, and that is no end of the job worth telling.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         end_of_job(settings.after)
     else:
         board.tell([_FAILED])

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +63,14 @@ def pc(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) 
     return made
 
 
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """``og job`` sets one of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 def uuid_on(disk: Path) -> str:
     return said("blkid", "-p", "-O", str(MIB), "-o", "value", "-s", "UUID", disk)
 
@@ -113,6 +123,16 @@ def test_a_capture_without_a_token_says_so_before_anything_else(
     assert "(code 23, REPO) This PC stays" in text
     assert repository.log == []
     assert pc.after == []
+
+
+def test_a_pc_that_goes_down_after_its_job_does_not_say_that_it_failed(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd ends the job's process on the way down, too."""
+    monkeypatch.setattr(cli, "end_of_job", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    pc.gets_token("lab1/thesis")
+    status, lines = pc.boots("create:lab1/thesis:1:1")
+    assert (status, lines[-1]) == (0, "This PC switches itself off.")
 
 
 @pytest.mark.parametrize(
