@@ -61,7 +61,7 @@ def test_boot_entries_capture_a_pc_and_put_it_back(room: Room, golden: GoldenDis
     with step("a PC whose entry says `create` asks for a token before anything else"):
         pc = room.pc(MODEL_PC, room.snapshot(model.disk))
         pc.netboot()
-        shown = pc.wait_for_screen("This PC waits for it for an hour.", pc.timeouts.ready)
+        shown = pc.wait_for_screen("This PC waits for an hour.", pc.timeouts.ready)
         assert f"This PC has no upload token for {IN_FOLDER}" in shown
         pc.running.screen.dump(pc.log_dir / "token.png")
     with step("the typed token is not shown, and the PC captures its disk and goes off"):

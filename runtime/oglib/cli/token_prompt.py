@@ -48,10 +48,10 @@ def _lacks(keep: Path) -> OgError | None:
 
 def _question(name: str, keep: Path) -> list[str]:
     return [
-        f"This PC has no upload token for {name}, and nothing is captured without one.",
-        f"On the server, `ogrepo token {name} --dir DIR` prints one. Type it here and press Enter "
-        "(it is not shown; the keys are those of a US keyboard),",
-        f"or put it into {keep} with mode 0600. This PC waits for it for an hour.",
+        f"This PC has no upload token for {name}; without one nothing is captured.",
+        f"On the server, `ogrepo token {name} --dir DIR` prints one. Type it here,",
+        "with Enter behind it; it is not shown, and the keys are those of a US keyboard.",
+        f"Or put it into {keep}, mode 0600. This PC waits for an hour.",
     ]
 
 

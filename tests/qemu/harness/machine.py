@@ -226,13 +226,13 @@ class Machine:
         return report
 
     def wait_for_screen(self, text: str, seconds: float) -> str:
-        """Until this stands on the text screen; all that is there then."""
+        """Until this stands on the text screen, over line ends too; all that is there then."""
         screen = self.running.screen
         deadline = Deadline(seconds, f"{self.name} shows {text!r}")
 
         def look() -> str | None:
             shown = screen.text()
-            return shown if text in shown else None
+            return shown if text in " ".join(shown.split()) else None
 
         return poll(look, deadline)
 
