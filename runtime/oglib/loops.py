@@ -192,6 +192,8 @@ def refused_by(path: Path) -> str:
     the question can get in the way of somebody who mounts such a device at this very moment.
     """
     for user in users_of(path):
+        if user.mountpoints:  # by whatever device: a person knows where
+            return f"it is mounted on {user.mountpoints[0]}"
         if user.uses:
             return f"{user.device} over the same storage is {user.uses[0]}"
         if not user.parted and _is_claimed(user.device):

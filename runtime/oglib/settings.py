@@ -9,6 +9,7 @@ read, never executed. Secrets never come this way; they are files of mode 0600 b
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,8 +23,11 @@ CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
 POLICY = Path("/etc/oglive/policy.toml")
 KEYS_DIR = Path("/etc/oglive/keys")
+CA_FILE = Path("/etc/oglive/ca.pem")  # who vouches for the site's https servers beside the system's
 UPLOAD_TOKEN = Path("/run/oglive/upload.token")
 CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the repository's share
+
+VARIABLE = "OGREPO"  # of the environment: the repository
 
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -60,14 +64,15 @@ class Settings:
     command_log: Path = Path("/tmp/command.log")  # noqa: S108
 
     def repository_url(self) -> str:
-        """``http://host:port`` of the repository, or an error that says how to name one."""
+        """``http://host:port`` of the repository, ``https`` where it was given so; or an error."""
         if not self.repository:
             raise OgError(
                 "No repository is known to this PC.",
-                hint="Boot with ogrepo=HOST[:PORT], or give a URL or a file instead of a name.",
+                hint="Say --repo HOST[:PORT], set OGREPO, boot with ogrepo=HOST[:PORT], or give an "
+                "address or a file instead of a name.",
                 code=OgErr.REPO,
             )
-        return f"http://{self.repository}"
+        return self.repository if "://" in self.repository else f"http://{self.repository}"
 
 
 def parse_cmdline(text: str) -> dict[str, str]:
@@ -94,6 +99,18 @@ def _address(value: str, parameter: str) -> str:
             hint="Mend the netboot entry.",
         )
     return value
+
+
+def with_repository(told: Settings, text: str, said_by: str) -> Settings:
+    """``told`` with another repository, HOST[:PORT] or its address; ``said_by``: ``--repo``."""
+    scheme, parted, rest = text.rpartition("://")
+    bare = rest.removesuffix("/")
+    if not is_address(bare) or (parted and scheme not in ("http", "https")):
+        raise UsageError(
+            f"{said_by} {text!r} does not name a repository.",
+            hint=f"Write it as in {said_by}{'=' if said_by == VARIABLE else ' '}10.0.0.2:8080.",
+        )
+    return replace(told, repository=f"{scheme}{parted}{bare}")
 
 
 def _read(path: Path) -> str:
@@ -156,7 +173,10 @@ def load(
     policy: Path = POLICY,
     engine_cfg: Path = ENGINE_CFG,
 ) -> Settings:
-    """Read and check what this PC was told; files that are not there count as empty."""
+    """Read and check what this PC was told; files that are not there count as empty.
+
+    ``OGREPO`` of the environment goes before the repository of the kernel command line.
+    """
     words = parse_cmdline(_read(cmdline))
     found = parse_env(_read(boot_env))
     after = words.get("ogafter", "stay")
@@ -184,4 +204,6 @@ def load(
         allow_unsigned=_unsigned_allowed(site),
         disk_rules=_disk_rules(words, site),
     )
-    return replace(told, **fields_of(knobs(engine_cfg)))
+    told = replace(told, **fields_of(knobs(engine_cfg)))
+    here = os.environ.get(VARIABLE, "")
+    return with_repository(told, here, VARIABLE) if here else told

@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from oglib.errors import OgErr, OgError, UsageError, WriteError
+from oglib.flocks import take, taken
 from oglib.settings import NAME_PART
 
 IMAGES = Path("opt/opengnsys/images")
@@ -171,7 +172,9 @@ def write_whole(path: Path, data: bytes) -> None:
 def locked(folder: Folder, *, shared: bool = False) -> Iterator[None]:
     """The store's own lock, held for moments; the kernel releases it with the process."""
     with (folder.root / PRIVATE / "lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        take(
+            file.fileno(), fcntl.LOCK_SH if shared else fcntl.LOCK_EX, "the cache's list of images"
+        )
         yield
 
 
@@ -179,29 +182,27 @@ def try_lock(path: Path, kind: int) -> int | None:
     """An open, locked handle of a file or folder; None when another process holds it."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if taken(handle, kind):
+            return handle
+    except BaseException:
         os.close(handle)
-        return None
+        raise
+    os.close(handle)
+    return None
+
+
+def lock_shared(path: Path) -> int:
+    """An open handle that keeps an entry from being evicted; waits while somebody looks at it.
+
+    Raises LOCKED, naming who does, where that goes on for a minute.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        take(handle, fcntl.LOCK_SH, f"{path.name} in the cache")
     except BaseException:
         os.close(handle)
         raise
     return handle
-
-
-def lock_shared(path: Path) -> int:
-    """An open handle that keeps an entry from being evicted; waits while somebody looks at it."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    fcntl.flock(handle, fcntl.LOCK_SH)
-    return handle
-
-
-def is_at(handle: int, path: Path) -> bool:
-    """Whether an open file is still the one at ``path``."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def in_use(path: Path) -> bool:

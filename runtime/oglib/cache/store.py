@@ -23,6 +23,8 @@ from oglib.cache.record import Record, State, read_state, write_state
 from oglib.cache.recover import check, recover
 from oglib.cache.survey import COMPANIONS, survey
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.nearest import meant
+from oglib.partfile import is_at
 
 Fill = Callable[[Path], None]
 
@@ -145,7 +147,7 @@ class Store:
         try:
             found = self.entry(name)
             with disk.told("Noting a use in the cache"), disk.locked(self._folder):
-                if not disk.is_at(handle, found.path):
+                if not is_at(handle, found.path):
                     raise OgError(
                         f"{name} was just replaced.", hint="Try again.", code=OgErr.LOCKED
                     )
@@ -197,8 +199,11 @@ class Store:
 def _called(name: str, known: Sequence[Entry]) -> Entry:
     found = next((one for one in known if one.name == name), None)
     if found is None:
-        there = ", ".join(one.name for one in known) or "nothing"
-        raise NotFoundError(f"The cache holds no image {name}.", hint=f"It holds {there}.")
+        names = [one.name for one in known]
+        raise NotFoundError(
+            f"The cache holds no image {name}.",
+            hint=f"{meant(name, names)}It holds {', '.join(names) or 'nothing'}.",
+        )
     return found
 
 

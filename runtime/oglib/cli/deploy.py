@@ -16,7 +16,9 @@ from oglib.errors import OgErr
 
 
 def add_to(nouns: Subparsers) -> None:
-    made = verb(nouns, "deploy", _deploy, "partition, restore and configure", destroys=True)
+    made = verb(
+        nouns, "deploy", _deploy, "partition, restore and configure", destroys=True, repository=True
+    )
     made.add_argument("image", metavar="IMAGE", help="name in the repository, address or path")
     add_disk(made)
     add_partition(made)

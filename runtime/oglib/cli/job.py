@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from oglib import waits
@@ -15,7 +15,7 @@ from oglib.cli.context import Context, Result
 from oglib.cli.output import plain
 from oglib.cli.token_prompt import ask_for_token
 from oglib.deploy.job import Create, Finished, Job, end_of_job, parse_job, perform
-from oglib.ending import ended
+from oglib.ending import ended, last_words
 from oglib.errors import OgError
 from oglib.settings import Settings
 
@@ -29,7 +29,13 @@ _FAILED = "This PC stays; Ctrl-Alt-Del restarts it, and it tries again."
 
 
 def add_to(nouns: Subparsers) -> None:
-    made = verb(nouns, "job", _job, "do the job of this boot's netboot entry, if it has one")
+    made = verb(
+        nouns,
+        "job",
+        _job,
+        "do the job of this boot's netboot entry, if it has one",
+        repository=True,
+    )
     made.add_argument(
         "--screen",
         type=Path,
@@ -53,7 +59,8 @@ def _job(context: Context) -> Result:
         return _by_hand(context)
     with opened_board(args.screen, args.line, args.log) as board:
         waits.told_by(board.progress.waits)
-        status = ended(lambda: _told(context.settings, board, args.screen), _saying(board))
+        work = partial(_told, context.settings, board, args.screen)
+        status = ended(work, _saying(board), final=True)
     return Result({"status": status}, "", status)
 
 
@@ -78,14 +85,11 @@ def _told(settings: Settings, board: Board, screen: Path) -> int:
     if isinstance(job, Create):
         ask_for_token(job.image, settings.upload_token, screen, tell=board.tell)
     done = perform(job, settings, progress=board.progress, tell=board.tell)
-    board.tell([*(f"Note: {note}" for note in done.notes), "", done.sentence])
+    with last_words():  # going down ends this process too, and that is no end of the job
+        goes_on = _GOES_ON[settings.after] if done.is_over else _FAILED
+        board.tell([*(f"Note: {note}" for note in done.notes), "", done.sentence, goes_on])
     if done.is_over:
-        board.tell([_GOES_ON[settings.after]])
-        # Going down ends this process as well, and that is no end of the job worth telling.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         end_of_job(settings.after)
-    else:
-        board.tell([_FAILED])
     return done.status
 
 

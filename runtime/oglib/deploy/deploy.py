@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 
 from oglib.boot.grub import Firmware, check_bootable, check_tools, running_firmware
@@ -19,6 +20,7 @@ from oglib.deploy import receipts, saying
 from oglib.deploy.configure import apply_configuration, plan_configuration
 from oglib.deploy.disk_boot import disarm
 from oglib.deploy.fitting import not_fitted
+from oglib.deploy.itself import refuse_itself
 from oglib.deploy.restorable import (
     Wishes,
     check_firmware,
@@ -49,14 +51,17 @@ from oglib.filesystem.mount import check_mountable
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.foreign import Image, titled
+from oglib.nearest import meant
 from oglib.osconfig.linux import check_hostname, wanted_swap_uuid
 from oglib.osconfig.opened_system import opened_root
 from oglib.progress import Progress, Task
 from oglib.settings import NAME_PART, Settings
 from oglib.steps import Outcome, Step
+from oglib.transfer.client import StatusError
 from oglib.transfer.repository import RepositoryClient
 
 _PARTITION, _FILL, _FIT = "partition the disk", "fill the partition", "fit the system to this PC"
+_USUAL_LAYOUTS = ("uefi", "bios")  # which every repository is made with
 _FAT = ("vfat", "fat12", "fat16", "fat32")
 
 
@@ -157,13 +162,27 @@ def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
             f"{text!r} is neither a layout file nor the name of a layout.",
             hint="A list is written as in 'NTFS:30000000 LINUX:20000000', in KB.",
         )
+    return parse_layout(_fetched(text, settings).decode(errors="replace"), name=text)
+
+
+def _fetched(name: str, settings: Settings) -> bytes:
     with RepositoryClient(settings.repository_url()) as repository:
-        return parse_layout(repository.fetch_layout(text).decode(errors="replace"), name=text)
+        try:
+            return repository.fetch_layout(name)
+        except StatusError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise NotFoundError(
+                f"The repository at {settings.repository_url()} has no layout {name}.",
+                hint=f"{meant(name, _USUAL_LAYOUTS)}Layouts are in its layouts/; a file is named "
+                "by its path, as in ./NAME.json.",
+            ) from error
 
 
 def plan(request: Request, image: Image, settings: Settings) -> Plan:
     """Check everything that can be checked before the first write; changes nothing."""
     disk = find_disk(request.disk, rules=settings.disk_rules)
+    refuse_itself(request.image, disk.path)
     firmware = running_firmware()
     reason = not_fitted(image)
     if request.layout:

@@ -23,6 +23,7 @@ from oglib.deploy.disk_fit import Fitted, fit, fixed_as
 from oglib.deploy.disk_read import starters
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.itself import refuse_itself
 from oglib.deploy.restorable import (
     Wishes,
     check_free,
@@ -38,13 +39,13 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probe import probe_target
 from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
-from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.errors import ImageError, NotFoundError, OgError, UsageError
 from oglib.filesystem.kinds import KINDS, Grow
 from oglib.filesystem.make import check_makeable, make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.disk_image import Content, DiskPart
-from oglib.image.foreign import ForeignImage, Image, titled
+from oglib.image.foreign import ForeignImage, Image, named, titled
 from oglib.progress import Progress, Task
 from oglib.settings import Settings
 
@@ -90,8 +91,7 @@ class DiskPlan:
         """The image's name, and its version where it has one."""
         if self.whole is None:
             return titled(self.raw) if self.raw else ""
-        version = self.whole.version
-        return f"{self.whole.name} version {version}" if version else self.whole.name
+        return named(self.whole.name, self.whole.version)
 
     @property
     def title(self) -> str:
@@ -137,7 +137,14 @@ def planned(
     of a disk. With ``numbers`` only these partitions are restored, onto those of the disk.
     """
     disk = find_disk(disk_spec, rules=settings.disk_rules)
-    if is_raw_disk(image, settings) and not numbers:
+    refuse_itself(image, disk.path)
+    raw_copy = is_raw_disk(image, settings)
+    if raw_copy and numbers:
+        raise UsageError(
+            f"{image} is the copy of a whole disk in one file, of which --parts takes nothing.",
+            hint="Restore all of it, without --parts.",
+        )
+    if raw_copy:
         with source.opened_to_restore(image, settings, progress) as raw:
             yield _planned_raw(raw, disk, options)
         return

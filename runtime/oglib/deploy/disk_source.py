@@ -39,6 +39,7 @@ from oglib.image.disk_image import (
     unpacked_table,
 )
 from oglib.image.foreign import Image
+from oglib.image.format import how_to_vouch
 from oglib.image.formats.model import ImageInfo, OwnInfo
 from oglib.image.stretch import Raw
 from oglib.partfile import is_there
@@ -281,9 +282,7 @@ def _judged(
     if not allowed:
         raise ImageError(
             f"The image {disk.name} from {place.path or place.url} {why}.",
-            hint="Publish it through the repository, or allow it in the site's policy."
-            if signature is None
-            else "Put the repository's keys/image.pub into the site overlay (`ognetboot site`).",
+            hint=how_to_vouch(signed=signature is not None),
         )
     return "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)
 

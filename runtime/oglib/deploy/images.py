@@ -14,6 +14,7 @@ from pathlib import Path
 
 from oglib.deploy import receipts, saying, source
 from oglib.deploy.capture_source import find_source
+from oglib.deploy.itself import refuse_itself
 from oglib.deploy.restorable import (
     Checked,
     Wishes,
@@ -27,15 +28,17 @@ from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.table import apply_table
-from oglib.errors import UsageError
+from oglib.errors import FilesystemError, OgError, UsageError
 from oglib.filesystem.resize import grow_filesystem
+from oglib.filesystem.sizes import size_of
 from oglib.image import (
     Receipt,
     Verified,
     restore,
     verify,
 )
-from oglib.image.foreign import Image, name_of, titled
+from oglib.image.foreign import Image, info_of, name_of, titled
+from oglib.image.verify_stream import DiffersError
 from oglib.progress import Progress, Task
 from oglib.settings import Settings
 
@@ -96,6 +99,7 @@ def planned(request: Request, settings: Settings, progress: Progress) -> Iterato
     """Open the image, look at the target and refuse what can be refused; changes nothing."""
     with source.opened_to_restore(request.image, settings, progress) as image:
         disk, part = _target(request, image, settings)
+        refuse_itself(request.image, disk.path)
         if part is None:
             check_free(disk)
             check_size(image, disk.describe(), disk.size_bytes)
@@ -186,7 +190,34 @@ def prove(
         if disk_spec is None:
             return verify(opened, progress=progress)
         if part_spec is None:
-            return verify(opened, Path(disk_spec), progress=progress)
+            refuse_itself(image, Path(disk_spec))
+            return _proven(opened, Path(disk_spec), progress)
         disk = find_disk(disk_spec, rules=settings.disk_rules)
+        refuse_itself(image, disk.path)
         with partition_device(disk, find_partition(disk, part_spec)) as device:
-            return verify(opened, device, progress=progress)
+            return _proven(opened, device, progress)
+
+
+def _proven(image: Image, device: Path, progress: Progress) -> Verified:
+    try:
+        return verify(image, device, progress=progress)
+    except DiffersError as error:
+        if not is_grown(image, device):
+            raise
+        raise OgError(
+            f"{device} differs from the image {name_of(image)} in {error.different} of "
+            f"{error.regions} regions: its filesystem is larger, as growing makes it, and what "
+            "else differs cannot be told from that.",
+            hint="Restore it without letting it grow what shall be provable.",
+            code=error.code,
+        ) from error
+
+
+def is_grown(image: Image, device: Path) -> bool:
+    """Whether the filesystem on ``device`` is larger than that in ``image``."""
+    info = info_of(image)
+    was = info.total_blocks * info.block_size or info.required_bytes
+    try:
+        return 0 < was < size_of(device)
+    except FilesystemError:  # there is none to be seen: it may be what differs
+        return False

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from oglib.errors import ImageError
 from oglib.filesystem.mounts import Mount, parse_mountinfo
 from oglib.image import Policy
+from oglib.image.format import how_to_vouch
 from oglib.settings import Settings
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
@@ -95,6 +96,5 @@ def judge_unsigned(name: str, where: str, allowed: bool) -> str:
         return f"The image {name} is not signed: nobody vouches for its origin."
     raise ImageError(
         f"The image {name} from {where} is not signed.",
-        hint="Convert it with `og image convert` and publish it, or allow its repository in the "
-        "site's policy (allow_unsigned).",
+        hint=how_to_vouch(signed=False),
     )

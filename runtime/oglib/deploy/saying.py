@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 
 from oglib.disk.model import Disk, Partition
-from oglib.disk.spoken import called
 from oglib.image import OpenImage
 from oglib.image.foreign import Image, titled
 
@@ -45,4 +44,4 @@ def ready(system: str, title: str, hostname: str = "") -> str:
 
 def place(disk: Disk, part: Partition | None = None) -> str:
     """``disk 1 partition 2, /dev/sda (Samsung, 238 GiB)``; a file is called by its path already."""
-    return f"{called(disk, part)}{f', {disk.describe()}' if disk.number else ''}"
+    return f"{disk.called(part)}{f', {disk.describe()}' if disk.number else ''}"

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from oglib.deploy.foreign import describe_path, describe_url, open_foreign, open_foreign_url
 from oglib.deploy.policy import policy_for, policy_for_url
-from oglib.errors import ImageError, UsageError, printable
+from oglib.errors import ImageError, NotFoundError, TransferError, UsageError, printable
 from oglib.image import (
     Manifest,
     OpenImage,
@@ -34,12 +34,13 @@ from oglib.image.disk_image import DISK_FILE
 from oglib.image.foreign import ForeignImage, Image, info_of, required_bytes_of
 from oglib.image.formats.model import ImageInfo
 from oglib.image.partclone_stream import measured
+from oglib.nearest import meant
 from oglib.partfile import is_there
 from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource, download, fetch
-from oglib.transfer.repository import addresses_of
+from oglib.transfer.repository import RepositoryClient, addresses_of
 
 RUNTIME_DIR = Path("/run/oglive")
 _SUFFIX = ".img"
@@ -50,11 +51,15 @@ FRAMES_BYTES = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image as asked for: exactly one of ``url`` and ``path`` is set."""
+    """An image as asked for: exactly one of ``url`` and ``path`` is set.
+
+    ``repository``: its address, where the image was named and not its own address.
+    """
 
     name: str
     url: str = ""
     path: Path | None = None
+    repository: str = ""
 
 
 def resolve(text: str, settings: Settings) -> Reference:
@@ -68,7 +73,8 @@ def resolve(text: str, settings: Settings) -> Reference:
         path = Path(text)
         return Reference(printable(path.name.removesuffix(_SUFFIX)), path=path)
     refuse_ambiguous(text, settings)
-    return Reference(check_name(text), url=f"{settings.repository_url()}/images/{text}.img")
+    base = settings.repository_url()
+    return Reference(check_name(text), url=f"{base}/images/{text}{_SUFFIX}", repository=base)
 
 
 def is_path(text: str) -> bool:
@@ -171,7 +177,8 @@ def described(text: str, settings: Settings) -> ImageInfo:
                 else fetch_if_there(addresses_of(reference.url).manifest, _MANIFEST_BYTES)
             )
             if not reference.path and manifest is None:
-                return describe_url(reference.url)
+                with _named(reference):
+                    return describe_url(reference.url)
             return _our_info(reference, manifest, settings, folder)
         except ImageError as error:
             return ImageInfo("partclone", "zstd", damage=str(error))
@@ -218,8 +225,33 @@ def _open_url(reference: Reference, settings: Settings, folder: Path) -> Image:
     policy = policy_for_url(reference.url, settings)
     manifest = fetch_if_there(urls.manifest, _MANIFEST_BYTES)
     if manifest is None:
-        return open_foreign_url(reference.name, reference.url, policy, folder)
+        with _named(reference):
+            return open_foreign_url(reference.name, reference.url, policy, folder)
     return _open_our_url(reference, manifest, policy, _keys(settings), folder)
+
+
+@contextmanager
+def _named(reference: Reference) -> Iterator[None]:
+    """A name that the repository does not have is told as such, with what is nearest to it."""
+    try:
+        yield
+    except StatusError as error:
+        if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) or not reference.repository:
+            raise
+        raise NotFoundError(
+            f"The repository at {reference.repository} has no image {reference.name}.",
+            hint=f"{meant(reference.name, _names_at(reference.repository))}"
+            "`og image list` shows what is there; a file is named by its path, as in ./NAME.img.",
+        ) from error
+
+
+def _names_at(repository: str) -> list[str]:
+    """The names in the listing; none where there is no listing."""
+    try:
+        with RepositoryClient(repository) as client:
+            return [one.name for one in client.listing()]
+    except TransferError:
+        return []
 
 
 def _open_our_url(

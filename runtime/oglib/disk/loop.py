@@ -17,7 +17,6 @@ from pathlib import Path
 
 from oglib.disk import types
 from oglib.disk.model import Disk, Partition
-from oglib.disk.spoken import called, standing_for
 from oglib.errors import OgErr, OgError
 from oglib.loops import (
     IN_USE,
@@ -31,6 +30,7 @@ from oglib.loops import (
     LoopInfo,
 )
 from oglib.run import undisturbed
+from oglib.spoken import standing_for
 
 _START_BYTES = 1024
 _MOST_TRIES = 50
@@ -54,7 +54,7 @@ def partition_device(disk: Disk, part: Partition) -> Iterator[Path]:
         offset_bytes=part.start_bytes,
         size_bytes=part.size_bytes if whole else max(sector, _START_BYTES),
         sector_bytes=sector,
-        name=called(disk, part),
+        name=disk.called(part),
     ) as device:
         yield device
 

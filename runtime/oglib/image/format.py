@@ -153,11 +153,19 @@ def _judge_signature(
     if not (policy.unsigned_local if local else policy.unsigned_remote):
         raise ImageError(
             f"The image {manifest.name} from {source.describe()} {why}.",
-            hint="Publish it through the repository, or allow it in the site's policy."
-            if signature is None
-            else "Put the repository's keys/image.pub into the site overlay (`ognetboot site`).",
+            hint=how_to_vouch(signed=signature is not None),
         )
     return "", (f"The image {manifest.name} {why}: nobody vouches for its origin.",)
+
+
+def how_to_vouch(*, signed: bool) -> str:
+    """What to do about an image that nobody this PC knows has signed."""
+    if signed:
+        return "Put the repository's keys/image.pub into the site overlay (`ognetboot site`)."
+    return (
+        "Have the repository sign it: `og image convert IMAGE --to http://REPOSITORY`, with a "
+        "token of `ogrepo token NAME`; or allow its place in the site's policy (allow_unsigned)."
+    )
 
 
 def _check_asked(manifest: Manifest, name: str | None, at_least_version: int) -> None:
