@@ -69,6 +69,7 @@ def test_boot_entries_capture_a_pc_and_put_it_back(room: Room, golden: GoldenDis
         keyboard.type_all(pc, f"{token}\n")
         shown = pc.wait_for_last_screen(pc.timeouts.long_command)
         assert f"Captured: {IN_FOLDER} version 1" in shown, shown
+        assert "The job failed" not in shown, shown
         assert "og1~" not in shown
         assert room.server.manifest(IN_FOLDER)["version"] == 1
     with step("another PC, whose system does not start any more, gets it back"):

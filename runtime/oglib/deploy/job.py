@@ -9,6 +9,7 @@ it: the upload token of a capture is read from its file.
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from oglib.deploy.disk_capture import CreatedDisk
 from oglib.deploy.disk_receipt import DiskReceipt
 from oglib.deploy.update_cache import Updated, update_cache
 from oglib.disk.find import find_disk, find_partition
-from oglib.errors import OgErr, UsageError
+from oglib.errors import OgErr, ProcessError, UsageError
 from oglib.image import Receipt, check_name
 from oglib.image.foreign import titled
 from oglib.progress import Progress
@@ -237,5 +238,11 @@ def _update_cache(job: UpdateCache, settings: Settings, progress: Progress, tell
 
 def end_of_job(after: str) -> None:
     """``reboot``, ``poweroff`` or ``stay``; only called when the job succeeded."""
-    if after != "stay":
+    if after == "stay":
+        return
+    try:
         run("systemctl", "--no-block", after)
+    except ProcessError as error:
+        # it belongs to the unit of this job, and going down ends that with all that is in it
+        if error.status != -signal.SIGTERM:
+            raise

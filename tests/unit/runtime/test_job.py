@@ -3,15 +3,25 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from oglib.boot.grub import Firmware, check_bootable
 from oglib.deploy import source
-from oglib.deploy.job import Create, Deploy, Job, Restore, UpdateCache, parse_job
+from oglib.deploy.job import (
+    Create,
+    Deploy,
+    Job,
+    Restore,
+    UpdateCache,
+    end_of_job,
+    parse_job,
+)
 from oglib.disk.model import TableKind
-from oglib.errors import OgErr, OgError, UsageError
+from oglib.errors import OgErr, OgError, ProcessError, UsageError
 from oglib.settings import Settings
 
 
@@ -60,6 +70,19 @@ def test_a_job_that_is_not_understood_is_refused(job: str) -> None:
         parse_job(Settings(job=job))
     assert caught.value.hint == "Mend the netboot entry."
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("does", "fails"), [("kill -TERM $$", False), ("exit 1", True)])
+def test_systemctl_is_ended_by_what_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, fails: bool
+) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\n{does}\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    end_of_job("stay")
+    with pytest.raises(ProcessError) if fails else nullcontext():
+        end_of_job("poweroff")
 
 
 @pytest.mark.parametrize(
