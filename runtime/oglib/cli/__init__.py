@@ -28,6 +28,7 @@ _NOUNS = {
     "image": "oglib.cli.image",
     "os": "oglib.cli.system",
     "deploy": "oglib.cli.deploy",
+    "job": "oglib.cli.job",
     "inventory": "oglib.cli.inventory",
     "report": "oglib.cli.report",
 }

@@ -27,13 +27,13 @@ def onto(image: Image, disk: Disk, part: Partition | None) -> str:
     """``Debian 13 (debian version 3) onto disk 1 partition 2, /dev/sda (Samsung, 238 GiB)``."""
     system = system_in(image)
     what = f"{system} ({titled(image)})" if system else titled(image)
-    return f"{what} onto {disk.called(part)}{_device(disk)}"
+    return f"{what} onto {place(disk, part)}"
 
 
 def whole_onto(system: str, title: str, disk: Disk) -> str:
     """The same of the image of a whole disk."""
     system = short_system(system)
-    return f"{f'{system} ({title})' if system else title} onto {disk.called()}{_device(disk)}"
+    return f"{f'{system} ({title})' if system else title} onto {place(disk)}"
 
 
 def ready(system: str, title: str, hostname: str = "") -> str:
@@ -42,6 +42,6 @@ def ready(system: str, title: str, hostname: str = "") -> str:
     return f"Ready: {short_system(system) or title}{name}"
 
 
-def _device(disk: Disk) -> str:
-    # a file is called by its path already
-    return f", {disk.describe()}" if disk.number else ""
+def place(disk: Disk, part: Partition | None = None) -> str:
+    """``disk 1 partition 2, /dev/sda (Samsung, 238 GiB)``; a file is called by its path already."""
+    return f"{disk.called(part)}{f', {disk.describe()}' if disk.number else ''}"

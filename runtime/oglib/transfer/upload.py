@@ -66,12 +66,26 @@ def read_token(path: Path = UPLOAD_TOKEN) -> str:
                 hint="Put it there as the user who captures.",
             )
         token = file.read(_TOKEN_FILE_BYTES).decode("ascii", "replace").strip()
-    if not _TOKEN.fullmatch(token):
+    if not is_token(token):
         raise TransferError(
             f"{path} does not hold an upload token.",
             hint="It must hold the one line that `ogrepo token` printed.",
         )
     return token
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be an upload token; whether it is a good one the repository knows."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def keep_token(token: str, path: Path) -> None:
+    """Put a token where ``read_token`` finds it, for this user alone; what lay there goes."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii") as file:
+        file.write(f"{token}\n")
 
 
 class HttpUploadSink:
