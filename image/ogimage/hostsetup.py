@@ -91,7 +91,7 @@ def mirrors_of(targets: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     unusable: set[str] = set()
     for line in targets:
-        fields = line.split()
+        fields = line.rsplit(maxsplit=3)
         if len(fields) < 4 or fields[2] != "Debian" or fields[3] != "main":
             continue
         key = _archive(fields[1])
@@ -188,7 +188,7 @@ def write_apt_settings() -> None:
 # Proxies (also for one host only), the CA, and the limits of a slow way.
 _NETWORK = re.compile(
     r"Acquire::(?:http|https)::"
-    r"(?:Proxy(?:::[A-Za-z0-9._-]+)?|Proxy-Auto-Detect|CaInfo|Verify-Peer|Verify-Host)"
+    r"(?:Proxy(?:::[A-Za-z0-9._-]+)?|Proxy-?Auto-?Detect|CaInfo|Verify-Peer|Verify-Host)"
     r"|Acquire::Retries",
     re.IGNORECASE,
 )
