@@ -98,9 +98,9 @@ def test_a_refused_inventory_leaves_the_old_tree(
     assert render(MINIMAL, out, library) == 0
     before = names(out)
     assert render(BENCH, out, library) == 1
-    message, hint = capsys.readouterr().err.splitlines()
-    assert message.startswith("ognetboot: site.toml: [entries.test] profile:")
-    assert "--test" in hint
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("ognetboot: site.toml: [entries.test] profile:")
+    assert "--test" in said
     assert names(out) == before
     assert render(BENCH, out, library, "--test") == 0
     assert (out / "oglive-test").readlink() == Path("../oglive-test")
