@@ -30,10 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         if args.verb == "site":
-            written = site.write(args.folder, args.out, site.Extra(args.keys, args.ca))
-            print(f"{args.out}: {'written' if written else 'nothing to change'}")
+            extra = site.Extra(args.keys, args.ca)
+            changed = site.write(args.folder, args.out, extra, dry_run=args.dry_run)
+            done = "would be written" if args.dry_run else "written"
+            print(f"{args.out}: {done if changed else 'nothing to change'}")
         else:
-            print(_render(args.inventory, args.out, args.loaders, allow_test=args.test))
+            print(_render(args))
     except NetbootError as error:
         _say(f"{error.message}. {error.hint[:1].upper()}{error.hint[1:]}.")
         return 1
@@ -109,22 +111,28 @@ def _parser() -> argparse.ArgumentParser:
     overlay.add_argument(
         "--ca", type=Path, metavar="FILE", help="also put in the site's CA, as etc/oglive/ca.pem"
     )
+    for one in (verb, overlay):
+        one.add_argument(
+            "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
+        )
     return parser
 
 
-def _render(path: Path, out: Path, library: Path, *, allow_test: bool) -> str:
-    inventory = inventories.load(path, allow_test=allow_test)
+def _render(args: argparse.Namespace) -> str:
+    out: Path = args.out
+    inventory = inventories.load(args.inventory, allow_test=args.test)
     place = out.parent.resolve() / out.name
     texts = render(inventory, _tftp_root(inventory, place))
-    loaders = read_loaders(needed_loaders(inventory), library)
+    loaders = read_loaders(needed_loaders(inventory), args.loaders)
     files = {
         **{name: text.encode("ascii") for name, text in texts.items()},
         **{PurePosixPath(name): content for name, content in loaders.items()},
     }
-    if not publish(place, files, _links(inventory)):
+    if not publish(place, files, _links(inventory), dry_run=args.dry_run):
         return f"{out}: nothing to change"
     count = len(inventory.clients)
-    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files written"
+    done = "would be written" if args.dry_run else "written"
+    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files {done}"
 
 
 def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:

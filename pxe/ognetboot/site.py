@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from ognetboot import sitecheck
 from ognetboot.errors import NetbootError
+from ognetboot.publish import give_away
 
 _ALIGN = 4
 _MODE_BITS = 0o777
@@ -45,17 +46,20 @@ def pack(folder: Path, extra: Extra | None = None) -> bytes:
     return bytes(body) + _entry("TRAILER!!!", 0, b"", 0)
 
 
-def write(folder: Path, out: Path, extra: Extra | None = None) -> bool:
+def write(folder: Path, out: Path, extra: Extra | None = None, *, dry_run: bool = False) -> bool:
     """Pack ``folder`` into ``out``, which appears complete or not at all; False: it is so."""
     data = pack(folder, extra)
     part = out.with_name(out.name + ".part")
     try:
         if out.is_file() and out.read_bytes() == data:
             return False
+        if dry_run:
+            return True
         with part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        give_away(part, out.parent)
         part.chmod(0o644)  # whatever the umask: the servers drop their rights
         part.rename(out)
     except OSError as error:
