@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             print(_render(args))
     except NetbootError as error:
-        _say(f"{error.message}. {error.hint[:1].upper()}{error.hint[1:]}.")
+        hint = f"{error.hint[:1].upper()}{error.hint[1:]}"
+        _say(f"{error.message}. {hint}{'' if hint.endswith('?') else '.'}")
         return 1
     except OSError as error:
         named = f" {error.filename}" if error.filename else ""

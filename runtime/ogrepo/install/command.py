@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from oglib.errors import UsageError
+from ogrepo.install import units
 from ogrepo.install.apply import NOTHING, apply, netboot, rehearse, require_rights
 from ogrepo.install.check import check, worst
 from ogrepo.install.model import CONFIG, UNITS, USER, Facts, Plan, Wanted
@@ -138,9 +139,11 @@ def _install(arguments: argparse.Namespace) -> int:
             print(fitted(line, sys.stdout), flush=True)
 
     apply(planned.steps, tell)
-    for said in netboot(planned):
-        if not said.endswith(NOTHING):
-            tell(said)
+    # After a step keys or policy may be other ones than the rehearsal saw.
+    if planned.steps or not all(said.endswith(NOTHING) for said in rehearsed):
+        for said in netboot(planned):
+            if not said.endswith(NOTHING):
+                tell(said)
     apply(planned.start, tell)
     if arguments.json:
         _tell(arguments, done, planned)
@@ -174,19 +177,19 @@ def _farewell(wanted: Wanted, facts: Facts, planned: Plan, *, nothing: bool) -> 
     if nothing:
         print(NOTHING)
     _tell_kept(planned)
-    lines = []
-    if not (facts.systemd_runs and wanted.units == UNITS):
-        why = "systemd does not run here" if wanted.units == UNITS else "they are not systemd's"
-        lines += [f"The units in {wanted.units} were not started: {why}.", ""]
-    lines += [
-        "Next:",
-        f"  {facts.program.ogrepo} check {wanted.folder}",
-        f"  edit {wanted.inventory_file}: rooms, PCs and what they start",
-        "  switch on a PC that boots from the network: it shows the menu",
-    ]
     print()
-    for line in lines:
-        print(line)
+    if not (facts.systemd_runs and wanted.units == UNITS):
+        why = "systemd does not run here" if wanted.units == UNITS else "it is not systemd's folder"
+        text = f"The units in {wanted.units} were not started: {why}. Without systemd:"
+        print(fitted(text, sys.stdout))
+        for unit in (units.REPOSITORY, units.DNSMASQ):
+            print(f"  the command behind ExecStart= in {unit}")
+    ogrepo = facts.program.ogrepo
+    print("Next:")
+    print(f"  {ogrepo} check {wanted.folder}")
+    if not nothing:
+        print(f"  edit {wanted.inventory_file}: rooms, PCs, what they start")
+        print("  switch on a PC that boots from the network: it shows the menu")
 
 
 def _check(arguments: argparse.Namespace) -> int:
