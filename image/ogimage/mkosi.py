@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,12 @@ def built_as_root(build: Callable[[], object], *, log: str, verbose: bool = Fals
                 build()
         except BuildError as error:
             return report(error)
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            return report(BuildError(f"the build failed: {named}{error.strerror or error}"))
+        except KeyboardInterrupt:
+            print("error: interrupted; the same command goes on", file=sys.stderr)
+            return 130
     return 0
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ogimage import shell
+from ogimage import mkosi, shell
 from ogimage.shell import BuildError, logging_to, report, run, say
 
 
@@ -78,3 +78,17 @@ def test_a_site_reaches_the_network_and_nothing_else_comes_in(
 def test_a_program_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(BuildError, match="the program no-such-tool is not installed"):
         run(["no-such-tool"])
+
+
+def test_an_error_of_the_system_ends_a_build_with_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(mkosi.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(mkosi.hostsetup, "ready", lambda: None)
+    monkeypatch.setattr(mkosi, "CACHE_DIR", tmp_path)
+
+    def fill() -> None:
+        raise OSError(28, "No space left on device")
+
+    assert mkosi.built_as_root(fill, log="image") == 1
+    assert capsys.readouterr().err == "error: the build failed: No space left on device\n"
