@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from ogimage import mkosi, shell
+from ogimage import hostsetup, mkosi, shell
 from ogimage.shell import BuildError, logging_to, report, run, say
 
 
@@ -83,8 +84,8 @@ def test_a_program_that_is_not_there_is_a_sentence() -> None:
 def test_an_error_of_the_system_ends_a_build_with_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(mkosi.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(mkosi.hostsetup, "ready", lambda: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(hostsetup, "ready", lambda: None)
     monkeypatch.setattr(mkosi, "CACHE_DIR", tmp_path)
 
     def fill() -> None:
