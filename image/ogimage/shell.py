@@ -13,7 +13,6 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,20 +31,37 @@ class BuildError(Exception):
         self.tail = tuple(tail)
 
 
-@dataclass(frozen=True, slots=True)
 class Log:
-    """Where the output of programs goes, and whether the screen gets it too."""
+    """Where the output of programs goes, and whether the screen gets it too.
 
-    path: Path
-    file: BinaryIO
-    verbose: bool
+    The file is made with the first line: who builds nothing needs no right to write it.
+    """
 
-    def write(self, data: bytes) -> None:
-        self.file.write(data)
-        self.file.flush()
-        if self.verbose:
+    def __init__(self, path: Path, *, verbose: bool) -> None:
+        self.path = path
+        self.verbose = verbose
+        self._file: BinaryIO | None = None
+
+    def write(self, data: bytes, *, shown: bool = True) -> None:
+        """Into the file; on the screen too where all was asked for and it is not there yet."""
+        if self._file is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("wb")
+            except OSError as error:
+                raise BuildError(
+                    f"the log {_shown(self.path)} cannot be written: {error.strerror}",
+                    "remove it, or build as the user it belongs to",
+                ) from error
+        self._file.write(data)
+        self._file.flush()
+        if self.verbose and shown:
             sys.stdout.buffer.write(data)
             sys.stdout.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 _logs: list[Log] = []
@@ -58,22 +74,21 @@ def verbose_asked() -> bool:
 
 
 @contextmanager
-def logging_to(name: str, *, verbose: bool = False) -> Iterator[Path]:
+def logging_to(name: str, *, verbose: bool = False) -> Iterator[None]:
     """Within this block programs write to build/log/NAME.log; the last one's is replaced."""
-    LOG_DIR.mkdir(parents=True, exist_ok=True)
-    path = LOG_DIR / f"{name}.log"
-    with path.open("wb") as file:
-        _logs.append(Log(path, file, verbose or verbose_asked()))
-        try:
-            yield path
-        finally:
-            _logs.pop()
+    log = Log(LOG_DIR / f"{name}.log", verbose=verbose or verbose_asked())
+    _logs.append(log)
+    try:
+        yield
+    finally:
+        _logs.pop()
+        log.close()
 
 
 def say(text: str) -> None:
     print(f"==> {text}", flush=True)
     if _logs:
-        _logs[-1].file.write(f"==> {text}\n".encode())
+        _logs[-1].write(f"==> {text}\n".encode(), shown=False)
 
 
 def run(

@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ognetboot import inventory as inventories
 from ognetboot import site
@@ -58,6 +58,17 @@ def _say(text: str) -> None:
     print(line, file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are one sentence too; no option may be shortened."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
+        sys.exit(2)
+
+
 class _Version(argparse.Action):
     """Looks the version up only when it is asked for: that import is slow."""
 
@@ -68,7 +79,7 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ognetboot", description="Writes what the PCs of an inventory boot from the network."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")

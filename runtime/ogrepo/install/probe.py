@@ -15,6 +15,8 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 import oglib
 import ogrepo
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
@@ -111,11 +113,11 @@ def _code() -> set[Path]:
 
 
 def _check_reach(folder: Path, program: Program) -> None:
-    """The services are no root: every folder on the way must let them through."""
-    places = {folder.parent, *_code()}
-    for place in sorted(places):
+    """The services are no root: they must get through every folder, and read every file."""
+    files = [Path(module.__file__ or "") for module in (aiohttp, oglib, ogrepo)]
+    for place in sorted({folder.parent, *_code(), *(file.parent for file in files)}):
         for one in (place, *place.parents):
-            if units.in_home(one) and one not in program.roots:
+            if units.in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
                 continue  # a sandbox shows what is below in its place
             if one.exists() and not one.stat().st_mode & stat.S_IXOTH:
                 raise OgError(
@@ -123,11 +125,12 @@ def _check_reach(folder: Path, program: Program) -> None:
                     hint=f"Run `chmod o+x {one}`, or put it elsewhere: /opt for the clone, /srv "
                     "for the repository.",
                 )
-    if not Path(ogrepo.__file__).stat().st_mode & stat.S_IROTH:
-        raise OgError(
-            f"{ogrepo.__file__} cannot be read by other users, so no service can run it.",
-            hint="Clone again under `umask 022`.",
-        )
+    for file in files:
+        if not file.stat().st_mode & stat.S_IROTH:
+            raise OgError(
+                f"{file} cannot be read by other users, so no service can run it.",
+                hint="Run `chmod -R go+rX` on the clone; it was made under another umask than 022.",
+            )
 
 
 # ---- the network --------------------------------------------------------------------------------

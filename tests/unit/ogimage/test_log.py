@@ -93,3 +93,12 @@ def test_an_error_of_the_system_ends_a_build_with_one_sentence(
 
     assert mkosi.built_as_root(fill, log="image") == 1
     assert capsys.readouterr().err == "error: the build failed: No space left on device\n"
+
+
+def test_who_builds_nothing_needs_no_right_to_the_log(logs: Path) -> None:
+    """After `make image` as root, `make check` as somebody else readies nothing, and runs."""
+    logs.parent.joinpath("log").write_text("in the way of the folder")
+    with logging_to("image-setup"):
+        pass
+    with logging_to("image-setup"), pytest.raises(BuildError, match="cannot be written"):
+        run(["true"])
