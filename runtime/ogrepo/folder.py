@@ -77,7 +77,7 @@ def open_folder(path: Path) -> Folder:
     if not folder.images.is_dir() or not folder.private.is_dir():
         raise NotFoundError(
             f"{path} is not a repository: it has no images/ and private/ folder.",
-            hint=f"Make one with `ogrepo keygen --dir {path}`.",
+            hint=f"Make one with `ogrepo keygen {path}`, or a server with `ogrepo install`.",
         )
     if stat.S_IMODE(folder.private.stat().st_mode) & 0o077:
         raise OgError(
@@ -105,6 +105,9 @@ def make_folder(path: Path) -> Folder:
         folder.images.mkdir(parents=True, exist_ok=True)
         folder.keys.mkdir(exist_ok=True)
         folder.private.mkdir(mode=0o700, exist_ok=True)
+        # Whatever the umask: a web server and the network boot read them, nobody else writes.
+        for part in (folder.images, folder.keys):
+            part.chmod(0o755)
     except OSError as error:
         raise WriteError(
             f"The repository {path} cannot be made: {error.strerror}.",
@@ -115,7 +118,29 @@ def make_folder(path: Path) -> Folder:
 
 def _make_inside(folder: Folder) -> None:
     for part in _PRIVATE:
-        (folder.private / part).mkdir(mode=0o700, exist_ok=True)
+        path = folder.private / part
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+            hand_over(path, folder.private)
+
+
+def check_owner(folder: Folder) -> None:
+    """Root serves no repository of another user: what came in would be root's, and stay so."""
+    owner = folder.private.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        raise OgError(
+            f"{folder.root} belongs to another user, so root does not serve it.",
+            hint="Start it with `systemctl start ogrepo`, or as its owner: "
+            f"`setpriv --reuid={owner} --clear-groups ogrepo serve {folder.root}`.",
+            code=OgErr.NOTEXEC,
+        )
+
+
+def hand_over(path: Path | int, above: Path) -> None:
+    """What root makes in another user's repository belongs to that user, who serves it."""
+    if os.geteuid() == 0:
+        owner = above.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -148,6 +173,7 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         part.unlink()
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
+        hand_over(file.fileno(), path.parent)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -160,6 +186,7 @@ def locked(folder: Folder, name: str, *, what: str) -> Iterator[None]:
     """Hold the kernel's lock of this name; it vanishes with the process that holds it."""
     path = folder.record("locks", name)
     with path.open("ab") as file:
+        hand_over(file.fileno(), path.parent)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

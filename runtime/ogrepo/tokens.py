@@ -31,7 +31,7 @@ _MOST_BURNT = 10_000
 _TOKEN = re.compile(
     r"og1~([A-Za-z0-9._/-]{1,200})~([1-9][0-9]{0,11})~([0-9a-f]{32})~([0-9a-f]{64})", re.ASCII
 )
-_HINT = "Get a new one with `ogrepo token NAME --dir DIR` on the repository."
+_HINT = "Get a new one with `ogrepo token DIR NAME` on the repository."
 
 
 class TokenError(OgError):
