@@ -17,6 +17,7 @@ from typing import Any
 
 from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
+from oglib.texts import read_whole
 
 CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
@@ -98,7 +99,7 @@ def _address(value: str, parameter: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return read_whole(path).decode(errors="replace")
     except FileNotFoundError:
         return ""
 

@@ -24,6 +24,7 @@ LEVELS = {
             "settings",
             "progress",
             "steps",
+            "texts",
             "errors",
             "ending",
             "engine_cfg",

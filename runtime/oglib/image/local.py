@@ -11,11 +11,12 @@ from oglib.errors import FilesystemError, ImageError, NotFoundError, OgErr
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.capture import CaptureMeta, capture
 from oglib.image.format import OpenImage, Policy, open_image
-from oglib.image.manifest import Manifest, SourceInfo
+from oglib.image.manifest import MAX_MANIFEST_BYTES, Manifest, SourceInfo
 from oglib.image.signing import PublicKey
 from oglib.image.sink import SUFFIX, FileSink
 from oglib.image.source import FileSource
 from oglib.progress import Progress
+from oglib.texts import read_whole
 
 
 def local_image(
@@ -85,7 +86,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 def _read(path: Path, *, optional: bool = False) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_whole(path, MAX_MANIFEST_BYTES)
     except FileNotFoundError as error:
         if optional:
             return None
