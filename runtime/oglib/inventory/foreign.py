@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from oglib.texts import shortened
 
-
 _MOST_CHARS = 512  # of a name or a version
 
 

@@ -139,9 +139,7 @@ def chassis_name(number: str) -> str:
 def parse_cpuinfo(text: str) -> Processor:
     """``/proc/cpuinfo``: a paragraph per thread; machines other than x86 name less."""
     threads = [
-        _fields(paragraph)
-        for paragraph in text.strip().split("\n\n")
-        if "processor" in paragraph
+        _fields(paragraph) for paragraph in text.strip().split("\n\n") if "processor" in paragraph
     ]
     models = [thread.get("model name", "") for thread in threads]
     sockets = {thread.get("physical id", "0") for thread in threads}

@@ -94,7 +94,7 @@ def parse_dpkg(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines of a text and an empty one; one at a time, a list of them all may take gigabytes."""
+    """The lines of a text and an empty one, one at a time: a list of them may take gigabytes."""
     at = 0
     while (end := text.find("\n", at)) >= 0:
         yield text[at:end]

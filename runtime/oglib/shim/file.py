@@ -46,8 +46,9 @@ def _make_checksum_file(words: Sequence[str]) -> None:
 def _sum_beside(place: Place) -> str:
     path = place.file()
     beside = Place(place.root, f"{place.name}.sum").find()
-    is_there = beside is not None and beside.is_file()
-    text = read_whole(beside, _SUM_BYTES).decode(errors="replace").strip() if is_there else ""
+    text = ""
+    if beside is not None and beside.is_file():
+        text = read_whole(beside, _SUM_BYTES).decode(errors="replace").strip()
     if not text:
         raise NotFoundError(f"{path} has no checksum beside it.", hint="Use ogMakeChecksumFile.")
     return text

@@ -57,7 +57,9 @@ def _listed_kb(disk: str, part: str) -> int:
             f"There is no {_LISTING}.", hint="ogCreateInfoImage makes it."
         ) from None
     root = Path(str(command_of("ogMount").run([disk, part]))).resolve()
-    found = (Place(root, line).entry() for line in text.splitlines() if line and not line.startswith("#"))
+    found = (
+        Place(root, line).entry() for line in text.splitlines() if line and not line.startswith("#")
+    )
     stats = [path.lstat() for path in found if path is not None]
     return sum({one.st_ino: one.st_blocks * 512 for one in stats}.values()) // _KIB
 
