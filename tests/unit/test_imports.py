@@ -25,6 +25,8 @@ LEVELS = {
             "progress",
             "steps",
             "texts",
+            "rights",
+            "version",
             "errors",
             "ending",
             "engine_cfg",

@@ -16,6 +16,8 @@ from oglib import progress, settings
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
 from oglib.errors import OgErr, UsageError, printable
+from oglib.rights import need_root, told_in_rights
+from oglib.version import version_line
 
 # A noun's module is imported only when it is asked for: a command must start fast.
 _NOUNS = {
@@ -44,12 +46,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for: that import is slow."""
+    """Looks the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        parser.exit(message=f"og {version('oglive')}\n")
+        parser.exit(message=f"{version_line()}\n")
 
 
 def parser(noun: str = "") -> argparse.ArgumentParser:
@@ -73,7 +73,11 @@ def main(argv: Sequence[str]) -> int:
         args=args, settings=settings.load(), progress=progress.for_stream(as_json=args.json)
     )
     handler: Handler = args.handler
-    result = handler(context)
+    what = f"`og {' '.join([word for word in argv if word[:1] != '-'][:2])}`"
+    if hasattr(args, "dry_run"):  # a verb that destroys: nothing of it can go without
+        need_root(what)
+    with told_in_rights(what):
+        result = handler(context)
     text = as_json(result.data) if args.json else result.text
     if text:
         print("\n".join(printable(line) for line in text.split("\n")))
