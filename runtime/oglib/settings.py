@@ -18,6 +18,7 @@ from typing import Any
 
 from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
+from oglib.texts import read_whole
 
 CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
@@ -128,7 +129,7 @@ def with_repository(told: Settings, text: str, said_by: str) -> Settings:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return read_whole(path).decode(errors="replace")
     except FileNotFoundError:
         return ""
 

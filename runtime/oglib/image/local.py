@@ -17,6 +17,7 @@ from oglib.image.sink import ASIDE, SUFFIX, FileSink
 from oglib.image.source import FileSource
 from oglib.progress import Progress
 from oglib.settings import MAX_MANIFEST_BYTES
+from oglib.texts import TooLargeError, read_whole
 
 
 def local_image(
@@ -98,8 +99,7 @@ def manifest_beside(path: Path) -> bytes | None:
 
 def _read(path: Path, limit_bytes: int, *, optional: bool = False) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            raw = file.read(limit_bytes + 1)
+        return read_whole(path, limit_bytes)
     except FileNotFoundError as error:
         if optional:
             return None
@@ -108,6 +108,5 @@ def _read(path: Path, limit_bytes: int, *, optional: bool = False) -> bytes | No
         if optional and error.errno == errno.ENAMETOOLONG:
             return None  # nobody can have put one there
         raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error
-    if len(raw) > limit_bytes:
-        raise ImageError(f"{path} has more than the {limit_bytes} bytes that such a file can have.")
-    return raw
+    except TooLargeError as error:
+        raise ImageError(error.message) from error
