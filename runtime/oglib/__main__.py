@@ -7,8 +7,10 @@ import json
 import sys
 from collections.abc import Sequence
 
+from oglib import columns
 from oglib.ending import ended
 from oglib.errors import OgError
+from oglib.version import version_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,12 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     def say(error: OgError) -> None:
         if "--json" in words:
             print(json.dumps(error.as_dict()))
-        print(f"og: {error}", file=sys.stderr)
+        lines = columns.broken(f"og: {error}", columns.of(sys.stderr), indent="    ")
+        print("\n".join(lines), file=sys.stderr)
 
-    return ended(lambda: _run(words), say)
+    return ended(lambda: _run(words), say, final=argv is None)
 
 
 def _run(words: Sequence[str]) -> int:
+    if words and words[0] == "--version":  # at once, without the grammar of a dozen nouns
+        print(version_line())
+        return 0
     # not before: an interruption while a thousand lines are imported is one like any other
     from oglib import cli  # noqa: PLC0415
 

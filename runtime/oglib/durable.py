@@ -8,6 +8,7 @@ are the system's own (``OSError``): the caller knows what was to be written, and
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -41,11 +42,23 @@ def _forget(descriptor: int) -> None:
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def store(path: Path, data: bytes, *, new: bool = False, mode: int = 0o644) -> None:
-    """Write a file whose name nobody reads yet. ``new``: ``FileExistsError`` where there is one."""
+def store(
+    path: Path,
+    data: bytes,
+    *,
+    new: bool = False,
+    mode: int = 0o644,
+    made: Callable[[int], None] | None = None,
+) -> None:
+    """Write a file whose name nobody reads yet. ``new``: ``FileExistsError`` where there is one.
+
+    ``made`` is given the descriptor of the file while it is empty: it may change its owner.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     flags |= os.O_EXCL | os.O_NOFOLLOW if new else os.O_TRUNC
     with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        if made is not None:
+            made(file.fileno())
         file.write(data)
         settle(file)
 
@@ -56,13 +69,15 @@ def show(part: Path, path: Path) -> None:
     sync(path.parent)
 
 
-def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_whole(
+    path: Path, data: bytes, *, mode: int = 0o644, made: Callable[[int], None] | None = None
+) -> None:
     """Put ``data`` in place of ``path``: after a power cut the old or the new content is there."""
     part = path.with_name(f".{path.name}.part")
     with suppress(FileNotFoundError):
         part.unlink()  # of a run that was cut; a link that somebody put there is not followed
     try:
-        store(part, data, new=True, mode=mode)
+        store(part, data, new=True, mode=mode, made=made)
         show(part, path)
     except OSError:
         with suppress(OSError):

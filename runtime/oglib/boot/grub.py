@@ -25,6 +25,7 @@ from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.filesystem.mount import mounted
 from oglib.run import run
 from oglib.steps import Outcome, Step
+from oglib.texts import joined
 
 _GRUB = "boot/grub"
 _CONFIG = "boot/grub/grub.cfg"
@@ -230,7 +231,7 @@ def _planned(
     new, changes = change(old)
     if new == old:
         return GrubEdit(name, path, None, Outcome.NOT_NEEDED, "already so")
-    return GrubEdit(name, path, new, Outcome.DONE, "; ".join(changes))
+    return GrubEdit(name, path, new, Outcome.DONE, joined(changes))
 
 
 def _write(root: RootFiles, edit: GrubEdit) -> Step:

@@ -8,14 +8,19 @@ Only here is ``--dry-run`` known: it stops after the plan was printed. Errors pa
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from oglib import progress, settings
+from oglib import columns, progress, settings, waits
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
+from oglib.cli.words import options_first, refuse_unknown
+from oglib.ending import last_words
 from oglib.errors import OgErr, UsageError, printable
+from oglib.rights import need_root, told_in_rights
+from oglib.version import version_line
 
 # A noun's module is imported only when it is asked for: a command must start fast.
 _NOUNS = {
@@ -25,6 +30,7 @@ _NOUNS = {
     "image": "oglib.cli.image",
     "os": "oglib.cli.system",
     "deploy": "oglib.cli.deploy",
+    "job": "oglib.cli.job",
     "inventory": "oglib.cli.inventory",
     "report": "oglib.cli.report",
 }
@@ -39,17 +45,23 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._subparsers is None and args is not None:
+            args = options_first(self, args)
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        refuse_unknown(self, action, value)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for: that import is slow."""
+    """Looks the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        parser.exit(message=f"og {version('oglive')}\n")
+        parser.exit(message=f"{version_line()}\n")
 
 
 def parser(noun: str = "") -> argparse.ArgumentParser:
@@ -69,12 +81,21 @@ def main(argv: Sequence[str]) -> int:
         known.print_help()
         return int(OgErr.FORMAT)
     args = known.parse_args(argv)
-    context = Context(
-        args=args, settings=settings.load(), progress=progress.for_stream(as_json=args.json)
-    )
+    told = settings.load()
+    if repository := getattr(args, "repo", ""):
+        told = settings.with_repository(told, repository, "--repo ")
+    context = Context(args=args, settings=told, progress=progress.for_stream(as_json=args.json))
+    waits.told_by(context.progress.waits)
     handler: Handler = args.handler
-    result = handler(context)
+    what = f"`og {' '.join([word for word in argv if word[:1] != '-'][:2])}`"
+    if hasattr(args, "dry_run"):  # a verb that destroys: nothing of it can go without
+        need_root(what)
+    with told_in_rights(what):
+        result = handler(context)
     text = as_json(result.data) if args.json else result.text
     if text:
-        print("\n".join(printable(line) for line in text.split("\n")))
+        with last_words():
+            room = None if args.json else columns.of(sys.stdout)
+            for line in text.split("\n"):
+                print("\n".join(columns.broken(printable(line), room, indent="  ")))
     return result.status

@@ -20,6 +20,8 @@ from oglib.deploy import source
 from oglib.deploy.disk_boot import first_difference, places_of
 from oglib.deploy.disk_fit import Wanted, fit
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.images import is_grown
+from oglib.deploy.itself import refuse_itself
 from oglib.disk import types
 from oglib.disk.exact import Exact
 from oglib.disk.find import find_disk
@@ -28,11 +30,9 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import FilesystemError, printable
 from oglib.filesystem.probe import probe_filesystem
-from oglib.filesystem.sizes import size_of
 from oglib.image import verify
 from oglib.image.disk_image import Content, DiskPart
 from oglib.image.foreign import Image
-from oglib.image.formats.model import ImageInfo
 from oglib.image.stretch import Raw
 from oglib.image.verify_stream import DiffersError
 from oglib.progress import Progress, human_bytes
@@ -99,6 +99,7 @@ def verify_disk(
     """
     started = time.monotonic()
     disk = find_disk(disk_spec, rules=settings.disk_rules)
+    refuse_itself(image, disk.path)
     if is_raw_disk(image, settings):
         with source.opened(image, settings) as raw:
             rows: tuple[Compared, ...] = (_of_image("disk", raw, disk.path, progress),)
@@ -268,7 +269,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
     try:
         proof = verify(image, device, progress=progress)
     except DiffersError as error:
-        grown = is_grown(image.info, _filesystem_bytes(device))
+        grown = is_grown(image, device)
         said = f"{error.different} of {error.regions} regions differ"
         said += (
             ": its filesystem was grown, and what else differs cannot be told from that"
@@ -287,23 +288,6 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
     return Compared(
         what, Outcome.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
     )
-
-
-def is_grown(info: ImageInfo, now_bytes: int) -> bool:
-    """Whether a filesystem of ``now_bytes`` is larger than the one in the image.
-
-    By a block at least: NTFS has sectors behind its last whole cluster, which no image counts.
-    """
-    was = info.total_blocks * info.block_size or info.required_bytes
-    return was > 0 and now_bytes > was + info.block_size
-
-
-def _filesystem_bytes(device: Path) -> int:
-    """0 where there is none to be seen: it may be what differs."""
-    try:
-        return size_of(device)
-    except FilesystemError:
-        return 0
 
 
 def _swap(what: str, part: DiskPart, device: Path) -> Compared:

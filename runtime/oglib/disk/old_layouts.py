@@ -10,6 +10,7 @@ its place and its number, which the list passes over. Sizes are KB of 1024 bytes
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -120,8 +121,8 @@ def parse_configurar(text: str) -> Configurar:
         raise UsageError("The string of Configurar has no '!' between the disk and its partitions.")
     about = _fields(head, {"dis", "che", "tch"})
     rows = tuple(_row(piece) for piece in tail.split("%") if piece)
-    numbers = [row.number for row in rows]
-    if twice := next((number for number in numbers if numbers.count(number) > 1), None):
+    counted = Counter(row.number for row in rows)
+    if twice := next((number for number, times in counted.items() if times > 1), None):
         raise UsageError(f"The string of Configurar has partition {twice} twice.")
     cache = _number(about, "tch", head, least=-1) if about.get("tch") else None
     disk = _number(about, "dis", head, least=1)

@@ -151,7 +151,12 @@ def own_of(image: Image) -> OpenImage | None:
 
 def titled(image: Image) -> str:
     """``NAME version 3``, or the name alone where no repository counts versions."""
-    return f"{image.name} version {image.version}" if image.version else image.name
+    return named(image.name, image.version)
+
+
+def named(name: str, version: int) -> str:
+    """The same of a name and a version; 0: it has none."""
+    return f"{name} version {version}" if version else name
 
 
 def with_required(image: Image, measure: Callable[[StreamImage], int]) -> Image:

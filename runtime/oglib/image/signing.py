@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from oglib import durable
-from oglib.errors import ImageError, NotFoundError, OgErr, WriteError
+from oglib.errors import ImageError, NotFoundError, OgErr, OgError, WriteError
+from oglib.texts import read_whole
 
 _ALGORITHM = "ed25519"
 _KEY_BYTES = 32
@@ -84,7 +85,7 @@ class PrivateKey:
     @classmethod
     def load(cls, path: Path) -> PrivateKey:
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
+            key = load_pem_private_key(read_whole(path), password=None)
         except OSError as error:
             raise NotFoundError(f"No image key at {path}: {error.strerror}.") from error
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -112,8 +113,8 @@ def load_public_keys(folder: Path) -> list[PublicKey]:
     keys = []
     for path in sorted(folder.glob("*.pub")):
         try:
-            keys.append(PublicKey.from_line(path.read_text(encoding="ascii")))
-        except (ImageError, OSError, UnicodeDecodeError) as error:
+            keys.append(PublicKey.from_line(read_whole(path).decode("ascii")))
+        except (OgError, OSError, UnicodeDecodeError) as error:
             raise ImageError(
                 f"The public key {path} cannot be used: {error}", hint="Replace or remove it."
             ) from error

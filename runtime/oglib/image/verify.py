@@ -12,6 +12,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib import spoken
 from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
 from oglib.image.foreign import Image, either
@@ -65,7 +66,7 @@ def verify(
         image=image.name,
         version=image.version,
         signed_by=image.signed_by,
-        against="digests" if target is None else str(target),
+        against="digests" if target is None else spoken.name_of(target),
         frames=frames,
         content_bytes=content,
         seconds=round(time.monotonic() - started, 3),

@@ -114,7 +114,7 @@ def virtual_machine(*, sys: Path = SYS, cpuinfo: Path = CPUINFO) -> str:
 
 def _hypervisor_flag(cpuinfo: Path) -> bool:
     """The bit that processors never set and hypervisors do."""
-    return re.search(r"^flags\s*:.*\bhypervisor\b", _read(cpuinfo), re.MULTILINE) is not None
+    return re.search(r"^flags[ \t]*:.*\bhypervisor\b", _read(cpuinfo), re.MULTILINE) is not None
 
 
 def _read(path: Path) -> str:

@@ -11,7 +11,9 @@ from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from oglib.filesystem.mounts import parse_mountinfo
 from oglib.shim.command import Command
 from oglib.shim.place import Place, places
+from oglib.texts import read_whole
 
+_SUM_BYTES = 4096
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _WHERE = "[REPO|CACHE|CDROM | DISK PARTITION]"
 _CASE = (
@@ -44,7 +46,9 @@ def _make_checksum_file(words: Sequence[str]) -> None:
 def _sum_beside(place: Place) -> str:
     path = place.file()
     beside = Place(place.root, f"{place.name}.sum").find()
-    text = beside.read_text().strip() if beside is not None and beside.is_file() else ""
+    text = ""
+    if beside is not None and beside.is_file():
+        text = read_whole(beside, _SUM_BYTES).decode(errors="replace").strip()
     if not text:
         raise NotFoundError(f"{path} has no checksum beside it.", hint="Use ogMakeChecksumFile.")
     return text

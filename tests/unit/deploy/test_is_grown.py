@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from oglib.deploy.disk_verify import is_grown
+from oglib.deploy.images import is_larger
 from oglib.image.formats.model import ImageInfo
 
 MIB = 1 << 20
@@ -27,4 +27,4 @@ def test_a_cluster_that_is_not_whole_is_no_growth(
     filesystem: str, block: int, total: int, now: int, grown: bool
 ) -> None:
     info = ImageInfo("partclone", "zstd", filesystem, block, total)
-    assert is_grown(info, now) is grown
+    assert is_larger(now, info) is grown

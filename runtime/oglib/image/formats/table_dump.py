@@ -27,12 +27,12 @@ from oglib.disk.starts import starters, the_only
 from oglib.errors import ImageError
 
 _ROW = re.compile(r"^(?P<device>\S+?)\s*:\s*(?P<fields>(?:start|size)=.*)$")
-_FIELD = re.compile(r'\s*(?P<key>[A-Za-z]+)(?:\s*=\s*(?P<value>"[^"]*"|[^,]*))?\s*(?:,|$)')
+_PIECE = re.compile(r'(?:[^,"]|"[^"]*")+')
 _HEADER = re.compile(r"^(?P<key>[a-z-]+):\s*(?P<value>.*)$")
 _NUMBER = re.compile(r"(\d+)$")
 _SECTOR = 512
 _MOST_ROWS = 256
-_MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words; patterns choke on more
+_MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words
 _PROTECTIVE = "ee"
 _EXTENDED = {"5", "f", "85"}
 
@@ -138,10 +138,8 @@ def _no_dump() -> ImageError:
 def _row(device: str, fields: str) -> DumpRow | None:
     """One row, None for the empty ones that old dumps list too."""
     number = _NUMBER.search(device)
-    values = {
-        each["key"].lower(): (each["value"] or "").strip().strip('"')
-        for each in _FIELD.finditer(fields)
-    }
+    pieces = (each[0].partition("=") for each in _PIECE.finditer(fields))
+    values = {key.strip().lower(): value.strip().strip('"') for key, _, value in pieces}
     size = _number(values.get("size", ""))
     if number is None:
         raise ImageError(f"The partition table beside the image has a row for {device!r}.")
