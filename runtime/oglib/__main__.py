@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from oglib import columns
 from oglib.ending import ended
 from oglib.errors import OgError
 
@@ -18,9 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     def say(error: OgError) -> None:
         if "--json" in words:
             print(json.dumps(error.as_dict()))
-        print(f"og: {error}", file=sys.stderr)
+        lines = columns.broken(f"og: {error}", columns.of(sys.stderr), indent="    ")
+        print("\n".join(lines), file=sys.stderr)
 
-    return ended(lambda: _run(words), say)
+    return ended(lambda: _run(words), say, final=argv is None)
 
 
 def _run(words: Sequence[str]) -> int:

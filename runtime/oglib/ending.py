@@ -9,11 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from oglib.errors import OgErr, OgError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_judging = threading.Event()  # signals are ours meanwhile
+_READER_S = 5  # for who reads our last words, once we were told to stop
 
 
 class _Interrupted(OgError):
@@ -27,10 +32,57 @@ class _Interrupted(OgError):
         return {"error": {"code": _INTERRUPTED, "name": "INTERRUPTED", **said}}
 
 
-def ended(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
-    """Run ``work`` to its end: its exit code, or the OG_ERR number of the error told to ``say``."""
+@contextmanager
+def last_words() -> Iterator[None]:
+    """Around the printing of a result: what is done is said, and who says stop now comes too late.
+
+    A reader that does not read keeps us for a few seconds after that, and not for ever. Without
+    ``ended`` around it, it does nothing.
+    """
+    if not _judging.is_set():
+        yield
+        return
+
+    def hurry(*_: object) -> None:
+        signal.alarm(_READER_S)
+
+    _heed(hurry)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    yield
+    sys.stdout.flush()
+    _heed(signal.SIG_IGN)
+    signal.alarm(0)
+
+
+def _heed(handler: Callable[..., object] | signal.Handlers) -> None:
+    for one in _STOPS:
+        signal.signal(one, handler)
+
+
+def ended(work: Callable[[], int], say: Callable[[OgError], None], *, final: bool = False) -> int:
+    """Run ``work`` to its end: its exit code, or the OG_ERR number of the error told to ``say``.
+
+    ``final``: the process ends with it, and from here on nothing that it is sent makes another
+    end of it; otherwise signals are heeded as before.
+    """
+    before = {one: signal.getsignal(one) for one in (*_STOPS, signal.SIGALRM)}
     # Being told to stop is an interruption like Ctrl-C: work settles, a rerun goes on from there.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _judging.set()
+    try:
+        status = _judged(work, say)
+        _heed(signal.SIG_IGN)
+        return status
+    except KeyboardInterrupt:  # while an error was told
+        return _INTERRUPTED
+    finally:
+        _judging.clear()
+        if not final:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+def _judged(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
     try:
         status = work()
         sys.stdout.flush()

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
+from oglib.spoken import told
+
 
 class OgErr(IntEnum):
     """Error numbers that OpenGnsys' scripts and consoles know (engine 1.1.1d), and from 100 ours.
@@ -77,6 +79,7 @@ class OgError(Exception):
     code: OgErr = OgErr.GENERIC
 
     def __init__(self, message: str, *, hint: str = "", code: OgErr | None = None) -> None:
+        message, hint = told(message), told(hint)
         super().__init__(message)
         self.message = message
         self.hint = hint

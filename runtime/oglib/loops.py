@@ -24,9 +24,20 @@ _BY_NUMBER = Path("/sys/dev/block")
 _DEV = Path("/dev")
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _SWAPS = Path("/proc/swaps")
-_LOOP_GET_STATUS64 = 0x4C05  # linux/loop.h
-_STATUS = struct.Struct("<QQQ")  # of loop_info64: device, inode, rdevice
-_STATUS_BYTES = 232
+# linux/loop.h
+LOOP_SET_STATUS64 = 0x4C04
+LOOP_GET_STATUS64 = 0x4C05
+LOOP_CONFIGURE = 0x4C0A
+LOOP_CTL_GET_FREE = 0x4C82
+LO_FLAGS_READ_ONLY = 1
+LO_FLAGS_AUTOCLEAR = 4
+# loop_info64: device, inode, rdevice, offset, sizelimit, number, encryption and its key's size,
+# flags, file name, the cipher's name and key, two numbers
+_STATUS = struct.Struct("<QQQQQIIII64s64s32s16x")
+STATUS_BYTES = _STATUS.size
+# loop_config: the file's descriptor, the sector size, loop_info64, 64 bytes that must be zero
+_CONFIG = struct.Struct(f"<II{STATUS_BYTES}s64x")
+IN_USE = b"oglive works with it"  # in place of the file's name, which nobody needs
 _DELETED = " (deleted)"
 _UNIT_BYTES = 512  # sysfs counts starts and sizes in these
 _MOST_LAYERS = 8  # of loop devices over loop devices: the kernel refuses a ring
@@ -47,6 +58,35 @@ class Stretch:
     @property
     def end_bytes(self) -> int:
         return self.start_bytes + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LoopInfo:
+    """The kernel's ``loop_info64``, as far as it is used; ``size_limit`` 0: to the file's end.
+
+    ``storage`` is told by the kernel alone.
+    """
+
+    start_bytes: int
+    size_limit: int
+    flags: int
+    name: bytes
+    storage: Storage | None = None
+
+    def packed(self) -> bytes:
+        return _STATUS.pack(
+            0, 0, 0, self.start_bytes, self.size_limit, 0, 0, 0, self.flags, self.name, b"", b""
+        )  # fmt: skip
+
+    def config(self, backing: int, sector_bytes: int) -> bytes:
+        """The same as ``loop_config``, for the file behind the descriptor ``backing``."""
+        return _CONFIG.pack(backing, sector_bytes, self.packed())
+
+    @classmethod
+    def read(cls, raw: bytes) -> LoopInfo:
+        on, inode, number, start, limit, _, _, _, flags, name, _, _ = _STATUS.unpack(raw)
+        storage = _device(number) if number else ("file", on, inode)
+        return cls(start, limit, flags, name.rstrip(b"\0"), storage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +192,8 @@ def refused_by(path: Path) -> str:
     the question can get in the way of somebody who mounts such a device at this very moment.
     """
     for user in users_of(path):
+        if user.mountpoints:  # by whatever device: a person knows where
+            return f"it is mounted on {user.mountpoints[0]}"
         if user.uses:
             return f"{user.device} over the same storage is {user.uses[0]}"
         if not user.parted and _is_claimed(user.device):
@@ -212,28 +254,28 @@ def _read(folder: Path) -> Loop | None:
         start = int((folder / "loop/offset").read_text())
         limited = int((folder / "loop/sizelimit").read_text()) > 0
         size = int((folder / "size").read_text()) * _UNIT_BYTES
-        leaving = (folder / "loop/autoclear").read_text().strip() == "1"
+        clears_itself = (folder / "loop/autoclear").read_text().strip() == "1"
     except (OSError, ValueError):
         return None
     device = _DEV / folder.name
-    storage = _asked(device) or storage_of(Path(backing.removesuffix(_DELETED)))
+    told = _asked(device)
+    storage = told.storage if told else storage_of(Path(backing.removesuffix(_DELETED)))
+    leaving = clears_itself and (told is None or told.name != IN_USE)
     return None if storage is None else Loop(device, storage, start, size, limited, leaving)
 
 
-def _asked(device: Path) -> Storage | None:
+def _asked(device: Path) -> LoopInfo | None:
     """What the kernel itself says lies behind; None where it does not tell this user."""
     try:
         handle = os.open(device, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     try:
-        said = fcntl.ioctl(handle, _LOOP_GET_STATUS64, bytes(_STATUS_BYTES))
+        return LoopInfo.read(fcntl.ioctl(handle, LOOP_GET_STATUS64, bytes(STATUS_BYTES)))
     except OSError:
         return None
     finally:
         os.close(handle)
-    on, inode, number = _STATUS.unpack_from(said)
-    return _device(number) if number else ("file", on, inode)
 
 
 def _users(base: Storage) -> Iterator[User]:

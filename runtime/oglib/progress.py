@@ -3,23 +3,34 @@
 
 Three reporters draw on standard error: a bar on a terminal, plain lines elsewhere (serial
 console, log), JSON lines on request. Results never go through here.
+
+Work of several steps is a task: it says once what comes onto what, then each step with its number
+of how many. A screen of its own gives ``Progress`` a reporter for the phases and a ``say`` for the
+sentences, and draws both as it likes.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TextIO
+
+from oglib import columns
+from oglib.errors import printable
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 5.0
 _PER_CENT = 100
+_NAME_LEAST, _NAME_COLUMNS = 8, 24
+_BAR_LEAST = 4
+_AGAIN = "\r\x1b[K"  # from the line's beginning, over what it shows
 
 
 def human_bytes(count: float) -> str:
@@ -37,13 +48,69 @@ class Reporter(Protocol):
     def update(self, phase: Phase, *, last: bool) -> None: ...
 
 
+class Kind(StrEnum):
+    """What a sentence is about."""
+
+    TASK = "task"
+    STEP = "step"
+    WAIT = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """One sentence said while work goes on.
+
+    TASK: ``text`` is what comes onto what, ``total`` how many steps it has. STEP: step ``number``
+    of ``total`` begins. WAIT: nothing has come for ``seconds`` from what ``text`` names.
+    """
+
+    kind: Kind
+    text: str
+    number: int = 0
+    total: int = 0
+    seconds: float = 0.0
+
+    @property
+    def line(self) -> str:
+        """As a person reads it."""
+        if self.kind is Kind.STEP:
+            return f"step {self.number} of {self.total}: {self.text}"
+        if self.kind is Kind.WAIT:
+            return f"waiting for {self.text} ({self.seconds:.0f} s)"
+        return self.text
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able: one object under the name of its kind."""
+        told: dict[str, object] = {"text": self.text}
+        if self.kind is Kind.STEP:
+            told["number"] = self.number
+        if self.kind is Kind.WAIT:
+            told["seconds"] = round(self.seconds, 1)
+        else:
+            told["total"] = self.total
+        return {str(self.kind): told}
+
+
+# Called from any thread.
+Say = Callable[[Saying], None]
+
+
+def unsaid(_saying: Saying) -> None:
+    """For work that nobody listens to."""
+
+
 class Phase:
-    """A piece of work with a known total in bytes (0 = unknown); ``advance`` is thread-safe."""
+    """A piece of work with a known total in bytes (0 = unknown); thread-safe.
+
+    What a run before left, and what is equal already, is skipped: it is done, but no work of this
+    run, and so no part of its rate.
+    """
 
     def __init__(self, name: str, total_bytes: int, reporter: Reporter) -> None:
         self.name = name
         self.total_bytes = total_bytes
         self.done_bytes = 0
+        self.skipped_bytes = 0
         self.started = time.monotonic()
         self._reporter = reporter
         self._lock = threading.Lock()
@@ -54,8 +121,8 @@ class Phase:
 
     @property
     def rate(self) -> float:
-        """Bytes per second since the phase began."""
-        return self.done_bytes / max(self.seconds, 1e-6)
+        """Bytes per second that this run worked on, since the phase began."""
+        return (self.done_bytes - self.skipped_bytes) / max(self.seconds, 1e-6)
 
     @property
     def percent(self) -> int:
@@ -68,16 +135,48 @@ class Phase:
             self.done_bytes += count_bytes
             self._reporter.update(self, last=False)
 
+    def skip(self, count_bytes: int) -> None:
+        """So much is there already."""
+        with self._lock:
+            self.done_bytes += count_bytes
+            self.skipped_bytes += count_bytes
+            self._reporter.update(self, last=False)
+
     def finish(self) -> None:
         with self._lock:
             self._reporter.update(self, last=True)
 
 
-class Progress:
-    """Hands out phases that all draw through one reporter."""
+class Task:
+    """Work of several steps, each begun by its name, in their order; one may be left out."""
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, steps: Sequence[str], say: Say) -> None:
+        self._steps = tuple(steps)
+        self._say = say
+        self._begun = 0
+
+    def step(self, name: str) -> None:
+        """The step of this name begins; ValueError where none of that name is still to come."""
+        number = self._steps.index(name, self._begun) + 1
+        self._begun = number
+        self._say(Saying(Kind.STEP, name, number, len(self._steps)))
+
+
+class Progress:
+    """Hands out phases that all draw through one reporter, and tasks that talk through one."""
+
+    def __init__(self, reporter: Reporter, say: Say = unsaid) -> None:
         self._reporter = reporter
+        self.say = say
+
+    def task(self, title: str, steps: Sequence[str]) -> Task:
+        """``title``: what comes onto what, in a sentence without a full stop."""
+        self.say(Saying(Kind.TASK, title, total=len(steps)))
+        return Task(steps, self.say)
+
+    def waits(self, what: str, seconds: float) -> None:
+        """For ``waits.told_by``."""
+        self.say(Saying(Kind.WAIT, what, seconds=seconds))
 
     @contextmanager
     def phase(self, name: str, total_bytes: int = 0) -> Iterator[Phase]:
@@ -103,18 +202,32 @@ class _Paced(ABC):
         self._every_s = every_s
         self._phase: Phase | None = None
         self._drawn = 0.0
+        self._lock = threading.Lock()
 
     def update(self, phase: Phase, *, last: bool) -> None:
         now = time.monotonic()
-        if phase is self._phase and not last and now - self._drawn < self._every_s:
-            return
-        self._phase = phase
-        self._drawn = now
-        self._stream.write(self.draw(phase, last=last))
+        with self._lock:
+            if phase is self._phase and not last and now - self._drawn < self._every_s:
+                return
+            self._phase = phase
+            self._drawn = now
+            self._write(self.draw(phase, last=last))
+
+    def say(self, saying: Saying) -> None:
+        """Write a sentence; the phase that goes on is drawn anew when it next moves."""
+        with self._lock:
+            self._drawn = 0.0
+            self._write(self.told(saying))
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
         self._stream.flush()
 
     @abstractmethod
     def draw(self, phase: Phase, *, last: bool) -> str: ...
+
+    @abstractmethod
+    def told(self, saying: Saying) -> str: ...
 
 
 def _amount(phase: Phase) -> str:
@@ -130,16 +243,24 @@ class Bar(_Paced):
         super().__init__(stream, _BAR_EVERY_S)
 
     def draw(self, phase: Phase, *, last: bool) -> str:
-        columns = shutil.get_terminal_size().columns - 1
+        # without the last column: a terminal that wraps there would begin a new line
+        room = self._columns() - 1
         tail = f" {phase.percent:3d} %  {_amount(phase)}  {human_bytes(phase.rate)}/s"
         if phase.total_bytes and phase.rate and not last:
             left = max(0, phase.total_bytes - phase.done_bytes) / phase.rate
-            tail += f"  {left:.0f} s left"
-        name = f"{phase.name:<8.24} "
-        room = max(4, columns - len(name) - len(tail) - 2)
-        filled = room * phase.percent // _PER_CENT
-        line = f"{name}[{'#' * filled}{'.' * (room - filled)}]{tail}"
-        return f"\r\x1b[K{line[:columns]}" + ("\n" if last else "")
+            tail += f"  {_span(left)} left"
+        name = f"{columns.padded(columns.cut(phase.name, _NAME_COLUMNS), _NAME_LEAST)} "
+        cells = max(_BAR_LEAST, room - columns.width(name) - len(tail) - 2)
+        filled = cells * phase.percent // _PER_CENT
+        line = f"{name}[{'#' * filled}{'.' * (cells - filled)}]{tail}"
+        return f"{_AGAIN}{line[:room]}" + ("\n" if last else "")
+
+    def told(self, saying: Saying) -> str:
+        lines = columns.broken(printable(saying.line), self._columns(), indent="  ")
+        return _AGAIN + "".join(f"{line}\n" for line in lines)
+
+    def _columns(self) -> int:
+        return columns.of(self._stream) or columns.USUAL
 
 
 class Lines(_Paced):
@@ -152,6 +273,9 @@ class Lines(_Paced):
         percent = _PER_CENT if last else phase.percent
         return f"[{percent}] {phase.name}: {_amount(phase)}, {human_bytes(phase.rate)}/s\n"
 
+    def told(self, saying: Saying) -> str:
+        return f"{printable(saying.line)}\n"
+
 
 class JsonLines(_Paced):
     """One JSON object a line, for programs."""
@@ -163,15 +287,26 @@ class JsonLines(_Paced):
         event = {
             "phase": phase.name,
             "done_bytes": phase.done_bytes,
+            "skipped_bytes": phase.skipped_bytes,
             "total_bytes": phase.total_bytes,
             "seconds": round(phase.seconds, 3),
             "finished": last,
         }
         return json.dumps({"progress": event}) + "\n"
 
+    def told(self, saying: Saying) -> str:
+        return json.dumps(saying.as_dict()) + "\n"
 
-def for_stream(stream: TextIO = sys.stderr, *, as_json: bool = False) -> Progress:
-    """The reporter that suits where standard error goes."""
-    if as_json:
-        return Progress(JsonLines(stream))
-    return Progress(Bar(stream) if stream.isatty() else Lines(stream))
+
+def _span(seconds: float) -> str:
+    """``42 s``, ``3 min``, ``5 h``: as exact as a guess can be."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{min(seconds / 3600, 9999):.0f} h"
+
+
+def for_stream(stream: TextIO | None = None, *, as_json: bool = False) -> Progress:
+    """The reporter that suits where ``stream``, else standard error, goes."""
+    stream = sys.stderr if stream is None else stream
+    reporter = JsonLines(stream) if as_json else Bar(stream) if stream.isatty() else Lines(stream)
+    return Progress(reporter, reporter.say)

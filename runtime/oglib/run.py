@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from oglib.errors import OgErr, OgError, ProcessError
+from oglib.waits import waiting
 
 if TYPE_CHECKING:
     import sh
@@ -204,7 +205,8 @@ def run(
         _ok_code=list(range(-64, 256)),
     )
     if timeout_s is None:
-        done.wait()
+        with waiting(f"{Path(words[0]).name} to end"):
+            done.wait()
     else:
         # sh's own _timeout polls: it costs a tenth of a second on every call.
         timer = threading.Timer(timeout_s, _end, (done, expired))

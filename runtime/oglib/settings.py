@@ -9,6 +9,7 @@ read, never executed. Secrets never come this way; they are files of mode 0600 b
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,11 +23,16 @@ CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
 POLICY = Path("/etc/oglive/policy.toml")
 KEYS_DIR = Path("/etc/oglive/keys")
+CA_FILE = Path("/etc/oglive/ca.pem")  # who vouches for the site's https servers beside the system's
 UPLOAD_TOKEN = Path("/run/oglive/upload.token")
 CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the repository's share
 
+VARIABLE = "OGREPO"  # of the environment: the repository
+
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Of an image's manifest, for who publishes one, fetches one and reads one.
+MAX_MANIFEST_BYTES = 4 << 20
 _DISK_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _DISK_PARAMETER = "ogdisk."
 _AFTER = ("stay", "reboot", "poweroff")
@@ -34,7 +40,10 @@ _AFTER = ("stay", "reboot", "poweroff")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the runtime was told from outside; empty text where it was told nothing."""
+    """Everything the runtime was told from outside; empty text where it was told nothing.
+
+    ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
+    """
 
     repository: str = ""
     hostname: str = ""
@@ -60,14 +69,15 @@ class Settings:
     command_log: Path = Path("/tmp/command.log")  # noqa: S108
 
     def repository_url(self) -> str:
-        """``http://host:port`` of the repository, or an error that says how to name one."""
+        """``http(s)://host:port`` of the repository, or an error that says how to name one."""
         if not self.repository:
             raise OgError(
                 "No repository is known to this PC.",
-                hint="Boot with ogrepo=HOST[:PORT], or give a URL or a file instead of a name.",
+                hint="Say --repo HOST[:PORT], set OGREPO, boot with ogrepo=HOST[:PORT], or give an "
+                "address or a file instead of a name.",
                 code=OgErr.REPO,
             )
-        return f"http://{self.repository}"
+        return self.repository if "://" in self.repository else f"http://{self.repository}"
 
 
 def parse_cmdline(text: str) -> dict[str, str]:
@@ -87,6 +97,11 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
+def host_of(repository: str) -> str:
+    """The host in ``Settings.repository``, or in the boot parameter of that name."""
+    return repository.rpartition("://")[2].partition(":")[0]
+
+
 def _address(value: str, parameter: str) -> str:
     if value and not is_address(value):
         raise UsageError(
@@ -94,6 +109,21 @@ def _address(value: str, parameter: str) -> str:
             hint="Mend the netboot entry.",
         )
     return value
+
+
+def _repository(text: str, said_by: str, hint: str) -> str:
+    """HOST[:PORT] as given by a bare address or a URL; ``https://`` stays, http needs no word."""
+    scheme, parted, rest = text.rpartition("://")
+    bare = rest.removesuffix("/")
+    if not is_address(bare) or (parted and scheme not in ("http", "https")):
+        raise UsageError(f"{said_by}{text} does not name a repository.", hint=hint)
+    return f"https://{bare}" if scheme == "https" else bare
+
+
+def with_repository(told: Settings, text: str, said_by: str) -> Settings:
+    """``told`` with another repository, HOST[:PORT] or its address; ``said_by``: ``--repo ``."""
+    hint = f"Write it as in {said_by}10.0.0.2:8080."
+    return replace(told, repository=_repository(text, said_by, hint))
 
 
 def _read(path: Path) -> str:
@@ -156,7 +186,10 @@ def load(
     policy: Path = POLICY,
     engine_cfg: Path = ENGINE_CFG,
 ) -> Settings:
-    """Read and check what this PC was told; files that are not there count as empty."""
+    """Read and check what this PC was told; files that are not there count as empty.
+
+    ``OGREPO`` of the environment goes before the repository of the kernel command line.
+    """
     words = parse_cmdline(_read(cmdline))
     found = parse_env(_read(boot_env))
     after = words.get("ogafter", "stay")
@@ -170,9 +203,10 @@ def load(
             f"oglayout={layout} is not the name of a layout.", hint="Mend the netboot entry."
         )
     site = _policy(_read(policy))
+    asked = words.get("ogrepo", "")
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
     told = Settings(
-        repository=_address(words.get("ogrepo", ""), "ogrepo") or server,
+        repository=_repository(asked, "ogrepo=", "Mend the netboot entry.") if asked else server,
         hostname=words.get("hostname", ""),
         group=words.get("group", ""),
         job=words.get("ogjob", ""),
@@ -184,4 +218,6 @@ def load(
         allow_unsigned=_unsigned_allowed(site),
         disk_rules=_disk_rules(words, site),
     )
-    return replace(told, **fields_of(knobs(engine_cfg)))
+    told = replace(told, **fields_of(knobs(engine_cfg)))
+    here = os.environ.get(VARIABLE, "")
+    return with_repository(told, here, f"{VARIABLE}=") if here else told

@@ -8,21 +8,24 @@ import difflib
 import json
 import sys
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
 
+from oglib import columns
 from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.manifest import PublicKey, load_public_keys
 from oglib.progress import for_stream, human_bytes
 from ogrepo.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
 from ogrepo.folder import Folder, check_owner, checked_name, make_folder, open_folder
 from ogrepo.install import command as install
-from ogrepo.server import serve
+from ogrepo.ledger import MOST_BYTES
+from ogrepo.server import Serving, serve
 from ogrepo.signingkey import checked_comment, make_key
 from ogrepo.store import Published, find, names, published
 from ogrepo.tokens import load_secret, make_token
 from ogrepo.verify import verify_published
-from ogrepo.words import columns_of, fitted
+from ogrepo.words import fitted
 
 _PORT = 8080
 
@@ -70,6 +73,24 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     server.add_argument("dir", nargs="?", type=Path, metavar="DIR")
     server.add_argument("--bind", default="0.0.0.0", metavar="IP", help="default: all")  # noqa: S104
     server.add_argument("--port", type=int, default=_PORT, help=f"default {_PORT}; 0 = any free")
+    server.add_argument(
+        "--certificate", type=Path, metavar="PEM", help="serve https with this chain and --key"
+    )
+    server.add_argument("--key", type=Path, metavar="PEM", help="the certificate's private key")
+    server.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="NET",
+        help="an address or network of proxies that ask for many PCs; may be given again",
+    )
+    server.add_argument(
+        "--most-gib",
+        type=int,
+        default=MOST_BYTES >> 30,
+        metavar="N",
+        help=f"what one token may bring in all, default {MOST_BYTES >> 30}",
+    )
     server.set_defaults(run=_serve)
 
     listing = verbs.add_parser("list", help="the images of a repository")
@@ -139,8 +160,30 @@ def _token(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
     check_owner(folder)
-    serve(folder, arguments.bind, arguments.port)
+    certificate, key = arguments.certificate, arguments.key
+    if (certificate is None) != (key is None):
+        raise UsageError("https needs both --certificate and --key.")
+    if arguments.most_gib < 1:
+        raise UsageError("--most-gib must be 1 or more.")
+    serving = Serving(
+        bind=arguments.bind,
+        port=arguments.port,
+        trusted=[_network(text) for text in arguments.trusted_proxy],
+        pair=None if certificate is None else (certificate, key),
+        most_bytes=arguments.most_gib << 30,
+    )
+    serve(folder, serving)
     return 0
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no address or network.",
+            hint="Give --trusted-proxy one like 10.1.0.5 or 10.1.0.0/24.",
+        ) from None
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -151,7 +194,7 @@ def _list(arguments: argparse.Namespace) -> int:
         return 0
     head = ("NAME", "VERSION", "SYSTEM", "FILESYSTEM", "SIZE", "NEEDS", "CAPTURED", "KEY")
     rows = [head, *(_columns(image) for image in images)]
-    for line in table(rows, columns_of(sys.stdout)):
+    for line in table(rows, columns.of(sys.stdout)):
         print(line)
     complete = {image.name for image in images}
     for name in (*names(folder), *disk_names(folder)):
@@ -164,15 +207,16 @@ def _list(arguments: argparse.Namespace) -> int:
 _SPARE = ("KEY", "NEEDS", "FILESYSTEM", "CAPTURED", "SYSTEM", "SIZE")
 
 
-def table(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
-    """Rows under their head, in lines of at most ``columns`` characters where that can be."""
+def table(rows: Sequence[tuple[str, ...]], most: int | None) -> list[str]:
+    """Rows under their head, in lines of at most ``most`` columns where that can be."""
     shown = list(range(len(rows[0])))
-    widths = [max(len(row[column]) for row in rows) for column in shown]
+    widths = [max(columns.width(row[one]) for row in rows) for one in shown]
     for name in _SPARE:
-        if columns is None or sum(widths[one] + 2 for one in shown) - 2 <= columns:
+        if most is None or sum(widths[one] + 2 for one in shown) - 2 <= most:
             break
         shown.remove(rows[0].index(name))
-    return ["  ".join(row[one].ljust(widths[one]) for one in shown).rstrip() for row in rows]
+    return ["  ".join(columns.padded(row[one], widths[one]) for one in shown).rstrip()
+            for row in rows]  # fmt: skip
 
 
 def _columns(image: Published | PublishedDisk) -> tuple[str, ...]:

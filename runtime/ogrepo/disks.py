@@ -31,8 +31,9 @@ from oglib.image.disk_image import (
 )
 from oglib.image.manifest import PrivateKey, PublicKey, load_public_keys, sign, verify_signature
 from oglib.progress import Progress
-from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked, sync, walk, write_whole
 from ogrepo.refusal import Refusal
+from ogrepo.shortage import is_shortage
 from ogrepo.signed import prove, received_manifest, write_signed
 from ogrepo.store import FRAMES, IMAGE, PLACED, find_at, next_version
 from ogrepo.verify import verify_published
@@ -102,9 +103,15 @@ def find_disk(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Published
 
 def disk_names(folder: Folder) -> list[str]:
     """The folders that are called the image of a disk, complete or not."""
-    found = (path.parent for path in folder.images.rglob(DISK_FILE))
+    found = (path for path, names in walk(folder.images) if DISK_FILE in names)
     names = (str(path.relative_to(folder.images)) for path in found)
     return sorted(name for name in names if not name.endswith(_ASIDE))
+
+
+def files_of(folder: Folder, name: str) -> list[Path]:
+    """The files of the folder that is called the image of a disk."""
+    path = folder.images.joinpath(*name.split("/"))
+    return [at / each for at, names in walk(path) for each in sorted(names)]
 
 
 def published_disks(folder: Folder) -> list[PublishedDisk]:
@@ -112,8 +119,11 @@ def published_disks(folder: Folder) -> list[PublishedDisk]:
     keys = load_public_keys(folder.keys)
     complete = []
     for name in disk_names(folder):
-        with contextlib.suppress(OgError):
+        try:
             complete.append(find_disk(folder, checked_name(name), keys))
+        except OgError as error:
+            if is_shortage(error):
+                raise
     return complete
 
 

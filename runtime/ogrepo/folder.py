@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
 from oglib.image.manifest import check_name
+from ogrepo.shortage import says_absent
 
 _PRIVATE = ("uploads", "locks", "burnt", "versions")
 
@@ -140,6 +141,20 @@ def hand_over(path: Path | int, above: Path) -> None:
     if os.geteuid() == 0:
         owner = above.stat()
         os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder from ``top`` down with the names of its files; links are not followed.
+
+    What vanishes meanwhile, and what this user may not enter, is left out; any other error raises.
+    """
+
+    def judge(error: OSError) -> None:
+        if not says_absent(error) and not isinstance(error, PermissionError):
+            raise error
+
+    for path, _, names in os.walk(top, onerror=judge):
+        yield Path(path), names
 
 
 def sync(path: Path) -> None:

@@ -25,7 +25,9 @@ from oglib.errors import OgErr, OgError
 from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
 
 LIFETIME_S = 3600
+_SECRET_FILE = "token.secret"  # noqa: S105 - a name, not a secret
 _SECRET_BYTES = 32
+_MOST_BURNT = 10_000
 _TOKEN = re.compile(
     r"og1~([A-Za-z0-9._/-]{1,200})~([1-9][0-9]{0,11})~([0-9a-f]{32})~([0-9a-f]{64})", re.ASCII
 )
@@ -49,7 +51,7 @@ class Grant:
 
 def load_secret(folder: Folder) -> bytes:
     """The secret behind all tokens of this repository, made when there is none yet."""
-    path = folder.private / "token.secret"
+    path = folder.private / _SECRET_FILE
     if not path.exists():
         with locked(folder, "token.secret", what="The token secret"):
             if not path.exists():
@@ -112,12 +114,20 @@ def burn(folder: Folder, grant: Grant, upload_id: str) -> None:
     sync(path.parent)
 
 
-def forget_old_burns(folder: Folder, now: float) -> None:
-    """An expired token is refused anyway, so its record may go."""
-    for path in (folder.private / "burnt").iterdir():
-        text = path.read_text(encoding="ascii", errors="replace").partition(" ")[0]
-        if text.isdigit() and int(text) < now:
-            path.unlink(missing_ok=True)
+def forget_burns(folder: Folder, most: int = _MOST_BURNT) -> bool:
+    """Forget which tokens were used when there are too many records; says whether it did.
+
+    No clock decides: one that was wrong for a day would let used tokens be used again. All tokens
+    become void instead, with a new secret, so no upload may be under way.
+    """
+    records = list((folder.private / "burnt").iterdir())
+    if len(records) <= most:
+        return False
+    with locked(folder, "token.secret", what="The token secret"):
+        write_whole(folder.private / _SECRET_FILE, secrets.token_bytes(_SECRET_BYTES), mode=0o600)
+    for path in records:
+        path.unlink(missing_ok=True)
+    return True
 
 
 def _burnt(folder: Folder, grant: Grant) -> Path:

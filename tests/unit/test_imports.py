@@ -20,6 +20,7 @@ LEVELS = {
     **dict.fromkeys(("disk", "filesystem"), 1),
     **dict.fromkeys(
         (
+            "columns",
             "run",
             "settings",
             "progress",
@@ -27,9 +28,13 @@ LEVELS = {
             "errors",
             "ending",
             "engine_cfg",
+            "flocks",
             "loops",
+            "nearest",
             "partfile",
+            "spoken",
             "udev",
+            "waits",
             "__init__",
         ),
         0,

@@ -3,7 +3,8 @@
 
 ``opt/opengnsys/images`` is what older ogLives read. ``.oglive`` is ours: ``staging`` holds what
 is being written, ``ready`` what is complete and on its way to its place, ``trash`` what is
-being deleted, ``entries`` a record per entry, ``state`` its pin and its last use.
+being deleted, ``entries`` a record per entry, ``state`` its pin and its last use, ``versions`` the
+last version that this PC had of an image, whether it is stored here or not.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from oglib.errors import OgErr, OgError, UsageError, WriteError
+from oglib.flocks import take, taken
+from oglib.partfile import stand_in
 from oglib.settings import NAME_PART
 
 IMAGES = Path("opt/opengnsys/images")
 PRIVATE = Path(".oglive")
-_ROOMS = ("staging", "ready", "trash", "entries", "state")
+_ROOMS = ("staging", "ready", "trash", "entries", "state", "versions")
 _MAX_NAME = 200
 
 
@@ -47,6 +50,10 @@ class Folder:
 
     def state(self, head: str) -> Path:
         return self.room("state") / f"{quote(head, safe='')}.json"
+
+    def version(self, name: str) -> Path:
+        """What is remembered of the image ``name``."""
+        return self.room("versions") / stand_in(quote(name, safe=""))
 
     def free_bytes(self) -> int:
         found = os.statvfs(self.root)
@@ -171,7 +178,9 @@ def write_whole(path: Path, data: bytes) -> None:
 def locked(folder: Folder, *, shared: bool = False) -> Iterator[None]:
     """The store's own lock, held for moments; the kernel releases it with the process."""
     with (folder.root / PRIVATE / "lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        take(
+            file.fileno(), fcntl.LOCK_SH if shared else fcntl.LOCK_EX, "the cache's list of images"
+        )
         yield
 
 
@@ -179,29 +188,27 @@ def try_lock(path: Path, kind: int) -> int | None:
     """An open, locked handle of a file or folder; None when another process holds it."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if taken(handle, kind):
+            return handle
+    except BaseException:
         os.close(handle)
-        return None
+        raise
+    os.close(handle)
+    return None
+
+
+def lock_shared(path: Path) -> int:
+    """An open handle that keeps an entry from being evicted; waits while somebody looks at it.
+
+    Raises LOCKED, naming who does, where that goes on for a minute.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        take(handle, fcntl.LOCK_SH, f"{path.name} in the cache")
     except BaseException:
         os.close(handle)
         raise
     return handle
-
-
-def lock_shared(path: Path) -> int:
-    """An open handle that keeps an entry from being evicted; waits while somebody looks at it."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    fcntl.flock(handle, fcntl.LOCK_SH)
-    return handle
-
-
-def is_at(handle: int, path: Path) -> bool:
-    """Whether an open file is still the one at ``path``."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def in_use(path: Path) -> bool:

@@ -22,7 +22,10 @@ from oglib.cache.proof import digests_of, prove_by_sum
 from oglib.cache.record import Record, State, read_state, write_state
 from oglib.cache.recover import check, recover
 from oglib.cache.survey import COMPANIONS, survey
+from oglib.cache.versions import last_version, remember
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.nearest import meant
+from oglib.partfile import is_at
 
 Fill = Callable[[Path], None]
 
@@ -145,7 +148,7 @@ class Store:
         try:
             found = self.entry(name)
             with disk.told("Noting a use in the cache"), disk.locked(self._folder):
-                if not disk.is_at(handle, found.path):
+                if not is_at(handle, found.path):
                     raise OgError(
                         f"{name} was just replaced.", hint="Try again.", code=OgErr.LOCKED
                     )
@@ -153,6 +156,15 @@ class Store:
             yield found
         finally:
             os.close(handle)
+
+    def last_version(self, name: str) -> int:
+        """The last version that this PC had of the image ``name``; 0 where none is remembered."""
+        return last_version(self.root, name)
+
+    def remember(self, name: str, version: int) -> None:
+        """Keep ``version`` for ``last_version``."""
+        with disk.told(f"Remembering the version of {name}"), disk.locked(self._folder):
+            remember(self._folder, name, version)
 
     def recover(self, *, since_mount: bool = False) -> tuple[str, ...]:
         """Finish or undo what a power cut left; one sentence for each thing that was done.
@@ -197,8 +209,11 @@ class Store:
 def _called(name: str, known: Sequence[Entry]) -> Entry:
     found = next((one for one in known if one.name == name), None)
     if found is None:
-        there = ", ".join(one.name for one in known) or "nothing"
-        raise NotFoundError(f"The cache holds no image {name}.", hint=f"It holds {there}.")
+        names = [one.name for one in known]
+        raise NotFoundError(
+            f"The cache holds no image {name}.",
+            hint=f"{meant(name, names)}It holds {', '.join(names) or 'nothing'}.",
+        )
     return found
 
 

@@ -15,15 +15,15 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from blake3 import blake3
 
-from oglib.disk.lock import Holder, start_of
 from oglib.disk.virtual import instead_of_disks
 from oglib.errors import FilesystemError, OgErr, OgError, WriteError
+from oglib.flocks import holders, taken
 from oglib.loops import storage_of
 
 FOLDER = Path("/run/oglive")
@@ -35,7 +35,6 @@ _TOLD_AFTER_S = 1.0
 _STEP_S = 0.05
 _MARK_BYTES = 4096
 _NEXT = "next"
-_LOCKS = Path("/proc/locks")
 
 Tell = Callable[[Sequence[str]], None]
 
@@ -88,13 +87,11 @@ class Turn:
     def is_alone(self, user: User | None = None) -> bool:
         """Whether nobody (else) works in the cache; with True nobody can begin to, either."""
         handle = user.share if user else self._users
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if user:
-                fcntl.flock(handle, fcntl.LOCK_SH)  # it is lost by the try
-            return False
-        return True
+        alone = taken(handle, fcntl.LOCK_EX)
+        if not alone and user:
+            # it is lost by the try; nobody takes it alone without the gate, which is ours
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        return alone
 
     def wait_alone(self, user: User | None = None) -> None:
         """Wait until nobody (else) works in the cache; LOCKED, naming who does, at the end."""
@@ -161,7 +158,7 @@ def gate(tell: Tell = silent) -> Iterator[Turn]:
         users = _opened("cache.users")
         try:
             _wait(
-                lambda: _take(handle), handle, "mounts, checks or formats the cache",
+                lambda: taken(handle, fcntl.LOCK_EX), handle, "mounts, checks or formats the cache",
                 GATE_PATIENCE_S, tell,
             )  # fmt: skip
             yield Turn(users, tell)
@@ -225,43 +222,18 @@ def _unusable(error: OSError) -> WriteError:
     )
 
 
-def _take(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _wait(got: Callable[[], bool], handle: int, does: str, patience_s: float, tell: Tell) -> None:
     began, told = time.monotonic(), False
     while not got():
         waited = time.monotonic() - began
         if waited > patience_s:
-            who = _who(handle)
+            who = holders(handle)
             raise OgError(
                 f"{who[0].upper()}{who[1:]} {does}, since more than {patience_s:.0f} seconds.",
                 hint="Wait for its end, then run this again.",
                 code=OgErr.LOCKED,
             )
         if waited > _TOLD_AFTER_S and not told:
-            tell((f"waiting: {_who(handle)} {does}",))
+            tell((f"waiting: {holders(handle)} {does}",))
             told = True
         time.sleep(_STEP_S)
-
-
-def _who(handle: int) -> str:
-    """The processes that hold a lock of this file, by the kernel's list."""
-    status = os.fstat(handle)
-    where = f":{status.st_ino}"
-    found: list[str] = []
-    with suppress(OSError):
-        for line in _LOCKS.read_text().splitlines():
-            words = line.split()
-            # "3: FLOCK ADVISORY READ 812 00:1a:77 0 EOF"; "3: -> FLOCK …" only waits
-            if len(words) < 6 or words[1] != "FLOCK" or not words[5].endswith(where):
-                continue
-            pid = int(words[4])
-            if pid > 0 and pid != os.getpid() and (start := start_of(pid)) is not None:
-                found.append(Holder(pid, start).describe())
-    return " and ".join(sorted(set(found))) or "another process"

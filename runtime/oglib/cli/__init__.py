@@ -8,13 +8,16 @@ Only here is ``--dry-run`` known: it stops after the plan was printed. Errors pa
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from oglib import progress, settings
+from oglib import columns, progress, settings, waits
 from oglib.cli.context import Context, Handler
 from oglib.cli.output import as_json
+from oglib.cli.words import options_first, refuse_unknown
+from oglib.ending import last_words
 from oglib.errors import OgErr, UsageError, printable
 
 # A noun's module is imported only when it is asked for: a command must start fast.
@@ -38,6 +41,14 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._subparsers is None and args is not None:
+            args = options_first(self, args)
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        refuse_unknown(self, action, value)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
@@ -69,12 +80,17 @@ def main(argv: Sequence[str]) -> int:
         known.print_help()
         return int(OgErr.FORMAT)
     args = known.parse_args(argv)
-    context = Context(
-        args=args, settings=settings.load(), progress=progress.for_stream(as_json=args.json)
-    )
+    told = settings.load()
+    if repository := getattr(args, "repo", ""):
+        told = settings.with_repository(told, repository, "--repo ")
+    context = Context(args=args, settings=told, progress=progress.for_stream(as_json=args.json))
+    waits.told_by(context.progress.waits)
     handler: Handler = args.handler
     result = handler(context)
     text = as_json(result.data) if args.json else result.text
     if text:
-        print("\n".join(printable(line) for line in text.split("\n")))
+        with last_words():
+            room = None if args.json else columns.of(sys.stdout)
+            for line in text.split("\n"):
+                print("\n".join(columns.broken(printable(line), room, indent="  ")))
     return result.status

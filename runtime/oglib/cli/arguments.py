@@ -21,14 +21,28 @@ def noun(nouns: Subparsers, name: str, text: str) -> Subparsers:
 
 
 def verb(
-    verbs: Subparsers, name: str, handler: Handler, text: str, *, destroys: bool = False
+    verbs: Subparsers,
+    name: str,
+    handler: Handler,
+    text: str,
+    *,
+    destroys: bool = False,
+    repository: bool = False,
 ) -> argparse.ArgumentParser:
-    """A verb with ``--json``; one that destroys also gets ``--yes`` and ``--dry-run``."""
+    """A verb with ``--json``; one that destroys also gets ``--yes`` and ``--dry-run``.
+
+    ``repository``: it may talk to one, and gets ``--repo``.
+    """
     made = verbs.add_parser(name, help=text, description=text)
     made.add_argument("--json", action="store_true", help="print one JSON object")
     if destroys:
         made.add_argument("--yes", action="store_true", help="do not ask before data are lost")
         made.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    if repository:
+        made.add_argument(
+            "--repo", metavar="HOST[:PORT]", default="",
+            help="the repository; default: OGREPO of the environment, or what this boot was told",
+        )  # fmt: skip
     made.set_defaults(handler=handler)
     return made
 

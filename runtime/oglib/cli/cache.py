@@ -42,7 +42,9 @@ def add_to(nouns: Subparsers) -> None:
     add = verb(verbs, "add", _add, "store a local image")
     add.add_argument("file", metavar="FILE", type=Path, help="NAME.img, with its companions")
     add.add_argument("name", metavar="NAME", nargs="?", default="", help="default: the file's name")
-    update = verb(verbs, "update", _update, "bring an image of the repository into the cache")
+    update = verb(
+        verbs, "update", _update, "bring an image of the repository into the cache", repository=True
+    )
     update.add_argument("image", metavar="IMAGE", help="its name, or its http address")
     evict = verb(verbs, "evict", _evict, "delete an image, or as many as needed", destroys=True)
     evict.add_argument("name", metavar="NAME", nargs="?", default="")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from oglib import columns
 from oglib.disk.find import find_disk
 from oglib.disk.model import Disk
 from oglib.errors import OgErr, OgError, UsageError, printable
@@ -37,12 +38,12 @@ class Context:
         return find_disk(self.args.disk, rules=self.settings.disk_rules)
 
     def warn(self, text: str) -> None:
-        print(f"og: warning: {printable(text)}", file=sys.stderr)
+        say(f"og: warning: {text}")
 
     def tell(self, facts: Sequence[str]) -> None:
         """What a person should know while work goes on; never part of a result."""
         for fact in facts:
-            print(f"  {printable(fact)}", file=sys.stderr, flush=True)
+            say(f"  {fact}")
 
     def confirm(self, question: str, facts: Callable[[], Sequence[str]]) -> None:
         """Show what would be destroyed and ask; ``--yes`` and ``--dry-run`` skip.
@@ -57,9 +58,17 @@ class Context:
             raise UsageError(
                 f"{question} Nobody can be asked here.", hint="Say --yes to go on without asking."
             )
-        print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+        say(f"{question} [y/N] ", end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise OgError("Nothing was changed: the answer was not yes.", code=OgErr.GENERIC)
+
+
+def say(text: str, *, end: str = "\n") -> None:
+    """To the person: on a terminal in lines of its width."""
+    # nothing stands in the last column: the answer to a question begins in the same line
+    room = columns.of(sys.stderr)
+    lines = columns.broken(printable(text), room and room - 1, indent="    ")
+    print("\n".join(lines), end=end, file=sys.stderr, flush=True)
 
 
 Handler = Callable[[Context], Result]

@@ -13,11 +13,14 @@ from oglib.cli.target import facts_of
 from oglib.deploy import source
 from oglib.deploy.deploy import Deployed, Request, deploy, plan
 from oglib.deploy.job import end_of_job, parse_job
+from oglib.deploy.memory import of_this_pc
 from oglib.errors import OgErr
 
 
 def add_to(nouns: Subparsers) -> None:
-    made = verb(nouns, "deploy", _deploy, "partition, restore and configure", destroys=True)
+    made = verb(
+        nouns, "deploy", _deploy, "partition, restore and configure", destroys=True, repository=True
+    )
     made.add_argument("image", metavar="IMAGE", help="name in the repository, address or path")
     add_disk(made)
     add_partition(made)
@@ -26,7 +29,13 @@ def add_to(nouns: Subparsers) -> None:
     made.add_argument(
         "--no-read-back", action="store_true", help="do not prove it; the receipt says so"
     )
-    verb(nouns, "job", _job, "do the job of this boot's netboot entry, if it has one")
+    verb(
+        nouns,
+        "job",
+        _job,
+        "do the job of this boot's netboot entry, if it has one",
+        repository=True,
+    )
 
 
 def _deploy(context: Context) -> Result:
@@ -39,7 +48,10 @@ def _deploy(context: Context) -> Result:
         hostname=args.hostname or context.settings.hostname,
         read_back=not args.no_read_back,
     )
-    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
+    memory = of_this_pc(context.settings)
+    with source.opened_to_restore(
+        request.image, context.settings, context.progress, memory
+    ) as image:
         planned = plan(request, image, context.settings)
         if args.dry_run:
             for warning in planned.warnings:
@@ -49,7 +61,8 @@ def _deploy(context: Context) -> Result:
             return Result({"plan": list(changes)}, "\n".join(changes), status)
         question = f"Deploy {planned.image} to {planned.disk.describe()}?"
         context.confirm(question, lambda: [*facts_of(planned.disk), *planned.changes])
-        return _result(context, deploy(image, planned, progress=context.progress))
+        done = deploy(image, planned, progress=context.progress, memory=memory)
+        return _result(context, done)
 
 
 def _result(context: Context, done: Deployed) -> Result:
@@ -58,10 +71,13 @@ def _result(context: Context, done: Deployed) -> Result:
         "steps": plain(done.steps),
         "seconds": done.seconds,
         "not_fitted": done.not_fitted,
+        "ready": done.ready,
     }
     lines = [receipt_told(context, done.receipt), steps_told(done.steps)]
     if done.not_fitted:
         lines.append(f"restored, not fitted: {done.not_fitted}")
+    if done.ready:
+        lines.append(done.ready)
     status = status_of(done.steps) or (OgErr.NOTFITTED if done.not_fitted else 0)
     return Result(data, "\n".join(lines), status)
 
@@ -74,10 +90,13 @@ def _job(context: Context) -> Result:
     request = parse_job(context.settings)
     if request is None:
         return Result({"job": None}, "")
-    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
+    memory = of_this_pc(context.settings)
+    with source.opened_to_restore(
+        request.image, context.settings, context.progress, memory
+    ) as image:
         planned = plan(request, image, context.settings)
         context.tell([planned.disk.describe(), *planned.changes])
-        done = deploy(image, planned, progress=context.progress)
+        done = deploy(image, planned, progress=context.progress, memory=memory)
     result = _result(context, done)
     if result.status in (0, OgErr.NOTFITTED):
         end_of_job(context.settings.after)

@@ -32,8 +32,10 @@ def add_to(nouns: Subparsers) -> None:
     verbs = noun(nouns, "disk", "disks and partition tables")
     verb(verbs, "list", _list, "which disks there are and what is on them")
     add_disk(verb(verbs, "show", _show, "one disk"))
-    _add_layout(verb(verbs, "plan", _plan, "what applying a layout would change"))
-    apply = verb(verbs, "apply", _apply, "write the partitions of a layout", destroys=True)
+    _add_layout(verb(verbs, "plan", _plan, "what applying a layout would change", repository=True))
+    apply = verb(
+        verbs, "apply", _apply, "write the partitions of a layout", destroys=True, repository=True
+    )
     _add_layout(apply)
     about = "write both copies of a damaged GPT from the good one"
     add_disk(verb(verbs, "repair", _repair, about, destroys=True))

@@ -6,15 +6,14 @@ What does not fit is cut in the listing alone; ``og disk show`` and ``--json`` h
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping
 
 from oglib.cli.output import table
+from oglib.columns import USUAL, broken, cut, width
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.errors import printable
 from oglib.progress import human_bytes
 
-_WIDTH = 80
 _LABEL_WIDTH = 16
 _INDENT = " " * 8
 
@@ -47,8 +46,9 @@ def listing(disk: Disk, systems: Systems) -> str:
             *disk.use,
         )
     )
-    rows = table([_row(part, systems[part.number]) for part in disk.partitions], indent="  ")
-    lines = [*head, *about, *_damage(disk), *(_cut(line) for line in rows.splitlines())]
+    found = [_row(part, systems[part.number]) for part in disk.partitions]
+    rows = table(found, indent="  ", whole=False)
+    lines = [*head, *about, *_damage(disk), *(cut(line, USUAL) for line in rows.splitlines())]
     return "\n".join(lines)
 
 
@@ -106,7 +106,7 @@ def _row(part: Partition, system: str) -> tuple[str, ...]:
         part.type,
         human_bytes(part.size_bytes),
         part.filesystem or "-",
-        label if len(label) <= _LABEL_WIDTH else f"{label[: _LABEL_WIDTH - 1]}…",
+        cut(label, _LABEL_WIDTH),
         " ".join(part.mountpoints) or system,
     )
 
@@ -115,7 +115,7 @@ def _filled(words: Iterable[str], first: str = _INDENT) -> list[str]:
     """Words two blanks apart in as many lines as they need; no word is broken."""
     lines: list[str] = []
     for word in map(printable, filter(None, words)):
-        if lines and len(lines[-1]) + 2 + len(word) <= _WIDTH:
+        if lines and width(lines[-1]) + 2 + width(word) <= USUAL:
             lines[-1] += f"  {word}"
         else:
             lines.append((_INDENT if lines else first) + word)
@@ -124,11 +124,7 @@ def _filled(words: Iterable[str], first: str = _INDENT) -> list[str]:
 
 def _damage(disk: Disk) -> list[str]:
     return [
-        line
-        for said in disk.damage
-        for line in textwrap.wrap(
-            f"damaged: {said}", _WIDTH, initial_indent="  ", subsequent_indent="    "
-        )
+        line for said in disk.damage for line in broken(f"  damaged: {said}", USUAL, indent="    ")
     ]
 
 
@@ -142,7 +138,3 @@ def _content(filesystem: str, label: str) -> str:
 
 def _bytes(size: int) -> str:
     return f"{human_bytes(size)} ({size} bytes)"
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"

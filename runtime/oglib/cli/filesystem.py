@@ -182,7 +182,9 @@ def _mount(context: Context) -> Result:
         raise UsageError("--discard-hibernation goes with --write.")
     with _device(context) as (disk, part, device):
         refuse_locked(disk, part)
-        states = state_of(device)
+        before = mountpoints_of(device)
+        # what is mounted looks as if it was not shut down
+        states = () if before else state_of(device)
         point = mount_for_person(
             device,
             # a partition of a plain file has no device name of its own
@@ -190,9 +192,11 @@ def _mount(context: Context) -> Result:
             write=args.write,
             discard_hibernation=args.discard_hibernation,
         )
+    if before:
+        context.tell(["it was mounted already"])
     for state in states:
         context.warn(f"{state.text}. {state.remedy}")
-    if args.discard_hibernation:
+    if args.discard_hibernation and not before:
         context.warn("what a hibernated Windows kept on it was thrown away")
     return Result({"mountpoint": point}, str(point))
 

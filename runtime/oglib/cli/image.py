@@ -24,7 +24,9 @@ _IMAGE_HELP = "name in the repository, http address, path of a file, or FOLDER/P
 def add_to(nouns: Subparsers) -> None:
     verbs = noun(nouns, "image", "capture, restore and check images")
     add_create(verbs)
-    restore = verb(verbs, "restore", _restore, "put an image onto a partition", destroys=True)
+    restore = verb(
+        verbs, "restore", _restore, "put an image onto a partition", destroys=True, repository=True
+    )
     restore.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     add_disk(restore)
     add_partition(restore, optional=True)
@@ -40,14 +42,22 @@ def add_to(nouns: Subparsers) -> None:
     restore.add_argument(
         "--other-firmware", action="store_true", help="even if made for BIOS and this is UEFI"
     )
-    check = verb(verbs, "verify", _verify, "check an image, or a partition or disk against it")
+    check = verb(
+        verbs,
+        "verify",
+        _verify,
+        "check an image, or a partition or disk against it",
+        repository=True,
+    )
     check.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     check.add_argument("disk", metavar="DISK", nargs="?", help="compare with this disk or file")
     add_partition(check, optional=True)
     image_convert.add_convert(verbs)
     image_convert.add_diff(verbs)
-    image_convert.add_fits(verb(verbs, "list", _list, "the images of the repository"))
-    info = verb(verbs, "info", _info, "what an image is")
+    image_convert.add_fits(
+        verb(verbs, "list", _list, "the images of the repository", repository=True)
+    )
+    info = verb(verbs, "info", _info, "what an image is", repository=True)
     info.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
 
 

@@ -15,13 +15,17 @@ from oglib.deploy.source import opened_frames
 from oglib.disk.layout import parse_size
 from oglib.errors import UsageError
 from oglib.image.diff import compare_images
+from oglib.image.foreign import named
 from oglib.progress import human_bytes
 
 _MOST_WORDS = 2  # DISK [PART]
 
 
 def add_convert(verbs: Subparsers) -> None:
-    made = verb(verbs, "convert", _convert, "make an image of ours from any image, without a disk")
+    made = verb(
+        verbs, "convert", _convert, "make an image of ours from any image, without a disk",
+        repository=True,
+    )  # fmt: skip
     made.add_argument(
         "image", metavar="IMAGE", help="name, http address, path of a file, or FOLDER/PART"
     )
@@ -38,7 +42,10 @@ def add_convert(verbs: Subparsers) -> None:
 
 
 def add_diff(verbs: Subparsers) -> None:
-    made = verb(verbs, "diff", _diff, "how many bytes an update from one image to another moves")
+    made = verb(
+        verbs, "diff", _diff, "how many bytes an update from one image to another moves",
+        repository=True,
+    )  # fmt: skip
     made.add_argument("old", metavar="OLD", help="the image that is on the target")
     made.add_argument("new", metavar="NEW", help="the image that replaces it")
 
@@ -81,10 +88,13 @@ def _bytes(text: str) -> int:
 def _diff(context: Context) -> Result:
     args, settings = context.args, context.settings
     with opened_frames(args.old, settings) as old, opened_frames(args.new, settings) as new:
+        same = old.manifest.to_bytes() == new.manifest.to_bytes()
         found = compare_images(old, new, progress=context.progress)
     for warning in found.warnings:
         context.warn(warning)
     rows = [
+        ("from", named(found.old, found.old_version)),
+        ("to", f"{named(found.new, found.new_version)}{', the same image' if same else ''}"),
         ("moves", f"{human_bytes(found.moved_bytes)} of {human_bytes(found.image_size_bytes)}"),
         ("regions", f"{found.changed_frames} of {found.frames - 1} differ"),
         ("rewrites", human_bytes(found.changed_content_bytes)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from oglib.cli import image_disk
 from oglib.cli.arguments import Subparsers, add_disk, verb
 from oglib.cli.context import Context, Result
+from oglib.cli.words import image_named
 from oglib.deploy import capture, table_image
 from oglib.deploy.capture_source import is_one_filesystem
 from oglib.errors import UsageError
@@ -17,12 +18,16 @@ _OF_A_PARTITION = ("parent", "format", "raw", "dirty", "shrink")
 
 
 def add_create(verbs: Subparsers) -> None:
-    create = verb(verbs, "create", _create, "capture a partition or a whole disk")
+    create = verb(verbs, "create", _create, "capture a partition or a whole disk", repository=True)
     add_disk(create)
     create.add_argument(
         "part", metavar="PART", nargs="?", help="number or PARTUUID=; without it the whole disk"
     )
-    create.add_argument("name", metavar="NAME", help="the image's name")
+    create.add_argument("name", metavar="NAME", nargs="?", help="the image's name")
+    create.add_argument(
+        "--name", dest="given", metavar="NAME", default="",
+        help="the image's name where it could be a partition's, as 2 could",
+    )  # fmt: skip
     create.add_argument("--to", default="", help="folder or repository address")
     create.add_argument("--title", default="", help="one line that says what it is")
     create.add_argument("--comment", default="", help="anything worth keeping with it")
@@ -49,6 +54,7 @@ def add_create(verbs: Subparsers) -> None:
 
 def _create(context: Context) -> Result:
     args = context.args
+    args.part, args.name = image_named(args.disk, args.part, args.name, args.given)
     if args.table:
         return _create_table(context)
     if args.part is None and not is_one_filesystem(args.disk, context.settings):

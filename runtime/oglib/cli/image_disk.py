@@ -7,9 +7,9 @@ No verbs of its own: the image verbs come here when no partition is named.
 from __future__ import annotations
 
 import argparse
-import textwrap
 from dataclasses import asdict
 
+from oglib import columns
 from oglib.cli.context import Context, Result
 from oglib.cli.image_text import told_by_manifest
 from oglib.cli.output import table
@@ -131,8 +131,12 @@ def _compare_whole(context: Context) -> Result:
     for warning in proof.warnings:
         context.warn(warning)
     rows = [
-        textwrap.fill(
-            f"{row.what:<14}{row.outcome:<14}{printable(row.said)}", 80, subsequent_indent=" " * 28
+        "\n".join(
+            columns.broken(
+                f"{row.what:<14}{row.outcome:<14}{printable(row.said)}",
+                columns.USUAL,
+                indent=" " * 28,
+            )
         )
         for row in proof.rows
     ]

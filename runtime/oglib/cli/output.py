@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from oglib import columns
 from oglib.errors import printable
+
+_BETWEEN = "  "
+_LAST = 24  # so many columns of the last one go before more of the others
+_LEAST = 10  # so many hold every size
 
 
 def plain(value: object) -> object:
@@ -30,14 +36,40 @@ def as_json(value: object) -> str:
     return json.dumps(plain(value), indent=2)
 
 
-def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
-    """Rows as columns two blanks apart; the last column is not padded."""
+def table(rows: Sequence[Sequence[str]], *, indent: str = "", whole: bool = True) -> str:
+    """Rows as columns two blanks apart; the last column is not padded.
+
+    On a terminal no row is wider than that: what is too wide in the last column goes on in the line
+    below or, unless ``whole``, is cut; other columns are cut, from the right on. ``--json`` and a
+    file have all of it.
+    """
     if not rows:
         return ""
     rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = (
-        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
+    widths = [max(columns.width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    if (room := columns.of(sys.stdout)) is not None:
+        widths = _fitting(widths, room - len(indent) - len(_BETWEEN) * (len(widths) - 1))
+    return "\n".join(line for row in rows for line in _lines(row, widths, indent, whole=whole))
+
+
+def _fitting(widths: list[int], room: int) -> list[int]:
+    """The same, made smaller where they are too many together."""
+    *others, last = widths
+    over = sum(others) + min(last, _LAST) - room
+    for column in range(len(others) - 1, -1, -1):
+        less = max(0, min(over, others[column] - _LEAST))
+        others[column] -= less
+        over -= less
+    return [*others, max(1, min(last, room - sum(others)))]
+
+
+def _lines(row: Sequence[str], widths: Sequence[int], indent: str, *, whole: bool) -> Iterator[str]:
+    *others, last = row
+    head = indent + "".join(
+        columns.padded(columns.cut(cell, width), width) + _BETWEEN
+        for cell, width in zip(others, widths[:-1], strict=True)
     )
-    return "\n".join(line.rstrip() for line in lines)
+    told = columns.broken(last, widths[-1]) if whole else [columns.cut(last, widths[-1])]
+    yield f"{head}{told[0]}".rstrip()
+    for more in told[1:]:
+        yield f"{' ' * columns.width(head)}{more}".rstrip()

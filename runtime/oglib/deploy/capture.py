@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from oglib.deploy.capture_source import CaptureSource, capture_source, source_facts
+from oglib.deploy.itself import refuse_into_itself
 from oglib.errors import (
     FilesystemError,
     NotFoundError,
@@ -23,6 +24,7 @@ from oglib.errors import (
     UsageError,
 )
 from oglib.filesystem.kinds import Shrink, kind_of
+from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import probe_filesystem
 from oglib.filesystem.resize import grow_filesystem, shrink_filesystem
 from oglib.image import CaptureMeta, FileSink, ImageSink, Manifest, capture, check_name
@@ -101,6 +103,10 @@ def create(
     started = time.monotonic()
     check_name(name)
     with capture_source(disk_spec, part_spec, settings) as source:
+        # before its state is looked at: what is mounted looks as if it was not shut down
+        refuse_in_use(source.device, "captured")
+        if destination and "://" not in destination:
+            refuse_into_itself(source.disk.path, [Path(destination, f"{name}{SUFFIX}")])
         kind = probe_filesystem(source.device).kind
         if not kind and not wanted.raw:
             raise FilesystemError(

@@ -12,13 +12,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 
 from oglib.boot.grub import Firmware, check_bootable, check_tools, running_firmware
-from oglib.deploy import receipts
+from oglib.deploy import receipts, saying
 from oglib.deploy.configure import apply_configuration, plan_configuration
 from oglib.deploy.disk_boot import disarm
 from oglib.deploy.fitting import not_fitted
+from oglib.deploy.itself import refuse_itself
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Wishes,
     check_firmware,
@@ -49,13 +52,17 @@ from oglib.filesystem.mount import check_mountable
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.foreign import Image, titled
+from oglib.nearest import meant
 from oglib.osconfig.linux import check_hostname, wanted_swap_uuid
 from oglib.osconfig.opened_system import opened_root
-from oglib.progress import Progress
+from oglib.progress import Progress, Task
 from oglib.settings import NAME_PART, Settings
 from oglib.steps import Outcome, Step
+from oglib.transfer.client import StatusError
 from oglib.transfer.repository import RepositoryClient
 
+_PARTITION, _FILL, _FIT = "partition the disk", "fill the partition", "fit the system to this PC"
+_USUAL_LAYOUTS = ("uefi", "bios")  # which every repository is made with
 _FAT = ("vfat", "fat12", "fat16", "fat32")
 
 
@@ -76,6 +83,7 @@ class Plan:
     """What a deployment will do, checked against image, disk, firmware and this ogLive.
 
     ``not_fitted``: why the system will be restored and not fitted to this PC; empty where it will.
+    ``title``: what comes onto what, in a sentence. ``system``: as the image names it; may be empty.
     """
 
     request: Request
@@ -86,11 +94,29 @@ class Plan:
     table: TablePlan | None
     not_fitted: str
     warnings: tuple[str, ...]
+    title: str
+    system: str
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What will be done, in its order, for whoever watches."""
+        return (
+            *((_PARTITION,) if self.table else ()),
+            f"restore {self.image}",
+            _FILL,
+            *(_making(one) for one in self.made),
+            *(() if self.not_fitted else (_FIT,)),
+        )
+
+    @property
+    def made(self) -> tuple[Planned, ...]:
+        """ESP and swap that are created fresh."""
+        beside = companions(self.table, self.number) if self.table else ()
+        return tuple(one for one in beside if not one.kept)
 
     @property
     def changes(self) -> tuple[str, ...]:
         """What will be done, a sentence each."""
-        beside = companions(self.table, self.number) if self.table else ()
         name = f" as {self.request.hostname}" if self.request.hostname else ""
         fitted = (
             f"leave it as it is, restored, not fitted: {self.not_fitted}"
@@ -100,19 +126,23 @@ class Plan:
         return (
             *(self.table.changes if self.table else ()),
             f"restore {self.image} to partition {self.number}",
-            *(f"format partition {one.number} ({one.type})" for one in beside if not one.kept),
+            *(_making(one) for one in self.made),
             fitted,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What a deployment did. ``not_fitted``: why the system is restored and not fitted."""
+    """What a deployment did. ``not_fitted``: why the system is restored and not fitted.
+
+    ``ready``: ``Ready: Debian 13 as pc14``, where it is: every step done, the system fitted.
+    """
 
     receipt: Receipt
     steps: tuple[Step, ...]
     seconds: float
     not_fitted: str = ""
+    ready: str = ""
 
 
 def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
@@ -133,13 +163,27 @@ def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
             f"{text!r} is neither a layout file nor the name of a layout.",
             hint="A list is written as in 'NTFS:30000000 LINUX:20000000', in KB.",
         )
+    return parse_layout(_fetched(text, settings).decode(errors="replace"), name=text)
+
+
+def _fetched(name: str, settings: Settings) -> bytes:
     with RepositoryClient(settings.repository_url()) as repository:
-        return parse_layout(repository.fetch_layout(text).decode(errors="replace"), name=text)
+        try:
+            return repository.fetch_layout(name)
+        except StatusError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise NotFoundError(
+                f"The repository at {settings.repository_url()} has no layout {name}.",
+                hint=f"{meant(name, _USUAL_LAYOUTS)}Layouts are in its layouts/; a file is named "
+                "by its path, as in ./NAME.json.",
+            ) from error
 
 
 def plan(request: Request, image: Image, settings: Settings) -> Plan:
     """Check everything that can be checked before the first write; changes nothing."""
     disk = find_disk(request.disk, rules=settings.disk_rules)
+    refuse_itself(request.image, disk.path)
     firmware = running_firmware()
     reason = not_fitted(image)
     if request.layout:
@@ -168,6 +212,8 @@ def plan(request: Request, image: Image, settings: Settings) -> Plan:
         table=table,
         not_fitted=reason,
         warnings=(*image.warnings, *checked.warnings),
+        title=saying.onto(image, disk, part),
+        system=saying.system_in(image),
     )
 
 
@@ -220,39 +266,53 @@ def _check_fitting(request: Request, image: Image, there: Disk, firmware: Firmwa
             _check_esp(there, esp)
 
 
-def deploy(image: Image, planned: Plan, *, progress: Progress) -> Deployed:
+def deploy(
+    image: Image, planned: Plan, *, progress: Progress, memory: Memory | None = None
+) -> Deployed:
     """Do what was planned. A failure before the restore's end leaves nothing bootable.
 
     What keeps the restored system from being fitted is in the result, not raised: the image is on
-    the disk by then, and proven.
+    the disk by then, and proven. ``memory`` keeps its version.
     """
     with held(planned.disk):
-        return _deploy(image, planned, progress)
+        done = _deploy(image, planned, progress)
+    if memory is None:
+        return done
+    warnings = (*done.receipt.warnings, *memory.keep())
+    return replace(done, receipt=replace(done.receipt, warnings=warnings))
 
 
 def _deploy(image: Image, planned: Plan, progress: Progress) -> Deployed:
     started = time.monotonic()
-    disk = _partitioned(planned)
+    task = progress.task(planned.title, planned.steps)
+    disk = _partitioned(planned, task)
     part = find_partition(disk, planned.number)
     with partition_device(disk, part) as device:
+        task.step(f"restore {planned.image}")
         receipt = restore(image, device, progress=progress, verify=planned.request.read_back)
         receipt = replace(receipt, warnings=planned.warnings)
         receipts.keep(receipt)
+        task.step(_FILL)
         steps = [_grown(device)]
         swap_uuid = "" if planned.not_fitted else _wanted_swap(device)
     if planned.table:
-        steps += make_companions(disk, part, planned.table, swap_uuid)
+        steps += make_companions(disk, part, planned.table, swap_uuid, task)
     reason = planned.not_fitted
     if not reason:
+        task.step(_FIT)
         fitted, reason = _fitted(planned, disk)
         steps += fitted
-    return Deployed(receipt, tuple(steps), round(time.monotonic() - started, 3), reason)
+    failed = reason or any(step.outcome is Outcome.FAILED for step in steps)
+    ready = saying.ready(planned.system, planned.image, planned.request.hostname)
+    seconds = round(time.monotonic() - started, 3)
+    return Deployed(receipt, tuple(steps), seconds, reason, "" if failed else ready)
 
 
-def _partitioned(planned: Plan) -> Disk:
+def _partitioned(planned: Plan, task: Task) -> Disk:
     """The disk with its table. Where nothing is kept, nothing on it starts from here on."""
     if planned.table is None:
         return planned.disk
+    task.step(_PARTITION)
     refuse_changed(planned.table)
     if not any(part.kept for part in planned.table.partitions):
         view = planned_view(planned.disk, planned.table)
@@ -298,7 +358,11 @@ def _wanted_swap(device: Path) -> str:
 
 
 def make_companions(
-    disk: Disk, root: Partition, table: TablePlan, swap_uuid: str = ""
+    disk: Disk,
+    root: Partition,
+    table: TablePlan,
+    swap_uuid: str = "",
+    task: Task | None = None,
 ) -> list[Step]:
     """ESP and swap of the same disk, created fresh; what the layout keeps stays as it is."""
     steps = []
@@ -308,6 +372,8 @@ def make_companions(
             about = f"the layout keeps this {planned.type}"
             steps.append(Step(name, Outcome.NOT_NEEDED, about))
             continue
+        if task is not None:
+            task.step(_making(planned))
         with partition_device(disk, find_partition(disk, planned.number)) as device:
             if planned.type == "LINUX-SWAP":
                 made = make_swap(device, uuid=swap_uuid)
@@ -325,6 +391,10 @@ def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
         for planned in table.partitions
         if planned.number != root and planned.type in ("EFI", "LINUX-SWAP")
     )
+
+
+def _making(planned: Planned) -> str:
+    return f"format partition {planned.number} ({planned.type})"
 
 
 def _made_kind(planned: Planned) -> str:

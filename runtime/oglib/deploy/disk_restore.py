@@ -14,14 +14,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from oglib.boot.grub import running_firmware
-from oglib.deploy import receipts, source
+from oglib.deploy import memory as memories
+from oglib.deploy import receipts, saying, source
 from oglib.deploy.disk_boot import disarm, write_gaps
 from oglib.deploy.disk_fit import Fitted, fit, fixed_as
 from oglib.deploy.disk_read import starters
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.itself import refuse_itself
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Wishes,
     check_free,
@@ -37,15 +41,18 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probe import probe_target
 from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
-from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.errors import ImageError, NotFoundError, OgError, UsageError
 from oglib.filesystem.kinds import KINDS, Grow
 from oglib.filesystem.make import check_makeable, make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.disk_image import Content, DiskPart
-from oglib.image.foreign import ForeignImage, Image
-from oglib.progress import Progress
+from oglib.image.foreign import ForeignImage, Image, named, titled
+from oglib.progress import Progress, Task
 from oglib.settings import Settings
+
+_TABLE, _WHOLE = "write the partition table", "restore the whole disk"
+_FILL, _STARTS = "make swap and fill larger partitions", "write what the disk starts from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class DiskPlan:
     The images stay open while the block of ``planned`` lasts. ``fitted`` is the table to write;
     None where the partitions go onto those that are there, and where ``raw``, the copy of a disk
     with its table, goes over everything. ``said``: what to warn of besides an image's origin.
+    ``memory`` keeps the image's version when it is restored whole.
     """
 
     disk: Disk
@@ -75,6 +83,40 @@ class DiskPlan:
     fitted: Fitted | None = None
     raw: Image | None = None
     said: tuple[str, ...] = ()
+    memory: Memory | None = None
+
+    @property
+    def system(self) -> str:
+        """The system that starts from it, as the image names it; empty where nobody noted it."""
+        return self.whole.system if self.whole else ""
+
+    @property
+    def image(self) -> str:
+        """The image's name, and its version where it has one."""
+        if self.whole is None:
+            return titled(self.raw) if self.raw else ""
+        return named(self.whole.name, self.whole.version)
+
+    @property
+    def title(self) -> str:
+        """What comes onto what."""
+        return saying.whole_onto(self.system, self.image, self.disk)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What will be done, in its order, for whoever watches."""
+        if self.raw is not None:
+            return (_WHOLE,)
+        if self.fitted is None:
+            return tuple(_restoring(number) for number in self.images)
+        first, esps = _in_order(self.fitted)
+        return (
+            _TABLE,
+            *(_restoring(part.number) for part in first),
+            _FILL,
+            *(_restoring(part.number) for part in esps),
+            _STARTS,
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -99,11 +141,19 @@ def planned(
     of a disk. With ``numbers`` only these partitions are restored, onto those of the disk.
     """
     disk = find_disk(disk_spec, rules=settings.disk_rules)
-    if is_raw_disk(image, settings) and not numbers:
+    refuse_itself(image, disk.path)
+    raw_copy = is_raw_disk(image, settings)
+    if raw_copy and numbers:
+        raise UsageError(
+            f"{image} is the copy of a whole disk in one file, of which --parts takes nothing.",
+            hint="Restore all of it, without --parts.",
+        )
+    if raw_copy:
         with source.opened_to_restore(image, settings, progress) as raw:
             yield _planned_raw(raw, disk, options)
         return
-    with opened_whole(image, settings) as whole, ExitStack() as stack:
+    memory = memories.of_this_pc(settings)
+    with opened_whole(image, settings, memory) as whole, ExitStack() as stack:
 
         def opened(number: int) -> Image:
             return source.sized(stack.enter_context(whole.open_part(number)), progress)
@@ -111,7 +161,8 @@ def planned(
         if numbers:
             yield _planned_parts(whole, disk, options, numbers, opened)
         else:
-            yield _planned_whole(whole, disk, options, opened)
+            plan = _planned_whole(whole, disk, options, opened)
+            yield replace(plan, memory=memory)
 
 
 def _planned_raw(image: Image, disk: Disk, options: Options) -> DiskPlan:
@@ -209,41 +260,73 @@ def apply(plan: DiskPlan, *, progress: Progress) -> DiskReceipt:
     A whole disk gets its table, its partitions and its boot code; on a larger disk the filesystem
     that can grow fills it.
     """
+    receipt = _applied(plan, progress)
+    kept = plan.memory.keep() if plan.memory else ()
+    return replace(receipt, warnings=(*receipt.warnings, *kept))
+
+
+def _applied(plan: DiskPlan, progress: Progress) -> DiskReceipt:
     started = time.monotonic()
     with held(plan.disk):
+        work = _Work(plan, progress, progress.task(plan.title, plan.steps))
         if plan.raw is not None:
-            return _restore_raw(plan.raw, plan.disk, plan.options, progress, started)
+            return _restore_raw(plan.raw, work, started)
         if plan.whole is None:
             raise ValueError("a plan without an image")
         if plan.fitted is None:
-            done = Done((), _put(plan, plan.disk, tuple(plan.images), progress))
+            done = Done((), work.put(plan.disk, tuple(plan.images)))
         else:
-            done = _restore_whole(plan, plan.whole, plan.fitted, progress)
+            done = _restore_whole(work, plan.whole, plan.fitted)
         return receipt_of(plan.whole, plan.disk, replace(done, warnings=plan.said), started)
 
 
-def _restore_whole(plan: DiskPlan, whole: WholeDisk, fitted: Fitted, progress: Progress) -> Done:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A plan that is being done, and who watches."""
+
+    plan: DiskPlan
+    progress: Progress
+    task: Task
+
+    def put(self, disk: Disk, numbers: Sequence[int]) -> tuple[Receipt, ...]:
+        """Restore the images of these partitions, in this order."""
+        return tuple(self._put_one(disk, number) for number in numbers)
+
+    def _put_one(self, disk: Disk, number: int) -> Receipt:
+        self.task.step(_restoring(number))
+        with partition_device(disk, find_partition(disk, number)) as device:
+            receipt = self.restored(self.plan.images[number], device)
+        receipts.keep(receipt)
+        return receipt
+
+    def restored(self, image: Image, target: Path) -> Receipt:
+        options = self.plan.options
+        return restore(
+            image, target, progress=self.progress, verify=options.read_back, delta=options.delta
+        )
+
+
+def _restore_whole(work: _Work, whole: WholeDisk, fitted: Fitted) -> Done:
+    plan = work.plan
+    work.task.step(_TABLE)
     refuse_changed(fitted.plan)
     view = planned_view(plan.disk, fitted.plan)
     first, esps = _in_order(fitted)
     starts = [find_partition(view, part.number).start_bytes for part in esps]
     disarm(plan.disk, starts, [part.number for part in fitted.plan.partitions if part.kept])
     there = apply_table(fitted.plan)
-    done = _put(plan, there, [part.number for part in first], progress)
+    done = work.put(there, [part.number for part in first])
+    work.task.step(_FILL)
     after = (*_made(there, fitted), *_grown(there, first))
-    done += _put(plan, there, [part.number for part in esps], progress)
+    done += work.put(there, [part.number for part in esps])
+    work.task.step(_STARTS)
     after += _grown(there, esps)
     write_gaps(there, whole.gaps)
     return Done(fitted.plan.changes, done, after)
 
 
-def _put(
-    plan: DiskPlan, disk: Disk, numbers: Sequence[int], progress: Progress
-) -> tuple[Receipt, ...]:
-    return tuple(
-        _restore_one(plan.images[number], disk, number, plan.options, progress)
-        for number in numbers
-    )
+def _restoring(number: int) -> str:
+    return f"restore partition {number}"
 
 
 def restore_disk(
@@ -287,17 +370,6 @@ def _in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
     return sorted(first, key=lambda part: part.active), esps
 
 
-def _restore_one(
-    image: Image, disk: Disk, number: int, options: Options, progress: Progress
-) -> Receipt:
-    with partition_device(disk, find_partition(disk, number)) as device:
-        receipt = restore(
-            image, device, progress=progress, verify=options.read_back, delta=options.delta
-        )
-    receipts.keep(receipt)
-    return receipt
-
-
 def _made(disk: Disk, fitted: Fitted) -> list[str]:
     """Swap under its old UUID and label, for the restored system looks for it; what is left."""
     said = []
@@ -325,13 +397,11 @@ def _grown(disk: Disk, parts: Sequence[DiskPart]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _restore_raw(
-    image: Image, disk: Disk, options: Options, progress: Progress, started: float
-) -> DiskReceipt:
+def _restore_raw(image: Image, work: _Work, started: float) -> DiskReceipt:
     """A raw copy goes onto the disk as it is; the end of a GPT moves to that of a larger disk."""
-    receipt = restore(
-        image, disk.path, progress=progress, verify=options.read_back, delta=options.delta
-    )
+    disk = work.plan.disk
+    work.task.step(_WHOLE)
+    receipt = work.restored(image, disk.path)
     receipts.keep(receipt)
     there = probe_target(disk.path)
     after: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,8 @@ from oglib.deploy import source
 from oglib.deploy.disk_exact import with_exact
 from oglib.deploy.disk_fit import Wanted
 from oglib.deploy.foreign import in_folder
-from oglib.deploy.policy import policy_for, policy_for_url
+from oglib.deploy.memory import Memory
+from oglib.deploy.policy import policy_for, policy_for_url, share_of
 from oglib.disk.exact import Stretch
 from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES
 from oglib.disk.model import TableKind
@@ -39,12 +40,13 @@ from oglib.image.disk_image import (
     unpacked_table,
 )
 from oglib.image.foreign import Image
+from oglib.image.format import how_to_vouch
 from oglib.image.formats.model import ImageInfo, OwnInfo
+from oglib.image.signing import MAX_SIGNATURE_BYTES
 from oglib.image.stretch import Raw
 from oglib.partfile import is_there
 from oglib.settings import Settings
 
-_SIGNATURE_BYTES = 4096
 _OLD_SUFFIX = ".dsk"
 
 
@@ -73,6 +75,11 @@ class WholeDisk:
     lacking: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
+    @property
+    def system(self) -> str:
+        """The systems on it as they named themselves; empty where nobody noted them."""
+        return self.info.os if isinstance(self.info, OwnInfo) else ""
+
     def refuse_lacking(self) -> None:
         """Raise ``ImageError`` where a piece of the image is not there."""
         if self.lacking:
@@ -90,11 +97,36 @@ class WholeDisk:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked."""
+    """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
+
+    ``version``: that one and no other; 0 for the one that is shown.
+    """
 
     name: str
     path: Path | None = None
     url: str = ""
+    version: int = 0
+
+    @property
+    def where(self) -> str:
+        return str(self.path or self.url)
+
+    @property
+    def disk_name(self) -> str:
+        """What its ``disk.json`` calls it; the folder of the version before has a longer name."""
+        return self.name.removesuffix(source.ASIDE)
+
+    def aside(self) -> _Place:
+        """The version before."""
+        name = self.name + source.ASIDE
+        if self.path is not None:
+            return replace(self, name=name, path=self.path.with_name(name))
+        return replace(self, name=name, url=self.url + source.ASIDE)
+
+    def read(self, file: str, limit_bytes: int) -> bytes | None:
+        if self.path is not None:
+            return _file(self.path / file, limit_bytes)
+        return source.fetch_if_there(f"{self.url}/{file}", limit_bytes)
 
 
 def is_whole(text: str, settings: Settings) -> bool:
@@ -103,9 +135,11 @@ def is_whole(text: str, settings: Settings) -> bool:
     A name or address is asked for with one small request; what is not there is none.
     """
     place = _place_of(text, settings)
+    places = (place, place.aside()) if place.version else (place,)
     if place.path is not None:
-        return is_folder(place.path) or is_raw_disk(text, settings)
-    return source.fetch_if_there(f"{place.url}/{DISK_FILE}", MAX_DISK_BYTES) is not None
+        found = any(one.path is not None and is_folder(one.path) for one in places)
+        return found or is_raw_disk(text, settings)
+    return any(one.read(DISK_FILE, MAX_DISK_BYTES) is not None for one in places)
 
 
 def is_folder(path: Path) -> bool:
@@ -140,21 +174,44 @@ def is_raw_disk(text: str, settings: Settings) -> bool:
 
 
 @contextmanager
-def opened_whole(text: str, settings: Settings) -> Iterator[WholeDisk]:
-    """The image that ``text`` names, its ``disk.json``, signature and gaps checked."""
-    place = _place_of(text, settings)
+def opened_whole(
+    text: str, settings: Settings, memory: Memory | None = None
+) -> Iterator[WholeDisk]:
+    """The image that ``text`` names, its ``disk.json``, signature and gaps checked.
+
+    ``memory`` refuses one from the network that is older than what the PC had.
+    """
+    place = _located(_place_of(text, settings))
     if place.path is not None and not (place.path / DISK_FILE).exists():
         from oglib.deploy.disk_foreign import opened_folder  # noqa: PLC0415
 
         with opened_folder(place.path, policy_for(place.path, settings), settings) as whole:
             yield whole
         return
-    yield _ours(place, settings)
+    yield _ours(place, settings, memory)
+
+
+def _located(place: _Place) -> _Place:
+    """The folder of the version that was asked for: the one that is shown, or the one before."""
+    if not place.version:
+        return place
+    known = []
+    for one in (place, place.aside()):
+        raw = one.read(DISK_FILE, MAX_DISK_BYTES)
+        if raw is None:
+            continue
+        found = DiskManifest.from_bytes(raw).version
+        if found == place.version:
+            return one
+        known.append(str(found))
+    raise source.no_version(place.name, place.version, place.where, known)
 
 
 def whole_info(text: str, settings: Settings) -> ImageInfo:
     """The answer of ``og image info`` for a whole disk; its damage is said, not raised."""
     place = _place_of(text, settings)
+    if place.version:
+        place = _located(place)
     if place.path is not None and not (place.path / DISK_FILE).exists():
         return source.described(text, settings)
     try:
@@ -164,39 +221,39 @@ def whole_info(text: str, settings: Settings) -> ImageInfo:
 
 
 def _place_of(text: str, settings: Settings) -> _Place:
+    text, version = source.versioned(text)
     if "://" in text:
         base = text.removesuffix(f"/{DISK_FILE}").rstrip("/")
         _, below, tail = base.rpartition("/images/")
-        return _Place(check_name(tail if below else base.rpartition("/")[2]), url=base)
+        name = check_name(tail if below else base.rpartition("/")[2])
+        return _Place(name, url=base, version=version)
     if source.is_path(text) or Path(text).is_absolute():
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
-        return _Place(path.resolve().name, path=path)
+        return _Place(path.resolve().name, path=path, version=version)
     source.refuse_ambiguous(text, settings)
-    return _Place(check_name(text), url=f"{settings.repository_url()}/images/{text}")
+    url = f"{settings.repository_url()}/images/{text}"
+    return _Place(check_name(text), url=url, version=version)
 
 
-def _ours(place: _Place, settings: Settings) -> WholeDisk:
-    def read(file: str, limit_bytes: int) -> bytes | None:
-        if place.path is not None:
-            return _file(place.path / file, limit_bytes)
-        return source.fetch_if_there(f"{place.url}/{file}", limit_bytes)
-
-    where = str(place.path or place.url)
-    raw = read(DISK_FILE, MAX_DISK_BYTES)
+def _ours(place: _Place, settings: Settings, memory: Memory | None = None) -> WholeDisk:
+    where = place.where
+    raw = place.read(DISK_FILE, MAX_DISK_BYTES)
     if raw is None:
         raise NotFoundError(f"There is no image of a disk at {where}.", code=OgErr.IMAGEFILE)
-    disk = DiskManifest.from_bytes(raw)
-    _check_name_of(disk, place)
-    signed_by, warnings = _judged(
-        disk, raw, read(DISK_SIGNATURE, _SIGNATURE_BYTES), place, settings
-    )
-    gaps = read(GAPS_FILE, MAX_GAPS_BYTES) if disk.gaps_bytes else b""
+    disk, signed_by, warnings = _judged(raw, _signature(place), place, settings)
+    if place.version not in (0, disk.version):
+        raise source.no_version(place.name, place.version, where, [str(disk.version)])
+    from_network = place.path is None or share_of(place.path) is not None
+    if memory is not None and signed_by and from_network:
+        said = memory.judge(disk.name, disk.version, wanted=bool(place.version))
+        warnings = (*warnings, *said)
+    gaps = place.read(GAPS_FILE, MAX_GAPS_BYTES) if disk.gaps_bytes else b""
     if gaps is None:
         raise ImageError(f"The image {disk.name} lacks its {GAPS_FILE}.", code=OgErr.IMAGEFILE)
 
     @contextmanager
     def open_part(number: int) -> Iterator[Image]:
-        with source.opened(f"{where}/p{number}.img", settings) as image:
+        with source.opened_at(_part_of(place, disk, number), settings) as image:
             _check_bound(image, disk, number)
             yield image
 
@@ -249,7 +306,7 @@ def _beside_the_table(
 
 def _check_name_of(disk: DiskManifest, place: _Place) -> None:
     """By address the whole name is known, of a folder only its last part."""
-    asked = place.name if place.url else place.name.rpartition("/")[2]
+    asked = place.disk_name if place.url else place.disk_name.rpartition("/")[2]
     found = disk.name if place.url else disk.name.rpartition("/")[2]
     if asked != found:
         raise ImageError(
@@ -258,16 +315,34 @@ def _check_name_of(disk: DiskManifest, place: _Place) -> None:
         )
 
 
+def _signature(place: _Place) -> bytes | None:
+    if place.path is not None:
+        return place.read(DISK_SIGNATURE, MAX_SIGNATURE_BYTES)
+    return source.signature_of(f"{place.url}/{DISK_SIGNATURE}")
+
+
+def _part_of(place: _Place, disk: DiskManifest, number: int) -> source.Reference:
+    """The image of one partition, called as it was captured, wherever its folder is now."""
+    name, file = part_name(disk.name, number), f"p{number}.img"
+    if place.path is not None:
+        return source.Reference(name, path=place.path / file)
+    return source.Reference(name, url=f"{place.url}/{file}")
+
+
 def _judged(
-    disk: DiskManifest, raw: bytes, signature: bytes | None, place: _Place, settings: Settings
-) -> tuple[str, tuple[str, ...]]:
+    raw: bytes, signature: bytes | None, place: _Place, settings: Settings
+) -> tuple[DiskManifest, str, tuple[str, ...]]:
     """Who signed, and what to warn of; raises when the site's policy says no."""
     keys = load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
     if signature is not None and keys:
         signed_by = verify_signature(raw, signature, keys)
+        disk = DiskManifest.from_bytes(raw)
+        _check_name_of(disk, place)
         if disk.key_id != signed_by:
             raise ImageError(f"The {DISK_FILE} of {disk.name} names another key than signed it.")
-        return signed_by, ()
+        return disk, signed_by, ()
+    disk = DiskManifest.from_bytes(raw)
+    _check_name_of(disk, place)
     if place.path is not None:
         allowed = policy_for(place.path, settings).unsigned_local
     else:
@@ -276,11 +351,9 @@ def _judged(
     if not allowed:
         raise ImageError(
             f"The image {disk.name} from {place.path or place.url} {why}.",
-            hint="Publish it through the repository, or allow it in the site's policy."
-            if signature is None
-            else "Put the repository's keys/image.pub into the site overlay (`ognetboot site`).",
+            hint=how_to_vouch(signed=signature is not None),
         )
-    return "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)
+    return disk, "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)
 
 
 def _check_bound(image: Image, disk: DiskManifest, number: int) -> None:

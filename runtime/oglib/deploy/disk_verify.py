@@ -21,6 +21,8 @@ from oglib.deploy.disk_boot import first_difference, places_of
 from oglib.deploy.disk_fit import Wanted, fit
 from oglib.deploy.disk_restore import can_grow
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.images import is_grown
+from oglib.deploy.itself import refuse_itself
 from oglib.disk import types
 from oglib.disk.exact import Exact
 from oglib.disk.find import find_disk
@@ -29,7 +31,6 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import FilesystemError, printable
 from oglib.filesystem.probe import probe_filesystem
-from oglib.filesystem.sizes import size_of
 from oglib.image import verify
 from oglib.image.disk_image import Content, DiskPart
 from oglib.image.foreign import Image, info_of, name_of
@@ -99,6 +100,7 @@ def verify_disk(
     """
     started = time.monotonic()
     disk = find_disk(disk_spec, rules=settings.disk_rules)
+    refuse_itself(image, disk.path)
     if is_raw_disk(image, settings):
         with source.opened(image, settings) as raw:
             rows: tuple[Compared, ...] = (_of_image("disk", raw, disk.path, progress),)
@@ -268,9 +270,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
     try:
         proof = verify(image, device, progress=progress)
     except DiffersError as error:
-        info = info_of(image)
-        was = info.total_blocks * info.block_size or info.required_bytes
-        grown = 0 < was < _filesystem_bytes(device)
+        grown = is_grown(image, device)
         said = f"{error.different} of {error.regions} regions differ"
         said += (
             ": its filesystem was grown, and what else differs cannot be told from that"
@@ -289,14 +289,6 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
     return Compared(
         what, Outcome.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
     )
-
-
-def _filesystem_bytes(device: Path) -> int:
-    """0 where there is none to be seen: it may be what differs."""
-    try:
-        return size_of(device)
-    except FilesystemError:
-        return 0
 
 
 def _swap(what: str, part: DiskPart, device: Path) -> Compared:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from glob import escape
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image import FrameSource, Policy
 from oglib.image.foreign import ForeignImage
 from oglib.image.formats.model import ImageInfo
+from oglib.nearest import meant
 from oglib.partfile import is_there
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import HttpSource
@@ -27,6 +29,7 @@ from oglib.transfer.http import HttpSource
 if TYPE_CHECKING:
     from oglib.image.formats import FolderImage
 
+_MOST_BESIDE = 5000
 _FIRST_VOLUME = re.compile(r"(.*)\.(a{2,4}|0{2,3})")
 
 
@@ -101,7 +104,20 @@ def _require(path: Path) -> None:
 
     volumes = path.parent.glob(f"{escape(path.name)}.*")
     if not is_folder_image(path.parent) and not any(volumes):
-        raise NotFoundError(f"There is no {path}.", code=OgErr.IMAGEFILE)
+        raise NotFoundError(
+            f"There is no {path}.",
+            hint=_beside(path) or "Is the folder right, and is what it lies on mounted?",
+            code=OgErr.IMAGEFILE,
+        )
+
+
+def _beside(path: Path) -> str:
+    """What is called nearly so in the same folder."""
+    try:
+        there = [one.name for one in islice(path.parent.iterdir(), _MOST_BESIDE)]
+    except OSError:
+        return ""
+    return meant(path.name, there).strip()
 
 
 def in_folder(path: Path) -> tuple[FolderImage, int] | None:

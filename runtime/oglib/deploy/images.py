@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from oglib.deploy import receipts, source
+from oglib.deploy import memory as memories
+from oglib.deploy import receipts, saying, source
 from oglib.deploy.capture_source import find_source
+from oglib.deploy.itself import refuse_itself
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Checked,
     Wishes,
@@ -27,17 +30,21 @@ from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.table import apply_table
-from oglib.errors import UsageError
+from oglib.errors import FilesystemError, OgError, UsageError
 from oglib.filesystem.resize import grow_filesystem
+from oglib.filesystem.sizes import size_of
 from oglib.image import (
     Receipt,
     Verified,
     restore,
     verify,
 )
-from oglib.image.foreign import Image, name_of, titled
-from oglib.progress import Progress
+from oglib.image.foreign import Image, info_of, name_of, titled
+from oglib.image.verify_stream import DiffersError
+from oglib.progress import Progress, Task
 from oglib.settings import Settings
+
+_TYPE, _FILL = "set the partition's type", "fill the partition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class RestorePlan:
     """A restore that was checked; the image stays open while the block of ``planned`` lasts.
 
     ``part`` None: the target is ``disk`` itself. ``checked``: the type that has to be set first,
-    and what to warn of.
+    and what to warn of. ``memory`` keeps the image's version when it is restored.
     """
 
     request: Request
@@ -65,6 +72,7 @@ class RestorePlan:
     disk: Disk
     part: Partition | None
     checked: Checked
+    memory: Memory
 
     @property
     def target(self) -> str:
@@ -72,6 +80,15 @@ class RestorePlan:
         if self.part is None:
             return self.disk.describe()
         return f"partition {self.part.number} of {self.disk.describe()}"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The same for whoever watches."""
+        return (
+            *((_TYPE,) if self.checked.table else ()),
+            f"restore {titled(self.image)}",
+            *((_FILL,) if self.request.wishes.grow else ()),
+        )
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -83,17 +100,19 @@ class RestorePlan:
 @contextmanager
 def planned(request: Request, settings: Settings, progress: Progress) -> Iterator[RestorePlan]:
     """Open the image, look at the target and refuse what can be refused; changes nothing."""
-    with source.opened_to_restore(request.image, settings, progress) as image:
+    memory = memories.of_this_pc(settings)
+    with source.opened_to_restore(request.image, settings, progress, memory) as image:
         disk, part = _target(request, image, settings)
+        refuse_itself(request.image, disk.path)
         if part is None:
             check_free(disk)
             check_size(image, disk.describe(), disk.size_bytes)
             check_growable(image, request.wishes)
-            yield RestorePlan(request, image, disk, None, Checked())
+            yield RestorePlan(request, image, disk, None, Checked(), memory)
             return
         checked = check_restorable(image, disk, part, request.wishes)
         check_free(disk, None if checked.table else part)
-        yield RestorePlan(request, image, disk, part, checked)
+        yield RestorePlan(request, image, disk, part, checked, memory)
 
 
 def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, Partition | None]:
@@ -113,13 +132,20 @@ def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, P
 
 def apply(plan: RestorePlan, *, progress: Progress) -> Receipt:
     """Do what was planned: set the type, restore, grow. The receipt is kept in any case."""
+    receipt = _applied(plan, progress)
+    return replace(receipt, warnings=(*receipt.warnings, *plan.memory.keep()))
+
+
+def _applied(plan: RestorePlan, progress: Progress) -> Receipt:
     disk, part = plan.disk, plan.part
-    order = _Order(plan.image, plan.request, progress)
     with held(disk, part):
+        task = progress.task(saying.onto(plan.image, disk, part), plan.steps)
+        order = _Order(plan.image, plan.request, progress, task)
         if part is None:
             return order.run(disk.path, (), plan.checked.warnings)
         after: tuple[str, ...] = ()
         if plan.checked.table is not None:
+            task.step(_TYPE)
             after = plan.checked.table.changes
             disk = apply_table(plan.checked.table)
             part = find_partition(disk, part.number)
@@ -140,15 +166,19 @@ class _Order:
     image: Image
     request: Request
     progress: Progress
+    task: Task
 
     def run(self, device: Path, before: tuple[str, ...], warnings: tuple[str, ...]) -> Receipt:
         """Restore and grow; the receipt is kept even when growing fails."""
         asked = self.request
+        self.task.step(f"restore {titled(self.image)}")
         receipt = restore(
             self.image, device, progress=self.progress, verify=asked.read_back, delta=asked.delta
         )
         receipt = replace(receipt, after=before, warnings=(*receipt.warnings, *warnings))
         try:
+            if asked.wishes.grow:
+                self.task.step(_FILL)
             if asked.wishes.grow and grow_filesystem(device):
                 receipt = replace(receipt, after=(*before, "the filesystem fills its partition"))
         finally:
@@ -169,7 +199,34 @@ def prove(
         if disk_spec is None:
             return verify(opened, progress=progress)
         if part_spec is None:
-            return verify(opened, Path(disk_spec), progress=progress)
+            refuse_itself(image, Path(disk_spec))
+            return _proven(opened, Path(disk_spec), progress)
         disk = find_disk(disk_spec, rules=settings.disk_rules)
+        refuse_itself(image, disk.path)
         with partition_device(disk, find_partition(disk, part_spec)) as device:
-            return verify(opened, device, progress=progress)
+            return _proven(opened, device, progress)
+
+
+def _proven(image: Image, device: Path, progress: Progress) -> Verified:
+    try:
+        return verify(image, device, progress=progress)
+    except DiffersError as error:
+        if not is_grown(image, device):
+            raise
+        raise OgError(
+            f"{device} differs from the image {name_of(image)} in {error.different} of "
+            f"{error.regions} regions: its filesystem is larger, as growing makes it, and what "
+            "else differs cannot be told from that.",
+            hint="Restore it without letting it grow what shall be provable.",
+            code=error.code,
+        ) from error
+
+
+def is_grown(image: Image, device: Path) -> bool:
+    """Whether the filesystem on ``device`` is larger than that in ``image``."""
+    info = info_of(image)
+    was = info.total_blocks * info.block_size or info.required_bytes
+    try:
+        return 0 < was < size_of(device)
+    except FilesystemError:  # there is none to be seen: it may be what differs
+        return False

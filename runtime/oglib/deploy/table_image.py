@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oglib.deploy.itself import refuse_into_itself
 from oglib.disk.kernel import reread
 from oglib.disk.lock import held
 from oglib.disk.model import Disk, TableKind
@@ -48,6 +49,7 @@ def table_path(folder: str, name: str, kind: str) -> Path:
 def create_table_image(disk: Disk, kind: str, path: Path) -> int:
     """Keep ``kind`` of ``disk`` in ``path``, which appears whole or not; returns its size."""
     _refuse_kind(disk, kind)
+    refuse_into_itself(disk.path, [path])
     try:
         with held(disk), TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
             part = Path(folder) / path.name

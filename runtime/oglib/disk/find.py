@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from oglib.disk.model import Disk, DiskKind, Partition, listed
 from oglib.disk.probe import list_disks, probe_target
 from oglib.disk.rules import RULES, chosen, followed
 from oglib.errors import NotFoundError, UsageError
+from oglib.nearest import meant
 
 _PARTITION_TAGS = {
     "LABEL": "label",
@@ -24,6 +26,7 @@ _PARTITION_TAGS = {
 }
 _ON_BARE_DISKS = ("LABEL", "UUID")  # a filesystem without a partition table around it
 _PINNED = re.compile(r"(\d{1,9})@(.+)")
+_MOST_BESIDE = 1000
 _MOST_DIGITS_OF_A_NUMBER = 3
 
 
@@ -79,8 +82,10 @@ def find_partition(disk: Disk, spec: str | int) -> Partition:
     for part in disk.partitions:
         if text == str(part.number) or (real and part.path and part.path.resolve() == real):
             return part
+    words = [str(one) for part in disk.partitions for one in (part.path or "", part.label)]
     raise NotFoundError(
-        f"Disk {disk.describe()} has no partition {text}.", hint=disk.its_partitions()
+        f"Disk {disk.describe()} has no partition {text}.",
+        hint=f"{meant(text, filter(None, words))}{disk.its_partitions()}",
     )
 
 
@@ -90,7 +95,12 @@ def find_tagged(spec: str, disks: Sequence[Disk]) -> tuple[Disk, Partition]:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NotFoundError(f"No partition has {spec}.", hint=_candidates(disks))
+        tag, _, value = spec.partition("=")
+        field = _PARTITION_TAGS[tag.upper()]
+        there = [str(getattr(part, field)) for disk in disks for part in disk.partitions]
+        raise NotFoundError(
+            f"No partition has {spec}.", hint=f"{meant(value, there)}{_candidates(disks)}"
+        )
     raise _ambiguous(spec, [f"partition {part.number} of {disk.path}" for disk, part in found])
 
 
@@ -167,8 +177,18 @@ def _by_path(path: Path, disks: Sequence[Disk]) -> Disk:
                 hint=f"Name the disk: {disk.number} or {disk.path}.",
             )
     if not real.exists():
-        raise NotFoundError(f"There is no disk or file {path}.", hint=_candidates(disks))
+        near = meant(path.name, _beside(path)) or meant(str(path), (str(one.path) for one in disks))
+        raise NotFoundError(f"There is no disk or file {path}.", hint=f"{near}{_candidates(disks)}")
     return probe_target(path)
+
+
+def _beside(path: Path) -> list[str]:
+    """Files in the same folder; none in /dev, where the disks are named by what is plugged in."""
+    try:
+        found = islice(path.parent.iterdir(), _MOST_BESIDE) if path.parent != Path("/dev") else ()
+        return [one.name for one in found if one.is_file()]
+    except OSError:
+        return []
 
 
 def _called(name: str, known: Sequence[Disk]) -> list[Disk]:
@@ -197,7 +217,11 @@ def _only(spec: str, found: Sequence[Disk], known: Sequence[Disk]) -> Disk:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NotFoundError(f"There is no disk {spec} in this PC.", hint=_candidates(known))
+        words = [*RULES, *(one for disk in known for one in (disk.serial, disk.wwn) if one)]
+        raise NotFoundError(
+            f"There is no disk {spec} in this PC.",
+            hint=f"{meant(spec, words)}{_candidates(known)}",
+        )
     raise NotFoundError(
         f"{spec} is ambiguous: {', '.join(str(disk.path) for disk in found)} all have it.",
         hint="Name the disk by its number or path.",

@@ -79,7 +79,10 @@ def load_layout(path: Path) -> Layout:
             raw = file.read(_MOST_BYTES + 1)
         text = raw.decode()
     except FileNotFoundError:
-        raise NotFoundError(f"There is no layout file {path}.") from None
+        raise NotFoundError(
+            f"There is no layout file {path}.",
+            hint="The name of a layout in the repository is written without .json, as in uefi.",
+        ) from None
     except OSError as error:
         raise UsageError(f"The layout file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
+from oglib.flocks import take
 from oglib.partfile import stand_in
 
 FOLDER = Path("/var/lock")
@@ -156,7 +157,7 @@ def guarded() -> Iterator[None]:
     """A block in which no other process of this PC looks at a lock or changes one."""
     folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        take(folder, fcntl.LOCK_EX, f"the locks in {FOLDER}")
         yield
     finally:
         os.close(folder)

@@ -120,6 +120,11 @@ class Disk:
             return str(self.path)
         return f"{self.number}@{self.stable}" if self.stable else str(self.number)
 
+    def called(self, part: Partition | None = None) -> str:
+        """``disk 1``, ``disk 1 partition 2``, ``pc.img partition 2``: as a person names them."""
+        name = f"disk {self.number}" if self.number else str(self.path)
+        return f"{name} partition {part.number}" if part is not None else name
+
     def describe(self) -> str:
         """``/dev/vda (QEMU HARDDISK, 8.0 GiB)``, for questions and errors."""
         size = human_bytes(self.size_bytes)

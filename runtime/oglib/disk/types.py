@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from oglib.disk.model import TableKind
 from oglib.errors import UsageError
+from oglib.nearest import meant
 
 CACHE = "CACHE"
 EMPTY = "EMPTY"  # a number, and room on the disk, that stay free; never in a table
@@ -133,7 +134,7 @@ def canonical(asked: str, table: TableKind) -> str:
     if name not in names(table):
         raise UsageError(
             f"{asked!r} is not a partition type of a {table} table.",
-            hint=f"Known types: {', '.join(names(table))}.",
+            hint=f"{meant(name, names(table))}Known types: {', '.join(names(table))}.",
         )
     return name
 

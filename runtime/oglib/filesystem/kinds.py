@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from oglib.errors import FilesystemError, OgErr
+from oglib.nearest import meant
 
 _KIB, _MIB, _TIB = 1024, 1024**2, 1024**4
 
@@ -314,7 +315,7 @@ def kind_of(name: str) -> Kind:
         can = ", ".join(kind.name for kind in KINDS.values() if kind.make)
         raise FilesystemError(
             f"{name!r} is not a filesystem that can be handled here.",
-            hint=f"Known: {can}.",
+            hint=f"{meant(name, _BY_WORD)}Known: {can}.",
             code=OgErr.PARTITION,
         )
     return found

@@ -91,7 +91,7 @@ def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> Non
     said = refused_by(device)
     if said:
         raise FilesystemError(
-            f"{said[0].upper()}{said[1:]}, so {device} is not {done}.",
+            f"{device} is not {done}: {said}.",
             hint="Unmount it, or stop what uses it.",
             code=code,
         )

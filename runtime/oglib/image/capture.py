@@ -22,6 +22,7 @@ from oglib.errors import FilesystemError, ImageError, OgErr
 from oglib.filesystem.ext import Traits, traits
 from oglib.filesystem.kinds import KINDS, kind_of
 from oglib.filesystem.state import NEVER_CAPTURED, state_of
+from oglib.flocks import take
 from oglib.image.frames import digest_of_file, region_bytes_for
 from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
 from oglib.image.raw_stream import RawHead
@@ -31,6 +32,7 @@ from oglib.image.sink import ImageSink
 from oglib.image.target import Target, open_target
 from oglib.progress import Phase, Progress
 from oglib.run import stream_from
+from oglib.spoken import name_of
 
 # It claims the device itself, and refuses one that is claimed already.
 _CLAIMS_ITSELF = "partclone.f2fs"
@@ -135,7 +137,7 @@ def source_held(device: Path, program: str) -> Iterator[Target]:
             yield source
             return
     with source.path.open("rb", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        take(file.fileno(), fcntl.LOCK_EX, name_of(device))
         yield replace(source, fd=file.fileno())
 
 

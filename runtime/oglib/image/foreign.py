@@ -74,8 +74,12 @@ def version_of(image: Image) -> int:
 
 def titled(image: Image) -> str:
     """``NAME version 3``, or the name alone where no repository counts versions."""
-    version = version_of(image)
-    return f"{name_of(image)} version {version}" if version else name_of(image)
+    return named(name_of(image), version_of(image))
+
+
+def named(name: str, version: int) -> str:
+    """The same of a name and a version; 0: it has none."""
+    return f"{name} version {version}" if version else name
 
 
 def required_bytes_of(image: Image) -> int:

@@ -24,6 +24,7 @@ from oglib.image.signing import (
     verify_signature,
 )
 from oglib.image.spelling import check_fields, check_spelling, parsed, spelled
+from oglib.settings import MAX_MANIFEST_BYTES
 
 __all__ = [
     "FORMAT",
@@ -42,7 +43,6 @@ __all__ = [
 FORMAT = "oglive-d3-1"
 _WHAT = "manifest"
 FIRMWARE = ("", "bios", "uefi")
-MAX_MANIFEST_BYTES = 4 << 20
 _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)

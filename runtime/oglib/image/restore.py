@@ -32,6 +32,7 @@ from oglib.image.target import Target, check_fits, open_target
 from oglib.image.verify import holds_frame
 from oglib.image.writer import Writer
 from oglib.progress import Progress
+from oglib.spoken import name_of
 
 _SAMPLE_FRAMES = 8
 # Threads that wait for the source or the disk while one for each processor decompresses.
@@ -100,7 +101,7 @@ class _Restore:
                 done.reset()
                 done.mark(equal)
                 skipped = _content(frames, equal)
-                phase.advance(skipped)
+                phase.skip(skipped)
                 puller.run()
                 writer.finish()
             except BaseException as error:
@@ -114,7 +115,7 @@ class _Restore:
             image_blake3=image.manifest.image_blake3,
             frames_blake3=image.manifest.frames_blake3,
             source=image.source.describe(),
-            target=str(self.target.path),
+            target=name_of(self.target.path),
             target_size_bytes=self.target.size_bytes,
             frames=len(frames),
             fetched_bytes=guard + puller.fetched_bytes,

@@ -29,6 +29,7 @@ from oglib.image.region_writer import Held, RegionWriter
 from oglib.image.shape import Shape, shape_of_stream
 from oglib.image.target import Target, check_fits
 from oglib.progress import Progress
+from oglib.spoken import name_of
 
 _SAMPLE_REGIONS = 8
 
@@ -71,7 +72,7 @@ def restore_stream(
                     if taken.equal_bytes:
                         skipped += taken.equal_bytes
                         skipped_regions += 1
-                        phase.advance(taken.equal_bytes)
+                        phase.skip(taken.equal_bytes)
             writer.prove_written()
             writer.finish(taker.held())
         except BaseException as error:
@@ -84,7 +85,7 @@ def restore_stream(
         image_blake3="",
         frames_blake3="",
         source=where_of(image),
-        target=str(target.path),
+        target=name_of(target.path),
         target_size_bytes=target.size_bytes,
         frames=numbers,
         fetched_bytes=getattr(image, "stored_bytes", 0),

@@ -31,6 +31,7 @@ from oglib.errors import ImageError, NotFoundError, OgErr, WriteError
 _ALGORITHM = "ed25519"
 _KEY_BYTES = 32
 _SIGNATURE_BYTES = 64
+MAX_SIGNATURE_BYTES = 4096  # of a signature's file
 
 
 @dataclass(frozen=True, slots=True)

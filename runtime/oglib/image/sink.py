@@ -21,11 +21,12 @@ from oglib.progress import human_bytes
 from oglib.run import undisturbed
 
 SUFFIX = ".img"
+ASIDE = ".ant"
 _SIGNATURE, _MANIFEST, _FRAMES = ".json.sig", ".json", ".frames"
 # The manifest is what makes an image visible, to older tools the image itself and ``.info``:
 # in this order they come, and in the other one they go.
 _ORDER = (_FRAMES, "", *COMPANIONS, _MANIFEST, _SIGNATURE)
-_LONGEST = tuple(f"{suffix}{end}" for suffix in _ORDER for end in (".part", ".ant"))
+_LONGEST = tuple(f"{suffix}{end}" for suffix in _ORDER for end in (".part", ASIDE))
 _COPY_BYTES = 1 << 20
 
 
@@ -186,9 +187,9 @@ class FileSink:
 def _put_aside(path: Path, *, replaces: bool) -> None:
     """What older scripts have put aside themselves (``replaces`` is False then) stays."""
     if path.exists():
-        path.rename(beside(path, ".ant"))
+        path.rename(beside(path, ASIDE))
     elif replaces:
-        beside(path, ".ant").unlink(missing_ok=True)
+        beside(path, ASIDE).unlink(missing_ok=True)
 
 
 def _check_digest(path: Path, wanted: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib import spoken
 from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
 from oglib.image.foreign import Image, name_of, version_of
@@ -64,7 +65,7 @@ def verify(
         image=name_of(image),
         version=version_of(image),
         signed_by=image.signed_by if isinstance(image, OpenImage) else "",
-        against="digests" if target is None else str(target),
+        against="digests" if target is None else spoken.name_of(target),
         frames=frames,
         content_bytes=content,
         seconds=round(time.monotonic() - started, 3),

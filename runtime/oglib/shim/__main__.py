@@ -70,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{name}: {error}", file=sys.stderr)
 
     if name == "--install":
-        return ended(lambda: install(words), say)
+        return ended(lambda: install(words), say, final=argv is None)
     if name not in MODULE_OF:
         print(f"{name}: this ogLive has no command of that name.", file=sys.stderr)
         return _UNKNOWN_COMMAND
-    return ended(lambda: perform(name, words), say)
+    return ended(lambda: perform(name, words), say, final=argv is None)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
-from oglib.settings import BOOT_ENV, CMDLINE, NAME_PART, is_address, parse_cmdline, parse_env
+from oglib.settings import (
+    BOOT_ENV,
+    CMDLINE,
+    NAME_PART,
+    host_of,
+    is_address,
+    parse_cmdline,
+    parse_env,
+)
 from oglib.shim.command import Command
 from oglib.shim.place import Place, repository, take_place
 from oglib.shim.share import change_share, mount_on, mounted_share, usual_share
@@ -79,20 +87,16 @@ def _hostname(_: Sequence[str]) -> str:
 def _repository_ip(_: Sequence[str]) -> str:
     share = mounted_share(repository().resolve())
     # without a share the images come over HTTP, from the server that the boot entry names
-    return share.host if share else _host_of(_parameter("ogrepo") or _server())
+    return share.host if share else host_of(_parameter("ogrepo") or _server())
 
 
 def _server_ip(_: Sequence[str]) -> str:
     share = mounted_share(Path(os.environ.get("OPENGNSYS") or "/opt/opengnsys").resolve())
-    return share.host if share else _host_of(_server())
+    return share.host if share else host_of(_server())
 
 
 def _server() -> str:
     return _parameter("oglive") or _boot_fact("SERVER")
-
-
-def _host_of(address: str) -> str:
-    return address.partition(":")[0]
 
 
 def _change_repository(words: Sequence[str]) -> None:
@@ -103,7 +107,7 @@ def _change_repository(words: Sequence[str]) -> None:
         raise UsageError(f"{unit!r} is not the name of a unit.")
     host = words[0]
     if host.upper() == "REPO":
-        host = current.host if current else _host_of(_parameter("ogrepo") or _server())
+        host = current.host if current else host_of(_parameter("ogrepo") or _server())
     if not is_address(host) or ":" in host:
         raise UsageError(f"{host!r} is not the address of a repository.")
     if current:

@@ -8,40 +8,49 @@ shown in messages and logs; a secret goes into a file.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 from oglib.errors import UsageError
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _SAFE = "/%:@!$&'()*+,;=-._~"  # what may stand in a path; anything else is percent-encoded
-_HINT = "Write it as http://HOST[:PORT]/PATH."
+_HINT = "Write it as http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH."
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAddress:
-    """``http://host:port/target``; ``target`` begins with a slash and is ready for the wire."""
+    """``http://host:port/target``; ``target`` begins with a slash and is ready for the wire.
+
+    ``secure``: the same by ``https``.
+    """
 
     host: str
     port: int
     target: str
+    secure: bool = False
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.secure else "http"
 
     @property
     def authority(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"http://{self.authority}{self.target}"
+        return f"{self.scheme}://{self.authority}{self.target}"
 
     def below(self, *parts: str) -> HttpAddress:
         """The address of something below this one; every part is one path part."""
         tail = "/".join(quote(part, safe="") for part in parts)
-        return HttpAddress(self.host, self.port, f"{self.target.rstrip('/')}/{tail}")
+        return replace(self, target=f"{self.target.rstrip('/')}/{tail}")
 
 
 def parse_address(text: str) -> HttpAddress:
-    """Take an ``http://`` URL apart, or say in one sentence what is wrong with it."""
+    """Take an ``http`` or ``https`` URL apart, or say in one sentence what is wrong with it."""
     if any(ord(char) <= 32 or ord(char) == 127 for char in text):
         raise UsageError("A URL must not hold blanks or control characters.", hint=_HINT)
     try:
@@ -54,8 +63,8 @@ def parse_address(text: str) -> HttpAddress:
             "A URL must not hold a user name or password.",
             hint="Secrets are read from files; give the address alone.",
         )
-    if parts.scheme != "http":
-        raise UsageError(f"{text} is not an http:// URL.", hint=_HINT)
+    if parts.scheme not in _PORTS:
+        raise UsageError(f"{text} is not an http:// or https:// URL.", hint=_HINT)
     if not host or not _HOST.fullmatch(host):
         raise UsageError(f"{text} names no valid host.", hint=_HINT)
     if parts.fragment:
@@ -63,4 +72,5 @@ def parse_address(text: str) -> HttpAddress:
     target = quote(parts.path or "/", safe=_SAFE)
     if parts.query:
         target += "?" + quote(parts.query, safe=_SAFE + "?")
-    return HttpAddress(host, 80 if port is None else port, target)
+    usual = _PORTS[parts.scheme]
+    return HttpAddress(host, usual if port is None else port, target, parts.scheme == "https")

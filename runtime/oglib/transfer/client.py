@@ -11,19 +11,23 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress
-from oglib.transfer.link import Link, LinkPool
+from oglib.transfer.link import Link, LinkPool, OutOfTime
 from oglib.transfer.patience import Patience
+from oglib.waits import waiting
 
 STALL_S = 15.0
 DEADLINE_S = 60.0
 
 _PIECE_BYTES = 1 << 20
+_SENT_BYTES = 64 << 10
 _ERROR_BODY_BYTES = 64 << 10
+_LEAST_SPAN_S = 1.0
+_SHOWN = 80
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _T = TypeVar("_T")
 
@@ -36,12 +40,25 @@ class StatusError(TransferError):
         self.status = status
 
 
+class TooLongError(TransferError):
+    """What came, or was announced, is more than is allowed for it."""
+
+
 class Interrupted(Exception):
     """An exchange broke off in a way that a new attempt may cure."""
 
-    def __init__(self, cause: str, *, retry_after_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        cause: str,
+        *,
+        retry_after_s: float = 0.0,
+        hint: str = "",
+        code: OgErr = OgErr.REPO,
+    ) -> None:
         super().__init__(cause)
         self.retry_after_s = retry_after_s
+        self.hint = hint
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,30 @@ class Answer:
     body: bytes
 
 
-Handler = Callable[[http.client.HTTPResponse, Patience], _T]
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """An answer that is being taken: its header, the connection it comes by, and the patience.
+
+    ``sent_bytes``: what went out before it.
+    """
+
+    response: http.client.HTTPResponse
+    link: Link
+    patience: Patience
+    sent_bytes: int = 0
+
+    def piece(self, position: int) -> bytes:
+        """What has arrived, never waiting to fill a buffer; ``position``: what was there before.
+
+        Empty at the end. Within the exchange's pace, or ``OSError``.
+        """
+        piece = self.response.read1(_PIECE_BYTES)
+        self.link.took(len(piece))
+        self.patience.reached(self.sent_bytes + position + len(piece))
+        return piece
+
+
+Handler = Callable[[Hearing], _T]
 
 
 class HttpClient:
@@ -75,20 +115,21 @@ class HttpClient:
         self.address = address
         self.stall_s = stall_s
         self.deadline_s = deadline_s
-        self._pool = LinkPool(address.host, address.port, stall_s)
+        self._pool = LinkPool(address, stall_s)
 
     def close(self) -> None:
         self._pool.close()
 
-    def exchange(
-        self, make: Callable[[], Request], handle: Handler[_T], *, work_bytes: int = 0
-    ) -> _T:
+    def exchange(self, make: Callable[[], Request], handle: Handler[_T]) -> _T:
         """Send what ``make`` gives until ``handle`` has taken an answer whole.
 
         ``make`` is asked anew for each attempt, so that a half-read answer is continued. Raises
         ``TransferError`` when the server refused, or when the deadline passed without progress.
         """
-        patience = Patience(self.deadline_s, work_bytes=work_bytes)
+        with waiting(f"{self.address.authority} to answer") as wait:
+            return self._tried(make, handle, Patience(self.deadline_s, moved=wait.moved))
+
+    def _tried(self, make: Callable[[], Request], handle: Handler[_T], patience: Patience) -> _T:
         while True:
             request = make()
             self._refuse_when_closed(request)
@@ -114,45 +155,52 @@ class HttpClient:
         return TransferError(
             f"{verb} {request.address} failed: {cause}; new attempts for {self.deadline_s:g} s "
             "did not help.",
-            hint=f"Check the network cable and that the repository at {request.address.authority} "
+            hint=cause.hint
+            or f"Check the network cable and that the repository at {request.address.authority} "
             "runs, then run the same command again.",
+            code=cause.code,
         )
 
     def _once(self, request: Request, handle: Handler[_T], patience: Patience) -> _T:
-        wait_s = max(0.1, min(self.stall_s, patience.left_s))
         with self._pool.link() as link:
             kept = link.used
             try:
-                response = self._converse(link, request, wait_s)
+                response = self._converse(link, request, patience)
             except (ConnectionError, http.client.BadStatusLine) as cause:
                 if not kept:
-                    raise Interrupted(_said(cause, wait_s)) from cause
+                    raise _judged(cause, request.address) from cause
                 # The server closed a connection that lay idle: that is no failure yet.
                 link.close()
-                response = self._converse_or_interrupt(link, request, wait_s)
+                response = self._converse_or_fail(link, request, patience)
             except (OSError, http.client.HTTPException) as cause:
-                raise Interrupted(_said(cause, wait_s)) from cause
+                raise _judged(cause, request.address) from cause
             try:
-                taken = handle(response, patience)
+                taken = handle(Hearing(response, link, patience, len(request.body)))
+                if response.length == 0:
+                    response.read()  # tells http.client that the connection is free again
             except (OSError, http.client.HTTPException) as cause:
-                raise Interrupted(_said(cause, wait_s)) from cause
-            if response.length == 0:
-                response.read()  # tells http.client that the connection is free again
+                raise _judged(cause, request.address) from cause
             if not response.isclosed():
                 link.close()
             return taken
 
-    def _converse_or_interrupt(
-        self, link: Link, request: Request, wait_s: float
+    def _converse_or_fail(
+        self, link: Link, request: Request, patience: Patience
     ) -> http.client.HTTPResponse:
         try:
-            return self._converse(link, request, wait_s)
+            return self._converse(link, request, patience)
         except (OSError, http.client.HTTPException) as cause:
-            raise Interrupted(_said(cause, wait_s)) from cause
+            raise _judged(cause, request.address) from cause
 
-    @staticmethod
-    def _converse(link: Link, request: Request, wait_s: float) -> http.client.HTTPResponse:
-        link.patience(wait_s)
+    def _converse(
+        self, link: Link, request: Request, patience: Patience
+    ) -> http.client.HTTPResponse:
+        """The answer's header; each step has ``stall_s``, the last ones what patience is left."""
+
+        def span() -> float:
+            return min(self.stall_s, max(_LEAST_SPAN_S, patience.left_s))
+
+        link.begin(span())
         headers = {
             "host": request.address.authority,
             "accept-encoding": "identity",
@@ -170,13 +218,15 @@ class HttpClient:
         link.endheaders()
         if has_body and len(request.body):
             try:
-                link.send(request.body)
+                _send(link, request.body, patience)
             except (BrokenPipeError, ConnectionResetError) as cut:
                 # A server that refuses does so before it has read everything: hear it out.
                 try:
+                    link.begin(span())
                     return link.getresponse()
                 except (OSError, http.client.HTTPException):
                     raise cut from None
+        link.begin(span())
         return link.getresponse()
 
     def call(
@@ -191,42 +241,28 @@ class HttpClient:
         """One small exchange: the answer of a 2xx status, at most ``limit_bytes`` of it."""
         request = Request(method, address, headers or {}, body)
 
-        def take(response: http.client.HTTPResponse, patience: Patience) -> Answer:
-            refuse_unless(response, address, patience, (200, 201, 202, 204))
-            whole = read_body(response, address, patience, limit_bytes)
-            return Answer(response.status, _lower(response), whole)
+        def take(heard: Hearing) -> Answer:
+            refuse_unless(heard, address, (200, 201, 202, 204))
+            whole = read_body(heard, address, limit_bytes)
+            return Answer(heard.response.status, _lower(heard.response), whole)
 
-        return self.exchange(lambda: request, take, work_bytes=len(body) + limit_bytes)
-
-
-def pieces(response: http.client.HTTPResponse, patience: Patience) -> Callable[[], bytes]:
-    """A reader that gives what arrived, never waits to fill a buffer, and so sees a stall."""
-
-    begun = False
-
-    def next_piece() -> bytes:
-        nonlocal begun
-        if begun and patience.left_s <= 0:
-            raise Interrupted("the data only trickles in")
-        piece = response.read1(_PIECE_BYTES)
-        if piece:
-            begun = True
-            patience.progress()
-        return piece
-
-    return next_piece
+        return self.exchange(lambda: request, take)
 
 
-def read_body(
-    response: http.client.HTTPResponse, address: HttpAddress, patience: Patience, limit_bytes: int
-) -> bytes:
+def _send(link: Link, body: bytes | memoryview, patience: Patience) -> None:
+    view = memoryview(body)
+    for start in range(0, len(view), _SENT_BYTES):
+        link.send(view[start : start + _SENT_BYTES])
+        patience.reached(min(start + _SENT_BYTES, len(view)))
+
+
+def read_body(heard: Hearing, address: HttpAddress, limit_bytes: int) -> bytes:
     """The whole body, which must be as long as announced and within the limit."""
-    announced = response.length
+    announced = heard.response.length
     if announced is not None and announced > limit_bytes:
         raise too_long(address, limit_bytes)
-    next_piece = pieces(response, patience)
     body = bytearray()
-    while piece := next_piece():
+    while piece := heard.piece(len(body)):
         body += piece
         if len(body) > limit_bytes:
             raise too_long(address, limit_bytes)
@@ -237,24 +273,20 @@ def read_body(
     return bytes(body)
 
 
-def too_long(address: HttpAddress, limit_bytes: int) -> TransferError:
-    return TransferError(
+def too_long(address: HttpAddress, limit_bytes: int) -> TooLongError:
+    return TooLongError(
         f"{address} is longer than the {limit_bytes} bytes that are allowed here.",
         hint="Check that the address names the right file.",
     )
 
 
-def refuse_unless(
-    response: http.client.HTTPResponse,
-    address: HttpAddress,
-    patience: Patience,
-    accepted: tuple[int, ...],
-) -> None:
+def refuse_unless(heard: Hearing, address: HttpAddress, accepted: tuple[int, ...]) -> None:
     """Raise the error that fits any other status; a busy server's is ``Interrupted``."""
+    response = heard.response
     status = response.status
     if status in accepted:
         return
-    told = _told(response, address, patience)
+    told = _told(heard, address)
     if status in _BUSY:
         raise Interrupted(
             told[0] or f"the server answered {status} {response.reason}",
@@ -273,20 +305,20 @@ def refuse_unless(
     )
 
 
-def _told(
-    response: http.client.HTTPResponse, address: HttpAddress, patience: Patience
-) -> tuple[str, str, OgErr]:
+def _told(heard: Hearing, address: HttpAddress) -> tuple[str, str, OgErr]:
     """What ogrepo says about an error in its JSON body; empty where it is another server."""
     nothing = ("", "", OgErr.REPO)
-    if response.headers.get_content_type() != "application/json":
+    if heard.response.headers.get_content_type() != "application/json":
         return nothing
+    # An error is no progress, however long its text is.
+    aside = replace(heard, patience=Patience(heard.patience.left_s))
     try:
-        error = json.loads(read_body(response, address, patience, _ERROR_BODY_BYTES))["error"]
+        error = json.loads(read_body(aside, address, _ERROR_BODY_BYTES))["error"]
         words = [" ".join(str(error.get(key, "")).split())[:500] for key in ("message", "hint")]
         return words[0], words[1], OgErr(error["code"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, TransferError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return nothing
-    except (http.client.HTTPException, Interrupted):
+    except (OSError, http.client.HTTPException, Interrupted, TransferError):
         return nothing
 
 
@@ -298,13 +330,21 @@ def _lower(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
 
 
-def _said(cause: BaseException, wait_s: float) -> str:
-    if isinstance(cause, TimeoutError):
-        return f"nothing came for {wait_s:g} s"
+def _judged(cause: OSError | http.client.HTTPException, address: HttpAddress) -> Exception:
+    """What a new attempt may cure is ``Interrupted``; an answer that is none stays one."""
+    if isinstance(cause, (OSError, http.client.IncompleteRead)):
+        return Interrupted(_said(cause))
+    return TransferError(
+        f"{address} was answered in a way that makes no sense: {str(cause)[:_SHOWN]}.",
+        hint="Check that the address and its port lead to a web server.",
+    )
+
+
+def _said(cause: OSError | http.client.HTTPException) -> str:
+    if isinstance(cause, OutOfTime):
+        return str(cause)
     if isinstance(cause, http.client.IncompleteRead):
         return "the connection ended in the middle"
-    if isinstance(cause, http.client.BadStatusLine) or not str(cause):
-        return "the server closed the connection without an answer"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror[0].lower() + cause.strerror[1:]
-    return f"the answer makes no sense ({cause})"
+    return "the server closed the connection without an answer"

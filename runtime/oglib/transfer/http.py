@@ -9,21 +9,23 @@ Whether the bytes are the right ones is decided by whoever holds their digests.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.client import (
     DEADLINE_S,
     STALL_S,
+    Hearing,
     HttpClient,
     Interrupted,
     Request,
-    pieces,
+    StatusError,
     read_body,
     refuse_unless,
     too_long,
@@ -33,6 +35,10 @@ from oglib.transfer.patience import Patience
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _EMPTY_RANGE = re.compile(r"bytes \*/0")
 _STEP_BYTES = 4 << 20
+_GONE = (404, 410)
+_SURE_TIMES = 4
+_SURE_S = 60.0
+_T = TypeVar("_T")
 
 
 class HttpSource:
@@ -99,41 +105,42 @@ class HttpSource:
                 headers["if-match"] = self._etag
             return Request("GET", self._address, headers)
 
-        def take(response: http.client.HTTPResponse, patience: Patience) -> None:
+        def take(heard: Hearing) -> None:
             nonlocal have
-            self._check_range(response, patience, offset + have, offset + length)
-            next_piece = pieces(response, patience)
-            while have < length and (piece := next_piece()):
+            if heard.response.status in _GONE:
+                raise self._gone(heard.response.status)
+            self._check_range(heard, offset + have, offset + length)
+            while have < length and (piece := heard.piece(have)):
                 got.append(piece)
                 have += len(piece)
             if have < length:
                 raise Interrupted(f"the connection ended at byte {offset + have}")
 
         if length:
-            self._client.exchange(make, take, work_bytes=length)
+            self._client.exchange(make, take)
         return got[0] if len(got) == 1 else b"".join(got)
 
     def _measure(self) -> int:
         request = Request("GET", self._address, {"range": "bytes=0-0"})
 
-        def take(response: http.client.HTTPResponse, patience: Patience) -> int:
+        def take(heard: Hearing) -> int:
+            response = heard.response
             answered = response.headers.get("Content-Range", "")
             if response.status == 416 and _EMPTY_RANGE.fullmatch(answered):
                 return 0
-            size = self._check_range(response, patience, 0, 1)
+            size = self._check_range(heard, 0, 1)
             self._etag = _strong(response.headers.get("ETag", ""))
-            read_body(response, self._address, patience, 1)
+            read_body(heard, self._address, 1)
             return size
 
         return self._client.exchange(lambda: request, take)
 
-    def _check_range(
-        self, response: http.client.HTTPResponse, patience: Patience, start: int, stop: int
-    ) -> int:
+    def _check_range(self, heard: Hearing, start: int, stop: int) -> int:
         """The size of the whole file, when the answer is the range asked for and nothing else."""
+        response = heard.response
         if response.status == 412:
             raise self._changed()
-        refuse_unless(response, self._address, patience, (200, 206))
+        refuse_unless(heard, self._address, (200, 206))
         if response.status == 200:
             raise TransferError(
                 f"{self._address} was answered with a whole file or page instead of a range.",
@@ -159,6 +166,14 @@ class HttpSource:
         if (self._etag and not same) or size != getattr(self, "size_bytes", size):
             raise self._changed()
         return size
+
+    def _gone(self, status: int) -> Interrupted:
+        """It was there when this was opened, so a server at its limits may be what says no."""
+        return Interrupted(
+            f"it was there, and now the server says {status}",
+            hint="It may have been removed or replaced there; run the same command again.",
+            code=OgErr.NOTFOUND,
+        )
 
     def _changed(self) -> TransferError:
         return TransferError(
@@ -195,16 +210,34 @@ def fetch_with(
     """``fetch`` over connections that are kept."""
     request = Request("GET", address, {"accept": accept})
 
-    def take(response: http.client.HTTPResponse, patience: Patience) -> bytes:
-        refuse_unless(response, address, patience, (200,))
-        if response.headers.get_content_type() == "text/html":
+    def take(heard: Hearing) -> bytes:
+        refuse_unless(heard, address, (200,))
+        if heard.response.headers.get_content_type() == "text/html":
             raise TransferError(
                 f"{address} was answered with a web page instead of a file.",
                 hint="Check the address; a proxy or login page may stand in between.",
             )
-        return read_body(response, address, patience, limit_bytes)
+        return read_body(heard, address, limit_bytes)
 
-    return client.exchange(lambda: request, take, work_bytes=limit_bytes)
+    return client.exchange(lambda: request, take)
+
+
+def unless_absent(ask: Callable[[], _T], *, times: int = _SURE_TIMES) -> _T | None:
+    """What ``ask`` gives, None where there is no such file.
+
+    For what is asked in the middle of something that is there: a server at its limits may say 404
+    of what it has. So an absence is believed when it was said ``times`` times, with pauses.
+    """
+    patience = Patience(_SURE_S)
+    for attempt in range(1, times + 1):
+        try:
+            return ask()
+        except StatusError as error:
+            if error.status not in _GONE:
+                raise
+        if attempt < times:
+            time.sleep(patience.next_delay() or 0)
+    return None
 
 
 def download(

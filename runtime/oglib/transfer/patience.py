@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long to go on trying: back-off with jitter inside a deadline.
+"""How long anything over the network may take: the one owner of its deadlines.
 
-Pure but for the clock and the dice, both of which a test may replace. Two limits hold at
-once: ``deadline_s`` without any progress, and a total that no trickle of bytes can stretch,
-so that every transfer ends.
+Pure but for the clock and the dice, both of which a test may replace. A ``Pace`` is the time that
+one exchange has left; a ``Patience`` is the time that all its attempts have together. Both are
+spent by waiting and earned by bytes of use alone, at the slowest rate that is worth waiting for,
+and never hold more than they began with: no dripping stretches them, and a slow link that works
+is never cut.
 """
 
 from __future__ import annotations
@@ -16,33 +18,63 @@ _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 8.0
 _SLOWEST_RATE = 8192  # bytes/s; slower than this is as good as broken
 
+Clock = Callable[[], float]
+
+
+class Pace:
+    """The time that is left; not shared between threads."""
+
+    def __init__(self, span_s: float, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self.begin(span_s)
+
+    def begin(self, span_s: float) -> None:
+        """From now on there are ``span_s``."""
+        self.span_s = span_s
+        self._end = self._clock() + span_s
+
+    @property
+    def left_s(self) -> float:
+        return self._end - self._clock()
+
+    def moved(self, count: int) -> None:
+        """``count`` bytes of use have moved."""
+        earned = min(self._end + count / _SLOWEST_RATE, self._clock() + self.span_s)
+        self._end = max(self._end, earned)
+
 
 class Patience:
-    """The deadline of one piece of work; not shared between threads."""
+    """The deadline of one piece of work over all its attempts; not shared between threads.
+
+    ``moved`` is called whenever it got on.
+    """
 
     def __init__(
         self,
         deadline_s: float,
         *,
-        work_bytes: int = 0,
-        clock: Callable[[], float] = time.monotonic,
+        moved: Callable[[], None] = lambda: None,
+        clock: Clock = time.monotonic,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.deadline_s = deadline_s
-        self._clock = clock
+        self._told = moved
         self._dice = dice
-        self._moved = clock()
-        self._end = self._moved + deadline_s + work_bytes / _SLOWEST_RATE
+        self._pace = Pace(deadline_s, clock=clock)
         self._failures = 0
+        self._furthest = 0
 
     @property
     def left_s(self) -> float:
-        return min(self._moved + self.deadline_s, self._end) - self._clock()
+        return self._pace.left_s
 
-    def progress(self) -> None:
-        """Bytes arrived: the quiet time and the back-off begin anew."""
-        self._moved = self._clock()
-        self._failures = 0
+    def reached(self, position: int) -> None:
+        """Request and answer went on to this byte; what an earlier attempt moved counts once."""
+        if position > self._furthest:
+            self._pace.moved(position - self._furthest)
+            self._furthest = position
+            self._failures = 0
+            self._told()
 
     def next_delay(self, at_least_s: float = 0.0) -> float | None:
         """Seconds to wait before the next attempt; ``None`` when it is time to give up.

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import OgErr, TransferError, UsageError
-from oglib.settings import NAME_PART
+from oglib.settings import MAX_MANIFEST_BYTES, NAME_PART
 from oglib.transfer.address import parse_address
 from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
 from oglib.transfer.http import HttpSource, download, fetch_with
 
 _LISTING_BYTES = 16 << 20
-_MANIFEST_BYTES = 1 << 20
 _SIGNATURE_BYTES = 4096
 _LAYOUT_BYTES = 1 << 20
 MOST_FRAMES_BYTES = 4 << 30
+_ASIDE = ".ant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,24 @@ class ListedImage:
 
 
 def addresses_of(image_url: str) -> ImageAddresses:
-    """The files beside an image whose own address is known."""
+    """The files beside an image whose own address is known.
+
+    ``NAME.img.ant`` is the version before, whose other files are called so as well.
+    """
     image = str(parse_address(image_url))
     if "?" in image:
         raise UsageError(
             f"{image} has a query, so the files beside it cannot be named.",
             hint="Give the plain address of the .img file.",
         )
-    return ImageAddresses(image, f"{image}.frames", f"{image}.json", f"{image}.json.sig")
+    aside = _ASIDE if image.endswith(f".img{_ASIDE}") else ""
+    plain = image.removesuffix(aside)
+    beside = (f"{plain}{suffix}{aside}" for suffix in (".frames", ".json", ".json.sig"))
+    return ImageAddresses(image, *beside)
 
 
 class RepositoryClient:
-    """The repository at ``http://host[:port]``, for one PC."""
+    """The repository at ``http://host[:port]`` or ``https://…``, for one PC."""
 
     def __init__(
         self, base_url: str, *, stall_s: float = STALL_S, deadline_s: float = DEADLINE_S
@@ -100,7 +106,7 @@ class RepositoryClient:
     def fetch_manifest(self, name: str) -> bytes:
         """The exact bytes that were signed."""
         try:
-            return self._small(self.addresses(name).manifest, _MANIFEST_BYTES)
+            return self._small(self.addresses(name).manifest, MAX_MANIFEST_BYTES)
         except StatusError as error:
             if error.status != 404:
                 raise

@@ -22,11 +22,12 @@ from pathlib import Path
 from oglib.errors import OgError, TransferError
 from oglib.settings import UPLOAD_TOKEN
 from oglib.transfer.address import HttpAddress, parse_address
-from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
+from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError, TooLongError
 from oglib.transfer.http import download
-from oglib.transfer.repository import MOST_FRAMES_BYTES, addresses_of
+from oglib.transfer.repository import addresses_of
 
 _PIECE_BYTES = 8 << 20
+_MOST_BEFORE_BYTES = 64 << 20  # 760 000 frames: 760 GB, or 95 of which every piece had changed
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*", re.ASCII)
 _TOKEN_FILE_BYTES = 4096
 _ASK_EVERY_S = 0.5
@@ -124,11 +125,17 @@ class HttpUploadSink:
         return self.fetched_frames(self._name, folder)
 
     def fetched_frames(self, name: str, folder: Path) -> Path | None:
-        """The frame table of the image ``name``, brought to ``folder``; None: no such image."""
+        """The frame table of the image ``name``, brought to ``folder``.
+
+        None where there is no such image, or none whose table this PC has room for: it only says
+        where to cut.
+        """
         path = folder / "frames.before"
         try:
             table = addresses_of(self.address_of(f"{name}.img")).frames
-            download(table, path, limit_bytes=MOST_FRAMES_BYTES)
+            download(table, path, limit_bytes=_MOST_BEFORE_BYTES)
+        except TooLongError:
+            return None
         except StatusError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise

@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from oglib.disk import loop
 from oglib.disk.loop import attached
 from oglib.disk.model import MIB
 from oglib.filesystem.mount import mounted
+from oglib.loops import loops_over, users_of
 from oglib.run import run, undisturbed
 
 
@@ -53,11 +60,45 @@ def test_ctrl_c_that_reached_the_program_alone_is_an_interruption() -> None:
         run("sh", "-c", "kill -INT $$")
 
 
-def test_no_loop_device_stays(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupting(tmp_path, monkeypatch, "losetup", at="--find")
+def test_no_loop_device_stays(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = loop._attach
+
+    def interrupted(*words: Any) -> tuple[Path, int]:
+        done = real(*words)
+        os.kill(os.getpid(), signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(loop, "_attach", interrupted)
     with pytest.raises(KeyboardInterrupt), attached(image):
         pytest.fail("it was interrupted before")
     assert not said_by("losetup", "--associated", image)
+
+
+def test_a_loop_device_goes_with_the_process_that_was_killed(image: Path) -> None:
+    code = (
+        "import sys, pathlib, signal; from oglib.disk.loop import attached\n"
+        "with attached(pathlib.Path(sys.argv[1])) as device:\n"
+        "    print(device, flush=True); signal.pause()"
+    )
+    argv = [sys.executable, "-c", code, str(image)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        device = Path(holder.stdout.readline().strip())
+        (user,) = users_of(image)
+        assert (user.device, user.leaving) == (device, False)
+        holder.kill()
+    end = time.monotonic() + 30
+    while loops_over(image) and time.monotonic() < end:  # while somebody looks at it
+        time.sleep(0.01)
+    assert not loops_over(image)
+
+
+def test_a_loop_device_that_was_let_go_lives_as_long_as_its_mount(image: Path) -> None:
+    with ExitStack() as stack:
+        with attached(image) as device:
+            stack.enter_context(mounted(device))
+        (user,) = users_of(image)
+        assert (user.device, user.leaving) == (device, True)
 
 
 def test_no_mount_stays(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from oglib.cache.partition import Places
 from oglib.deploy.cache import OpenCache, open_store
 from oglib.deploy.update_cache import Updated, update_cache
 from oglib.disk.model import Disk, Partition, TableKind
-from oglib.errors import ImageError, OgErr, OgError, TransferError, UsageError
+from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
 from oglib.image import PrivateKey
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
@@ -111,8 +111,9 @@ def test_a_full_cache_refuses_before_the_transfer(
 
 
 def test_what_is_not_there_is_said(cache: OpenCache, repository: Repository) -> None:
-    with pytest.raises(TransferError) as caught:
+    with pytest.raises(NotFoundError, match="has no image debian") as caught:
         update(cache, repository)
     assert caught.value.code == OgErr.NOTFOUND
+    assert "og image list" in caught.value.hint
     with pytest.raises(UsageError, match="local file"):
         update(cache, repository, "./debian.img")

@@ -57,9 +57,14 @@ def test_ranges(repository: Repository, kernel: str, asked: str, first: int, sto
     assert answer.headers["content-range"] == f"bytes {first}-{stop - 1}/102400"
 
 
-def test_a_range_behind_the_end(repository: Repository, kernel: str) -> None:
-    answer = repository.ask("GET", kernel, range="bytes=102400-")
+@pytest.mark.parametrize(
+    "asked", ["bytes=102400-", "bytes=-0", "bytes=-000", "bytes=" + "9" * 6000 + "-", "bytes=5-4"]
+)
+def test_a_range_that_holds_nothing(repository: Repository, kernel: str, asked: str) -> None:
+    answer = repository.ask("GET", kernel, range=asked)
     assert (answer.status, answer.headers["content-range"]) == (416, "bytes */102400")
+    assert answer.body == b""
+    assert answer.headers["content-length"] == "0"
 
 
 def test_conditions_on_the_entity_tag(repository: Repository, kernel: str) -> None:
@@ -72,6 +77,34 @@ def test_conditions_on_the_entity_tag(repository: Repository, kernel: str) -> No
         changed = repository.ask("GET", kernel, if_range=other, headers=part)
         assert (changed.status, changed.body) == (200, DATA)
     assert repository.ask("GET", kernel, if_match='"other"', headers=part).status == 412
+
+
+def test_if_range_matches_this_very_file_or_nothing(repository: Repository, kernel: str) -> None:
+    part = {"range": "bytes=0-9"}
+    date = repository.ask("HEAD", kernel).headers["last-modified"]
+    assert repository.ask("GET", kernel, if_range=date, headers=part).status == 206
+    for other in (
+        "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT", "words", "0", "*",
+        '"', "'tag'", "Thu, 99 Jan 2099 00:00:00 GMT",
+    ):  # fmt: skip
+        answer = repository.ask("GET", kernel, if_range=other, headers=part)
+        assert (answer.status, answer.body) == (200, DATA)
+
+
+def test_dates_are_conditions_too(repository: Repository, kernel: str) -> None:
+    date = repository.ask("HEAD", kernel).headers["last-modified"]
+    old = "Thu, 01 Jan 1970 00:00:00 GMT"
+    assert repository.ask("GET", kernel, if_modified_since=date).status == 304
+    assert repository.ask("GET", kernel, if_modified_since=old).status == 200
+    assert repository.ask("GET", kernel, if_unmodified_since=date).status == 200
+    assert repository.ask("GET", kernel, if_unmodified_since=old).status == 412
+
+
+def test_two_slashes_lead_nowhere(repository: Repository, kernel: str, tmp_path: Path) -> None:
+    repository.upload(make_sample("debian"), tmp_path)
+    for odd in ("//images/", "//images/debian.img", "/images//debian.img", "//", "/images//",
+                "//oglive", f"/{kernel}", "//example.org/.."):  # fmt: skip
+        assert repository.ask("GET", odd).status == 404, odd
 
 
 def test_a_compressed_neighbour_is_never_sent_instead(repository: Repository, kernel: str) -> None:

@@ -56,3 +56,50 @@ def test_failed_work_is_not_drawn_as_finished() -> None:
     with pytest.raises(OSError, match="cable out"):
         work()
     assert "[100]" not in stream.getvalue()
+
+
+def test_what_was_there_already_is_no_part_of_the_rate() -> None:
+    phase = progress.Phase("restore", 1000, progress.Silent())
+    phase.started -= 10
+    phase.skip(900)
+    phase.advance(50)
+    assert phase.percent == 95
+    assert 0 < phase.rate <= 5.0
+
+
+def test_a_task_says_what_comes_onto_what_and_counts_its_steps() -> None:
+    stream = io.StringIO()
+    steps = ["partition", "restore", "fit"]
+    task = progress.for_stream(stream).task("Debian 13 onto disk 1", steps)
+    task.step("partition")
+    task.step("fit")
+    assert stream.getvalue().splitlines() == [
+        "Debian 13 onto disk 1",
+        "step 1 of 3: partition",
+        "step 3 of 3: fit",
+    ]
+    with pytest.raises(ValueError, match="not in tuple"):
+        task.step("partition")
+
+
+def test_tasks_steps_and_waits_are_objects_for_programs() -> None:
+    stream = io.StringIO()
+    told = progress.for_stream(stream, as_json=True)
+    told.task("a onto b", ["one", "two"]).step("two")
+    told.waits("10.0.0.2:80 to answer", 2.04)
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {"task": {"text": "a onto b", "total": 2}},
+        {"step": {"text": "two", "number": 2, "total": 2}},
+        {"waiting": {"text": "10.0.0.2:80 to answer", "seconds": 2.0}},
+    ]
+
+
+def test_a_sentence_over_a_bar_leaves_no_half_line() -> None:
+    stream = io.StringIO()
+    bar = progress.Bar(stream)
+    told = progress.Progress(bar, bar.say)
+    with told.phase("restore", 100):
+        told.waits("10.0.0.2:8080 to answer", 2.2)
+    bar_line, said, _ = stream.getvalue().split("\r\x1b[K")[1:]
+    assert bar_line.startswith("restore")
+    assert said == "waiting for 10.0.0.2:8080 to answer (2 s)\n"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from oglib.errors import OgErr, OgError, TransferError, UsageError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.http import download, fetch
-from oglib.transfer.patience import Patience
+from oglib.transfer.patience import Pace, Patience
 from oglib.transfer.repository import RepositoryClient, addresses_of
 from oglib.transfer.upload import read_token
 from unit.transfer.conftest import Asked, BareServer, Reply, send, send_range
@@ -31,6 +31,8 @@ Serve = Callable[[Reply], BareServer]
         ("http://[fd00::1]:81/x", HttpAddress("fd00::1", 81, "/x")),
         ("http://h/a%20b?c=d", HttpAddress("h", 80, "/a%20b?c=d")),
         ("http://h/ñ", HttpAddress("h", 80, "/%C3%B1")),
+        ("https://h/x", HttpAddress("h", 443, "/x", secure=True)),
+        ("https://h:80/x", HttpAddress("h", 80, "/x", secure=True)),
     ],
 )
 def test_addresses(text: str, address: HttpAddress) -> None:
@@ -41,7 +43,7 @@ def test_addresses(text: str, address: HttpAddress) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "h/a", "https://h/", "file:///etc/passwd", "http://", "http:///a", "http://h:0x1/",
+        "", "h/a", "ftp://h/", "file:///etc/passwd", "http://", "http:///a", "http://h:0x1/",
         "http://h:99999/", "http://user:secret@h/", "http://h/#f", "http://h/a b", "http://h/\r\nX:",
         "http://h/\0", "http://-h/", "http://[::1/",
     ],
@@ -91,17 +93,32 @@ def test_delays_grow_with_jitter_and_stop_at_the_deadline() -> None:
     assert Patience(60, clock=clock, dice=lambda: 0.0).next_delay() == pytest.approx(0.1)
 
 
-def test_progress_renews_patience_but_not_for_ever() -> None:
+def test_only_bytes_renew_patience_and_never_beyond_where_it_began() -> None:
     clock = Clock()
-    patience = Patience(10, work_bytes=81920, clock=clock)
+    patience = Patience(10, clock=clock)
     clock.now += 9
-    patience.progress()
-    assert patience.left_s == pytest.approx(10)
-    clock.now += 9
-    patience.progress()
+    patience.reached(8192)
     assert patience.left_s == pytest.approx(2)
-    clock.now += 3
+    patience.reached(8192)  # fetched a second time after a cut: no progress
+    assert patience.left_s == pytest.approx(2)
+    patience.reached(100 << 20)
+    assert patience.left_s == pytest.approx(10)
+    for drop in range(1, 12):
+        clock.now += 1
+        patience.reached((100 << 20) + drop)
     assert patience.next_delay() is None
+
+
+def test_the_pace_of_one_exchange_is_earned_by_bytes() -> None:
+    clock = Clock()
+    pace = Pace(15, clock=clock)
+    clock.now += 14
+    pace.moved(81920)
+    assert pace.left_s == pytest.approx(11)
+    pace.moved(1 << 30)
+    assert pace.left_s == pytest.approx(15)
+    clock.now += 16
+    assert pace.left_s < 0
 
 
 def test_a_server_may_ask_for_more_time() -> None:
@@ -184,7 +201,7 @@ def test_a_broken_download_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
     target = tmp_path / "frames"
     target.write_bytes(b"old")
     with pytest.raises(TransferError):
-        download(f"{serve(breaks).base}/f", target, limit_bytes=len(data))
+        download(f"{serve(breaks).base}/f", target, limit_bytes=len(data), deadline_s=0.5)
     assert target.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
 
