@@ -168,7 +168,8 @@ def _download(
     run(
         [
             *(python, "-m", "pip", "--quiet", "download", "--require-hashes", "--no-deps"),
-            *(*options, "--dest", folder, "--requirement", lock),
+            *options,
+            *("--dest", folder, "--requirement", lock),
         ],
         env=env,
     )
