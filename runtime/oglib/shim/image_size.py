@@ -9,11 +9,10 @@ from pathlib import Path
 
 from oglib.engine_cfg import knobs
 from oglib.errors import NotFoundError, UsageError
-from oglib.filesystem.sizes import usage_of
 from oglib.shim.command import Command, command_of
+from oglib.shim.filesystem_read import mounted_usage_of
 from oglib.shim.image_read import image_place
 from oglib.shim.place import Place
-from oglib.shim.target import device_of
 
 _KIB = 1024
 _LISTING = Path("/tmp/ogimg.info")  # noqa: S108  where OpenGnsys' scripts leave it
@@ -42,8 +41,7 @@ def _parameters(words: Sequence[str]) -> str:
 
 
 def _used_kb(disk: str, part: str) -> int:
-    with device_of(disk, part) as device:
-        return usage_of(device).used_bytes // _KIB
+    return mounted_usage_of(disk, part).used_bytes // _KIB
 
 
 def _listed_kb(disk: str, part: str) -> int:
