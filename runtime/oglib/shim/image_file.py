@@ -158,9 +158,10 @@ COMMANDS = {
             "The image takes its name when it is whole and verified; the version before it stays "
             "as .ant. Without room, of a filesystem that was left dirty, and of an encrypted one, "
             "nothing is begun. Without PROGRAM and COMPRESSION it is as engine.cfg says (IMGPROG, "
-            "IMGCOMP); with zstd it is our own format, which partclone reads too. Of swap and of what "
-            "no program of partclone knows every byte is taken (RAW), of an encrypted partition only "
-            "with partclone.dd. partimage and "
+            "IMGCOMP); with zstd it is our own format, which partclone reads too. Of swap and "
+            "of what no program of partclone knows every byte is taken (RAW), of an encrypted "
+            "partition only with partclone.dd. A new image is named with letters, digits, dots, "
+            "dashes and underscores. partimage and "
             "ntfsclone images are read, and made by partclone. REPO without a mounted share is the "
             "repository asked by HTTP.",
         ),
@@ -174,9 +175,9 @@ COMMANDS = {
             "ogRestoreImage REPO debian 1 1",
             "It never formats. Checksums in the image are verified, what was written is read back, "
             "and until then the partition cannot be started or mounted. Each error has its own "
-            "number. Nothing is printed. An unsigned image restores with a warning where the "
-            "site's policy allows it. REPO without a mounted share is the repository asked by "
-            "HTTP.",
+            "number. Nothing is printed. An unsigned image of a share restores with a warning "
+            'where the site\'s policy says so (`allow_unsigned = ["REPO"]`). REPO without a '
+            "mounted share is the repository asked by HTTP.",
         ),
     )
 }
