@@ -215,7 +215,7 @@ COMMANDS = {
             2,
             6,
             "ogIsNewerFile REPO debian.img CACHE debian.img",
-            better=_CASE,
+            better=f"A file that is not there gives 2 (NOTFOUND). {_CASE}",
         ),
         Command(
             "ogMakeChecksumFile",

@@ -89,7 +89,7 @@ COMMANDS = {
             5,
             "ogGetSizeParameters 1 1 REPO debian → 5642158 3667402 40000000 TRUE",
             "What an older image of the name takes is not counted as free for a monolithic one: "
-            "it stays until the new one is verified.",
+            "it stays until the new one is verified. A partition that is not there is NOTFOUND.",
         ),
     )
 }

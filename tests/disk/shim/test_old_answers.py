@@ -184,6 +184,12 @@ FILES = [
     ogDeleteTree REPO -none => 2
     ogCalculateChecksum REPO 'A FILE' => 0 900150983cd24fb0d6963f7d28e17f72
     ogCalculateChecksum CACHE x => 2
+    ogGetImageProgram CACHE x => 2
+    ogRestoreImage CACHE x 1 1 => 2
+    ogCreateMbrImage 1 CACHE x => 2
+    ogUnlockImage REPO none/x.img => 0
+    ogUnmountCache => 0
+    ogUnmount CACHE => 0
     ogCalculateChecksum => 1
     """),
     Row("ogGetPath repo '//A  FILE'", "", 0),
