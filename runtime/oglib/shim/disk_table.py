@@ -80,7 +80,8 @@ _LAYOUT = "DISK TYPE:KB [TYPE:KB …]"
 _BETTER = (
     "Everything is checked before anything is written; partitions that are already as asked stay "
     "as they are; 1 MiB alignment on every disk, 4096-byte sectors too. The cache stays in its "
-    "place and is mounted again."
+    "place and is mounted again. A disk without a table gets one; a partition without a size is "
+    "refused (FORMAT)."
 )
 
 COMMANDS = {
