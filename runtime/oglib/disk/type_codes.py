@@ -59,14 +59,18 @@ _GUID_OF_CODE = {
 _CODE_OF_GUID = {guid: code for code, guid in _GUID_OF_CODE.items()}
 
 # What the old engine took for a type besides the names of the table: filesystems, mostly.
-_MSDOS_ALSO = {"EXFAT": "NTFS", "HFSPLUS": "HFS"}
+_MSDOS_ALSO = {"EXFAT": "NTFS", "HFSPLUS": "HFS", "HFS+": "HFS"}
 _LINUX_FILESYSTEMS = frozenset(
     ("EXT2", "EXT3", "EXT4", "BTRFS", "REISERFS", "REISER4", "XFS", "JFS", "F2FS", "NILFS2")
 )
 _GPT_ALSO = {
     **dict.fromkeys(("EXFAT", "HNTFS", "HFAT12", "HFAT16", "HFAT32"), "WINDOWS"),
     "HFSPLUS": "HFS",
+    "HFS+": "HFS",
 }
+# Where several ids have one name, the old engine's choice. What is written is the one for LBA
+# (``types``), which every system since Windows 95 takes; both are read as the same type.
+_OLD_MSDOS = {"FAT32": "b", "HFAT32": "1b", "GPT": "ee"}
 
 
 def code_of(part: Partition, table: TableKind) -> str:
@@ -104,6 +108,8 @@ def code_of_type(mnemonic: str, table: TableKind) -> str:
         return own if name == known else ""
     if name == _EMPTY[1]:
         return _EMPTY[0]
+    if table is TableKind.MSDOS and name in _OLD_MSDOS:
+        return _OLD_MSDOS[name]
     try:
         name = canonical(name, table)
     except UsageError:

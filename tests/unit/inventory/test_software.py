@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oglib.inventory.rpm import parse_header
-from oglib.inventory.software import Package, installed, old_listing
+from oglib.inventory.software import Package, Software, installed, listing, old_listing
 from oglib.inventory.system import System, SystemKind
 from oglib.osconfig import registry
 from oglib.osconfig.root import TargetRoot
@@ -203,5 +203,27 @@ def test_nothing_foreign_commands_the_terminal(tmp_path: Path) -> None:
 def test_old_listing_begins_with_the_system(tmp_path: Path) -> None:
     make_tree(tmp_path, DEBIAN)
     with TargetRoot(tmp_path) as root:
-        listing = old_listing(LINUX, installed(root, LINUX))
-    assert listing == "Some Linux 64 bits\nbash 5.2.37-2\nzlib1g 1:1.3.1-1"
+        found = installed(root, LINUX)
+    assert listing(LINUX, found) == "Some Linux 64 bits\nbash 5.2.37-2\nzlib1g 1:1.3.1-1"
+    assert old_listing(LINUX, found) == "Some Linux 64 bits\nbash 5.2.37\nzlib1g 1.3.1"
+
+
+def test_old_listing_names_what_runs_and_in_which_version() -> None:
+    software = Software(
+        (
+            Package("libc6", "2:2.41-12+deb13u1", "dpkg"),
+            Package("libc6-dev", "2:2.41-12+deb13u1", "dpkg"),
+            Package("bash", "5.2.37-1.fc42.x86_64", "rpm"),
+            Package("bash-devel", "5.2.37-1.fc42.x86_64", "rpm"),
+            Package("linux", "6.12.1.arch1-1", "pacman"),
+            Package("firefox", "revision 5134", "snap"),
+            Package("org.gimp.GIMP", "3.0.4", "flatpak"),
+        )
+    )
+    assert old_listing(LINUX, software).splitlines()[1:] == [
+        "libc6 2.41",
+        "bash 5.2.37",
+        "linux 6.12.1.arch1-1",
+        "firefox (snap) revision 5134",
+        "org.gimp.GIMP (flatpak) 3.0.4",
+    ]
