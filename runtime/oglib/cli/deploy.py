@@ -46,7 +46,7 @@ def _deploy(context: Context) -> Result:
     with source.opened_to_restore(
         request.image, context.settings, context.progress, memory
     ) as image:
-        planned = plan(request, image, context.settings)
+        planned = plan(request, image, context.settings, context.progress)
         if args.dry_run:
             for warning in planned.warnings:
                 context.warn(warning)

@@ -60,6 +60,7 @@ RUNTIME_DIR = Path("/run/oglive")
 ASIDE = ".ant"
 _SUFFIX = ".img"
 _VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
+_AS_LONG_AS_THEY_SAY = ("partclone", "raw", "disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,23 @@ def sized(image: Image, progress: Progress) -> Image:
     if not isinstance(image, ForeignImage) or required_bytes_of(image):
         return image
     return replace(image, measured_bytes=measured(image, progress))
+
+
+def refuse_cut(image: Image, progress: Progress) -> None:
+    """Raise where a foreign image ends too early or is damaged, by reading all of it.
+
+    For who is about to lose more than the image's own target: a table, or another's content. Images
+    of ours have digests of every part, plain copies are as long as they say, or were refused when
+    they were opened; what was measured was read already.
+    """
+    if not isinstance(image, ForeignImage) or image.measured_bytes:
+        return
+    info = image.info
+    if info.compressor == "none" and info.tool in _AS_LONG_AS_THEY_SAY and info.checksum != "v1":
+        return
+    with progress.phase("check", image.content_bytes) as phase:
+        for region in image.regions():
+            phase.advance(sum(length for _, length in region.runs))
 
 
 @contextmanager
