@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps(error.as_dict()))
         print(fitted(f"ogrepo: {error}", sys.stderr), file=sys.stderr)
 
-    return ended(lambda: _run(words), say)
+    return ended(lambda: _run(words), say, final=argv is None)
 
 
 def _run(words: Sequence[str]) -> int:

@@ -101,8 +101,8 @@ class BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]  # bare i
             return
         missed, allowance.left_out = allowance.left_out, 0
         if missed:
-            record = logging.makeLogRecord(record.__dict__)
-            record.msg, record.args = f"{record.getMessage()} ({missed} lines left out before)", ()
+            told = {"msg": f"{missed} lines are left out here.", "exc_info": None, "args": ()}
+            super().emit(logging.makeLogRecord({**record.__dict__, **told, "exc_text": None}))
         super().emit(record)
 
 

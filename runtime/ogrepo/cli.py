@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
 
+from oglib import columns
 from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.manifest import PublicKey, load_public_keys
 from oglib.progress import for_stream, human_bytes
@@ -24,7 +25,7 @@ from ogrepo.signingkey import checked_comment, make_key
 from ogrepo.store import Published, find, names, published
 from ogrepo.tokens import load_secret, make_token
 from ogrepo.verify import verify_published
-from ogrepo.words import columns_of, fitted
+from ogrepo.words import fitted
 
 _PORT = 8080
 
@@ -193,7 +194,7 @@ def _list(arguments: argparse.Namespace) -> int:
         return 0
     head = ("NAME", "VERSION", "SYSTEM", "FILESYSTEM", "SIZE", "NEEDS", "CAPTURED", "KEY")
     rows = [head, *(_columns(image) for image in images)]
-    for line in table(rows, columns_of(sys.stdout)):
+    for line in table(rows, columns.of(sys.stdout)):
         print(line)
     complete = {image.name for image in images}
     for name in (*names(folder), *disk_names(folder)):
@@ -206,15 +207,16 @@ def _list(arguments: argparse.Namespace) -> int:
 _SPARE = ("KEY", "NEEDS", "FILESYSTEM", "CAPTURED", "SYSTEM", "SIZE")
 
 
-def table(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
-    """Rows under their head, in lines of at most ``columns`` characters where that can be."""
+def table(rows: Sequence[tuple[str, ...]], most: int | None) -> list[str]:
+    """Rows under their head, in lines of at most ``most`` columns where that can be."""
     shown = list(range(len(rows[0])))
-    widths = [max(len(row[column]) for row in rows) for column in shown]
+    widths = [max(columns.width(row[one]) for row in rows) for one in shown]
     for name in _SPARE:
-        if columns is None or sum(widths[one] + 2 for one in shown) - 2 <= columns:
+        if most is None or sum(widths[one] + 2 for one in shown) - 2 <= most:
             break
         shown.remove(rows[0].index(name))
-    return ["  ".join(row[one].ljust(widths[one]) for one in shown).rstrip() for row in rows]
+    return ["  ".join(columns.padded(row[one], widths[one]) for one in shown).rstrip()
+            for row in rows]  # fmt: skip
 
 
 def _columns(image: Published | PublishedDisk) -> tuple[str, ...]:

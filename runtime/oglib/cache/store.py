@@ -122,6 +122,13 @@ class Store:
             note_use(self._folder, record.head)
             return place(self._folder, ready)[1]
 
+    def check_evictable(self, name: str) -> Entry:
+        """The entry of this name; raises where ``evict`` would refuse it now."""
+        found = self.entry(name)
+        self._refuse_pinned(found)
+        self._refuse_in_use(found)
+        return found
+
     def evict(self, name: str) -> int:
         """Delete an entry; returns its size. One that is pinned or in use is refused."""
         with disk.told(f"Evicting {name} from the cache"):

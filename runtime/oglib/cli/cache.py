@@ -105,6 +105,7 @@ def _bytes(text: str) -> int:
 
 def _format(context: Context) -> Result:
     found = require_cache(list_disks())
+    use.check_formattable(found)
     question = f"Format {found.describe()} as an empty cache?"
     if context.args.dry_run:
         return Result({"would": question.rstrip("?")}, question.rstrip("?"))
@@ -232,7 +233,7 @@ def _evict(context: Context) -> Result:
     with _opened(context) as cache:
         context.tell(cache.told)
         going = [args.name] if args.name else _going(cache, _bytes(args.need))
-        entries = [cache.store.entry(name) for name in going]
+        entries = [cache.store.check_evictable(name) for name in going]
         lines = [f"evict {one.name}, {human_bytes(one.size_bytes)}" for one in entries]
         if going and not args.dry_run:
             context.confirm("Evict from the cache?", lambda: lines)

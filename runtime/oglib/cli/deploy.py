@@ -20,7 +20,9 @@ def add_to(nouns: Subparsers) -> None:
     made = verb(
         nouns, "deploy", _deploy, "partition, restore and configure", destroys=True, repository=True
     )
-    made.add_argument("image", metavar="IMAGE", help="name in the repository, address or path")
+    made.add_argument(
+        "image", metavar="IMAGE", help="name in the repository (NAME@VERSION), address or path"
+    )
     add_disk(made)
     add_partition(made)
     made.add_argument("--layout", default="", help="layout file, or its name in the repository")
@@ -44,7 +46,7 @@ def _deploy(context: Context) -> Result:
     with source.opened_to_restore(
         request.image, context.settings, context.progress, memory
     ) as image:
-        planned = plan(request, image, context.settings)
+        planned = plan(request, image, context.settings, context.progress)
         if args.dry_run:
             for warning in planned.warnings:
                 context.warn(warning)

@@ -24,7 +24,7 @@ from oglib.disk.model import Disk
 from oglib.disk.plan import plan_layout
 from oglib.disk.planned import TablePlan
 from oglib.disk.probe import list_disks
-from oglib.disk.table import apply_table, repair_table
+from oglib.disk.table import apply_table, check_repairable, repair_table
 from oglib.errors import NotFoundError
 
 
@@ -119,6 +119,7 @@ def _repair(context: Context) -> Result:
         return Result({"damage": []}, "nothing to repair")
     said = {"damage": list(disk.damage)}
     check_free(disk)
+    check_repairable(disk)
     if context.args.dry_run:
         return Result(said, "\n".join(disk.damage))
     context.confirm(f"Repair the partition table of {disk.describe()}?", lambda: disk.damage)

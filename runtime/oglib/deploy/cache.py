@@ -30,12 +30,12 @@ from oglib.cache.room import make_room
 from oglib.cache.store import Store
 from oglib.cache.survey import COMPANIONS
 from oglib.cache.turn import Tell, Turn, User, gate, refuse_unmounted, silent
-from oglib.disk.lock import held
+from oglib.disk.lock import held, refuse_locked
 from oglib.disk.model import Disk
 from oglib.disk.planned import TablePlan
 from oglib.disk.probe import list_disks, probe_target
 from oglib.disk.table import apply_table, refuse_busy
-from oglib.errors import ImageError, NotFoundError, OgErr, UsageError
+from oglib.errors import ImageError, NotFoundError, OgErr, PartitionError, UsageError
 from oglib.run import undisturbed
 from oglib.settings import Settings
 
@@ -176,6 +176,13 @@ def check_free(disk: Disk, found: Found | None) -> None:
     own = found.part.number if found is not None and found.disk.path == disk.path else 0
     others = tuple(part for part in disk.partitions if part.number != own)
     refuse_busy(replace(disk, partitions=others))
+
+
+def check_formattable(found: Found) -> None:
+    """Raise while the cache's partition may not be written, or a script has locked it."""
+    if found.disk.read_only:
+        raise PartitionError(f"{found.disk.describe()} is read-only.", code=OgErr.NOTWRITE)
+    refuse_locked(found.disk, found.part)
 
 
 def make(plan: TablePlan, places: Places, *, tell: Tell = silent) -> Found:

@@ -32,6 +32,7 @@ from oglib.deploy.restorable import (
     kind_of_image,
     planned_view,
 )
+from oglib.deploy.source import refuse_cut
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.layout import Layout, load_layout, parse_layout
@@ -183,8 +184,11 @@ def _fetched(name: str, settings: Settings) -> bytes:
             ) from error
 
 
-def plan(request: Request, image: Image, settings: Settings) -> Plan:
-    """Check everything that can be checked before the first write; changes nothing."""
+def plan(request: Request, image: Image, settings: Settings, progress: Progress) -> Plan:
+    """Check everything that can be checked before the first write; changes nothing.
+
+    Where the table will be written, an image that only reading shows to be whole is read for that.
+    """
     disk = find_disk(request.disk, rules=settings.disk_rules)
     refuse_itself(request.image, disk.path)
     firmware = running_firmware()
@@ -206,6 +210,8 @@ def plan(request: Request, image: Image, settings: Settings) -> Plan:
         check_firmware(image, Wishes())
     else:
         _check_fitting(request, image, there, firmware)
+    if request.layout:
+        refuse_cut(image, progress)
     return Plan(
         request=request,
         image=titled(image),

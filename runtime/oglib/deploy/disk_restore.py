@@ -162,6 +162,8 @@ def planned(
             yield _planned_parts(whole, disk, options, numbers, opened)
         else:
             plan = _planned_whole(whole, disk, options, opened)
+            for image_of_part in plan.images.values():
+                source.refuse_cut(image_of_part, progress)
             yield replace(plan, memory=memory)
 
 

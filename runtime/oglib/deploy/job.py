@@ -177,7 +177,7 @@ def _deploy(job: Deploy, settings: Settings, progress: Progress, tell: Tell) -> 
     request = Request(job.image, job.disk, job.part, layout=job.layout, hostname=job.hostname)
     memory = of_this_pc(settings)
     with source.opened_to_restore(job.image, settings, progress, memory) as image:
-        planned = plan(request, image, settings)
+        planned = plan(request, image, settings, progress)
         tell(planned.changes)
         done = deploy(image, planned, progress=progress, memory=memory)
     failed = [step for step in done.steps if step.outcome is Outcome.FAILED]

@@ -43,8 +43,8 @@ from oglib.image import (
     vouch,
 )
 from oglib.image.disk_image import DISK_FILE
-from oglib.image.foreign import Image, own_of, with_required
-from oglib.image.formats.model import ImageInfo
+from oglib.image.foreign import Image, either, own_of, with_required
+from oglib.image.formats.model import ImageInfo, StreamImage
 from oglib.image.frames import table_bytes
 from oglib.image.local import companion, manifest_beside, plain_name
 from oglib.image.partclone_stream import measured
@@ -60,6 +60,7 @@ RUNTIME_DIR = Path("/run/oglive")
 ASIDE = ".ant"
 _SUFFIX = ".img"
 _VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
+_AS_LONG_AS_THEY_SAY = ("partclone", "raw", "disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,27 @@ def opened_to_restore(
 def sized(image: Image, progress: Progress) -> Image:
     """``image`` with what a target must have; compressed raw content is read whole for that."""
     return with_required(image, lambda stream: measured(stream, progress))
+
+
+def refuse_cut(image: Image, progress: Progress) -> None:
+    """Raise where a foreign image ends too early or is damaged, by reading all of it.
+
+    For who is about to lose more than the image's own target: a table, or another's content. Images
+    of ours have digests of every part, plain copies are as long as they say, or were refused when
+    they were opened; what was measured was read already.
+    """
+    either(image, ours=lambda _: None, foreign=lambda stream: _refuse_cut(stream, progress))
+
+
+def _refuse_cut(image: StreamImage, progress: Progress) -> None:
+    info = image.info
+    if image.measured_bytes:
+        return
+    if info.compressor == "none" and info.tool in _AS_LONG_AS_THEY_SAY and info.checksum != "v1":
+        return
+    with progress.phase("check", image.content_bytes) as phase:
+        for region in image.regions():
+            phase.advance(sum(length for _, length in region.runs))
 
 
 @contextmanager

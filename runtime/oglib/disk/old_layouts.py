@@ -3,8 +3,9 @@
 
 Pure. Owns both formats (reference: ogCreatePartitions, ogCreateGptPartitions, Configurar) and
 turns them into a ``Layout``, which is planned like any other. In a list, the order is the number
-of a partition; ``EMPTY`` leaves it free, with a size that much room too. The present CACHE keeps
-its place and its number, which the list passes over. Sizes are KB of 1024 bytes.
+of a partition; ``EMPTY`` leaves it free, with a size that much room too. A type may be named by
+the filesystem that will be on it (``EXT4``). The present CACHE keeps its place and its number,
+which the list passes over. Sizes are KB of 1024 bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from oglib.disk import types
 from oglib.disk.layout import Layout, Size, Wanted
 from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.planned import refuse_foreign
+from oglib.disk.type_codes import canonical
 from oglib.errors import OgErr, PartitionError, UsageError
 
 KIB = 1024
@@ -214,7 +216,7 @@ class _Entries:
         if name == types.EXTENDED and any(one.type == name for one in self._whole):
             raise UsageError("Only one partition can be EXTENDED.")
         try:
-            return types.canonical(name, self._table)
+            return canonical(name, self._table)
         except UsageError as error:
             raise PartitionError(error.message, hint=error.hint, code=OgErr.PARTITION) from error
 

@@ -117,20 +117,7 @@ def repair_table(disk: Disk) -> Disk:
     """
     refuse_busy(disk)
     with without_maps(disk), claimed(disk.path, write=True) as device_fd:
-        found = examine(disk.path, disk.size_bytes, disk.logical_sector_bytes)
-        if not found.damage:
-            raise PartitionError(f"The partition table of {disk.describe()} is not damaged.")
-        try:
-            if found.good is None:
-                raise ValueError("no copy of a GPT is whole")
-            table = _repaired(found.good, disk, device_fd)
-        except ValueError as error:
-            raise PartitionError(
-                f"The partition table of {disk.describe()} cannot be repaired ({error}): "
-                f"{' '.join(found.damage)}",
-                hint="Save what is needed, then write a new one: "
-                "'og disk apply DISK LAYOUT --replace-damaged'.",
-            ) from error
+        table = _planned_repair(disk, device_fd)
         sectors.write_copies(device_fd, table, disk.logical_sector_bytes)
         shown = reread(device_fd, disk.path)
     repaired = probe_target(disk.path)
@@ -143,6 +130,31 @@ def repair_table(disk: Disk) -> Disk:
     if shown:
         settle()
     return repaired
+
+
+def check_repairable(disk: Disk) -> None:
+    """Raise where ``repair_table`` would, by what is on the disk; only reads."""
+    refuse_busy(disk)
+    with disk.path.open("rb", buffering=0) as device:
+        _planned_repair(disk, device.fileno())
+
+
+def _planned_repair(disk: Disk, device_fd: int) -> sectors.Table:
+    """Both copies as a repair writes them."""
+    found = examine(disk.path, disk.size_bytes, disk.logical_sector_bytes)
+    if not found.damage:
+        raise PartitionError(f"The partition table of {disk.describe()} is not damaged.")
+    try:
+        if found.good is None:
+            raise ValueError("no copy of a GPT is whole")
+        return _repaired(found.good, disk, device_fd)
+    except ValueError as error:
+        raise PartitionError(
+            f"The partition table of {disk.describe()} cannot be repaired ({error}): "
+            f"{' '.join(found.damage)}",
+            hint="Save what is needed, then write a new one: "
+            "'og disk apply DISK LAYOUT --replace-damaged'.",
+        ) from error
 
 
 def _repaired(good: gpt.Copy, disk: Disk, device_fd: int) -> sectors.Table:

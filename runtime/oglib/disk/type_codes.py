@@ -61,7 +61,15 @@ _CODE_OF_GUID = {guid: code for code, guid in _GUID_OF_CODE.items()}
 
 # What the old engine took for a type besides the names of the table, and those of filesystems.
 _GPT_ALSO = dict.fromkeys(("HNTFS", "HFAT12", "HFAT16", "HFAT32"), "WINDOWS")
-_OF_FILESYSTEMS = {kind.mnemonic: kind.types[0] for kind in KINDS.values() if kind.types}
+_OF_FILESYSTEMS = {
+    word: kind.types[0]
+    for kind in KINDS.values()
+    if kind.types
+    for word in (kind.mnemonic, *kind.old_names)
+}
+# Where several ids have one name, the old engine's choice. What is written is the one for LBA
+# (``types``), which every system since Windows 95 takes; both are read as the same type.
+_OLD_MSDOS = {"FAT32": "b", "HFAT32": "1b", "GPT": "ee"}
 
 
 def code_of(part: Partition, table: TableKind) -> str:
@@ -99,6 +107,8 @@ def code_of_type(mnemonic: str, table: TableKind) -> str:
         return own if name == known else ""
     if name == _EMPTY[1]:
         return _EMPTY[0]
+    if table is TableKind.MSDOS and name in _OLD_MSDOS:
+        return _OLD_MSDOS[name]
     try:
         name = canonical(name, table)
     except UsageError:

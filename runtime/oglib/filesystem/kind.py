@@ -138,7 +138,8 @@ class Kind:
     copy of the boot sector lies behind the last block, where no image holds it. ``left`` are the
     numbers that say how it was left; of each the first that is not clean counts. ``types`` are the
     partition types that may hold it, the first is the one to set. ``holder``: it is no filesystem,
-    and in words what the partition is then.
+    and in words what the partition is then; ``encrypted``: nothing of it
+    can be read here.
 
     Use: ``partclone`` is the program that captures it (empty: none does); ``mount_type`` is a
     type for mount, ``read_only`` the options by which that writes nothing, not even a journal,
@@ -171,6 +172,7 @@ class Kind:
     left: tuple[Left, ...] = ()
     types: tuple[str, ...] = ()
     holder: str = ""
+    encrypted: bool = False
     partclone: str = ""
     mount_type: str = ""
     read_only: str = "ro"

@@ -357,6 +357,7 @@ KINDS: dict[str, Kind] = {
             probed=("crypto_LUKS",),
             marks=(Mark(0, b"LUKS\xba\xbe"),),
             holder="encrypted (LUKS)",
+            encrypted=True,
         ),
         Kind(
             name="bitlocker",
@@ -364,6 +365,7 @@ KINDS: dict[str, Kind] = {
             probed=("BitLocker",),
             marks=(Mark(3, b"-FVE-FS-"),),
             holder="encrypted (BitLocker)",
+            encrypted=True,
         ),
     )
 }
@@ -396,7 +398,7 @@ def _rank(kind: Kind) -> tuple[int, int, int, int]:
     first, then the longest mark.
     """
     mark = kind.marks[0]
-    holds = (1 if mark.at >= _SECTOR else -1) if kind.holder else 0
+    holds = -1 if kind.encrypted else int(bool(kind.holder))
     return holds, kind.superblocks[0], -len(mark.magic), -mark.at
 
 

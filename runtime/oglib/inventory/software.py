@@ -67,9 +67,32 @@ def installed(root: TargetRoot, system: System) -> Software:
     return Software(tuple(ordered), tuple(notes))
 
 
-def old_listing(system: System, software: Software) -> str:
-    """The answer of ogListSoftware: the system, then a name and version a line."""
+def listing(system: System, software: Software) -> str:
+    """The system, then a name and version a line."""
     return "\n".join([system.full_description, *(package.text for package in software.packages)])
+
+
+def old_listing(system: System, software: Software) -> str:
+    """The same as ogListSoftware answers: what a server compares with what it had before."""
+    lines = (_old_text(package) for package in software.packages)
+    return "\n".join([system.full_description, *dict.fromkeys(filter(None, lines))])
+
+
+def _old_text(package: Package) -> str:
+    """Of dpkg and rpm without epoch and revision, and not what programs are built with."""
+    match package.source:
+        case "dpkg":
+            name = package.name.removesuffix("-dev")
+            words = [name, package.version.rpartition(":")[2].partition("-")[0]]
+        case "rpm":
+            if package.name.endswith("-devel"):
+                return ""
+            words = [package.name, package.version.partition("-")[0]]
+        case "snap" | "flatpak":
+            words = [package.name, f"({package.source})", package.version]
+        case _:
+            words = [package.name, package.version]
+    return " ".join(words).strip()
 
 
 def _text(root: TargetRoot, name: str, limit_bytes: int) -> str:

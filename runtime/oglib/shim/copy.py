@@ -28,13 +28,13 @@ def checksum(path: Path, *, whole: bool) -> str:
     return digest.hexdigest()
 
 
-def copy_file(source: Path, folder: Path) -> None:
-    """Copy ``source`` into ``folder`` under its own name, with its times and mode.
+def copy_file(source: Path, folder: Path, *, name: str = "") -> None:
+    """Copy ``source`` into ``folder``, with its times and mode; ``name``: another than its own.
 
     What had the name before stays until the copy was read back and found equal.
     """
-    target = folder / source.name
-    part = folder / f"{source.name}.part"
+    target = folder / (name or source.name)
+    part = target.with_name(f"{target.name}.part")
     size_bytes = source.stat().st_size
     room = os.statvfs(folder)
     if room.f_bavail * room.f_frsize < size_bytes:

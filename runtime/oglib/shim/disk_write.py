@@ -89,7 +89,8 @@ COMMANDS = {
             2,
             2,
             "ogSetPartitionActive 1 1",
-            better="On gpt it is refused (NOMSDOS): parted would have made it an ESP.",
+            better="On gpt it is refused (NOMSDOS): parted would have made it an ESP. So is a "
+            "logical partition (PARTITION), which no BIOS starts.",
         ),
         Command(
             "ogSetPartitionId",
@@ -99,7 +100,8 @@ COMMANDS = {
             3,
             3,
             "ogSetPartitionId 1 1 7",
-            better=f"CA00 makes a gpt partition the cache. {_IN_USE}",
+            better="CA00 makes a gpt partition the cache. 0, and codes of the other kind of table, "
+            f"are refused. {_IN_USE}",
         ),
         Command(
             "ogSetPartitionType",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from oglib import durable
 from oglib.disk.lock import guarded, start_of
-from oglib.errors import OgErr, OgError, UsageError, WriteError, printable
+from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError, printable
 from oglib.shim.command import Command, command_of
 from oglib.shim.place import Place, places
 from oglib.shim.target import yes_or_no
@@ -160,7 +160,10 @@ def _lock(words: Sequence[str]) -> None:
 
 
 def _unlock(words: Sequence[str]) -> None:
-    path = _lock_of(image_file(places(words, 1)[0]))
+    try:
+        path = _lock_of(image_file(places(words, 1)[0]))
+    except NotFoundError:
+        return  # in no folder is no lock
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from oglib.engine_cfg import knobs
 from oglib.errors import NotFoundError, UsageError
-from oglib.filesystem.sizes import usage_of
 from oglib.shim.command import Command, command_of
+from oglib.shim.filesystem_read import mounted_usage_of
 from oglib.shim.image_read import image_place
 from oglib.shim.place import Place
-from oglib.shim.target import device_of
 from oglib.texts import read_whole
 
 _KIB = 1024
@@ -44,8 +43,7 @@ def _parameters(words: Sequence[str]) -> str:
 
 
 def _used_kb(disk: str, part: str) -> int:
-    with device_of(disk, part) as device:
-        return usage_of(device).used_bytes // _KIB
+    return mounted_usage_of(disk, part).used_bytes // _KIB
 
 
 def _listed_kb(disk: str, part: str) -> int:
@@ -95,7 +93,7 @@ COMMANDS = {
             5,
             "ogGetSizeParameters 1 1 REPO debian → 5642158 3667402 40000000 TRUE",
             "What an older image of the name takes is not counted as free for a monolithic one: "
-            "it stays until the new one is verified.",
+            "it stays until the new one is verified. A partition that is not there is NOTFOUND.",
         ),
     )
 }

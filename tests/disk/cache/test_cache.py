@@ -164,7 +164,10 @@ def test_a_life_of_a_cache(pc: Pc) -> None:
     assert (added["name"], added["proof"]) == ("debian", "sum")
     assert pc.names() == ["debian"]
     pc.og("pin", "debian")
-    assert pc.refused("evict", "debian", "--yes")[0] == OgErr.LOCKED
+    for yes in ([], ["--yes"]):  # it is refused before anybody is asked
+        code, told = pc.refused("evict", "debian", *yes)
+        assert code == OgErr.LOCKED
+        assert "pinned" in told
     pc.og("unpin", "debian")
     pc.og("evict", "debian", "--yes")
     assert pc.names() == []

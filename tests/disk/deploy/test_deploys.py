@@ -43,7 +43,7 @@ def boot_code(disk: Path) -> bytes:
 def deploy(image: Path, disk: Path, layout: Path | None, *more: str) -> tuple[int, str]:
     words = ("deploy", image, disk, "1", "--yes", *(("--layout", layout) if layout else ()), *more)
     told = og(*words)
-    return told.status, told.out + told.err
+    return told.status, f"{told.out}\n{told.err}"
 
 
 def test_a_blank_disk_becomes_a_fitted_debian(
@@ -55,6 +55,16 @@ def test_a_blank_disk_becomes_a_fitted_debian(
             images.get("debian"), disk, layouts / "bios.json", "--hostname", "pc7"
         )
         assert status == 0, told
+        lines = told.splitlines()
+        assert [line for line in lines if line.startswith("step ")] == [
+            "step 1 of 5: partition the disk",
+            "step 2 of 5: restore debian",
+            "step 3 of 5: fill the partition",
+            "step 4 of 5: format partition 2 (LINUX-SWAP)",
+            "step 5 of 5: fit the system to this PC",
+        ]
+        assert f"Debian 13 (debian) onto {disk} partition 1" in lines
+        assert "Ready: Debian 13 as pc7" in lines
         with opened(disk) as device, mounted(device) as root:
             assert (root / "etc/hostname").read_text() == "pc7\n"
             # the swap was made with the UUID that fstab knows

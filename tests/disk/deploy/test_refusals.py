@@ -115,6 +115,25 @@ def test_a_partclone_image_that_was_cut(
     assert "is cut off" in og("image", "info", image).out
 
 
+@pytest.mark.parametrize("packer", [("gzip", "-1"), ("zstd", "-q", "--rm"), ("xz", "-0")])
+def test_a_packed_partclone_image_that_was_cut(
+    disk: Path, layouts: Path, tmp_path: Path, packer: tuple[str, ...]
+) -> None:
+    """That it is whole shows only when it is read: it is, before the table is written."""
+    filesystem, image = tmp_path / "fs", tmp_path / "cut.img"
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/thesis").write_bytes(os.urandom(4 * MIB))
+    said("mke2fs", "-q", "-t", "ext4", "-d", tmp_path / "tree", filesystem, "32M")
+    said("partclone.extfs", "-c", "-q", "-s", filesystem, "-O", image, "-L", tmp_path / "log")
+    said(*packer, image)
+    (packed,) = tmp_path.glob("cut.img.*")
+    with packed.open("r+b") as file:
+        file.truncate(packed.stat().st_size - MIB)
+    told = refused(disk, "deploy", packed, disk, "1", "--layout", layouts / "bios.json")
+    assert told.status == OgErr.IMAGE, told.error
+    assert "ends too early" in told.error
+
+
 def test_an_empty_list_of_partitions_is_not_the_whole_disk(disk: Path, tmp_path: Path) -> None:
     """A script's empty variable asks for less, and must not get everything."""
     assert og("image", "create", disk, "whole", "--to", tmp_path).status == 0
@@ -266,7 +285,7 @@ def test_the_disk_that_changed_after_the_question_is_left_alone(
     """Between question and yes somebody mounted it."""
     request = Request(str(images.get("debian")), str(disk), "1", str(layouts / "bios.json"))
     with source.opened(request.image, Settings()) as image:
-        planned = plan(request, image, Settings())
+        planned = plan(request, image, Settings(), QUIET)
         with mounted_part(disk):
             before = digest(disk)
             with pytest.raises(OgError) as caught:

@@ -100,3 +100,21 @@ def test_a_damaged_table_is_repaired_or_replaced_when_told(
     assert main(["disk", "repair", "1", "--yes"]) == OgErr.PARTITION
     assert main(["disk", "apply", "1", layout, "--yes", "--replace-damaged"]) == 0
     assert "No problems found" in said("sgdisk", "-v", disk)
+
+
+def test_what_cannot_be_repaired_is_refused_before_anybody_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = a_file(tmp_path / "disk.img", 64 * MIB)
+    layout = tmp_path / "gpt.json"
+    layout.write_text(json.dumps(LAYOUT))
+    assert main(["disk", "apply", str(disk), str(layout), "--yes"]) == 0
+    with disk.open("r+b") as file:  # both headers are there, and neither is whole
+        for place in (512 + 40, 64 * MIB - 512 + 40):
+            file.seek(place)
+            file.write(b"\xff" * 8)
+    for words in (["--dry-run"], []):
+        assert main(["disk", "repair", str(disk), *words]) == OgErr.PARTITION
+        said = capsys.readouterr().err
+        assert "cannot be repaired" in said
+        assert "Nobody can be asked" not in said

@@ -31,7 +31,7 @@ from oglib.disk.firmware import running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
 from oglib.disk.probe import probe_target
-from oglib.errors import OgErr, OgError
+from oglib.errors import ImageError, OgErr, OgError
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 
@@ -69,6 +69,21 @@ def test_the_folder_of_clonezilla_on_a_larger_disk(msdos: Path, tmp_path: Path) 
     put_back(folder, target)
     assert size_of_filesystem(target, 6) >= size_of_filesystem(msdos, 6) + 60 * MIB
     assert seen(target).files == seen(msdos).files
+
+
+def test_a_cut_image_in_a_foreign_folder_costs_no_table(msdos: Path, tmp_path: Path) -> None:
+    """The last partition's image ends too early: nothing of the disk is lost for that."""
+    folder = as_clonezilla(msdos, tmp_path / "clonezilla")
+    last = max(folder.glob("*.zst.aa"))
+    with last.open("r+b") as file:
+        file.truncate(last.stat().st_size - 1000)
+    target = blank(tmp_path / "target")
+    with target.open("r+b") as file:
+        file.write(b"what was there" * 1000)
+    before = target.read_bytes()
+    with pytest.raises(ImageError):
+        put_back(folder, target)
+    assert target.read_bytes() == before
 
 
 def test_the_folder_of_fog(gpt: Path, tmp_path: Path) -> None:

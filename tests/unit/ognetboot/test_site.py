@@ -202,6 +202,7 @@ def test_a_policy_is_judged_as_the_pc_judges_it(tmp_path: Path) -> None:
     assert asked == sitecheck.POLICY_WORDS.keys()
     assert Path("/", sitecheck.POLICY) == pc_settings.POLICY
     assert Path("/", sitecheck.KEYS) == pc_settings.KEYS_DIR
+    assert Path("/", sitecheck.CA) == pc_settings.CA_FILE
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -83,6 +84,15 @@ class Repository:
     @property
     def log(self) -> list[str]:
         return self._log.lines
+
+    def logged(self, word: str) -> str:
+        """The first line with ``word``: it is written after the answer, so it is waited for."""
+        for _ in range(2000):
+            for line in self.log:
+                if word in line:
+                    return line
+            time.sleep(0.01)
+        raise AssertionError(self.log)
 
     def start(self) -> None:
         sock = self.wrap(listen("127.0.0.1", self.port))

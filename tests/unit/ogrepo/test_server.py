@@ -189,24 +189,15 @@ def test_an_image_that_is_being_exchanged_is_not_shown(
     assert repository.ask("GET", "/images/debian.img.json").status == 200
 
 
-def wait_for_log(repository: Repository, word: str) -> str:
-    for _ in range(2000):
-        for line in repository.log:
-            if word in line:
-                return line
-        time.sleep(0.01)
-    raise AssertionError(repository.log)
-
-
 def test_the_log_is_one_plain_line_a_request(repository: Repository, kernel: str) -> None:
     repository.ask("GET", kernel, range="bytes=5-9")
-    line = wait_for_log(repository, kernel)
+    line = repository.logged(kernel)
     client, method, path, asked, status, size, took = line.split(" ")
     assert (client, method, path) == ("127.0.0.1", "GET", kernel)
     assert (asked, status, size) == ("bytes=5-9", "206", "5")
     assert took.endswith("ms")
     repository.ask("GET", "/a%0aforged?secret=1")
-    line = wait_for_log(repository, "forged")
+    line = repository.logged("forged")
     assert "secret" not in line
     assert "\n" not in line
 
@@ -218,7 +209,7 @@ def test_a_transfer_that_was_cut_is_logged_as_such(repository: Repository) -> No
     with socket.create_connection(("127.0.0.1", repository.port)) as link:
         link.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         link.recv(1000)
-    assert " cut " in wait_for_log(repository, "/big")
+    assert " cut " in repository.logged("/big")
 
 
 def test_stopping_does_not_wait_for_a_reader_that_sleeps(repository: Repository) -> None:

@@ -199,7 +199,7 @@ PARSERS = {
             + b"\0\0\3\xe8\0\0\0\6\0\0\0\0\0\0\0\1" * len(text)
             + text.encode("ascii", "replace")
         ),
-        size=1 << 16,
+        size=1 << 15,
     ),
     "report": Parser(
         redact,

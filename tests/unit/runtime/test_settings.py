@@ -79,7 +79,7 @@ def test_no_repository_says_how_to_name_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "cmdline",
-    ["ogrepo=http://x/", "ogrepo=a;b", "ogafter=explode", "oglayout=../etc/x", "ogrepo=a@b"],
+    ["ogrepo=http://x/y", "ogrepo=a;b", "ogafter=explode", "oglayout=../etc/x", "ogrepo=a@b"],
 )
 def test_values_that_could_mean_something_else_are_refused(tmp_path: Path, cmdline: str) -> None:
     with pytest.raises(UsageError):

@@ -122,6 +122,10 @@ class FromHeader:
         return 0
 
     @property
+    def measured_bytes(self) -> int:
+        return 0
+
+    @property
     def own_warnings(self: _Described) -> tuple[str, ...]:
         return self.warnings
 
@@ -147,6 +151,11 @@ class StreamImage(Protocol):
     @property
     def stored_bytes(self) -> int:
         """The size of its files; 0 = not known."""
+        ...
+
+    @property
+    def measured_bytes(self) -> int:
+        """What a target must have, where reading all of it has told; else 0."""
         ...
 
     @property
