@@ -7,6 +7,7 @@ SHARD ?= 1/1
 PROFILE ?=
 DIR ?= build/repository
 ARGS ?=
+# V=1 shows all that the programs of a build say; make hands it on. Else it goes to build/log/.
 # What needs no virtual PC runs in a process for each processor, each with mounts of its own.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
@@ -26,7 +27,7 @@ check: setup ## the inner loop: format, lint, types, unit and property tests (ab
 	$(PYTHON) -m mypy
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz -q
 
-image: setup ## build ogLive (PROFILE=test or debug for the other profiles)
+image: setup ## build ogLive (PROFILE=test or debug for the other profiles; V=1 says all)
 	image/build $(if $(PROFILE),--profile $(PROFILE))
 
 clonezilla: setup ## build Debian's Clonezilla, which the tests compare ogLive with
@@ -60,7 +61,8 @@ bench: setup ## restore and capture side by side with the peers' pipelines (need
 demo: artefacts ## watch a blank UEFI PC become a working Debian over the network (needs root)
 	PYTHONPATH=tests/qemu $(PYTHON) tests/qemu/demo.py
 
-serve: setup ## serve a repository from DIR (default build/repository)
+serve: setup ## serve a repository from DIR (default build/repository, made when missing)
+	@[ -e "$(DIR)/private/image.key" ] || .venv/bin/ogrepo keygen $(DIR)
 	.venv/bin/ogrepo serve $(DIR)
 
 clean: ## remove build/ (caches in ~/.cache/oglive stay)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bench import data, places, report, rows
+from bench import data, places, report, rows, serving
 from bench.measure import Sample, Stage, Works, run_ours, run_pipeline
 from bench.pipelines import PEERS, Bench, built_shim
 from oglib.errors import OgError
@@ -281,12 +281,17 @@ class _Run:
         self.extra.append(rows.memory("peak memory of a restore, 1 TiB", restored.peak_bytes))
         self.bench.target.unlink()
 
+    def serving(self) -> None:
+        _say("the repository's server")
+        self.extra += serving.measure(self.bench.work, self.rounds, _say)
+
 
 _PARTS: dict[str, Callable[[_Run], None]] = {
     "captures": _Run.captures,
     "restores": _Run.restores,
     "disks": _Run.disks,
     "large": _Run.large,
+    "serving": _Run.serving,
 }
 
 
@@ -318,6 +323,8 @@ def main() -> int:
             raise OgError("The bench mounts filesystems and makes loop devices.", hint="Be root.")
         for tool in _TOOLS:
             need(tool)
+        if "serving" not in words.skip:
+            need(serving.NGINX)
         places.check_room(words.work, 8 * words.used)
         words.out.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="oglive-bench-", dir=words.work))

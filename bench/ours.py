@@ -18,15 +18,14 @@ from typing import Any
 from bench.measure import peak_of
 from oglib.image import (
     FileSource,
-    OpenImage,
     Policy,
     create_local,
     local_image,
     open_image,
     restore,
 )
+from oglib.image.foreign import Image
 from oglib.image.formats import open_stream
-from oglib.image.formats.model import StreamImage
 from oglib.progress import Progress, Silent
 
 
@@ -48,7 +47,7 @@ class _Capped(FileSource):
         return data
 
 
-def _opened(path: Path, cap_bytes: int, stack: ExitStack) -> OpenImage | StreamImage:
+def _opened(path: Path, cap_bytes: int, stack: ExitStack) -> Image:
     if not path.with_name(path.name + ".json").exists():
         return stack.enter_context(closing(open_stream(FileSource(path), path.name)))
     if not cap_bytes:

@@ -2,24 +2,33 @@
 """Writes docs/compatibility.md: what became of each function of OpenGnsys' engine.
 
 Made from the list of functions, the tables of the old commands and the marks of the tests, so
-that nothing in it is claimed by hand: ``python tests/compatibility.py``.
+that nothing in it is claimed by hand: ``python tests/compatibility.py``. It writes the English
+messages of scripts too, whose errors and helps are the commands' own.
 """
 
 from __future__ import annotations
 
 import ast
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from oglib.errors import OgErr
 from oglib.shim.command import Command, command_of
+from oglib.shim.messages import MESSAGES
 from oglib.shim.names import MODULE_OF
 
 TESTS = Path(__file__).parent
 DOCUMENT = TESTS.parent / "docs/compatibility.md"
+MESSAGES_FILE = (
+    TESTS.parent / "image/mkosi.images/root/mkosi.extra/opt/opengnsys/etc/lang.en_GB.conf"
+)
 FUNCTIONS = TESTS / "unit/shim/data/engine-functions.tsv"
 # Modules of the engine whose functions are all commands here; the others come with later work.
 DONE = ("Disk", "FileSystem", "Cache", "File", "String", "Net", "System", "Inventory", "Image")
+
+MARK = "# ---- made by tests/compatibility.py"
 
 INTRODUCTION = """\
 # Which old commands work
@@ -37,8 +46,15 @@ named by their path below `tests/`.
   says what differs.
 - **retired**: it answers with the name of what replaces it. None of the modules below has one.
 
-Exit code 1 of a question (`ogIsMounted`, `ogCheckIpAddress`, …) means no; an error has the number
+Exit code 1 of a question (`ogIsMounted`, `ogCheckIpAddress`, …) means no, and of `ogGetFsType`,
+`ogGetMountPoint`, `ogGetGroupName` and `ogGetHostname` that there is none; an error has the number
 of its cause (`OG_ERR_…`), one sentence on standard error, and nothing on standard output.
+
+For all of them: too many or too few words, and words that are no numbers where a disk or partition
+belongs, are always 1 (FORMAT), where some old functions did their work, did nothing or answered 0,
+2 or 40. What is only told goes to standard error: warnings (`ogUnmount` of what is not mounted) and
+what tools say (`ogCheckFs`, `ogFormatFs`); the old functions printed it among their answers. Words
+that begin with `-` or hold blanks or accents are taken as they are.
 """
 
 
@@ -106,5 +122,19 @@ def render() -> str:
     return "\n".join(parts)
 
 
+def render_messages() -> str:
+    """``etc/lang.en_GB.conf``: by hand up to its mark, then each error and each command."""
+    by_hand = MESSAGES_FILE.read_text().partition(MARK)[0]
+    errors = [f"MSG_ERR_{code.name}={_quoted(MESSAGES[code])}" for code in OgErr]
+    helps = [f"MSG_HELP_{name}={_quoted(command_of(name).does)}" for name in sorted(MODULE_OF)]
+    return "\n".join([by_hand + MARK, *errors, "", *helps, ""])
+
+
+def _quoted(text: str) -> str:
+    """A sentence as a word of the shell."""
+    return shlex.quote(f"{text[0].upper()}{text[1:]}.")
+
+
 if __name__ == "__main__":
     DOCUMENT.write_text(render())
+    MESSAGES_FILE.write_text(render_messages())

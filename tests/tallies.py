@@ -21,7 +21,10 @@ def seed() -> str:
 
 @dataclass(slots=True)
 class Tally:
-    """Damaged images (flips, cuts), crash states and situations, with what got through, by kind."""
+    """Damaged images (flips, cuts), crash states and situations, with what got through, by kind.
+
+    ``answers``: calls of old commands whose output and code were compared, by command.
+    """
 
     flips: Counter[str] = field(default_factory=Counter)
     cuts: Counter[str] = field(default_factory=Counter)
@@ -29,6 +32,7 @@ class Tally:
     states: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
     situations: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, dict[str, int]]:
         return {each.name: dict(getattr(self, each.name)) for each in fields(self)}
@@ -50,6 +54,9 @@ class Tally:
         if self.situations:
             said = "a dry run and the real run agreed in all"
             yield f"situations tried {_told(self.situations, said)}"
+        if self.answers:
+            names = len(self.answers)
+            yield f"answers of old names compared {self.answers.total()}, of {names} names"
 
 
 def _told(tried: Counter[str], bad: str) -> str:

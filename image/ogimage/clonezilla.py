@@ -12,7 +12,7 @@ DISK_BYTES = 3 << 30  # sparse; the images that the tests make go into it too
 
 
 def main() -> int:
-    return mkosi.built_as_root(_build)
+    return mkosi.built_as_root(_build, log="clonezilla")
 
 
 def _build() -> None:

@@ -57,7 +57,7 @@ FLAVOURS = (
 
 
 def main() -> int:
-    return mkosi.built_as_root(_build)
+    return mkosi.built_as_root(_build, log="golden")
 
 
 def _build() -> None:

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from ogimage import hostsetup
 from ogimage.hostsetup import mkosi_command
 from ogimage.paths import BUILD_DIR, CACHE_DIR, IMAGE_DIR, SANDBOX_TREE
-from ogimage.shell import BuildError, report, run, say
+from ogimage.shell import BuildError, logging_to, report, run, say
 
 WORK_DIR = BUILD_DIR / ".mkosi"
 # Every file in an image has this date (2025-01-01), so that the same content gives the same bytes.
@@ -35,17 +36,26 @@ def build_lock() -> Iterator[None]:
         yield
 
 
-def built_as_root(build: Callable[[], object]) -> int:
-    """What every build command does around ``build``; returns its exit status."""
-    try:
-        if os.geteuid() != 0:
-            raise BuildError("mkosi is run as root here", "call it with sudo")
-        if hostsetup.main() != 0:
-            return 1
-        with build_lock():
-            build()
-    except BuildError as error:
-        return report(error)
+def built_as_root(build: Callable[[], object], *, log: str, verbose: bool = False) -> int:
+    """What every build command does around ``build``; returns its exit status.
+
+    The output of its programs goes into build/log/LOG.log.
+    """
+    with logging_to(log, verbose=verbose):
+        try:
+            if os.geteuid() != 0:
+                raise BuildError("mkosi is run as root here", "call it with sudo")
+            hostsetup.ready()
+            with build_lock():
+                build()
+        except BuildError as error:
+            return report(error)
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            return report(BuildError(f"the build failed: {named}{error.strerror or error}"))
+        except KeyboardInterrupt:
+            print("error: interrupted; the same command goes on", file=sys.stderr)
+            return 130
     return 0
 
 
@@ -72,7 +82,7 @@ def tools_tree() -> Path:
     tree = CACHE_DIR / f"tools-{key}"
     if tree.is_dir():
         return tree
-    say("building the tools tree")
+    say("building the tools tree (a minute or two, once)")
     part = f"tools-{key}.part"
     _mkosi(
         IMAGE_DIR / "tools",
@@ -125,6 +135,8 @@ def _common() -> list[str | Path]:
         CACHE_DIR / "workspace",
         "--output-dir",
         WORK_DIR,
+        # The host's own certificates: a site's CA is among them, in the tools tree it is not.
+        "--tools-tree-certificates=no",
     ]
 
 

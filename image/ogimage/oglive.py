@@ -25,8 +25,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Builds ogLive.")
     parser.add_argument("--profile", choices=PROFILES, default="default")
     parser.add_argument("--fresh", action="store_true", help="take the newest packages")
+    parser.add_argument("--verbose", action="store_true", help="all output of the build's programs")
     arguments = parser.parse_args()
-    return mkosi.built_as_root(lambda: _build(arguments.profile, fresh=arguments.fresh))
+    name = "oglive" if arguments.profile == "default" else f"oglive-{arguments.profile}"
+    return mkosi.built_as_root(
+        lambda: _build(arguments.profile, fresh=arguments.fresh),
+        log=name,
+        verbose=arguments.verbose,
+    )
 
 
 def _build(profile: str, *, fresh: bool) -> None:

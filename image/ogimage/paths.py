@@ -7,6 +7,7 @@ from pathlib import Path
 IMAGE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_DIR = IMAGE_DIR.parent
 BUILD_DIR = PROJECT_DIR / "build"
+LOG_DIR = BUILD_DIR / "log"
 TOOLS_DIR = PROJECT_DIR / ".tools"
 MKOSI_DIR = TOOLS_DIR / "mkosi"
 SANDBOX_TREE = TOOLS_DIR / "sandbox"

@@ -29,6 +29,9 @@ _CONSOLE = re.compile(r"[A-Za-z][A-Za-z0-9]*(,[A-Za-z0-9]+)?")
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}")
 _DISK_RULE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _PATH = re.compile(r"/[A-Za-z0-9_.+~/-]*")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+# As long as a repository lets an image's name be, folders included.
+_IMAGE_LIMIT = 200
 
 # What the inventory has a field of its own for, or what ognetboot writes by itself.
 OWNED_ARGUMENTS = {
@@ -55,6 +58,27 @@ def name(text: str) -> str:
             "a letter or digit first"
         )
     return text
+
+
+def image(text: str) -> str:
+    """The name of an image in the repository, folders included: `lab1/debian`."""
+    parts = text.split("/")
+    if len(text) > _IMAGE_LIMIT or not all(_NAME.fullmatch(part) for part in parts):
+        raise ValueError(
+            f"{text!r} is not the name of an image: letters, digits, `.`, `_`, `-`, folders "
+            f"before it with `/`, at most {_IMAGE_LIMIT}, each with a letter or digit first"
+        )
+    if ".img" in text:
+        raise ValueError(f"{text!r} is the name of a file; an image's name is without `.img`")
+    return text
+
+
+def image_version(text: str) -> str:
+    """The same, or one version of it: `debian@3`."""
+    plain, at, version = text.partition("@")
+    if at and not _VERSION.fullmatch(version):
+        raise ValueError(f"{text!r} names no version: write it as in `debian@3`")
+    return image(plain) + at + version
 
 
 def disk(text: str) -> str:

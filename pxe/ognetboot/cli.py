@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`ognetboot render INVENTORY OUT [--test]` and `ognetboot site FOLDER OUT`: arguments to calls.
 
-Exit codes: 0 done or nothing to change, 1 refused (sentence and hint on standard error), 2 usage.
+Exit codes: 0 done or nothing to change, 1 refused (one sentence and a hint on standard error; on a
+terminal it is folded to its width), 2 usage.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
 
 from ognetboot import inventory as inventories
 from ognetboot import site
@@ -26,20 +30,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         if args.verb == "site":
-            site.write(args.folder, args.out)
-            print(f"{args.out}: written")
+            extra = site.Extra(args.keys, args.ca)
+            changed = site.write(args.folder, args.out, extra, dry_run=args.dry_run)
+            done = "would be written" if args.dry_run else "written"
+            print(f"{args.out}: {done if changed else 'nothing to change'}")
         else:
-            print(_render(args.inventory, args.out, args.loaders, allow_test=args.test))
+            print(_render(args))
     except NetbootError as error:
-        print(f"ognetboot: {error.message}\n  {error.hint}", file=sys.stderr)
+        hint = f"{error.hint[:1].upper()}{error.hint[1:]}"
+        _say(f"{error.message}. {hint}{'' if hint.endswith('?') else '.'}")
         return 1
+    except OSError as error:
+        named = f" {error.filename}" if error.filename else ""
+        _say(f"the system refused{named}: {error.strerror or error}. Check its rights.")
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
+def _say(text: str) -> None:
+    """One line for a log or a pipe, folded for a terminal."""
+    line = "".join(char if char.isprintable() else "?" for char in f"ognetboot: {text}")
+    if sys.stderr.isatty():
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        line = textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
+    print(line, file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are one sentence too; no option may be shortened."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
+        sys.exit(2)
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: that import is slow."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        parser.exit(message=f"ognetboot {version('oglive')}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ognetboot", description="Writes what the PCs of an inventory boot from the network."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verb = verbs.add_parser(
         "render",
@@ -69,26 +112,39 @@ def _parser() -> argparse.ArgumentParser:
         "site",
         help="pack a folder of the site's own files into site.cpio",
         description="Packs FOLDER, laid out like ogLive's root (etc/oglive/keys/image.pub, "
-        "etc/oglive/policy.toml), into the overlay that ogLive puts over its root at each boot.",
+        "etc/oglive/policy.toml), into the overlay that ogLive puts over its root at each boot. A "
+        "private key, a policy that does not parse and unknown words are refused.",
     )
     overlay.add_argument("folder", type=Path, metavar="FOLDER", help="the site's files")
     overlay.add_argument("out", type=Path, metavar="OUT", help="e.g. oglive/site.cpio")
+    overlay.add_argument(
+        "--keys", type=Path, metavar="DIR", help="also put in the public keys of a repository"
+    )
+    overlay.add_argument(
+        "--ca", type=Path, metavar="FILE", help="also put in the site's CA, as etc/oglive/ca.pem"
+    )
+    for one in (verb, overlay):
+        one.add_argument(
+            "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
+        )
     return parser
 
 
-def _render(path: Path, out: Path, library: Path, *, allow_test: bool) -> str:
-    inventory = inventories.load(path, allow_test=allow_test)
+def _render(args: argparse.Namespace) -> str:
+    out: Path = args.out
+    inventory = inventories.load(args.inventory, allow_test=args.test)
     place = out.parent.resolve() / out.name
     texts = render(inventory, _tftp_root(inventory, place))
-    loaders = read_loaders(needed_loaders(inventory), library)
+    loaders = read_loaders(needed_loaders(inventory), args.loaders)
     files = {
         **{name: text.encode("ascii") for name, text in texts.items()},
         **{PurePosixPath(name): content for name, content in loaders.items()},
     }
-    if not publish(place, files, _links(inventory)):
+    if not publish(place, files, _links(inventory), dry_run=args.dry_run):
         return f"{out}: nothing to change"
     count = len(inventory.clients)
-    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files written"
+    done = "would be written" if args.dry_run else "written"
+    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files {done}"
 
 
 def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:

@@ -71,6 +71,11 @@ class Table:
             raise self.error(key, f"{value!r} is neither a number nor a string")
         return self._checked(key, str(value), check)
 
+    def refuse(self, key: str, why: str) -> None:
+        """Raise when `key` is there, which has no meaning beside the others."""
+        if self._get(key, object, "") is not None:
+            raise self.error(key, why, hint="remove it")
+
     def choice(self, key: str, kinds: type[E], default: E) -> E:
         """One of the words of a StrEnum."""
 

@@ -30,6 +30,7 @@ from ognetboot.model import (
     Server,
     UefiLoader,
     Variant,
+    Work,
 )
 
 # Partitions are counted from 1 as in OpenGnsys; a GPT of usual size ends at 128.
@@ -178,17 +179,46 @@ def _entry(name: str, table: Table, *, allow_test: bool) -> Entry:
 
 
 def _job(table: Table) -> Job:
+    work, image = _work(table)
+    if work is Work.UPDATE_CACHE:
+        for key in ("disk", "partition"):
+            table.refuse(key, f"means nothing with `{work}`: a PC has one cache")
+    if work is not Work.DEPLOY:
+        table.refuse("layout", f"means nothing with `{work}`, only with `{Work.DEPLOY}`")
+    disk = None if work is Work.UPDATE_CACHE else table.word("disk", checks.disk)
+    partition = table.integer("partition", 0, low=1, high=_LAST_PARTITION) or None
+    if partition is None and work is Work.DEPLOY:
+        raise table.error("partition", "is missing", hint="add `partition = 1`, counted from 1")
     job = Job(
-        deploy=table.required("deploy", checks.name),
-        disk=table.word("disk", checks.disk),
-        partition=table.integer("partition", 0, low=1, high=_LAST_PARTITION),
+        work=work,
+        image=image,
+        disk=disk,
+        partition=partition,
         layout=table.text("layout", checks.name),
         after=table.choice("after", After, After.STAY),
     )
-    if job.partition == 0:
-        raise table.error("partition", "is missing", hint="add `partition = 1`, counted from 1")
     table.finish()
     return job
+
+
+def _work(table: Table) -> tuple[Work, str]:
+    """Which of the four words the job has, and the image that it names."""
+    named = {
+        work: table.text(work, checks.image if work is Work.CREATE else checks.image_version)
+        for work in Work
+    }
+    found = [(work, image) for work, image in named.items() if image is not None]
+    if not found:
+        raise table.error(
+            Work.DEPLOY, "is missing", hint=f"a job names an image with one of {', '.join(Work)}"
+        )
+    if len(found) > 1:
+        raise table.error(
+            found[1][0],
+            f"stands beside `{found[0][0]}`, and a job is one piece of work",
+            hint="make a second entry of it",
+        )
+    return found[0]
 
 
 def _room(name: str, table: Table, entries: Iterable[Entry]) -> Room:

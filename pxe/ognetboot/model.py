@@ -55,6 +55,15 @@ class Variant(StrEnum):
     ONE_FILE = "one-file"
 
 
+class Work(StrEnum):
+    """What a job does; the word is its key in the inventory and in `ogjob=`."""
+
+    DEPLOY = "deploy"
+    RESTORE = "restore"
+    CREATE = "create"
+    UPDATE_CACHE = "update_cache"
+
+
 class After(StrEnum):
     """What a PC does when its job is done."""
 
@@ -100,13 +109,25 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work for a PC that needs no other server: deploy IMAGE to DISK PARTITION."""
+    """One piece of work for a PC that needs no other server.
 
-    deploy: str
-    disk: str
-    partition: int
+    `image` may end in `@VERSION`, but where one is created. `disk` is None where the cache is
+    updated; `partition` None there, and where the image is that of a whole disk. `layout` is for
+    deploying alone.
+    """
+
+    work: Work
+    image: str
+    disk: str | None
+    partition: int | None
     layout: str | None
     after: After
+
+    @property
+    def words(self) -> str:
+        """What `ogjob=` says: `WORK:IMAGE[:DISK[:PARTITION]]`."""
+        words = (self.work, self.image, self.disk, self.partition)
+        return ":".join(str(word) for word in words if word is not None)
 
 
 @dataclass(frozen=True, slots=True)

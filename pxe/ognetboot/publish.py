@@ -28,7 +28,7 @@ Files = Mapping[PurePosixPath, bytes]
 Links = Mapping[PurePosixPath, str]
 
 
-def publish(out: Path, files: Files, links: Links) -> bool:
+def publish(out: Path, files: Files, links: Links, *, dry_run: bool = False) -> bool:
     """Make `out` hold exactly `files` and symbolic `links`; False if it did already."""
     files = {MARKER: _MARKER_TEXT, **files}
     if out.is_symlink() or (out.exists() and not out.is_dir()):
@@ -40,11 +40,15 @@ def publish(out: Path, files: Files, links: Links) -> bool:
         )
     if _holds(out, files, links):
         return False
+    if dry_run:
+        return True
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
             fresh = Path(scratch) / "tree"
             _write(fresh, files, links)
+            for path in (fresh, *fresh.rglob("*")):
+                give_away(path, out.parent)
             _swap(fresh, out)
             _sync(out.parent)
     except OSError as error:
@@ -113,6 +117,13 @@ def _swap(fresh: Path, out: Path) -> None:
     except OSError:
         old.rename(out)
         raise
+
+
+def give_away(path: Path, above: Path) -> None:
+    """What root writes into another user's folder is that user's, who will write it anew."""
+    if os.geteuid() == 0:
+        owner = above.stat()
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _sync(folder: Path) -> None:

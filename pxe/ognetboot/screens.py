@@ -172,7 +172,7 @@ def _arguments(inventory: Inventory, entry: Entry, client: Client | None) -> tup
         args.append("ogactiveadmin=true")
     if entry.job is not None:
         job = entry.job
-        args.append(f"ogjob=deploy:{job.deploy}:{job.disk}:{job.partition}")
+        args.append(f"ogjob={job.words}")
         if job.layout is not None:
             args.append(f"oglayout={job.layout}")
         args.append(f"ogafter={job.after}")

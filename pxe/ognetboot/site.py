@@ -13,64 +13,139 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
+from ognetboot import sitecheck
 from ognetboot.errors import NetbootError
+from ognetboot.publish import give_away
 
 _ALIGN = 4
 _MODE_BITS = 0o777
 _MOST_BYTES = 64 << 20
 
 
-def pack(folder: Path) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What is put in beside the folder's own files: public keys (``*.pub``) and the site's CA."""
+
+    keys: Path | None = None
+    ca: Path | None = None
+
+
+def pack(folder: Path, extra: Extra | None = None) -> bytes:
     """``folder``'s content as the archive; the same files give the same bytes."""
-    if not folder.is_dir():
-        raise NetbootError(
-            f"{folder} is not a folder",
-            hint="lay the files out as in ogLive, such as etc/oglive/keys/image.pub",
-        )
+    files = _files(folder, extra or Extra())
+    sitecheck.check({path: content for path, (_, content) in files.items()})
     body = bytearray()
-    for number, (name, mode, content) in enumerate(_entries(folder), start=1):
+    for number, (name, mode, content) in enumerate(_entries(folder, files), start=1):
         body += _entry(name, mode, content, number)
         if len(body) > _MOST_BYTES:
-            raise NetbootError(
-                f"{folder} holds more than {_MOST_BYTES >> 20} MiB",
-                hint="the overlay stays in every PC's memory; keep programs in the image",
-            )
+            raise _too_much(folder)
     return bytes(body) + _entry("TRAILER!!!", 0, b"", 0)
 
 
-def write(folder: Path, out: Path) -> None:
-    """Pack ``folder`` into ``out``, which appears complete or not at all."""
-    data = pack(folder)
+def write(folder: Path, out: Path, extra: Extra | None = None, *, dry_run: bool = False) -> bool:
+    """Pack ``folder`` into ``out``, which appears complete or not at all; False: it is so."""
+    data = pack(folder, extra)
     part = out.with_name(out.name + ".part")
     try:
+        if out.is_file() and out.read_bytes() == data:
+            return False
+        if dry_run:
+            return True
         with part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        give_away(part, out.parent)
+        part.chmod(0o644)  # whatever the umask: the servers drop their rights
         part.rename(out)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise NetbootError(
             f"{out} cannot be written: {error.strerror}", hint="choose another place"
         ) from error
+    return True
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, int, bytes]]:
-    yield "site", stat.S_IFDIR | 0o755, b""
+_Files = dict[PurePosixPath, tuple[int, bytes]]
+
+
+def _files(folder: Path, extra: Extra) -> _Files:
+    """Mode bits and content of every file by its path on the PC."""
+    if not folder.is_dir():
+        raise NetbootError(
+            f"{folder} is not a folder",
+            hint="lay the files out as in ogLive, such as etc/oglive/keys/image.pub",
+        )
+    found: _Files = {}
+    total = 0
     for path in sorted(folder.rglob("*")):
-        name = f"site/{path.relative_to(folder)}"
         status = path.lstat()
-        if stat.S_ISDIR(status.st_mode):
-            yield name, stat.S_IFDIR | 0o755, b""
-        elif stat.S_ISREG(status.st_mode):
-            yield name, stat.S_IFREG | status.st_mode & _MODE_BITS, path.read_bytes()
-        else:
+        if stat.S_ISREG(status.st_mode):
+            name = PurePosixPath(path.relative_to(folder))
+            total += status.st_size
+            if total > _MOST_BYTES:
+                raise _too_much(folder)
+            found[name] = (status.st_mode & _MODE_BITS, _read(path))
+        elif not stat.S_ISDIR(status.st_mode):
             raise NetbootError(
                 f"{path} is neither a plain file nor a folder", hint="copy what it points to"
             )
+    for name, path in _extras(extra):
+        content = _read(path)
+        if found.setdefault(name, (0o644, content))[1] != content:
+            raise NetbootError(
+                f"{folder / name} and {path} differ, and both would be {name} on the PC",
+                hint=f"remove {folder / name}, or give it another name",
+            )
+    return found
+
+
+def _extras(extra: Extra) -> Iterable[tuple[PurePosixPath, Path]]:
+    if extra.keys is not None:
+        keys = sorted(extra.keys.glob("*.pub"))
+        if not keys:
+            raise NetbootError(
+                f"{extra.keys} holds no public key", hint="give the repository's folder keys/"
+            )
+        yield from ((sitecheck.KEYS / key.name, key) for key in keys)
+    if extra.ca is not None:
+        yield sitecheck.CA, extra.ca
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise _too_much(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise NetbootError(
+            f"{path} cannot be read: {error.strerror}", hint="check the path and its rights"
+        ) from error
+
+
+def _too_much(where: Path) -> NetbootError:
+    return NetbootError(
+        f"{where} holds more than {_MOST_BYTES >> 20} MiB",
+        hint="the overlay stays in every PC's memory; keep programs in the image",
+    )
+
+
+def _entries(folder: Path, files: _Files) -> Iterator[tuple[str, int, bytes]]:
+    yield "site", stat.S_IFDIR | 0o755, b""
+    empty = (path.relative_to(folder) for path in folder.rglob("*") if path.is_dir())
+    folders = {PurePosixPath(path) for path in empty} | {
+        parent for path in files for parent in path.parents if parent.parts
+    }
+    for path in sorted(folders | files.keys()):
+        if path in files:
+            mode, content = files[path]
+            yield f"site/{path}", stat.S_IFREG | mode, content
+        else:
+            yield f"site/{path}", stat.S_IFDIR | 0o755, b""
 
 
 def _entry(name: str, mode: int, content: bytes, number: int) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from oglib import columns
 from oglib.ending import ended
 from oglib.errors import OgError
+from oglib.version import version_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    if words and words[0] == "--version":  # at once, without the grammar of a dozen nouns
+        print(version_line())
+        return 0
     # not before: an interruption while a thousand lines are imported is one like any other
     from oglib import cli  # noqa: PLC0415
 

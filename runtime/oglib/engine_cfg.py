@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from oglib.errors import UsageError
+from oglib.texts import read_whole
 
 ENGINE_CFG = Path("/opt/opengnsys/etc/engine.cfg")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
-_QUOTED = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^\s"'#;]*))\s*(?:[#;].*)?""")
+_QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)'|([^\s"'#;]*))\s*(?:[#;].*)?""")
 # A knob of engine.cfg, the field it fills, and the words it knows (none: a name or a path).
 _KNOBS = {
     "ACTIONCACHEFULL": ("action_cache_full", ("NONE", "FORMAT", "DELETE")),
@@ -43,7 +44,9 @@ def parse_cfg(text: str) -> dict[str, str]:
     """
     found = {}
     for line in text.splitlines():
-        if (assigned := _ASSIGNMENT.fullmatch(line)) and (said := _QUOTED.fullmatch(assigned[2])):
+        if (assigned := _ASSIGNMENT.fullmatch(line)) and (
+            said := _QUOTED.fullmatch(assigned[2].lstrip())
+        ):
             value = next((group for group in said.groups() if group is not None), "")
             if "$" not in value and "`" not in value:
                 found[assigned[1]] = value
@@ -52,7 +55,10 @@ def parse_cfg(text: str) -> dict[str, str]:
 
 def parse_json(text: str) -> dict[str, str]:
     """The same knobs in engine.json: ``{"variables": [{"name": …, "value": …}]}`` or an object."""
-    told = json.loads(text or "{}")
+    try:
+        told = json.loads(text or "{}")
+    except RecursionError:
+        raise ValueError("lists in lists without end") from None
     listed = told.get("variables", told) if isinstance(told, dict) else told
     if isinstance(listed, list):
         listed = {
@@ -100,6 +106,6 @@ def fields_of(told: Mapping[str, str]) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return read_whole(path).decode(errors="replace")
     except FileNotFoundError:
         return ""

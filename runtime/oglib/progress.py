@@ -54,6 +54,7 @@ class Kind(StrEnum):
     TASK = "task"
     STEP = "step"
     WAIT = "waiting"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Saying:
 
     TASK: ``text`` is what comes onto what, ``total`` how many steps it has. STEP: step ``number``
     of ``total`` begins. WAIT: nothing has come for ``seconds`` from what ``text`` names.
+    NOTE: anything else that a person should know.
     """
 
     kind: Kind
@@ -86,7 +88,7 @@ class Saying:
             told["number"] = self.number
         if self.kind is Kind.WAIT:
             told["seconds"] = round(self.seconds, 1)
-        else:
+        if self.kind in (Kind.TASK, Kind.STEP):
             told["total"] = self.total
         return {str(self.kind): told}
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
+from oglib.texts import read_whole
 
 CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
@@ -38,7 +39,10 @@ _AFTER = ("stay", "reboot", "poweroff")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the runtime was told from outside; empty text where it was told nothing."""
+    """Everything the runtime was told from outside; empty text where it was told nothing.
+
+    ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
+    """
 
     repository: str = ""
     hostname: str = ""
@@ -64,7 +68,7 @@ class Settings:
     command_log: Path = Path("/tmp/command.log")  # noqa: S108
 
     def repository_url(self) -> str:
-        """``http://host:port`` of the repository, ``https`` where it was given so; or an error."""
+        """``http(s)://host:port`` of the repository, or an error that says how to name one."""
         if not self.repository:
             raise OgError(
                 "No repository is known to this PC.",
@@ -92,6 +96,11 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
+def host_of(repository: str) -> str:
+    """The host in ``Settings.repository``, or in the boot parameter of that name."""
+    return repository.rpartition("://")[2].partition(":")[0]
+
+
 def _address(value: str, parameter: str) -> str:
     if value and not is_address(value):
         raise UsageError(
@@ -101,21 +110,24 @@ def _address(value: str, parameter: str) -> str:
     return value
 
 
-def with_repository(told: Settings, text: str, said_by: str) -> Settings:
-    """``told`` with another repository, HOST[:PORT] or its address; ``said_by``: ``--repo``."""
+def _repository(text: str, said_by: str, hint: str) -> str:
+    """HOST[:PORT] as given by a bare address or a URL; ``https://`` stays, http needs no word."""
     scheme, parted, rest = text.rpartition("://")
     bare = rest.removesuffix("/")
     if not is_address(bare) or (parted and scheme not in ("http", "https")):
-        raise UsageError(
-            f"{said_by} {text!r} does not name a repository.",
-            hint=f"Write it as in {said_by}{'=' if said_by == VARIABLE else ' '}10.0.0.2:8080.",
-        )
-    return replace(told, repository=f"{scheme}{parted}{bare}")
+        raise UsageError(f"{said_by}{text} does not name a repository.", hint=hint)
+    return f"https://{bare}" if scheme == "https" else bare
+
+
+def with_repository(told: Settings, text: str, said_by: str) -> Settings:
+    """``told`` with another repository, HOST[:PORT] or its address; ``said_by``: ``--repo ``."""
+    hint = f"Write it as in {said_by}10.0.0.2:8080."
+    return replace(told, repository=_repository(text, said_by, hint))
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return read_whole(path).decode(errors="replace")
     except FileNotFoundError:
         return ""
 
@@ -190,9 +202,10 @@ def load(
             f"oglayout={layout} is not the name of a layout.", hint="Mend the netboot entry."
         )
     site = _policy(_read(policy))
+    asked = words.get("ogrepo", "")
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
     told = Settings(
-        repository=_address(words.get("ogrepo", ""), "ogrepo") or server,
+        repository=_repository(asked, "ogrepo=", "Mend the netboot entry.") if asked else server,
         hostname=words.get("hostname", ""),
         group=words.get("group", ""),
         job=words.get("ogjob", ""),
@@ -206,4 +219,4 @@ def load(
     )
     told = replace(told, **fields_of(knobs(engine_cfg)))
     here = os.environ.get(VARIABLE, "")
-    return with_repository(told, here, VARIABLE) if here else told
+    return with_repository(told, here, f"{VARIABLE}=") if here else told

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The log on standard error: one plain line a request, and what the server has to say.
 
-No header is looked at but the range, so no token can get into it.
+No header is looked at but the range, so no token can get into it. However much is asked or goes
+wrong, the log grows by a bounded rate; what was left out is counted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from aiohttp.abc import AbstractAccessLogger
 from ogrepo.files import FileAnswer
 
 LOG = logging.getLogger("ogrepo")
+_LIBRARIES = ("aiohttp", "asyncio")
+_BURST_BYTES = 256 << 10
+_BYTES_A_SECOND = 12 << 10
+_LONGEST = 8 << 10
+_SELDOM_S = 60.0
 
 
 class PlainLog(AbstractAccessLogger):
@@ -41,12 +47,72 @@ class PlainLog(AbstractAccessLogger):
         self.logger.info("%s", "".join(c if c.isprintable() else "?" for c in text))
 
 
+class Seldom:
+    """Says something at most once a minute, with how often it happened since."""
+
+    def __init__(self, every_s: float = _SELDOM_S) -> None:
+        self._every_s = every_s
+        self._count = 0
+        self._again_at = 0.0
+
+    def say(self, text: str) -> None:
+        self._count += 1
+        now = time.monotonic()
+        if now < self._again_at:
+            return
+        self._again_at = now + self._every_s
+        times = f" ({self._count} times since it was last said here)" if self._count > 1 else ""
+        self._count = 0
+        LOG.warning("%s%s", text, times)
+
+
+class _Allowance:
+    """Bytes that may be written now: a burst, refilled at a steady rate."""
+
+    def __init__(self) -> None:
+        self._left = float(_BURST_BYTES)
+        self._at = time.monotonic()
+        self.left_out = 0
+
+    def takes(self, size_bytes: int) -> bool:
+        now = time.monotonic()
+        self._left = min(_BURST_BYTES, self._left + (now - self._at) * _BYTES_A_SECOND)
+        self._at = now
+        if self._left < size_bytes:
+            self.left_out += 1
+            return False
+        self._left -= size_bytes
+        return True
+
+
+class BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]  # bare in Python 3.11
+    """Writes lines as far as the allowance goes; requests cannot use up that of warnings."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self._requests, self._warnings = _Allowance(), _Allowance()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record)[:_LONGEST]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        allowance = self._requests if record.levelno <= logging.INFO else self._warnings
+        if not allowance.takes(len(self.format(record)) + 1):
+            return
+        missed, allowance.left_out = allowance.left_out, 0
+        if missed:
+            told = {"msg": f"{missed} lines are left out here.", "exc_info": None, "args": ()}
+            super().emit(logging.makeLogRecord({**record.__dict__, **told, "exc_text": None}))
+        super().emit(record)
+
+
 def start_logging() -> None:
     """Send the log to standard error, with the local time in front."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = BoundedHandler()
     form = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     form.converter = time.localtime
     handler.setFormatter(form)
-    LOG.addHandler(handler)
     LOG.setLevel(logging.INFO)
-    LOG.propagate = False
+    for logger in (LOG, *(logging.getLogger(name) for name in _LIBRARIES)):
+        logger.addHandler(handler)
+        logger.propagate = False

@@ -9,28 +9,30 @@ here: that is ``Uploads.commit``, run in a thread.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from functools import partial
 
 from aiohttp import web
 
+from oglib import limits
 from oglib.errors import OgErr, UsageError
-from oglib.image.disk_image import MAX_DISK_BYTES, MAX_GAPS_BYTES
 from oglib.progress import Phase, Progress
 from ogrepo.disks import refuse_inside
 from ogrepo.folder import Folder
-from ogrepo.receive import Turnstile, check_room, in_thread, open_at, place_of, pour
+from ogrepo.receive import Turnstile, in_thread, open_at, place_of, pour, read_object
 from ogrepo.refusal import Refusal
 from ogrepo.tokens import Grant, check_unused, load_secret, read_token
 from ogrepo.uploads import State, Upload, Uploads
 
 _LIMITS = {
-    "image": 1 << 50,
-    "frames": 4 << 30,
-    "manifest": 4 << 20,
-    "disk": MAX_DISK_BYTES,
-    "gaps": MAX_GAPS_BYTES,
+    "image": limits.IMAGE_BYTES,
+    "frames": limits.FRAMES_BYTES,
+    "manifest": limits.MANIFEST_BYTES,
+    "disk": limits.DISK_MANIFEST_BYTES,
+    "gaps": limits.DISK_GAPS_BYTES,
 }
+# Of these an upload does not recover: it is over, and its bytes go at once.
+_FINAL = (413, 507)
 _KINDS = "image|frames|manifest"
 _ANSWER_WITHIN_S = 2.0
 
@@ -109,12 +111,10 @@ class UploadApi:
     async def open(self, request: web.Request) -> web.Response:
         grant = self._grant(request)
         check_unused(self._folder, grant, time.time())
-        try:
-            name = json.loads(await request.text())["name"]
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(
-                'An upload is opened with a JSON object like {"name": "debian-13"}.'
-            ) from None
+        wanted = '{"name": "debian-13"}'
+        name = (await read_object(request, wanted)).get("name")
+        if not isinstance(name, str):
+            raise UsageError(f"An upload is opened with a JSON object like {wanted}.")
         if name != grant.name:
             raise Refusal(
                 403,
@@ -128,7 +128,7 @@ class UploadApi:
                 hint="Run `ogrepo keygen --dir DIR` on it.",
             )
         refuse_inside(self._folder, grant.name)
-        await in_thread(lambda: check_room(self._folder.uploads, 0))
+        await in_thread(self._uploads.ledger.check)
         upload = await in_thread(lambda: self._uploads.open(grant))
         return web.json_response({"upload": upload.id}, status=201)
 
@@ -153,25 +153,46 @@ class UploadApi:
         async with self._desk(upload).turnstile.turn():
             if upload.state is not State.RECEIVING:
                 raise _not_now(upload)
-            path = self._uploads.file(upload, kind)
-            file = await in_thread(lambda: open_at(path, start))
             try:
-                size = await pour(request, file, start, _LIMITS[kind.rpartition("-")[2]])
-            finally:
-                await in_thread(file.close)
+                size = await self._take(request, upload, kind, start, announced)
+            except Refusal as refused:
+                if refused.status in _FINAL:
+                    await in_thread(partial(self._uploads.refuse, upload, refused))
+                raise
         if announced is not None and size - start != announced:
             raise Refusal(400, f"{size - start} bytes came where {announced} were announced.")
         return web.json_response({"size_bytes": size})
 
+    async def _take(
+        self, request: web.Request, upload: Upload, kind: str, start: int, announced: int | None
+    ) -> int:
+        """The body behind ``start`` of a file; returns the size that the file then has."""
+        limit = _LIMITS[kind.rpartition("-")[2]]
+        if start + (announced or 0) > limit:
+            raise Refusal(413, f"More than {limit} bytes are not taken here.")
+        path = self._uploads.file(upload, kind)
+        file = await in_thread(lambda: open_at(path, start))
+        try:
+            await in_thread(lambda: self._uploads.announce(upload, kind, start, announced))
+            grow = partial(self._uploads.grow, upload, kind)
+            return await pour(request, file, start, limit, grow)
+        finally:
+            await in_thread(file.close)
+
     async def room(self, request: web.Request) -> web.Response:
         """Say before the first byte whether an image of about this size can be taken."""
         upload = self._upload(request)
-        try:
-            size = int(json.loads(await request.text())["size_bytes"])
-        except (ValueError, KeyError, TypeError):
-            raise UsageError('Room is asked for with an object like {"size_bytes": 1}.') from None
-        await in_thread(lambda: check_room(self._uploads.path(upload), size))
+        wanted = '{"size_bytes": 1}'
+        size = (await read_object(request, wanted)).get("size_bytes")
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
+            raise UsageError(f"Room is asked for with an object like {wanted}.")
+        await in_thread(lambda: self._promise(upload, size))
         return web.json_response({"upload": upload.id})
+
+    def _promise(self, upload: Upload, size: int) -> None:
+        if upload.state is not State.RECEIVING:
+            raise _not_now(upload)
+        self._uploads.promise(upload, size)
 
     async def commit(self, request: web.Request) -> web.Response:
         """Start the verification, or say how it stands.

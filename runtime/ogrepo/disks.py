@@ -18,21 +18,22 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib import limits
+from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.disk_image import (
     DISK_FILE,
     DISK_SIGNATURE,
     GAPS_FILE,
-    MAX_DISK_BYTES,
-    MAX_GAPS_BYTES,
     DiskManifest,
     part_name,
     unpacked_gaps,
 )
 from oglib.image.manifest import PrivateKey, PublicKey, load_public_keys, sign, verify_signature
 from oglib.progress import Progress
-from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked, walk, write_whole
 from ogrepo.refusal import Refusal
+from ogrepo.shortage import is_shortage
 from ogrepo.signed import prove, received_manifest, write_signed
 from ogrepo.store import FRAMES, IMAGE, PLACED, find_at, next_version
 from ogrepo.verify import verify_published
@@ -81,7 +82,7 @@ def find_disk(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Published
     path = _path(folder, name)
     try:
         with (path / DISK_FILE).open("rb") as file:
-            raw = file.read(MAX_DISK_BYTES + 1)
+            raw = file.read(limits.DISK_MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(f"There is no image of a disk named {name}.") from None
     except OSError as error:
@@ -102,9 +103,15 @@ def find_disk(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Published
 
 def disk_names(folder: Folder) -> list[str]:
     """The folders that are called the image of a disk, complete or not."""
-    found = (path.parent for path in folder.images.rglob(DISK_FILE))
+    found = (path for path, names in walk(folder.images) if DISK_FILE in names)
     names = (str(path.relative_to(folder.images)) for path in found)
     return sorted(name for name in names if not name.endswith(_ASIDE))
+
+
+def files_of(folder: Folder, name: str) -> list[Path]:
+    """The files of the folder that is called the image of a disk."""
+    path = folder.images.joinpath(*name.split("/"))
+    return [at / each for at, names in walk(path) for each in sorted(names)]
 
 
 def published_disks(folder: Folder) -> list[PublishedDisk]:
@@ -112,8 +119,11 @@ def published_disks(folder: Folder) -> list[PublishedDisk]:
     keys = load_public_keys(folder.keys)
     complete = []
     for name in disk_names(folder):
-        with contextlib.suppress(OgError):
+        try:
             complete.append(find_disk(folder, checked_name(name), keys))
+        except OgError as error:
+            if is_shortage(error):
+                raise
     return complete
 
 
@@ -247,7 +257,7 @@ def _beside(whole: Path, number: int, suffix: str) -> Path:
 def _gaps(path: Path) -> bytes:
     try:
         with (path / GAPS_FILE).open("rb") as file:
-            return file.read(MAX_GAPS_BYTES + 1)
+            return file.read(limits.DISK_GAPS_BYTES + 1)
     except FileNotFoundError:
         return b""
 

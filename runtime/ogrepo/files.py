@@ -1,42 +1,232 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A file as an HTTP answer: by sendfile, in ranges, and never another file than was asked for."""
+"""A file as an HTTP answer: by sendfile, in ranges, and never another file than was asked for.
+
+A file that many read at a time is opened once. A reader may be slow, but not for ever: each piece
+has an end of its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import mimetypes
+import os
+import re
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
-from multidict import CIMultiDict
+from aiohttp import ETag, hdrs, web
 
+from oglib.errors import NotFoundError
 from ogrepo.receive import in_thread
 
-
-class FileAnswer(web.FileResponse):
-    """A file as it is: never a compressed neighbour, and If-Range by entity tag.
-
-    aiohttp answers If-Range by date only and would send a range of a file that has changed.
-    """
-
-    whole = False
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        headers = CIMultiDict(request.headers)
-        headers.popall(hdrs.ACCEPT_ENCODING, None)
-        condition = headers.get(hdrs.IF_RANGE, "")
-        if condition.startswith(('"', "W/")):
-            del headers[hdrs.IF_RANGE]
-            if condition != await in_thread(lambda: _etag(self._path)):
-                headers.popall(hdrs.RANGE, None)
-        writer = await super().prepare(request.clone(headers=headers))
-        self.whole = True
-        return writer
+_PIECE_BYTES = 4 << 20
+_COPIED_BYTES = 256 << 10  # where sendfile cannot be used: encrypted, or an odd filesystem
+_STALL_S = 60.0
+_SLOWEST = 16 << 10  # bytes a second
+_NO_BYTES = re.compile(r"bytes=-0+", re.ASCII | re.IGNORECASE)
+_ANY = "*"
+_UNKNOWN = "application/octet-stream"
 
 
-def _etag(path: Path) -> str:
-    """The entity tag that aiohttp gives to this file."""
+@dataclass(slots=True, eq=False)
+class OpenFile:
+    """A descriptor that is shared; ``users`` of it are reading."""
+
+    descriptor: int
+    key: tuple[int, int]
+    users: int = 0
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+
+class OpenFiles:
+    """The files that are being sent. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[int, int], OpenFile] = {}
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[tuple[OpenFile, os.stat_result]]:
+        """The regular file at ``path``, which is no link, and what it is now; blocks shortly."""
+        file, status = self.take(path)
+        try:
+            yield file, status
+        finally:
+            self.give_back(file)
+
+    def take(self, path: Path) -> tuple[OpenFile, os.stat_result]:
+        """As ``reading``; ``give_back`` must follow."""
+        status = path.lstat()
+        with self._lock:
+            known = self._open.get((status.st_dev, status.st_ino))
+            if known is not None:
+                known.users += 1
+                return known, status
+        # Not blocking: a pipe that took the file's place must not hold the thread.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotFoundError("There is no such file here.")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        key = (status.st_dev, status.st_ino)
+        with self._lock:
+            file = self._open.setdefault(key, OpenFile(descriptor, key))
+            file.users += 1
+        if file.descriptor != descriptor:
+            os.close(descriptor)
+        return file, status
+
+    def give_back(self, file: OpenFile) -> None:
+        with self._lock:
+            file.users -= 1
+            if file.users:
+                return
+            del self._open[file.key]
+        os.close(file.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a file is sent, and with which status; ``count`` 0 = no body."""
+
+    status: int
+    first: int = 0
+    count: int = 0
+
+
+def part_for(request: web.BaseRequest, status: os.stat_result) -> Part:
+    """The answer to the request's conditions and range (RFC 9110, sections 13 and 14)."""
+    tag = etag_of(status)
+    seconds = int(status.st_mtime)
+    if request.if_match is not None:
+        if not _matches(tag, request.if_match, weakly=False):
+            return Part(412)
+    elif (limit := request.if_unmodified_since) and seconds > limit.timestamp():
+        return Part(412)
+    if request.if_none_match is not None:
+        if _matches(tag, request.if_none_match, weakly=True):
+            return Part(304)
+    elif (since := request.if_modified_since) and seconds <= since.timestamp():
+        return Part(304)
+    size = status.st_size
+    asked = request.headers.get(hdrs.RANGE)
+    if asked is None or not _is_same(request, tag, seconds):
+        return Part(200, 0, size)
+    return _range_of(request, asked, size)
+
+
+def _range_of(request: web.BaseRequest, asked: str, size: int) -> Part:
     try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        piece = request.http_range
+    except ValueError:
+        return Part(416)
+    first = piece.start if piece.start >= 0 else max(0, size + piece.start)
+    stop = size if piece.stop is None else min(piece.stop, size)
+    if first >= size or _NO_BYTES.fullmatch(asked.strip()):
+        return Part(416)
+    return Part(206, first, stop - first)
+
+
+def etag_of(status: os.stat_result) -> str:
+    """The entity tag's value: another one whenever the file was written."""
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _matches(tag: str, given: tuple[ETag, ...], *, weakly: bool) -> bool:
+    return any(one.value in (tag, _ANY) and (weakly or not one.is_weak) for one in given)
+
+
+def _is_same(request: web.BaseRequest, tag: str, seconds: int) -> bool:
+    """Whether If-Range is absent or names this very file; what cannot be read names none."""
+    said = request.headers.get(hdrs.IF_RANGE)
+    if said is None or said == f'"{tag}"':
+        return True
+    named = None if said.startswith(('"', "W/")) else request.if_range
+    return named is not None and named.timestamp() == seconds
+
+
+class FileAnswer(web.StreamResponse):
+    """A file as it is, never a compressed neighbour. ``whole``: all that was promised is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(headers={"X-Content-Type-Options": "nosniff"})
+        self.whole = False
+
+    async def send(
+        self, request: web.Request, file: OpenFile, status: os.stat_result, kind: str
+    ) -> None:
+        """Answer with ``file``; the connection ends where the reader went away or stood still."""
+        part = part_for(request, status)
+        self.set_status(part.status)
+        self.headers[hdrs.ACCEPT_RANGES] = "bytes"
+        self.headers[hdrs.ETAG] = f'"{etag_of(status)}"'
+        self.last_modified = int(status.st_mtime)
+        if part.status in (200, 206):
+            self.content_type = kind
+        if part.status == 206:
+            last = part.first + part.count - 1
+            self.headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{last}/{status.st_size}"
+        elif part.status == 416:
+            self.headers[hdrs.CONTENT_RANGE] = f"bytes */{status.st_size}"
+        if part.status != 304:
+            self.content_length = part.count
+        try:
+            await self.prepare(request)
+            if part.count and request.method != hdrs.METH_HEAD:
+                await self._send_bytes(request, file, part)
+            await self.write_eof()
+        except (ConnectionError, TimeoutError):
+            self.force_close()
+            if request.transport is not None:
+                request.transport.abort()
+        else:
+            self.whole = True
+
+    async def _send_bytes(self, request: web.Request, file: OpenFile, part: Part) -> None:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("The reader has gone.")
+        sent = 0
+        while sent < part.count:
+            count = min(_PIECE_BYTES, part.count - sent)
+            async with asyncio.timeout(_STALL_S + count / _SLOWEST):
+                moved = await self._send_piece(transport, file, part.first + sent, count)
+            if moved < count:
+                raise ConnectionResetError("The file became shorter than promised.")
+            sent += moved
+
+    async def _send_piece(
+        self, transport: asyncio.Transport, file: OpenFile, first: int, count: int
+    ) -> int:
+        """Send so many bytes; returns how many there were."""
+        loop = asyncio.get_running_loop()
+        if transport.get_extra_info("sslcontext") is None:
+            with contextlib.suppress(asyncio.SendfileNotAvailableError):
+                # Each call names its offset, so a shared descriptor has no place of its own.
+                return await loop.sendfile(transport, file, first, count, fallback=False)  # type: ignore[arg-type]
+        moved = 0
+        while moved < count:
+            at, size = first + moved, min(_COPIED_BYTES, count - moved)
+            data = await in_thread(partial(os.pread, file.descriptor, size, at))
+            if not data:
+                break
+            await self.write(data)
+            moved += len(data)
+        return moved
+
+
+def kind_of(name: str) -> str:
+    """The media type for a file name; what is packed is bytes, whatever is inside."""
+    kind, packed = mimetypes.guess_type(name)
+    return kind if kind and not packed else _UNKNOWN

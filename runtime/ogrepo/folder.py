@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from oglib import durable
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
 from oglib.image.manifest import check_name
+from ogrepo.shortage import says_absent
 
 _PRIVATE = ("uploads", "locks", "burnt", "versions")
 
@@ -76,7 +78,7 @@ def open_folder(path: Path) -> Folder:
     if not folder.images.is_dir() or not folder.private.is_dir():
         raise NotFoundError(
             f"{path} is not a repository: it has no images/ and private/ folder.",
-            hint=f"Make one with `ogrepo keygen --dir {path}`.",
+            hint=f"Make one with `ogrepo keygen {path}`, or a server with `ogrepo install`.",
         )
     if stat.S_IMODE(folder.private.stat().st_mode) & 0o077:
         raise OgError(
@@ -104,6 +106,9 @@ def make_folder(path: Path) -> Folder:
         folder.images.mkdir(parents=True, exist_ok=True)
         folder.keys.mkdir(exist_ok=True)
         folder.private.mkdir(mode=0o700, exist_ok=True)
+        # Whatever the umask: a web server and the network boot read them, nobody else writes.
+        for part in (folder.images, folder.keys):
+            part.chmod(0o755)
     except OSError as error:
         raise WriteError(
             f"The repository {path} cannot be made: {error.strerror}.",
@@ -114,30 +119,48 @@ def make_folder(path: Path) -> Folder:
 
 def _make_inside(folder: Folder) -> None:
     for part in _PRIVATE:
-        (folder.private / part).mkdir(mode=0o700, exist_ok=True)
+        path = folder.private / part
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+            hand_over(path, folder.private)
 
 
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def check_owner(folder: Folder) -> None:
+    """Root serves no repository of another user: what came in would be root's, and stay so."""
+    owner = folder.private.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        raise OgError(
+            f"{folder.root} belongs to another user, so root does not serve it.",
+            hint="Start it with `systemctl start ogrepo`, or as its owner: "
+            f"`setpriv --reuid={owner} --clear-groups ogrepo serve {folder.root}`.",
+            code=OgErr.NOTEXEC,
+        )
+
+
+def hand_over(path: Path | int, above: Path) -> None:
+    """What root makes in another user's repository belongs to that user, who serves it."""
+    if os.geteuid() == 0:
+        owner = above.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder from ``top`` down with the names of its files; links are not followed.
+
+    What vanishes meanwhile, and what this user may not enter, is left out; any other error raises.
+    """
+
+    def judge(error: OSError) -> None:
+        if not says_absent(error) and not isinstance(error, PermissionError):
+            raise error
+
+    for path, _, names in os.walk(top, onerror=judge):
+        yield Path(path), names
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a small file that is afterwards there whole or not at all, also after a crash."""
-    part = path.with_name(f".{path.name}.part")
-    with contextlib.suppress(FileNotFoundError):
-        part.unlink()
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync(path.parent)
+    durable.write_whole(path, data, mode=mode, made=lambda file: hand_over(file, path.parent))
 
 
 @contextmanager
@@ -145,6 +168,7 @@ def locked(folder: Folder, name: str, *, what: str) -> Iterator[None]:
     """Hold the kernel's lock of this name; it vanishes with the process that holds it."""
     path = folder.record("locks", name)
     with path.open("ab") as file:
+        hand_over(file.fileno(), path.parent)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -38,7 +38,7 @@ def listen(bind: str, port: int) -> socket.socket:
     return sock
 
 
-def address_for_people(sock: socket.socket) -> str:
+def address_for_people(sock: socket.socket, scheme: str) -> str:
     """A URL of this server that other machines can use."""
     host, port = sock.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
@@ -47,4 +47,4 @@ def address_for_people(sock: socket.socket) -> str:
             way.connect(("192.0.2.1", 9))
             host = way.getsockname()[0]
     host = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"

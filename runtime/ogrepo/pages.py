@@ -7,13 +7,12 @@ Pure: data in, HTML out. Every text is escaped, for titles and host names come f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from oglib.progress import human_bytes
-from ogrepo.disks import PublishedDisk
-from ogrepo.store import Published
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; }
@@ -36,14 +35,18 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def image_list(images: Sequence[Published], disks: Sequence[PublishedDisk] = ()) -> str:
-    """The table of images; those of whole disks come behind."""
-    rows = "".join(
-        _row(image.as_dict(), f"{image.name}.img", f"{image.name}.img.json") for image in images
-    )
-    rows += "".join(
-        _row(disk.as_dict(), f"{disk.name}/", f"{disk.name}/disk.json") for disk in disks
-    )
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One entry of the listing: where image and manifest are below ``/images/``, and the rest."""
+
+    image: str
+    manifest: str
+    about: dict[str, Any]
+
+
+def image_list(images: Sequence[Shown]) -> str:
+    """The table of images."""
+    rows = "".join(_row(one.about, one.image, one.manifest) for one in images)
     head = (
         "<tr><th>Image<th class=n>Version<th>System<th class=n>Size"
         "<th class=n>Needs<th>Captured<th>Signed</tr>"

@@ -7,10 +7,12 @@ whichever way a link leads there. A refused path looks exactly like one that is 
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from oglib.errors import NotFoundError
 from ogrepo.folder import Folder
+from ogrepo.shortage import says_absent
 
 _HIDDEN = "private"
 
@@ -28,19 +30,23 @@ def resolve(folder: Folder, asked: str) -> tuple[Path, bool]:
 
     Raises ``NotFoundError`` for anything else.
     """
-    parts = tuple(part for part in asked.split("/") if part)
-    if not _may_show(parts) or any(ord(char) < 32 or char in "\\\x7f" for char in asked):
+    parts = tuple(asked.removesuffix("/").split("/")) if asked else ()
+    odd = "" in parts or any(ord(char) < 32 or char in "\\\x7f" for char in asked)
+    if odd or not _may_show(parts):
         raise _absent()
     try:
         path = folder.root.joinpath(*parts).resolve(strict=True)
         inside = path.relative_to(folder.root).parts
-        is_folder = path.is_dir()
-        shown = _may_show(inside) and (is_folder or path.is_file())
-    except (OSError, RuntimeError, ValueError):
+        mode = path.stat().st_mode
+    except OSError as error:
+        if not says_absent(error):
+            raise
         raise _absent() from None
-    if not shown:
+    except (RuntimeError, ValueError):  # links in a circle; outside of the folder; a null byte
+        raise _absent() from None
+    if not _may_show(inside) or not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise _absent()
-    return path, is_folder
+    return path, stat.S_ISDIR(mode)
 
 
 def entries(folder: Folder, path: Path) -> list[tuple[str, bool]]:
@@ -50,6 +56,6 @@ def entries(folder: Folder, path: Path) -> list[tuple[str, bool]]:
         try:
             asked = "/".join((*path.relative_to(folder.root).parts, name))
             shown.append((name, resolve(folder, asked)[1]))
-        except NotFoundError:
+        except (NotFoundError, PermissionError):
             continue
     return shown

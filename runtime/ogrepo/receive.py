@@ -7,8 +7,8 @@ The loop never touches the disk itself: a slow disk must not hold up the other P
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import BinaryIO, TypeVar
 
 from aiohttp import web
 
-from oglib.errors import OgErr
+from oglib.errors import UsageError
 from ogrepo.refusal import Refusal
 
-SILENCE_S = 60.0
-SPARE_BYTES = 64 << 20  # a full disk would stop the whole machine, not only this upload
+PATIENCE_S = 60.0  # within each of these, LEAST_BYTES or the end must arrive
+LEAST_BYTES = 64 << 10
+SMALL_BODY_S = 10.0
 _BATCH_BYTES = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(?:\*|\d{1,15})", re.ASCII)
 _T = TypeVar("_T")
@@ -98,29 +99,46 @@ def open_at(path: Path, start: int) -> BinaryIO:
     return file
 
 
-async def pour(request: web.Request, file: BinaryIO, position: int, limit_bytes: int) -> int:
-    """Write the body behind ``position``; returns the size that the file then has."""
-    batch = bytearray()
+async def pour(
+    request: web.Request,
+    file: BinaryIO,
+    position: int,
+    limit_bytes: int,
+    grow: Callable[[int], None],
+) -> int:
+    """Write the body behind ``position``; returns the size that the file then has.
+
+    ``grow`` is called in a thread before so many bytes are written, and may refuse them. A body
+    that drips in is refused as well: it would hold its place for ever.
+    """
+    loop = asyncio.get_running_loop()
+    batch, fresh = bytearray(), 0
+    due = loop.time() + PATIENCE_S
     while True:
         try:
-            async with asyncio.timeout(SILENCE_S):
+            async with asyncio.timeout_at(due):
                 piece = await request.content.readany()
         except TimeoutError:
-            raise Refusal(408, f"Nothing came for {SILENCE_S:g} s.") from None
+            said = f"Less than {LEAST_BYTES} bytes came within {PATIENCE_S:g} s."
+            raise Refusal(408, said) from None
         batch += piece
+        fresh += len(piece)
+        if fresh >= LEAST_BYTES:
+            fresh, due = 0, loop.time() + PATIENCE_S
         if batch and (len(batch) >= _BATCH_BYTES or not piece):
             full, batch = batch, bytearray()
             position += len(full)
             if position > limit_bytes:
                 raise Refusal(413, f"More than {limit_bytes} bytes are not taken here.")
-            await in_thread(_writer(file, full))
+            await in_thread(_writer(file, full, grow))
+            due = loop.time() + PATIENCE_S  # a slow disk is not the sender's fault
         if not piece:
             return position
 
 
-def _writer(file: BinaryIO, data: bytearray) -> Callable[[], None]:
+def _writer(file: BinaryIO, data: bytearray, grow: Callable[[int], None]) -> Callable[[], None]:
     def write() -> None:
-        check_room(file.fileno(), len(data))
+        grow(len(data))
         left = memoryview(data)
         while left:
             left = left[file.write(left) :]
@@ -128,12 +146,17 @@ def _writer(file: BinaryIO, data: bytearray) -> Callable[[], None]:
     return write
 
 
-def check_room(where: Path | int, size_bytes: int) -> None:
-    """Raise when the filesystem has no room for this much more."""
-    if shutil.disk_usage(where).free < size_bytes + SPARE_BYTES:
-        raise Refusal(
-            507,
-            "The repository's disk is full.",
-            hint="Remove images that are no longer needed there, then capture again.",
-            code=OgErr.NOTWRITE,
-        )
+async def read_object(request: web.Request, wanted: str) -> dict[str, object]:
+    """The small JSON object in the body; ``wanted`` shows one to whoever sent another thing."""
+    try:
+        async with asyncio.timeout(SMALL_BODY_S):
+            raw = await request.read()
+    except TimeoutError:
+        raise Refusal(408, f"The request took more than {SMALL_BODY_S:g} s.") from None
+    try:
+        told = json.loads(raw)
+    except (ValueError, RecursionError):  # no JSON, no text, or nested without end
+        told = None
+    if not isinstance(told, dict):
+        raise UsageError(f"A JSON object like {wanted} is wanted here.")
+    return told

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import errno
+
 from aiohttp import web
 
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
+from ogrepo.shortage import is_shortage
 from ogrepo.tokens import TokenError
 
 
@@ -23,10 +26,24 @@ def status_of(error: OgError) -> int:
     """The HTTP status for any error of the layers below."""
     if isinstance(error, Refusal):
         return error.status
+    if is_shortage(error):
+        return 503
     if error.code is OgErr.LOCKED:
         return 423
     by_kind = ((TokenError, 401), (NotFoundError, 404), (UsageError, 400), (ImageError, 422))
     return next((status for kind, status in by_kind if isinstance(error, kind)), 500)
+
+
+def from_os_error(error: OSError | MemoryError) -> Refusal:
+    """What is answered when the system refused something; its words, never a path."""
+    if is_shortage(error):
+        return Refusal(503, "The repository is short of files or memory just now.")
+    words = str(getattr(error, "strerror", "") or "for an unknown reason")
+    if isinstance(error, PermissionError):
+        return Refusal(403, "The repository may not read this.", hint="Mend its mode there.")
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        return Refusal(507, "The repository's disk is full.", code=OgErr.NOTWRITE)
+    return Refusal(500, f"The repository failed: {words}.")
 
 
 def as_response(error: OgError) -> web.Response:

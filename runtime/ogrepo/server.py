@@ -8,38 +8,58 @@ decided elsewhere.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
 from oglib.errors import OgErr, OgError
-from ogrepo.accesslog import LOG, PlainLog, start_logging
+from ogrepo.accesslog import LOG, start_logging
 from ogrepo.api import UploadApi
-from ogrepo.disks import published_disks
-from ogrepo.files import FileAnswer
+from ogrepo.door import Connection, Door, Networks
+from ogrepo.files import FileAnswer, OpenFile, OpenFiles, kind_of
 from ogrepo.folder import Folder, locked
+from ogrepo.ledger import MOST_BYTES
+from ogrepo.limits import Limits, limits_for, raise_descriptors
 from ogrepo.listen import address_for_people, listen
-from ogrepo.pages import folder_list, image_list
-from ogrepo.paths import entries, resolve
+from ogrepo.listing import Listings
+from ogrepo.pages import folder_list
+from ogrepo.paths import resolve
 from ogrepo.receive import in_thread
-from ogrepo.refusal import Refusal, as_response
-from ogrepo.store import IMAGE, published
+from ogrepo.refusal import Refusal, as_response, from_os_error
+from ogrepo.store import IMAGE
+from ogrepo.tls import server_context
 from ogrepo.uploads import Uploads
 
-_IDLE_CONNECTION_S = 75.0
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0
 _THREADS = 32
 _SMALL_BODY_BYTES = 64 << 10
+_ANSWER_S = 60.0  # for taking an answer that is no file
+_SWITCH_S = 0.001  # a thread that computes gives the loop its turn after this
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Cache-Control": "no-cache",
 }
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a repository is served. ``pair``: certificate and key for https, None = plain."""
+
+    bind: str
+    port: int
+    trusted: Networks = ()
+    pair: tuple[Path, Path] | None = None
+    most_bytes: int = MOST_BYTES
 
 
 class _Site:
@@ -48,32 +68,45 @@ class _Site:
     def __init__(self, folder: Folder, api: UploadApi) -> None:
         self._folder = folder
         self._api = api
+        self._files = OpenFiles()
+        self.listings = Listings(folder)
 
     async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
 
     async def images(self, request: web.Request) -> web.Response:
-        found = await in_thread(lambda: published(self._folder))
-        disks = await in_thread(lambda: published_disks(self._folder))
+        listing = await self.listings.images()
         if _wants_json(request):
-            shown = [one.as_dict() for one in found] + [one.as_dict() for one in disks]
-            body = {"images": shown}
-            return web.json_response(body, headers={"Vary": "Accept"})
+            return web.Response(
+                body=listing.as_json,
+                content_type="application/json",
+                charset="utf-8",
+                headers={"Vary": "Accept"},
+            )
         headers = {**_PAGE_HEADERS, "Vary": "Accept"}
         return web.Response(
-            text=image_list(found, disks), content_type="text/html", headers=headers
+            body=listing.as_html, content_type="text/html", charset="utf-8", headers=headers
         )
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info["path"]
         self._check_whole(asked)
-        path, is_folder = await in_thread(lambda: resolve(self._folder, asked))
-        if is_folder:
+        path, opened = await in_thread(lambda: self._open(asked))
+        if opened is None:
             return await self._folder_page(request, asked, path)
-        response = FileAnswer(path, headers={"X-Content-Type-Options": "nosniff"})
-        if IMAGE in path.name and not path.name.endswith(".json"):
-            response.content_type = "application/octet-stream"
-        return response
+        file, status = opened
+        try:
+            is_image = IMAGE in path.name and not path.name.endswith(".json")
+            kind = kind_of("" if is_image else path.name)
+            answer = FileAnswer()
+            await answer.send(request, file, status, kind)
+            return answer
+        finally:
+            self._files.give_back(file)
+
+    def _open(self, asked: str) -> tuple[Path, tuple[OpenFile, os.stat_result] | None]:
+        path, is_folder = resolve(self._folder, asked)
+        return path, None if is_folder else self._files.take(path)
 
     def _check_whole(self, asked: str) -> None:
         """An image whose files are just being exchanged is not shown half old, half new."""
@@ -85,7 +118,7 @@ class _Site:
     async def _folder_page(self, request: web.Request, asked: str, path: Path) -> web.Response:
         if asked and not asked.endswith("/"):
             raise web.HTTPMovedPermanently(request.rel_url.raw_path + "/")
-        found = await in_thread(lambda: entries(self._folder, path))
+        found = await self.listings.entries(path)
         if _wants_json(request):
             return web.json_response({"entries": [name + "/" * deep for name, deep in found]})
         text = folder_list(asked.strip("/"), found)
@@ -100,13 +133,43 @@ def _wants_json(request: web.Request) -> bool:
 
 
 @web.middleware
+async def _exchange(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """One request from its whole header to the last byte of its answer."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)  # noqa: S101 - the door makes no others
+    connection.begin()
+    try:
+        response = await handler(request)
+        if not isinstance(response, FileAnswer):
+            await _send(request, response)
+    except ConnectionError:
+        response = as_response(Refusal(400, "The connection ended before the request did."))
+        response.force_close()
+    finally:
+        connection.end()
+    return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse) -> None:
+    """Send an answer that is in memory, to a reader that takes it in time."""
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            await response.prepare(request)
+            await response.write_eof()
+    except (TimeoutError, ConnectionError):
+        response.force_close()
+        if request.transport is not None:
+            request.transport.abort()
+
+
+@web.middleware
 async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Every failure becomes the JSON of the contract; only what we did not foresee is logged."""
     try:
         return await handler(request)
     except OgError as error:
         response = as_response(error)
-        if response.status >= 500:
+        if response.status >= 500 and response.status != 503:
             LOG.warning("%s", error)
         return response
     except web.HTTPException as error:
@@ -114,18 +177,22 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
             raise
         code = OgErr.NOTFOUND if error.status == 404 else OgErr.FORMAT
         return as_response(Refusal(error.status, f"{error.reason}.", code=code))
-    except OSError as error:
+    except web.RequestPayloadError:
+        return as_response(Refusal(400, "The request's body is not proper HTTP."))
+    except (OSError, MemoryError) as error:
         if isinstance(error, ConnectionError):
             raise
-        LOG.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
-        return as_response(Refusal(500, f"The repository failed: {error.strerror}."))
+        refused = from_os_error(error)
+        if refused.status == 500:
+            LOG.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
+        return as_response(refused)
 
 
 def make_app(folder: Folder, uploads: Uploads) -> web.Application:
     """The application; ``uploads`` was started before."""
     api = UploadApi(folder, uploads)
     site = _Site(folder, api)
-    app = web.Application(middlewares=[_errors], client_max_size=_SMALL_BODY_BYTES)
+    app = web.Application(middlewares=[_exchange, _errors], client_max_size=_SMALL_BODY_BYTES)
     app.add_routes(api.routes())
     app.router.add_get("/healthz", site.health)
     app.router.add_get("/images/", site.images)
@@ -143,56 +210,72 @@ def make_app(folder: Folder, uploads: Uploads) -> web.Application:
     async def stop(app: web.Application) -> None:
         app[_EXPIRY].cancel()
         await api.stop()
+        site.listings.close()
 
+    app[LISTINGS] = site.listings
     app.on_startup.append(background)
     app.on_shutdown.append(stop)
     return app
 
 
 _EXPIRY = web.AppKey("expiry", asyncio.Task[None])
+LISTINGS = web.AppKey("listings", Listings)
 
 
-def make_runner(
-    folder: Folder, uploads: Uploads, *, farewell_s: float = _FAREWELL_S
-) -> web.AppRunner:
-    """The application with the server's limits and log; ``uploads`` was started before."""
-    return web.AppRunner(
-        make_app(folder, uploads),
-        access_log=LOG,
-        access_log_class=PlainLog,
-        keepalive_timeout=_IDLE_CONNECTION_S,
-        shutdown_timeout=farewell_s,
-        auto_decompress=False,
-    )
-
-
-async def _serve(folder: Folder, sock: socket.socket, uploads: Uploads) -> None:
+@asynccontextmanager
+async def opened(
+    folder: Folder,
+    sock: socket.socket,
+    uploads: Uploads,
+    serving: Serving,
+    limits: Limits,
+    *,
+    farewell_s: float = _FAREWELL_S,
+) -> AsyncIterator[web.Application]:
+    """The repository with its door open on ``sock``; ``uploads`` was started before."""
     # The default pool has one thread more than a few: some slow uploads must not hold up reads.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ogrepo"))
-    runner = make_runner(folder, uploads)
+    context = None if serving.pair is None else server_context(*serving.pair, folder.root)
+    app = make_app(folder, uploads)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=farewell_s)
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - setup has made it
+    door = Door(sock, runner.server, limits, trusted=serving.trusted, context=context)
     try:
-        await web.SockSite(runner, sock, backlog=512).start()
+        door.open()
+        yield app
+    finally:
+        door.close()
+        await runner.cleanup()
+
+
+async def _serve(
+    folder: Folder, sock: socket.socket, uploads: Uploads, serving: Serving, limits: Limits
+) -> None:
+    async with opened(folder, sock, uploads, serving, limits) as app:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        count = len(await in_thread(lambda: [*published(folder), *published_disks(folder)]))
+        count = (await app[LISTINGS].images()).count
+        scheme = "http" if serving.pair is None else "https"
         print(
-            f"ogrepo serves {folder.root} at {address_for_people(sock)} "
+            f"ogrepo serves {folder.root} at {address_for_people(sock, scheme)} "
             f"({count} image{'s' * (count != 1)}); stop it with Ctrl-C.",
             flush=True,
         )
         await stop.wait()
-    finally:
-        await runner.cleanup()
 
 
-def serve(folder: Folder, bind: str, port: int) -> None:
+def serve(folder: Folder, serving: Serving) -> None:
     """Serve until SIGINT or SIGTERM."""
     with locked(folder, "serve", what=f"{folder.root}"):
-        sock = listen(bind, port)
+        if serving.pair is not None:
+            server_context(*serving.pair, folder.root)  # before anything is opened
+        limits = limits_for(raise_descriptors())
+        sock = listen(serving.bind, serving.port)
         start_logging()
-        uploads = Uploads(folder)
+        sys.setswitchinterval(_SWITCH_S)
+        uploads = Uploads(folder, serving.most_bytes)
         for line in uploads.start():
             LOG.info("%s", line)
-        asyncio.run(_serve(folder, sock, uploads))
+        asyncio.run(_serve(folder, sock, uploads, serving, limits))

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from oglib.durable import sync
 from oglib.errors import ImageError
 from oglib.image.companions import checksums_of, info_line
 from oglib.image.manifest import Manifest, PrivateKey, sign
 from oglib.progress import Progress
-from ogrepo.folder import sync, write_whole
+from ogrepo.folder import write_whole
 from ogrepo.store import FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE
 from ogrepo.verify import verify_files
 

@@ -9,13 +9,17 @@ cut is finished by doing it again: every step sees whether it was done.
 from __future__ import annotations
 
 import contextlib
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib import limits
+from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.disk_image import DISK_FILE
 from oglib.image.manifest import Manifest, PublicKey, load_public_keys, verify_signature
-from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.shortage import is_shortage, says_absent
 
 IMAGE = ".img"
 FRAMES = ".img.frames"
@@ -25,7 +29,6 @@ OLDER = (".img.sum", ".img.full.sum", ".img.info")
 PLACED = (IMAGE, FRAMES, *OLDER, SIGNATURE, MANIFEST)  # in this order, the manifest last
 _TORRENT = ".img.torrent"
 _ASIDE = ".ant"
-_MANIFEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
     manifest_path = beside(MANIFEST)
     try:
         with manifest_path.open("rb") as file:
-            raw = file.read(_MANIFEST_BYTES + 1)
+            raw = file.read(limits.MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(
             f"There is no image named {name} at {stem}{IMAGE}.",
@@ -88,9 +91,9 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
     image, frames = beside(IMAGE), beside(FRAMES)
     if manifest.name != name:
         raise ImageError(f"{manifest_path} is the manifest of {manifest.name}, not of {name}.")
-    if not frames.is_file() or not image.is_file():
+    if _size(frames) is None or (size := _size(image)) is None:
         raise ImageError(f"{manifest_path} has no image or no frame table beside it.")
-    if image.stat().st_size != manifest.image_size_bytes:
+    if size != manifest.image_size_bytes:
         raise ImageError(f"{image} has not the size that its manifest says.")
     signature, key_id = b"", ""
     with contextlib.suppress(FileNotFoundError):
@@ -101,15 +104,32 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
     return Published(manifest, raw, signature, key_id, image, frames)
 
 
+def _size(path: Path) -> int | None:
+    """The size of a regular file; None = there is none. ``ImageError`` when it cannot be said."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        if says_absent(error):
+            return None
+        raise ImageError(f"{path} cannot be read: {error.strerror}.") from error
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 def names(folder: Folder) -> list[str]:
     """The names under which there is a manifest, complete or not; those of a disk are its own."""
-    tail = len(MANIFEST)
-    found = folder.images.rglob(f"*{MANIFEST}")
     return sorted(
-        str(path.relative_to(folder.images))[:-tail]
-        for path in found
-        if not (path.parent / DISK_FILE).exists()
+        str((path / name).relative_to(folder.images)).removesuffix(MANIFEST)
+        for path, names in walk(folder.images)
+        if DISK_FILE not in names
+        for name in names
+        if name.endswith(MANIFEST)
     )
+
+
+def files_of(folder: Folder, name: str) -> list[Path]:
+    """The files that decide whether an image is complete, and what is shown of it."""
+    stem = folder.images.joinpath(*name.split("/"))
+    return [stem.with_name(stem.name + end) for end in (MANIFEST, SIGNATURE, FRAMES, IMAGE)]
 
 
 def published(folder: Folder) -> list[Published]:
@@ -117,8 +137,11 @@ def published(folder: Folder) -> list[Published]:
     keys = load_public_keys(folder.keys)
     complete = []
     for name in names(folder):
-        with contextlib.suppress(OgError):
+        try:
             complete.append(find(folder, checked_name(name), keys))
+        except OgError as error:
+            if is_shortage(error):
+                raise
     return complete
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import stat
@@ -21,15 +20,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib.durable import store, sync
 from oglib.errors import OgErr, OgError
-from ogrepo.folder import Folder, checked_name, locked, sync, write_whole
+from ogrepo.folder import Folder, checked_name, locked, write_whole
 
 LIFETIME_S = 3600
+_SECRET_FILE = "token.secret"  # noqa: S105 - a name, not a secret
 _SECRET_BYTES = 32
+_MOST_BURNT = 10_000
 _TOKEN = re.compile(
     r"og1~([A-Za-z0-9._/-]{1,200})~([1-9][0-9]{0,11})~([0-9a-f]{32})~([0-9a-f]{64})", re.ASCII
 )
-_HINT = "Get a new one with `ogrepo token NAME --dir DIR` on the repository."
+_HINT = "Get a new one with `ogrepo token DIR NAME` on the repository."
 
 
 class TokenError(OgError):
@@ -49,7 +51,7 @@ class Grant:
 
 def load_secret(folder: Folder) -> bytes:
     """The secret behind all tokens of this repository, made when there is none yet."""
-    path = folder.private / "token.secret"
+    path = folder.private / _SECRET_FILE
     if not path.exists():
         with locked(folder, "token.secret", what="The token secret"):
             if not path.exists():
@@ -100,24 +102,28 @@ def burn(folder: Folder, grant: Grant, upload_id: str) -> None:
     """Use the token up for this upload; any other upload that tries later fails."""
     path = _burnt(folder, grant)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        store(path, f"{grant.expires} {upload_id}\n".encode(), new=True, mode=0o600)
     except FileExistsError:
         if path.read_text(encoding="ascii", errors="replace").split()[1:] == [upload_id]:
             return  # this upload's own commit, cut just after this step
         raise TokenError("The upload token was used already.", hint=_HINT) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(f"{grant.expires} {upload_id}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
     sync(path.parent)
 
 
-def forget_old_burns(folder: Folder, now: float) -> None:
-    """An expired token is refused anyway, so its record may go."""
-    for path in (folder.private / "burnt").iterdir():
-        text = path.read_text(encoding="ascii", errors="replace").partition(" ")[0]
-        if text.isdigit() and int(text) < now:
-            path.unlink(missing_ok=True)
+def forget_burns(folder: Folder, most: int = _MOST_BURNT) -> bool:
+    """Forget which tokens were used when there are too many records; says whether it did.
+
+    No clock decides: one that was wrong for a day would let used tokens be used again. All tokens
+    become void instead, with a new secret, so no upload may be under way.
+    """
+    records = list((folder.private / "burnt").iterdir())
+    if len(records) <= most:
+        return False
+    with locked(folder, "token.secret", what="The token secret"):
+        write_whole(folder.private / _SECRET_FILE, secrets.token_bytes(_SECRET_BYTES), mode=0o600)
+    for path in records:
+        path.unlink(missing_ok=True)
+    return True
 
 
 def _burnt(folder: Folder, grant: Grant) -> Path:

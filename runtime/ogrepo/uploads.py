@@ -18,15 +18,18 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.manifest import PrivateKey
 from oglib.progress import Progress
 from ogrepo import disks
 from ogrepo.disks import is_disk, place_disk, prepare_disk
-from ogrepo.folder import Folder, sync, write_whole
+from ogrepo.folder import Folder, walk, write_whole
+from ogrepo.ledger import MOST_BYTES, Ledger
+from ogrepo.shortage import is_shortage
 from ogrepo.signed import prove, received_manifest, write_signed
 from ogrepo.store import FRAMES, IMAGE, next_version, place, staged_file
-from ogrepo.tokens import Grant, burn, forget_old_burns
+from ogrepo.tokens import Grant, burn, forget_burns
 
 IDLE_S = 3600.0
 _STATE = "upload.json"
@@ -52,17 +55,20 @@ class Upload:
     state: State = State.RECEIVING
     version: int = 0
     error: dict[str, object] = field(default_factory=dict)
+    promised_bytes: int = 0
 
 
 class Uploads:
     """All uploads of one repository, in memory and on disk."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
+        self.ledger = Ledger(folder.uploads, most_bytes)
         self._lock = threading.Lock()
         self._all: dict[str, Upload] = {}
+        self._seen: dict[str, tuple[float, float]] = {}
 
-    def start(self, now: float | None = None) -> list[str]:
+    def start(self) -> list[str]:
         """Read what an earlier server left, finish cut publications, drop what is too old.
 
         Returns one sentence for each thing done, for the log.
@@ -82,7 +88,11 @@ class Uploads:
             self._all[upload.id] = upload
             if upload.state is State.PUBLISHING:
                 done.append(self._finish(upload))
-        return done + self.expire(now)
+            elif upload.state is State.RECEIVING:
+                self.ledger.open(upload.id, self._sizes(upload), upload.promised_bytes)
+        if not self._all and forget_burns(self._folder):
+            done.append("Made a new token secret; tokens given out before are void.")
+        return done + self.expire()
 
     def _finish(self, upload: Upload) -> str:
         what = f"publishing {upload.grant.name} version {upload.version}"
@@ -100,15 +110,22 @@ class Uploads:
             place(self._folder, upload.grant.name, self.path(upload))
         upload.state = State.PUBLISHED
         self._save(upload)
+        self.ledger.close(upload.id)
 
     def expire(self, now: float | None = None) -> list[str]:
-        """Drop uploads that nobody touched for an hour."""
-        moment = time.time() if now is None else now
-        forget_old_burns(self._folder, moment)
+        """Drop uploads of which nothing was written for an hour.
+
+        ``now`` is of ``time.monotonic``: a clock that is set drops no capture that goes on.
+        """
+        moment = time.monotonic() if now is None else now
         done = []
         for upload in self.list():
+            newest = self._touched(upload)
+            seen = self._seen.get(upload.id)
             busy = upload.state in (State.VERIFYING, State.PUBLISHING)
-            if not busy and moment - self._touched(upload) > IDLE_S:
+            if seen is None or seen[0] != newest or busy:
+                self._seen[upload.id] = newest, moment
+            elif moment - seen[1] > IDLE_S:
                 if upload.state is State.RECEIVING:
                     done.append(f"Dropped an upload of {upload.grant.name} that had stopped.")
                 self.drop(upload)
@@ -129,6 +146,22 @@ class Uploads:
         if kind == _RECEIVED_MANIFEST:
             return self.path(upload) / _RECEIVED_MANIFEST
         return staged_file(self.path(upload), {"image": IMAGE, "frames": FRAMES}[kind])
+
+    def promise(self, upload: Upload, more_bytes: int) -> None:
+        """Keep room for so much more of it; a restart does not forget that."""
+        upload.promised_bytes = self.ledger.promise(upload.id, more_bytes)
+        self._save(upload)
+
+    def announce(self, upload: Upload, kind: str, start: int, count: int | None) -> None:
+        """As ``Ledger.announce``."""
+        self.ledger.announce(upload.id, self._key(upload, kind), start, count)
+
+    def grow(self, upload: Upload, kind: str, count: int) -> None:
+        """As ``Ledger.grow``."""
+        self.ledger.grow(upload.id, self._key(upload, kind), count)
+
+    def _key(self, upload: Upload, kind: str) -> str:
+        return str(self.file(upload, kind).relative_to(self.path(upload)))
 
     def received(self, upload: Upload) -> dict[str, int]:
         """How much of each file is here, as ``KIND_bytes``."""
@@ -152,6 +185,7 @@ class Uploads:
         upload = Upload(secrets.token_hex(16), grant)
         self.path(upload).mkdir(mode=0o700)
         self._save(upload)
+        self.ledger.open(upload.id, {})
         with self._lock:
             self._all[upload.id] = upload
         return upload
@@ -172,7 +206,19 @@ class Uploads:
         """Forget an upload and what it brought."""
         with self._lock:
             self._all.pop(upload.id, None)
+            self._seen.pop(upload.id, None)
         shutil.rmtree(self.path(upload), ignore_errors=True)
+        self.ledger.close(upload.id)
+
+    def refuse(self, upload: Upload, error: OgError) -> None:
+        """What it brought will not be published: its bytes are given back at once."""
+        upload.error = error.as_dict()
+        upload.state = State.FAILED
+        for path in self.path(upload).iterdir():
+            if path.name != _STATE:
+                _remove(path)
+        self.ledger.close(upload.id)
+        self._save(upload)
 
     def commit(self, upload: Upload, progress: Progress) -> None:
         """Verify, number, sign and publish; ends in ``PUBLISHED``, or raises.
@@ -184,12 +230,10 @@ class Uploads:
             if upload.state is not State.PUBLISHING:  # else only the placing failed last time
                 self._prepare(upload, progress)
         except ImageError as error:
-            upload.error = error.as_dict()
-            upload.state = State.FAILED
-            for path in self.path(upload).iterdir():
-                if path.name != _STATE:
-                    _remove(path)
-            self._save(upload)
+            if is_shortage(error):  # which says nothing about the image
+                upload.state = State.RECEIVING
+            else:
+                self.refuse(upload, error)
             raise
         except BaseException:
             upload.state = State.RECEIVING
@@ -228,6 +272,15 @@ class Uploads:
             times += [path.stat().st_mtime for path in self.path(upload).rglob("*")]
         return max(times)
 
+    def _sizes(self, upload: Upload) -> dict[str, int]:
+        """What is there of each file, by its path; what cannot be seen now counts nothing."""
+        sizes = {}
+        for folder, names in walk(self.path(upload)):
+            for path in (folder / name for name in names if name != _STATE):
+                with contextlib.suppress(OSError):
+                    sizes[str(path.relative_to(self.path(upload)))] = path.stat().st_size
+        return sizes
+
     def _save(self, upload: Upload) -> None:
         write_whole(self.path(upload) / _STATE, json.dumps(asdict(upload)).encode(), mode=0o600)
 
@@ -248,6 +301,7 @@ def _load(path: Path) -> Upload | None:
             state=State(data["state"]),
             version=data["version"],
             error=data["error"],
+            promised_bytes=int(data.get("promised_bytes", 0)),
         )
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None

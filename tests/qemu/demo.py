@@ -7,7 +7,7 @@ the restored login, and a table of what was measured, under build/demo/.
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
 import sys
 import time
@@ -35,10 +35,20 @@ from harness.steps import LOG, step
 
 OUT = BUILD / "demo"
 _JOB_LOG = "/run/oglive/job.log"
+_RECEIPTS = "/run/oglive/receipts/*.json"
 _WIRE = ("ogvmlinuz", "oginitrd.img", "ogclient.sqfs", "ogclient.erofs")
-_PERCENT = re.compile(r"(\d+) %\s+([^\r\n\x1b]*)")
-_RECEIPT = re.compile(r"([\d.]+ \w+) written.*?([\d.]+ \w+) fetched, ([\d.]+) s, ([\w-]+)")
+_JOB_END = "OGLIVE-JOB status="
 _PICTURE_AT_PERCENT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a restore says of itself, as far as it is shown here."""
+
+    written_bytes: int
+    fetched_bytes: int
+    seconds: float
+    verified: str
 
 
 @dataclass(slots=True)
@@ -94,31 +104,23 @@ def _choose_in_menu(room: Room, pc: Machine) -> None:
     screen.press("ret")
 
 
-def _watch_job(pc: Machine, display: Display) -> str:
-    """Follow the job that the PC does by itself; its last words."""
-    deadline = Deadline(pc.timeouts.long_command, "the job ends")
-    pictured = False
-    while "OGLIVE-JOB status=" not in pc.running.console.text():
-        if deadline.passed:
-            raise deadline.fail()
-        tail = pc.running.shell.execute(f"tail -c 300 {_JOB_LOG}", deadline).output
-        found = _PERCENT.findall(tail)
-        if not found:
-            continue
-        percent, amount = int(found[-1][0]), found[-1][1].strip()
-        display.progress(percent, amount)
-        if percent >= _PICTURE_AT_PERCENT and not pictured:
-            pc.running.screen.dump(OUT / "restore.png")
-            pictured = True
-    said = pc.running.shell.execute(f"tail -c 3000 {_JOB_LOG}", deadline).output
-    if "OGLIVE-JOB status=0" not in pc.running.console.text():
+def _watch_job(pc: Machine) -> Receipt:
+    """Follow the job that the PC does by itself, as its serial line tells; what it wrote."""
+    limit = pc.timeouts.long_command
+    half = rf"\[(?:{_PICTURE_AT_PERCENT // 10}|[5-9])\d\] restore|\[100\] restore|{_JOB_END}"
+    pc.wait_for_console(half, limit, "the restore is half done")
+    pc.running.screen.dump(OUT / "restore.png")
+    status = pc.wait_for_console(rf"{_JOB_END}(\d+)", limit, "the job ends")[1]
+    deadline = Deadline(pc.timeouts.command, "the PC tells what the job did")
+    said = pc.running.shell.execute(f"cat {_JOB_LOG}", deadline).output
+    if status != b"0" or "Ready: Debian 13 as" not in said:
         raise ProductFailure(f"the job failed:\n{said}")
-    if not pictured:
-        pc.running.screen.dump(OUT / "restore.png")
-    return said
+    pc.running.screen.dump(OUT / "ready.png")
+    written = json.loads(pc.running.shell.execute(f"cat {_RECEIPTS}", deadline).output)
+    return Receipt(**{name: written[name] for name in Receipt.__slots__})
 
 
-def _restore(room: Room, display: Display, table: Table) -> Machine:
+def _restore(room: Room, table: Table) -> Machine:
     pc = room.pc(DEMO_PC, room.empty_disk("target", size_mib=4096))
     with step("a blank UEFI PC boots from the network: firmware PXE, iPXE, menu"):
         pc.netboot()
@@ -130,16 +132,11 @@ def _restore(room: Room, display: Display, table: Table) -> Machine:
         total = time.monotonic() - pc.running.started
     table.add("power-on to ready", f"{total:.0f} s ({started:.0f} s of it from the menu)")
     with step("partition, restore, fit and make it bootable"):
-        said = _watch_job(pc, display)
-    found = _RECEIPT.search(said)
-    if found is None:
-        raise ProductFailure(f"the job printed no receipt:\n{said}")
-    written, fetched, seconds, verified = found.groups()
-    amount, unit = written.split()
-    rate = float(amount) / float(seconds)
+        done = _watch_job(pc)
     table.add(
         "restore",
-        f"{written} written from {fetched} in {seconds} s, {rate:.1f} {unit}/s, {verified}",
+        f"{_megabytes(done.written_bytes)} written from {_megabytes(done.fetched_bytes)} in "
+        f"{done.seconds:.1f} s, {_megabytes(done.written_bytes / done.seconds)}/s, {done.verified}",
     )
     return pc
 
@@ -177,7 +174,7 @@ def _story(display: Display, stack: ExitStack, table: Table) -> None:
     stack.callback(room.close)
     room.listeners.append(display.on_console)
     image = _capture(room, GoldenDisks(lan, accel, logs), table)
-    pc = _restore(room, display, table)
+    pc = _restore(room, table)
     with step("the PC starts from its disk alone"):
         pc.boot_from_disk()
         report = pc.wait_for_report()

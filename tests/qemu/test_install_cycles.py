@@ -16,6 +16,10 @@ def test_bios_mbr_cycle(room: Room, debian_bios: Captured) -> None:
     with step("boot ogLive from the network"):
         pc.netboot()
         pc.wait_for_ready()
+    with step("its screen says what it waits for, and where its console is"):
+        shown = pc.succeed("fold -w $(stty -F /dev/tty1 size | cut -d' ' -f2) /dev/vcs1").output
+        assert "its boot entry carries no job" in shown, shown
+        assert "Console     root, without a password: serial line ttyS0" in shown, shown
     with step("deploy onto the empty disk"):
         pc.deploy("debian-bios", partition=1, layout="bios", hostname="aula1-pc01")
     with step("boot the restored disk alone"):

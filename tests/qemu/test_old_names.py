@@ -41,7 +41,9 @@ def test_a_script_for_opengnsys(room: Room) -> None:
         shrunk = pc.succeed("ogReduceFs 1 5").output
         assert 0 < int(shrunk) < 65536
         says(pc, "ogExtendFs 1 5 && ogMount 1 5 && cat /mnt/vda5/file", "/mnt/vda5\nkept")
-        says(pc, "ogGetMountPoint 1 5; ogUnmountAll 1; ogGetMountPoint 1 5", "/mnt/vda5")
+        says(
+            pc, "ogGetMountPoint 1 5; ogUnmountAll 1; ogGetMountPoint 1 5; echo $?", "/mnt/vda5\n1"
+        )
         says(pc, "ogMount 1 6 && ogIsWritable 1 6; echo $?; ogUnmount 1 6", "/mnt/vda6\n0")
         says(pc, "ogCheckFs 1 6; echo $?", "0")
     with step("a table is changed while the cache is mounted, which comes back"):

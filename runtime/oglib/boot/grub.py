@@ -12,17 +12,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from oglib.boot.firmware import check_table
 from oglib.boot.grub_config import adapt_config, adapt_defaults
+from oglib.disk.firmware import Firmware
 from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, Partition, TableKind
-from oglib.errors import NotFoundError, OgErr, OgError, PartitionError
+from oglib.disk.model import Disk, Partition
+from oglib.disk.starts import ESP
+from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.filesystem.mount import mounted
 from oglib.run import run
 from oglib.steps import Outcome, Step
+from oglib.texts import joined
 
 _GRUB = "boot/grub"
 _CONFIG = "boot/grub/grub.cfg"
@@ -32,13 +35,6 @@ _MODULES = Path("/usr/lib/grub")
 # Not left to grub-install: it looks at the partition through a loop device where the disk is a
 # file, sees no table around it, and the disk would end in GRUB's rescue prompt.
 _TABLES = "--modules=part_gpt part_msdos"
-
-
-class Firmware(StrEnum):
-    """What starts the PC."""
-
-    BIOS = "bios"
-    UEFI = "uefi"
 
 
 _TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
@@ -55,11 +51,6 @@ class RootFiles(Protocol):
     def irregular_below(self, name: str) -> list[str]: ...
     def read_text(self, name: str) -> str: ...
     def write_text(self, name: str, text: str) -> None: ...
-
-
-def running_firmware() -> Firmware:
-    """The firmware that started this ogLive."""
-    return Firmware.UEFI if Path("/sys/firmware/efi").exists() else Firmware.BIOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,35 +197,6 @@ def _check_tree(root: RootFiles) -> None:
         )
 
 
-def check_bootable(
-    table: TableKind, types: Collection[str], firmware: Firmware, where: str
-) -> None:
-    """Refuse a table, planned or there, that this firmware cannot start; ``types`` are its
-    partitions'. ``where`` names the disk.
-
-    The numbers say what this PC is not: NOTBIOS for a disk that a BIOS would start, NOTUEFI for
-    one that is for UEFI. PARTITION where there is no table at all.
-    """
-    if table is TableKind.NONE:
-        raise PartitionError(
-            f"{where} has no partition table, so nothing can be started from it.",
-            hint="Give a layout, or write one first: `og disk apply`.",
-        )
-    if firmware is Firmware.UEFI and "EFI" not in types:
-        raise OgError(
-            f"{where} has no EFI system partition, so UEFI firmware cannot start it.",
-            hint="Use a layout with a partition of type EFI.",
-            code=OgErr.NOTBIOS,
-        )
-    if firmware is Firmware.BIOS and table is TableKind.GPT and "BIOS-BOOT" not in types:
-        raise OgError(
-            f"{where} has a gpt table without a BIOS boot partition, so a BIOS "
-            "cannot start GRUB from it.",
-            hint="Add a partition of type BIOS-BOOT and 1 MiB, or use an msdos table.",
-            code=OgErr.NOTUEFI,
-        )
-
-
 def check_tools(firmware: Firmware) -> None:
     """Raise NOTEXEC unless this ogLive has what installs GRUB for ``firmware``."""
     target = _TARGETS[firmware]
@@ -251,10 +213,10 @@ def check_tools(firmware: Firmware) -> None:
 
 def _check_disk(disk: Disk, firmware: Firmware) -> Partition | None:
     """The ESP for UEFI, None for BIOS; raises when the disk cannot start that way."""
-    check_bootable(disk.table, {part.type for part in disk.partitions}, firmware, disk.describe())
+    check_table(disk.table, {part.type for part in disk.partitions}, firmware, disk.describe())
     if firmware is Firmware.BIOS:
         return None
-    return next(part for part in disk.partitions if part.type == "EFI")
+    return next(part for part in disk.partitions if part.type == ESP)
 
 
 def _planned(
@@ -269,7 +231,7 @@ def _planned(
     new, changes = change(old)
     if new == old:
         return GrubEdit(name, path, None, Outcome.NOT_NEEDED, "already so")
-    return GrubEdit(name, path, new, Outcome.DONE, "; ".join(changes))
+    return GrubEdit(name, path, new, Outcome.DONE, joined(changes))
 
 
 def _write(root: RootFiles, edit: GrubEdit) -> Step:

@@ -8,12 +8,14 @@ what the system's own generator wrote for itself is touched, not its entries for
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+
+from oglib.texts import shortened
 
 _OWN_BEGIN = re.compile(r"^### BEGIN /etc/grub\.d/(\d+_linux\w*) ###")
 _OWN_END = re.compile(r"^### END /etc/grub\.d/\d+_linux\w* ###")
 _KERNEL_LINE = re.compile(r"^\s*linux(16|efi)?\s")
-_INITRD_LINE = re.compile(r"^\s*initrd(16|efi)?\s", re.MULTILINE)
+_INITRD_LINE = re.compile(r"^\s*initrd(16|efi)?\s")
 _ROOT = re.compile(r"(?<=\s)root=(\S+)")
 _RESUME = re.compile(r"(?<=[\s\"'])resume=([^\s\"']+)")
 _DEFAULTS = re.compile(r"^\s*GRUB_CMDLINE_LINUX\w*=")
@@ -23,12 +25,14 @@ def adapt_config(
     text: str, *, root_uuid: str, swap_uuid: str, present: Collection[str]
 ) -> tuple[str, tuple[str, ...]]:
     """grub.cfg for this PC and what changed; ``present``: UUIDs of filesystems that are here."""
-    marked = any(_OWN_BEGIN.match(line) for line in text.splitlines())
-    by_uuid = _INITRD_LINE.search(text) is not None  # without an initrd no UUID is understood
-    own = not marked
+    # Patterns are asked line by line: over a text of blank lines one that begins with blanks would
+    # look at each of them again from each.
+    old_lines = text.splitlines(keepends=True)
+    own = not any(_OWN_BEGIN.match(line) for line in old_lines)
+    by_uuid = any(_INITRD_LINE.match(line) for line in old_lines)  # else no UUID is understood
     changes: dict[str, None] = {}
     lines = []
-    for line in text.splitlines(keepends=True):
+    for line in old_lines:
         if _OWN_BEGIN.match(line):
             own = True
         elif _OWN_END.match(line):
@@ -79,6 +83,12 @@ def _with_resume(line: str, swap_uuid: str) -> str:
 
 
 def _told(old: str, new: str) -> str:
-    gone = [word for word in old.split() if word not in new.split()]
-    come = [word for word in new.split() if word not in old.split()]
-    return f"{' '.join(gone)} is now {' '.join(come) or 'left out'}"
+    before, after = old.split(), new.split()
+    gone = shortened(" ".join(_without(before, after)))
+    come = shortened(" ".join(_without(after, before)))
+    return f"{gone} is now {come or 'left out'}"
+
+
+def _without(words: Sequence[str], others: Sequence[str]) -> list[str]:
+    known = frozenset(others)
+    return [word for word in words if word not in known]

@@ -20,11 +20,12 @@ from oglib.disk import types
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.errors import FilesystemError, OgErr, OgError, ProcessError
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import family_probed
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import mountpoints_of
 
 LABEL = "CACHE"
-_EXT = ("ext2", "ext3", "ext4")
 _LINUX = "LINUX"
 
 
@@ -53,7 +54,7 @@ Look = Callable[[Disk, Partition], bool]
 def sign_of(part: Partition) -> Sign:
     """What can be said without mounting anything; pure."""
     typed = part.type == types.CACHE
-    if part.filesystem in _EXT:
+    if family_probed(part.filesystem) is Family.EXT:
         if typed and part.label == LABEL:
             return Sign.CACHE
         return Sign.LOOK if typed or (part.type == _LINUX and part.label == LABEL) else Sign.OTHER

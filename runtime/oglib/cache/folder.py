@@ -3,7 +3,8 @@
 
 ``opt/opengnsys/images`` is what older ogLives read. ``.oglive`` is ours: ``staging`` holds what
 is being written, ``ready`` what is complete and on its way to its place, ``trash`` what is
-being deleted, ``entries`` a record per entry, ``state`` its pin and its last use.
+being deleted, ``entries`` a record per entry, ``state`` its pin and its last use, ``versions`` the
+last version that this PC had of an image, whether it is stored here or not.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from oglib import durable, limits
 from oglib.errors import OgErr, OgError, UsageError, WriteError
 from oglib.flocks import take, taken
+from oglib.partfile import stand_in
 from oglib.settings import NAME_PART
 
 IMAGES = Path("opt/opengnsys/images")
 PRIVATE = Path(".oglive")
-_ROOMS = ("staging", "ready", "trash", "entries", "state")
-_MAX_NAME = 200
+_ROOMS = ("staging", "ready", "trash", "entries", "state", "versions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Folder:
 
     def state(self, head: str) -> Path:
         return self.room("state") / f"{quote(head, safe='')}.json"
+
+    def version(self, name: str) -> Path:
+        """What is remembered of the image ``name``."""
+        return self.room("versions") / stand_in(quote(name, safe=""))
 
     def free_bytes(self) -> int:
         found = os.statvfs(self.root)
@@ -90,7 +96,7 @@ def checked_name(name: str) -> str:
     """``name`` itself when an image can have it; ``/`` separates folders."""
     parts = name.split("/")
     if (
-        len(name) > _MAX_NAME
+        len(name) > limits.NAME_CHARACTERS
         or not all(NAME_PART.fullmatch(part) for part in parts)
         or any(".img" in part for part in parts)
     ):
@@ -120,24 +126,15 @@ def new_place(room: Path, head: str) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Wait until a file or folder is on the disk; on the cache no link is followed."""
+    durable.sync(path, follow=False)
 
 
 def sync_tree(path: Path) -> None:
     """Everything below ``path``; later reads of its files come from the disk."""
     for where, _, names in os.walk(path, topdown=False):
         for name in names:
-            handle = os.open(Path(where, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                os.fsync(handle)
-                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(handle)
+            durable.sync(Path(where, name), follow=False, forget=True)
         sync(Path(where))
 
 
@@ -157,15 +154,8 @@ def delete(path: Path) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a small file that is afterwards there whole or as it was, also after a power cut."""
-    part = path.with_name(f".{path.name}.part")
-    delete(part)  # whatever a cut left there, or somebody put there: a link is not written through
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(part, flags, 0o644), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    move(part, path)
-    sync(path.parent)
+    delete(path.with_name(f".{path.name}.part"))  # a folder, even, that somebody put there
+    durable.write_whole(path, data)
 
 
 @contextmanager

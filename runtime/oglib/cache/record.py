@@ -16,8 +16,10 @@ from pathlib import Path, PurePosixPath
 from oglib.cache.folder import write_whole
 from oglib.cache.model import Proof, StoredFile
 from oglib.errors import OgErr, OgError
+from oglib.texts import NotPlainError, TooLargeError, read_whole
 
 _FORMAT = 1
+_MOST_BYTES = 64 << 20  # a line for each file of an entry; its folders hold many
 _NO_CONTENT = frozenset(
     (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO, errno.EUCLEAN)
 )
@@ -69,7 +71,7 @@ def read_record(path: Path) -> Record | None:
             return None
         files = {str(name): StoredFile(**facts) for name, facts in raw.pop("files").items()}
         record = Record(proof=Proof(raw.pop("proof")), files=files, **raw)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     inside = all(
         not PurePosixPath(part).is_absolute() and ".." not in PurePosixPath(part).parts
@@ -83,14 +85,16 @@ def read_state(path: Path) -> State:
     try:
         raw = json.loads(_bytes_of(path))
         return State(used=int(raw["used"]), pinned=bool(raw["pinned"]))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return State()
 
 
 def _bytes_of(path: Path) -> bytes:
-    """The content; none where there is no file, or where its place on the disk is damaged."""
+    """The content; none where no file is that could be one, or its place on the disk is damaged."""
     try:
-        return path.read_bytes()
+        return read_whole(path, _MOST_BYTES, follow=False)
+    except (TooLargeError, NotPlainError):
+        return b""
     except OSError as error:
         if error.errno in _NO_CONTENT:
             return b""

@@ -41,11 +41,9 @@ def recover(folder: Folder, *, since_mount: bool = False) -> tuple[str, ...]:
             if trash not in rubbish:
                 said.append(f"deleted the rest of {_title(trash)}, which was evicted or replaced")
                 rubbish.append(trash)
-        for part in [
-            *folder.room("entries").glob(".*.part"),
-            *folder.room("state").glob(".*.part"),
-        ]:
-            disk.delete(part)
+        for room in ("entries", "state", "versions"):
+            for part in folder.room(room).glob(".*.part"):
+                disk.delete(part)
     for path in rubbish:
         disk.delete(path)
         disk.sync(path.parent)

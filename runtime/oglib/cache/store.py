@@ -22,6 +22,7 @@ from oglib.cache.proof import digests_of, prove_by_sum
 from oglib.cache.record import Record, State, read_state, write_state
 from oglib.cache.recover import check, recover
 from oglib.cache.survey import COMPANIONS, survey
+from oglib.cache.versions import last_version, remember
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from oglib.nearest import meant
 from oglib.partfile import is_at
@@ -162,6 +163,15 @@ class Store:
             yield found
         finally:
             os.close(handle)
+
+    def last_version(self, name: str) -> int:
+        """The last version that this PC had of the image ``name``; 0 where none is remembered."""
+        return last_version(self.root, name)
+
+    def remember(self, name: str, version: int) -> None:
+        """Keep ``version`` for ``last_version``."""
+        with disk.told(f"Remembering the version of {name}"), disk.locked(self._folder):
+            remember(self._folder, name, version)
 
     def recover(self, *, since_mount: bool = False) -> tuple[str, ...]:
         """Finish or undo what a power cut left; one sentence for each thing that was done.

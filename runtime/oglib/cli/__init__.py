@@ -19,6 +19,8 @@ from oglib.cli.output import as_json
 from oglib.cli.words import options_first, refuse_unknown
 from oglib.ending import last_words
 from oglib.errors import OgErr, UsageError, printable
+from oglib.rights import need_root, told_in_rights
+from oglib.version import version_line
 
 # A noun's module is imported only when it is asked for: a command must start fast.
 _NOUNS = {
@@ -28,6 +30,7 @@ _NOUNS = {
     "image": "oglib.cli.image",
     "os": "oglib.cli.system",
     "deploy": "oglib.cli.deploy",
+    "job": "oglib.cli.job",
     "inventory": "oglib.cli.inventory",
     "report": "oglib.cli.report",
 }
@@ -55,12 +58,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for: that import is slow."""
+    """Looks the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        parser.exit(message=f"og {version('oglive')}\n")
+        parser.exit(message=f"{version_line()}\n")
 
 
 def parser(noun: str = "") -> argparse.ArgumentParser:
@@ -82,11 +83,15 @@ def main(argv: Sequence[str]) -> int:
     args = known.parse_args(argv)
     told = settings.load()
     if repository := getattr(args, "repo", ""):
-        told = settings.with_repository(told, repository, "--repo")
+        told = settings.with_repository(told, repository, "--repo ")
     context = Context(args=args, settings=told, progress=progress.for_stream(as_json=args.json))
     waits.told_by(context.progress.waits)
     handler: Handler = args.handler
-    result = handler(context)
+    what = f"`og {' '.join([word for word in argv if word[:1] != '-'][:2])}`"
+    if hasattr(args, "dry_run"):  # a verb that destroys: nothing of it can go without
+        need_root(what)
+    with told_in_rights(what):
+        result = handler(context)
     text = as_json(result.data) if args.json else result.text
     if text:
         with last_words():

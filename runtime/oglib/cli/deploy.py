@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og deploy`` and ``og job``, the same use case asked for by a person and by a netboot entry."""
+"""``og deploy``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oglib.cli.system import told as steps_told
 from oglib.cli.target import facts_of
 from oglib.deploy import source
 from oglib.deploy.deploy import Deployed, Request, deploy, plan
-from oglib.deploy.job import end_of_job, parse_job
+from oglib.deploy.memory import of_this_pc
 from oglib.errors import OgErr
 
 
@@ -20,20 +20,15 @@ def add_to(nouns: Subparsers) -> None:
     made = verb(
         nouns, "deploy", _deploy, "partition, restore and configure", destroys=True, repository=True
     )
-    made.add_argument("image", metavar="IMAGE", help="name in the repository, address or path")
+    made.add_argument(
+        "image", metavar="IMAGE", help="name in the repository (NAME@VERSION), address or path"
+    )
     add_disk(made)
     add_partition(made)
     made.add_argument("--layout", default="", help="layout file, or its name in the repository")
     made.add_argument("--hostname", default="", help="default: what this boot was told, or kept")
     made.add_argument(
         "--no-read-back", action="store_true", help="do not prove it; the receipt says so"
-    )
-    verb(
-        nouns,
-        "job",
-        _job,
-        "do the job of this boot's netboot entry, if it has one",
-        repository=True,
     )
 
 
@@ -47,7 +42,10 @@ def _deploy(context: Context) -> Result:
         hostname=args.hostname or context.settings.hostname,
         read_back=not args.no_read_back,
     )
-    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
+    memory = of_this_pc(context.settings)
+    with source.opened_to_restore(
+        request.image, context.settings, context.progress, memory
+    ) as image:
         planned = plan(request, image, context.settings, context.progress)
         if args.dry_run:
             for warning in planned.warnings:
@@ -57,7 +55,8 @@ def _deploy(context: Context) -> Result:
             return Result({"plan": list(changes)}, "\n".join(changes), status)
         question = f"Deploy {planned.image} to {planned.disk.describe()}?"
         context.confirm(question, lambda: [*facts_of(planned.disk), *planned.changes])
-        return _result(context, deploy(image, planned, progress=context.progress))
+        done = deploy(image, planned, progress=context.progress, memory=memory)
+        return _result(context, done)
 
 
 def _result(context: Context, done: Deployed) -> Result:
@@ -75,21 +74,3 @@ def _result(context: Context, done: Deployed) -> Result:
         lines.append(done.ready)
     status = status_of(done.steps) or (OgErr.NOTFITTED if done.not_fitted else 0)
     return Result(data, "\n".join(lines), status)
-
-
-def _job(context: Context) -> Result:
-    """Nobody is asked: whoever wrote the netboot entry has decided.
-
-    A system that is restored and not fitted ends the job as well: what was asked for is done.
-    """
-    request = parse_job(context.settings)
-    if request is None:
-        return Result({"job": None}, "")
-    with source.opened_to_restore(request.image, context.settings, context.progress) as image:
-        planned = plan(request, image, context.settings, context.progress)
-        context.tell([planned.disk.describe(), *planned.changes])
-        done = deploy(image, planned, progress=context.progress)
-    result = _result(context, done)
-    if result.status in (0, OgErr.NOTFITTED):
-        end_of_job(context.settings.after)
-    return result

@@ -18,7 +18,7 @@ from oglib.image.formats.model import OwnInfo
 from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
 
-_IMAGE_HELP = "name in the repository, http address, path of a file, or FOLDER/PART"
+_IMAGE_HELP = "name in the repository (NAME@VERSION), address, path of a file, or FOLDER/PART"
 
 
 def add_to(nouns: Subparsers) -> None:

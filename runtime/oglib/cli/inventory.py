@@ -105,7 +105,7 @@ def _software(context: Context) -> Result:
     for note in notes:
         context.warn(note)
     data = {"os": system.text, "packages": plain(found.packages), "notes": notes}
-    return Result(data, software.old_listing(system, found))
+    return Result(data, software.listing(system, found))
 
 
 def _target(context: Context) -> tuple[Disk, Partition]:

@@ -23,7 +23,8 @@ from oglib.errors import (
     TransferError,
     UsageError,
 )
-from oglib.filesystem.kinds import Shrink, kind_of
+from oglib.filesystem.kind import Shrink
+from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import probe_filesystem
 from oglib.filesystem.resize import grow_filesystem, shrink_filesystem

@@ -18,6 +18,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.probe import list_disks
+from oglib.disk.starts import starters_of, the_only
 from oglib.errors import FilesystemError, OgError, UsageError, printable
 from oglib.image import SourceInfo
 from oglib.inventory.software import installed
@@ -148,7 +149,7 @@ def source_facts(source: CaptureSource, *, dirty: bool = False) -> Facts:
         os=_clean(system.description) if system else "",
         disk=source.disk.number,
         part=part.number if part else 0,
-        firmware=firmware_of(source.disk) if system else "",
+        firmware=the_only(starters_of(source.disk)) if system else "",
         system=str(system.kind) if system and not system.is_loader else "",
         lies=lies,
     )
@@ -166,14 +167,6 @@ def _opened(source: CaptureSource) -> AbstractContextManager[OpenedSystem]:
     if source.part is None:
         return opened_root(source.device)
     return opened_system(source.disk, source.part)
-
-
-def firmware_of(disk: Disk) -> str:
-    """What starts a system on this disk: ``uefi``, ``bios``, or empty where it does not tell."""
-    kinds = {part.type for part in disk.partitions}
-    if "EFI" in kinds:
-        return "uefi"
-    return "bios" if disk.table is TableKind.MSDOS or "BIOS-BOOT" in kinds else ""
 
 
 def _clean(text: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oglib.boot.grub import Firmware, GrubPlan, install_grub, plan_grub, running_firmware
+from oglib.boot.grub import GrubPlan, install_grub, plan_grub
 from oglib.deploy.restorable import check_unused
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
+from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError
 from oglib.filesystem.mount import check_writable, mounted
 from oglib.filesystem.probe import probe_filesystem
@@ -155,7 +157,7 @@ def _plan(opened: OpenedSystem, aim: Aim, found: _Found) -> Configuration:
 def _look(disk: Disk, root: Partition) -> _Found:
     known = {part.number: _known(disk, part) for part in disk.partitions}
     swaps = tuple(one for one in known.values() if one.kind == "swap")
-    esps = [known[part.number] for part in disk.partitions if part.type == "EFI"]
+    esps = [known[part.number] for part in disk.partitions if part.type == ESP]
     esp = esps[0] if esps else None
     others = tuple(
         one for one in known.values() if one.number != root.number and one.kind not in ("", "swap")

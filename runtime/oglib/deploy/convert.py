@@ -11,9 +11,9 @@ from oglib.deploy.capture import Created, created, sink_for
 from oglib.deploy.fit import refuse_unshrinkable, shrunk_copy
 from oglib.errors import UsageError
 from oglib.filesystem.probe import probe_filesystem
-from oglib.image import CaptureMeta, OpenImage, capture, check_name
+from oglib.image import CaptureMeta, capture, check_name
 from oglib.image.convert import convert
-from oglib.image.foreign import Image, name_of, required_bytes_of, warnings_of
+from oglib.image.foreign import Image, own_of
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -38,12 +38,12 @@ def converted(
     """
     started = time.monotonic()
     with source.opened(text, settings) as image:
-        meta = _meta(image, check_name(name or name_of(image)), title, comment)
+        meta = _meta(image, check_name(name or image.name), title, comment)
         room = scratch or _folder(destination)
         shrinks = _is_larger(image, fit_bytes)
         if shrinks and room is None:
             raise UsageError(
-                f"A smaller copy of {name_of(image)} needs room to be made in.",
+                f"A smaller copy of {image.name} needs room to be made in.",
                 hint="Name a folder for it by --scratch.",
             )
         if shrinks:
@@ -55,19 +55,20 @@ def converted(
                 with shrunk_copy(image, fit_bytes, room, progress=progress) as device:
                     kind = probe_filesystem(device).kind
                     manifest = capture(device, kind, sink, meta=meta, progress=progress)
-        return created(sink, manifest, started, warnings=warnings_of(image))
+        return created(sink, manifest, started, warnings=image.warnings)
 
 
 def _is_larger(image: Image, fit_bytes: int) -> bool:
     """Whether ``fit_bytes`` asks for less than the image needs, as far as it says."""
-    return bool(fit_bytes) and not 0 < required_bytes_of(image) <= fit_bytes
+    return bool(fit_bytes) and not 0 < image.required_bytes <= fit_bytes
 
 
 def _meta(image: Image, name: str, title: str, comment: str) -> CaptureMeta:
     """What is known of the image stays with it; a copy of another name says what it is of."""
-    if not isinstance(image, OpenImage):
+    own = own_of(image)
+    if own is None:
         return CaptureMeta(name=name, title=title, comment=comment)
-    old = image.manifest
+    old = own.manifest
     return CaptureMeta(
         name=name,
         title=title or old.title,

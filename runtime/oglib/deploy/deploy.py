@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
-from oglib.boot.grub import Firmware, check_bootable, check_tools, running_firmware
+from oglib.boot.firmware import check_table
+from oglib.boot.grub import check_tools
 from oglib.deploy import receipts, saying
 from oglib.deploy.configure import apply_configuration, plan_configuration
 from oglib.deploy.disk_boot import disarm
 from oglib.deploy.fitting import not_fitted
 from oglib.deploy.itself import refuse_itself
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Wishes,
     check_firmware,
@@ -32,6 +34,7 @@ from oglib.deploy.restorable import (
 )
 from oglib.deploy.source import refuse_cut
 from oglib.disk.find import find_disk, find_partition
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.layout import Layout, load_layout, parse_layout
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
@@ -44,9 +47,11 @@ from oglib.disk.old_layouts import (
 )
 from oglib.disk.plan import plan_layout
 from oglib.disk.planned import Planned, TablePlan
+from oglib.disk.starts import ESP
 from oglib.disk.table import apply_table, refuse_changed
 from oglib.errors import FilesystemError, NotFoundError, OgError, PartitionError, UsageError
-from oglib.filesystem.kinds import USUAL_FOR_TYPE
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import USUAL_FOR_TYPE, family_probed
 from oglib.filesystem.make import check_makeable, format_filesystem, make_swap
 from oglib.filesystem.mount import check_mountable
 from oglib.filesystem.resize import grow_filesystem
@@ -63,7 +68,6 @@ from oglib.transfer.repository import RepositoryClient
 
 _PARTITION, _FILL, _FIT = "partition the disk", "fill the partition", "fit the system to this PC"
 _USUAL_LAYOUTS = ("uefi", "bios")  # which every repository is made with
-_FAT = ("vfat", "fat12", "fat16", "fat32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ def plan(request: Request, image: Image, settings: Settings, progress: Progress)
         table, there = None, disk
         number = find_partition(disk, request.part).number
         check_free(disk, find_partition(disk, number))
-    check_bootable(there.table, {one.type for one in there.partitions}, firmware, disk.describe())
+    check_table(there.table, {one.type for one in there.partitions}, firmware, disk.describe())
     part = find_partition(there, number)
     checked = check_restorable(image, there, part, Wishes(other_firmware=True))
     if reason:
@@ -243,12 +247,12 @@ def _check_companions(disk: Disk, table: TablePlan, number: int, firmware: Firmw
     for one in companions(table, number):
         if not one.kept:
             check_makeable(_made_kind(one), one.size_sectors * table.sector_bytes)
-        elif one.type == "EFI" and firmware is Firmware.UEFI:
+        elif one.type == ESP and firmware is Firmware.UEFI:
             _check_esp(disk, find_partition(disk, one.number))
 
 
 def _check_esp(disk: Disk, esp: Partition) -> None:
-    if esp.filesystem not in _FAT:
+    if family_probed(esp.filesystem) is not Family.FAT:
         raise FilesystemError(
             f"The ESP of {disk.describe()}, partition {esp.number}, holds "
             f"{esp.filesystem or 'no filesystem'}, and no FAT.",
@@ -266,19 +270,25 @@ def _check_fitting(request: Request, image: Image, there: Disk, firmware: Firmwa
     if firmware is Firmware.UEFI:
         check_mountable("vfat")
         if not request.layout:
-            esp = next(one for one in there.partitions if one.type == "EFI")
+            esp = next(one for one in there.partitions if one.type == ESP)
             check_unused(there, esp)
             _check_esp(there, esp)
 
 
-def deploy(image: Image, planned: Plan, *, progress: Progress) -> Deployed:
+def deploy(
+    image: Image, planned: Plan, *, progress: Progress, memory: Memory | None = None
+) -> Deployed:
     """Do what was planned. A failure before the restore's end leaves nothing bootable.
 
     What keeps the restored system from being fitted is in the result, not raised: the image is on
-    the disk by then, and proven.
+    the disk by then, and proven. ``memory`` keeps its version.
     """
     with held(planned.disk):
-        return _deploy(image, planned, progress)
+        done = _deploy(image, planned, progress)
+    if memory is None:
+        return done
+    warnings = (*done.receipt.warnings, *memory.keep())
+    return replace(done, receipt=replace(done.receipt, warnings=warnings))
 
 
 def _deploy(image: Image, planned: Plan, progress: Progress) -> Deployed:
@@ -315,7 +325,7 @@ def _partitioned(planned: Plan, task: Task) -> Disk:
     refuse_changed(planned.table)
     if not any(part.kept for part in planned.table.partitions):
         view = planned_view(planned.disk, planned.table)
-        disarm(planned.disk, [one.start_bytes for one in view.partitions if one.type == "EFI"])
+        disarm(planned.disk, [one.start_bytes for one in view.partitions if one.type == ESP])
     return apply_table(planned.table)
 
 
@@ -388,7 +398,7 @@ def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
     return tuple(
         planned
         for planned in table.partitions
-        if planned.number != root and planned.type in ("EFI", "LINUX-SWAP")
+        if planned.number != root and planned.type in (ESP, "LINUX-SWAP")
     )
 
 
@@ -398,4 +408,4 @@ def _making(planned: Planned) -> str:
 
 def _made_kind(planned: Planned) -> str:
     """Which filesystem is made on a companion."""
-    return "swap" if planned.type == "LINUX-SWAP" else USUAL_FOR_TYPE[planned.type]
+    return USUAL_FOR_TYPE[planned.type]

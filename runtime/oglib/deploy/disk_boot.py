@@ -8,15 +8,17 @@ partition. Never touches a table.
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 
-from oglib.disk.boot_sector import header_of
+from oglib.claim import claimed
 from oglib.disk.find import find_partition
+from oglib.disk.mbr import CODE_BYTES
 from oglib.disk.model import MIB, Disk
-from oglib.errors import OgErr, WriteError
-from oglib.image.disk_image import BOOT_CODE_BYTES, Gap
+from oglib.disk.starts import ESP
+from oglib.errors import WriteError
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import kind_of_boot_sector
+from oglib.image.disk_image import Gap
 from oglib.image.stretch import Raw, Stretch, pieces_of
 from oglib.udev import settle
 
@@ -28,12 +30,12 @@ def disarm(disk: Disk, esp_starts: Collection[int], kept: Collection[int] = ()) 
     now may hold a loader. Anything else there stays, it may be a piece of the old table; so do
     the partitions with the numbers ``kept``, whose content is promised to stay.
     """
-    places = [one for one in disk.partitions if one.type == "EFI" and one.number not in kept]
+    places = [one for one in disk.partitions if one.type == ESP and one.number not in kept]
     sector = disk.logical_sector_bytes
-    with _opened(disk) as device:
+    with claimed(disk.path, write=True) as device:
         # A flush after each: what was begun to be zeroed is never started.
         if disk.partitions:
-            _write(device, disk, 0, bytes(BOOT_CODE_BYTES))
+            _write(device, disk, 0, bytes(CODE_BYTES))
             os.fsync(device)
         fats = [start for start in esp_starts if _is_fat(os.pread(device, sector, start))]
         for start in (*fats, *(part.start_bytes for part in places)):
@@ -46,29 +48,36 @@ def disarm(disk: Disk, esp_starts: Collection[int], kept: Collection[int] = ()) 
 
 
 def _is_fat(boot_sector: bytes) -> bool:
-    return header_of(boot_sector).startswith("FAT")
+    kind = kind_of_boot_sector(boot_sector)
+    return kind is not None and kind.family is Family.FAT
 
 
 def places_of(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> list[tuple[int, int, Raw]]:
     """(partition or 0, byte of the disk, what an image of it has there), the boot code last."""
-    code = next((_held(raw) for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
+    code = boot_code_of(gaps)
     places: list[tuple[int, int, Raw]] = [
         (gap.part, gap.offset_bytes + _start(disk, gap.part), raw)
         for gap, raw in gaps
         if gap.part or gap.offset_bytes
     ]
     # what a tool put there while it wrote the table goes too
-    return [*places, (0, 0, code[:BOOT_CODE_BYTES].ljust(BOOT_CODE_BYTES, b"\0"))]
+    return [*places, (0, 0, code.ljust(CODE_BYTES, b"\0"))]
+
+
+def boot_code_of(gaps: Sequence[tuple[Gap, Raw]]) -> bytes:
+    """What an image of a disk has in its first sector, as far as that is no table."""
+    code = next((_held(raw) for gap, raw in gaps if gap.part == 0 == gap.offset_bytes), b"")
+    return code[:CODE_BYTES]
 
 
 def _held(code: Raw) -> bytes:
-    return b"".join(pieces_of(code.first(BOOT_CODE_BYTES) if isinstance(code, Stretch) else code))
+    return b"".join(pieces_of(code.first(CODE_BYTES) if isinstance(code, Stretch) else code))
 
 
 def write_gaps(disk: Disk, gaps: Sequence[tuple[Gap, Raw]]) -> None:
     """Write what was captured, the boot code last, and read it back."""
     places = places_of(disk, gaps)
-    with _opened(disk) as device:
+    with claimed(disk.path, write=True) as device:
         for _, offset, raw in places:
             at = offset
             for piece in pieces_of(raw):
@@ -109,19 +118,3 @@ def _write(device: int, disk: Disk, offset: int, raw: bytes) -> None:
         raise WriteError(
             f"Writing {disk.describe()} at byte {offset} failed: {error.strerror}."
         ) from error
-
-
-@contextmanager
-def _opened(disk: Disk) -> Iterator[int]:
-    """Open for us alone: the kernel refuses that while a partition is in use."""
-    try:
-        exclusive = os.O_EXCL if stat.S_ISBLK(disk.path.stat().st_mode) else 0
-        device = os.open(disk.path, os.O_RDWR | os.O_CLOEXEC | exclusive)
-    except OSError as error:
-        raise WriteError(
-            f"{disk.path} cannot be opened for writing: {error.strerror}.", code=OgErr.LOCKED
-        ) from error
-    try:
-        yield device
-    finally:
-        os.close(device)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib import durable
 from oglib.deploy.capture import added_blocks
-from oglib.deploy.disk_folder import filled, store
+from oglib.deploy.disk_folder import filled
 from oglib.deploy.disk_read import DiskRead, read_disk
 from oglib.disk.find import find_disk
 from oglib.disk.lock import held
@@ -173,8 +174,8 @@ def _into_folder(work: _Work, folder: Path) -> CreatedDisk:
             lambda number: FileSink(new / f"p{number}.img", replaces=folder / f"p{number}.img")
         )
         disk, gaps = work.finished(parts)
-        store(gaps, new / GAPS_FILE)
-        store(disk.to_bytes(), new / DISK_FILE)
+        durable.store(new / GAPS_FILE, gaps)
+        durable.store(new / DISK_FILE, disk.to_bytes())
     return _made(disk, str(folder), 0)
 
 

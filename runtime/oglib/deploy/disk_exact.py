@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from oglib import limits
 from oglib.deploy.disk_fit import Wanted
 from oglib.disk import gpt, mbr
 from oglib.disk.exact import Exact, Stretch, exact_of, read_exact
@@ -18,7 +19,6 @@ from oglib.disk.model import Disk, TableKind
 from oglib.image.disk_image import Content
 
 _FOLDER_SECTOR = 512  # Clonezilla's dd counts in these, whatever the disk's are
-_MOST_SECTORS = 1 << 55
 _DISK_ID_AT = slice(440, 444)
 # number -> first sector, sectors, type, and of a GPT PARTUUID and attributes
 _Rows = dict[int, tuple[object, ...]]
@@ -48,7 +48,7 @@ def with_sectors_of_folder(wanted: Wanted, sectors: Sequence[Stretch], drafted: 
     first = next((raw for at, raw in sectors if at == 0), b"")
     try:
         if wanted.table is TableKind.GPT:
-            copy = gpt.read_copy(lambda at, size: first[at : at + size], 1, _MOST_SECTORS, sector)
+            copy = gpt.read_copy(lambda at, size: first[at : at + size], 1, limits.SECTORS, sector)
             if isinstance(copy, str):
                 return wanted
             size = (copy.other + 1) * sector

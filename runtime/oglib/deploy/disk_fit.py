@@ -4,21 +4,16 @@
 Every partition keeps its number, type, name and place. On a disk that is no larger than the imaged
 one nothing moves and nothing grows as long as all of it fits. Otherwise what there is more or less
 goes to the last system or data partition: the last filesystem that can be resized, of a partition
-that is not fixed, where nothing lies behind it but what moves along. This file is the one place
-that says what is fixed (``fixed_as``) and what moves along (``_moves_along``).
-
-Fixed, so never larger or smaller: ESP, Windows' reserved and recovery partitions, BIOS boot,
-extended boot, swap, a maker's hidden ones. Swap, what is empty, and on a GPT Windows' recovery move
-along: they are found by UUID, and by PARTUUID, which stay. Nothing else moves, for boot loaders and
-Windows remember places, and least of all a partition whose content the image does not hold.
+that is not fixed, where nothing lies behind it but what moves along. What is fixed, moves along or
+grows says ``fixed``.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from oglib.deploy.fixed import RECOVERY, can_grow, fixed_as, moves_along
 from oglib.disk import types
 from oglib.disk.exact import Exact
 from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES, Marks, fitting_name
@@ -39,28 +34,6 @@ from oglib.disk.planned import (
 from oglib.errors import OgErr, PartitionError
 from oglib.image.disk_image import Content, DiskPart
 from oglib.progress import human_bytes
-
-_MOVABLE = (Content.SWAP, Content.EMPTY, Content.EXTENDED)
-_SWAP = ("LINUX-SWAP", "FREEBSD-SWAP", "SOLARIS-SWAP")
-_FIXED = {
-    "EFI", "BIOS-BOOT", "WIN-RESERV", *_SWAP, "MBR", "COMPAQDIAG", "LINUX-RESERV",
-    "HNTFS", "HFAT12", "HFAT16", "HFAT32", "HFS-BOOT", "FREEBSD-BOOT", "SOLARIS-BOOT",
-    "CHROMEOS-KRN", "CHROMEOS-RESERV",
-}  # fmt: skip
-_RECOVERY = "recovery"
-_FIXED_IDS = {
-    "de94bba4-06d1-4d40-a16a-bfd50179d6ac": _RECOVERY,  # Windows'
-    "27": _RECOVERY,
-    "bc13c2ff-59e6-4262-a352-b275fd6f7172": "extended boot",
-    "d3bfe2de-3daf-11df-ba40-e3a556d89593": "Intel's rapid start",
-    "84": "hibernation",
-    "de": "Dell's utilities",
-}
-# Of a GPT: the firmware or the maker needs it; and of Windows' data partitions: hidden.
-_REQUIRED, _HIDDEN = 1 << 0, 1 << 62
-# Makers give their partitions the type of data, and names.
-_RECOVERY_NAME = re.compile(r"recovery|winre|push.?button|pbr image", re.IGNORECASE)
-_OTHER_NAME = re.compile(r"reserved|diagnos|\bdiags\b|\boem\b|dellsupport", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +73,7 @@ class Fitted:
     parts: tuple[DiskPart, ...]
 
 
-def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, grow: bool) -> Fitted:
+def fit(wanted: Wanted, disk: Disk, *, grow: bool) -> Fitted:
     """The table of ``wanted`` on ``disk``; ``PartitionError`` when it does not fit there.
 
     ``grow`` False leaves what a larger disk has more unused.
@@ -113,7 +86,7 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
             hint="Restore its partitions singly, or to a disk with the same sectors.",
         )
     disk = replace(disk, entries_bytes=_entries_bytes(wanted))
-    parts, said = _placed(wanted, disk, can_grow, grow=grow)
+    parts, said = _placed(wanted, disk, grow=grow)
     planned = tuple(_planned(part, disk, wanted.table) for part in parts)
     check_sound(planned, disk, wanted.table)
     broken = bool(disk.damage) and not is_unfinished(disk)
@@ -151,33 +124,6 @@ def fit(wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, gro
     )
 
 
-def fixed_as(part: DiskPart, table: TableKind) -> str:
-    """Why a partition is never made larger or smaller, in a word or two; "" where it may be."""
-    kind = types.mnemonic(part.type_id, table, name=part.name)
-    if part.type_id in _FIXED_IDS:
-        return _FIXED_IDS[part.type_id]
-    if kind in _FIXED:
-        return kind
-    names = f"{part.name}\n{part.label}"
-    if _RECOVERY_NAME.search(names):
-        return _RECOVERY
-    if part.attributes & _REQUIRED or (kind == "WINDOWS" and part.attributes & _HIDDEN):
-        return "the maker's"
-    found = _OTHER_NAME.search(names)
-    return found[0].lower() if found else ""
-
-
-def _moves_along(part: DiskPart, table: TableKind) -> bool:
-    """Whether a partition may start elsewhere when one before it gets another size.
-
-    An msdos table has no PARTUUIDs that stay: there Windows finds its recovery by its place.
-    """
-    if not part.is_image:
-        return part.content in _MOVABLE
-    fixed = fixed_as(part, table)
-    return fixed in _SWAP or (fixed == _RECOVERY and table is TableKind.GPT)
-
-
 def _entries_bytes(wanted: Wanted) -> int:
     """The room that the entries of the image's GPT take; what the target's took is no matter."""
     if wanted.exact is not None and wanted.exact.copy is not None:
@@ -186,7 +132,7 @@ def _entries_bytes(wanted: Wanted) -> int:
 
 
 def _placed(
-    wanted: Wanted, disk: Disk, can_grow: Callable[[DiskPart], bool], *, grow: bool
+    wanted: Wanted, disk: Disk, *, grow: bool
 ) -> tuple[tuple[DiskPart, ...], tuple[str, ...]]:
     """The partitions on ``disk``, and in words what of that is not seen in the table."""
     last = max((part.end_bytes for part in wanted.parts), default=0)
@@ -197,7 +143,7 @@ def _placed(
     spare = (limit - last) // MIB * MIB  # also downwards: what moves stays aligned
     if fits and spare <= 0:
         return wanted.parts, ()
-    flexible, why = _flexible(wanted, can_grow)
+    flexible, why = _flexible(wanted)
     if flexible is None:
         if fits:
             return wanted.parts, (f"leave {human_bytes(spare)} at the end unused: {why}",)
@@ -210,10 +156,10 @@ def _placed(
         )
         raise _too_small(wanted, disk, last, limit, why)
     said = tuple(
-        f"move partition {part.number} ({_RECOVERY}) along; should Windows miss it, "
+        f"move partition {part.number} ({RECOVERY}) along; should Windows miss it, "
         "`reagentc /enable` there finds it"
         for part in wanted.parts
-        if part.start_bytes >= flexible.end_bytes and fixed_as(part, wanted.table) == _RECOVERY
+        if part.start_bytes >= flexible.end_bytes and fixed_as(part, wanted.table) == RECOVERY
     )
     return tuple(_shifted(part, flexible, spare) for part in wanted.parts), said
 
@@ -243,13 +189,13 @@ def _hard_end(disk: Disk, table: TableKind) -> int:
     return disk.size_bytes - entries - disk.logical_sector_bytes
 
 
-def _flexible(wanted: Wanted, can_grow: Callable[[DiskPart], bool]) -> tuple[DiskPart | None, str]:
+def _flexible(wanted: Wanted) -> tuple[DiskPart | None, str]:
     """The partition that takes or gives room; None, and why there is none."""
     for part in sorted(wanted.parts, key=lambda one: one.start_bytes, reverse=True):
         fixed = fixed_as(part, wanted.table)
         if part.is_image and not fixed and can_grow(part):
             return part, ""
-        if not _moves_along(part, wanted.table):
+        if not moves_along(part, wanted.table):
             return None, f"partition {part.number} ({_wall(part, fixed)}) keeps its place and size"
     return None, "no partition has a filesystem that can be resized"
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oglib import durable
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.partfile import is_at, locked, refuse_long
 from oglib.run import undisturbed
@@ -45,7 +46,7 @@ def filled(folder: Path) -> Iterator[Path]:
             old.unlink()  # of a capture that was cut
         try:
             yield new
-            os.fsync(lock)
+            durable.sync(new)
             with undisturbed():
                 _show(new, folder)
         except OSError as error:
@@ -73,20 +74,4 @@ def _show(new: Path, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(aside, ignore_errors=True)
         folder.rename(aside)
-    new.rename(folder)
-    _sync(folder.parent)
-
-
-def store(data: bytes, path: Path) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.show(new, folder)

@@ -26,11 +26,12 @@ from oglib.deploy.policy import judge_unsigned
 from oglib.disk import gpt, types
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import attached
+from oglib.disk.mbr import CODE_BYTES, MBR_BYTES
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.probe import probe_target
 from oglib.errors import ImageError, ProcessError
 from oglib.image import Policy
-from oglib.image.disk_image import BOOT_CODE_BYTES, Content, DiskPart, Gap
+from oglib.image.disk_image import Content, DiskPart, Gap
 from oglib.image.foreign import Image
 from oglib.image.stretch import Raw
 from oglib.run import run
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from oglib.image.formats.stored_gpt import StoredGpt
 
 _MOST_DISK_BYTES = 1 << 50
-_MBR_BYTES = 512
 _MBR_MARK = b"\x55\xaa"
 # one partition of type ee over the whole disk
 _PROTECTIVE = bytes(446) + bytes.fromhex("00000200eeffffff01000000ffffffff") + bytes(48) + _MBR_MARK
@@ -212,10 +212,10 @@ def _gaps(folder: FolderImage, wanted: Wanted) -> tuple[tuple[Gap, Raw], ...]:
     """
     first = min((part.start_bytes for part in wanted.parts), default=wanted.size_bytes)
     gaps: list[tuple[Gap, Raw]] = []
-    if any(code := folder.mbr[:BOOT_CODE_BYTES]):
+    if any(code := folder.mbr[:CODE_BYTES]):
         gaps.append((Gap(0, 0, len(code), blake3(code).hexdigest()), code))
     if wanted.table is TableKind.MSDOS and folder.gap:
         # Both programs count in 512 bytes, whatever sectors the disk has.
-        gap = folder.gap.first(first - _MBR_BYTES)
-        gaps.append((Gap(0, _MBR_BYTES, gap.length, ""), gap))
+        gap = folder.gap.first(first - MBR_BYTES)
+        gaps.append((Gap(0, MBR_BYTES, gap.length, ""), gap))
     return tuple(gaps)

@@ -12,30 +12,24 @@ from dataclasses import dataclass
 
 from oglib.disk import types
 from oglib.disk.exact import Exact, read_exact
+from oglib.disk.gpt import fitting_name
 from oglib.disk.identity import identity_of
 from oglib.disk.loop import partition_device
+from oglib.disk.mbr import CODE_BYTES
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planned import Identity
 from oglib.disk.sectors import without
+from oglib.disk.starts import starters_of, the_only
 from oglib.errors import FilesystemError, OgErr, PartitionError, printable
 from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.image.capture import check_source
-from oglib.image.disk_image import BOOT_CODE_BYTES, MOST_NUMBER, Content, DiskPart
+from oglib.image.disk_image import MOST_NUMBER, Content, DiskPart
 from oglib.progress import human_bytes
 
 _RAW_MOST_BYTES = 32 * MIB  # partitions without a filesystem that hold a few bytes of boot code
 _FIRST_GAP_MOST_BYTES = 8 * MIB  # boot loaders use the first MiB
-_NAME_CHARACTERS = 36  # of a GPT entry
 _EMPTY_TYPES = ("WIN-RESERV", types.CACHE)
-_HOLDERS = {
-    "LVM2_member": "a physical volume of LVM",
-    "crypto_LUKS": "encrypted (LUKS)",
-    "BitLocker": "encrypted (BitLocker)",
-    "linux_raid_member": "a member of a RAID",
-    "zfs_member": "a member of a ZFS pool",
-    "swsuspend": "the memory of a hibernated system",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +81,7 @@ def read_disk(disk: Disk) -> DiskRead:
         kinds=kinds,
         stretches=tuple(stretches),
         exact=exact,
-        firmware=firmware_of(disk.table, {part.type for part in parts_of(disk)}, stretches),
+        firmware=the_only(starters_of(disk)),
         warnings=tuple(warnings),
     )
 
@@ -95,20 +89,6 @@ def read_disk(disk: Disk) -> DiskRead:
 def parts_of(disk: Disk) -> tuple[Partition, ...]:
     """The partitions that hold something."""
     return tuple(part for part in disk.partitions if part.type != types.EXTENDED)
-
-
-def firmware_of(table: TableKind, kinds: set[str], stretches: list[tuple[int, int, bytes]]) -> str:
-    """What starts this disk: ``bios``, ``uefi``, or empty for both and for neither."""
-    able = starters(table, kinds, any(part == 0 == at and any(raw) for part, at, raw in stretches))
-    return next(iter(able)) if len(able) == 1 else ""
-
-
-def starters(table: TableKind, kinds: set[str], has_boot_code: bool) -> set[str]:
-    """The kinds of firmware that find something to start on such a disk."""
-    found = {"uefi"} if "EFI" in kinds else set()
-    if has_boot_code and (table is TableKind.MSDOS or "BIOS-BOOT" in kinds):
-        found.add("bios")
-    return found
 
 
 def _refuse_numbers(disk: Disk) -> None:
@@ -143,7 +123,7 @@ def _front(disk: Disk, exact: Exact) -> tuple[tuple[int, int, bytes], ...]:
     table = [(at, at + len(raw)) for at, raw in exact.stretches]
     begin = max(end for at, end in table if at <= exact.sector_bytes)
     first = min((part.start_bytes for part in disk.partitions), default=begin)
-    gaps = [(0, 0, _read(disk, 0, BOOT_CODE_BYTES))]
+    gaps = [(0, 0, _read(disk, 0, CODE_BYTES))]
     end = min(first, begin + _FIRST_GAP_MOST_BYTES)
     for low, high in without([(begin, end)], table):
         gaps.append((0, low, _read(disk, low, high - low)))
@@ -176,7 +156,8 @@ def _content(disk: Disk, part: Partition, info: FilesystemInfo) -> Content:
         return Content.IMAGE
     what = f"Partition {part.number} of {disk.describe()}"
     if info.kind:
-        said = _HOLDERS.get(info.kind, f"a {info.kind}, which partclone does not know")
+        said = row.holder if row is not None else ""
+        said = said or f"a {info.kind}, which partclone does not know"
         raise FilesystemError(
             f"{what} is {said}: the disk cannot be captured as a whole.",
             hint="Capture its other partitions one by one, logical volumes by their own names; "
@@ -205,7 +186,7 @@ def _described(
         size_bytes=part.size_bytes,
         type_id=part.type_id,
         content=content,
-        name=printable(part.name)[:_NAME_CHARACTERS],
+        name=fitting_name(printable(part.name)),
         partuuid=mark.guid if mark else part.partuuid,
         attributes=mark.attributes if mark else 0,
         active=part.active,

@@ -16,36 +16,38 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oglib.boot.grub import running_firmware
+from oglib.boot import firmware
+from oglib.deploy import memory as memories
 from oglib.deploy import receipts, saying, source
-from oglib.deploy.disk_boot import disarm, write_gaps
-from oglib.deploy.disk_fit import Fitted, fit, fixed_as
-from oglib.deploy.disk_read import starters
+from oglib.deploy.disk_boot import boot_code_of, disarm, write_gaps
+from oglib.deploy.disk_fit import Fitted, fit
 from oglib.deploy.disk_receipt import DiskReceipt, Done, Told, receipt_of
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.fixed import can_grow, fixed_as
 from oglib.deploy.itself import refuse_itself
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Wishes,
     check_free,
     check_restorable,
     check_size,
     planned_view,
-    wrong_firmware,
 )
 from oglib.disk import types
 from oglib.disk.find import find_disk, find_partition
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probe import probe_target
+from oglib.disk.starts import ESP, starters
 from oglib.disk.table import apply_table, is_of_another_size, refuse_changed, repair_table
-from oglib.errors import ImageError, NotFoundError, OgError, UsageError
-from oglib.filesystem.kinds import KINDS, Grow
+from oglib.errors import ImageError, NotFoundError, UsageError
 from oglib.filesystem.make import check_makeable, make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image import Receipt, restore
 from oglib.image.disk_image import Content, DiskPart
-from oglib.image.foreign import ForeignImage, Image, named, titled
+from oglib.image.foreign import Image, named, titled
 from oglib.progress import Progress, Task
 from oglib.settings import Settings
 
@@ -70,6 +72,7 @@ class DiskPlan:
     The images stay open while the block of ``planned`` lasts. ``fitted`` is the table to write;
     None where the partitions go onto those that are there, and where ``raw``, the copy of a disk
     with its table, goes over everything. ``said``: what to warn of besides an image's origin.
+    ``memory`` keeps the image's version when it is restored whole.
     """
 
     disk: Disk
@@ -80,6 +83,7 @@ class DiskPlan:
     fitted: Fitted | None = None
     raw: Image | None = None
     said: tuple[str, ...] = ()
+    memory: Memory | None = None
 
     @property
     def system(self) -> str:
@@ -148,7 +152,8 @@ def planned(
         with source.opened_to_restore(image, settings, progress) as raw:
             yield _planned_raw(raw, disk, options)
         return
-    with opened_whole(image, settings) as whole, ExitStack() as stack:
+    memory = memories.of_this_pc(settings)
+    with opened_whole(image, settings, memory) as whole, ExitStack() as stack:
 
         def opened(number: int) -> Image:
             return source.sized(stack.enter_context(whole.open_part(number)), progress)
@@ -159,7 +164,7 @@ def planned(
             plan = _planned_whole(whole, disk, options, opened)
             for image_of_part in plan.images.values():
                 source.refuse_cut(image_of_part, progress)
-            yield plan
+            yield replace(plan, memory=memory)
 
 
 def _planned_raw(image: Image, disk: Disk, options: Options) -> DiskPlan:
@@ -180,7 +185,7 @@ def _planned_whole(
         )
     whole.refuse_lacking()
     _check_firmware(whole, options)
-    fitted = fit(whole.wanted, disk, can_grow, grow=options.grow)
+    fitted = fit(whole.wanted, disk, grow=options.grow)
     there = planned_view(disk, fitted.plan)
     images = {part.number: opened(part.number) for part in fitted.parts if part.is_image}
     wishes = Wishes(other_firmware=True)  # of the disk as a whole, judged above
@@ -190,7 +195,7 @@ def _planned_whole(
         if part.content is Content.SWAP:
             check_makeable("swap", part.size_bytes)
     check_free(disk)
-    said = tuple(text for image in images.values() for text in _own_warnings(image))
+    said = tuple(text for image in images.values() for text in image.own_warnings)
     return DiskPlan(disk, options, fitted.plan.changes, images, whole, fitted, said=said)
 
 
@@ -217,38 +222,35 @@ def _planned_parts(
         for number, image in images.items()
     ]
     said = (
-        *(text for image in images.values() for text in _own_warnings(image)),
+        *(text for image in images.values() for text in image.own_warnings),
         *(text for check in checks for text in check.warnings),
     )
     changes = tuple(f"overwrite partition {number}" for number in numbers)
     return DiskPlan(disk, options, changes, images, whole, said=said)
 
 
-def can_grow(part: DiskPart) -> bool:
-    """Whether the filesystem of a partition can fill a larger one."""
-    row = KINDS.get("ext4" if part.filesystem.lower() == "extfs" else part.filesystem.lower())
-    row = row or next((one for one in KINDS.values() if part.filesystem in one.probed), None)
-    return row is not None and row.grow is not Grow.NEVER
-
-
-def able_to_start(whole: WholeDisk) -> set[str]:
-    """The kinds of firmware that start the disk: ``bios``, ``uefi``, both or none."""
+def able_to_start(whole: WholeDisk) -> frozenset[Firmware]:
+    """The kinds of firmware that start the disk: one, both or none."""
     wanted = whole.wanted
+    if whole.firmware:
+        return frozenset({Firmware(whole.firmware)})
     kinds = {types.mnemonic(p.type_id, wanted.table, name=p.name) for p in wanted.parts}
-    code = any(gap.part == 0 == gap.offset_bytes for gap, _ in whole.gaps)
-    return {whole.firmware} if whole.firmware else starters(wanted.table, kinds, code)
+    return starters(wanted.table, kinds, boot_code=any(boot_code_of(whole.gaps)))
 
 
 def _check_firmware(whole: WholeDisk, options: Options) -> None:
     """A disk that only the other kind of firmware can start is refused."""
-    able, here = able_to_start(whole), running_firmware()
-    if able and here not in able and not options.other_firmware:
-        raise OgError(
-            f"The image {whole.name} is of a disk that {'/'.join(sorted(able)).upper()} starts, "
-            f"and this PC starts by {here.upper()}.",
-            hint="--other-firmware restores it all the same; it will not start here.",
-            code=wrong_firmware(here),
-        )
+    if options.other_firmware:
+        return
+    firmware.check(
+        able_to_start(whole),
+        running_firmware(),
+        lambda theirs, here: (
+            f"The image {whole.name} is of a disk that {theirs} starts, "
+            f"and this PC starts by {here}."
+        ),
+        hint="--other-firmware restores it all the same; it will not start here.",
+    )
 
 
 def apply(plan: DiskPlan, *, progress: Progress) -> DiskReceipt:
@@ -257,6 +259,12 @@ def apply(plan: DiskPlan, *, progress: Progress) -> DiskReceipt:
     A whole disk gets its table, its partitions and its boot code; on a larger disk the filesystem
     that can grow fills it.
     """
+    receipt = _applied(plan, progress)
+    kept = plan.memory.keep() if plan.memory else ()
+    return replace(receipt, warnings=(*receipt.warnings, *kept))
+
+
+def _applied(plan: DiskPlan, progress: Progress) -> DiskReceipt:
     started = time.monotonic()
     with held(plan.disk):
         work = _Work(plan, progress, progress.task(plan.title, plan.steps))
@@ -344,11 +352,6 @@ def restore_parts(
         return apply(plan, progress=progress)
 
 
-def _own_warnings(image: Image) -> tuple[str, ...]:
-    """What an image warns of besides its origin, for which the whole disk's word is enough."""
-    return image.stream.warnings if isinstance(image, ForeignImage) else ()
-
-
 def _in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
     """The images to restore, the active partition's last, and those of ESPs, which follow.
 
@@ -356,8 +359,8 @@ def _in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
     """
     kinds = {part.number: part.type for part in fitted.plan.partitions}
     images = [part for part in fitted.parts if part.is_image]
-    first = [part for part in images if kinds[part.number] != "EFI"]
-    esps = [part for part in images if kinds[part.number] == "EFI"]
+    first = [part for part in images if kinds[part.number] != ESP]
+    esps = [part for part in images if kinds[part.number] == ESP]
     return sorted(first, key=lambda part: part.active), esps
 
 

@@ -10,42 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from blake3 import blake3
 
+from oglib import limits
 from oglib.deploy import source
 from oglib.deploy.disk_exact import with_exact
 from oglib.deploy.disk_fit import Wanted
 from oglib.deploy.foreign import in_folder
-from oglib.deploy.policy import policy_for, policy_for_url
+from oglib.deploy.memory import Memory
+from oglib.deploy.policy import policy_for, policy_for_url, share_of
 from oglib.disk.exact import Stretch
 from oglib.disk.gpt import ENTRIES_BYTES, ENTRY_BYTES
 from oglib.disk.model import TableKind
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
-from oglib.image import OpenImage, check_name, load_public_keys, verify_signature
+from oglib.image import check_name, load_public_keys, verify_signature
 from oglib.image.disk_image import (
     DISK_FILE,
     DISK_SIGNATURE,
     GAPS_FILE,
-    MAX_DISK_BYTES,
-    MAX_GAPS_BYTES,
     DiskManifest,
     Gap,
     part_name,
     unpacked_gaps,
     unpacked_table,
 )
-from oglib.image.foreign import Image
+from oglib.image.foreign import Image, own_of
 from oglib.image.format import how_to_vouch
 from oglib.image.formats.model import ImageInfo, OwnInfo
 from oglib.image.stretch import Raw
 from oglib.partfile import is_there
 from oglib.settings import Settings
 
-_SIGNATURE_BYTES = 4096
 _OLD_SUFFIX = ".dsk"
 
 
@@ -96,11 +95,36 @@ class WholeDisk:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked."""
+    """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
+
+    ``version``: that one and no other; 0 for the one that is shown.
+    """
 
     name: str
     path: Path | None = None
     url: str = ""
+    version: int = 0
+
+    @property
+    def where(self) -> str:
+        return str(self.path or self.url)
+
+    @property
+    def disk_name(self) -> str:
+        """What its ``disk.json`` calls it; the folder of the version before has a longer name."""
+        return self.name.removesuffix(source.ASIDE)
+
+    def aside(self) -> _Place:
+        """The version before."""
+        name = self.name + source.ASIDE
+        if self.path is not None:
+            return replace(self, name=name, path=self.path.with_name(name))
+        return replace(self, name=name, url=self.url + source.ASIDE)
+
+    def read(self, file: str, limit_bytes: int) -> bytes | None:
+        if self.path is not None:
+            return _file(self.path / file, limit_bytes)
+        return source.fetch_if_there(f"{self.url}/{file}", limit_bytes)
 
 
 def is_whole(text: str, settings: Settings) -> bool:
@@ -109,9 +133,11 @@ def is_whole(text: str, settings: Settings) -> bool:
     A name or address is asked for with one small request; what is not there is none.
     """
     place = _place_of(text, settings)
+    places = (place, place.aside()) if place.version else (place,)
     if place.path is not None:
-        return is_folder(place.path) or is_raw_disk(text, settings)
-    return source.fetch_if_there(f"{place.url}/{DISK_FILE}", MAX_DISK_BYTES) is not None
+        found = any(one.path is not None and is_folder(one.path) for one in places)
+        return found or is_raw_disk(text, settings)
+    return any(one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES) is not None for one in places)
 
 
 def is_folder(path: Path) -> bool:
@@ -146,21 +172,44 @@ def is_raw_disk(text: str, settings: Settings) -> bool:
 
 
 @contextmanager
-def opened_whole(text: str, settings: Settings) -> Iterator[WholeDisk]:
-    """The image that ``text`` names, its ``disk.json``, signature and gaps checked."""
-    place = _place_of(text, settings)
+def opened_whole(
+    text: str, settings: Settings, memory: Memory | None = None
+) -> Iterator[WholeDisk]:
+    """The image that ``text`` names, its ``disk.json``, signature and gaps checked.
+
+    ``memory`` refuses one from the network that is older than what the PC had.
+    """
+    place = _located(_place_of(text, settings))
     if place.path is not None and not (place.path / DISK_FILE).exists():
         from oglib.deploy.disk_foreign import opened_folder  # noqa: PLC0415
 
         with opened_folder(place.path, policy_for(place.path, settings), settings) as whole:
             yield whole
         return
-    yield _ours(place, settings)
+    yield _ours(place, settings, memory)
+
+
+def _located(place: _Place) -> _Place:
+    """The folder of the version that was asked for: the one that is shown, or the one before."""
+    if not place.version:
+        return place
+    known = []
+    for one in (place, place.aside()):
+        raw = one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
+        if raw is None:
+            continue
+        found = DiskManifest.from_bytes(raw).version
+        if found == place.version:
+            return one
+        known.append(str(found))
+    raise source.no_version(place.name, place.version, place.where, known)
 
 
 def whole_info(text: str, settings: Settings) -> ImageInfo:
     """The answer of ``og image info`` for a whole disk; its damage is said, not raised."""
     place = _place_of(text, settings)
+    if place.version:
+        place = _located(place)
     if place.path is not None and not (place.path / DISK_FILE).exists():
         return source.described(text, settings)
     try:
@@ -170,39 +219,39 @@ def whole_info(text: str, settings: Settings) -> ImageInfo:
 
 
 def _place_of(text: str, settings: Settings) -> _Place:
+    text, version = source.versioned(text)
     if "://" in text:
         base = text.removesuffix(f"/{DISK_FILE}").rstrip("/")
         _, below, tail = base.rpartition("/images/")
-        return _Place(check_name(tail if below else base.rpartition("/")[2]), url=base)
+        name = check_name(tail if below else base.rpartition("/")[2])
+        return _Place(name, url=base, version=version)
     if source.is_path(text) or Path(text).is_absolute():
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
-        return _Place(path.resolve().name, path=path)
+        return _Place(path.resolve().name, path=path, version=version)
     source.refuse_ambiguous(text, settings)
-    return _Place(check_name(text), url=f"{settings.repository_url()}/images/{text}")
+    url = f"{settings.repository_url()}/images/{text}"
+    return _Place(check_name(text), url=url, version=version)
 
 
-def _ours(place: _Place, settings: Settings) -> WholeDisk:
-    def read(file: str, limit_bytes: int) -> bytes | None:
-        if place.path is not None:
-            return _file(place.path / file, limit_bytes)
-        return source.fetch_if_there(f"{place.url}/{file}", limit_bytes)
-
-    where = str(place.path or place.url)
-    raw = read(DISK_FILE, MAX_DISK_BYTES)
+def _ours(place: _Place, settings: Settings, memory: Memory | None = None) -> WholeDisk:
+    where = place.where
+    raw = place.read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
     if raw is None:
         raise NotFoundError(f"There is no image of a disk at {where}.", code=OgErr.IMAGEFILE)
-    disk = DiskManifest.from_bytes(raw)
-    _check_name_of(disk, place)
-    signed_by, warnings = _judged(
-        disk, raw, read(DISK_SIGNATURE, _SIGNATURE_BYTES), place, settings
-    )
-    gaps = read(GAPS_FILE, MAX_GAPS_BYTES) if disk.gaps_bytes else b""
+    disk, signed_by, warnings = _judged(raw, _signature(place), place, settings)
+    if place.version not in (0, disk.version):
+        raise source.no_version(place.name, place.version, where, [str(disk.version)])
+    from_network = place.path is None or share_of(place.path) is not None
+    if memory is not None and signed_by and from_network:
+        said = memory.judge(disk.name, disk.version, wanted=bool(place.version))
+        warnings = (*warnings, *said)
+    gaps = place.read(GAPS_FILE, limits.DISK_GAPS_BYTES) if disk.gaps_bytes else b""
     if gaps is None:
         raise ImageError(f"The image {disk.name} lacks its {GAPS_FILE}.", code=OgErr.IMAGEFILE)
 
     @contextmanager
     def open_part(number: int) -> Iterator[Image]:
-        with source.opened(f"{where}/p{number}.img", settings) as image:
+        with source.opened_at(_part_of(place, disk, number), settings) as image:
             _check_bound(image, disk, number)
             yield image
 
@@ -255,7 +304,7 @@ def _beside_the_table(
 
 def _check_name_of(disk: DiskManifest, place: _Place) -> None:
     """By address the whole name is known, of a folder only its last part."""
-    asked = place.name if place.url else place.name.rpartition("/")[2]
+    asked = place.disk_name if place.url else place.disk_name.rpartition("/")[2]
     found = disk.name if place.url else disk.name.rpartition("/")[2]
     if asked != found:
         raise ImageError(
@@ -264,16 +313,34 @@ def _check_name_of(disk: DiskManifest, place: _Place) -> None:
         )
 
 
+def _signature(place: _Place) -> bytes | None:
+    if place.path is not None:
+        return place.read(DISK_SIGNATURE, limits.SIGNATURE_BYTES)
+    return source.signature_of(f"{place.url}/{DISK_SIGNATURE}")
+
+
+def _part_of(place: _Place, disk: DiskManifest, number: int) -> source.Reference:
+    """The image of one partition, called as it was captured, wherever its folder is now."""
+    name, file = part_name(disk.name, number), f"p{number}.img"
+    if place.path is not None:
+        return source.Reference(name, path=place.path / file)
+    return source.Reference(name, url=f"{place.url}/{file}")
+
+
 def _judged(
-    disk: DiskManifest, raw: bytes, signature: bytes | None, place: _Place, settings: Settings
-) -> tuple[str, tuple[str, ...]]:
+    raw: bytes, signature: bytes | None, place: _Place, settings: Settings
+) -> tuple[DiskManifest, str, tuple[str, ...]]:
     """Who signed, and what to warn of; raises when the site's policy says no."""
     keys = load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
     if signature is not None and keys:
         signed_by = verify_signature(raw, signature, keys)
+        disk = DiskManifest.from_bytes(raw)
+        _check_name_of(disk, place)
         if disk.key_id != signed_by:
             raise ImageError(f"The {DISK_FILE} of {disk.name} names another key than signed it.")
-        return signed_by, ()
+        return disk, signed_by, ()
+    disk = DiskManifest.from_bytes(raw)
+    _check_name_of(disk, place)
     if place.path is not None:
         allowed = policy_for(place.path, settings).unsigned_local
     else:
@@ -284,14 +351,15 @@ def _judged(
             f"The image {disk.name} from {place.path or place.url} {why}.",
             hint=how_to_vouch(signed=signature is not None),
         )
-    return "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)
+    return disk, "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)
 
 
 def _check_bound(image: Image, disk: DiskManifest, number: int) -> None:
     """Each image is the one that was captured with this disk: no older one, no other one."""
     bound = next(part.manifest_blake3 for part in disk.partitions if part.number == number)
     name = part_name(disk.name, number)
-    found = image.manifest.to_bytes() if isinstance(image, OpenImage) else b""
+    own = own_of(image)
+    found = own.manifest.to_bytes() if own else b""
     if blake3(found).hexdigest() != bound:
         raise ImageError(
             f"The image {name} is not the one that {DISK_FILE} of {disk.name} was made with.",

@@ -19,7 +19,6 @@ from pathlib import Path
 from oglib.deploy import source
 from oglib.deploy.disk_boot import first_difference, places_of
 from oglib.deploy.disk_fit import Wanted, fit
-from oglib.deploy.disk_restore import can_grow
 from oglib.deploy.disk_source import WholeDisk, is_raw_disk, opened_whole
 from oglib.deploy.images import is_grown
 from oglib.deploy.itself import refuse_itself
@@ -33,7 +32,7 @@ from oglib.errors import FilesystemError, printable
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image import verify
 from oglib.image.disk_image import Content, DiskPart
-from oglib.image.foreign import Image, info_of, name_of
+from oglib.image.foreign import Image
 from oglib.image.stretch import Raw
 from oglib.image.verify_stream import DiffersError
 from oglib.progress import Progress, human_bytes
@@ -104,7 +103,7 @@ def verify_disk(
     if is_raw_disk(image, settings):
         with source.opened(image, settings) as raw:
             rows: tuple[Compared, ...] = (_of_image("disk", raw, disk.path, progress),)
-            told = (name_of(raw), 0, "", raw.warnings)
+            told = (raw.name, 0, "", raw.warnings)
     else:
         with opened_whole(image, settings) as whole:
             whole.refuse_lacking()
@@ -159,7 +158,7 @@ def _placed_on(disk: Disk, wanted: Wanted) -> tuple[DiskPart, ...]:
     def far(parts: tuple[DiskPart, ...]) -> int:
         return sum(_place(part) != _place(_found(disk, part.number)) for part in parts)
 
-    return min((fit(wanted, disk, can_grow, grow=grow).parts for grow in (True, False)), key=far)
+    return min((fit(wanted, disk, grow=grow).parts for grow in (True, False)), key=far)
 
 
 def _place(part: DiskPart | Partition | None) -> tuple[int, int]:
@@ -285,7 +284,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
             different_regions=error.different,
             first_byte=error.first_byte,
         )
-    said = f"{info_of(image).filesystem or 'raw'}, {human_bytes(proof.content_bytes)}"
+    said = f"{image.info.filesystem or 'raw'}, {human_bytes(proof.content_bytes)}"
     return Compared(
         what, Outcome.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
     )

@@ -16,27 +16,17 @@ from pathlib import Path
 
 from oglib.disk.loop import attached
 from oglib.errors import FilesystemError, NotFoundError, OgErr, WriteError
-from oglib.filesystem.kinds import KINDS, Kind, Shrink
+from oglib.filesystem.kind import Shrink
+from oglib.filesystem.kinds import kind_in_image
 from oglib.filesystem.resize import minimum_size, shrink_filesystem
 from oglib.image import OpenImage, restore
-from oglib.image.foreign import (
-    Image,
-    filesystem_of,
-    info_of,
-    name_of,
-    required_bytes_of,
-    sector_size_of,
-)
+from oglib.image.foreign import Image, either
+from oglib.image.formats.model import StreamImage
 from oglib.image.partclone_stream import measured
 from oglib.progress import Progress, human_bytes
 
 _STEP_BLOCKS = 1 << 20
 _SPARE_BYTES = 64 << 20  # what tools and the file's own filesystem need beside the content
-# Our rows for the words of the tools; of ext2 to ext4 partclone says one word.
-_KINDS = {
-    **dict.fromkeys(("EXTFS", "EXT2FS", "EXT3FS"), KINDS["ext4"]),
-    **{kind.mnemonic: kind for kind in KINDS.values()},
-}
 _UNTOLD = ("", "RAW")  # what is inside is known only once it lies there
 
 
@@ -50,13 +40,14 @@ def shrunk_copy(
     cannot be shrunk (REDUCEFS), and a folder without room (NOTWRITE), is refused before any work.
     """
     refuse_unshrinkable(image, size_bytes)
-    size = required_bytes_of(image)
-    if not size:
-        assert not isinstance(image, OpenImage)  # noqa: S101 - its manifest says its size
-        size = measured(image, progress)
-    name = name_of(image)
+    size = image.required_bytes or either(
+        image,
+        ours=lambda own: own.required_bytes,
+        foreign=lambda stream: measured(stream, progress),
+    )
+    name = image.name
     _refuse_full(folder, _room_needed(image, size_bytes, size), name)
-    sector = sector_size_of(image) or 512
+    sector = image.sector_size or 512
     with _sparse_file(folder / f".{name.rpartition('/')[2]}.fit", size) as copy:
         restore(image, copy, progress=progress)
         with attached(copy, sector_bytes=sector) as device:
@@ -70,15 +61,10 @@ def shrunk_copy(
             yield device
 
 
-def kind_named(word: str) -> Kind | None:
-    """What is known of the filesystem that an image calls ``word``."""
-    return _KINDS.get(word.upper())
-
-
 def refuse_unshrinkable(image: Image, size_bytes: int) -> None:
     """Raise (REDUCEFS) where it is known already that ``image`` cannot be that small."""
-    name, word = name_of(image), filesystem_of(image)
-    info, kind = info_of(image), kind_named(word)
+    name, word = image.name, image.filesystem
+    info, kind = image.info, kind_in_image(word)
     if info.tool == "disk":
         raise FilesystemError(
             f"The image {name} holds a whole disk, of which no filesystem can be shrunk.",
@@ -111,10 +97,20 @@ def _room_needed(image: Image, size_bytes: int, required_bytes: int) -> int:
 
 def _used(image: Image, from_byte: int = 0) -> int:
     """The bytes of used blocks behind ``from_byte``; all of them where the image cannot tell."""
-    if isinstance(image, OpenImage):
-        block, total = image.header.block_size, image.header.total_blocks
-        starts = range(from_byte // block, total, _STEP_BLOCKS)
-        return block * sum(image.bitmap.used(start, _STEP_BLOCKS) for start in starts)
+    return either(
+        image,
+        ours=lambda own: _used_of_ours(own, from_byte),
+        foreign=lambda stream: _used_of_stream(stream, from_byte),
+    )
+
+
+def _used_of_ours(image: OpenImage, from_byte: int) -> int:
+    block, total = image.header.block_size, image.header.total_blocks
+    starts = range(from_byte // block, total, _STEP_BLOCKS)
+    return block * sum(image.bitmap.used(start, _STEP_BLOCKS) for start in starts)
+
+
+def _used_of_stream(image: StreamImage, from_byte: int) -> int:
     ranges = image.used_ranges()
     if ranges is None:
         return image.info.used_blocks * image.info.block_size

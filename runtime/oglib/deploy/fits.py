@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oglib.deploy.fit import kind_named
 from oglib.disk import types
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.model import Disk, Partition
-from oglib.filesystem.kinds import Shrink
+from oglib.filesystem.kind import Shrink
+from oglib.filesystem.kinds import kind_in_image
 from oglib.image import Manifest
 from oglib.progress import human_bytes
 from oglib.settings import Settings
@@ -57,7 +57,7 @@ def fit_of(image: ListedImage, sector_size: int, disk: Disk, parts: Sequence[Par
         text += ", ".join(str(number) for number in room)
     else:
         text = f"too large by {human_bytes(image.required_bytes - largest)}"
-        kind = kind_named(image.filesystem)
+        kind = kind_in_image(image.filesystem)
         if largest and kind and kind.shrink is not Shrink.NEVER:
             text += f"; `og image convert {image.name} --fit {largest}` may shrink it"
     return Fit(image.name, image.filesystem, image.required_bytes, room, text)

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 from oglib.deploy.restorable import kind_of_image
-from oglib.image import OpenImage
-from oglib.image.foreign import Image, filesystem_of
+from oglib.image.foreign import Image
 
-# Roots of a Linux; a partclone image of another kind holds something else, or files alone.
-_ROOTS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "nilfs2")
+# A partclone image of another kind of filesystem holds something else, or files alone.
 _LINUX = "Linux"
 
 
@@ -18,11 +16,9 @@ def not_fitted(image: Image) -> str:
     What nobody noted when the image was made shows when it is on the disk.
     """
     kind = kind_of_image(image)
-    if kind is None or kind.name not in _ROOTS:
-        return f"it holds {filesystem_of(image) or 'no filesystem that we know'}, and no Linux"
-    if not isinstance(image, OpenImage):
-        return ""
-    source = image.manifest.source
+    if kind is None or not kind.linux_root:
+        return f"it holds {image.filesystem or 'no filesystem that we know'}, and no Linux"
+    source = image.origin
     if source.system and source.system != _LINUX:
         return f"it holds {source.os or source.system}, and only a Linux is fitted"
     if source.lies:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from glob import escape
-from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,7 @@ from oglib.image.foreign import ForeignImage
 from oglib.image.formats.model import ImageInfo
 from oglib.nearest import meant
 from oglib.partfile import is_there
-from oglib.transfer.client import StatusError
-from oglib.transfer.http import HttpSource
+from oglib.transfer.http import HttpSource, unless_absent
 
 if TYPE_CHECKING:
     from oglib.image.formats import FolderImage
@@ -146,12 +145,11 @@ def _source_at(url: str) -> FrameSource:
     parts = [HttpSource(url)]
     try:
         for later in later_volumes(url):
-            try:
-                parts.append(HttpSource(later))
-            except StatusError as error:
-                if error.status != HTTPStatus.NOT_FOUND:
-                    raise
+            # a volume that a busy server denies would cut the image short
+            part = unless_absent(partial(HttpSource, later))
+            if part is None:
                 break
+            parts.append(part)
     except BaseException:
         for part in parts:
             part.close()

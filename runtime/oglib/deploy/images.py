@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from oglib.deploy import memory as memories
 from oglib.deploy import receipts, saying, source
 from oglib.deploy.capture_source import find_source
 from oglib.deploy.itself import refuse_itself
+from oglib.deploy.memory import Memory
 from oglib.deploy.restorable import (
     Checked,
     Wishes,
@@ -37,7 +39,8 @@ from oglib.image import (
     restore,
     verify,
 )
-from oglib.image.foreign import Image, info_of, name_of, titled
+from oglib.image.foreign import Image, titled
+from oglib.image.formats.model import ImageInfo
 from oglib.image.verify_stream import DiffersError
 from oglib.progress import Progress, Task
 from oglib.settings import Settings
@@ -62,7 +65,7 @@ class RestorePlan:
     """A restore that was checked; the image stays open while the block of ``planned`` lasts.
 
     ``part`` None: the target is ``disk`` itself. ``checked``: the type that has to be set first,
-    and what to warn of.
+    and what to warn of. ``memory`` keeps the image's version when it is restored.
     """
 
     request: Request
@@ -70,6 +73,7 @@ class RestorePlan:
     disk: Disk
     part: Partition | None
     checked: Checked
+    memory: Memory
 
     @property
     def target(self) -> str:
@@ -97,29 +101,30 @@ class RestorePlan:
 @contextmanager
 def planned(request: Request, settings: Settings, progress: Progress) -> Iterator[RestorePlan]:
     """Open the image, look at the target and refuse what can be refused; changes nothing."""
-    with source.opened_to_restore(request.image, settings, progress) as image:
+    memory = memories.of_this_pc(settings)
+    with source.opened_to_restore(request.image, settings, progress, memory) as image:
         disk, part = _target(request, image, settings)
         refuse_itself(request.image, disk.path)
         if part is None:
             check_free(disk)
             check_size(image, disk.describe(), disk.size_bytes)
             check_growable(image, request.wishes)
-            yield RestorePlan(request, image, disk, None, Checked())
+            yield RestorePlan(request, image, disk, None, Checked(), memory)
             return
         checked = check_restorable(image, disk, part, request.wishes)
         check_free(disk, None if checked.table else part)
-        yield RestorePlan(request, image, disk, part, checked)
+        yield RestorePlan(request, image, disk, part, checked, memory)
 
 
 def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, Partition | None]:
     if request.part is not None:
         disk = find_disk(request.disk, rules=settings.disk_rules)
         return disk, find_partition(disk, request.part)
-    disk, part = find_source(request.disk, None, settings, holds=f"the image {name_of(image)}")
+    disk, part = find_source(request.disk, None, settings, holds=f"the image {image.name}")
     if part is None and disk.number and not disk.filesystem and "/" not in request.disk:
         # by its number a blank disk is named by somebody who forgot the partition
         raise UsageError(
-            f"{disk.describe()} has no partitions, and the image {name_of(image)} is that of one.",
+            f"{disk.describe()} has no partitions, and the image {image.name} is that of one.",
             hint="`og deploy IMAGE DISK PART --layout LAYOUT` makes them; "
             f"{disk.path} means all of the disk.",
         )
@@ -128,6 +133,11 @@ def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, P
 
 def apply(plan: RestorePlan, *, progress: Progress) -> Receipt:
     """Do what was planned: set the type, restore, grow. The receipt is kept in any case."""
+    receipt = _applied(plan, progress)
+    return replace(receipt, warnings=(*receipt.warnings, *plan.memory.keep()))
+
+
+def _applied(plan: RestorePlan, progress: Progress) -> Receipt:
     disk, part = plan.disk, plan.part
     with held(disk, part):
         task = progress.task(saying.onto(plan.image, disk, part), plan.steps)
@@ -205,7 +215,7 @@ def _proven(image: Image, device: Path, progress: Progress) -> Verified:
         if not is_grown(image, device):
             raise
         raise OgError(
-            f"{device} differs from the image {name_of(image)} in {error.different} of "
+            f"{device} differs from the image {image.name} in {error.different} of "
             f"{error.regions} regions: its filesystem is larger, as growing makes it, and what "
             "else differs cannot be told from that.",
             hint="Restore it without letting it grow what shall be provable.",
@@ -215,9 +225,16 @@ def _proven(image: Image, device: Path, progress: Progress) -> Verified:
 
 def is_grown(image: Image, device: Path) -> bool:
     """Whether the filesystem on ``device`` is larger than that in ``image``."""
-    info = info_of(image)
-    was = info.total_blocks * info.block_size or info.required_bytes
     try:
-        return 0 < was < size_of(device)
+        return is_larger(size_of(device), image.info)
     except FilesystemError:  # there is none to be seen: it may be what differs
         return False
+
+
+def is_larger(now_bytes: int, info: ImageInfo) -> bool:
+    """Whether a filesystem of ``now_bytes`` is larger than the one in the image.
+
+    By a block at least: NTFS has sectors behind its last whole cluster, which no image counts.
+    """
+    was = info.total_blocks * info.block_size or info.required_bytes
+    return was > 0 and now_bytes > was + info.block_size

@@ -3,25 +3,31 @@
 
 A file on this PC's own disks restores with a warning. What comes over the network, by address
 or from a mounted share, needs an entry in ``allow_unsigned`` of the site's policy: the
-beginning of an address (``http://old/images/``), a folder (``/opt/opengnsys/images``), a share
-(``//old/ogimages``, ``old:/opt/opengnsys/images``) or ``REPO``, the repository's mounted share.
+beginning of an address (``http://old/images/``, whole parts of it), a folder
+(``/opt/opengnsys/images``), a share (``//old/ogimages``, ``old:/opt/opengnsys/images``) or
+``REPO``, the repository's mounted share.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
-from oglib.errors import ImageError
+from oglib.errors import ImageError, UsageError
 from oglib.filesystem.mounts import Mount, parse_mountinfo
 from oglib.image import Policy
 from oglib.image.format import how_to_vouch
 from oglib.settings import Settings
+from oglib.transfer.address import parse_address
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "davfs", "ncpfs")
 _REPOSITORY_WORD = "REPO"
+_ENCODED_SIGN = re.compile(r"%(2f|5c|25|00)", re.IGNORECASE)
+_ODD = re.compile(r"[\\;?#%\ufffd]")
 
 
 def repository_folder() -> Path:
@@ -79,8 +85,39 @@ def _allowed_share(real: Path, share: Share, settings: Settings) -> bool:
 
 def policy_for_url(url: str, settings: Settings) -> Policy:
     """What is taken unsigned from this address."""
-    allowed = any(covers(entry, url) for entry in settings.allow_unsigned)
+    allowed = any(covers_url(entry, url) for entry in settings.allow_unsigned)
     return Policy(unsigned_remote=allowed)
+
+
+def covers_url(entry: str, url: str) -> bool:
+    """Whether the address ``url`` is that of ``entry`` or below it, whatever a server reads in it.
+
+    Both are judged decoded. What servers read in different ways is below no entry: a part that
+    climbs, an encoded slash or percent sign, a backslash, a parameter (``;``), a query.
+    """
+    if "://" not in entry:
+        return False  # a folder, a share, or a word
+    try:
+        allowed, asked = parse_address(entry), parse_address(url)
+    except UsageError:
+        return False
+    same = (
+        allowed.scheme == asked.scheme
+        and allowed.host.lower() == asked.host.lower()
+        and allowed.port == asked.port
+    )
+    below = _plain_path(asked.target)
+    return same and below is not None and covers(unquote(allowed.target), below)
+
+
+def _plain_path(target: str) -> str | None:
+    """The path of an address as every server reads it; None where they may differ."""
+    if _ENCODED_SIGN.search(target):
+        return None
+    path = unquote(target, errors="replace")
+    parts = path.split("/")
+    odd = _ODD.search(path) or not path.isprintable() or "." in parts or ".." in parts
+    return None if odd else path
 
 
 def covers(entry: str, place: str) -> bool:

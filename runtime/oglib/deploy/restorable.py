@@ -10,60 +10,19 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 
-from oglib.boot.grub import Firmware, running_firmware
+from oglib.boot import firmware
 from oglib.disk import types
 from oglib.disk.edit import with_type
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import refuse_locked
 from oglib.disk.model import Disk, Partition
 from oglib.disk.planned import TablePlan
 from oglib.disk.remedy import remedy
 from oglib.disk.table import refuse_busy
-from oglib.errors import FilesystemError, OgErr, OgError, PartitionError
-from oglib.filesystem.kinds import KINDS, Grow, Kind
-from oglib.image import OpenImage
-from oglib.image.foreign import (
-    Image,
-    filesystem_of,
-    name_of,
-    required_bytes_of,
-    sector_size_of,
-)
-
-# partclone's word → our row
-_KINDS = {
-    "EXTFS": "ext4",
-    "EXT2": "ext4",
-    "EXT3": "ext4",
-    "EXT4": "ext4",
-    "XFS": "xfs",
-    "BTRFS": "btrfs",
-    "F2FS": "f2fs",
-    "NTFS": "ntfs",
-    "EXFAT": "exfat",
-    "FAT12": "fat12",
-    "FAT16": "fat16",
-    "FAT32": "fat32",
-    "HFSPLUS": "hfsplus",
-    "JFS": "jfs",
-    "NILFS": "nilfs2",
-    "NILFS2": "nilfs2",
-    "REISERFS": "reiserfs",
-}
-# Types of partition that may hold what a row is about; the first is the one that is set, or
-# what the other kind of table calls it.
-_LINUX = ("LINUX", "LINUX-RESERV", "CACHE")
-_WINDOWS = ("NTFS", "WINDOWS", "HNTFS", "WIN-RESERV")
-_FAT = ("FAT32", "FAT16", "FAT12", "EFI", "WINDOWS", "HFAT32", "HFAT16", "HFAT12", "COMPAQDIAG")
-_TOOLS = {
-    Grow.EXT: "resize2fs",
-    Grow.XFS: "xfs_growfs",
-    Grow.BTRFS: "btrfs",
-    Grow.NTFS: "ntfsresize",
-    Grow.F2FS: "resize.f2fs",
-    Grow.JFS: "mount",
-    Grow.NILFS2: "nilfs-resize",
-    Grow.REISERFS: "resize_reiserfs",
-}
+from oglib.errors import FilesystemError, OgErr, PartitionError
+from oglib.filesystem.kind import Grow, Kind
+from oglib.filesystem.kinds import kind_in_image
+from oglib.image.foreign import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +60,7 @@ def check_restorable(image: Image, disk: Disk, part: Partition, wishes: Wishes) 
     if not wishes.set_type:
         said = (
             f"Partition {part.number} of {disk.describe()} is of type {part.type}, the image "
-            f"{name_of(image)} holds {filesystem_of(image)}: --set-type corrects that."
+            f"{image.name} holds {image.filesystem}: --set-type corrects that."
         )
         return Checked(warnings=(said,))
     return Checked(table=with_type(disk, part.number, types.canonical(fitting[0], disk.table)))
@@ -109,21 +68,21 @@ def check_restorable(image: Image, disk: Disk, part: Partition, wishes: Wishes) 
 
 def check_size(image: Image, where: str, size_bytes: int) -> None:
     """Raise when ``image`` needs more than the ``size_bytes`` that ``where`` has."""
-    needed = required_bytes_of(image)
+    needed = image.required_bytes
     if size_bytes < needed:
         raise PartitionError(
-            f"{where} has {size_bytes} bytes, but the image {name_of(image)} needs {needed}.",
+            f"{where} has {size_bytes} bytes, but the image {image.name} needs {needed}.",
             hint="Use a larger partition, or shrink a copy: `og image convert --fit`.",
             code=OgErr.IMGSIZEPARTITION,
         )
 
 
 def _check_sectors(image: Image, disk: Disk) -> None:
-    made_on = sector_size_of(image)
+    made_on = image.sector_size
     if made_on and made_on != disk.logical_sector_bytes:
         raise PartitionError(
             f"{disk.describe()} has sectors of {disk.logical_sector_bytes} bytes, the image "
-            f"{name_of(image)} was captured from sectors of {made_on}.",
+            f"{image.name} was captured from sectors of {made_on}.",
             hint="Capture an image on a disk of the same kind; contents cannot be translated.",
         )
 
@@ -173,20 +132,17 @@ def planned_view(disk: Disk, table: TablePlan) -> Disk:
 
 def check_firmware(image: Image, wishes: Wishes) -> None:
     """Refuse the system of a BIOS PC on one with UEFI, and the reverse: it would not start."""
-    made_for = image.manifest.source.firmware if isinstance(image, OpenImage) else ""
-    here = running_firmware()
-    if made_for and made_for != here and not wishes.other_firmware:
-        raise OgError(
-            f"The image {name_of(image)} was captured from a PC that starts by "
-            f"{made_for.upper()}; this one starts by {here.upper()}.",
-            hint="`og deploy` makes a Linux start here; --other-firmware restores it all the same.",
-            code=wrong_firmware(here),
-        )
-
-
-def wrong_firmware(here: Firmware) -> OgErr:
-    """The number that says what this PC, started by ``here``, is not."""
-    return OgErr.NOTBIOS if here is Firmware.UEFI else OgErr.NOTUEFI
+    if not image.firmware or wishes.other_firmware:
+        return
+    firmware.check(
+        {Firmware(image.firmware)},
+        running_firmware(),
+        lambda theirs, here: (
+            f"The image {image.name} was captured from a PC that starts by {theirs}; "
+            f"this one starts by {here}."
+        ),
+        hint="`og deploy` makes a Linux start here; --other-firmware restores it all the same.",
+    )
 
 
 def check_growable(image: Image, wishes: Wishes) -> None:
@@ -196,29 +152,23 @@ def check_growable(image: Image, wishes: Wishes) -> None:
     kind = kind_of_image(image)
     if kind is None or kind.grow is Grow.NEVER:
         raise FilesystemError(
-            f"The image {name_of(image)} holds {filesystem_of(image) or 'no filesystem we know'}, "
+            f"The image {image.name} holds {image.filesystem or 'no filesystem we know'}, "
             "which cannot be grown.",
             hint="Restore it without --grow, to a partition of its own size.",
             code=OgErr.EXTENDFS,
         )
-    tool = _TOOLS[kind.grow]
-    if shutil.which(tool) is None:
+    if shutil.which(kind.grow.tool) is None:
         raise FilesystemError(
-            f"{kind.name} is grown with {tool}, which is not installed here.", code=OgErr.EXTENDFS
+            f"{kind.name} is grown with {kind.grow.tool}, which is not installed here.",
+            code=OgErr.EXTENDFS,
         )
 
 
 def kind_of_image(image: Image) -> Kind | None:
     """The row of the image's filesystem; None where it is none that we know."""
-    return KINDS.get(_KINDS.get("".join(filesystem_of(image).split()), ""))
+    return kind_in_image(image.filesystem)
 
 
 def _fitting_types(image: Image) -> tuple[str, ...]:
     kind = kind_of_image(image)
-    if kind is None:
-        return ()
-    if kind.name in ("ntfs", "exfat"):
-        return _WINDOWS
-    if kind.name.startswith("fat"):
-        return (kind.mnemonic, *_FAT)
-    return ("HFS",) if kind.name == "hfsplus" else _LINUX
+    return kind.types if kind else ()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 
 from oglib.disk.model import Disk, Partition
-from oglib.image import OpenImage
 from oglib.image.foreign import Image, titled
 
 _CODE_NAME = re.compile(r"\s*\([^()]*\)")
@@ -20,20 +19,20 @@ def short_system(text: str) -> str:
 
 def system_in(image: Image) -> str:
     """The system that is in an image, as people say it; empty where nobody noted it."""
-    return short_system(image.manifest.source.os) if isinstance(image, OpenImage) else ""
+    return short_system(image.origin.os)
 
 
 def onto(image: Image, disk: Disk, part: Partition | None) -> str:
     """``Debian 13 (debian version 3) onto disk 1 partition 2, /dev/sda (Samsung, 238 GiB)``."""
     system = system_in(image)
     what = f"{system} ({titled(image)})" if system else titled(image)
-    return f"{what} onto {disk.called(part)}{_device(disk)}"
+    return f"{what} onto {place(disk, part)}"
 
 
 def whole_onto(system: str, title: str, disk: Disk) -> str:
     """The same of the image of a whole disk."""
     system = short_system(system)
-    return f"{f'{system} ({title})' if system else title} onto {disk.called()}{_device(disk)}"
+    return f"{f'{system} ({title})' if system else title} onto {place(disk)}"
 
 
 def ready(system: str, title: str, hostname: str = "") -> str:
@@ -42,6 +41,6 @@ def ready(system: str, title: str, hostname: str = "") -> str:
     return f"Ready: {short_system(system) or title}{name}"
 
 
-def _device(disk: Disk) -> str:
-    # a file is called by its path already
-    return f", {disk.describe()}" if disk.number else ""
+def place(disk: Disk, part: Partition | None = None) -> str:
+    """``disk 1 partition 2, /dev/sda (Samsung, 238 GiB)``; a file is called by its path already."""
+    return f"{disk.called(part)}{f', {disk.describe()}' if disk.number else ''}"

@@ -3,13 +3,15 @@
 
 A name is looked up in the repository this PC was told of; an ``http`` address is taken as it
 is; anything that begins like a path or ends in ``.img`` is a file, the first volume of a split
-one, or a partition in a folder of Clonezilla or FOG (``FOLDER/2``). Beside an image of ours is
-its manifest; what has none is foreign, and is told by its first bytes. Small files come first
-and are checked; the image's body is not touched here.
+one, or a partition in a folder of Clonezilla or FOG (``FOLDER/2``). ``@3`` behind any of them is
+exactly that version, which may be the one before, kept aside as ``.ant``. Beside an image of ours
+is its manifest; what has none is foreign, and is told by its first bytes. Small files come first
+and are checked, the signature before all others; the image's body is not touched here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,9 +19,18 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oglib import limits
 from oglib.deploy.foreign import describe_path, describe_url, open_foreign, open_foreign_url
-from oglib.deploy.policy import policy_for, policy_for_url
-from oglib.errors import ImageError, NotFoundError, TransferError, UsageError, printable
+from oglib.deploy.memory import Memory
+from oglib.deploy.policy import policy_for, policy_for_url, share_of
+from oglib.errors import (
+    ImageError,
+    NotFoundError,
+    OgErr,
+    TransferError,
+    UsageError,
+    printable,
+)
 from oglib.image import (
     Manifest,
     OpenImage,
@@ -29,53 +40,116 @@ from oglib.image import (
     load_public_keys,
     local_image,
     open_image,
+    vouch,
 )
 from oglib.image.disk_image import DISK_FILE
-from oglib.image.foreign import ForeignImage, Image, info_of, required_bytes_of
-from oglib.image.formats.model import ImageInfo
+from oglib.image.foreign import Image, either, own_of, with_required
+from oglib.image.formats.model import ImageInfo, StreamImage
+from oglib.image.frames import table_bytes
+from oglib.image.local import companion, manifest_beside, plain_name
 from oglib.image.partclone_stream import measured
 from oglib.nearest import meant
 from oglib.partfile import is_there
 from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError
-from oglib.transfer.http import HttpSource, download, fetch
+from oglib.transfer.http import HttpSource, download, fetch, unless_absent
 from oglib.transfer.repository import RepositoryClient, addresses_of
 
 RUNTIME_DIR = Path("/run/oglive")
+ASIDE = ".ant"
 _SUFFIX = ".img"
+_VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
 _AS_LONG_AS_THEY_SAY = ("partclone", "raw", "disk")
-_MANIFEST_BYTES = 1 << 20
-_SIGNATURE_BYTES = 4096
-FRAMES_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An image as asked for: exactly one of ``url`` and ``path`` is set.
 
-    ``repository``: its address, where the image was named and not its own address.
+    ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
+    where the image was named and not its own address.
     """
 
     name: str
     url: str = ""
     path: Path | None = None
+    version: int = 0
     repository: str = ""
+
+    @property
+    def where(self) -> str:
+        return str(self.path or self.url)
+
+    def aside(self) -> Reference:
+        """The version before."""
+        if self.path is not None:
+            return replace(self, path=self.path.with_name(self.path.name + ASIDE))
+        return replace(self, url=self.url + ASIDE)
+
+
+def versioned(text: str) -> tuple[str, int]:
+    """``debian@3`` as ``debian`` and 3; a name without a version has 0."""
+    match = _VERSION.fullmatch(text)
+    # a file may be called so itself
+    if match is None or (is_path(text) and is_there(Path(text))):
+        return text, 0
+    _, address, rest = match[1].partition("://")
+    if address and "/" not in rest:
+        return text, 0  # what stands before the host is no version
+    return match[1], int(match[2])
 
 
 def resolve(text: str, settings: Settings) -> Reference:
     """What ``text`` names; nothing is opened yet."""
+    text, version = versioned(text)
     if "://" in text:
         # Names may have folders; a repository serves them below images/.
         _, below, tail = text.rpartition("/images/")
-        return Reference(_name_of(tail if below else text.rpartition("/")[2], text), url=text)
+        name = _name_of(tail if below else text.rpartition("/")[2], text)
+        return Reference(name, url=text, version=version)
     if is_path(text):
         # what a file may be called is not for us to say; the manifest says what an image is called
         path = Path(text)
-        return Reference(printable(path.name.removesuffix(_SUFFIX)), path=path)
+        name = printable(plain_name(path.name).removesuffix(_SUFFIX))
+        return Reference(name, path=path, version=version)
     refuse_ambiguous(text, settings)
     base = settings.repository_url()
-    return Reference(check_name(text), url=f"{base}/images/{text}{_SUFFIX}", repository=base)
+    url = f"{base}/images/{text}{_SUFFIX}"
+    return Reference(check_name(text), url=url, version=version, repository=base)
+
+
+def located(reference: Reference) -> Reference:
+    """The same, leading to the files of the version that was asked for.
+
+    Their manifests say which of the two it is; they are judged when it is opened.
+    """
+    if not reference.version:
+        return reference
+    known = []
+    for one in (reference, reference.aside()):
+        raw = _manifest_of(one)
+        found = Manifest.from_bytes(raw).version if raw is not None else 0
+        if found == reference.version:
+            return one
+        known += [str(found)] if raw is not None else []
+    raise no_version(reference.name, reference.version, reference.where, known)
+
+
+def no_version(name: str, version: int, where: str, known: list[str]) -> NotFoundError:
+    return NotFoundError(
+        f"There is no version {version} of the image {name} at {where}.",
+        hint=f"It has version {' and '.join(known)}."
+        if known
+        else "Check the name: no image with a version is there.",
+        code=OgErr.NOTFOUND,
+    )
+
+
+def _manifest_of(reference: Reference) -> bytes | None:
+    if reference.path is None:
+        return fetch_if_there(addresses_of(reference.url).manifest, limits.MANIFEST_BYTES)
+    return manifest_beside(reference.path)
 
 
 def is_path(text: str) -> bool:
@@ -114,22 +188,31 @@ def _name_of(last: str, text: str) -> str:
             f"{text} is a medium to start from, not the image of a partition.",
             hint="Give the address or path of the image's file.",
         )
-    return check_name(last.removesuffix(_SUFFIX))
+    return check_name(plain_name(last).removesuffix(_SUFFIX))
 
 
 @contextmanager
-def opened(text: str, settings: Settings) -> Iterator[Image]:
+def opened(text: str, settings: Settings, memory: Memory | None = None) -> Iterator[Image]:
     """The image that ``text`` names, judged by what the site accepts.
 
     Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
-    header and bitmap.
+    header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
-    reference = resolve(text, settings)
+    with opened_at(resolve(text, settings), settings, memory) as image:
+        yield image
+
+
+@contextmanager
+def opened_at(
+    reference: Reference, settings: Settings, memory: Memory | None = None
+) -> Iterator[Image]:
+    """As ``opened``, for who knows what it is called."""
+    reference = located(reference)
     with _scratch() as folder:
         if reference.path:
-            image = _open_path(reference.name, reference.path, settings, folder)
+            image = _open_path(reference, reference.path, settings, folder, memory)
         else:
-            image = _open_url(reference, settings, folder)
+            image = _open_url(reference, settings, folder, memory)
         try:
             yield image
         finally:
@@ -137,17 +220,17 @@ def opened(text: str, settings: Settings) -> Iterator[Image]:
 
 
 @contextmanager
-def opened_to_restore(text: str, settings: Settings, progress: Progress) -> Iterator[Image]:
+def opened_to_restore(
+    text: str, settings: Settings, progress: Progress, memory: Memory | None = None
+) -> Iterator[Image]:
     """The same, and it is known how much room it needs."""
-    with opened(text, settings) as image:
+    with opened(text, settings, memory) as image:
         yield sized(image, progress)
 
 
 def sized(image: Image, progress: Progress) -> Image:
     """``image`` with what a target must have; compressed raw content is read whole for that."""
-    if not isinstance(image, ForeignImage) or required_bytes_of(image):
-        return image
-    return replace(image, measured_bytes=measured(image, progress))
+    return with_required(image, lambda stream: measured(stream, progress))
 
 
 def refuse_cut(image: Image, progress: Progress) -> None:
@@ -157,9 +240,13 @@ def refuse_cut(image: Image, progress: Progress) -> None:
     of ours have digests of every part, plain copies are as long as they say, or were refused when
     they were opened; what was measured was read already.
     """
-    if not isinstance(image, ForeignImage) or image.measured_bytes:
-        return
+    either(image, ours=lambda _: None, foreign=lambda stream: _refuse_cut(stream, progress))
+
+
+def _refuse_cut(image: StreamImage, progress: Progress) -> None:
     info = image.info
+    if image.measured_bytes:
+        return
     if info.compressor == "none" and info.tool in _AS_LONG_AS_THEY_SAY and info.checksum != "v1":
         return
     with progress.phase("check", image.content_bytes) as phase:
@@ -168,15 +255,18 @@ def refuse_cut(image: Image, progress: Progress) -> None:
 
 
 @contextmanager
-def opened_frames(text: str, settings: Settings) -> Iterator[OpenImage]:
+def opened_frames(
+    text: str, settings: Settings, memory: Memory | None = None
+) -> Iterator[OpenImage]:
     """The same for work that needs our own format: digests of every part, a version, a name."""
-    with opened(text, settings) as image:
-        if not isinstance(image, OpenImage):
+    with opened(text, settings, memory) as image:
+        own = own_of(image)
+        if own is None:
             raise ImageError(
                 f"{text} is a {image.info.tool} image, and this needs one of ogLive's own format.",
                 hint=f"Make one of it: `og image convert {text} --to FOLDER`.",
             )
-        yield image
+        yield own
 
 
 def described(text: str, settings: Settings) -> ImageInfo:
@@ -184,16 +274,12 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
     Raises only where there is nothing to look at.
     """
-    reference = resolve(text, settings)
+    reference = located(resolve(text, settings))
     with _scratch() as folder:
         try:
             if reference.path and not is_ours(reference.path):
                 return describe_path(reference.path)
-            manifest = (
-                None
-                if reference.path
-                else fetch_if_there(addresses_of(reference.url).manifest, _MANIFEST_BYTES)
-            )
+            manifest = None if reference.path else _manifest_of(reference)
             if not reference.path and manifest is None:
                 with _named(reference):
                     return describe_url(reference.url)
@@ -209,9 +295,9 @@ def _our_info(
     if reference.path:
         image = local_image(reference.path, keys=keys, policy=anything, scratch=folder)
     else:
-        image = _open_our_url(reference, manifest or b"", anything, keys, folder)
+        image = _open_our_url(reference, manifest or b"", anything, keys, folder=folder)
     with image:
-        return info_of(image)
+        return image.info
 
 
 @contextmanager
@@ -227,25 +313,45 @@ def _keys(settings: Settings) -> list[PublicKey]:
 
 def is_ours(path: Path) -> bool:
     """Whether any companion of an image of our format is beside ``path``."""
-    return any(is_there(path.with_name(f"{path.name}{suffix}")) for suffix in (".json", ".frames"))
+    return any(is_there(companion(path, suffix)) for suffix in (".json", ".frames"))
 
 
-def _open_path(name: str, path: Path, settings: Settings, scratch: Path) -> Image:
-    if is_ours(path):
-        return local_image(
-            path, keys=_keys(settings), policy=policy_for(path, settings), scratch=scratch
+def _open_path(
+    reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
+) -> Image:
+    policy = policy_for(path, settings)
+    if not is_ours(path):
+        return open_foreign(reference.name, path, policy, scratch)
+    image = local_image(
+        path,
+        keys=_keys(settings),
+        policy=policy,
+        at_least_version=reference.version,
+        scratch=scratch,
+    )
+    try:
+        _refuse_other_version(reference, image.manifest)
+        # what lies on a share comes from the network too
+        if memory is None or not image.signed_by or share_of(path) is None:
+            return image
+        said = memory.judge(
+            image.manifest.name, image.manifest.version, wanted=bool(reference.version)
         )
-    return open_foreign(name, path, policy_for(path, settings), scratch)
+    except BaseException:
+        image.close()
+        raise
+    return replace(image, warnings=(*image.warnings, *said))
 
 
-def _open_url(reference: Reference, settings: Settings, folder: Path) -> Image:
-    urls = addresses_of(reference.url)
+def _open_url(
+    reference: Reference, settings: Settings, folder: Path, memory: Memory | None
+) -> Image:
     policy = policy_for_url(reference.url, settings)
-    manifest = fetch_if_there(urls.manifest, _MANIFEST_BYTES)
+    manifest = _manifest_of(reference)
     if manifest is None:
         with _named(reference):
             return open_foreign_url(reference.name, reference.url, policy, folder)
-    return _open_our_url(reference, manifest, policy, _keys(settings), folder)
+    return _open_our_url(reference, manifest, policy, _keys(settings), folder=folder, memory=memory)
 
 
 @contextmanager
@@ -273,16 +379,37 @@ def _names_at(repository: str) -> list[str]:
 
 
 def _open_our_url(
-    reference: Reference, manifest: bytes, policy: Policy, keys: list[PublicKey], folder: Path
+    reference: Reference,
+    manifest_bytes: bytes,
+    policy: Policy,
+    keys: list[PublicKey],
+    *,
+    folder: Path,
+    memory: Memory | None = None,
 ) -> OpenImage:
+    """The signature first: what nobody vouches for costs neither room nor time."""
     urls = addresses_of(reference.url)
     signature = signature_of(urls.signature)
+    vouched = vouch(
+        manifest_bytes,
+        signature,
+        keys,
+        where=reference.url,
+        allowed=policy.unsigned_remote,
+        name=reference.name,
+        at_least_version=reference.version,
+    )
+    manifest = vouched.manifest
+    _refuse_other_version(reference, manifest)
+    said: tuple[str, ...] = ()
+    if memory is not None and vouched.signed_by:
+        said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
     frames = folder / "frames"
-    download(urls.frames, frames, limit_bytes=FRAMES_BYTES)
-    source = HttpSource(urls.image, expected_size=Manifest.from_bytes(manifest).image_size_bytes)
+    fetch_frames(urls.frames, frames, manifest)
+    source = HttpSource(urls.image, expected_size=manifest.image_size_bytes)
     try:
-        return open_image(
-            manifest,
+        image = open_image(
+            manifest_bytes,
             signature,
             frames,
             source,
@@ -294,11 +421,29 @@ def _open_our_url(
     except BaseException:
         source.close()
         raise
+    return replace(image, warnings=(*image.warnings, *said))
+
+
+def _refuse_other_version(reference: Reference, manifest: Manifest) -> None:
+    """The repository may publish a new one between the look for a version and its opening."""
+    if reference.version not in (0, manifest.version):
+        known = [str(manifest.version)]
+        raise no_version(reference.name, reference.version, reference.where, known)
+
+
+def fetch_frames(url: str, path: Path, manifest: Manifest) -> None:
+    """The frame table, of exactly the size that the manifest announces; else nothing is fetched."""
+    download(
+        url,
+        path,
+        limit_bytes=limits.FRAMES_BYTES,
+        expected_size=table_bytes(manifest.frame_count),
+    )
 
 
 def signature_of(url: str) -> bytes | None:
-    """The detached signature; None only when the server says that there is none."""
-    return fetch_if_there(url, _SIGNATURE_BYTES)
+    """The detached signature of something that is there; None where there is none for certain."""
+    return unless_absent(lambda: fetch(url, limit_bytes=limits.SIGNATURE_BYTES))
 
 
 def fetch_if_there(url: str, limit_bytes: int) -> bytes | None:

@@ -7,12 +7,12 @@ Nothing of a partition's content is touched; the kernel is told of a table that 
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oglib import durable
 from oglib.deploy.itself import refuse_into_itself
 from oglib.disk.kernel import reread
 from oglib.disk.lock import held
@@ -57,9 +57,8 @@ def create_table_image(disk: Disk, kind: str, path: Path) -> int:
                 _sgdisk(disk, f"--backup={part}")
             else:
                 part.write_bytes(_first_sector(disk)[: _BYTES[kind]])
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-            part.replace(path)
+            durable.sync(part)
+            durable.show(part, path)
             return path.stat().st_size
     except OSError as error:
         raise WriteError(

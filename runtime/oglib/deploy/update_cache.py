@@ -15,8 +15,16 @@ from blake3 import blake3
 from oglib.cache.model import Entry, WhenFull
 from oglib.cache.partition import Places
 from oglib.cache.room import make_room
+from oglib.deploy import memory as memories
 from oglib.deploy.cache import OpenCache, format_empty
-from oglib.deploy.source import FRAMES_BYTES, Reference, opened_frames, resolve, signature_of
+from oglib.deploy.source import (
+    Reference,
+    fetch_frames,
+    located,
+    opened_frames,
+    resolve,
+    signature_of,
+)
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image import OpenImage
 from oglib.progress import Progress
@@ -39,14 +47,15 @@ def update_cache(
     text: str, cache: OpenCache, *, settings: Settings, places: Places, progress: Progress
 ) -> Updated:
     """Store the image that ``text`` names, by a name in the repository or by its address."""
-    reference = resolve(text, settings)
+    reference = located(resolve(text, settings))
     if not reference.url:
         raise UsageError(f"{text} is a local file.", hint="Store it with `og cache add`.")
-    with opened_frames(text, settings) as image:
+    memory = memories.of_store(cache.store)
+    with opened_frames(text, settings, memory) as image:
         manifest = image.manifest
         present = _same_version(cache, reference.name, manifest.to_bytes())
         if present is not None:
-            return Updated(present, manifest.version, changed=False)
+            return Updated(present, manifest.version, changed=False, said=memory.keep())
         size = manifest.image_size_bytes + image.frames.size_bytes
         said = make_room(
             cache.store,
@@ -58,7 +67,7 @@ def update_cache(
         entry = cache.store.publish(
             reference.name, lambda folder: _fetch(reference, image, folder, progress)
         )
-    return Updated(entry, manifest.version, changed=True, said=said)
+    return Updated(entry, manifest.version, changed=True, said=(*said, *memory.keep()))
 
 
 def _same_version(cache: OpenCache, name: str, manifest: bytes) -> Entry | None:
@@ -81,7 +90,7 @@ def _fetch(reference: Reference, image: OpenImage, folder: Path, progress: Progr
     signature = signature_of(urls.signature)
     if signature is not None:
         (folder / f"{leaf}.img.json.sig").write_bytes(signature)
-    download(urls.frames, folder / f"{leaf}.img.frames", limit_bytes=FRAMES_BYTES)
+    fetch_frames(urls.frames, folder / f"{leaf}.img.frames", image.manifest)
     with progress.phase("fetch", size) as phase:
         download(
             urls.image,

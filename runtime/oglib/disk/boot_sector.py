@@ -9,16 +9,7 @@ writes one. Owns that judgement; pure.
 from __future__ import annotations
 
 from oglib.disk import mbr
-
-# (offset, bytes, partclone's word for the filesystem)
-_MARKS = (
-    (3, b"NTFS    ", "NTFS"),
-    (3, b"EXFAT   ", "EXFAT"),
-    (3, b"-FVE-FS-", "BITLOCKER"),
-    (82, b"FAT32   ", "FAT32"),
-    (54, b"FAT16   ", "FAT16"),
-    (54, b"FAT12   ", "FAT12"),
-)
+from oglib.filesystem.kinds import kind_of_boot_sector
 
 
 def filesystem_of(first_sector: bytes, sectors: int = 0) -> str:
@@ -36,7 +27,8 @@ def filesystem_of(first_sector: bytes, sectors: int = 0) -> str:
 
 def header_of(first_sector: bytes) -> str:
     """The word for the filesystem whose header this is, whatever stands where rows would be."""
-    return next((word for at, mark, word in _MARKS if first_sector.startswith(mark, at)), "")
+    kind = kind_of_boot_sector(first_sector)
+    return kind.image_word if kind else ""
 
 
 def has_partitions(first_sector: bytes) -> bool:

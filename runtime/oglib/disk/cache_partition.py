@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from oglib.disk import types
 from oglib.disk.edit import as_found, edited, is_logical, without
+from oglib.disk.gpt import SLOTS
 from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.planned import (
     Planned,
@@ -24,7 +25,6 @@ from oglib.errors import PartitionError
 from oglib.progress import human_bytes
 
 _USUAL_NUMBER = 4
-_GPT_SLOTS = 128
 
 
 def plan_cache(
@@ -103,7 +103,7 @@ def _cache_number(disk: Disk, table: TableKind, old: Partition | None, asked: in
     taken = {part.number: part for part in disk.partitions if part is not old}
     if old is not None and asked is None and not is_logical(old, disk):
         return old.number
-    most = PRIMARY_SLOTS if table is TableKind.MSDOS else _GPT_SLOTS
+    most = PRIMARY_SLOTS if table is TableKind.MSDOS else SLOTS
     if asked is not None:
         if asked in taken:
             raise PartitionError(

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from oglib.disk import gpt, mbr
 from oglib.disk.boot_sector import filesystem_of
+from oglib.errors import PartitionError
+from oglib.rights import lacks_root
 
 # Not damage by others: what our own writing leaves when it is cut. Applying again ends it.
 UNFINISHED = (
@@ -60,6 +62,8 @@ def examine(path: Path, size_bytes: int, sector_bytes: int) -> Examined:
     try:
         device = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
+        if isinstance(error, PermissionError) and lacks_root():
+            raise PartitionError(f"{path} cannot be read: {error.strerror}.") from error
         return Examined((f"The partition table cannot be read: {error.strerror}.",))
     try:
         return examine_bytes(

@@ -20,13 +20,15 @@ _HEADER = struct.Struct("<8s4sIII QQQQ 16s QIII")
 ENTRIES_BYTES = 128 * 128  # the least room that the specification gives them
 _ENTRIES_MOST_BYTES = 1024 * 1024  # 8192 entries; no partitioning tool writes more than 1024
 ENTRY_BYTES = 128
+SLOTS = ENTRIES_BYTES // ENTRY_BYTES  # of a table of the usual size
 _ENTRY_STEP = 4  # entries of a table that was made larger come in whole sectors of 512 bytes
 _TYPE_AT = slice(0, 16)  # of an entry
 _GUID_AT = slice(16, 32)
 _PLACE_AT = slice(32, 48)
 _ATTRIBUTES_AT = slice(48, 56)
 _NAME_AT = slice(56, 128)  # 36 units of UTF-16
-_NAME_BYTES = 72
+NAME_UNITS = 36  # of UTF-16, in an entry
+_NAME_BYTES = 2 * NAME_UNITS
 
 
 @dataclass(frozen=True, slots=True)

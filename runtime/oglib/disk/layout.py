@@ -24,14 +24,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib import limits
 from oglib.disk import types
+from oglib.disk.gpt import NAME_UNITS
 from oglib.disk.model import PRIMARY_SLOTS, TableKind
 from oglib.errors import NotFoundError, UsageError
+from oglib.texts import NotPlainError, TooLargeError, read_whole
 
 _UNITS = {"B": 0, "KIB": 1, "MIB": 2, "GIB": 3, "TIB": 4, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE = re.compile(r"^(\d{1,18}(?:\.\d{1,18})?)\s*([A-Za-z]+|%)?$")
-_NAME_UTF16_UNITS = 36  # of a GPT entry
-_MOST_BYTES = 1 << 20
+_MOST_DOTS = 4096  # the TOML reader copies all of a name a.b.c for each of its parts
+_MOST_ENTRIES = 512
 _KEYS = {"type", "size", "keep", "name", "number", "partuuid", "active", "partitions"}
 # of a gpt, or of an msdos table (disk id and number)
 _PARTUUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[0-9a-f]{8}-[0-9a-f]{2}$")
@@ -75,9 +78,9 @@ class Layout:
 def load_layout(path: Path) -> Layout:
     """Read a layout file; ``.toml`` is TOML, anything else JSON or, failing that, TOML."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-        text = raw.decode()
+        text = read_whole(path, limits.LAYOUT_BYTES).decode()
+    except (TooLargeError, NotPlainError) as error:
+        raise UsageError(f"{path} is no layout: {error.message}") from error
     except FileNotFoundError:
         raise NotFoundError(
             f"There is no layout file {path}.",
@@ -87,15 +90,16 @@ def load_layout(path: Path) -> Layout:
         raise UsageError(f"The layout file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise UsageError(f"{path} is no layout: it is not a text in UTF-8.") from None
-    if len(raw) > _MOST_BYTES:
-        raise UsageError(f"{path} is no layout: it has more than {_MOST_BYTES} bytes.")
     return parse_layout(text, name=str(path))
 
 
 def parse_layout(text: str, *, name: str = "layout") -> Layout:
     """The layout in ``text`` (JSON when it begins with a brace, otherwise TOML)."""
+    is_json = text.lstrip().startswith("{")
+    if len(text) > limits.LAYOUT_BYTES or (not is_json and text.count(".") > _MOST_DOTS):
+        raise UsageError(f"{name} is no layout: it holds more than one can.")
     try:
-        raw = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        raw = json.loads(text) if is_json else tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also digits or brackets without end
         raise UsageError(f"{name} is neither valid JSON nor TOML: {error}.") from error
     return layout_from(raw, name=name)
@@ -235,8 +239,8 @@ def _name(name: object, table: TableKind, where: str) -> str:
     if table is not TableKind.GPT:
         raise UsageError(f"{where}: only partitions of a gpt table have names.")
     text = str(name)
-    if len(text.encode("utf-16-le")) // 2 > _NAME_UTF16_UNITS or not text.isprintable():
-        raise UsageError(f"{where}: a name is at most {_NAME_UTF16_UNITS} printable characters.")
+    if len(text.encode("utf-16-le")) // 2 > NAME_UNITS or not text.isprintable():
+        raise UsageError(f"{where}: a name is at most {NAME_UNITS} printable characters.")
     return text
 
 
@@ -250,6 +254,8 @@ def _flag(raw: Mapping[str, object], key: str, where: str) -> bool:
 def _list(value: object, where: str) -> list[object]:
     if not isinstance(value, list):
         raise UsageError(f"{where} must be a list.")
+    if len(value) > _MOST_ENTRIES:
+        raise UsageError(f"{where} has {len(value)} entries, more than a table can hold.")
     return value
 
 

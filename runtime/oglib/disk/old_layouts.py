@@ -3,13 +3,15 @@
 
 Pure. Owns both formats (reference: ogCreatePartitions, ogCreateGptPartitions, Configurar) and
 turns them into a ``Layout``, which is planned like any other. In a list, the order is the number
-of a partition; ``EMPTY`` leaves it free, with a size that much room too. The present CACHE keeps
-its place and its number, which the list passes over. Sizes are KB of 1024 bytes.
+of a partition; ``EMPTY`` leaves it free, with a size that much room too. A type may be named by
+the filesystem that will be on it (``EXT4``). The present CACHE keeps its place and its number,
+which the list passes over. Sizes are KB of 1024 bytes.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from oglib.disk import types
 from oglib.disk.layout import Layout, Size, Wanted
 from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.planned import refuse_foreign
+from oglib.disk.type_codes import canonical
 from oglib.errors import OgErr, PartitionError, UsageError
 
 KIB = 1024
@@ -120,8 +123,8 @@ def parse_configurar(text: str) -> Configurar:
         raise UsageError("The string of Configurar has no '!' between the disk and its partitions.")
     about = _fields(head, {"dis", "che", "tch"})
     rows = tuple(_row(piece) for piece in tail.split("%") if piece)
-    numbers = [row.number for row in rows]
-    if twice := next((number for number in numbers if numbers.count(number) > 1), None):
+    counted = Counter(row.number for row in rows)
+    if twice := next((number for number, times in counted.items() if times > 1), None):
         raise UsageError(f"The string of Configurar has partition {twice} twice.")
     cache = _number(about, "tch", head, least=-1) if about.get("tch") else None
     disk = _number(about, "dis", head, least=1)
@@ -213,7 +216,7 @@ class _Entries:
         if name == types.EXTENDED and any(one.type == name for one in self._whole):
             raise UsageError("Only one partition can be EXTENDED.")
         try:
-            return types.canonical(name, self._table)
+            return canonical(name, self._table)
         except UsageError as error:
             raise PartitionError(error.message, hint=error.hint, code=OgErr.PARTITION) from error
 

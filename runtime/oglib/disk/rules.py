@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from oglib.disk.model import Disk, DiskKind, listed
+from oglib.disk.model import Disk, DiskKind, TableKind, listed
+from oglib.disk.starts import starters
 from oglib.errors import NotFoundError, UsageError
 
 _OUTSIDE = ("usb", "ieee1394", "sbp")
-_BOOT_TYPES = ("EFI", "BIOS-BOOT")
 
 
 def followed(spec: str, told: Mapping[str, str]) -> str:
@@ -84,7 +84,12 @@ def _system(fixed: Sequence[Disk]) -> list[Disk]:
     bootable = [
         disk
         for disk in fixed
-        if any(part.active or part.type in _BOOT_TYPES for part in disk.partitions)
+        # of an msdos table: a BIOS boots the active partition
+        if starters(
+            disk.table,
+            {part.type for part in disk.partitions},
+            boot_code=disk.table is TableKind.GPT or any(part.active for part in disk.partitions),
+        )
     ]
     if bootable:
         return bootable

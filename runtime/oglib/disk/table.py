@@ -11,18 +11,14 @@ only then is the kernel told.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import stat
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import _ped
 import parted
 
+from oglib.claim import claimed
 from oglib.disk import gpt, mbr, sectors, types
 from oglib.disk.damage import examine
 from oglib.disk.draft import draft_of
@@ -37,8 +33,6 @@ from oglib.udev import settle
 
 # more than a table takes at either end of a disk
 _TABLE_SECTORS = 64
-_LOCK_PATIENCE_S = 20.0
-_LOCK_PAUSE_S = 0.1
 # pyparted's exceptions have no common ancestor of their own
 _PARTED_ERRORS = (
     _ped.ConstraintException,
@@ -62,7 +56,7 @@ def apply_table(plan: TablePlan) -> Disk:
     if plan.nothing_to_change:
         return probe_target(plan.path)
     disk = refuse_changed(plan)
-    with without_maps(disk), _held(plan.path) as device_fd:
+    with without_maps(disk), claimed(plan.path, write=True) as device_fd:
         old_chain = (
             ()
             if disk.table is not TableKind.MSDOS
@@ -122,7 +116,7 @@ def repair_table(disk: Disk) -> Disk:
     Raises PartitionError and changes nothing when there is nothing to repair, or no good copy.
     """
     refuse_busy(disk)
-    with without_maps(disk), _held(disk.path) as device_fd:
+    with without_maps(disk), claimed(disk.path, write=True) as device_fd:
         table = _planned_repair(disk, device_fd)
         sectors.write_copies(device_fd, table, disk.logical_sector_bytes)
         shown = reread(device_fd, disk.path)
@@ -203,42 +197,6 @@ def refuse_changed(plan: TablePlan) -> Disk:
 
 def _places(partitions: Sequence[Partition]) -> list[tuple[int, int, int]]:
     return sorted((part.number, part.start_bytes, part.size_bytes) for part in partitions)
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[int]:
-    """The disk opened exclusively (the kernel refuses that while a partition is in use)."""
-    try:
-        exclusive = os.O_EXCL if stat.S_ISBLK(path.stat().st_mode) else 0
-        device_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | exclusive)
-    except OSError as error:
-        busy = error.errno == errno.EBUSY
-        raise PartitionError(
-            f"{path} cannot be opened for writing: {error.strerror}.",
-            hint="Something on this PC uses the disk." if busy else "",
-            code=OgErr.LOCKED if busy else OgErr.NOTWRITE,
-        ) from error
-    try:
-        _lock(device_fd, path)
-        yield device_fd
-    finally:
-        os.close(device_fd)
-
-
-def _lock(device_fd: int, path: Path) -> None:
-    """Keep udev and its like away; they let a disk go when they have looked at it."""
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
-    while True:
-        try:
-            return fcntl.flock(device_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise PartitionError(
-                    f"{path} is locked by another program, so its table is not written.",
-                    hint="Wait until that has ended.",
-                    code=OgErr.LOCKED,
-                ) from None
-        time.sleep(_LOCK_PAUSE_S)
 
 
 def _draft(plan: TablePlan, path: Path, disk_id: str) -> None:

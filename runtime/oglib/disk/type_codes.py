@@ -11,6 +11,7 @@ from __future__ import annotations
 from oglib.disk import types
 from oglib.disk.model import Partition, TableKind
 from oglib.errors import OgErr, UsageError
+from oglib.filesystem.kinds import KINDS
 
 CACHE_CODE = "CA00"  # nobody's code but OpenGnsys': a Linux partition that is the cache
 _NO_CODE = "FFFF"  # what sgdisk says of a GUID that it does not know
@@ -58,15 +59,17 @@ _GUID_OF_CODE = {
 }
 _CODE_OF_GUID = {guid: code for code, guid in _GUID_OF_CODE.items()}
 
-# What the old engine took for a type besides the names of the table: filesystems, mostly.
-_MSDOS_ALSO = {"EXFAT": "NTFS", "HFSPLUS": "HFS"}
-_LINUX_FILESYSTEMS = frozenset(
-    ("EXT2", "EXT3", "EXT4", "BTRFS", "REISERFS", "REISER4", "XFS", "JFS", "F2FS", "NILFS2")
-)
-_GPT_ALSO = {
-    **dict.fromkeys(("EXFAT", "HNTFS", "HFAT12", "HFAT16", "HFAT32"), "WINDOWS"),
-    "HFSPLUS": "HFS",
+# What the old engine took for a type besides the names of the table, and those of filesystems.
+_GPT_ALSO = dict.fromkeys(("HNTFS", "HFAT12", "HFAT16", "HFAT32"), "WINDOWS")
+_OF_FILESYSTEMS = {
+    word: kind.types[0]
+    for kind in KINDS.values()
+    if kind.types
+    for word in (kind.mnemonic, *kind.old_names)
 }
+# Where several ids have one name, the old engine's choice. What is written is the one for LBA
+# (``types``), which every system since Windows 95 takes; both are read as the same type.
+_OLD_MSDOS = {"FAT32": "b", "HFAT32": "1b", "GPT": "ee"}
 
 
 def code_of(part: Partition, table: TableKind) -> str:
@@ -104,6 +107,8 @@ def code_of_type(mnemonic: str, table: TableKind) -> str:
         return own if name == known else ""
     if name == _EMPTY[1]:
         return _EMPTY[0]
+    if table is TableKind.MSDOS and name in _OLD_MSDOS:
+        return _OLD_MSDOS[name]
     try:
         name = canonical(name, table)
     except UsageError:
@@ -117,11 +122,8 @@ def code_of_type(mnemonic: str, table: TableKind) -> str:
 def canonical(asked: str, table: TableKind) -> str:
     """As ``types.canonical``, and it takes the names of filesystems too."""
     name = asked.strip().upper()
-    if name in _LINUX_FILESYSTEMS:
-        name = "LINUX"
-    return types.canonical(
-        (_MSDOS_ALSO if table is TableKind.MSDOS else _GPT_ALSO).get(name, name), table
-    )
+    name = _OF_FILESYSTEMS.get(name, name)
+    return types.canonical(_GPT_ALSO.get(name, name) if table is TableKind.GPT else name, table)
 
 
 def raw_of_code(code: str, table: TableKind) -> str:

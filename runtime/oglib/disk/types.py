@@ -116,6 +116,15 @@ _CONVERTED: dict[TableKind, dict[str, str]] = {
     },
 }
 
+# OpenGnsys hides a partition from Windows by its type.
+HIDDEN = {
+    "NTFS": "HNTFS",
+    "FAT12": "HFAT12",
+    "FAT16": "HFAT16",
+    "FAT32": "HFAT32",
+    "WINDOWS": "WIN-RESERV",
+}
+
 _MBR_NAMES = {raw: name for name, ids in _MBR.items() for raw in ids}
 _GPT_NAMES = {raw: name for name, ids in _GPT.items() for raw in ids}
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr
-from oglib.filesystem.kinds import Kind
+from oglib.filesystem.kind import Family, Kind, Trouble
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.ntfs import Unreadable
 from oglib.filesystem.ntfs_repair import repair_bitmap, repair_mirror
 from oglib.filesystem.ntfs_resize import QUIET
 from oglib.filesystem.probe import row_on
-from oglib.filesystem.state import Trouble, state_of
+from oglib.filesystem.state import state_of
 from oglib.run import Finished, run
 
 _XFS_LOG_NOT_EMPTY = 2
@@ -41,10 +41,10 @@ def check_filesystem(device: Path) -> Checked:
     if not kind.check:
         raise FilesystemError(f"{kind.name} on {device} cannot be checked: it has no checker.")
     refuse_in_use(device, "checked", code=OgErr.LOCKED)
-    if kind.name == "ntfs":
+    if kind.family is Family.NTFS:
         return _check_ntfs(kind, device)
     done = _run(kind, device)
-    if kind.name == "xfs" and done.status == _XFS_LOG_NOT_EMPTY:
+    if kind.family is Family.XFS and done.status == _XFS_LOG_NOT_EMPTY:
         with mounted(device, write=True, kind=kind.mount_type):
             pass  # mounting replays the log; xfs_repair can only throw it away
         done = _run(kind, device)

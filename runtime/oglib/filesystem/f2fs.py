@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from oglib.filesystem.ntfs import ReadAt, Unreadable
 from oglib.filesystem.pieces import ALL, Least, Piece
 
-__all__ = ["Left", "Unreadable", "is_f2fs", "pieces", "read_left"]
+__all__ = ["Left", "Unreadable", "pieces", "read_left"]
 
 _MAGIC = 0xF2F52010
 _UNMOUNTED, _ERROR, _CHECK = 0x1, 0x8, 0x10
@@ -47,10 +47,6 @@ class _Checkpoint:
     version: int
     flags: int
     used: int
-
-
-def is_f2fs(read_at: ReadAt) -> bool:
-    return read_at(1024, 4) == _MAGIC.to_bytes(4, "little")
 
 
 def read_left(read_at: ReadAt) -> Left:

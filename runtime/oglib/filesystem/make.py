@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr, ProcessError
-from oglib.filesystem.kinds import Kind, LabelIn, kind_of
+from oglib.filesystem.kind import Family, Kind, LabelIn
+from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.progress import human_bytes
@@ -147,7 +148,7 @@ def _check_label(kind: Kind, label: str, *, cache: bool) -> None:
 
 
 def _uuid_argv(kind: Kind, uuid: str) -> Sequence[str]:
-    if kind.mount_type == "vfat":
+    if kind.family is Family.FAT:
         return (kind.uuid_option, uuid.replace("-", ""))
     if kind.uuid_option.endswith("="):
         option, _, key = kind.uuid_option.partition(" ")

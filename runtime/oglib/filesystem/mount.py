@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr, ProcessError
-from oglib.filesystem.kinds import kind_probed
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import kind_mounted_as, kind_probed
 from oglib.filesystem.mounts import mountpoints_of, mounts_of
 from oglib.filesystem.probe import probe_filesystem, row_on
 from oglib.filesystem.state import NEVER_MOUNTED, NEVER_WRITTEN, State, state_of
@@ -117,7 +118,8 @@ def _module_there(kind: str) -> bool:
 
 def _by_kernel(kind: str) -> bool:
     known = _FILESYSTEMS.read_text(encoding="utf-8").split()
-    return kind in known or (kind in ("ext2", "ext3") and "ext4" in known)
+    row = kind_mounted_as(kind)
+    return kind in known or (row is not None and row.driver in known)
 
 
 def mount_for_person(
@@ -138,13 +140,13 @@ def mount_for_person(
             )
         return there[0].point
     kind = row_on(device)
-    if kind.name == "swap":
+    if kind.family is Family.SWAP:
         raise FilesystemError(f"{device} is swap space: it has no files to mount.")
     point = _FOR_PEOPLE / (name or device.name)
     point.mkdir(parents=True, exist_ok=True)
     if point.is_mount() or any(point.iterdir()):
         raise FilesystemError(f"{point} is taken, so {device} is not mounted there.")
-    options = _DISCARD if discard_hibernation and kind.name == "ntfs" else ""
+    options = _DISCARD if discard_hibernation and kind.family is Family.NTFS else ""
     try:
         mount_at(device, point, write=write, kind=kind.mount_type, options=options)
     except FilesystemError:
@@ -205,12 +207,5 @@ def _mount_type(device: Path) -> str:
 
 
 def _read_only(kind: str) -> str:
-    # a read-only mount of a journaled filesystem still replays its journal, which writes
-    return {
-        "btrfs": "ro,rescue=nologreplay",
-        "ext3": "ro,noload",
-        "ext4": "ro,noload",
-        "xfs": "ro,norecovery",
-        "f2fs": "ro,norecovery",
-        "nilfs2": "ro,norecovery",
-    }.get(kind, "ro")
+    row = kind_mounted_as(kind)
+    return row.read_only if row else "ro"

@@ -66,10 +66,6 @@ class Volume:
     records: int
 
 
-def is_ntfs(read_at: ReadAt) -> bool:
-    return read_at(3, 8) == b"NTFS    "
-
-
 def read_state(read_at: ReadAt) -> NtfsState:
     """The three facts; raises Unreadable, and nothing else whatever the bytes are."""
     try:

@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 
 from oglib.errors import FilesystemError, ProcessError
+from oglib.filesystem.kind import Trouble
 from oglib.filesystem.sizes import size_of
-from oglib.filesystem.state import State, Trouble, state_of
+from oglib.filesystem.state import State, state_of
 from oglib.progress import human_bytes
 from oglib.run import Finished, run
 

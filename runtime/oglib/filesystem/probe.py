@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError
-from oglib.filesystem.kinds import Kind, kind_of, kind_probed, mnemonic_of
+from oglib.filesystem.kind import Family, Kind
+from oglib.filesystem.kinds import family_probed, kind_of, kind_probed, mnemonic_of
 from oglib.run import run
 
 _NOTHING_FOUND = 2
@@ -96,7 +97,9 @@ def parse_udev(text: str) -> FilesystemInfo:
     block = pairs.get("BLOCK_SIZE") or pairs.get("BLOCKSIZE") or "0"
     return FilesystemInfo(
         kind=kind,
-        label=_unescaped(pairs.get("LABEL_ENC", ""), "cp850" if kind == "vfat" else "latin-1"),
+        label=_unescaped(
+            pairs.get("LABEL_ENC", ""), "cp850" if family_probed(kind) is Family.FAT else "latin-1"
+        ),
         uuid=_unescaped(pairs.get("UUID_ENC", ""), "latin-1"),
         block_bytes=int(block),
         version=pairs.get("VERSION", ""),

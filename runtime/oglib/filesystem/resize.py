@@ -16,7 +16,7 @@ from pathlib import Path
 from oglib.errors import FilesystemError, OgErr, ProcessError
 from oglib.filesystem import ntfs_resize
 from oglib.filesystem.check import check_filesystem
-from oglib.filesystem.kinds import Grow, Kind, Shrink
+from oglib.filesystem.kind import Grow, Kind, Shrink
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import probe_filesystem, row_on

@@ -7,17 +7,15 @@ Never writes. A filesystem may be smaller than its partition, never larger.
 from __future__ import annotations
 
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError
-from oglib.filesystem.kinds import kind_of
+from oglib.filesystem.kinds import HEAD_BYTES, KINDS, kind_of
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import mountpoints_of
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
-
-_HEADER_BYTES = 66 * 1024  # the farthest is that of btrfs, at 64 KiB
+from oglib.filesystem.superblock import said_bytes, spare_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def device_bytes(device: Path) -> int:
 def filesystem_bytes(device: Path, info: FilesystemInfo) -> int:
     """The size the filesystem's own header gives; 0 where we do not read its header."""
     with device.open("rb") as file:
-        return size_in(info.name, file.read(_HEADER_BYTES))
+        return size_in(info.name, file.read(HEAD_BYTES))
 
 
 def size_of(device: Path) -> int:
@@ -60,47 +58,10 @@ def size_of(device: Path) -> int:
 
 
 def size_in(name: str, head: bytes) -> int:
-    """As ``filesystem_bytes``, of the first 66 KiB; 0 for what is cut off."""
-    try:
-        return _size_in(name, head)
-    except struct.error:
-        return 0
-
-
-def _size_in(name: str, head: bytes) -> int:
-    match name:
-        case "ext2" | "ext3" | "ext4":
-            blocks, shift = struct.unpack_from("<I16xI", head, 1024 + 4)
-            high = struct.unpack_from("<I", head, 1024 + 336)[0]
-            wide = struct.unpack_from("<I", head, 1024 + 96)[0] & 0x80  # feature 64bit
-            return _shifted(blocks | (high << 32 if wide else 0), 10 + shift)
-        case "xfs":
-            block, blocks = struct.unpack_from(">IQ", head, 4)
-            return int(block * blocks)
-        case "btrfs":
-            # of this device: the total of all devices stands before it
-            return int(struct.unpack_from("<Q", head, 65536 + 0xC9 + 8)[0])
-        case "ntfs":
-            sector, sectors = struct.unpack_from("<H27xQ", head, 11)
-            return int(sector * (sectors + 1))  # the backup boot sector stands behind
-        case "fat12" | "fat16" | "fat32":
-            sector, few = struct.unpack_from("<H6xH", head, 11)
-            many = struct.unpack_from("<I", head, 32)[0]
-            return int(sector * (few or many))
-        case "exfat":
-            sectors, shift = struct.unpack_from("<Q28xB", head, 72)
-            return _shifted(sectors, shift)
-        case "f2fs":
-            shift, blocks = struct.unpack_from("<I16xQ", head, 1024 + 16)
-            return _shifted(blocks, shift)
-        case "reiserfs":
-            blocks, block = struct.unpack_from("<I40xH", head, 65536)
-            return int(blocks * block)
-    return 0
-
-
-def _shifted(count: int, shift: int) -> int:
-    return count << shift if shift <= 64 else 0
+    """As ``filesystem_bytes``, of its first ``HEAD_BYTES``; 0 for what is cut off."""
+    kind = KINDS.get(name)
+    size = said_bytes(kind, head) if kind else 0
+    return size + spare_bytes(kind, head) if kind and size else 0
 
 
 def _statvfs(point: Path) -> Usage:

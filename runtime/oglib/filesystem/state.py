@@ -11,26 +11,21 @@ import errno
 import os
 import struct
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from oglib.errors import FilesystemError
 from oglib.filesystem import f2fs, ntfs, xfs
+from oglib.filesystem.kind import (
+    CHECK,
+    ERRORS,
+    FAILED,
+    NOT_CLEAN,
+    REPLAY,
+    SURFACE,
+    Trouble,
+)
+from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.ntfs import ReadAt
-
-
-class Trouble(StrEnum):
-    """What keeps a filesystem from being used as it is."""
-
-    DIRTY = "dirty"
-    JOURNAL = "journal"
-    HIBERNATED = "hibernated"
-    UNFINISHED = "unfinished"
-    SUSPENDED = "suspended"
-    BITLOCKER = "bitlocker"
-    LUKS = "luks"
-    SPREAD = "spread"
-
 
 # Nothing can be mounted here without the key.
 NEVER_MOUNTED = frozenset({Trouble.BITLOCKER, Trouble.LUKS})
@@ -49,13 +44,7 @@ class State:
     remedy: str
 
 
-_CHECK = "Check it with `og fs check`."
-_REPLAY = "Let its own system mount it and shut down fully. Or: check it with `og fs check`."
 _GATHER = "Bring it onto one device in its own system first."
-_NOT_CLEAN = "it was not unmounted cleanly"
-_ERRORS = "it has errors"
-_FAILED = "its disk failed while it was written (so its driver noted)"
-_SURFACE = "Let Windows look at all of its disk (`chkdsk /r`), or make it anew on another one."
 _FULL_SHUTDOWN = (
     "Start Windows, run `powercfg /h off` (no hibernation, no fast startup) "
     "and shut down with `shutdown /s /t 0`."
@@ -71,66 +60,11 @@ _SUSPENDED = State(
     "it holds the memory of a Linux that sleeps (hibernation)",
     "Start that Linux and shut it down fully.",
 )
-# At offset 3. To Go volumes look like FAT and are told apart by the identifier at 424.
-_FVE = b"-FVE-FS-"
+# To Go volumes look like FAT and are told apart by the identifier at 424.
 _TO_GO = b"MSWIN4.1"
 _TO_GO_ID = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
 _SUSPEND_WORDS = (b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001")
 _PAGES = (4096, 8192, 16384, 65536)
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """A number in a superblock that says how the filesystem was left.
-
-    ``magic`` stands at ``magic_at`` bytes, the number (``form`` of ``struct``) at ``at``; ``bits``
-    of it must be ``clean``.
-    """
-
-    magic_at: int
-    magic: bytes
-    at: int
-    form: str
-    bits: int
-    clean: int
-    text: str = _NOT_CLEAN
-    trouble: Trouble = Trouble.DIRTY
-    remedy: str = _CHECK
-
-
-_EXFAT = (3, b"EXFAT   ")
-_FAT32 = (82, b"FAT32")
-_FAT1X = (54, b"FAT1")
-_JFS = (32768, b"JFS1")
-_NILFS = (1024 + 6, b"\x34\x34")
-_REISER = (65536 + 52, b"ReIsEr")
-_HFSPLUS = ((1024, b"H+"), (1024, b"HX"))
-_BTRFS = (65536 + 64, b"_BHRfS_M")
-# Of each filesystem the first mark that is not clean is told. ext, NTFS, XFS, F2FS, the marks in
-# a FAT and the journal of HFS+ take more than a number: they have functions below.
-_MARKS = (
-    _Mark(*_EXFAT, 106, "<H", 2, 0),
-    _Mark(*_EXFAT, 106, "<H", 4, 0, _FAILED, remedy=_SURFACE),
-    _Mark(*_FAT32, 65, "<B", 1, 0),
-    _Mark(*_FAT32, 65, "<B", 2, 0, _FAILED, remedy=_SURFACE),
-    _Mark(*_FAT1X, 37, "<B", 1, 0),
-    _Mark(*_FAT1X, 37, "<B", 2, 0, _FAILED, remedy=_SURFACE),
-    _Mark(
-        *_BTRFS, 65536 + 136, "<Q", -1, 1, "it is one device of a btrfs with several",
-        Trouble.SPREAD, "Remove the others in its own system (`btrfs device remove`).",
-    ),
-    _Mark(
-        *_BTRFS, 65536 + 96, "<Q", -1, 0, f"{_NOT_CLEAN} (its log is not empty)",
-        Trouble.JOURNAL, "Mounting it for writing replays the log.",
-    ),
-    _Mark(*_JFS, 32768 + 40, "<I", -1, 0),
-    _Mark(*_NILFS, 1024 + 116, "<H", 2, 0, _ERRORS),
-    _Mark(*_NILFS, 1024 + 116, "<H", 1, 1),
-    _Mark(*_REISER, 65536 + 62, "<H", -1, 0, _ERRORS),
-    _Mark(*_REISER, 65536 + 50, "<H", -1, 1, remedy=_REPLAY),
-    *(_Mark(*magic, 1024 + 4, ">I", 0x800, 0, _ERRORS) for magic in _HFSPLUS),
-    *(_Mark(*magic, 1024 + 4, ">I", 0x100, 0x100, remedy=_REPLAY) for magic in _HFSPLUS),
-)  # fmt: skip
 
 
 def state_of(device: Path) -> tuple[State, ...]:
@@ -175,9 +109,9 @@ def _pread(descriptor: int, offset: int, size: int) -> bytes:
 
 def _encrypted(read_at: ReadAt) -> list[State]:
     first = read_at(0, 512)
-    if first[3:11] == _FVE or (first[3:11] == _TO_GO and first[424:440] == _TO_GO_ID):
+    if KINDS["bitlocker"].is_in(first) or (first[3:11] == _TO_GO and first[424:440] == _TO_GO_ID):
         return [_BITLOCKER]
-    if first[:6] == b"LUKS\xba\xbe":
+    if KINDS["luks"].is_in(first):
         version = struct.unpack_from(">H", first, 6)[0]
         text = f"it is encrypted with LUKS version {version}"
         remedy = "Decrypt it in its own system (`cryptsetup reencrypt --decrypt`), or format it."
@@ -186,34 +120,34 @@ def _encrypted(read_at: ReadAt) -> list[State]:
 
 
 def _ntfs(read_at: ReadAt) -> list[State]:
-    if not ntfs.is_ntfs(read_at):
+    if not KINDS["ntfs"].is_on(read_at):
         return []
     try:
         state = ntfs.read_state(read_at)
     except ntfs.Unreadable:
-        return [State(Trouble.DIRTY, "its NTFS structures cannot be read", _CHECK)]
+        return [State(Trouble.DIRTY, "its NTFS structures cannot be read", CHECK)]
     found = []
     if state.hibernated:
         text = "Windows is hibernated on it (or was shut down with fast startup)"
         found.append(State(Trouble.HIBERNATED, text, _FULL_SHUTDOWN))
     elif state.unfinished:
         text = "Windows did not finish with it (its journal is not empty)"
-        found.append(State(Trouble.UNFINISHED, text, f"{_FULL_SHUTDOWN} Or: {_CHECK}"))
+        found.append(State(Trouble.UNFINISHED, text, f"{_FULL_SHUTDOWN} Or: {CHECK}"))
     if state.dirty:
         text = "Windows wants to check it at its next start (dirty flag)"
-        found.append(
-            State(Trouble.DIRTY, text, f"Let Windows check it (`chkdsk /f`). Or: {_CHECK}")
-        )
+        found.append(State(Trouble.DIRTY, text, f"Let Windows check it (`chkdsk /f`). Or: {CHECK}"))
     return found
 
 
 def _marked(read_at: ReadAt) -> list[State]:
-    for mark in _MARKS:
-        if read_at(mark.magic_at, len(mark.magic)) != mark.magic:
+    """What one number of a superblock says; ext, NTFS, XFS, F2FS, FAT and HFS+ say more below."""
+    for kind in KINDS.values():
+        if not kind.left or not kind.is_on(read_at):
             continue
-        found = struct.unpack(mark.form, read_at(mark.at, struct.calcsize(mark.form)))[0]
-        if found & mark.bits != mark.clean:
-            return [State(mark.trouble, mark.text, mark.remedy)]
+        for left in kind.left:
+            found = struct.unpack(left.form, read_at(left.at, struct.calcsize(left.form)))[0]
+            if found & left.bits != left.clean:
+                return [State(left.trouble, left.text, left.remedy)]
     return []
 
 
@@ -223,20 +157,20 @@ def _fat(read_at: ReadAt) -> list[State]:
     sector, reserved = struct.unpack_from("<HxH", first, 11)
     if not sector or not reserved:
         return []
-    if first[82:87] == b"FAT32":
+    if KINDS["fat32"].is_in(first):
         entry, clean, sound = struct.unpack("<I", read_at(reserved * sector + 4, 4))[0], 27, 26
-    elif first[54:59] == b"FAT16":
+    elif KINDS["fat16"].is_in(first):
         entry, clean, sound = struct.unpack("<H", read_at(reserved * sector + 2, 2))[0], 15, 14
     else:
         return []
     if not entry >> clean & 1:
-        return [State(Trouble.DIRTY, _NOT_CLEAN, _CHECK)]
-    return [] if entry >> sound & 1 else [State(Trouble.DIRTY, _FAILED, _SURFACE)]
+        return [State(Trouble.DIRTY, NOT_CLEAN, CHECK)]
+    return [] if entry >> sound & 1 else [State(Trouble.DIRTY, FAILED, SURFACE)]
 
 
 def _ext(read_at: ReadAt) -> list[State]:
     block = read_at(1024, 1024)
-    if block[56:58] != b"\x53\xef":
+    if not KINDS["ext4"].is_on(read_at):
         return []
     flags, compatible, incompatible = struct.unpack_from("<H32xII", block, 58)
     if incompatible & 8:
@@ -246,45 +180,45 @@ def _ext(read_at: ReadAt) -> list[State]:
         text = "the journal of its ext filesystem is on another device"
         return [State(Trouble.SPREAD, text, _GATHER)]
     if flags & 2:
-        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+        return [State(Trouble.DIRTY, ERRORS, CHECK)]
     if incompatible & 4:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its journal is not empty)", _CHECK)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its journal is not empty)", CHECK)]
     if not flags & 1:
-        return [State(Trouble.DIRTY, _NOT_CLEAN, _CHECK)]
+        return [State(Trouble.DIRTY, NOT_CLEAN, CHECK)]
     return []
 
 
 def _xfs(read_at: ReadAt) -> list[State]:
-    if not xfs.is_xfs(read_at):
+    if not KINDS["xfs"].is_on(read_at):
         return []
     try:
         left = xfs.read_left(read_at)
     except xfs.Unreadable:
-        return [State(Trouble.DIRTY, "its XFS structures cannot be read", _CHECK)]
+        return [State(Trouble.DIRTY, "its XFS structures cannot be read", CHECK)]
     if left.elsewhere:
         text = f"{left.elsewhere} of its XFS is on another device"
         return [State(Trouble.SPREAD, text, _GATHER)]
     if left.broken:
-        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+        return [State(Trouble.DIRTY, ERRORS, CHECK)]
     if not left.log_empty:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its log is not empty)", _REPLAY)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its log is not empty)", REPLAY)]
     return []
 
 
 def _f2fs(read_at: ReadAt) -> list[State]:
-    if not f2fs.is_f2fs(read_at):
+    if not KINDS["f2fs"].is_on(read_at):
         return []
     try:
         left = f2fs.read_left(read_at)
     except f2fs.Unreadable:
-        return [State(Trouble.DIRTY, "its F2FS structures cannot be read", _CHECK)]
+        return [State(Trouble.DIRTY, "its F2FS structures cannot be read", CHECK)]
     if left.devices > 1:
         text = f"it is one device of an F2FS with {left.devices}"
         return [State(Trouble.SPREAD, text, _GATHER)]
     if left.errors:
-        return [State(Trouble.DIRTY, _ERRORS, _CHECK)]
+        return [State(Trouble.DIRTY, ERRORS, CHECK)]
     if not left.unmounted:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its last checkpoint is none)", _REPLAY)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its last checkpoint is none)", REPLAY)]
     return []
 
 
@@ -292,7 +226,7 @@ def _hfsplus(read_at: ReadAt) -> list[State]:
     """A journal that is not empty: what it holds is not where it belongs yet."""
     head = read_at(1024, 512)
     attributes, journal = struct.unpack_from(">I4xI", head, 4)
-    if head[:2] not in (b"H+", b"HX") or not attributes & 0x2000:
+    if not KINDS["hfsplus"].is_on(read_at) or not attributes & 0x2000:
         return []
     where = read_at(journal * struct.unpack_from(">I", head, 40)[0], 52)
     flags, offset = struct.unpack_from(">I32xQ", where)
@@ -303,7 +237,7 @@ def _hfsplus(read_at: ReadAt) -> list[State]:
     order = ">" if log[4:8] == b"\x12\x34\x56\x78" else "<"
     start, end = struct.unpack_from(f"{order}QQ", log, 8)
     if start != end:
-        return [State(Trouble.JOURNAL, f"{_NOT_CLEAN} (its journal is not empty)", _REPLAY)]
+        return [State(Trouble.JOURNAL, f"{NOT_CLEAN} (its journal is not empty)", REPLAY)]
     return []
 
 

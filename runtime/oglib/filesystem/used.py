@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a filesystem's own tables say is used: one row per kind that is captured by its blocks.
+"""What a filesystem's own tables say is used: one reader per family captured by its blocks.
 
 The second opinion about what another program found. Reads only; the bytes are hostile input.
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 from oglib.filesystem import btrfs, ext, f2fs, ntfs, xfs
 from oglib.filesystem.fat import exfat_pieces, fat_pieces
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.ntfs import ReadAt, Unreadable
 from oglib.filesystem.pieces import Least, Piece
 
@@ -25,12 +27,13 @@ _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 def used_pieces(name: str, read_at: ReadAt) -> Iterator[Piece | Least]:
     """What the filesystem of this kind (our word) says is used.
 
-    Raises ``Unreadable`` where its tables make no sense, and where the kind has no row.
+    Raises ``Unreadable`` where its tables make no sense, and where nobody here reads them.
     """
-    row = _ROWS.get(name)
-    if row is None:
+    kind = KINDS.get(name)
+    reader = _READERS.get(kind.family) if kind else None
+    if reader is None:
         raise Unreadable
-    yield from row(read_at)
+    yield from reader(read_at)
 
 
 def _ntfs(read_at: ReadAt) -> Iterator[Piece]:
@@ -79,17 +82,13 @@ def _hfsplus(read_at: ReadAt) -> Iterator[Piece]:
         raise Unreadable
 
 
-_ROWS: dict[str, Callable[[ReadAt], Iterator[Piece | Least]]] = {
-    "ext2": ext.pieces,
-    "ext3": ext.pieces,
-    "ext4": ext.pieces,
-    "xfs": xfs.pieces,
-    "btrfs": btrfs.pieces,
-    "f2fs": f2fs.pieces,
-    "fat12": fat_pieces,
-    "fat16": fat_pieces,
-    "fat32": fat_pieces,
-    "exfat": exfat_pieces,
-    "ntfs": _ntfs,
-    "hfsplus": _hfsplus,
+_READERS: dict[Family, Callable[[ReadAt], Iterator[Piece | Least]]] = {
+    Family.EXT: ext.pieces,
+    Family.XFS: xfs.pieces,
+    Family.BTRFS: btrfs.pieces,
+    Family.F2FS: f2fs.pieces,
+    Family.FAT: fat_pieces,
+    Family.EXFAT: exfat_pieces,
+    Family.NTFS: _ntfs,
+    Family.HFSPLUS: _hfsplus,
 }

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from oglib.filesystem.ntfs import ReadAt, Unreadable
 from oglib.filesystem.pieces import ALL, Piece
 
-__all__ = ["Left", "Unreadable", "is_xfs", "pieces", "read_left"]
+__all__ = ["Left", "Unreadable", "pieces", "read_left"]
 
 _SECTOR = 512  # of the log: its "basic blocks", whatever the disk's are
 _RECORD = 0xFEEDBABE
@@ -55,10 +55,6 @@ class _Super:
         """Where a block is whose number has its group above ``group_shift`` bits."""
         group, inside = block >> self.group_shift, block & ((1 << self.group_shift) - 1)
         return (group * self.group_blocks + inside) * self.block
-
-
-def is_xfs(read_at: ReadAt) -> bool:
-    return read_at(0, 4) == b"XFSB"
 
 
 def read_left(read_at: ReadAt) -> Left:

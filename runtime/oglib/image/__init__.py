@@ -6,7 +6,7 @@ from the caller), prints nothing and decides nothing about partitions.
 """
 
 from oglib.image.capture import CaptureMeta, capture
-from oglib.image.format import OpenImage, Policy, open_image
+from oglib.image.format import OpenImage, Policy, Vouched, open_image, vouch
 from oglib.image.frames import Frame, FrameTable
 from oglib.image.local import create_local, local_image
 from oglib.image.manifest import Manifest, SourceInfo, check_name
@@ -40,6 +40,7 @@ __all__ = [
     "Receipt",
     "SourceInfo",
     "Verified",
+    "Vouched",
     "capture",
     "check_name",
     "create_local",
@@ -51,4 +52,5 @@ __all__ = [
     "sign",
     "verify",
     "verify_signature",
+    "vouch",
 ]

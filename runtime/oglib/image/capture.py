@@ -8,7 +8,6 @@ the second word on that. Nothing is published here; that is the sink's ``finish`
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,11 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from oglib.claim import claimed
 from oglib.errors import FilesystemError, ImageError, OgErr
 from oglib.filesystem.ext import Traits, traits
 from oglib.filesystem.kinds import KINDS, kind_of
 from oglib.filesystem.state import NEVER_CAPTURED, state_of
-from oglib.flocks import take
 from oglib.image.frames import digest_of_file, region_bytes_for
 from oglib.image.manifest import Manifest, SourceInfo, check_name, check_text
 from oglib.image.raw_stream import RawHead
@@ -32,14 +31,12 @@ from oglib.image.sink import ImageSink
 from oglib.image.target import Target, open_target
 from oglib.progress import Phase, Progress
 from oglib.run import stream_from
-from oglib.spoken import name_of
 
 # It claims the device itself, and refuses one that is claimed already.
 _CLAIMS_ITSELF = "partclone.f2fs"
 # In place of a program: the filesystem's own tables alone tell which blocks are used.
 OWN_MAP = "oglive"
-_EXT_PROGRAM = "partclone.extfs"
-_EXT_WORD = "EXTFS"  # its word in images
+_EXT_PROGRAM = KINDS["ext4"].partclone
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +133,8 @@ def source_held(device: Path, program: str) -> Iterator[Target]:
         if program != _CLAIMS_ITSELF:
             yield source
             return
-    with source.path.open("rb", buffering=0) as file:
-        take(file.fileno(), fcntl.LOCK_EX, name_of(device))
-        yield replace(source, fd=file.fileno())
+    with claimed(source.path, write=False, exclusive=False) as fd:
+        yield replace(source, fd=fd)
 
 
 def program_for(filesystem: str) -> str:
@@ -188,7 +184,7 @@ def _recorded(
         head = cast(BinaryIO, RawHead(source))  # the recorder reads it as any stream
         return record(head, sink, folder, phase=phase, workers=workers, source=source)
     if program == OWN_MAP:
-        with own_head(source, opinion.filesystem, _EXT_WORD, folder) as made:
+        with own_head(source, opinion.filesystem, folder) as made:
             return record(
                 cast(BinaryIO, made), sink, folder, phase=phase, workers=workers, source=source
             )

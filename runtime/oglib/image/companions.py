@@ -11,13 +11,13 @@ import hashlib
 from collections import deque
 from pathlib import Path
 
+from oglib.filesystem.kinds import kind_in_image
+
 SUM, FULL_SUM, INFO = ".sum", ".full.sum", ".info"
 # In the order in which checksums and line are given; ``.info`` announces an image to them.
 COMPANIONS = (SUM, FULL_SUM, INFO)
 _LAST_BYTES = 1 << 20
 _STEP_BYTES = 4 << 20
-# Older tools know a filesystem by the word in partclone's own header.
-_PARTCLONE_WORDS = {"EXT2": "EXTFS", "EXT3": "EXTFS", "EXT4": "EXTFS", "VFAT": "FAT32"}
 
 
 class Checksums:
@@ -54,9 +54,7 @@ def checksums_of(image: Path) -> tuple[str, str]:
 
 def info_line(filesystem: str, size_bytes: int, hostname: str, compressor: str = "zstd") -> str:
     """``TOOL:COMPRESSOR:FILESYSTEM:KB:HOST``; a colon in a host name would shift the fields."""
-    word = filesystem.upper().replace(" ", "")
+    kind = kind_in_image(filesystem)  # older tools know it by the word in partclone's own header
+    word = (kind.image_word if kind else filesystem).upper().replace(" ", "")
     host = "".join(char for char in hostname if char.isalnum() or char in "-._")
-    return (
-        f"PARTCLONE:{compressor.upper()}:{_PARTCLONE_WORDS.get(word, word)}"
-        f":{size_bytes // 1024}:{host}\n"
-    )
+    return f"PARTCLONE:{compressor.upper()}:{word}:{size_bytes // 1024}:{host}\n"

@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from oglib.errors import ImageError, WriteError
 from oglib.image.capture import CaptureMeta, manifest_of
+from oglib.image.foreign import Image, either
 from oglib.image.format import OpenImage
 from oglib.image.formats.model import StreamImage
 from oglib.image.frames import FrameWriter
@@ -30,7 +31,7 @@ _SECTOR_BYTES = 512  # of an image that does not know its disk's: nearly every d
 
 
 def convert(
-    image: OpenImage | StreamImage,
+    image: Image,
     sink: ImageSink,
     *,
     meta: CaptureMeta,
@@ -47,9 +48,14 @@ def convert(
     """
     try:
         with TemporaryDirectory(prefix="og-convert-", dir=scratch) as folder:
-            if isinstance(image, OpenImage):
-                return _copied(image, sink, Path(folder), meta, progress)
-            return _told_again(image, sink, Path(folder), meta, progress, workers=workers)
+            room = Path(folder)
+            return either(
+                image,
+                ours=lambda own: _copied(own, sink, room, meta, progress),
+                foreign=lambda stream: _told_again(
+                    stream, sink, room, meta, progress, workers=workers
+                ),
+            )
     except BaseException:
         sink.abort()
         raise

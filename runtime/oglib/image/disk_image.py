@@ -20,6 +20,9 @@ from uuid import UUID
 
 from blake3 import blake3
 
+from oglib import limits
+from oglib.disk import firmware
+from oglib.disk.mbr import CODE_BYTES
 from oglib.errors import ImageError, UsageError
 from oglib.image.manifest import check_name, check_text
 from oglib.image.spelling import check_fields, check_spelling, parsed, spelled
@@ -28,11 +31,7 @@ FORMAT = "oglive-disk-1"
 DISK_FILE = "disk.json"
 DISK_SIGNATURE = "disk.json.sig"
 GAPS_FILE = "disk.gaps"
-MAX_DISK_BYTES = 1 << 20
-MAX_GAPS_BYTES = 64 << 20
-BOOT_CODE_BYTES = 440  # of sector 0; behind it are the disk's id and the table
 TABLES = ("gpt", "msdos")
-FIRMWARES = ("", "bios", "uefi")
 MOST_NUMBER = 256  # of a partition
 _MOST_TABLE_ROWS = 512
 # left out where they are empty: older images have none
@@ -140,7 +139,7 @@ class DiskManifest:
     @classmethod
     def from_bytes(cls, raw: bytes) -> DiskManifest:
         """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
-        data = parsed(raw, what=DISK_FILE, form=FORMAT, limit_bytes=MAX_DISK_BYTES)
+        data = parsed(raw, what=DISK_FILE, form=FORMAT, limit_bytes=limits.DISK_MANIFEST_BYTES)
         _check_fields(data, cls, optional=_OPTIONAL)
         rows = (("partitions", DiskPart), ("gaps", Gap), ("table_bytes", Gap))
         for key, kind in rows:
@@ -182,7 +181,7 @@ class DiskManifest:
             and self.size_bytes > 0
             and self.table in TABLES
             and _is_disk_id(self.disk_id, self.table)
-            and self.firmware in FIRMWARES
+            and self.firmware in firmware.WORDS
             and _KEY_ID.fullmatch(self.key_id) is not None
             and len(numbers) <= MOST_NUMBER
             and numbers == sorted(set(numbers))
@@ -197,7 +196,7 @@ class DiskManifest:
     def _gaps_fit(self) -> bool:
         sizes = {part.number: part.size_bytes for part in self.partitions}
         first = min((part.start_bytes for part in self.partitions), default=self.size_bytes)
-        return self.gaps_bytes <= MAX_GAPS_BYTES and all(
+        return self.gaps_bytes <= limits.DISK_GAPS_BYTES and all(
             gap.length > 0
             and gap.offset_bytes + gap.length <= (sizes.get(gap.part, 0) if gap.part else first)
             and _DIGEST.fullmatch(gap.blake3) is not None
@@ -208,7 +207,7 @@ class DiskManifest:
         return len(self.table_bytes) <= _MOST_TABLE_ROWS and all(
             row.part == 0
             and row.length > 0
-            and row.offset_bytes >= BOOT_CODE_BYTES
+            and row.offset_bytes >= CODE_BYTES
             and row.offset_bytes + row.length <= self.size_bytes
             and _DIGEST.fullmatch(row.blake3) is not None
             for row in self.table_bytes

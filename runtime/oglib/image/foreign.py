@@ -1,19 +1,88 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any image, ours or foreign, asked the same questions: its name, its size, what to warn of."""
+"""Any image, ours or foreign, asked the same questions: its name, its size, what to warn of.
+
+Whether it is one of ours is asked here alone: ``either`` and ``own_of``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar, cast
 
 from oglib.image.format import OpenImage
-from oglib.image.formats.model import ImageInfo, OwnInfo, Region, StreamImage
+from oglib.image.formats.model import FromHeader, ImageInfo, Region, StreamImage
+from oglib.image.manifest import SourceInfo
 
-Image = OpenImage | StreamImage
+_T = TypeVar("_T")
+
+
+class Image(Protocol):
+    """What every image answers; sizes in bytes, 0 or empty = not known."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int:
+        """In the repository; 0 where none counts them."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Where its bytes come from, for messages and receipts."""
+        ...
+
+    @property
+    def signed_by(self) -> str:
+        """The key that was checked; empty where none was."""
+        ...
+
+    @property
+    def origin(self) -> SourceInfo:
+        """What was noted when it was made: PC, system, firmware."""
+        ...
+
+    @property
+    def firmware(self) -> str:
+        """What started the PC it was made on: ``bios``, ``uefi`` or empty."""
+        ...
+
+    @property
+    def required_bytes(self) -> int:
+        """What a target must have; 0 where only reading the whole image would tell."""
+        ...
+
+    @property
+    def sector_size(self) -> int:
+        """The sector size of the disk it was made on."""
+        ...
+
+    @property
+    def filesystem(self) -> str:
+        """partclone's word for its filesystem, in capitals."""
+        ...
+
+    @property
+    def info(self) -> ImageInfo:
+        """The answer of ``og image info``; an ``OwnInfo`` where it is an image of our own."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before it is used."""
+        ...
+
+    def close(self) -> None: ...
+
+    @property
+    def own_warnings(self) -> tuple[str, ...]:
+        """Those of its content; what to think of its origin was said of the folder around it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignImage:
+class ForeignImage(FromHeader):
     """A foreign image as it was opened: with where it comes from, and what to warn of.
 
     ``where`` is for messages and receipts; ``stored_bytes`` is the size of its files.
@@ -52,6 +121,10 @@ class ForeignImage:
     def warnings(self) -> tuple[str, ...]:
         return (*self.doubts, *self.stream.warnings)
 
+    @property
+    def own_warnings(self) -> tuple[str, ...]:
+        return self.stream.warnings
+
     def regions(self) -> Iterator[Region]:
         return self.stream.regions()
 
@@ -62,19 +135,23 @@ class ForeignImage:
         self.stream.close()
 
 
-def name_of(image: Image) -> str:
-    """What the image is called."""
-    return image.manifest.name if isinstance(image, OpenImage) else image.name
+def either(
+    image: Image, *, ours: Callable[[OpenImage], _T], foreign: Callable[[StreamImage], _T]
+) -> _T:
+    """What only one of the two can do, or each in its own way: frames here, regions there."""
+    if (own := own_of(image)) is not None:
+        return ours(own)
+    return foreign(cast(StreamImage, image))
 
 
-def version_of(image: Image) -> int:
-    """Its version in the repository; 0 where there is none."""
-    return image.manifest.version if isinstance(image, OpenImage) else 0
+def own_of(image: Image) -> OpenImage | None:
+    """The image as one of our own format; None where it is a foreign one."""
+    return image if isinstance(image, OpenImage) else None
 
 
 def titled(image: Image) -> str:
     """``NAME version 3``, or the name alone where no repository counts versions."""
-    return named(name_of(image), version_of(image))
+    return named(image.name, image.version)
 
 
 def named(name: str, version: int) -> str:
@@ -82,60 +159,8 @@ def named(name: str, version: int) -> str:
     return f"{name} version {version}" if version else name
 
 
-def required_bytes_of(image: Image) -> int:
-    """What a target must have; 0 where only reading the whole image would tell."""
-    if isinstance(image, OpenImage):
-        return image.manifest.device_size_bytes
-    return image.info.required_bytes
-
-
-def sector_size_of(image: Image) -> int:
-    """The sector size of the disk it was made on; 0 where it is not known."""
-    if isinstance(image, OpenImage):
-        return image.manifest.sector_size
-    return image.sector_size
-
-
-def filesystem_of(image: Image) -> str:
-    """partclone's word for its filesystem, in capitals; empty where it is not known."""
-    if isinstance(image, OpenImage):
-        return image.manifest.filesystem.upper()
-    return image.info.filesystem.upper()
-
-
-def where_of(image: Image) -> str:
-    """Where its bytes come from."""
-    if isinstance(image, OpenImage):
-        return image.source.describe()
-    return image.where if isinstance(image, ForeignImage) else image.name
-
-
-def warnings_of(image: Image) -> tuple[str, ...]:
-    """What a person should know before it is used."""
-    return image.warnings
-
-
-def info_of(image: Image) -> ImageInfo:
-    """The answer of ``og image info``; an ``OwnInfo`` where it is an image of our own."""
-    if not isinstance(image, OpenImage):
-        return image.info
-    manifest = image.manifest
-    return OwnInfo(
-        tool="partclone",
-        compressor="zstd",
-        filesystem=manifest.filesystem,
-        block_size=manifest.block_size,
-        total_blocks=manifest.total_blocks,
-        used_blocks=manifest.used_blocks,
-        required_bytes=manifest.device_size_bytes,
-        frames=manifest.frame_count,
-        signed=bool(image.signed_by),
-        name=manifest.name,
-        version=manifest.version,
-        title=manifest.title,
-        comment=manifest.comment,
-        os=manifest.source.os,
-        hostname=manifest.source.hostname,
-        created=manifest.created,
-        signed_by=image.signed_by,
-    )
+def with_required(image: Image, measure: Callable[[StreamImage], int]) -> Image:
+    """``image`` with what a target must have: asked of ``measure`` where it does not say."""
+    if image.required_bytes or not isinstance(image, ForeignImage):
+        return image
+    return replace(image, measured_bytes=measure(image))

@@ -17,8 +17,9 @@ from typing import BinaryIO, Self
 from oglib.errors import ImageError, NotFoundError, OgErr
 from oglib.image.bitmap import Bitmap
 from oglib.image.decode import spool_first_frame
-from oglib.image.frames import FrameTable, digest_of_file
-from oglib.image.manifest import Manifest
+from oglib.image.formats.model import OwnInfo
+from oglib.image.frames import FrameTable, digest_of_file, table_bytes
+from oglib.image.manifest import Manifest, SourceInfo
 from oglib.image.partclone import (
     BITMAP_BITS,
     CHECKSUM_NONE,
@@ -42,7 +43,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class OpenImage:
-    """An image whose manifest, table, header and bitmap agree; close it when done."""
+    """An image whose manifest, table, header and bitmap agree; close it when done.
+
+    What it is asked as any image: ``foreign.Image``.
+    """
 
     manifest: Manifest
     header: Header
@@ -52,6 +56,65 @@ class OpenImage:
     signed_by: str
     warnings: tuple[str, ...]
     _spool: BinaryIO
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def where(self) -> str:
+        return self.source.describe()
+
+    @property
+    def version(self) -> int:
+        return self.manifest.version
+
+    @property
+    def origin(self) -> SourceInfo:
+        return self.manifest.source
+
+    @property
+    def firmware(self) -> str:
+        return self.manifest.source.firmware
+
+    @property
+    def required_bytes(self) -> int:
+        return self.manifest.device_size_bytes
+
+    @property
+    def sector_size(self) -> int:
+        return self.manifest.sector_size
+
+    @property
+    def filesystem(self) -> str:
+        return self.manifest.filesystem.upper()
+
+    @property
+    def own_warnings(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def info(self) -> OwnInfo:
+        manifest = self.manifest
+        return OwnInfo(
+            tool="partclone",
+            compressor="zstd",
+            filesystem=manifest.filesystem,
+            block_size=manifest.block_size,
+            total_blocks=manifest.total_blocks,
+            used_blocks=manifest.used_blocks,
+            required_bytes=manifest.device_size_bytes,
+            frames=manifest.frame_count,
+            signed=bool(self.signed_by),
+            name=manifest.name,
+            version=manifest.version,
+            title=manifest.title,
+            comment=manifest.comment,
+            os=manifest.source.os,
+            hostname=manifest.source.hostname,
+            created=manifest.created,
+            signed_by=self.signed_by,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +143,42 @@ class OpenImage:
         return self.frames[index].first_block, self.frames.span(index, per_region)
 
 
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A manifest of which is known who signed it, and what to warn of."""
+
+    manifest: Manifest
+    signed_by: str
+    warnings: tuple[str, ...]
+
+
+def vouch(
+    manifest_bytes: bytes,
+    signature: bytes | None,
+    keys: Iterable[PublicKey],
+    *,
+    where: str,
+    allowed: bool,
+    name: str | None = None,
+    at_least_version: int = 0,
+) -> Vouched:
+    """Judge the manifest alone, before anything else of the image is fetched.
+
+    ``where`` is for messages; ``allowed``: the site takes it from there without a signature. The
+    signature counts first: what nobody signed is not even parsed where it must be signed.
+    """
+    accepted = tuple(keys)
+    signed_by = ""
+    if signature is not None and accepted:
+        signed_by = verify_signature(manifest_bytes, signature, accepted)
+    manifest = Manifest.from_bytes(manifest_bytes)
+    if signed_by and manifest.key_id != signed_by:
+        raise ImageError(f"The manifest of {manifest.name} names another key than signed it.")
+    warnings = () if signed_by else _unsigned(manifest, signature, where=where, allowed=allowed)
+    _check_asked(manifest, name, at_least_version)
+    return Vouched(manifest, signed_by, warnings)
+
+
 def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each has its place
     manifest_bytes: bytes,
     signature: bytes | None,
@@ -98,13 +197,21 @@ def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each 
     is refused. ``scratch`` takes the unpacked bitmap (default: the temporary folder). The
     source belongs to the result and is closed with it; on failure it stays the caller's.
     """
-    manifest = Manifest.from_bytes(manifest_bytes)
-    signed_by, warnings = _judge_signature(
-        manifest, manifest_bytes, signature, keys=keys, source=source, policy=policy
+    local = isinstance(source, FileSource)
+    vouched = vouch(
+        manifest_bytes,
+        signature,
+        keys,
+        where=source.describe(),
+        allowed=policy.unsigned_local if local else policy.unsigned_remote,
+        name=name,
+        at_least_version=at_least_version,
     )
-    _check_asked(manifest, name, at_least_version)
+    manifest = vouched.manifest
     try:
-        digest, _ = digest_of_file(frames_path)
+        # only a table of the right size is worth reading
+        right = frames_path.stat().st_size == table_bytes(manifest.frame_count)
+        digest = digest_of_file(frames_path)[0] if right else b""
     except OSError as error:
         raise NotFoundError(
             f"The frame table {frames_path} cannot be read: {error.strerror}.",
@@ -134,28 +241,22 @@ def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each 
             spool.close()
         frames.close()
         raise
-    return OpenImage(manifest, header, bitmap, frames, source, signed_by, warnings, spool)
+    return OpenImage(
+        manifest, header, bitmap, frames, source, vouched.signed_by, vouched.warnings, spool
+    )
 
 
-def _judge_signature(
-    manifest: Manifest, manifest_bytes: bytes, signature: bytes | None,
-    *, keys: Iterable[PublicKey], source: FrameSource, policy: Policy,
-) -> tuple[str, tuple[str, ...]]:  # fmt: skip
-    """Who signed, and what to warn of; raises when the site's policy says no."""
-    accepted = tuple(keys)
-    if signature is not None and accepted:
-        signed_by = verify_signature(manifest_bytes, signature, accepted)
-        if manifest.key_id != signed_by:
-            raise ImageError(f"The manifest of {manifest.name} names another key than signed it.")
-        return signed_by, ()
+def _unsigned(
+    manifest: Manifest, signature: bytes | None, *, where: str, allowed: bool
+) -> tuple[str, ...]:
+    """What to warn of where no signature can be checked; raises when the site's policy says no."""
     why = "is not signed" if signature is None else "is signed, but no key is installed to check it"
-    local = isinstance(source, FileSource)
-    if not (policy.unsigned_local if local else policy.unsigned_remote):
+    if not allowed:
         raise ImageError(
-            f"The image {manifest.name} from {source.describe()} {why}.",
+            f"The image {manifest.name} from {where} {why}.",
             hint=how_to_vouch(signed=signature is not None),
         )
-    return "", (f"The image {manifest.name} {why}: nobody vouches for its origin.",)
+    return (f"The image {manifest.name} {why}: nobody vouches for its origin.",)
 
 
 def how_to_vouch(*, signed: bool) -> str:

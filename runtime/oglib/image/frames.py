@@ -66,6 +66,11 @@ def max_stored_bytes(content_len: int) -> int:
     return content_len + (content_len >> 8) + (64 << 10)
 
 
+def table_bytes(rows: int) -> int:
+    """The size of a table's file with so many rows."""
+    return _HEAD.size + rows * _ROW.size
+
+
 def digest_of_file(path: Path) -> tuple[bytes, int]:
     """BLAKE3 and size of a file, read in pieces, hashed on every processor."""
     hasher, size = blake3(max_threads=blake3.AUTO), 0

@@ -13,14 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from oglib.filesystem.kinds import SUPERBLOCKS, kind_in_image, kind_of_boot_sector
 from oglib.image.shape import Shape
 
 GUARD_BYTES = 1 << 20
 _PAGE = 4096
-_BTRFS_SUPERBLOCK = 64 << 10
-# Where the kernel looks for a superblock that is not in the first page.
-_SUPERBLOCK_AT = {"BTRFS": _BTRFS_SUPERBLOCK, "REISERFS": 64 << 10, "JFS": 32 << 10}
-_AT_1024 = ("EXTFS", "F2FS", "HFS PLUS", "HFSPLUS", "NILFS", "NILFS2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ def guard_spans(shape: Shape) -> list[Span]:
     spans = [Span(0, min(GUARD_BYTES, size))]
     end = size - size % shape.sector_size
     last = 0
-    if shape.filesystem == "NTFS":
+    if _has_spare(shape):
         last = shape.sector_size
     elif not shape.filesystem:
         last = _PAGE
@@ -56,11 +53,12 @@ def in_guard(number: int, region_bytes: int, spans: Iterable[Span]) -> bool:
 
 def seal_spans(shape: Shape) -> list[Span]:
     """What is written after the rest of the guard: boot sectors and superblocks; ascending."""
-    first = Span(0, 2 * _PAGE if shape.filesystem in ("F2FS", "") else _PAGE)
-    spans = [first]
-    if shape.filesystem in _SUPERBLOCK_AT or not shape.filesystem:
-        start = _SUPERBLOCK_AT.get(shape.filesystem, _BTRFS_SUPERBLOCK)
-        spans.append(Span(start, start + _PAGE))
+    spans: list[Span] = []
+    for start in sorted({0, *(at - at % _PAGE for at in _superblocks(shape))}):
+        if spans and spans[-1].end == start:
+            spans[-1] = Span(spans[-1].start, start + _PAGE)
+        else:
+            spans.append(Span(start, start + _PAGE))
     return spans + guard_spans(shape)[1:]
 
 
@@ -69,9 +67,22 @@ def decisive_sector(shape: Shape) -> Span:
 
     One sector is written whole or not at all, so it comes last, alone.
     """
-    at = _SUPERBLOCK_AT.get(shape.filesystem, 1024 if shape.filesystem in _AT_1024 else 0)
+    at = _superblocks(shape)[0]
     start = at - at % shape.sector_size
     return Span(start, start + shape.sector_size)
+
+
+def _superblocks(shape: Shape) -> tuple[int, ...]:
+    """Where something looks first for what was restored; of what has no name anywhere."""
+    if not shape.filesystem:
+        return (0, *SUPERBLOCKS)
+    kind = kind_in_image(shape.filesystem)
+    return kind.superblocks if kind else (0,)
+
+
+def _has_spare(shape: Shape) -> bool:
+    kind = kind_in_image(shape.filesystem)
+    return kind is not None and kind.spare_boot_sector
 
 
 def split_by_seal(
@@ -99,7 +110,8 @@ def ntfs_spare_boot_sector(shape: Shape, boot: bytes) -> tuple[int, bytes] | Non
     therefore is the sector of that number. None when the boot sector does not say so, or the
     image stores that place itself.
     """
-    if shape.filesystem != "NTFS" or len(boot) < 512 or boot[3:11] != b"NTFS    ":
+    kind = kind_of_boot_sector(boot)
+    if not _has_spare(shape) or len(boot) < 512 or kind is None or not kind.spare_boot_sector:
         return None
     sector_size = int.from_bytes(boot[11:13], "little")
     offset = int.from_bytes(boot[40:48], "little") * sector_size

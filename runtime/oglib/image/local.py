@@ -7,15 +7,17 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
+from oglib import limits
 from oglib.errors import FilesystemError, ImageError, NotFoundError, OgErr
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.capture import CaptureMeta, capture
 from oglib.image.format import OpenImage, Policy, open_image
 from oglib.image.manifest import Manifest, SourceInfo
 from oglib.image.signing import PublicKey
-from oglib.image.sink import SUFFIX, FileSink
+from oglib.image.sink import ASIDE, SUFFIX, FileSink
 from oglib.image.source import FileSource
 from oglib.progress import Progress
+from oglib.texts import TooLargeError, read_whole
 
 
 def local_image(
@@ -27,10 +29,10 @@ def local_image(
     scratch: Path | None = None,
 ) -> OpenImage:
     """Open ``FOLDER/NAME.img`` with the manifest, signature and frame table beside it."""
-    manifest_bytes = _read(_beside(path, ".json"))
+    manifest_bytes = _read(companion(path, ".json"), limits.MANIFEST_BYTES)
     assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
-    signature = _read(_beside(path, ".json.sig"), optional=True)
-    frames_path = _beside(path, ".frames")
+    signature = _read(companion(path, ".json.sig"), limits.SIGNATURE_BYTES, optional=True)
+    frames_path = companion(path, ".frames")
     source = FileSource(path)
     try:
         image = open_image(
@@ -40,7 +42,7 @@ def local_image(
     except BaseException:
         source.close()
         raise
-    if path.name != image.manifest.name.rpartition("/")[2] + SUFFIX:
+    if plain_name(path.name) != image.manifest.name.rpartition("/")[2] + SUFFIX:
         image.close()
         raise ImageError(
             f"{path} holds the image {image.manifest.name}.",
@@ -79,13 +81,25 @@ def _probe(device: Path) -> str:
     return kind
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+def plain_name(name: str) -> str:
+    """``NAME.img`` of itself and of ``NAME.img.ant``, the version before that is kept aside."""
+    return name.removesuffix(ASIDE) if name.endswith(f"{SUFFIX}{ASIDE}") else name
 
 
-def _read(path: Path, *, optional: bool = False) -> bytes | None:
+def companion(path: Path, suffix: str) -> Path:
+    """The file of an image of ours that stands beside ``NAME.img``, or beside ``NAME.img.ant``."""
+    plain = plain_name(path.name)
+    return path.with_name(plain + suffix + path.name.removeprefix(plain))
+
+
+def manifest_beside(path: Path) -> bytes | None:
+    """The manifest of the image of ours at ``path``, unjudged; None where there is none."""
+    return _read(companion(path, ".json"), limits.MANIFEST_BYTES, optional=True)
+
+
+def _read(path: Path, limit_bytes: int, *, optional: bool = False) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_whole(path, limit_bytes)
     except FileNotFoundError as error:
         if optional:
             return None
@@ -94,3 +108,5 @@ def _read(path: Path, *, optional: bool = False) -> bytes | None:
         if optional and error.errno == errno.ENAMETOOLONG:
             return None  # nobody can have put one there
         raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error
+    except TooLargeError as error:
+        raise ImageError(error.message) from error

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from oglib import limits
+from oglib.disk import firmware
 from oglib.errors import ImageError, UsageError
 from oglib.image.frames import DIGEST_BYTES
 from oglib.image.partclone import MAX_BITMAP_BYTES, MAX_BLOCK_BYTES, MIN_BLOCK_BYTES
@@ -41,19 +43,18 @@ __all__ = [
 
 FORMAT = "oglive-d3-1"
 _WHAT = "manifest"
-FIRMWARE = ("", "bios", "uefi")
-MAX_MANIFEST_BYTES = 4 << 20
 _NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY_ID = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
-_MAX_NAME = 200
 _OPTIONAL = frozenset({"software", "firmware", "system", "lies", "partclone", "added_blocks"})
 _MAX_INT = 1 << 63
 
 
 def check_name(name: str) -> str:
     """``name`` itself when it can be an image's name; folders are separated by ``/``."""
-    if len(name) > _MAX_NAME or not all(_NAME_PART.fullmatch(part) for part in name.split("/")):
+    if len(name) > limits.NAME_CHARACTERS or not all(
+        _NAME_PART.fullmatch(part) for part in name.split("/")
+    ):
         raise UsageError(
             f"{name!r} cannot be the name of an image.",
             hint="Use letters, digits, dots, dashes and underscores; begin with a letter or digit.",
@@ -129,7 +130,7 @@ class Manifest:
     @classmethod
     def from_bytes(cls, raw: bytes) -> Manifest:
         """Parse and check; raises ``ImageError`` for anything ``to_bytes`` did not write."""
-        data = parsed(raw, what=_WHAT, form=FORMAT, limit_bytes=MAX_MANIFEST_BYTES)
+        data = parsed(raw, what=_WHAT, form=FORMAT, limit_bytes=limits.MANIFEST_BYTES)
         _check_fields(data, cls)
         source = data["source"]
         _check_fields(source, SourceInfo, "source.")
@@ -169,7 +170,7 @@ class Manifest:
             and _HEX_DIGEST.fullmatch(self.image_blake3) is not None
             and _HEX_DIGEST.fullmatch(self.frames_blake3) is not None
             and _KEY_ID.fullmatch(self.key_id) is not None
-            and self.source.firmware in FIRMWARE
+            and self.source.firmware in firmware.WORDS
         )
         if not sound:
             raise ImageError(f"The manifest of {self.name} contradicts itself.")

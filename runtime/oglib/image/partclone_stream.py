@@ -20,6 +20,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from oglib.errors import ImageError
+from oglib.filesystem.kinds import kind_in_image
 from oglib.image.bitmap import Bitmap
 from oglib.image.formats.model import ImageInfo, StreamImage
 from oglib.image.partclone import (
@@ -37,8 +38,6 @@ _RAW_BLOCK_BYTES = 4096
 _SECTOR_BYTES = 512
 _STEP_BYTES = 1 << 20
 _DROP_BLOCKS = 1 << 26  # 8 MiB of bitmap
-# What other tools call a filesystem that partclone calls EXTFS; the rest differs in capitals.
-_EXT = ("ext2", "ext3", "ext4", "ext2fs", "ext3fs")
 _WHOLE = ("raw", "disk")  # what these tools write has no bitmap: all of it counts
 
 
@@ -106,7 +105,8 @@ def _word_of(info: ImageInfo) -> str:
     """partclone's word for the image's filesystem."""
     if info.tool == "partclone":
         return info.filesystem
-    return "EXTFS" if info.filesystem in _EXT else info.filesystem.upper()
+    kind = kind_in_image(info.filesystem)
+    return kind.image_word if kind else info.filesystem.upper()
 
 
 def _used_blocks(
@@ -134,9 +134,11 @@ def _blocks(
     partclone stores none: a restore makes it from the boot sector.
     """
     block, end = header.block_size, header.total_blocks * header.block_size
+    kind = kind_in_image(header.filesystem)
+    spare = kind is not None and kind.spare_boot_sector
     for offset, run_length in runs:
         length = run_length
-        if header.filesystem == "NTFS" and offset <= end < offset + length:
+        if spare and offset <= end < offset + length:
             length = end - offset
         if offset % block or length % block or offset + length > end:
             raise _no_blocks(image, offset)

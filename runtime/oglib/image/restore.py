@@ -19,7 +19,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from oglib.image.done_map import RUN_FOLDER, DoneMap, map_key, map_path
-from oglib.image.foreign import Image
+from oglib.image.foreign import Image, either
 from oglib.image.format import OpenImage
 from oglib.image.frames import FrameTable
 from oglib.image.heap import keep_freed_memory
@@ -59,20 +59,29 @@ def restore(
     started = time.monotonic()
     keep_freed_memory()
     with open_target(target, write=True) as opened:
-        if not isinstance(image, OpenImage):
-            return restore_stream(
-                image, opened, progress=progress, verify=verify, workers=workers, delta=delta
-            )
-        count = worker_count(workers, 4 * image.frames.region_bytes)
-        check_fits(
-            opened, image.manifest.device_size_bytes, image.manifest.sector_size,
-            image.manifest.name,
+        return either(
+            image,
+            ours=lambda own: _restored(
+                own, opened, progress, verify=verify, workers=workers, delta=delta,
+                map_file=map_path(opened, maps), started=started,
+            ),
+            foreign=lambda stream: restore_stream(
+                stream, opened, progress=progress, verify=verify, workers=workers, delta=delta
+            ),
         )  # fmt: skip
-        key = map_key(opened, image.manifest.image_blake3)
-        with DoneMap(map_path(opened, maps), key, len(image.frames)) as done:
-            receipt = _Restore(image, opened, done, progress, verify, count).run(delta, started)
-            done.remove()
-            return receipt
+
+
+def _restored(
+    image: OpenImage, target: Target, progress: Progress, *, verify: bool, workers: int | None,
+    delta: bool, map_file: Path, started: float,
+) -> Receipt:  # fmt: skip
+    count = worker_count(workers, 4 * image.frames.region_bytes)
+    check_fits(target, image.required_bytes, image.sector_size, image.name)
+    key = map_key(target, image.manifest.image_blake3)
+    with DoneMap(map_file, key, len(image.frames)) as done:
+        receipt = _Restore(image, target, done, progress, verify, count).run(delta, started)
+        done.remove()
+        return receipt
 
 
 @dataclass(frozen=True, slots=True)

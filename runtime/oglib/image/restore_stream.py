@@ -18,7 +18,6 @@ from itertools import chain
 from blake3 import blake3
 
 from oglib.errors import ImageError
-from oglib.image.foreign import required_bytes_of, where_of
 from oglib.image.formats.model import Region, StreamImage
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.partclone_stream import measured
@@ -45,7 +44,7 @@ def restore_stream(
 ) -> Receipt:
     """Write ``image`` to ``target``; what can be refused is refused before the first write."""
     started = time.monotonic()
-    needed = required_bytes_of(image) or measured(image, progress)
+    needed = image.required_bytes or measured(image, progress)
     check_fits(target, needed, image.sector_size or target.sector_size, image.name)
     shape = shape_of_stream(image, needed, target.sector_size)
     writer = RegionWriter(shape, target, verify=verify, mark=lambda _numbers: None)
@@ -84,11 +83,11 @@ def restore_stream(
         signed_by="",
         image_blake3="",
         frames_blake3="",
-        source=where_of(image),
+        source=image.where,
         target=name_of(target.path),
         target_size_bytes=target.size_bytes,
         frames=numbers,
-        fetched_bytes=getattr(image, "stored_bytes", 0),
+        fetched_bytes=image.stored_bytes,
         written_bytes=writer.written_bytes,
         skipped_bytes=skipped,
         skipped_frames=skipped_regions,

@@ -18,7 +18,8 @@ from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
 from oglib.errors import ImageError, OgErr
-from oglib.filesystem.kinds import kind_of
+from oglib.filesystem.kind import Family, Kind
+from oglib.filesystem.kinds import HEAD_BYTES, kind_of
 from oglib.filesystem.pieces import ALL, Least, Piece
 from oglib.filesystem.sizes import size_in
 from oglib.filesystem.used import Unreadable, used_pieces
@@ -37,7 +38,6 @@ _STEP_BYTES = 1 << 20
 _STEP_BLOCKS = 8 * _STEP_BYTES
 # Bits that are spread over smaller blocks are taken in stretches whose integers are cheap.
 _FEW = 4096
-_HEAD_BYTES = 66 * 1024
 _RAW_HINT = "--raw takes all its blocks."
 Judge = Callable[[BinaryIO, Header], Header]
 
@@ -128,18 +128,18 @@ class Opinion:
             )
 
 
-def own_head(source: Target, filesystem: str, word: str, folder: Path) -> IO[bytes]:
-    """Header and bitmap made from the filesystem's tables alone; ``word`` is partclone's for it.
+def own_head(source: Target, filesystem: str, folder: Path) -> IO[bytes]:
+    """Header and bitmap made from the filesystem's tables alone.
 
     For what partclone cannot read. A file, to be closed; at its beginning.
     """
-    head = source.read(0, min(_HEAD_BYTES, source.size_bytes))
-    name = kind_of(filesystem).name
-    block = _block_bytes(name, head)
-    size = size_in(name, head)
+    head = source.read(0, min(HEAD_BYTES, source.size_bytes))
+    kind = kind_of(filesystem)
+    block = _block_bytes(kind, head)
+    size = size_in(kind.name, head)
     total = size // block if block else 0
     check_counts(source.size_bytes, total, 0, block)
-    header = Header("oglive", word, size, total, 0, block, CHECKSUM_NONE, BITMAP_BITS)
+    header = Header("oglive", kind.image_word, size, total, 0, block, CHECKSUM_NONE, BITMAP_BITS)
     file = TemporaryFile(dir=folder)  # noqa: SIM115 - the caller's
     try:
         file.write(header.to_bytes())
@@ -153,10 +153,12 @@ def own_head(source: Target, filesystem: str, word: str, folder: Path) -> IO[byt
     return file
 
 
-def _block_bytes(name: str, head: bytes) -> int:
-    if name.startswith("ext"):
+def _block_bytes(kind: Kind, head: bytes) -> int:
+    if kind.family is Family.EXT:
         return 1024 << min(6, int.from_bytes(head[1024 + 24 : 1024 + 28], "little"))
-    raise ImageError(f"The blocks of {name} are found by partclone only.", code=OgErr.PARTITION)
+    raise ImageError(
+        f"The blocks of {kind.name} are found by partclone only.", code=OgErr.PARTITION
+    )
 
 
 def _said_by(header: Header) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from oglib.errors import ImageError, NotFoundError, OgErr, WriteError
+from oglib import durable
+from oglib.errors import ImageError, NotFoundError, OgErr, OgError, WriteError
+from oglib.texts import read_whole
 
 _ALGORITHM = "ed25519"
 _KEY_BYTES = 32
@@ -73,23 +74,18 @@ class PrivateKey:
     def save(self, path: Path) -> None:
         """Write a new PEM file of mode 0600; an existing one is never overwritten."""
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, flags, 0o600)
+            durable.store(path, pem, new=True, mode=0o600)
         except OSError as error:
             raise WriteError(
                 f"The key file {path} cannot be made: {error.strerror}.",
                 hint="An existing key is never overwritten; move it away to make a new one.",
             ) from error
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
 
     @classmethod
     def load(cls, path: Path) -> PrivateKey:
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
+            key = load_pem_private_key(read_whole(path), password=None)
         except OSError as error:
             raise NotFoundError(f"No image key at {path}: {error.strerror}.") from error
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -117,8 +113,8 @@ def load_public_keys(folder: Path) -> list[PublicKey]:
     keys = []
     for path in sorted(folder.glob("*.pub")):
         try:
-            keys.append(PublicKey.from_line(path.read_text(encoding="ascii")))
-        except (ImageError, OSError, UnicodeDecodeError) as error:
+            keys.append(PublicKey.from_line(read_whole(path).decode("ascii")))
+        except (OgError, OSError, UnicodeDecodeError) as error:
             raise ImageError(
                 f"The public key {path} cannot be used: {error}", hint="Replace or remove it."
             ) from error

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from oglib import durable
 from oglib.errors import OgErr, OgError, UsageError, WriteError
 from oglib.image.companions import COMPANIONS, Checksums, info_line
 from oglib.image.frames import digest_of_file
@@ -21,11 +22,12 @@ from oglib.progress import human_bytes
 from oglib.run import undisturbed
 
 SUFFIX = ".img"
+ASIDE = ".ant"
 _SIGNATURE, _MANIFEST, _FRAMES = ".json.sig", ".json", ".frames"
 # The manifest is what makes an image visible, to older tools the image itself and ``.info``:
 # in this order they come, and in the other one they go.
 _ORDER = (_FRAMES, "", *COMPANIONS, _MANIFEST, _SIGNATURE)
-_LONGEST = tuple(f"{suffix}{end}" for suffix in _ORDER for end in (".part", ".ant"))
+_LONGEST = tuple(f"{suffix}{end}" for suffix in _ORDER for end in (".part", ASIDE))
 _COPY_BYTES = 1 << 20
 
 
@@ -124,7 +126,7 @@ class FileSink:
 
         try:
             _copy(frames_path, beside(frames, ".part"))
-            _store(manifest_bytes, beside(beside(self._path, _MANIFEST), ".part"))
+            durable.store(beside(beside(self._path, _MANIFEST), ".part"), manifest_bytes)
         except OSError as error:
             raise _not_written(self._path, error) from error
         self.finish_plain(info, prove)
@@ -136,12 +138,11 @@ class FileSink:
         """
         texts = (*self._sums.texts(), info)
         try:
-            os.fsync(self._file.fileno())
-            _forget(self._file.fileno())
+            durable.settle(self._file, forget=True)
             prove(self._part)
             for suffix, text in zip(COMPANIONS, texts, strict=True):
                 if text:
-                    _store(text.encode(), beside(beside(self._path, suffix), ".part"))
+                    durable.store(beside(beside(self._path, suffix), ".part"), text.encode())
             with undisturbed():
                 self._show()
         except OSError as error:
@@ -154,14 +155,14 @@ class FileSink:
         for suffix in reversed(_ORDER):
             _put_aside(beside(self._path, suffix), replaces=replaces)
             if suffix == _MANIFEST:
-                _sync_folder(folder)
+                durable.sync(folder)
         for suffix in _ORDER:
             path = beside(self._path, suffix)
             if suffix == _MANIFEST:
-                _sync_folder(folder)
+                durable.sync(folder)
             if beside(path, ".part").exists():
                 beside(path, ".part").rename(path)
-        _sync_folder(folder)
+        durable.sync(folder)
 
     def abort(self) -> None:
         """Leave nothing behind; the version that was there before stays. Of no effect when over.
@@ -186,9 +187,9 @@ class FileSink:
 def _put_aside(path: Path, *, replaces: bool) -> None:
     """What older scripts have put aside themselves (``replaces`` is False then) stays."""
     if path.exists():
-        path.rename(beside(path, ".ant"))
+        path.rename(beside(path, ASIDE))
     elif replaces:
-        beside(path, ".ant").unlink(missing_ok=True)
+        beside(path, ASIDE).unlink(missing_ok=True)
 
 
 def _check_digest(path: Path, wanted: str) -> None:
@@ -200,33 +201,11 @@ def _check_digest(path: Path, wanted: str) -> None:
         )
 
 
-def _forget(descriptor: int) -> None:
-    """Drop the kernel's copy of what is on the disk, so that the disk itself is read."""
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _store(data: bytes, path: Path) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _copy(source: Path, path: Path) -> None:
     with source.open("rb") as reader, path.open("wb") as file:
         while piece := reader.read(_COPY_BYTES):
             file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-        _forget(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        durable.settle(file, forget=True)
 
 
 def _not_written(path: Path, error: OSError) -> WriteError:

@@ -12,22 +12,19 @@ import fcntl
 import os
 import stat
 import struct
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib.claim import claimed
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError, WriteError
 from oglib.image.formats.model import Buffer
 from oglib.loops import loops_over, refused_by
-from oglib.partfile import is_at
 
 _BLKGETSIZE64 = 0x80081272  # linux/fs.h
 _BLKSSZGET = 0x1268
 _MOST_PARTS = 1024  # of one call: IOV_MAX
-_MOST_TRIES = 10
-_LOCK_PATIENCE_S = 5.0  # udev holds a shared lock while it looks at a disk
 _IDENTITY_FILES = ("device/wwid", "wwid", "device/serial", "serial", "device/model")
 
 
@@ -137,57 +134,8 @@ def open_target(path: Path, *, write: bool) -> Iterator[Target]:
         raise NotFoundError(f"{path} is neither a block device nor a regular file.")
     else:
         _refuse_other_users(real)
-    flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
-    if stat.S_ISBLK(kind):
-        flags |= os.O_EXCL  # on a block device: fails while mounted, swap, RAID or LVM member
-    fd = _opened_locked(real, flags, _LOCK_PATIENCE_S if stat.S_ISBLK(kind) else 0.0)
-    try:
+    with claimed(real, write=write) as fd:
         yield _described(real, fd)
-    finally:
-        os.close(fd)
-
-
-def _opened_locked(path: Path, flags: int, patience_s: float) -> int:
-    """Open and locked, and still what ``path`` names: a file may be replaced between the two."""
-    for _ in range(_MOST_TRIES):
-        try:
-            fd = os.open(path, flags)
-        except OSError as error:
-            raise _not_opened(path, error) from error
-        try:
-            _lock(fd, path, patience_s)
-            if is_at(fd, path):
-                return fd
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-    raise OgError(
-        f"{path} is replaced again and again by another program.",
-        hint="Stop it, and run this again.",
-        code=OgErr.LOCKED,
-    )
-
-
-def _not_opened(path: Path, error: OSError) -> OgError:
-    if error.errno != errno.EBUSY:
-        return WriteError(f"{path} cannot be opened: {error.strerror}.")
-    mounted = _mount_point(path)
-    return OgError(
-        f"{path} is in use{f': mounted on {mounted}' if mounted else ''}.",
-        hint="Unmount it, or stop what uses it (swap, LVM, RAID), and run this again.",
-        code=OgErr.LOCKED,
-    )
-
-
-def _mount_point(path: Path) -> str:
-    number = path.stat().st_rdev
-    wanted = f"{os.major(number)}:{os.minor(number)}"
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        words = line.split(" ")
-        if words[2] == wanted:
-            return words[4]
-    return ""
 
 
 def _refuse_backing_file(path: Path) -> None:
@@ -209,23 +157,6 @@ def _refuse_other_users(path: Path) -> None:
             hint="Unmount it, or stop what uses it (swap, LVM, RAID), and run this again.",
             code=OgErr.LOCKED,
         )
-
-
-def _lock(fd: int, path: Path, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
-            raise OgError(
-                f"{path} is locked by another program.",
-                hint="Another restore or capture may be running on it; wait for its end.",
-                code=OgErr.LOCKED,
-            ) from None
-        return
 
 
 def _described(path: Path, fd: int) -> Target:

@@ -15,7 +15,7 @@ from blake3 import blake3
 from oglib import spoken
 from oglib.errors import ImageError
 from oglib.image.decode import Decoder, check_stored
-from oglib.image.foreign import Image, name_of, version_of
+from oglib.image.foreign import Image, either
 from oglib.image.format import OpenImage
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.readback import TargetHasher
@@ -57,14 +57,15 @@ def verify(
     read: ``WriteError`` names the first place that differs and how many regions do.
     """
     started = time.monotonic()
-    if isinstance(image, OpenImage):
-        frames, content = _verify_ours(image, target, progress, workers)
-    else:
-        frames, content = verify_stream(image, target, progress=progress, workers=workers)
+    frames, content = either(
+        image,
+        ours=lambda own: _verify_ours(own, target, progress, workers),
+        foreign=lambda stream: verify_stream(stream, target, progress=progress, workers=workers),
+    )
     return Verified(
-        image=name_of(image),
-        version=version_of(image),
-        signed_by=image.signed_by if isinstance(image, OpenImage) else "",
+        image=image.name,
+        version=image.version,
+        signed_by=image.signed_by,
         against="digests" if target is None else spoken.name_of(target),
         frames=frames,
         content_bytes=content,

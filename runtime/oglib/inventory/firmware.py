@@ -11,6 +11,8 @@ import os
 import re
 from pathlib import Path
 
+from oglib.disk.firmware import Firmware, running_firmware
+
 SYS = Path("/sys")
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -65,12 +67,12 @@ def meaningful(text: str) -> str:
 
 def is_efi(*, sys: Path = SYS) -> bool:
     """Whether this ogLive was started by UEFI."""
-    return (sys / "firmware/efi").is_dir()
+    return running_firmware(sys=sys) is Firmware.UEFI
 
 
 def firmware(*, sys: Path = SYS) -> str:
     """``UEFI`` or ``BIOS``: what started this ogLive."""
-    return "UEFI" if is_efi(sys=sys) else "BIOS"
+    return running_firmware(sys=sys).upper()
 
 
 def architecture() -> str:
@@ -112,7 +114,7 @@ def virtual_machine(*, sys: Path = SYS, cpuinfo: Path = CPUINFO) -> str:
 
 def _hypervisor_flag(cpuinfo: Path) -> bool:
     """The bit that processors never set and hypervisors do."""
-    return re.search(r"^flags\s*:.*\bhypervisor\b", _read(cpuinfo), re.MULTILINE) is not None
+    return re.search(r"^flags[ \t]*:.*\bhypervisor\b", _read(cpuinfo), re.MULTILINE) is not None
 
 
 def _read(path: Path) -> str:

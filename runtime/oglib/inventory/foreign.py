@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+from oglib.texts import shortened
+
+_MOST_CHARS = 512  # of a name or a version
+
 
 def one_line(text: str) -> str:
-    """``text`` in one line, blanks single, without control characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """The beginning of ``text`` in one line, blanks single, without control characters."""
+    seen = text[: 4 * _MOST_CHARS]
+    line = " ".join("".join(char if char.isprintable() else " " for char in seen).split())
+    return shortened(line, _MOST_CHARS)

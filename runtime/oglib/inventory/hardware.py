@@ -7,7 +7,6 @@ tell, as a virtual machine without SMBIOS, is left out and named in ``notes``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,9 +139,7 @@ def chassis_name(number: str) -> str:
 def parse_cpuinfo(text: str) -> Processor:
     """``/proc/cpuinfo``: a paragraph per thread; machines other than x86 name less."""
     threads = [
-        dict(re.findall(r"^([^\t:]+?)\s*: ?(.*)$", paragraph, re.MULTILINE))
-        for paragraph in text.strip().split("\n\n")
-        if "processor" in paragraph
+        _fields(paragraph) for paragraph in text.strip().split("\n\n") if "processor" in paragraph
     ]
     models = [thread.get("model name", "") for thread in threads]
     sockets = {thread.get("physical id", "0") for thread in threads}
@@ -152,6 +149,11 @@ def parse_cpuinfo(text: str) -> Processor:
     }
     model = one_line(next(filter(None, models), ""))
     return Processor(model, len(sockets), len(cores), len(threads))
+
+
+def _fields(paragraph: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in paragraph.splitlines())
+    return {name.strip(): value.strip() for name, colon, value in pairs if colon}
 
 
 def old_listing(hardware: Hardware) -> str:

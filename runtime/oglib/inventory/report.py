@@ -2,8 +2,9 @@
 """One archive for support: what this PC is, was told and did, without its secrets.
 
 What goes in is an allow-list, each part passes ``redact``, and the file is the owner's alone (mode
-0600). A part that cannot be collected is named in ``missing.txt``: a PC that needs support is one
-where something does not work.
+0600). No link is followed to a part, so nobody can put another file in the place of one, and each
+part and all of them together have a limit. A part that cannot be collected is named in
+``missing.txt``: a PC that needs support is one where something does not work.
 """
 
 from __future__ import annotations
@@ -30,17 +31,21 @@ from oglib.inventory.links import Interface, interfaces
 from oglib.inventory.redact import redact
 from oglib.run import run
 from oglib.settings import BOOT_ENV, CMDLINE, CREDENTIALS, NAME_PART, POLICY, Settings
+from oglib.texts import open_straight
 
 RUN_FOLDER = Path("/run/oglive")
 
 _PART_LIMIT_BYTES = 4 * 1024 * 1024
+_READ_LIMIT_BYTES = _PART_LIMIT_BYTES + 64 * 1024  # the cut is far from what is kept
+_ALL_LIMIT_BYTES = 32 * 1024 * 1024
+_MOST_FILES = 200  # of a pattern; the newest by name
+_SECRET_LIMIT_BYTES = 64 * 1024
 _COMMAND_LIMIT_S = 30.0
 _FILES = {
     "cmdline.txt": CMDLINE,
     "boot.env": BOOT_ENV,
     "policy.toml": POLICY,
-    "os-release": Path("/etc/os-release"),
-    "mounts.txt": Path("/proc/self/mounts"),
+    "os-release": Path("/usr/lib/os-release"),  # /etc has a link to it
     "modules.txt": Path("/proc/modules"),
     "meminfo.txt": Path("/proc/meminfo"),
 }
@@ -86,10 +91,15 @@ def write_archive(path: Path, parts: Sequence[Part], known: Sequence[str]) -> Re
     """A new ``.tar.zst`` of all parts without the ``known`` secrets and what looks like one."""
     texts: dict[str, str] = {}
     missing = []
+    left = _ALL_LIMIT_BYTES
     for part in parts:
         try:
             # first without secrets, then cut: half a secret would not look like one
-            texts[part.name] = _tail(redact(part.read(), known))
+            text = _tail(redact(_tail(part.read(), _READ_LIMIT_BYTES), known))
+            left -= len(text)
+            if left < 0:
+                raise OgError("it was left out, for the report is as large as it may be")
+            texts[part.name] = text
         except Exception as error:  # noqa: BLE001 - a fault of one part is what support must see
             missing.append(f"{part.name}: {error or type(error).__name__}")
     if missing:
@@ -138,9 +148,11 @@ def _parts(settings: Settings) -> list[Part]:
         Part("hardware.json", lambda: _as_json(read_hardware())),
         Part("link.json", lambda: _as_json(interfaces())),
     ]
-    parts += [Part(name, _file(path)) for name, path in _FILES.items()]
+    # not /proc/self, which is a link
+    files = {**_FILES, "mounts.txt": Path(f"/proc/{os.getpid()}/mounts")}
+    parts += [Part(name, _file(path)) for name, path in files.items()]
     for pattern in _PATTERNS:
-        found = sorted(RUN_FOLDER.glob(pattern))
+        found = sorted(RUN_FOLDER.glob(pattern))[-_MOST_FILES:]
         parts += [Part(f"run/{one.relative_to(RUN_FOLDER)}", _file(one)) for one in found]
     return parts + [Part(name, _command(argv)) for name, argv in _COMMANDS.items()]
 
@@ -167,9 +179,15 @@ def _partclone_version() -> str:
 def _file(path: Path) -> Callable[[], str]:
     def read() -> str:
         try:
-            return path.read_text(errors="replace")
+            with open_straight(path) as file:
+                # of a long log its end, from the first whole line on
+                begin = max(0, os.fstat(file.fileno()).st_size - _READ_LIMIT_BYTES)
+                file.seek(begin)
+                raw = file.read(_READ_LIMIT_BYTES)
         except OSError as error:
             raise OgError(f"{path} cannot be read: {error.strerror}") from error
+        whole = raw.partition(b"\n")[2] if begin else raw
+        return whole.decode(errors="replace")
 
     return read
 
@@ -178,9 +196,9 @@ def _command(argv: Sequence[str]) -> Callable[[], str]:
     return lambda: run(*argv, timeout_s=_COMMAND_LIMIT_S).stdout
 
 
-def _tail(text: str) -> str:
-    """The end of a long log: what happened last is what is asked for."""
-    return text if len(text) <= _PART_LIMIT_BYTES else f"(cut)\n{text[-_PART_LIMIT_BYTES:]}"
+def _tail(text: str, limit: int = _PART_LIMIT_BYTES) -> str:
+    """The end of a long log, in whole lines: what happened last is what is asked for."""
+    return text if len(text) <= limit else f"(cut)\n{text[-limit:].partition(chr(10))[2]}"
 
 
 def _secrets(settings: Settings) -> list[str]:
@@ -194,8 +212,9 @@ def _secrets(settings: Settings) -> list[str]:
 
 def _text_if_any(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
-    except OSError:
+        with open_straight(path) as file:
+            return file.read(_SECRET_LIMIT_BYTES).decode(errors="replace")
+    except (OgError, OSError):
         return ""
 
 

@@ -26,6 +26,10 @@ _NAME, _VERSION, _RELEASE, _ARCH = 1000, 1001, 1002, 1022
 _STRING = 6
 _ENTRY_BYTES = 16
 _MAX_ENTRIES = 65536
+_MAX_HEADER_BYTES = 64 * 1024 * 1024
+_MAX_PACKAGES = 200_000
+_MAX_READ_BYTES = 2 * 1024 * 1024 * 1024
+_TEXT_BYTES = 4096
 # Not a package: a signing key that was imported into the database.
 _KEYS = "gpg-pubkey"
 
@@ -75,8 +79,16 @@ def _read(database: Path) -> tuple[RpmPackage, ...]:
         kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'Packages'")
         if kinds.fetchall() != [("table",)]:
             raise ValueError("there is no table of packages")
-        rows = connection.execute("SELECT blob FROM Packages")
-        found = {parse_header(bytes(row[0])) for row in rows}
+        # pages of a damaged database may be met again and again, and a column may be computed
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_HEADER_BYTES)
+        found, count, read_bytes = set(), 0, 0
+        for (blob,) in connection.execute("SELECT blob FROM Packages"):
+            if not isinstance(blob, bytes):
+                raise ValueError("a package without a header")
+            count, read_bytes = count + 1, read_bytes + len(blob)
+            if count > _MAX_PACKAGES or read_bytes > _MAX_READ_BYTES:
+                raise ValueError("more packages than a system has")
+            found.add(parse_header(blob))
     return tuple(
         sorted((one for one in found if one.name != _KEYS), key=lambda one: (one.name, one.version))
     )
@@ -89,11 +101,15 @@ def parse_header(blob: bytes) -> RpmPackage:
         raise ValueError(f"a package header with {entries} entries")
     start = 8 + entries * _ENTRY_BYTES
     data = blob[start : start + data_bytes]
+    if len(data) < data_bytes:
+        raise ValueError("a package header that is cut short")
     texts = {}
     for index in range(entries):
         tag, kind, offset, _ = struct.unpack_from(">IIII", blob, 8 + index * _ENTRY_BYTES)
-        if tag in (_NAME, _VERSION, _RELEASE, _ARCH) and kind == _STRING:
-            texts[tag] = one_line(data[offset : data.index(b"\0", offset)].decode(errors="replace"))
+        # the first of each tag, and no more of it than is shown: all may name one long text
+        if tag in (_NAME, _VERSION, _RELEASE, _ARCH) and kind == _STRING and tag not in texts:
+            text = data[offset : offset + _TEXT_BYTES].partition(b"\0")[0]
+            texts[tag] = one_line(text.decode(errors="replace"))
     if not texts.get(_NAME):
         raise ValueError("a package without a name")
     version = "-".join(texts[tag] for tag in (_VERSION, _RELEASE) if tag in texts)

@@ -19,10 +19,15 @@ from oglib.inventory.system import System, SystemKind
 from oglib.osconfig.root import NoPlainFileError, TargetRoot
 
 _DATABASE_LIMIT_BYTES = 128 * 1024 * 1024
+_SNAP_LIMIT_BYTES = 32 * 1024 * 1024  # as values it takes ten times that
+_ENTRY_LIMIT_BYTES = 1024 * 1024  # of one package
+_FIELD_CHARS = 4096
 _DPKG = "var/lib/dpkg/status"
 _PACMAN = "var/lib/pacman/local"
 _SNAPS = "var/lib/snapd/state.json"
 _FLATPAKS = "var/lib/flatpak/app"
+_RELEASE = re.compile(r"<release\b")
+_VERSION = re.compile(r"\bversion=\"([^\"]*)\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +67,62 @@ def installed(root: TargetRoot, system: System) -> Software:
     return Software(tuple(ordered), tuple(notes))
 
 
-def old_listing(system: System, software: Software) -> str:
-    """The answer of ogListSoftware: the system, then a name and version a line."""
+def listing(system: System, software: Software) -> str:
+    """The system, then a name and version a line."""
     return "\n".join([system.full_description, *(package.text for package in software.packages)])
 
 
-def _text(root: TargetRoot, name: str) -> str:
-    return root.read_bytes(name, limit_bytes=_DATABASE_LIMIT_BYTES).decode(errors="replace")
+def old_listing(system: System, software: Software) -> str:
+    """The same as ogListSoftware answers: what a server compares with what it had before."""
+    lines = (_old_text(package) for package in software.packages)
+    return "\n".join([system.full_description, *dict.fromkeys(filter(None, lines))])
+
+
+def _old_text(package: Package) -> str:
+    """Of dpkg and rpm without epoch and revision, and not what programs are built with."""
+    match package.source:
+        case "dpkg":
+            name = package.name.removesuffix("-dev")
+            words = [name, package.version.rpartition(":")[2].partition("-")[0]]
+        case "rpm":
+            if package.name.endswith("-devel"):
+                return ""
+            words = [package.name, package.version.partition("-")[0]]
+        case "snap" | "flatpak":
+            words = [package.name, f"({package.source})", package.version]
+        case _:
+            words = [package.name, package.version]
+    return " ".join(words).strip()
+
+
+def _text(root: TargetRoot, name: str, limit_bytes: int) -> str:
+    return root.read_bytes(name, limit_bytes=limit_bytes).decode(errors="replace")
 
 
 def _dpkg(root: TargetRoot) -> Iterator[tuple[str, str]]:
-    return parse_dpkg(_text(root, _DPKG))
+    return parse_dpkg(_text(root, _DPKG, _DATABASE_LIMIT_BYTES))
 
 
 def parse_dpkg(text: str) -> Iterator[tuple[str, str]]:
     """dpkg's ``status``: paragraphs of ``Field: value``; only what is installed, not its rest."""
-    for paragraph in re.split(r"\n\s*\n", text):
-        fields = dict(re.findall(r"^(Package|Status|Version): *(.+)$", paragraph, re.MULTILINE))
-        if fields.get("Status", "").split()[-1:] == ["installed"] and "Package" in fields:
-            yield one_line(fields["Package"]), one_line(fields.get("Version", ""))
+    fields: dict[str, str] = {}
+    for line in _lines(text):
+        name, colon, value = line.partition(":")
+        if colon and name in ("Package", "Status", "Version"):
+            fields[name] = value[:_FIELD_CHARS].strip()
+        elif not line.strip():
+            if fields.get("Status", "").split()[-1:] == ["installed"] and fields.get("Package"):
+                yield one_line(fields["Package"]), one_line(fields.get("Version", ""))
+            fields = {}
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text and an empty one, one at a time: a list of them may take gigabytes."""
+    at = 0
+    while (end := text.find("\n", at)) >= 0:
+        yield text[at:end]
+        at = end + 1
+    yield from (text[at:], "")
 
 
 def _rpm(root: TargetRoot) -> Iterator[tuple[str, str]]:
@@ -92,7 +134,7 @@ def _pacman(root: TargetRoot) -> Iterator[tuple[str, str]]:
     """A folder per package with a file ``desc``: ``%NAME%``, the name on the next line, …"""
     for folder in root.names(_PACMAN):
         try:
-            text = root.read_text(f"{_PACMAN}/{folder}/desc")
+            text = _text(root, f"{_PACMAN}/{folder}/desc", _ENTRY_LIMIT_BYTES)
         except (FileNotFoundError, NoPlainFileError):
             continue  # a file beside the packages (ALPM_DB_VERSION)
         fields = dict(re.findall(r"^%(NAME|VERSION)%\n(.*)$", text, re.MULTILINE))
@@ -103,7 +145,7 @@ def _pacman(root: TargetRoot) -> Iterator[tuple[str, str]]:
 def _snap(root: TargetRoot) -> Iterator[tuple[str, str]]:
     """snapd's own state knows the revision in use; the version is inside the packed snap."""
     try:
-        state = json.loads(_text(root, _SNAPS))
+        state = json.loads(_text(root, _SNAPS, _SNAP_LIMIT_BYTES))
         snaps = state["data"].get("snaps", {})
         for name, snap in snaps.items():
             yield one_line(str(name)), one_line(f"revision {snap['current']}")
@@ -118,12 +160,24 @@ def _flatpak(root: TargetRoot) -> Iterator[tuple[str, str]]:
         version = ""
         for path in (f"metainfo/{name}.metainfo.xml", f"appdata/{name}.appdata.xml"):
             try:
-                text = root.read_text(f"{files}/{path}")
+                text = _text(root, f"{files}/{path}", _ENTRY_LIMIT_BYTES)
             except (FileNotFoundError, NoPlainFileError):
                 continue
-            said = re.search(r"<release\b[^>]*\bversion=\"([^\"]*)\"", text)
-            version = version or (one_line(said[1]) if said else "")
+            version = version or newest_release(text)
         yield one_line(name), version
+
+
+def newest_release(text: str) -> str:
+    """The version in the first ``<release version="…">`` of a description for shops, or nothing."""
+    found = _RELEASE.search(text)
+    while found:
+        # each tag once: a pattern for the whole would look from every tag to the end of the text
+        end = text.find(">", found.end())
+        said = _VERSION.search(text, found.end(), end if end >= 0 else len(text))
+        if said or end < 0:
+            return one_line(said[1]) if said else ""
+        found = _RELEASE.search(text, end)
+    return ""
 
 
 def _windows(root: TargetRoot) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ _PROGRAMS = tuple(
     f"{folder}/{name}" for name in ("ls", "sh", "init") for folder in ("bin", "usr/bin", "sbin")
 )
 _BSD_KERNELS = ("boot/kernel/kernel", "netbsd", "bsd", "kernel")
-_BSD_VERSION = re.compile(rb"(FreeBSD|NetBSD|OpenBSD|DragonFly) (\d[\w.-]*)")
+_BSD_VERSION = re.compile(rb"(FreeBSD|NetBSD|OpenBSD|DragonFly) (\d[\w.-]{0,63})")
 _GRUB_CONFIGS = tuple(
     f"{folder}/{name}"
     for folder in ("boot/grub", "boot/grub2", "grub", "grub2")
@@ -197,11 +197,11 @@ def _solaris(root: TargetRoot) -> System | None:
 
 
 def _grub(root: TargetRoot) -> System | None:
-    vendors = (f"EFI/{vendor}" for vendor in root.names(root.spelled("EFI") or "EFI"))
+    top = root.spelled("EFI") or "EFI"
     on_esp = any(
         name.lower().startswith("grub") and name.lower().endswith(".efi")
-        for folder in vendors
-        for name in root.names(root.spelled(folder) or folder)
+        for vendor in root.names(top)
+        for name in root.names(f"{top}/{vendor}")
     )
     if on_esp or any(root.exists(name) for name in _GRUB_CONFIGS):
         return System(SystemKind.GRUB_LOADER, "GRUB Loader")

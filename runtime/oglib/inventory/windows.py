@@ -6,12 +6,12 @@ Keys and values are those Windows documents for its own setup and "Programs and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from oglib.errors import OgError
 from oglib.inventory.foreign import one_line
-from oglib.osconfig.registry import Hive, find_hive, open_hive
+from oglib.osconfig.registry import Hive, Value, find_hive, open_hive
 from oglib.osconfig.root import TargetRoot
 
 _VERSION = r"Microsoft\Windows NT\CurrentVersion"
@@ -61,14 +61,14 @@ def programs(root: TargetRoot) -> tuple[Program, ...]:
         found = {
             program
             for view in _UNINSTALL
-            for key in hive.keys(view)
-            if (program := _program(hive, rf"{view}\{key}")) is not None
+            for values in hive.values_below(view)
+            if (program := _program(values)) is not None
         }
     return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.version)))
 
 
 def _describe(hive: Hive) -> str:
-    text = _texts(hive, _VERSION)
+    text = _texts(hive.values(_VERSION))
     product = text("ProductName")
     build = text("CurrentBuild") or text("CurrentBuildNumber")
     if not product:
@@ -79,9 +79,8 @@ def _describe(hive: Hive) -> str:
     return f"{product} {release}".strip()
 
 
-def _texts(hive: Hive, key: str) -> Callable[[str], str]:
+def _texts(values: Mapping[str, Value]) -> Callable[[str], str]:
     """The values of a key by name, as text fit to be shown; empty where there is none."""
-    values = hive.values(key)
 
     def text(name: str) -> str:
         value = values.get(name.lower())
@@ -90,8 +89,8 @@ def _texts(hive: Hive, key: str) -> Callable[[str], str]:
     return text
 
 
-def _program(hive: Hive, key: str) -> Program | None:
-    text = _texts(hive, key)
+def _program(values: Mapping[str, Value]) -> Program | None:
+    text = _texts(values)
     if not text("DisplayName") or text("SystemComponent") == "1" or text("ParentKeyName"):
         return None
     return Program(text("DisplayName"), text("DisplayVersion"))

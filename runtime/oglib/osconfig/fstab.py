@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oglib.texts import shortened
+
 _FIELDS = re.compile(r"^(\s*)(\S+)(\s+)(\S+)(\s+)(\S+)((?:\s+\S+)?)((?:\s+.*)?)$")
 _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 _MARK = "# ogLive: not on this PC: "
@@ -150,7 +152,7 @@ def named_by(device: str, kind: str, present: Sequence[Known]) -> Known | None:
         if one.is_named(device):
             return one
     # /dev/sda3 of the model PC is the third partition of whatever disk this PC has
-    number = re.match(r"^/dev/(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+p|mmcblk\d+p)(\d+)$", device)
+    number = re.match(r"^/dev/(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+p|mmcblk\d+p)(\d{1,4})$", device)
     if number is None:
         return None
     same = [
@@ -163,13 +165,13 @@ def named_by(device: str, kind: str, present: Sequence[Known]) -> Known | None:
 
 def _with_device(line: str, fields: Sequence[str], wanted: Known | None, changes: list[str]) -> str:
     device, point = fields[1], fields[3]
-    what = "swap" if _is_swap(fields) else point
+    what, told = "swap" if _is_swap(fields) else shortened(point), shortened(device)
     if wanted is None:
-        changes.append(f"{what}: {device} is not on this PC, line commented out")
+        changes.append(f"{what}: {told} is not on this PC, line commented out")
         return _MARK + line.strip()
     if wanted.is_named(device):
         return line
-    changes.append(f"{what}: {device} is now UUID={wanted.uuid}")
+    changes.append(f"{what}: {told} is now UUID={wanted.uuid}")
     return f"{fields[0]}UUID={wanted.uuid}" + "".join(fields[2:])
 
 
@@ -178,7 +180,8 @@ def _with_nofail(line: str, fields: Sequence[str], changes: list[str]) -> str:
     options = fields[6].strip().split(",")
     if not {"noauto", "nofail"}.isdisjoint(options) or device_is_mapped(fields[1]):
         return line
-    changes.append(f"{fields[3]}: {fields[1]} is not on this PC, option nofail added")
+    what, told = shortened(fields[3]), shortened(fields[1])
+    changes.append(f"{what}: {told} is not on this PC, option nofail added")
     given = fields[6].rstrip()
     return "".join(fields[:6]) + (given or "\tdefaults") + ",nofail" + fields[7]
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.osconfig.fstab import Known, adapt_fstab, swap_uuids
 from oglib.osconfig.root import NoPlainFileError, TargetRoot
 from oglib.steps import Outcome, Step
+from oglib.texts import joined, shortened
 
 _HOSTNAME = re.compile(r"^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*$")
 _SYSTEM_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
+_OS_RELEASE_BYTES = 64 << 10
+_MOST_VALUE_CHARS = 1024
 _RESUME = "etc/initramfs-tools/conf.d/resume"
 _DBUS_ID = "var/lib/dbus/machine-id"
 
@@ -71,14 +74,16 @@ def detect_linux(root: TargetRoot) -> LinuxSystem | None:
     """The Linux on this root, or None where there is none."""
     for name in _OS_RELEASE:
         try:
-            said = _variables(root.read_text(name))
+            said = _variables(
+                root.read_text(name, limit_bytes=_OS_RELEASE_BYTES), ("ID", "NAME", "PRETTY_NAME")
+            )
         except FileNotFoundError:
             continue
         name_of = said.get("ID", "").lower()
         return LinuxSystem(
             # becomes a folder of the ESP: nothing but a plain name is believed
             id=name_of if _SYSTEM_ID.fullmatch(name_of) else "linux",
-            pretty_name=said.get("PRETTY_NAME") or said.get("NAME", "Linux"),
+            pretty_name=shortened(said.get("PRETTY_NAME") or said.get("NAME", "Linux")),
         )
     return None
 
@@ -194,7 +199,7 @@ def _fstab(root: TargetRoot, facts: LinuxFacts) -> Edit:
         new = adapt_fstab(
             text, root=facts.root, swaps=facts.swaps, esp=facts.esp, others=facts.others
         )
-        return (new.text, "; ".join(new.changes)) if new.changes else (text, "")
+        return (new.text, joined(new.changes)) if new.changes else (text, "")
 
     if not root.exists("etc/fstab"):
         return Edit("fstab", "", None, "there is no etc/fstab")
@@ -222,15 +227,18 @@ def _resume(root: TargetRoot, facts: LinuxFacts) -> Edit:
     return _edit(root, "resume", _RESUME, lambda _: (f"RESUME={device}\n", device))
 
 
-def _variables(text: str) -> dict[str, str]:
-    """os-release: shell assignments without any expansion."""
+def _variables(text: str, wanted: Collection[str]) -> dict[str, str]:
+    """os-release: shell assignments without any expansion; only those that are wanted."""
     found = {}
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")
-        if not equals or key.startswith("#"):
-            continue
-        try:
-            found[key] = " ".join(shlex.split(value))
-        except ValueError:
-            found[key] = value
-    return found
+        if equals and key in wanted:
+            found[key] = value[:_MOST_VALUE_CHARS]  # shlex copies all it has for each character
+    return {key: _unquoted(value) for key, value in found.items()}
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return " ".join(shlex.split(value))
+    except ValueError:
+        return value

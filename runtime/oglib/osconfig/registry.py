@@ -23,6 +23,9 @@ import hivex
 from oglib.errors import NotFoundError, OgError
 from oglib.osconfig.root import TargetRoot
 
+_MOST_TEXT_BYTES = 1 << 20  # of one value; longer texts are read up to there
+_MOST_READ_BYTES = 1 << 30
+_VALUE_BYTES = 1024  # what a value costs beside its data
 _FOLDERS = ("Windows/System32/config", "WINNT/System32/config")
 _Result = TypeVar("_Result")
 
@@ -67,7 +70,8 @@ class Value:
         """The texts of a MULTI_SZ, the only one of another; empty for what is no text."""
         if self.type not in _TEXTS:
             return ()
-        whole = self.data[: len(self.data) // 2 * 2].decode("utf-16-le", "replace")
+        size = min(len(self.data), _MOST_TEXT_BYTES) // 2 * 2
+        whole = self.data[:size].decode("utf-16-le", "replace")
         if self.type == ValueType.MULTI_SZ:
             return tuple(part for part in whole.split("\0") if part)
         return (whole.partition("\0")[0],)
@@ -86,6 +90,7 @@ class Hive:
 
     def __init__(self, path: str, name: str) -> None:
         self._name = name
+        self._left_bytes = _MOST_READ_BYTES  # of what is read: cells may be shared without end
         self._hive: Any = self._asked(lambda: _Handle(path))
 
     def has(self, key: str) -> bool:
@@ -106,14 +111,27 @@ class Hive:
     def values(self, key: str) -> dict[str, Value]:
         """All values of ``key`` by their names in lower case; the default one is ``""``."""
         node = self._node(key)
-        if node is None:
-            return {}
+        return {} if node is None else self._values_of(node)
 
+    def values_below(self, key: str) -> Iterator[dict[str, Value]]:
+        """The values of each key directly below ``key``, in one pass over them.
+
+        By their names it would be a search among all of them for each.
+        """
+        node = self._node(key)
+        children = () if node is None else self._asked(lambda: self._hive.node_children(node))
+        for child in children:
+            yield self._values_of(int(child))
+
+    def _values_of(self, node: int) -> dict[str, Value]:
         def read() -> dict[str, Value]:
             found = {}
             for handle in self._hive.node_values(node):
                 name = str(self._hive.value_key(handle))
                 kind, data = self._hive.value_value(handle)
+                self._left_bytes -= _VALUE_BYTES + len(data)
+                if self._left_bytes < 0:
+                    raise ValueError("more values than a registry holds")
                 found[name.lower()] = Value(name, int(kind), bytes(data))
             return found
 

@@ -181,9 +181,9 @@ class TargetRoot:
                     ) from error
         return copied
 
-    def read_text(self, name: str) -> str:
+    def read_text(self, name: str, *, limit_bytes: int = _READ_LIMIT_BYTES) -> str:
         """As ``read_bytes``, as text; bytes that are not UTF-8 survive a later ``write_text``."""
-        return self.read_bytes(name).decode("utf-8", "surrogateescape")
+        return self.read_bytes(name, limit_bytes=limit_bytes).decode("utf-8", "surrogateescape")
 
     def write_text(self, name: str, text: str, *, mode: int = 0o644) -> None:
         """Put a whole new file in place of ``name`` (also of a link of that name).

@@ -117,7 +117,10 @@ def _mount(_words: Sequence[str]) -> str:
 
 
 def _unmount(_words: Sequence[str]) -> None:
-    found = _the_cache()
+    found = find_cache(list_disks())
+    if found is None:
+        warn("this PC has no cache")  # scripts unmount it before anything else
+        return
     refuse_locked(found.disk, found.part)
     if not unmount(Places.from_environment(), tell=_tell):
         warn("the cache was not mounted")
@@ -140,7 +143,8 @@ COMMANDS = {
             3,
             "ogCreateCache 10000000",
             "1 MiB alignment on every disk. A cache of this size that is there stays as it is; "
-            "other partitions stay byte-identical.",
+            "other partitions stay byte-identical. A disk without a table is an error (PARTITION); "
+            "the old function did nothing.",
         ),
         Command(
             "ogDeleteCache",

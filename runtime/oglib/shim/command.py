@@ -2,8 +2,8 @@
 """One old command as data: argument shapes, the call, and how its answer is shown.
 
 A call returns text (printed as one line, nothing when empty), a bool (exit code 0 or 1, as shell
-tests), an exit code of its own, or nothing. What fails raises OgError, whose number is the exit
-code. Old names never ask.
+tests; ``text or False`` where scripts take 1 for "none"), an exit code of its own, or nothing. What
+fails raises OgError, whose number is the exit code. Old names never ask.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from oglib import progress
+from oglib import durable, progress
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.partfile import locked, new_file
 
@@ -28,13 +28,13 @@ def checksum(path: Path, *, whole: bool) -> str:
     return digest.hexdigest()
 
 
-def copy_file(source: Path, folder: Path) -> None:
-    """Copy ``source`` into ``folder`` under its own name, with its times and mode.
+def copy_file(source: Path, folder: Path, *, name: str = "") -> None:
+    """Copy ``source`` into ``folder``, with its times and mode; ``name``: another than its own.
 
     What had the name before stays until the copy was read back and found equal.
     """
-    target = folder / source.name
-    part = folder / f"{source.name}.part"
+    target = folder / (name or source.name)
+    part = target.with_name(f"{target.name}.part")
     size_bytes = source.stat().st_size
     room = os.statvfs(folder)
     if room.f_bavail * room.f_frsize < size_bytes:
@@ -46,14 +46,13 @@ def copy_file(source: Path, folder: Path) -> None:
     with _part_file(part) as file:
         try:
             _copy_into(source, file)
-            part.rename(target)
+            durable.show(part, target)
         except OSError as error:
             part.unlink()
             raise WriteError(f"{target} cannot be written: {error.strerror}.") from error
         except BaseException:
             part.unlink()
             raise
-    _flush_folder(folder)
 
 
 def write_small(path: Path, text: str) -> None:
@@ -61,10 +60,8 @@ def write_small(path: Path, text: str) -> None:
     part = path.with_name(f"{path.name}.part")
     with _part_file(part) as file:
         file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-        part.rename(path)  # before its lock goes
-    _flush_folder(path.parent)
+        durable.settle(file)
+        durable.show(part, path)  # before its lock goes
 
 
 def _part_file(part: Path) -> BinaryIO:
@@ -85,10 +82,8 @@ def _copy_into(source: Path, file: BinaryIO) -> None:
             file.write(piece)
             written.update(piece)
             phase.advance(len(piece))
-    file.flush()
-    os.fsync(file.fileno())
-    # read from the disk, not from the pages that were just written
-    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    # forgotten: read from the disk, not from the pages that were just written
+    durable.settle(file, forget=True)
     file.seek(0)
     found = hashlib.blake2b()
     for piece in _pieces(file):
@@ -104,11 +99,3 @@ def _copy_into(source: Path, file: BinaryIO) -> None:
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.read(_PIECE_BYTES):
         yield piece
-
-
-def _flush_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

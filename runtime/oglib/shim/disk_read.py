@@ -17,7 +17,7 @@ from oglib.disk.gpt import ENTRIES_BYTES
 from oglib.disk.model import TableKind
 from oglib.disk.probe import list_disks
 from oglib.disk.type_codes import code_of
-from oglib.errors import NotFoundError, PartitionError, UsageError
+from oglib.errors import NotFoundError, PartitionError
 from oglib.run import run
 from oglib.shim.command import Command
 from oglib.shim.target import disk_of, partition_of
@@ -78,11 +78,11 @@ def _disk_type(words: Sequence[str]) -> str:
     try:
         found = path.stat()
     except OSError as error:
-        raise UsageError(f"{path} is not a device: {error.strerror}.") from error
+        raise NotFoundError(f"{path} is not a device: {error.strerror}.") from error
     if stat.S_ISREG(found.st_mode):
         return "FILE"
     if not stat.S_ISBLK(found.st_mode):
-        raise UsageError(f"{path} is not a block device.")
+        raise NotFoundError(f"{path} is not a block device.")
     number = f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
     sysfs = Path("/sys/dev/block", number).resolve()
     if (sysfs / "partition").exists():  # a partition is of the kind of its disk
@@ -127,7 +127,7 @@ def _last_sector(words: Sequence[str]) -> str:
 
 def _table_type(words: Sequence[str]) -> str:
     table = disk_of(words[0]).table
-    return "" if table is TableKind.NONE else table.upper()
+    return "UNKNOWN" if table is TableKind.NONE else table.upper()
 
 
 COMMANDS = {
@@ -190,7 +190,7 @@ COMMANDS = {
         Command(
             "ogGetPartitionTableType",
             "DISK",
-            "prints the kind of the partition table (MSDOS GPT LVM ZPOOL), nothing when none",
+            "prints the kind of the partition table (MSDOS GPT LVM ZPOOL), UNKNOWN when none",
             _table_type,
             1,
             1,

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 
 from oglib.disk.edit import emptied, with_table
+from oglib.disk.gpt import SLOTS
 from oglib.disk.model import Disk, TableKind
 from oglib.disk.old_layouts import layout_from_old
 from oglib.disk.plan import plan_layout
@@ -14,13 +15,13 @@ from oglib.disk.planned import TablePlan
 from oglib.disk.probe import list_disks
 from oglib.errors import OgErr, PartitionError, UsageError
 from oglib.run import run
-from oglib.shim.command import Command
+from oglib.shim.command import FREE, Command
 from oglib.shim.disk_change import change_table, only_the_cache
 from oglib.shim.disk_types import table_named
 from oglib.shim.target import disk_of, warn
 
 _PARTITIONED = (TableKind.GPT, TableKind.MSDOS)
-_MOST_WORDS = 129  # a disk and 128 partitions
+_MOST_WORDS = 1 + SLOTS  # a disk and its partitions
 
 
 def _create(words: Sequence[str]) -> None:
@@ -59,10 +60,7 @@ def _delete_table(words: Sequence[str]) -> None:
     disk = disk_of(words[0])
     _refuse_volumes(disk)
     if disk.table is TableKind.NONE and not disk.damage:
-        raise PartitionError(
-            f"{disk.describe()} has no partition table.",
-            hint="ogCreatePartitionTable makes one.",
-        )
+        return  # and none is made
     change_table(disk, emptied(disk), only_the_cache)
 
 
@@ -83,7 +81,8 @@ _LAYOUT = "DISK TYPE:KB [TYPE:KB …]"
 _BETTER = (
     "Everything is checked before anything is written; partitions that are already as asked stay "
     "as they are; 1 MiB alignment on every disk, 4096-byte sectors too. The cache stays in its "
-    "place and is mounted again."
+    "place and is mounted again. A disk without a table gets one; a partition without a size is "
+    "refused (FORMAT)."
 )
 
 COMMANDS = {
@@ -117,6 +116,8 @@ COMMANDS = {
             1,
             2,
             "ogCreatePartitionTable 1 GPT",
+            better="Without a kind a disk without a table gets an msdos one; a kind that is none "
+            "is an error (FORMAT).",
         ),
         Command(
             "ogDeletePartitionTable",
@@ -132,7 +133,9 @@ COMMANDS = {
             "",
             "has the kernel look at the partition tables of all disks again",
             _update,
+            at_most=FREE,
             example="ogUpdatePartitionTable",
+            better="Words after it mean nothing, as before: it is always about all disks.",
         ),
     )
 }

@@ -12,6 +12,7 @@ from oglib.shim.command import Command
 
 _VOLUMES = {"10000": TableKind.LVM, "10010": TableKind.ZPOOL}
 _MSDOS_DIGITS = 2
+_POOL = {"ZVOL": "ZPOOL"}  # the old engine had two words for it
 
 
 def table_named(word: str) -> TableKind:
@@ -30,12 +31,20 @@ def _id_to_type(words: Sequence[str]) -> str:
     code = words[0]
     if len(words) == 2:
         return type_of_code(code, table_named(words[1]))
-    short = len(code.lower().removeprefix("0x")) <= _MSDOS_DIGITS
+    digits = code.lower().removeprefix("0x")
+    if len(digits) > _MSDOS_DIGITS:
+        digits = digits.removeprefix("00")  # an msdos id filled up to four digits
+    short = len(digits) <= _MSDOS_DIGITS
     return type_of_code(code, _VOLUMES.get(code, TableKind.MSDOS if short else TableKind.GPT))
 
 
 def _type_to_id(words: Sequence[str]) -> str:
-    return code_of_type(words[0], table_named(words[1] if len(words) == 2 else "MSDOS"))
+    table = words[1].upper() if len(words) == 2 else ""
+    try:
+        # scripts hand on what ogGetPartitionTableType printed, of a blank disk UNKNOWN
+        return code_of_type(words[0], table_named(_POOL.get(table, table) or "MSDOS"))
+    except UsageError:
+        return ""
 
 
 COMMANDS = {
@@ -59,6 +68,9 @@ COMMANDS = {
             1,
             2,
             "ogTypeToId LINUX GPT → 8300",
+            better="More types have a code: BTRFS, F2FS, DATA, WIN-DYNAMIC, COMPAQDIAG, MBR, "
+            "BIOS-BOOT; upper and lower case are one. Of FAT32 and HFAT32 it is b and 1b, and "
+            "what is written is the one for LBA (c, 1c).",
         ),
     )
 }

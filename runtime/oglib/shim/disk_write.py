@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from oglib.disk import types
 from oglib.disk.edit import with_active, with_size, with_type
 from oglib.disk.find import find_partition
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.model import Disk, Partition
 from oglib.disk.type_codes import CACHE_CODE, canonical, code_of, raw_of_code
 from oglib.errors import PartitionError
@@ -16,21 +16,13 @@ from oglib.shim.command import Command, positive
 from oglib.shim.disk_change import change_table, everything
 from oglib.shim.target import partition_of, warn
 
-_EFI = Path("/sys/firmware/efi")
 _KB = 1024
-_HIDDEN = {
-    "NTFS": "HNTFS",
-    "FAT12": "HFAT12",
-    "FAT16": "HFAT16",
-    "FAT32": "HFAT32",
-    "WINDOWS": "WIN-RESERV",
-}
-_SHOWN = {hidden: shown for shown, hidden in _HIDDEN.items()}
+_SHOWN = {hidden: shown for shown, hidden in types.HIDDEN.items()}
 
 
 def _set_active(words: Sequence[str]) -> None:
     disk, part = partition_of(*words)
-    if _EFI.exists():
+    if running_firmware() is Firmware.UEFI:
         warn("this PC starts by UEFI, which knows no active partition: nothing is changed")
         return
     change_table(disk, with_active(disk, part.number), everything)
@@ -50,7 +42,7 @@ def _set_type(words: Sequence[str]) -> None:
 
 
 def _hide(words: Sequence[str]) -> None:
-    _swap(words, _HIDDEN, "hidden")
+    _swap(words, types.HIDDEN, "hidden")
 
 
 def _unhide(words: Sequence[str]) -> None:
@@ -97,7 +89,8 @@ COMMANDS = {
             2,
             2,
             "ogSetPartitionActive 1 1",
-            better="On gpt it is refused (NOMSDOS): parted would have made it an ESP.",
+            better="On gpt it is refused (NOMSDOS): parted would have made it an ESP. So is a "
+            "logical partition (PARTITION), which no BIOS starts.",
         ),
         Command(
             "ogSetPartitionId",
@@ -107,7 +100,8 @@ COMMANDS = {
             3,
             3,
             "ogSetPartitionId 1 1 7",
-            better=f"CA00 makes a gpt partition the cache. {_IN_USE}",
+            better="CA00 makes a gpt partition the cache. 0, and codes of the other kind of table, "
+            f"are refused. {_IN_USE}",
         ),
         Command(
             "ogSetPartitionType",

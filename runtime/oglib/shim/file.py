@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from oglib.filesystem.mounts import parse_mountinfo
-from oglib.shim.command import Command
+from oglib.shim.command import Answer, Command
 from oglib.shim.place import Place, places
+from oglib.texts import read_whole
 
+_SUM_BYTES = 4096
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _WHERE = "[REPO|CACHE|CDROM | DISK PARTITION]"
 _CASE = (
@@ -20,12 +22,26 @@ _CASE = (
 _CASE += "is taken. Links of a disk never lead out of it."
 
 
+def _of_a_file(call: Callable[[Sequence[str]], Answer]) -> Callable[[Sequence[str]], Answer]:
+    """What is on something that cannot be mounted is not found (OG_ERR_NOTFOUND)."""
+
+    def answer(words: Sequence[str]) -> Answer:
+        try:
+            return call(words)
+        except OgError as error:
+            if error.code is not OgErr.PARTITION:
+                raise
+            raise NotFoundError(error.message, hint=error.hint) from error
+
+    return answer
+
+
 def _path(words: Sequence[str]) -> str:
-    return str(places(words, 1)[0].find() or "")
+    return str(places(words, 1)[0].named() or "")
 
 
 def _parent_path(words: Sequence[str]) -> str:
-    return str(places(words, 1)[0].parent().find() or "")
+    return str(places(words, 1)[0].parent().named() or "")
 
 
 def _checksum(words: Sequence[str], *, whole: bool) -> str:
@@ -37,14 +53,18 @@ def _checksum(words: Sequence[str], *, whole: bool) -> str:
 def _make_checksum_file(words: Sequence[str]) -> None:
     from oglib.shim.copy import checksum, write_small  # noqa: PLC0415
 
-    path = places(words, 1)[0].file()
-    write_small(path.with_name(f"{path.name}.sum"), checksum(path, whole=False) + "\n")
+    place = places(words, 1)[0]
+    path = place.file()
+    beside = place.named() or path
+    write_small(beside.with_name(f"{beside.name}.sum"), checksum(path, whole=False) + "\n")
 
 
 def _sum_beside(place: Place) -> str:
     path = place.file()
     beside = Place(place.root, f"{place.name}.sum").find()
-    text = beside.read_text().strip() if beside is not None and beside.is_file() else ""
+    text = ""
+    if beside is not None and beside.is_file():
+        text = read_whole(beside, _SUM_BYTES).decode(errors="replace").strip()
     if not text:
         raise NotFoundError(f"{path} has no checksum beside it.", hint="Use ogMakeChecksumFile.")
     return text
@@ -59,7 +79,8 @@ def _copy(words: Sequence[str]) -> None:
     from oglib.shim.copy import copy_file  # noqa: PLC0415
 
     source, folder = places(words, 2)
-    copy_file(source.file(), folder.folder())
+    path = source.file()
+    copy_file(path, folder.folder(), name=(source.named() or path).name)
 
 
 def _delete_file(words: Sequence[str]) -> None:
@@ -111,7 +132,7 @@ COMMANDS = {
             "ogCalculateChecksum",
             f"{_WHERE} FILE",
             "prints the MD5 of the last MiB of a file",
-            lambda words: _checksum(words, whole=False),
+            _of_a_file(lambda words: _checksum(words, whole=False)),
             1,
             3,
             "ogCalculateChecksum REPO debian.img",
@@ -121,7 +142,7 @@ COMMANDS = {
             "ogCalculateFullChecksum",
             f"{_WHERE} FILE",
             "prints the MD5 of a whole file",
-            lambda words: _checksum(words, whole=True),
+            _of_a_file(lambda words: _checksum(words, whole=True)),
             1,
             3,
             "ogCalculateFullChecksum REPO debian.img",
@@ -131,7 +152,7 @@ COMMANDS = {
             "ogCompareChecksumFiles",
             f"{_WHERE} FILE {_WHERE} FILE",
             "says whether two files have the same checksum beside them",
-            _compare_checksums,
+            _of_a_file(_compare_checksums),
             2,
             6,
             "ogCompareChecksumFiles REPO debian.img CACHE debian.img",
@@ -142,7 +163,7 @@ COMMANDS = {
             "ogCopyFile",
             f"{_WHERE} FILE {_WHERE} FOLDER",
             "copies a file into a folder",
-            _copy,
+            _of_a_file(_copy),
             2,
             6,
             "ogCopyFile REPO debian.img CACHE /",
@@ -153,7 +174,7 @@ COMMANDS = {
             "ogDeleteFile",
             f"{_WHERE} FILE",
             "deletes a file",
-            _delete_file,
+            _of_a_file(_delete_file),
             1,
             3,
             "ogDeleteFile REPO debian.img",
@@ -163,7 +184,7 @@ COMMANDS = {
             "ogDeleteTree",
             f"{_WHERE} FOLDER",
             "deletes a folder and all that is in it",
-            _delete_tree,
+            _of_a_file(_delete_tree),
             1,
             3,
             "ogDeleteTree 1 2 /tmp/old",
@@ -194,17 +215,17 @@ COMMANDS = {
             "ogIsNewerFile",
             f"{_WHERE} FILE {_WHERE} FILE",
             "says whether the first file was changed after the second",
-            _is_newer,
+            _of_a_file(_is_newer),
             2,
             6,
             "ogIsNewerFile REPO debian.img CACHE debian.img",
-            better=_CASE,
+            better=f"A file that is not there gives 2 (NOTFOUND). {_CASE}",
         ),
         Command(
             "ogMakeChecksumFile",
             f"{_WHERE} FILE",
             "writes the MD5 of the last MiB of a file into FILE.sum",
-            _make_checksum_file,
+            _of_a_file(_make_checksum_file),
             1,
             3,
             "ogMakeChecksumFile REPO debian.img",

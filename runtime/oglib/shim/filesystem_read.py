@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from oglib.disk import types
 from oglib.disk.loop import partition_device
-from oglib.errors import FilesystemError, UsageError
+from oglib.errors import FilesystemError, PartitionError, UsageError
 from oglib.filesystem.mounts import Mount, mounts_of
 from oglib.filesystem.probe import probe_filesystem
-from oglib.filesystem.sizes import usage_of
-from oglib.shim.command import Command
+from oglib.filesystem.sizes import Usage, usage_of
+from oglib.shim.command import Answer, Command
 from oglib.shim.target import device_of, partition_of, warn, yes_or_no
 
 _UNITS = {"KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+_MEMBER = ("_member", "_MEMBER")  # blkid's word for parts of LVM, RAID, ZFS, VMFS
 _UNITS_ARE = "KB is 1024 bytes, MB 1024 KB and so on; cut to whole units."
 
 
@@ -32,10 +33,21 @@ def _size_bytes(disk: str, part: str) -> int:
             return 0
 
 
-def _type(words: Sequence[str]) -> str:
+def mounted_usage_of(disk: str, part: str) -> Usage:
+    """Size, used and free of a filesystem; what cannot be mounted is OG_ERR_PARTITION."""
+    with device_of(disk, part) as device:
+        try:
+            return usage_of(device)
+        except FilesystemError as error:
+            raise PartitionError(error.message, hint=error.hint) from error
+
+
+def _type(words: Sequence[str]) -> Answer:
     disk, part = partition_of(*words)
     with partition_device(disk, part) as device:
         found = probe_filesystem(device).mnemonic
+    if not found:
+        return False
     # the cache is an ext filesystem on the partition kept for it, whatever label users give theirs
     return types.CACHE if part.type == types.CACHE and found.startswith("EXT") else found
 
@@ -47,8 +59,7 @@ def _size(words: Sequence[str]) -> str:
 
 def _free(words: Sequence[str]) -> str:
     unit = _unit(words[2]) if len(words) == 3 else _UNITS["KB"]
-    with device_of(words[0], words[1]) as device:
-        usage = usage_of(device)
+    usage = mounted_usage_of(words[0], words[1])
     if unit == _UNITS["KB"]:
         return str(usage.free_bytes // unit)
     sizes = (usage.size_bytes, usage.used_bytes, usage.free_bytes)
@@ -69,15 +80,17 @@ def _mount(words: Sequence[str]) -> Mount | None:
         return next(iter(mounts_of(device)), None)
 
 
-def _mount_point(words: Sequence[str]) -> str:
+def _mount_point(words: Sequence[str]) -> Answer:
     mount = _mount(words)
-    return str(mount.point) if mount else ""
+    return str(mount.point) if mount else False
 
 
 @yes_or_no
 def _is_formatted(words: Sequence[str]) -> bool:
     with device_of(*words) as device:
-        return bool(probe_filesystem(device).kind)
+        found = probe_filesystem(device)
+    # swap and the members of something larger hold no files
+    return bool(found.kind) and found.name != "swap" and not found.kind.endswith(_MEMBER)
 
 
 @yes_or_no
@@ -103,7 +116,7 @@ COMMANDS = {
         Command(
             "ogGetFsType",
             "DISK PARTITION",
-            "prints the kind of the filesystem, nothing when there is none",
+            "prints the kind of the filesystem; exit code 1 when there is none",
             _type,
             2,
             2,
@@ -128,12 +141,13 @@ COMMANDS = {
             2,
             3,
             "ogGetFreeSize 1 1 GB → 120:70:50",
-            better=f"One unit throughout: {_UNITS_ARE} Free is what root may use.",
+            better=f"One unit throughout: {_UNITS_ARE} Free is what root may use. What cannot be "
+            "mounted is an error (PARTITION).",
         ),
         Command(
             "ogGetMountPoint",
             "DISK PARTITION",
-            "prints where a partition is mounted, nothing when it is not",
+            "prints where a partition is mounted; exit code 1 when it is not",
             _mount_point,
             2,
             2,
@@ -142,7 +156,7 @@ COMMANDS = {
         Command(
             "ogIsFormated",
             "DISK PARTITION",
-            "says by its exit code whether there is a filesystem (0) or none (1)",
+            "says by its exit code whether there is a filesystem (0) or none, or swap (1)",
             _is_formatted,
             2,
             2,

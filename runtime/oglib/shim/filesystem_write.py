@@ -16,12 +16,13 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.errors import FilesystemError, OgErr, PartitionError, ProcessError, UsageError
 from oglib.filesystem.check import check_filesystem
-from oglib.filesystem.kinds import USUAL_FOR_TYPE, Kind, Shrink
+from oglib.filesystem.kind import Family, Kind, Shrink, Trouble
+from oglib.filesystem.kinds import USUAL_FOR_TYPE, family_probed
 from oglib.filesystem.make import format_filesystem
 from oglib.filesystem.mount import unmount_device
 from oglib.filesystem.probe import probe_filesystem, row_on
 from oglib.filesystem.resize import grow_filesystem, shrink_filesystem
-from oglib.filesystem.state import Trouble, state_of
+from oglib.filesystem.state import state_of
 from oglib.run import run
 from oglib.shim.command import Answer, Command, command_of
 from oglib.shim.filesystem_read import size_in_kb
@@ -42,20 +43,28 @@ def _check(words: Sequence[str]) -> None:
 
 def _extend(words: Sequence[str]) -> None:
     with _taken(words) as device:
-        _row(device)
+        _sized_row(device)
         grow_filesystem(device)
 
 
 def _reduce(words: Sequence[str]) -> str:
     with _taken(words) as device:
-        if _row(device).shrink is not Shrink.NEVER:
+        if _sized_row(device).shrink is not Shrink.NEVER:
             shrink_filesystem(device)
     return str(size_in_kb(*words))
 
 
+def _sized_row(device: Path) -> Kind:
+    """The row of a filesystem; what holds no files is none to be resized (OG_ERR_PARTITION)."""
+    row = _row(device)
+    if row.holder:
+        raise PartitionError(f"On {device} is {row.mnemonic}, no filesystem that has a size.")
+    return row
+
+
 def _unset_dirty(words: Sequence[str]) -> None:
     with _taken(words) as device:
-        if _row(device).name != "ntfs":
+        if family_probed(probe_filesystem(device).kind) is not Family.NTFS:
             return
         for state in state_of(device):
             if state.trouble is Trouble.HIBERNATED:
@@ -86,7 +95,7 @@ def _kind_now(disk: Disk, part: Partition, device: Path) -> str:
     """The kind that is there, or what usually is on a partition of this type."""
     kind = probe_filesystem(device).name or USUAL_FOR_TYPE.get(part.type, "")
     if not kind:
-        raise PartitionError(
+        raise UsageError(
             f"Partition {part.number} of {disk.describe()} has no filesystem, and its type "
             f"({part.type}) does not say which one it shall have.",
             hint="Name one: ogFormatFs DISK PARTITION EXT4.",

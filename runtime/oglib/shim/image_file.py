@@ -19,7 +19,9 @@ from oglib.disk.lock import refuse_locked
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.errors import FilesystemError, OgErr, OgError, UsageError
+from oglib.filesystem.kinds import kind_probed
 from oglib.filesystem.mount import unmount_device
+from oglib.filesystem.probe import probe_filesystem
 from oglib.image.legacy_capture import COMPRESSORS
 from oglib.shim.command import Command
 from oglib.shim.copy import write_small
@@ -58,6 +60,7 @@ def _create(words: Sequence[str]) -> None:
     told = settings.load()
     tool, level = _how([*words[4:], "", ""], told)
     aim = _aim(words[2:4], told)
+    raw = tool == _EVERY_BYTE or _has_no_tool(disk, part)
     with held_image(aim.path) if aim.path else nullcontext():
         _unmounted(disk, part)
         made = capture.create(
@@ -65,13 +68,24 @@ def _create(words: Sequence[str]) -> None:
             words[1],
             aim.name,
             destination=aim.destination,
-            options=capture.Options(format=_FORMATS[level], raw=tool == _EVERY_BYTE, full_sum=True),
+            options=capture.Options(format=_FORMATS[level], raw=raw, full_sum=True),
             settings=told,
             progress=progress.for_stream(),
         )
         warn(*made.warnings)
         line = info_line(info_of(str(aim.path) if aim.path else aim.name, told))
     write_small(_LAST_INFO, f"{line}:{socket.gethostname()}\n")
+
+
+def _has_no_tool(disk: Disk, part: Partition) -> bool:
+    """Whether every byte is taken: of swap, of nothing known, of what partclone does not know.
+
+    An encrypted partition is none of these: all its bytes are only taken where that is said.
+    """
+    with partition_device(disk, part) as device:
+        found = probe_filesystem(device)
+    kind = kind_probed(found.kind, found.version)
+    return kind is None or not (kind.partclone or kind.encrypted)
 
 
 def _how(words: Sequence[str], told: settings.Settings) -> tuple[str, str]:
@@ -143,7 +157,10 @@ COMMANDS = {
             "The image takes its name when it is whole and verified; the version before it stays "
             "as .ant. Without room, of a filesystem that was left dirty, and of an encrypted one, "
             "nothing is begun. Without PROGRAM and COMPRESSION it is as engine.cfg says (IMGPROG, "
-            "IMGCOMP); with zstd it is our own format, which partclone reads too. partimage and "
+            "IMGCOMP); with zstd it is our own format, which partclone reads too. Of swap and "
+            "of what no program of partclone knows every byte is taken (RAW), of an encrypted "
+            "partition only with partclone.dd. A new image is named with letters, digits, dots, "
+            "dashes and underscores. partimage and "
             "ntfsclone images are read, and made by partclone. REPO without a mounted share is the "
             "repository asked by HTTP.",
         ),
@@ -157,9 +174,9 @@ COMMANDS = {
             "ogRestoreImage REPO debian 1 1",
             "It never formats. Checksums in the image are verified, what was written is read back, "
             "and until then the partition cannot be started or mounted. Each error has its own "
-            "number. Nothing is printed. An unsigned image restores with a warning where the "
-            "site's policy allows it. REPO without a mounted share is the repository asked by "
-            "HTTP.",
+            "number. Nothing is printed. An unsigned image of a share restores with a warning "
+            'where the site\'s policy says so (`allow_unsigned = ["REPO"]`). REPO without a '
+            "mounted share is the repository asked by HTTP.",
         ),
     )
 }

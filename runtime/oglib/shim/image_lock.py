@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib import durable
 from oglib.disk.lock import guarded, start_of
-from oglib.errors import OgErr, OgError, UsageError, WriteError, printable
+from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError, printable
 from oglib.shim.command import Command, command_of
 from oglib.shim.place import Place, places
 from oglib.shim.target import yes_or_no
@@ -89,15 +90,12 @@ def _take(image: Path, pid: int, *, again: bool) -> None:
             raise _locked(image, holder)
         try:
             # other PCs are kept out by O_EXCL alone: a share may know no other lock
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            # an empty one, after a power cut, would be nobody's
+            durable.store(path, words.encode(), new=True)
         except FileExistsError:
             raise _locked(image, _Holder()) from None
         except OSError as error:
             raise WriteError(f"{path} cannot be made: {error.strerror}.") from error
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(words)
-            file.flush()
-            os.fsync(file.fileno())  # an empty one, after a power cut, would be nobody's
 
 
 def _locked(image: Path, holder: _Holder) -> OgError:
@@ -162,7 +160,10 @@ def _lock(words: Sequence[str]) -> None:
 
 
 def _unlock(words: Sequence[str]) -> None:
-    path = _lock_of(image_file(places(words, 1)[0]))
+    try:
+        path = _lock_of(image_file(places(words, 1)[0]))
+    except NotFoundError:
+        return  # in no folder is no lock
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from oglib import settings
-from oglib.errors import ImageError, NotFoundError, OgErr, TransferError, UsageError
+from oglib.errors import (
+    ImageError,
+    NotFoundError,
+    OgErr,
+    PartitionError,
+    TransferError,
+    UsageError,
+)
 from oglib.shim.command import Command
 from oglib.shim.place import Place, places, repository
 from oglib.shim.share import mount_on
@@ -20,10 +27,16 @@ _PLACES = ("REPO", "CACHE", "CDROM")
 
 
 def in_place(words: Sequence[str]) -> Place:
-    """``REPO|CACHE NAME``: the place of NAME as it is, which need not exist."""
+    """``REPO|CACHE NAME``: the place of NAME as it is, which need not exist.
+
+    Where the cache cannot be mounted there is no image (OG_ERR_NOTFOUND).
+    """
     if words[0].upper() not in _PLACES:
         raise UsageError(f"{words[0]!r} is no place of images.", hint="Say REPO or CACHE.")
-    return places(words, 1)[0]
+    try:
+        return places(words, 1)[0]
+    except PartitionError as error:
+        raise NotFoundError(error.message, hint=error.hint) from error
 
 
 def image_place(words: Sequence[str], extension: str) -> Place:
@@ -104,7 +117,7 @@ def _fact(number: int) -> Callable[[Sequence[str]], str]:
 _HEADERS = (
     "Read from the image's own header: exact, in any language, whatever its name. zstd, lz4, xz, "
     "bzip2 and uncompressed images and split volumes are known too; a raw one is RAW, a raw disk "
-    "DISK. KB are of 1024 bytes."
+    "DISK. KB are of 1024 bytes. What is no image is an error (IMAGE)."
 )
 _NAMED = "REPO|CACHE NAME"
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from oglib.engine_cfg import knobs
 from oglib.errors import NotFoundError, UsageError
-from oglib.filesystem.sizes import usage_of
 from oglib.shim.command import Command, command_of
+from oglib.shim.filesystem_read import mounted_usage_of
 from oglib.shim.image_read import image_place
 from oglib.shim.place import Place
-from oglib.shim.target import device_of
+from oglib.texts import read_whole
 
 _KIB = 1024
 _LISTING = Path("/tmp/ogimg.info")  # noqa: S108  where OpenGnsys' scripts leave it
+_LISTING_BYTES = 64 << 20  # a line for each file that differs
 _MONOLITHIC_PERCENT = 65  # of the used data, as lzop leaves it; zstd leaves less
 _SYNC_PERCENT = 130
 _BTRFS_PERCENT = 20  # less, for it compresses
@@ -42,20 +43,21 @@ def _parameters(words: Sequence[str]) -> str:
 
 
 def _used_kb(disk: str, part: str) -> int:
-    with device_of(disk, part) as device:
-        return usage_of(device).used_bytes // _KIB
+    return mounted_usage_of(disk, part).used_bytes // _KIB
 
 
 def _listed_kb(disk: str, part: str) -> int:
     """What the files take that a scan found different (``ogCreateInfoImage``)."""
     try:
-        lines = _LISTING.read_text(errors="surrogateescape").splitlines()
+        text = read_whole(_LISTING, _LISTING_BYTES).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         raise NotFoundError(
             f"There is no {_LISTING}.", hint="ogCreateInfoImage makes it."
         ) from None
     root = Path(str(command_of("ogMount").run([disk, part]))).resolve()
-    found = (Place(root, line).entry() for line in lines if line and not line.startswith("#"))
+    found = (
+        Place(root, line).entry() for line in text.splitlines() if line and not line.startswith("#")
+    )
     stats = [path.lstat() for path in found if path is not None]
     return sum({one.st_ino: one.st_blocks * 512 for one in stats}.values()) // _KIB
 
@@ -91,7 +93,7 @@ COMMANDS = {
             5,
             "ogGetSizeParameters 1 1 REPO debian → 5642158 3667402 40000000 TRUE",
             "What an older image of the name takes is not counted as free for a monolithic one: "
-            "it stays until the new one is verified.",
+            "it stays until the new one is verified. A partition that is not there is NOTFOUND.",
         ),
     )
 }

@@ -58,7 +58,8 @@ def _commands() -> Iterator[Command]:
             3,
             3,
             f"{create} 1 REPO debian",
-            "The file is whole or not there.",
+            "The file is whole or not there."
+            + (" A disk without a GPT is refused (NOGPT)." if kind == "gpt" else ""),
         )
         yield Command(
             restore,

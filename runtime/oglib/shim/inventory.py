@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from oglib.errors import FilesystemError, OgErr, OgError
 from oglib.shim.command import Command
+from oglib.shim.logs import tell
 
 if TYPE_CHECKING:
     from oglib.disk.model import Partition
@@ -42,11 +44,13 @@ def _hardware(_words: Sequence[str]) -> str:
 
     hardware = read_hardware()
     _tell(*hardware.notes)
+    tell([], "info", os.environ.get("MSG_HARDWAREINVENTORY") or "Hardware inventory")
     return old_listing(hardware)
 
 
 def _os_type(words: Sequence[str]) -> str:
-    return _asked(words, lambda _root, _part, system: system.kind)
+    # the only one of these that is asked of every partition, and that took silence for "none"
+    return _asked(words, lambda _root, _part, system: system.kind, files=False)
 
 
 def _os_version(words: Sequence[str]) -> str:
@@ -76,10 +80,16 @@ def _software(words: Sequence[str]) -> str:
     return answer
 
 
-def _asked(words: Sequence[str], question: Callable[[TargetRoot, Partition, System], str]) -> str:
+def _asked(
+    words: Sequence[str],
+    question: Callable[[TargetRoot, Partition, System], str],
+    *,
+    files: bool = True,
+) -> str:
     """The answer about the system on a partition; empty, which is no error, where none is.
 
-    What cannot be mounted is OG_ERR_PARTITION to the old scripts, as ogMount answers.
+    What cannot be mounted is OG_ERR_PARTITION to the old scripts, as ogMount answers; ``files``
+    False: silence where nothing could be (swap, encrypted, unknown or nothing).
     """
     from oglib.inventory.system import identify
     from oglib.osconfig.opened_system import NoFilesError, opened_system
@@ -93,9 +103,9 @@ def _asked(words: Sequence[str], question: Callable[[TargetRoot, Partition, Syst
                 return ""
             _tell(system.note, *opened.notes)
             return question(opened.root, part, system)
-    except NoFilesError:
-        return ""
     except FilesystemError as error:
+        if isinstance(error, NoFilesError) and not files:
+            return ""
         raise OgError(error.message, hint=error.hint, code=OgErr.PARTITION) from error
 
 
@@ -125,7 +135,7 @@ COMMANDS = {
             2,
             2,
             "ogGetOsType 1 2",
-            _NO_CHROOT,
+            f"{_NO_CHROOT}; a damaged filesystem is an error (PARTITION), not silence",
         ),
         Command(
             "ogGetOsUuid",
@@ -166,7 +176,8 @@ COMMANDS = {
             "lists what this PC consists of, a word and a text a line",
             _hardware,
             example="ogListHardwareInfo",
-            better="works without lshw, and where the PC has no SMBIOS it says what is missing",
+            better="works without lshw, and where the PC has no SMBIOS it says what is missing; "
+            "the heading line has time and level like every message",
         ),
         Command(
             "ogListSoftware",
@@ -176,7 +187,8 @@ COMMANDS = {
             2,
             2,
             "ogListSoftware 1 2",
-            f"{_NO_CHROOT}; leaves out updates and parts of other programs of Windows",
+            f"{_NO_CHROOT}; leaves out updates and parts of other programs of Windows; of a snap "
+            "it knows the revision, not the version",
         ),
     )
 }

@@ -52,6 +52,21 @@ def opened(logs: Sequence[str], *, empty_first: Collection[str] = ()) -> Iterato
         yield files
 
 
+def tell(logs: Sequence[str], level: str, text: str) -> None:
+    """Print a message and add it to ``logs``, as ogEcho.
+
+    One with a level is in the PC's own log too, unless the script says ``DEBUG=no``.
+    """
+    line = message(level, text)
+    print(line)
+    quiet = not _is_marked(level) or os.environ.get("DEBUG", "").lower() == "no"
+    add_to_logs(logs if quiet or "log" in logs else ["log", *logs], line)
+
+
+def _is_marked(level: str) -> bool:
+    return level not in ("", "help")
+
+
 def add_to_logs(logs: Sequence[str], line: str) -> None:
     """Add one line to each log."""
     with opened(logs) as files:
@@ -59,9 +74,9 @@ def add_to_logs(logs: Sequence[str], line: str) -> None:
             file.write(f"{line}\n".encode(errors="surrogateescape"))
 
 
-def message(logs: Sequence[str], level: str, text: str) -> str:
-    """A line as it is shown and logged: with time and level when it goes to a log and has one."""
-    if not logs or level in ("", "help"):
+def message(level: str, text: str) -> str:
+    """A line as it is shown and logged: with time and level where it has one to be marked."""
+    if not _is_marked(level):
         return text
     return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {level}: {text}"
 

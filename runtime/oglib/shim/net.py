@@ -12,8 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
-from oglib.settings import BOOT_ENV, CMDLINE, NAME_PART, is_address, parse_cmdline, parse_env
-from oglib.shim.command import Command
+from oglib.settings import (
+    BOOT_ENV,
+    CMDLINE,
+    NAME_PART,
+    host_of,
+    is_address,
+    parse_cmdline,
+    parse_env,
+)
+from oglib.shim.command import Answer, Command
 from oglib.shim.place import Place, repository, take_place
 from oglib.shim.share import change_share, mount_on, mounted_share, usual_share
 
@@ -70,29 +78,39 @@ def _first_address(card: str) -> str:
     raise NotFoundError(f"The network card {card} has no address.")
 
 
-def _hostname(_: Sequence[str]) -> str:
+def _hostname(_: Sequence[str]) -> Answer:
     # the first stage made the DHCP lease's name, or the parameter's, the system's own
     own = os.uname().nodename
-    return os.environ.get("HOSTNAME") or _parameter("hostname") or ("" if own in _NO_NAME else own)
+    name = os.environ.get("HOSTNAME") or _parameter("hostname")
+    return name or ("" if own in _NO_NAME else own) or False
 
 
 def _repository_ip(_: Sequence[str]) -> str:
     share = mounted_share(repository().resolve())
-    # without a share the images come over HTTP, from the server that the boot entry names
-    return share.host if share else _host_of(_parameter("ogrepo") or _server())
+    return share.host if share else _known_host()
+
+
+def _known_host() -> str:
+    """Without a share the images come by HTTP, from the server that the boot entry names."""
+    return host_of(_parameter("ogrepo") or _server())
+
+
+def _own_repository() -> str:
+    host = _known_host()
+    if not host:
+        raise OgError(
+            "No repository is known to this PC.", hint="Boot with ogrepo=HOST.", code=OgErr.REPO
+        )
+    return host
 
 
 def _server_ip(_: Sequence[str]) -> str:
     share = mounted_share(Path(os.environ.get("OPENGNSYS") or "/opt/opengnsys").resolve())
-    return share.host if share else _host_of(_server())
+    return share.host if share else host_of(_server())
 
 
 def _server() -> str:
     return _parameter("oglive") or _boot_fact("SERVER")
-
-
-def _host_of(address: str) -> str:
-    return address.partition(":")[0]
 
 
 def _change_repository(words: Sequence[str]) -> None:
@@ -101,9 +119,14 @@ def _change_repository(words: Sequence[str]) -> None:
     unit = words[1] if len(words) > 1 else ""
     if unit and not NAME_PART.fullmatch(unit):
         raise UsageError(f"{unit!r} is not the name of a unit.")
-    host = words[0]
-    if host.upper() == "REPO":
-        host = current.host if current else _host_of(_parameter("ogrepo") or _server())
+    if words[0].upper() == "REPO":
+        if not current and not unit:
+            return  # it stays as it is: asked by HTTP
+        host = current.host if current else _own_repository()
+    else:
+        host = words[0]
+        if not current and not unit and not _parameter("ogprotocol") and host == _known_host():
+            return
     if not is_address(host) or ":" in host:
         raise UsageError(f"{host!r} is not the address of a repository.")
     if current:
@@ -117,12 +140,12 @@ def _change_repository(words: Sequence[str]) -> None:
     change_share(wanted, folder, write=write)
 
 
-def _group(_: Sequence[str] = ()) -> str:
-    return _parameter("group")
+def _group(_: Sequence[str]) -> Answer:
+    return _parameter("group") or False
 
 
 def _group_place(words: Sequence[str]) -> Place:
-    group = _group()
+    group = _parameter("group")
     if not group or "/" in group or group in (".", ".."):
         raise NotFoundError(
             f"{group!r} is not the name of a group." if group else "This PC is in no group.",
@@ -145,7 +168,8 @@ def _group_folder(words: Sequence[str]) -> str:
 
 
 def _make_group_folder(words: Sequence[str]) -> None:
-    _group_place(words).make()
+    if _parameter("group"):  # scripts call it on every PC, also on one without a group
+        _group_place(words).make()
 
 
 COMMANDS = {
@@ -159,8 +183,9 @@ COMMANDS = {
             1,
             2,
             "ogChangeRepo 172.16.3.2 faculty",
-            better="User and password come from /run/oglive/credentials (mode 0600), never from a "
-            "command line. A share in use is not torn away.",
+            better="Without a share REPO is the repository asked by HTTP, and nothing is changed. "
+            "User and password come from /run/oglive/credentials (mode 0600), never from a command "
+            "line. A share in use is not torn away.",
         ),
         Command(
             "ogGetGroupDir",
@@ -174,14 +199,14 @@ COMMANDS = {
         Command(
             "ogGetGroupName",
             "",
-            "prints the name of this PC's group",
+            "prints the name of this PC's group; exit code 1 where it is in none",
             _group,
             example="ogGetGroupName",
         ),
         Command(
             "ogGetHostname",
             "",
-            "prints the name of this PC, nothing where it has none",
+            "prints the name of this PC; exit code 1 where it has none",
             _hostname,
             example="ogGetHostname",
             better="The kernel parameter wins over the DHCP server's name.",
@@ -234,6 +259,7 @@ COMMANDS = {
             0,
             1,
             "ogMakeGroupDir REPO",
+            better="A folder that cannot be made is an error; without a group nothing is done.",
         ),
     )
 }

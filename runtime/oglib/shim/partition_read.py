@@ -129,6 +129,7 @@ COMMANDS = {
             1,
             1,
             "ogGetPartitionsNumber 1 → 3",
+            better="0 for a disk without a table too; the old function printed nothing.",
         ),
         Command(
             "ogGetPartitionType",

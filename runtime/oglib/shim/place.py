@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib.errors import NotFoundError, UsageError, WriteError
+from oglib.errors import NotFoundError, UsageError
 from oglib.shim.command import command_of
 
 _IMAGES = "/opt/opengnsys/images"
@@ -57,8 +57,21 @@ class Place:
             raise NotFoundError(f"{found} is not a folder.")
         return found
 
+    def named(self) -> Path | None:
+        """As ``find``, but of a link that leads to the same place its own path, as it was given."""
+        found = self.find()
+        plain = self.root / self.name.strip("/")
+        if found is None or ".." in plain.parts:
+            return found
+        # both asked of the kernel too: of a disk, neither the link nor its folder may lead out
+        same = plain.resolve() == found and plain.parent.resolve() == self.parent().find()
+        return plain if same else found
+
     def make(self) -> None:
-        """Make the folder and those above it that are missing; an existing one is fine."""
+        """Make the folder and those above it that are missing; an existing one is fine.
+
+        A file in its place, and whatever else keeps it from being made, is OG_ERR_NOTFOUND.
+        """
         here: Place = self
         missing: list[str] = []
         while (found := here.find()) is None:
@@ -67,13 +80,15 @@ class Place:
                 raise UsageError(f"{self.name} does not name a folder.")
             missing.insert(0, last)
             here = here.parent()
+        if not found.is_dir():
+            raise NotFoundError(f"{self.name} cannot be made: {found} is a file.")
         try:
             # each by itself: a link that leads nowhere inside the disk is not followed outside
             for name in missing:
                 found = found / name
                 found.mkdir()
         except OSError as error:
-            raise WriteError(f"{self.name} cannot be made: {error.strerror}.") from error
+            raise NotFoundError(f"{self.name} cannot be made: {error.strerror}.") from error
 
 
 def repository() -> Path:

@@ -9,18 +9,9 @@ from collections.abc import Sequence
 from oglib.errors import UsageError
 from oglib.shim.command import Command
 
-# Scripts write expressions for bash, whose named classes Python has not.
-_POSIX_CLASSES = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "blank": r" \t",
-    "digit": "0-9",
-    "lower": "a-z",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r"\s",
-    "upper": "A-Z",
-    "xdigit": "0-9A-Fa-f",
-}
+# Bash itself matches: scripts write their expressions for it, and no other dialect is the same.
+_MATCH = "[[ $1 =~ $2 ]]"
+_NO, _BROKEN = 1, 2
 
 
 def _is_ip_address(words: Sequence[str]) -> bool:
@@ -34,19 +25,13 @@ def _is_in_group(words: Sequence[str]) -> bool:
     return words[0] in words[1].split()
 
 
-def _posix_class(match: re.Match[str]) -> str:
-    try:
-        return _POSIX_CLASSES[match[1]]
-    except KeyError:
-        raise UsageError(f"{match[0]} is not a class of characters.") from None
-
-
 def _matches(words: Sequence[str]) -> bool:
-    pattern = re.sub(r"\[:([a-z]+):\]", _posix_class, words[1])
-    try:
-        return re.search(pattern, words[0]) is not None
-    except re.error as error:
-        raise UsageError(f"{words[1]!r} is not a regular expression: {error}.") from error
+    from oglib.run import run  # noqa: PLC0415  the others start nothing
+
+    status = run("bash", "-c", _MATCH, "bash", *words, accept=(0, _NO, _BROKEN)).status
+    if status == _BROKEN:
+        raise UsageError(f"{words[1]!r} is not a regular expression.")
+    return status == 0
 
 
 COMMANDS = {

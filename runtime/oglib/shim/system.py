@@ -16,10 +16,21 @@ from pathlib import Path
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from oglib.inventory import firmware
 from oglib.shim.command import FREE, Command, command_of
-from oglib.shim.logs import LEVELS, add_to_logs, callers, is_muted, leading_logs, message, opened
+from oglib.shim.logs import (
+    LEVELS,
+    add_to_logs,
+    callers,
+    is_muted,
+    leading_logs,
+    message,
+    opened,
+    tell,
+)
 from oglib.shim.messages import MESSAGES
 from oglib.shim.names import MODULE_OF
 from oglib.shim.process import caller_of, is_open_below, parent_of_script
+
+_BY_NUMBER = {str(int(code)): code for code in MESSAGES}
 
 
 def _echo(words: Sequence[str]) -> None:
@@ -27,9 +38,7 @@ def _echo(words: Sequence[str]) -> None:
     level = rest.pop(0).lower() if rest and rest[0].lower() in LEVELS else ""
     if level == "info" and is_muted():
         return
-    line = message(logs, level, " ".join(rest))
-    print(line)
-    add_to_logs(logs, line)
+    tell(logs, level, " ".join(rest))
 
 
 def _execute_and_log(words: Sequence[str]) -> int:
@@ -70,15 +79,10 @@ def _help(words: Sequence[str]) -> str:
 
 def _raise_error(words: Sequence[str]) -> int:
     logs, rest = leading_logs(words)
-    if not rest or not rest[0].isascii() or not rest[0].isdecimal():
-        raise UsageError(
-            "An error number is needed.", hint="Usage: ogRaiseError [LOG…] CODE [TEXT]"
-        )
-    number = int(rest[0])
-    code = OgErr(number) if number in MESSAGES else OgErr.GENERIC
+    code = _BY_NUMBER.get(rest[0] if rest else "", OgErr.GENERIC)
     if code is OgErr.FORMAT or not is_muted():
         parts = (" -> ".join(reversed(callers())), MESSAGES[code], " ".join(rest[1:]))
-        line = message(["log"], "error", ": ".join(part for part in parts if part))
+        line = message("error", ": ".join(part for part in parts if part))
         print(line, file=sys.stderr)
         add_to_logs(logs or ["log"], line)
     return int(code)
@@ -90,11 +94,8 @@ def _is_repository_locked(_: Sequence[str]) -> bool:
 
 def _check_programs(words: Sequence[str]) -> None:
     missing = [name for name in words[0].split() if shutil.which(name) is None]
-    if missing or not words[0].split():
-        raise OgError(
-            f"Not installed here: {', '.join(missing) or 'no program was named'}.",
-            code=OgErr.NOTEXEC if missing else OgErr.FORMAT,
-        )
+    if missing:
+        raise OgError(f"Not installed here: {', '.join(missing)}.", code=OgErr.NOTEXEC)
 
 
 def _is_virtual_machine(_: Sequence[str]) -> bool:
@@ -121,7 +122,8 @@ COMMANDS = {
             0,
             FREE,
             'ogEcho log session "[20] Restoring"',
-            better="A log that cannot be written is said on standard error.",
+            better="A log that cannot be written is said on standard error. The mark of a level is "
+            "`TIME LEVEL: TEXT`, without the name of a program; nothing goes to syslog.",
         ),
         Command(
             "ogExecAndLog",
@@ -131,7 +133,8 @@ COMMANDS = {
             1,
             FREE,
             "ogExecAndLog command session ogCreatePartitions 1 NTFS:30000000",
-            better="A program that is not installed gives 7 (NOTEXEC) and is named.",
+            better="A program that is not installed gives 7 (NOTEXEC) and is named. Several words "
+            "reach the command as they were given; a single one may be a line of shell, as before.",
         ),
         Command(
             "ogGetCaller",
@@ -171,7 +174,7 @@ COMMANDS = {
             "[log|command|session]… CODE [TEXT]",
             "prints what an error number means and gives it back as exit code",
             _raise_error,
-            1,
+            0,
             FREE,
             'ogRaiseError session 2 "image.img"',
         ),

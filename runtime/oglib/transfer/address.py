@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from oglib.errors import UsageError
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_MOST_HOST_CHARS = 255  # as DNS has it; the pattern looks twice at each of them
 _SAFE = "/%:@!$&'()*+,;=-._~"  # what may stand in a path; anything else is percent-encoded
 _HINT = "Write it as http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH."
 _PORTS = {"http": 80, "https": 443}
@@ -65,7 +66,7 @@ def parse_address(text: str) -> HttpAddress:
         )
     if parts.scheme not in _PORTS:
         raise UsageError(f"{text} is not an http:// or https:// URL.", hint=_HINT)
-    if not host or not _HOST.fullmatch(host):
+    if not host or len(host) > _MOST_HOST_CHARS or not _HOST.fullmatch(host):
         raise UsageError(f"{text} names no valid host.", hint=_HINT)
     if parts.fragment:
         raise UsageError(f"{text} has a fragment, which no server ever sees.", hint=_HINT)

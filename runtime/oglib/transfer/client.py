@@ -40,6 +40,10 @@ class StatusError(TransferError):
         self.status = status
 
 
+class TooLongError(TransferError):
+    """What came, or was announced, is more than is allowed for it."""
+
+
 class Interrupted(Exception):
     """An exchange broke off in a way that a new attempt may cure."""
 
@@ -269,8 +273,8 @@ def read_body(heard: Hearing, address: HttpAddress, limit_bytes: int) -> bytes:
     return bytes(body)
 
 
-def too_long(address: HttpAddress, limit_bytes: int) -> TransferError:
-    return TransferError(
+def too_long(address: HttpAddress, limit_bytes: int) -> TooLongError:
+    return TooLongError(
         f"{address} is longer than the {limit_bytes} bytes that are allowed here.",
         hint="Check that the address names the right file.",
     )

@@ -9,13 +9,13 @@ Whether the bytes are the right ones is decided by whoever holds their digests.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from oglib import durable
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.client import (
@@ -267,20 +267,10 @@ def download(
                     file.write(step)
                     if on_bytes is not None:
                         on_bytes(len(step))
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+                durable.settle(file)
+            durable.show(part, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
-    _sync_directory(path.parent)
     return source.size_bytes
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib import limits
 from oglib.errors import OgErr, TransferError, UsageError
 from oglib.settings import NAME_PART
 from oglib.transfer.address import parse_address
@@ -18,10 +19,7 @@ from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
 from oglib.transfer.http import HttpSource, download, fetch_with
 
 _LISTING_BYTES = 16 << 20
-_MANIFEST_BYTES = 1 << 20
-_SIGNATURE_BYTES = 4096
-_LAYOUT_BYTES = 1 << 20
-MOST_FRAMES_BYTES = 4 << 30
+_ASIDE = ".ant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +48,24 @@ class ListedImage:
 
 
 def addresses_of(image_url: str) -> ImageAddresses:
-    """The files beside an image whose own address is known."""
+    """The files beside an image whose own address is known.
+
+    ``NAME.img.ant`` is the version before, whose other files are called so as well.
+    """
     image = str(parse_address(image_url))
     if "?" in image:
         raise UsageError(
             f"{image} has a query, so the files beside it cannot be named.",
             hint="Give the plain address of the .img file.",
         )
-    return ImageAddresses(image, f"{image}.frames", f"{image}.json", f"{image}.json.sig")
+    aside = _ASIDE if image.endswith(f".img{_ASIDE}") else ""
+    plain = image.removesuffix(aside)
+    beside = (f"{plain}{suffix}{aside}" for suffix in (".frames", ".json", ".json.sig"))
+    return ImageAddresses(image, *beside)
 
 
 class RepositoryClient:
-    """The repository at ``http://host[:port]``, for one PC."""
+    """The repository at ``http://host[:port]`` or ``https://…``, for one PC."""
 
     def __init__(
         self, base_url: str, *, stall_s: float = STALL_S, deadline_s: float = DEADLINE_S
@@ -100,7 +104,7 @@ class RepositoryClient:
     def fetch_manifest(self, name: str) -> bytes:
         """The exact bytes that were signed."""
         try:
-            return self._small(self.addresses(name).manifest, _MANIFEST_BYTES)
+            return self._small(self.addresses(name).manifest, limits.MANIFEST_BYTES)
         except StatusError as error:
             if error.status != 404:
                 raise
@@ -113,7 +117,7 @@ class RepositoryClient:
     def fetch_signature(self, name: str) -> bytes | None:
         """The detached signature; ``None`` when the image has none."""
         try:
-            return self._small(self.addresses(name).signature, _SIGNATURE_BYTES)
+            return self._small(self.addresses(name).signature, limits.SIGNATURE_BYTES)
         except StatusError as error:
             if error.status != 404:
                 raise
@@ -123,14 +127,14 @@ class RepositoryClient:
         """The layout file of this name, as the site put it into ``layouts/``."""
         if not NAME_PART.fullmatch(name):
             raise UsageError(f"{name!r} is not the name of a layout.", hint="Mend the entry.")
-        return self._small(str(self._base.below("layouts", f"{name}.json")), _LAYOUT_BYTES)
+        return self._small(str(self._base.below("layouts", f"{name}.json")), limits.LAYOUT_BYTES)
 
     def download_frames(self, name: str, path: Path, *, expected_size: int | None = None) -> int:
         """Bring the frame table to a file, from where it is read by mmap."""
         return download(
             self.addresses(name).frames,
             path,
-            limit_bytes=MOST_FRAMES_BYTES,
+            limit_bytes=limits.FRAMES_BYTES,
             expected_size=expected_size,
             stall_s=self._stall_s,
             deadline_s=self._deadline_s,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from pathlib import Path
 
 from oglib.errors import TransferError
 from oglib.partfile import is_there
@@ -21,8 +20,9 @@ _DATES = (9, 10)
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 
-def context(ca_file: Path = CA_FILE) -> ssl.SSLContext:
+def context() -> ssl.SSLContext:
     """What every connection of this PC demands of a server."""
+    ca_file = CA_FILE
     made = ssl.create_default_context()
     # Python 3.13 began to refuse CAs that leave out what RFC 5280 wants named, as many of a
     # site's own do; whom they vouch for is proven all the same.

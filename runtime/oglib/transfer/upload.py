@@ -22,11 +22,12 @@ from pathlib import Path
 from oglib.errors import OgError, TransferError
 from oglib.settings import UPLOAD_TOKEN
 from oglib.transfer.address import HttpAddress, parse_address
-from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
+from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError, TooLongError
 from oglib.transfer.http import download
-from oglib.transfer.repository import MOST_FRAMES_BYTES, addresses_of
+from oglib.transfer.repository import addresses_of
 
 _PIECE_BYTES = 8 << 20
+_MOST_BEFORE_BYTES = 64 << 20  # 760 000 frames: 760 GB, or 95 of which every piece had changed
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,1024}=*", re.ASCII)
 _TOKEN_FILE_BYTES = 4096
 _ASK_EVERY_S = 0.5
@@ -65,12 +66,26 @@ def read_token(path: Path = UPLOAD_TOKEN) -> str:
                 hint="Put it there as the user who captures.",
             )
         token = file.read(_TOKEN_FILE_BYTES).decode("ascii", "replace").strip()
-    if not _TOKEN.fullmatch(token):
+    if not is_token(token):
         raise TransferError(
             f"{path} does not hold an upload token.",
             hint="It must hold the one line that `ogrepo token` printed.",
         )
     return token
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be an upload token; whether it is a good one the repository knows."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def keep_token(token: str, path: Path) -> None:
+    """Put a token where ``read_token`` finds it, for this user alone; what lay there goes."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii") as file:
+        file.write(f"{token}\n")
 
 
 class HttpUploadSink:
@@ -124,11 +139,17 @@ class HttpUploadSink:
         return self.fetched_frames(self._name, folder)
 
     def fetched_frames(self, name: str, folder: Path) -> Path | None:
-        """The frame table of the image ``name``, brought to ``folder``; None: no such image."""
+        """The frame table of the image ``name``, brought to ``folder``.
+
+        None where there is no such image, or none whose table this PC has room for: it only says
+        where to cut.
+        """
         path = folder / "frames.before"
         try:
             table = addresses_of(self.address_of(f"{name}.img")).frames
-            download(table, path, limit_bytes=MOST_FRAMES_BYTES)
+            download(table, path, limit_bytes=_MOST_BEFORE_BYTES)
+        except TooLongError:
+            return None
         except StatusError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from disk.deploy.room import LAYOUTS, Images
-from oglib.boot.grub import Firmware
 from oglib.deploy import configure, deploy, disk_restore, restorable
+from oglib.disk.firmware import Firmware
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from disk.deploy.room import IMAGE_MIB, MIB, Images, digest, disk_file, og, said
-from oglib.cli import deploy as cli
-from oglib.deploy.deploy import Request
+from oglib.cli import job as cli
+from oglib.deploy.job import Deploy
 from oglib.disk.find import find_partition
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.probe import probe_target
@@ -113,9 +113,9 @@ def test_a_job_does_what_comes_after_when_all_was_done_that_can_be(
     """Restored, not fitted, is no failure of the job; an image that is refused is one."""
     disk = disk_file(tmp_path / "disk.img", "blank")
     layout = "LINUX:49152 LINUX-SWAP:8192"
-    request = Request(str(images.get(image)), str(disk), "1", layout)
+    job = Deploy(str(images.get(image)), str(disk), "1", layout)
     done: list[str] = []
-    monkeypatch.setattr(cli, "parse_job", lambda _: request)
+    monkeypatch.setattr(cli, "parse_job", lambda _: job)
     monkeypatch.setattr(cli, "end_of_job", done.append)
     og("job")
     assert len(done) == after

@@ -17,10 +17,10 @@ import pytest
 from disk.deploy.conftest import started_by
 from disk.deploy.room import MIB, QUIET, Images, Said, digest, disk_file, og, said
 from oglib.boot import grub
-from oglib.boot.grub import Firmware
 from oglib.deploy import source
 from oglib.deploy.deploy import Request, deploy, plan
 from oglib.disk.find import find_partition
+from oglib.disk.firmware import Firmware
 from oglib.disk.lock import drop_lock, take_lock
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.probe import probe_target

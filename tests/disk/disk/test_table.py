@@ -28,7 +28,7 @@ from oglib.disk.plan import plan_layout
 from oglib.disk.planned import TablePlan
 from oglib.disk.probe import probe_target
 from oglib.disk.table import apply_table
-from oglib.errors import OgErr, PartitionError
+from oglib.errors import OgErr, OgError, PartitionError
 
 GAPS: Rows = [
     {"type": "BIOS-BOOT", "size": "1MiB", "number": 2},
@@ -240,10 +240,10 @@ def test_a_disk_that_another_program_has_locked_is_not_waited_for_for_ever(
 ) -> None:
     image = a_file(tmp_path / "disk.img")
     plan = plan_layout(layout_from({"table": "gpt", "partitions": UEFI}), probe_target(image))
-    monkeypatch.setattr("oglib.disk.table._LOCK_PATIENCE_S", 0.2)
+    monkeypatch.setattr("oglib.claim.PATIENCE_S", 0.2)
     with image.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_SH)
-        with pytest.raises(PartitionError, match="locked by another program") as caught:
+        with pytest.raises(OgError, match="locked by another program") as caught:
             apply_table(plan)
     assert caught.value.code is OgErr.LOCKED
     assert len(apply_table(plan).partitions) == 3

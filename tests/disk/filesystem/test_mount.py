@@ -15,11 +15,12 @@ from disk.filesystem.devices import MIB, device_of, mount_options
 from oglib.disk.loop import attached
 from oglib.errors import FilesystemError, OgErr
 from oglib.filesystem.check import check_filesystem
+from oglib.filesystem.kind import Trouble
 from oglib.filesystem.make import format_filesystem
 from oglib.filesystem.mount import mount_for_person, mounted, mounted_at, unmount_device
 from oglib.filesystem.mounts import mountpoints_of
 from oglib.filesystem.resize import grow_filesystem, minimum_size, shrink_filesystem
-from oglib.filesystem.state import Trouble, state_of
+from oglib.filesystem.state import state_of
 
 NAME = "og-test-mount"
 

@@ -15,12 +15,13 @@ import pytest
 from disk.filesystem.devices import MIB, device_of, judge, need_driver, need_tools
 from oglib.errors import FilesystemError, OgErr
 from oglib.filesystem.check import check_filesystem
-from oglib.filesystem.kinds import KINDS, Grow, Shrink
+from oglib.filesystem.kind import Grow, Shrink, Trouble
+from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.make import format_filesystem
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.resize import grow_filesystem, minimum_size, shrink_filesystem
 from oglib.filesystem.sizes import size_of, usage_of
-from oglib.filesystem.state import Trouble, state_of
+from oglib.filesystem.state import state_of
 
 SHRINKING = [kind.name for kind in KINDS.values() if kind.shrink is not Shrink.NEVER]
 

@@ -22,12 +22,12 @@ from disk.image.whole_disks import (
     seen,
     size_of_filesystem,
 )
-from oglib.boot.grub import running_firmware
 from oglib.deploy.disk_capture import create_disk
 from oglib.deploy.disk_receipt import DiskReceipt
 from oglib.deploy.disk_restore import Options, restore_disk, restore_parts
 from oglib.deploy.disk_source import is_whole, opened_whole, whole_info
 from oglib.disk.find import find_partition
+from oglib.disk.firmware import running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
 from oglib.disk.probe import probe_target

@@ -186,7 +186,7 @@ def test_a_page_with_status_200(
     with web_server(folder, server) as address:
         for told in refused(og, f"{address}/a.img", target, address):
             assert says in told.out + told.err
-            assert "404" not in told.err
+            assert "404" not in told.err.replace(address, "")  # a port may hold these digits
 
 
 def test_a_page_that_is_served_by_ranges(tmp_path: Path, target: Path, og: Og) -> None:

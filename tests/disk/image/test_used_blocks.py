@@ -359,7 +359,7 @@ def test_a_count_that_is_higher_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_tables_that_cannot_be_read_are_no_answer(tmp_path: Path) -> None:
     source = made(tmp_path / "fs", 304, "mkfs.xfs", "-q")
     with open_target(source, write=False) as target, pytest.raises(ImageError, match="partclone"):
-        own_head(target, "xfs", "XFS", tmp_path)
+        own_head(target, "xfs", tmp_path)
     with source.open("r+b") as file:
         file.seek(512 + 16)
         file.write(b"\xff" * 4)  # where the tree of free blocks begins

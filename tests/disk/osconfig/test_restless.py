@@ -14,10 +14,10 @@ from disk.deploy.room import MIB, captured, disk_file, og
 from disk.inventory.room import tool
 from disk.osconfig.restless import restless
 from disk.osconfig.systems import NAME, ROOT_UUID, device_of, make_debian, make_disk, seen_at
-from oglib.boot.grub import Firmware
 from oglib.deploy.capture_source import CaptureSource, source_facts
 from oglib.deploy.configure import configure
 from oglib.disk.find import find_disk
+from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgError

@@ -154,8 +154,8 @@ def test_drivers_are_known_by_their_major_number() -> None:
 @pytest.mark.refuses("ogGetDiskType")
 def test_kind_of_what_is_no_disk(old: Old) -> None:
     ran = old("ogGetDiskType", "/dev/null")
-    assert (ran.stdout, ran.status) == ("", OgErr.FORMAT)
-    with pytest.raises(UsageError):
+    assert (ran.stdout, ran.status) == ("", OgErr.NOTFOUND)
+    with pytest.raises(NotFoundError):
         answer("ogGetDiskType", "/dev/there/is/none")
 
 
@@ -238,7 +238,7 @@ def test_the_highest_number(old: Old, here: list[Path]) -> None:
 @pytest.mark.proves("ogGetPartitionTableType")
 def test_the_kind_of_table(old: Old, here: list[Path]) -> None:
     assert old("ogGetPartitionTableType", 1, disks=[here[0]]) == Ran("MSDOS\n", "", 0)
-    assert [of(image, "ogGetPartitionTableType") for image in here[1:]] == ["GPT", ""]
+    assert [of(image, "ogGetPartitionTableType") for image in here[1:]] == ["GPT", "UNKNOWN"]
 
 
 @pytest.mark.proves("ogGetPartitionType")

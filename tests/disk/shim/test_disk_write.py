@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from disk.shim.images import MIB, device, mount_points, partitioned, release, rows, tool
+from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
 from oglib.errors import OgErr, OgError
 from oglib.shim import disk_write
@@ -149,7 +150,7 @@ def test_what_cannot_be_hidden(old: Old, disks: list[Path]) -> None:
 
 @pytest.mark.proves("ogSetPartitionActive")
 def test_the_active_partition(old: Old, disks: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_write, "_EFI", Path("/there/is/none"))
+    monkeypatch.setattr(disk_write, "running_firmware", lambda: Firmware.BIOS)
     answer(disks[0], "ogSetPartitionActive", "2")
     assert column(disks[0], "bootable") == {1: None, 2: True, 3: None, 5: None}
     if not Path("/sys/firmware/efi").exists():
@@ -161,10 +162,10 @@ def test_the_active_partition(old: Old, disks: list[Path], monkeypatch: pytest.M
 def test_no_active_partition(
     disks: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(disk_write, "_EFI", Path("/there/is/none"))
+    monkeypatch.setattr(disk_write, "running_firmware", lambda: Firmware.BIOS)
     assert code_of(disks[1], "ogSetPartitionActive", "1") is OgErr.NOMSDOS
     assert code_of(disks[0], "ogSetPartitionActive", "4") is OgErr.NOTFOUND
-    monkeypatch.setattr(disk_write, "_EFI", Path("/"))
+    monkeypatch.setattr(disk_write, "running_firmware", lambda: Firmware.UEFI)
     before = disks[0].read_bytes()
     assert answer(disks[0], "ogSetPartitionActive", "2") is None
     assert "UEFI" in capsys.readouterr().err

@@ -105,7 +105,7 @@ def test_the_present_kind_or_what_is_usual_for_the_type(image: Path) -> None:
     assert "LABEL" not in blkid(image, 2)
     answer("ogFormatFs", "1", "3")
     assert blkid(image, 3)["TYPE"] == "ext4"
-    assert code_of("ogFormatFs", "1", "4") is OgErr.PARTITION
+    assert code_of("ogFormatFs", "1", "4") is OgErr.FORMAT
 
 
 @pytest.mark.refuses("ogFormatFs", "ogFormat")
@@ -156,9 +156,11 @@ def test_without_a_filesystem_there_is_nothing_to_do(old: Old, image: Path) -> N
     ran = old("ogCheckFs", 1, 3, disks=[image])
     assert (ran.stdout, ran.status) == ("", OgErr.PARTITION)
     assert "There is no filesystem" in ran.stderr
-    for name in ("ogExtendFs", "ogReduceFs", "ogUnsetDirtyBit"):
+    for name in ("ogExtendFs", "ogReduceFs"):
         assert code_of(name, "1", "3") is OgErr.PARTITION
+    for name in ("ogExtendFs", "ogReduceFs", "ogUnsetDirtyBit"):
         assert code_of(name, "1", "9") is OgErr.NOTFOUND
+    assert answer("ogUnsetDirtyBit", "1", "3") is None
 
 
 @pytest.mark.proves("ogCheckFs")
@@ -201,9 +203,18 @@ def test_a_filesystem_beyond_repair(image: Path) -> None:
 def test_a_filesystem_fills_its_partition(old: Old, image: Path) -> None:
     assert old("ogExtendFs", 1, 1, disks=[image]) == Ran("", "", 0)
     assert ext_kb(image, 1) == 40960
-    answer("ogFormatFs", "1", "3", "LINUX-SWAP")
+    answer("ogFormatFs", "1", "3", "FAT12")
     before = image.read_bytes()
     answer("ogExtendFs", "1", "3")
+    assert image.read_bytes() == before
+
+
+@pytest.mark.refuses("ogExtendFs", "ogReduceFs")
+def test_swap_has_no_size_to_be_changed(image: Path) -> None:
+    answer("ogFormatFs", "1", "3", "LINUX-SWAP")
+    before = image.read_bytes()
+    for name in ("ogExtendFs", "ogReduceFs"):
+        assert code_of(name, "1", "3") is OgErr.PARTITION
     assert image.read_bytes() == before
 
 

@@ -146,6 +146,39 @@ def test_engine_cfg_says_how_and_the_version_before_is_kept(
     assert same(disk, 2, tmp_path), "nothing of our own format is left beside the new one"
 
 
+@pytest.mark.proves("ogCreateImage", "ogRestoreImage")
+@pytest.mark.parametrize("level", ["zstd", "lzop"])
+def test_every_byte_of_what_no_program_knows(disk: Path, images: Path, level: str) -> None:
+    with device(disk, 3) as loop:
+        tool("mkswap", "-q", "-L", "pages", loop)
+    with device(disk, 4) as loop:
+        Path(loop).write_bytes(os.urandom(8 * MIB))
+    for number, name in ((3, "swap"), (4, "unknown")):
+        with device(disk, number) as loop:
+            before = Path(loop).read_bytes()
+        run("ogCreateImage", 1, number, "REPO", name, "partclone", level)
+        made = (images / f"{name}.img.info").read_text()
+        assert made.startswith(f"PARTCLONE:{level.upper()}:RAW:{len(before) // 1024}:"), made
+        with device(disk, number) as loop:
+            tool("dd", "if=/dev/zero", f"of={loop}", "bs=1M", f"count={len(before) // MIB}")
+        run("ogRestoreImage", "REPO", name, 1, number)
+        with device(disk, number) as loop:
+            assert Path(loop).read_bytes() == before
+
+
+@pytest.mark.refuses("ogCreateImage")
+def test_an_encrypted_partition_is_taken_only_where_that_is_said(disk: Path, images: Path) -> None:
+    with device(disk, 4) as loop, Path(loop).open("r+b") as file:
+        # the head of LUKS 1, as far as blkid looks
+        uuid = b"12345678-1234-1234-1234-123456789abc"
+        head = b"LUKS\xba\xbe\0\1" + b"aes".ljust(32, b"\0") + b"cbc-plain".ljust(32, b"\0")
+        file.write(head.ljust(168, b"\0") + uuid.ljust(40, b"\0"))
+    assert refusal("ogCreateImage", 1, 4, "REPO", "luks") is not None
+    assert not list(images.glob("luks*"))
+    run("ogCreateImage", 1, 4, "REPO", "luks", "partclone.dd", "zstd")
+    assert (images / "luks.img.info").read_text().startswith("PARTCLONE:ZSTD:RAW:")
+
+
 @pytest.mark.refuses("ogCreateImage")
 def test_images_that_are_not_made(old: Old, disk: Path, images: Path) -> None:
     env = {"OGIMG": str(images)}
@@ -158,7 +191,6 @@ def test_images_that_are_not_made(old: Old, disk: Path, images: Path) -> None:
         ((1, 9, "REPO", "debian"), OgErr.NOTFOUND),
         ((1, 1, "REPO", "aula2/debian"), OgErr.NOTFOUND),
         ((1, 1, "REPO", "taken"), OgErr.LOCKED),
-        ((1, 4, "REPO", "debian"), OgErr.PARTITION),
     ):
         assert refusal("ogCreateImage", *words) == code, words
     ran = old("ogCreateImage", 1, 1, "REPO", "taken", disks=[disk], env=env)
@@ -246,6 +278,28 @@ def test_an_unsigned_image_of_a_share_needs_the_sites_word(
     run("ogRestoreImage", "REPO", "debian", 1, 2)
     assert capsys.readouterr().err.count("warning: ") == 1
     assert same(disk, 2, tmp_path)
+
+
+@pytest.mark.proves("ogCreateImage", "ogRestoreImage")
+def test_what_the_repositorys_share_received_restores_from_it(
+    disk: Path, share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the one line that the guide shows for it; never into the wrong place without."""
+    guide = (Path(__file__).parents[3] / "docs/guide.md").read_text()
+    line = 'allow_unsigned = ["REPO"]'
+    assert f"\n    {line}\n" in guide
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f"{line}\n")
+    none = tmp_path / "none"
+    told = settings.load(cmdline=none, boot_env=none, policy=policy, engine_cfg=none)
+    monkeypatch.setattr(settings, "load", lambda: told)
+    run("ogCreateImage", 1, 1, "REPO", "debian", "partclone", "lzop")
+    assert (share / "debian.img.full.sum").is_file()
+    run("ogRestoreImage", "REPO", "debian", 1, 2)
+    assert same(disk, 2, tmp_path)
+    monkeypatch.setattr(settings, "load", Settings)
+    with pytest.raises(ImageError, match="is not signed"):
+        run("ogRestoreImage", "REPO", "debian", 1, 2)
 
 
 @pytest.mark.proves("ogCreateImage", "ogRestoreImage")

@@ -100,7 +100,7 @@ def test_what_the_files_of_a_scan_need(
         ((1, 1, "REPO", "debian", "sync"), OgErr.FORMAT),
         ((1, 9, "REPO", "debian"), OgErr.NOTFOUND),
         ((1, 1, "REPO", "aula2/debian"), OgErr.NOTFOUND),
-        ((1, 2, "REPO", "debian"), OgErr.FILESYS),
+        ((1, 2, "REPO", "debian"), OgErr.PARTITION),
     ],
 )
 def test_what_cannot_be_sized(

@@ -93,6 +93,12 @@ class Disk:
             stream.seek(SECTOR_BYTES)
             stream.write(golden.read(SECTOR_BYTES, MIB - SECTOR_BYTES))
 
+    def blank(self, offset: int, length: int) -> None:
+        """Zeros over what lies there."""
+        with self.path.open("r+b") as stream:
+            stream.seek(offset)
+            stream.write(bytes(length))
+
     def read(self, offset: int, length: int) -> bytes:
         with self.path.open("rb") as stream:
             stream.seek(offset)

@@ -53,10 +53,20 @@ Its display has no driver in Linux, so the screen stays in text mode and can be 
 DEMO_PC = Pc(14, Firmware.UEFI, entry="install-debian", room="demo")
 """Shows its menu until somebody chooses, then does the job of its entry and stays."""
 
+MODEL_PC = Pc(15, Firmware.BIOS, entry="capture-locked", display="isa-vga")
+"""Captures its disk by the job of its entry, in the default profile."""
 
-PCS = (BENCH, BIOS_PC, UEFI_PC, LOCKED_PC, DEMO_PC)
+CHANGED_PC = Pc(16, Firmware.BIOS, entry="restore-locked", display="isa-vga")
+"""Gets back, in the same way, the version that the model PC has made, and stays."""
+
+PCS = (BENCH, BIOS_PC, UEFI_PC, LOCKED_PC, DEMO_PC, MODEL_PC, CHANGED_PC)
 
 
+IN_FOLDER = "lab1/debian"
+"""The image that the model PC makes."""
+
+_CAPTURE_JOB = {"create": IN_FOLDER, "disk": 1, "partition": 1, "after": "poweroff"}
+_RESTORE_JOB = {"restore": IN_FOLDER, "disk": 1, "partition": 1, "after": "stay"}
 _DEMO_ENTRY = {"title": "Install Debian 13 on this PC", "in_menu": True}
 
 
@@ -107,6 +117,10 @@ def inventory_text(pcs: Sequence[Pc] = PCS) -> str:
         _table("[entries.oglive-test]", test_entry),
         _table("[entries.install-locked]", {"title": "Install Debian", "profile": "default"}),
         _table("[entries.install-locked.job]", job),
+        _table("[entries.capture-locked]", {"title": "Capture Debian"}),
+        _table("[entries.capture-locked.job]", _CAPTURE_JOB),
+        _table("[entries.restore-locked]", {"title": "Restore Debian"}),
+        _table("[entries.restore-locked.job]", _RESTORE_JOB),
         _table("[entries.install-debian]", {**test_entry, **_DEMO_ENTRY}),
         _table("[entries.install-debian.job]", demo_job),
         _table("[rooms.lab]", {"title": "Laboratory", "timeout_s": 0}),

@@ -55,11 +55,11 @@ def remove_stale() -> list[str]:
 class Lan:
     """The segment 10.77.0.0/24 with the server's address on its bridge."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: str = "") -> None:
         if os.geteuid() != 0:
             raise HarnessError("The QEMU scenarios make a network namespace: run them as root.")
         remove_stale()
-        self.namespace = own_name()
+        self.namespace = own_name(part)
         self._taps = 0
         run(["ip", "netns", "add", self.namespace])
         try:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from harness import portscan
-from harness.clock import Deadline, poll
+from harness import keyboard, portscan
 from harness.errors import ProductFailure
 from harness.lan import Lan
 from harness.machine import Machine
@@ -14,7 +13,6 @@ from harness.portscan import Scan
 QUESTION = "\nroot\necho OG$((40+2))\n"
 ANSWER = "OG42"
 _TERMINALS = range(1, 7)
-_LED_EVENT = "ps2_set_ledstate"
 _PORTS = (*range(1, 1025), 2008, 2009, 5900, 6000, 8080, 8443, 8889, 9091, 22222)
 _SECONDS_PER_BATCH = 5
 
@@ -31,31 +29,11 @@ def try_serial_line(machine: Machine) -> None:
 
 def try_keyboard(machine: Machine) -> None:
     """Type on the first terminal and, after the keys that change to them, on five others."""
-    running = machine.running
-    running.monitor.command("trace-event-set-state", {"name": _LED_EVENT, "enable": True})
     for terminal in _TERMINALS:
-        running.screen.press("alt", f"f{terminal}")
-        running.screen.type(QUESTION)
-        _wait_for_led(machine)
-    running.screen.press("alt", "f1")
-    _wait_for_led(machine)
-
-
-def _wait_for_led(machine: Machine) -> None:
-    """Press Caps Lock and wait for its LED: the kernel has then taken every key before it.
-
-    (QEMU's queue of keys is short and drops what does not fit, so this also paces the typing.)
-    """
-    _press_caps_lock(machine)
-    _press_caps_lock(machine)  # off again: the text shall be typed as it is
-
-
-def _press_caps_lock(machine: Machine) -> None:
-    running = machine.running
-    before = running.process.log_text().count(_LED_EVENT)
-    deadline = Deadline(machine.timeouts.command, f"{machine.name}'s kernel hears the keys")
-    running.screen.press("caps_lock")
-    poll(lambda: running.process.log_text().count(_LED_EVENT) > before or None, deadline)
+        machine.running.screen.press("alt", f"f{terminal}")
+        keyboard.type_all(machine, QUESTION)
+    machine.running.screen.press("alt", "f1")
+    keyboard.wait_until_heard(machine)
 
 
 def check_screen(machine: Machine) -> str:

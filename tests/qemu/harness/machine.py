@@ -177,6 +177,20 @@ class Machine:
         data = event.get("data")
         return str(data.get("reason")) if isinstance(data, dict) else ""
 
+    def wait_for_last_screen(self, seconds: float) -> str:
+        """The guest's own power-off, and everything that its text screen showed until then.
+
+        A picture of it stays in the log folder, as ``last.png``.
+        """
+        running = self.running
+        deadline = Deadline(seconds, f"{self.name} switches itself off")
+        running.monitor.command("set-action", {"shutdown": "pause"})
+        running.monitor.wait_event("SHUTDOWN", deadline)
+        text = running.screen.text()
+        running.screen.dump(self.log_dir / "last.png")
+        self.kill()
+        return text
+
     # ---- the story's verbs -------------------------------------------------------------------
 
     def netboot(self) -> None:
@@ -210,6 +224,17 @@ class Machine:
         took = time.monotonic() - self.running.started
         LOG.say(f"{self.name}: {report.pretty_name} reports after {took:.1f} s")
         return report
+
+    def wait_for_screen(self, text: str, seconds: float) -> str:
+        """Until this stands on the text screen, over line ends too; all that is there then."""
+        screen = self.running.screen
+        deadline = Deadline(seconds, f"{self.name} shows {text!r}")
+
+        def look() -> str | None:
+            shown = screen.text()
+            return shown if text in " ".join(shown.split()) else None
+
+        return poll(look, deadline)
 
     def execute(self, command: str, *, seconds: float | None = None) -> Result:
         """Run a command in ogLive's root shell."""

@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-_NAME = re.compile(r"ogtest-(\d+)-(\d+)")
+_NAME = re.compile(r"ogtest-(\d+)-(\d+)(?:-[a-z]+)?")
 _START_TIME_FIELD = 19  # of /proc/PID/stat after the command's closing bracket
 _WORK = Path("/var/tmp")
 
@@ -25,9 +25,10 @@ def _start_time(pid: int) -> int | None:
     return int(stat.rpartition(")")[2].split()[_START_TIME_FIELD])
 
 
-def own_name() -> str:
-    """The name of what belongs to this process."""
-    return f"ogtest-{os.getpid()}-{_start_time(os.getpid())}"
+def own_name(part: str = "") -> str:
+    """The name of what belongs to this process; ``part`` (small letters) tells several apart."""
+    name = f"ogtest-{os.getpid()}-{_start_time(os.getpid())}"
+    return f"{name}-{part}" if part else name
 
 
 def is_stale(name: str) -> bool:

@@ -16,7 +16,8 @@ _CURSOR_BITS = 9 * 16 * 24
 _PLAIN = {" ": "spc", "\n": "ret", "-": "minus", "=": "equal", ".": "dot", "/": "slash",
           ";": "semicolon", "'": "apostrophe", ",": "comma"}  # fmt: skip
 _SHIFTED = {"$": "4", "(": "9", ")": "0", "+": "equal", "_": "minus", "*": "8", "!": "1",
-            "|": "backslash", ":": "semicolon", ">": "dot", '"': "apostrophe"}  # fmt: skip
+            "|": "backslash", ":": "semicolon", ">": "dot", '"': "apostrophe",
+            "~": "grave_accent"}  # fmt: skip
 
 
 def keys_of(character: str) -> list[str]:

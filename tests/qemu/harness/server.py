@@ -158,8 +158,12 @@ class Server:
     def image(self, name: str) -> Path:
         return self.root / "images" / f"{name}.img"
 
+    def _beside(self, name: str, suffix: str) -> Path:
+        image = self.image(name)
+        return image.with_name(f"{image.name}{suffix}")
+
     def manifest(self, name: str) -> dict[str, object]:
-        loaded = json.loads(self.image(name).with_name(f"{name}.img.json").read_bytes())
+        loaded = json.loads(self._beside(name, ".json").read_bytes())
         assert isinstance(loaded, dict)
         return loaded
 
@@ -172,7 +176,7 @@ class Server:
 
     def frames(self, name: str) -> list[tuple[int, int]]:
         """Every frame's place in the image file, as [first, end)."""
-        return frames.spans(self.image(name).with_name(f"{name}.img.frames"))
+        return frames.spans(self._beside(name, ".frames"))
 
     def requests(self) -> list[Request]:
         """Everything asked over HTTP so far."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import Firmware, bios_argv, plan_grub, uefi_argv
+from oglib.boot.grub import bios_argv, plan_grub, uefi_argv
+from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.osconfig.root import TargetRoot

@@ -496,11 +496,11 @@ def test_a_record_that_cannot_be_read_now_costs_no_entry(
     store.publish("debian", fill("debian", 1))
     store.pin("debian")
 
-    def refused(*_: object) -> bytes:
+    def refused(*_: object, **__: object) -> bytes:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", refused)
+        patched.setattr("oglib.cache.record.read_whole", refused)
         for ask in (store.recover, store.entries):
             with pytest.raises(OgError, match="Too many open files"):
                 ask()

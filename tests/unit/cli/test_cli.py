@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oglib.__main__ import main
-from oglib.errors import OgErr
+from oglib.disk.damage import examine
+from oglib.errors import OgErr, PartitionError
 
 
 def test_no_arguments_show_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +58,67 @@ def test_a_target_that_is_not_there_is_named(
 def test_names_that_are_no_names_are_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["image", "info", f" {name}"]) != 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.fixture
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+
+@pytest.mark.usefixtures("somebody")
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["disk", "apply", "1", "uefi", "--yes"],
+        ["image", "restore", "debian", "1", "2", "--dry-run"],
+        ["cache", "format"],
+        ["deploy", "debian", "1", "2"],
+    ],
+)
+def test_without_root_what_changes_disks_says_so_in_one_sentence(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == OgErr.NOTEXEC
+    assert capsys.readouterr().err == (
+        f"og: `og {argv[0]} {argv[1]}` needs the rights of root. Run it as root.\n"
+    )
+
+
+@pytest.mark.usefixtures("somebody")
+def test_without_root_a_disk_that_may_not_be_read_is_not_called_damaged(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(bytes(1 << 20))
+
+    opened = os.open
+
+    def refused(path: str | Path, *args: Any, **options: Any) -> int:
+        if path == disk:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr("oglib.disk.damage.os.open", refused)
+    with pytest.raises(PartitionError):
+        examine(disk, 1 << 20, 512)
+    monkeypatch.setattr("oglib.cli.disk.list_disks", lambda: examine(disk, 1 << 20, 512))
+    assert main(["disk", "list"]) == OgErr.NOTEXEC
+    assert capsys.readouterr().err == (
+        f"og: `og disk list` needs the rights of root for {disk}. Run it as root.\n"
+    )
+
+
+def test_the_version_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"og {version('oglive')}\n"
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "oglib", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert "oglib.version" in loaded
+    assert "oglib.cli" not in loaded
 
 
 def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

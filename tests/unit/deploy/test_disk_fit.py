@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib.deploy.disk_fit import Fitted, Wanted, fit, fixed_as
-from oglib.deploy.disk_restore import can_grow
+from oglib.deploy.disk_fit import Fitted, Wanted, fit
+from oglib.deploy.fixed import can_grow, fixed_as
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.errors import OgErr, PartitionError
 from oglib.image.disk_image import Content, DiskPart
@@ -60,7 +60,7 @@ def fitted(
 ) -> Fitted:
     table = TableKind.MSDOS if len(parts[0].type_id) == 2 else TableKind.GPT
     wanted = Wanted(table, LINUX, SIZE, sector_bytes, parts, size_told=size_told)
-    return fit(wanted, target, can_grow, grow=grow)
+    return fit(wanted, target, grow=grow)
 
 
 def places(found: Fitted) -> dict[int, tuple[int, int]]:
@@ -270,7 +270,7 @@ def test_whatever_the_image_and_the_disk(
         target = replace(target, table=TableKind.GPT, partitions=there)
     wanted = Wanted(TableKind.GPT, LINUX, SIZE, 512, parts, size_told=size_told, notes=("a note",))
     try:
-        found = fit(wanted, target, can_grow, grow=grow)
+        found = fit(wanted, target, grow=grow)
     except PartitionError:
         assert size_mib * MIB < max(one.end_bytes for one in parts) + 3 * MIB
         return

@@ -9,7 +9,14 @@ import pytest
 
 from oglib.deploy import policy
 from oglib.deploy.foreign import later_volumes
-from oglib.deploy.policy import Share, covers, judge_unsigned, policy_for_url, share_in
+from oglib.deploy.policy import (
+    Share,
+    covers,
+    covers_url,
+    judge_unsigned,
+    policy_for_url,
+    share_in,
+)
 from oglib.errors import ImageError
 from oglib.filesystem.mounts import parse_mountinfo
 from oglib.settings import Settings
@@ -60,6 +67,66 @@ def test_whatever_is_mounted_as_the_repository_is_one() -> None:
 )
 def test_an_entry_covers_itself_and_what_is_below(entry: str, place: str, covered: bool) -> None:
     assert covers(entry, place) is covered
+
+
+@pytest.mark.parametrize(
+    ("place", "covered"),
+    [
+        ("http://old/images/a.img", True),
+        ("http://old/images/lab/a.img", True),
+        ("http://old:80/images/a.img", True),
+        ("http://OLD/images/a.img", True),
+        ("http://old/%69mages/a.img", True),
+        ("http://old/images/se%C3%B1al.img", True),
+        ("http://old/images/señal.img", True),
+        ("http://old/images2/a.img", False),
+        ("http://old/%69mages2/a.img", False),
+        ("http://old/a.img", False),
+        ("http://old/Images/a.img", False),
+        ("https://old/images/a.img", False),
+        ("http://old:8080/images/a.img", False),
+        ("http://old.evil.example/images/a.img", False),
+        ("http://old@evil.example/images/a.img", False),
+        ("http://evil.example/http://old/images/a.img", False),
+        ("http://old/images/../a.img", False),
+        ("http://old/images/./../a.img", False),
+        ("http://old/images/./a.img", False),
+        ("http://old/images/%2e%2e/a.img", False),
+        ("http://old/images/%2E./a.img", False),
+        ("http://old/images/.%2e/a.img", False),
+        ("http://old/images/..%2fa.img", False),
+        ("http://old/images/%2e%2e%2Fa.img", False),
+        ("http://old/images%2fa.img", False),
+        ("http://old/images/..%5ca.img", False),
+        ("http://old/images/x%5C..%5C..%5Ca.img", False),
+        ("http://old/images/..\\a.img", False),
+        ("http://old/images/..;/a.img", False),
+        ("http://old/images/..;x=1/a.img", False),
+        ("http://old/images/%2e%2e%3b/a.img", False),
+        ("http://old/images/a.img;v=2", False),
+        ("http://old/images/%252e%252e/a.img", False),
+        ("http://old/images/%25%32%65/a.img", False),
+        ("http://old/images/..%00/a.img", False),
+        ("http://old/images/%0d%0aX/a.img", False),
+        ("http://old/images/%c0%ae%c0%ae/a.img", False),
+        ("http://old/images/%zz/a.img", False),
+        ("http://old/images/a.img?x=/../b", False),
+        ("http://old/images/a.img#x", False),
+        ("http://old/images/a.img%3fx", False),
+    ],
+)
+@pytest.mark.parametrize("entry", ["http://old/images/", "http://old/images"])
+def test_an_address_is_judged_as_a_server_reads_it(entry: str, place: str, covered: bool) -> None:
+    assert covers_url(entry, place) is covered
+    told = Settings(allow_unsigned=(entry,))
+    assert policy_for_url(place, told).unsigned_remote is covered
+
+
+def test_a_whole_server_may_be_named() -> None:
+    assert covers_url("http://old", "http://old/a/b.img")
+    assert covers_url("https://old/", "https://old/b.img")
+    for entry in ("REPO", "/opt/opengnsys/images", "//old/images", "http://", "http://old/x y"):
+        assert not covers_url(entry, "http://old/images/a.img")
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import Firmware
 from oglib.deploy import restorable
 from oglib.deploy.restorable import Wishes, check_growable, check_restorable
 from oglib.disk import types
+from oglib.disk.firmware import Firmware
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.errors import FilesystemError, OgErr, OgError
 from oglib.image import OpenImage, local_image
@@ -73,6 +73,11 @@ def test_what_cannot_grow_is_refused_before(filesystem: str) -> None:
     with pytest.raises(FilesystemError, match="cannot be grown") as caught:
         check_growable(image, Wishes(grow=True))
     assert caught.value.code == OgErr.EXTENDFS
+
+
+@pytest.mark.parametrize("word", ["EXTFS", "ext2fs", "EXT3FS", "NILFS", "btrfs", "NTFS"])
+def test_every_tools_word_for_a_filesystem_is_known(word: str) -> None:
+    check_growable(stream(word), Wishes(grow=True))
 
 
 def test_a_tool_that_is_not_there_is_missed_before(monkeypatch: pytest.MonkeyPatch) -> None:

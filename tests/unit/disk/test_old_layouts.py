@@ -46,6 +46,19 @@ def test_the_order_is_the_number_and_empty_leaves_it_free() -> None:
     ]
 
 
+def test_a_type_is_named_by_its_filesystem_too() -> None:
+    words = "EXT3:500000 EXFAT:500000 XFS:500000 HFS+:500000"
+    sizes = [(number, 500000) for number in (1, 2, 3, 4)]
+    for table, kinds in (
+        (TableKind.MSDOS, ("LINUX", "NTFS", "LINUX", "HFS")),
+        (TableKind.GPT, ("LINUX", "WINDOWS", "LINUX", "HFS")),
+    ):
+        made = planned(words, a_disk(table=table))
+        assert made == [(number, kinds[number - 1], size) for number, size in sizes]
+    hidden = planned("HFAT32:500000", a_disk(table=TableKind.GPT))
+    assert hidden == [(1, "WINDOWS", 500000)]
+
+
 def test_empty_with_a_size_leaves_room() -> None:
     plan = plan_layout(layout_from_old(["EMPTY:1048576", "LINUX:1024"], a_disk()), a_disk())
     assert [(part.number, part.start_sector) for part in plan.partitions] == [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import FilesystemError, OgErr
-from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, Grow, Kind, LabelIn, Shrink, kind_of
+from oglib.filesystem.kind import Grow, Kind, LabelIn, Shrink
+from oglib.filesystem.kinds import KINDS, USUAL_FOR_TYPE, kind_of
 from oglib.filesystem.make import make_argv
 from oglib.filesystem.probe import FilesystemInfo, parse_udev
 

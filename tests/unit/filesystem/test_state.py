@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from oglib.errors import FilesystemError
 from oglib.filesystem import ntfs
+from oglib.filesystem.kind import Trouble
 from oglib.filesystem.ntfs import ReadAt
 from oglib.filesystem.ntfs_repair import repair_bitmap, repair_mirror
 from oglib.filesystem.sizes import size_in
-from oglib.filesystem.state import State, Trouble, state_in, state_of
+from oglib.filesystem.state import State, state_in, state_of
 
 
 def reader(*pieces: tuple[int, bytes]) -> ReadAt:
@@ -51,6 +52,7 @@ def hfs_journal(where: int, start: int, end: int) -> list[tuple[int, bytes]]:
     ]
 
 
+NILFS2 = b"\2".ljust(6, b"\0") + b"\x34\x34"
 ONE = b"\1".ljust(8, b"\0")
 TO_GO_ID = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
 
@@ -92,10 +94,8 @@ TO_GO_ID = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
         pytest.param(hfs_journal(1, 4096, 4096), [], id="hfs-journal-empty"),
         pytest.param(hfs_journal(1, 4096, 8192), [Trouble.JOURNAL], id="hfs-journal"),
         pytest.param(hfs_journal(2, 0, 0), [Trouble.SPREAD], id="hfs-journal-elsewhere"),
-        pytest.param([(1024 + 6, b"\x34\x34"), (1024 + 116, b"\1\0")], [], id="nilfs2-clean"),
-        pytest.param(
-            [(1024 + 6, b"\x34\x34"), (1024 + 116, b"\0\0")], [Trouble.DIRTY], id="nilfs2"
-        ),
+        pytest.param([(1024, NILFS2), (1024 + 116, b"\1\0")], [], id="nilfs2-clean"),
+        pytest.param([(1024, NILFS2), (1024 + 116, b"\0\0")], [Trouble.DIRTY], id="nilfs2"),
         pytest.param([(0, b"XFSB"), (511, b"\0")], [Trouble.DIRTY], id="xfs-without-sense"),
         pytest.param(
             [(1024, b"\x10\x20\xf5\xf2"), (5000, b"\0")], [Trouble.DIRTY], id="f2fs-without-sense"

@@ -11,13 +11,19 @@ import pytest
 from harness import accesslog, frames, screen
 from harness.accel import TCG
 from harness.disks import Disk
-from harness.errors import ProductFailure
+from harness.errors import HarnessError, ProductFailure
+from harness.firsthour import Unit
 from harness.inventory import LOCKED_PC, PCS, UEFI_PC, inventory_text
 from harness.owner import is_stale, own_name
+from harness.paths import ROOT
 from harness.qemu_argv import FromDisk, FromNetwork, Wiring, machine_argv
+from harness.readme import commands
 from harness.report import BootReport
 from harness.selection import Shard, pick_shard
 from harness.shell import Result
+
+from ogrepo.install import units
+from ogrepo.install.model import Program, Wanted
 
 _LOG = """\
 ogrepo serves /x at http://10.77.0.1:80/ (0 images); stop it with Ctrl-C.
@@ -145,3 +151,37 @@ def test_pc_that_boots_from_its_disk_has_no_network_card() -> None:
 def test_every_pc_of_the_room_is_its_own() -> None:
     assert len({pc.mac for pc in PCS}) == len(PCS)
     assert f'mac = "{LOCKED_PC.mac}"' in inventory_text()
+
+
+def test_readme_commands_are_what_a_reader_types(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "# x\n\n## One\n\ntext\n\n    make image   # said\n    run a#b\n\nmore\n\n    later\n\n"
+        "## Two\n\ntext only\n"
+    )
+    assert commands(readme, "One") == ["make image", "run a#b"]
+    for heading in ("Two", "Three"):
+        with pytest.raises(HarnessError, match=heading):
+            commands(readme, heading)
+
+
+def test_the_server_block_of_the_readme_is_three_commands() -> None:
+    image, install, check = commands(ROOT / "README.md", "Use it on your network")
+    assert image == "make image"
+    assert install.startswith(".venv/bin/ogrepo install ")
+    assert check.startswith(".venv/bin/ogrepo check ")
+
+
+def test_an_installed_unit_is_started_as_it_says() -> None:
+    wanted = Wanted(Path("/srv/og live"))
+    program = Program(Path("/root/og/ogrepo"), Path("/o"), Path("/d"), roots=(Path("/root/og"),))
+    made = units.texts(wanted, program, 80)
+    served = Unit.parse(made[units.REPOSITORY])
+    assert served.argv == ("/root/og/ogrepo", "serve", "/srv/og live", "--port", "80")
+    assert (served.user, served.rights) == ("oglive", "+net_bind_service")
+    assert served.shown == ("/root/og",)
+    assert "--bounding-set=-all,+net_bind_service" in served.script()
+    dhcp = Unit.parse(made[units.DNSMASQ])
+    assert dhcp.rights == "+net_admin,+net_raw,+net_bind_service"
+    assert dhcp.user.isdigit()
+    assert "mkdir -p /var/lib/oglive-dnsmasq" in dhcp.script()

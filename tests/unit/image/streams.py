@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from oglib.image.formats.model import Buffer, ImageInfo, Region
+from oglib.image.formats.model import Buffer, FromHeader, ImageInfo, Region
 from unit.image.synthetic import Partition
 
 
 @dataclass
-class PartitionStream:
+class PartitionStream(FromHeader):
     """``on_region`` sees the number of each region before it is given; it may raise."""
 
     source: Partition

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from oglib import durable
 from oglib.errors import FilesystemError, ImageError, OgErr, UsageError, WriteError
-from oglib.image import CaptureMeta, FileSink, Manifest, SourceInfo, local_image, sink
+from oglib.image import CaptureMeta, FileSink, Manifest, SourceInfo, local_image
 from oglib.image.capture import capture, check_source
 from oglib.image.capture import manifest_of as made_of
 from oglib.image.companions import Checksums, checksums_of, info_line
@@ -139,7 +140,7 @@ def test_a_disk_that_keeps_something_else_is_found_out(
 ) -> None:
     image = make_image(partition(1), tmp_path)
     before = image.read_bytes()
-    forget: Callable[[int], None] = sink._forget
+    forget: Callable[[int], None] = durable._forget
 
     def damage(descriptor: int) -> None:
         forget(descriptor)
@@ -149,7 +150,7 @@ def test_a_disk_that_keeps_something_else_is_found_out(
                 file.seek(100)
                 file.write(b"\xa5")
 
-    monkeypatch.setattr(sink, "_forget", damage)
+    monkeypatch.setattr(durable, "_forget", damage)
     failing = FileSink(image)
     with pytest.raises(WriteError, match="does not hold what was written"):
         _fill(failing, partition(2).stream(), tmp_path)

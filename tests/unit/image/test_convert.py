@@ -12,7 +12,7 @@ import pytest
 from oglib.errors import ImageError, OgError
 from oglib.image import CaptureMeta, FileSink, local_image, restore, verify
 from oglib.image.convert import convert
-from oglib.image.formats.model import Buffer, ImageInfo, Region
+from oglib.image.formats.model import Buffer, FromHeader, ImageInfo, Region
 from oglib.image.partclone import parse_header
 from oglib.image.partclone_stream import partclone_stream
 from unit.image.synthetic import QUIET, Partition, blank, make_image, partition
@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 
 @dataclass
-class Foreign:
+class Foreign(FromHeader):
     """A foreign image held in memory: ``runs`` of one partition, told region by region."""
 
     content: dict[int, bytes]

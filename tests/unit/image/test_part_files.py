@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from oglib import partfile
+from oglib import claim, partfile
 from oglib.deploy.disk_folder import filled
 from oglib.errors import OgErr, OgError, WriteError
-from oglib.image import target
 from oglib.image.sink import FileSink
 from oglib.image.target import open_target
 from oglib.shim.copy import copy_file, write_small
@@ -163,7 +162,7 @@ def test_a_target_that_was_replaced_before_our_lock_is_not_the_target(
     at_lock(monkeypatch, lambda: newer.rename(file))
     with open_target(file, write=True) as opened:
         assert opened.size_bytes == 1024
-    monkeypatch.setattr(target, "is_at", lambda *_: False)
+    monkeypatch.setattr(claim, "is_at", lambda *_: False)
     with pytest.raises(OgError, match="again and again"), open_target(file, write=True):
         pass
 

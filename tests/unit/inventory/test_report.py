@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tarfile
 from pathlib import Path
@@ -98,3 +99,47 @@ def test_the_password_of_the_share_is_known(
     report = make_report(str(tmp_path / "r.tar.zst"), Settings())
     log = content(report.path)["r/run/job.log"]
     assert log == f"opengnsys said {REMOVED} to the server\n"
+
+
+def test_no_link_is_followed_and_nothing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "elsewhere/1.json"
+    secret.parent.mkdir()
+    secret.write_text("Zq7 of somebody else")
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    (run_folder / "job.log").symlink_to(secret)
+    (run_folder / "receipts").symlink_to(secret.parent)
+    os.mkfifo(run_folder / "pipe.log")
+    (run_folder / "own.log").write_text("mine\n")
+    monkeypatch.setattr("oglib.inventory.report.RUN_FOLDER", run_folder)
+    monkeypatch.setattr("oglib.inventory.report._COMMANDS", {})
+    report = make_report(str(tmp_path / "r.tar.zst"), Settings())
+    texts = content(report.path)
+    assert texts["r/run/own.log"] == "mine\n"
+    assert "Zq7" not in str(texts)
+    assert {"run/job.log", "run/pipe.log", "run/receipts/1.json"} <= {
+        one.partition(":")[0] for one in report.missing
+    }
+    assert "proc" in texts["r/mounts.txt"]
+
+
+def test_a_log_that_fills_the_disk_is_read_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "job.log").open("wb") as file:
+        file.seek(64 << 30)  # a hole: whoever read all of it would not come back
+        file.write(b"password: Zq7\nthe end\n")
+    monkeypatch.setattr("oglib.inventory.report.RUN_FOLDER", tmp_path)
+    monkeypatch.setattr("oglib.inventory.report._COMMANDS", {})
+    report = make_report(str(tmp_path / "r.tar.zst"), Settings())
+    assert content(report.path)["r/run/job.log"].endswith("the end\n")
+
+
+def test_the_report_as_a_whole_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oglib.inventory.report._ALL_LIMIT_BYTES", 100)
+    parts = [Part(f"{number}.log", lambda: "x" * 30) for number in range(5)]
+    report = write_archive(tmp_path / "r.tar.zst", parts, [])
+    assert report.parts == ("0.log", "1.log", "2.log", "missing.txt")
+    assert "as large as it may be" in report.missing[0]

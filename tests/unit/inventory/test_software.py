@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from oglib.inventory.rpm import parse_header
-from oglib.inventory.software import Package, installed, old_listing
+from oglib.inventory.software import Package, Software, installed, listing, old_listing
 from oglib.inventory.system import System, SystemKind
+from oglib.osconfig import registry
 from oglib.osconfig.root import TargetRoot
 from unit.inventory.trees import (
     DEBIAN,
@@ -23,6 +24,7 @@ from unit.inventory.trees import (
 )
 
 LINUX = System(SystemKind.LINUX, "Some Linux", is_64_bits=True)
+WINDOWS = System(SystemKind.WINDOWS, "Windows")
 BASH = rpm_header("bash", "5.2.26", "3.fc40", "x86_64")
 KEY = rpm_header("gpg-pubkey", "a15b79cc", "63d04c2c")
 
@@ -95,6 +97,55 @@ def test_a_view_in_place_of_the_table_is_not_asked(tmp_path: Path) -> None:
         assert "no table of packages" in installed(root, LINUX).notes[0]
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        "blob INTEGER DEFAULT 1099511627776",  # as a number of bytes it would fill the memory
+        "blob TEXT DEFAULT 'text'",
+        "blob BLOB AS (zeroblob(900000000))",
+    ],
+)
+def test_a_table_of_something_else_than_headers(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "var/lib/rpm/rpmdb.sqlite"
+    path.parent.mkdir(parents=True)
+    connection = sqlite3.connect(path)
+    connection.execute(f"CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, {column})")
+    connection.execute("INSERT INTO Packages (hnum) VALUES (1)")
+    connection.commit()
+    connection.close()
+    with TargetRoot(tmp_path) as root:
+        assert "damaged" in installed(root, LINUX).notes[0]
+
+
+def test_a_database_whose_pages_are_met_again_and_again_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oglib.inventory.rpm._MAX_PACKAGES", 2)
+    make_rpm_database(tmp_path / "var/lib/rpm/rpmdb.sqlite", BASH, BASH, BASH)
+    with TargetRoot(tmp_path) as root:
+        assert "more packages than" in installed(root, LINUX).notes[0]
+
+
+def test_programs_of_windows_are_not_looked_for_among_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key by its name is a search among all: of each it would be their square."""
+    key = r"Microsoft\Windows\CurrentVersion\Uninstall"
+    keys = {rf"{key}\{number}": {"DisplayName": f"p{number}"} for number in range(40)}
+    make_windows(tmp_path, keys)
+    asked = []
+    real = registry._Handle.node_get_child
+
+    def counted(handle: registry._Handle, node: int, name: str) -> int | None:
+        asked.append(name)
+        found: int | None = real(handle, node, name)
+        return found
+
+    monkeypatch.setattr(registry._Handle, "node_get_child", counted)
+    assert len(names(tmp_path, WINDOWS)) == 40
+    assert len(asked) < 20
+
+
 def test_rpm_header_without_arch() -> None:
     assert parse_header(rpm_header("a", "1", "2")).version == "1-2"
 
@@ -152,5 +203,27 @@ def test_nothing_foreign_commands_the_terminal(tmp_path: Path) -> None:
 def test_old_listing_begins_with_the_system(tmp_path: Path) -> None:
     make_tree(tmp_path, DEBIAN)
     with TargetRoot(tmp_path) as root:
-        listing = old_listing(LINUX, installed(root, LINUX))
-    assert listing == "Some Linux 64 bits\nbash 5.2.37-2\nzlib1g 1:1.3.1-1"
+        found = installed(root, LINUX)
+    assert listing(LINUX, found) == "Some Linux 64 bits\nbash 5.2.37-2\nzlib1g 1:1.3.1-1"
+    assert old_listing(LINUX, found) == "Some Linux 64 bits\nbash 5.2.37\nzlib1g 1.3.1"
+
+
+def test_old_listing_names_what_runs_and_in_which_version() -> None:
+    software = Software(
+        (
+            Package("libc6", "2:2.41-12+deb13u1", "dpkg"),
+            Package("libc6-dev", "2:2.41-12+deb13u1", "dpkg"),
+            Package("bash", "5.2.37-1.fc42.x86_64", "rpm"),
+            Package("bash-devel", "5.2.37-1.fc42.x86_64", "rpm"),
+            Package("linux", "6.12.1.arch1-1", "pacman"),
+            Package("firefox", "revision 5134", "snap"),
+            Package("org.gimp.GIMP", "3.0.4", "flatpak"),
+        )
+    )
+    assert old_listing(LINUX, software).splitlines()[1:] == [
+        "libc6 2.41",
+        "bash 5.2.37",
+        "linux 6.12.1.arch1-1",
+        "firefox (snap) revision 5134",
+        "org.gimp.GIMP (flatpak) 3.0.4",
+    ]

@@ -106,6 +106,43 @@ REFUSED = {
     "disk rule as argument": (ENTRY + 'args = ["ogdisk.system=1"]\n', "use `disks` of a room"),
     "job with blank": (ENTRY + 'job = { deploy = "a b", disk = 1, partition = 1 }\n', "job deploy"),
     "job partition": (ENTRY + 'job = { deploy = "a", disk = 1, partition = 0 }\n', "job partition"),
+    "job without work": (ENTRY + "job = { disk = 1, partition = 1 }\n", "job deploy: is missing"),
+    "job of two works": (
+        ENTRY + 'job = { create = "a", restore = "b", disk = 1 }\n',
+        "job create: stands beside `restore`",
+    ),
+    "job deploys no partition": (
+        ENTRY + 'job = { deploy = "a", disk = 1 }\n',
+        "job partition: is missing",
+    ),
+    "job restores with a layout": (
+        ENTRY + 'job = { restore = "a", disk = 1, layout = "uefi" }\n',
+        "job layout: means nothing with `restore`",
+    ),
+    "job updates the cache of a disk": (
+        ENTRY + 'job = { update_cache = "a", disk = 1 }\n',
+        "job disk: means nothing with `update_cache`",
+    ),
+    "job creates a version": (
+        ENTRY + 'job = { create = "a@2", disk = 1 }\n',
+        "job create: 'a@2' is not the name of an image",
+    ),
+    "job of a version without a number": (
+        ENTRY + 'job = { update_cache = "a@" }\n',
+        "job update_cache: 'a@' names no version",
+    ),
+    "job of a file": (
+        ENTRY + 'job = { update_cache = "a.img" }\n',
+        "'a.img' is the name of a file",
+    ),
+    "job of a folder above": (
+        ENTRY + 'job = { update_cache = "lab/../a" }\n',
+        "job update_cache: 'lab/../a' is not the name of an image",
+    ),
+    "job of a name too long": (
+        ENTRY + f'job = {{ update_cache = "{"a/" * 100}a" }}\n',
+        "is not the name of an image",
+    ),
     "room entry": (MINIMAL + '[rooms.r]\ndefault_entry = "x"\n', "[rooms.r] default_entry:"),
     "no such room": (MINIMAL + client(room="x"), "[[clients]] number 1 room: there is no"),
     "no such entry": (MINIMAL + client(entry="x"), "[[clients]] number 1 entry: there is no"),
@@ -169,3 +206,20 @@ def test_a_pc_s_disk_rule_comes_before_its_room_s() -> None:
         + 'disks = { system = "1@S6XN" }\n'
     )
     assert inventory.disks_of(inventory.clients[0]) == {"system": "1@S6XN", "data": "largest"}
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ('deploy = "lab1/debian@3", disk = 1, partition = 2', "deploy:lab1/debian@3:1:2"),
+        ('restore = "a", disk = "1@S6X", partition = 128', "restore:a:1@S6X:128"),
+        ('restore = "lab1/pc", disk = "system"', "restore:lab1/pc:system"),
+        ('create = "lab1/debian", disk = 2, partition = 1', "create:lab1/debian:2:1"),
+        ('create = "pc", disk = 1', "create:pc:1"),
+        ('update_cache = "lab1/debian@12"', "update_cache:lab1/debian@12"),
+    ],
+)
+def test_every_job_has_its_words(job: str, words: str) -> None:
+    told = read(ENTRY + f"job = {{ {job} }}\n").entry("e").job
+    assert told is not None
+    assert told.words == words

@@ -23,6 +23,11 @@ TFTP_ROOT = PurePosixPath("/srv/oglive/netboot")
 MINIMAL = (Path(__file__).parent / "data" / "minimal.toml").read_text("utf-8")
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+IMAGES = st.builds(
+    "{}{}".format,
+    st.lists(NAMES, min_size=1, max_size=4).map("/".join),
+    st.from_regex(r"(@[1-9][0-9]{0,8})?", fullmatch=True),
+)
 HOSTS = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,20}[A-Za-z0-9])?", fullmatch=True)
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
 TITLES = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
@@ -52,7 +57,7 @@ def read(text: str) -> Inventory | None:
         return None
 
 
-@given(TITLES, ARGUMENTS, HOSTS, NAMES)
+@given(TITLES, ARGUMENTS, HOSTS, IMAGES)
 @settings(max_examples=100, deadline=None)
 def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, image: str) -> None:
     inventory = read(inventory_text(title, args, host, image))

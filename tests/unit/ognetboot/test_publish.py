@@ -98,9 +98,9 @@ def test_a_refused_inventory_leaves_the_old_tree(
     assert render(MINIMAL, out, library) == 0
     before = names(out)
     assert render(BENCH, out, library) == 1
-    message, hint = capsys.readouterr().err.splitlines()
-    assert message.startswith("ognetboot: site.toml: [entries.test] profile:")
-    assert "--test" in hint
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("ognetboot: site.toml: [entries.test] profile:")
+    assert "--test" in said
     assert names(out) == before
     assert render(BENCH, out, library, "--test") == 0
     assert (out / "oglive-test").readlink() == Path("../oglive-test")
@@ -129,3 +129,27 @@ def test_a_path_dnsmasq_misreads_needs_tftp_root(
     out = tmp_path / "a, b" / "netboot"
     assert render(MINIMAL, out, library) == 1
     assert "tftp_root" in capsys.readouterr().err
+
+
+def test_wrong_arguments_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["render", "only-one"], ["nonsense"], [], ["site", "a", "b", "--nonsense"]):
+        with pytest.raises(SystemExit) as caught:
+            main(words)
+        assert caught.value.code == 2
+        said = capsys.readouterr().err
+        assert said.startswith("ognetboot: ")
+        assert said.count("\n") == 1
+        assert "--help`." in said
+
+
+def test_a_dry_run_refuses_the_same_and_writes_nothing(
+    out: Path, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(MINIMAL, out, library, "--dry-run") == 0
+    assert "would be written" in capsys.readouterr().out
+    assert not out.exists()
+    assert render(BENCH, out, library, "--dry-run") == 1
+    assert render(MINIMAL, out, library) == 0
+    capsys.readouterr()
+    assert render(MINIMAL, out, library, "--dry-run") == 0
+    assert "nothing to change" in capsys.readouterr().out

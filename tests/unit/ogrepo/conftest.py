@@ -7,19 +7,24 @@ import asyncio
 import http.client
 import json
 import logging
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.__main__ import main
 from ogrepo.folder import Folder, open_folder
+from ogrepo.ledger import MOST_BYTES
+from ogrepo.limits import Limits, limits_for
 from ogrepo.listen import listen
-from ogrepo.server import make_runner
+from ogrepo.server import LISTINGS, Serving, opened
 from ogrepo.tokens import load_secret, make_token
 from ogrepo.uploads import Uploads
 from unit.ogrepo.sample import Sample
@@ -60,6 +65,10 @@ class Repository:
     folder: Folder
     port: int = 0
     started_with: list[str] = field(default_factory=list)
+    limits: Limits | None = None
+    trusted: tuple[str, ...] = ()
+    wrap: Callable[[socket.socket], socket.socket] = lambda sock: sock
+    most_bytes: int = MOST_BYTES
 
     def __post_init__(self) -> None:
         self._log = _Lines()
@@ -76,22 +85,33 @@ class Repository:
     def log(self) -> list[str]:
         return self._log.lines
 
+    def logged(self, word: str) -> str:
+        """The first line with ``word``: it is written after the answer, so it is waited for."""
+        for _ in range(2000):
+            for line in self.log:
+                if word in line:
+                    return line
+            time.sleep(0.01)
+        raise AssertionError(self.log)
+
     def start(self) -> None:
-        sock = listen("127.0.0.1", self.port)
+        sock = self.wrap(listen("127.0.0.1", self.port))
         self.port = sock.getsockname()[1]
-        self.uploads = Uploads(self.folder)
+        self.uploads = Uploads(self.folder, self.most_bytes)
         self.started_with = self.uploads.start()
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
 
         async def run() -> None:
             self._stop = asyncio.Event()
-            runner = make_runner(self.folder, self.uploads, farewell_s=0.5)
-            await runner.setup()
-            await web.SockSite(runner, sock).start()
-            ready.set()
-            await self._stop.wait()
-            await runner.cleanup()
+            serving = Serving("127.0.0.1", 0, tuple(ip_network(text) for text in self.trusted))
+            limits = self.limits or limits_for(1024)
+            async with opened(
+                self.folder, sock, self.uploads, serving, limits, farewell_s=0.5
+            ) as app:
+                self.listings = app[LISTINGS]
+                ready.set()
+                await self._stop.wait()
 
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(run(),))
         self._thread.start()
@@ -112,10 +132,13 @@ class Repository:
         path: str,
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
+        source: str = "127.0.0.1",
         **more: str,
     ) -> Answer:
         """One exchange; keyword ``if_range`` becomes the header ``if-range``."""
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        link = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=30, source_address=(source, 0)
+        )
         try:
             named = {name.replace("_", "-"): value for name, value in more.items()}
             link.request(method, path, body, {**(headers or {}), **named})
@@ -142,6 +165,21 @@ class Repository:
 def folder(tmp_path: Path) -> Folder:
     assert main(["keygen", "--dir", str(tmp_path / "repo"), "--comment", "a test"]) == 0
     return open_folder(tmp_path / "repo")
+
+
+@pytest.fixture
+def serve(folder: Folder) -> Callable[..., AbstractContextManager[Repository]]:
+    """A repository with other settings than the usual ones, for the time of a block."""
+
+    @contextmanager
+    def served(**settings: object) -> Iterator[Repository]:
+        repository = Repository(folder, **settings)  # type: ignore[arg-type]
+        try:
+            yield repository
+        finally:
+            repository.close()
+
+    return served
 
 
 @pytest.fixture

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from oglib import columns
 from oglib.image.manifest import PublicKey
+from ogrepo import cli
 from ogrepo.__main__ import main
+from ogrepo.cli import table
 from ogrepo.folder import Folder
 from ogrepo.tokens import load_secret, read_token
 from unit.ogrepo.conftest import Repository
@@ -73,9 +76,97 @@ def test_list_and_verify(
     assert main(["--json", "verify", root, "debian"]) == 5
     assert json.loads(capsys.readouterr().out)["images"][0]["error"]["code"] == 5
     assert main(["verify", root, "nothing"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"ogrepo: There is no image nothing in {root}. `ogrepo list")
+    assert "DAMAGED" not in said.out
+    assert main(["verify", root, "debain"]) == 2
+    assert "Did you mean debian?" in capsys.readouterr().err
     image.unlink()
     assert main(["list", root]) == 0
     assert "debian is incomplete" in capsys.readouterr().err
+
+
+def test_the_folder_is_written_in_either_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = str(tmp_path / "repo")
+    assert main(["keygen", root]) == 0
+    for words in (
+        ["token", root, "debian"],
+        ["token", "debian", "--dir", root],
+        ["token", "--dir", root, "debian"],
+        ["list", root],
+        ["list", "--dir", root],
+        ["verify", root],
+        ["verify", "--dir", root],
+    ):
+        assert main(words) == 0, words
+    capsys.readouterr()
+    for words, told in (
+        (["token", root], "image's name is missing"),
+        (["list"], "folder is missing"),
+        (["list", root, "--dir", root], "Two folders are named"),
+        (["verify", root, "debian", "--dir", root], "Two folders are named"),
+        (["list", root, "--nonsense"], "Unrecognized arguments: --nonsense. See `ogrepo --help`."),
+        ([], "required: VERB. See `ogrepo --help`."),
+        (["serve", root, "--port", "x"], "See `ogrepo serve --help`."),
+    ):
+        assert main(words) == 1, words
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
+
+
+def test_a_key_that_was_cut_gets_its_public_half(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "repo"
+    assert main(["keygen", str(root), "--comment", "one"]) == 0
+    key, public = root / "private/image.key", root / "keys/image.pub"
+    before = (key.read_bytes(), public.read_text())
+    public.unlink()
+    assert main(["keygen", str(root), "--comment", "one"]) == 0
+    assert (key.read_bytes(), public.read_text()) == before
+    assert main(["keygen", str(root)]) == 4
+    assert "has a signing key already" in capsys.readouterr().err
+
+
+def test_lines_fit_a_terminal_and_stay_whole_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list", str(tmp_path)]) == 2
+    piped = capsys.readouterr().err
+    assert piped.count("\n") == 1
+    monkeypatch.setattr(columns, "of", lambda _: 80)
+    assert main(["list", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert "".join(shown.split()) == "".join(piped.split())
+
+
+def test_a_table_fits_its_terminal() -> None:
+    head = ("NAME", "VERSION", "SYSTEM", "FILESYSTEM", "SIZE", "NEEDS", "CAPTURED", "KEY")
+    row = ("debian", "12", "Debian GNU/Linux 13 (trixie)", "EXTFS", "812.4 MiB", "20.0 GiB",
+           "2026-11-27T03:28", "0123456789abcdef")  # fmt: skip
+    assert table([head, row], None)[1].endswith("0123456789abcdef")
+    for most in (79, 60, 40, 20):
+        lines = table([head, row], most)
+        assert max(map(len, lines)) <= most
+        assert lines[1].startswith("debian")
+
+
+def test_an_error_of_the_system_is_a_sentence(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", "/srv/images")
+
+    monkeypatch.setattr(cli, "published", refuse)
+    assert main(["list", str(folder.root)]) == 40
+    assert capsys.readouterr().err == (
+        "ogrepo: The system refused /srv/images: Permission denied. "
+        "Run ogrepo as root, or as the user who owns the repository.\n"
+    )
 
 
 def test_what_is_no_repository_is_said_in_one_sentence(
@@ -99,7 +190,10 @@ def test_an_address_that_cannot_be_listened_on(
         port = str(taken.getsockname()[1])
         assert main(["serve", root, "--bind", "127.0.0.1", "--port", port]) == 40
     assert "--port" in capsys.readouterr().err
-    for wrong in (["--port", "70000"], ["--bind", "nonsense"]):
+    for wrong in (
+        ["--port", "70000"], ["--bind", "nonsense"], ["--trusted-proxy", "nonsense"],
+        ["--trusted-proxy", "10.0.0.1/8"], ["--most-gib", "0"],
+    ):  # fmt: skip
         assert main(["serve", root, *wrong]) == 1
         assert capsys.readouterr().err.startswith("ogrepo: ")
 

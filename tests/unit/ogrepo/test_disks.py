@@ -10,7 +10,8 @@ import pytest
 from blake3 import blake3
 
 from oglib.deploy.disk_source import is_whole, opened_whole, whole_info
-from oglib.errors import ImageError, OgError, TransferError
+from oglib.deploy.memory import Memory
+from oglib.errors import ImageError, NotFoundError, OgError, TransferError
 from oglib.image import OpenImage
 from oglib.image.disk_image import DiskManifest
 from oglib.image.manifest import load_public_keys
@@ -97,6 +98,42 @@ def test_the_next_version_replaces_the_whole_folder(repository: Repository, tmp_
         assert whole.version == 2
     assert main(["verify", str(repository.folder.root)]) == 0
     assert main(["list", str(repository.folder.root)]) == 0
+    settings = settings_of(repository)
+    for begin in ("", f"{repository.base}/images/", f"{images}/"):
+        for version in (1, 2):
+            text = f"{begin}room/disk-a@{version}"
+            assert is_whole(text, settings)
+            with opened_whole(text, settings) as whole, whole.open_part(2) as image:
+                assert (whole.version, whole.name, whole.warnings) == (version, "room/disk-a", ())
+                assert isinstance(image, OpenImage)
+                assert image.signed_by == whole.signed_by != ""
+        with (
+            pytest.raises(NotFoundError, match="no version 3") as caught,
+            opened_whole(f"{begin}room/disk-a@3", settings),
+        ):
+            pass
+        assert "version 2 and 1" in caught.value.hint
+
+
+def test_an_older_disk_is_refused_where_a_later_one_was_had(
+    repository: Repository, tmp_path: Path
+) -> None:
+    DISK.upload(repository, tmp_path)
+    kept = {"room/disk-a": 4}
+    settings = settings_of(repository)
+
+    def memory() -> Memory:
+        return Memory(lambda name: kept.get(name, 0), kept.__setitem__)
+
+    with (
+        pytest.raises(ImageError, match="is version 1, and this PC had version 4"),
+        opened_whole("room/disk-a", settings, memory()),
+    ):
+        pass
+    had = memory()
+    with opened_whole("room/disk-a@1", settings, had):
+        assert had.keep() == ()
+    assert kept == {"room/disk-a": 1}
 
 
 def refused(disk: SampleDisk, repository: Repository, folder: Path, words: str) -> None:

@@ -37,7 +37,7 @@ def crooked(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 def test_files_and_links_inside_are_shown(crooked: Folder) -> None:
-    for asked in ("boot/v1/ogvmlinuz", "boot/current/ogvmlinuz", "/boot//v1/ogvmlinuz"):
+    for asked in ("boot/v1/ogvmlinuz", "boot/current/ogvmlinuz"):
         assert resolve(crooked, asked)[0].read_text() == "kernel"
     assert resolve(crooked, "") == (crooked.root, True)
     assert entries(crooked, crooked.root / "boot") == [("current", True), ("v1", True)]
@@ -53,6 +53,7 @@ def test_files_and_links_inside_are_shown(crooked: Folder) -> None:
         "boot/up/outside", "boot/key", "boot/secrets", "boot/dot",
         "boot/secrets/image.key", "boot/loop", "boot/gone", "boot/v1/ogvmlinuz/x",
         "boot\\v1", "boot/v1/ogvmlinuz\0", "boot/\n", "x" * 5000, "/etc/passwd", "nothing",
+        "/boot/v1/ogvmlinuz", "boot//v1/ogvmlinuz", "boot/v1//", "/", "/images/",
     ],
 )  # fmt: skip
 def test_nothing_else_is(crooked: Folder, asked: str) -> None:

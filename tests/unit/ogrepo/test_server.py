@@ -57,9 +57,14 @@ def test_ranges(repository: Repository, kernel: str, asked: str, first: int, sto
     assert answer.headers["content-range"] == f"bytes {first}-{stop - 1}/102400"
 
 
-def test_a_range_behind_the_end(repository: Repository, kernel: str) -> None:
-    answer = repository.ask("GET", kernel, range="bytes=102400-")
+@pytest.mark.parametrize(
+    "asked", ["bytes=102400-", "bytes=-0", "bytes=-000", "bytes=" + "9" * 6000 + "-", "bytes=5-4"]
+)
+def test_a_range_that_holds_nothing(repository: Repository, kernel: str, asked: str) -> None:
+    answer = repository.ask("GET", kernel, range=asked)
     assert (answer.status, answer.headers["content-range"]) == (416, "bytes */102400")
+    assert answer.body == b""
+    assert answer.headers["content-length"] == "0"
 
 
 def test_conditions_on_the_entity_tag(repository: Repository, kernel: str) -> None:
@@ -72,6 +77,34 @@ def test_conditions_on_the_entity_tag(repository: Repository, kernel: str) -> No
         changed = repository.ask("GET", kernel, if_range=other, headers=part)
         assert (changed.status, changed.body) == (200, DATA)
     assert repository.ask("GET", kernel, if_match='"other"', headers=part).status == 412
+
+
+def test_if_range_matches_this_very_file_or_nothing(repository: Repository, kernel: str) -> None:
+    part = {"range": "bytes=0-9"}
+    date = repository.ask("HEAD", kernel).headers["last-modified"]
+    assert repository.ask("GET", kernel, if_range=date, headers=part).status == 206
+    for other in (
+        "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT", "words", "0", "*",
+        '"', "'tag'", "Thu, 99 Jan 2099 00:00:00 GMT",
+    ):  # fmt: skip
+        answer = repository.ask("GET", kernel, if_range=other, headers=part)
+        assert (answer.status, answer.body) == (200, DATA)
+
+
+def test_dates_are_conditions_too(repository: Repository, kernel: str) -> None:
+    date = repository.ask("HEAD", kernel).headers["last-modified"]
+    old = "Thu, 01 Jan 1970 00:00:00 GMT"
+    assert repository.ask("GET", kernel, if_modified_since=date).status == 304
+    assert repository.ask("GET", kernel, if_modified_since=old).status == 200
+    assert repository.ask("GET", kernel, if_unmodified_since=date).status == 200
+    assert repository.ask("GET", kernel, if_unmodified_since=old).status == 412
+
+
+def test_two_slashes_lead_nowhere(repository: Repository, kernel: str, tmp_path: Path) -> None:
+    repository.upload(make_sample("debian"), tmp_path)
+    for odd in ("//images/", "//images/debian.img", "/images//debian.img", "//", "/images//",
+                "//oglive", f"/{kernel}", "//example.org/.."):  # fmt: skip
+        assert repository.ask("GET", odd).status == 404, odd
 
 
 def test_a_compressed_neighbour_is_never_sent_instead(repository: Repository, kernel: str) -> None:
@@ -156,24 +189,15 @@ def test_an_image_that_is_being_exchanged_is_not_shown(
     assert repository.ask("GET", "/images/debian.img.json").status == 200
 
 
-def wait_for_log(repository: Repository, word: str) -> str:
-    for _ in range(2000):
-        for line in repository.log:
-            if word in line:
-                return line
-        time.sleep(0.01)
-    raise AssertionError(repository.log)
-
-
 def test_the_log_is_one_plain_line_a_request(repository: Repository, kernel: str) -> None:
     repository.ask("GET", kernel, range="bytes=5-9")
-    line = wait_for_log(repository, kernel)
+    line = repository.logged(kernel)
     client, method, path, asked, status, size, took = line.split(" ")
     assert (client, method, path) == ("127.0.0.1", "GET", kernel)
     assert (asked, status, size) == ("bytes=5-9", "206", "5")
     assert took.endswith("ms")
     repository.ask("GET", "/a%0aforged?secret=1")
-    line = wait_for_log(repository, "forged")
+    line = repository.logged("forged")
     assert "secret" not in line
     assert "\n" not in line
 
@@ -185,7 +209,7 @@ def test_a_transfer_that_was_cut_is_logged_as_such(repository: Repository) -> No
     with socket.create_connection(("127.0.0.1", repository.port)) as link:
         link.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         link.recv(1000)
-    assert " cut " in wait_for_log(repository, "/big")
+    assert " cut " in repository.logged("/big")
 
 
 def test_stopping_does_not_wait_for_a_reader_that_sleeps(repository: Repository) -> None:

@@ -14,7 +14,7 @@ from ogrepo.tokens import (
     TokenError,
     burn,
     check_unused,
-    forget_old_burns,
+    forget_burns,
     load_secret,
     make_token,
     read_token,
@@ -78,11 +78,23 @@ def test_time_and_use(folder: Folder) -> None:
         check_unused(folder, grant, 999)
     with pytest.raises(TokenError, match="used already"):
         burn(folder, grant, "b")
-    forget_old_burns(folder, 1000)
-    with pytest.raises(TokenError):
+    # Whatever the clock says meanwhile, a used token stays used.
+    assert not forget_burns(folder)
+    with pytest.raises(TokenError, match="used already"):
         burn(folder, grant, "b")
-    forget_old_burns(folder, 1001)
-    burn(folder, grant, "b")
+
+
+def test_used_tokens_are_forgotten_only_with_the_secret_that_made_them(folder: Folder) -> None:
+    secret = load_secret(folder)
+    token = make_token(secret, "debian")
+    for number in range(3):
+        burn(folder, Grant("debian", 1000, f"{number:032x}"), "a")
+    assert not forget_burns(folder, most=3)
+    assert load_secret(folder) == secret
+    assert forget_burns(folder, most=2)
+    assert list((folder.private / "burnt").iterdir()) == []
+    with pytest.raises(TokenError, match="not one of this repository"):
+        read_token(load_secret(folder), token)
 
 
 def test_the_secret_is_made_once_and_must_stay_secret(folder: Folder) -> None:

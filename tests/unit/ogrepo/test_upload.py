@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import io
 import json
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,12 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from oglib import limits
 from oglib.errors import OgErr, TransferError
 from oglib.image import CaptureMeta
 from oglib.image.capture import manifest_of
 from oglib.image.frames import FrameTable
-from oglib.image.manifest import load_public_keys
+from oglib.image.manifest import Manifest, load_public_keys
 from oglib.image.recorder import record
 from oglib.progress import Progress, Silent
 from oglib.transfer.client import StatusError
@@ -36,6 +38,7 @@ from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import Sample, make_sample
 
 SAMPLE = make_sample("debian")
+Serve = Callable[..., contextlib.AbstractContextManager[Repository]]
 
 
 def listed(repository: Repository) -> dict[str, int]:
@@ -420,7 +423,7 @@ def test_a_repository_without_key_says_so_before_the_capture(repository: Reposit
 def test_uploads_that_stopped_are_dropped_and_live_ones_kept(repository: Repository) -> None:
     HttpUploadSink(repository.base, "debian", repository.token("debian"))
     assert repository.uploads.expire() == []
-    (line,) = repository.uploads.expire(time.time() + 3700)
+    (line,) = repository.uploads.expire(time.monotonic() + 3700)
     assert "debian" in line
     assert list(repository.folder.uploads.iterdir()) == []
 
@@ -462,6 +465,80 @@ def test_an_oversized_manifest_is_refused(repository: Repository) -> None:
     opened = repository.ask("POST", "/api/uploads", b'{"name": "debian"}', headers=told).json()
     path = f"/api/uploads/{opened['upload']}/manifest"
     assert repository.ask("PUT", path, bytes(5 << 20), headers=told).status == 413
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"[" * 60_000, b'{"name":' * 8_000, b'{"size_bytes": 1e999}', b'{"size_bytes": NaN}',
+        b'{"size_bytes": ' + b"9" * 60_000 + b"}", b'{"size_bytes": ' + b"9" * 400 + b"}",
+        b'{"size_bytes": -1}', b'{"size_bytes": true}', b'{"size_bytes": "5"}',
+        b'{"size_bytes": [5], "name": {"a": 1}}', b"\xff\xfe\x00", b'"\\ud800"',
+    ],
+)  # fmt: skip
+def test_deep_and_absurd_json_is_refused(repository: Repository, odd: bytes) -> None:
+    told = bearer(repository.token("debian"))
+    opened = repository.ask("POST", "/api/uploads", b'{"name": "debian"}', headers=told).json()
+    strange = {**told, "content-type": "application/json; charset=klingon"}
+    for path in (f"/api/uploads/{opened['upload']}/room", "/api/uploads"):
+        for headers in (told, strange):
+            answer = repository.ask("POST", path, odd, headers=headers)
+            assert (answer.status, answer.error["code"]) == (400, 1)
+
+
+def test_what_is_refused_gives_its_bytes_back_at_once(serve: Serve) -> None:
+    with serve(most_bytes=1_000_000) as repository:
+        token = repository.token("debian")
+        told = bearer(token)
+        opened = repository.ask("POST", "/api/uploads", b'{"name": "debian"}', headers=told).json()
+        path = f"/api/uploads/{opened['upload']}"
+        assert repository.ask("PUT", f"{path}/image", bytes(700_000), headers=told).status == 200
+        # One total for all files of a token; what is announced is judged before it arrives.
+        refused = repository.ask("PUT", f"{path}/p1-image", bytes(400_000), headers=told)
+        assert refused.status == 413
+        (staged,) = repository.folder.uploads.iterdir()
+        assert [one.name for one in staged.iterdir()] == ["upload.json"]
+        assert repository.ask("GET", path, headers=told).json()["state"] == "failed"
+        assert repository.ask("PUT", f"{path}/image", b"more", headers=told).status == 409
+        assert repository.ask("POST", f"{path}/commit", headers=told).status == 422
+        again = HttpUploadSink(repository.base, "debian", token)
+        again.write(bytes(500_000))
+        again.abort()
+
+
+def test_a_stream_is_refused_where_it_passes_its_total(serve: Serve) -> None:
+    with serve(most_bytes=3 << 20) as repository:
+        told = bearer(repository.token("debian"))
+        opened = repository.ask("POST", "/api/uploads", b'{"name": "debian"}', headers=told).json()
+        path = f"/api/uploads/{opened['upload']}"
+        link = http.client.HTTPConnection("127.0.0.1", repository.port, timeout=30)
+        pieces = iter([bytes(1 << 20)] * 4)  # no length is announced
+        link.request("PUT", f"{path}/image", pieces, told, encode_chunked=True)
+        assert link.getresponse().status == 413
+        link.close()
+        (staged,) = repository.folder.uploads.iterdir()
+        assert [one.name for one in staged.iterdir()] == ["upload.json"]
+
+
+def test_a_promise_survives_a_restart(repository: Repository) -> None:
+    sink = HttpUploadSink(repository.base, "debian", repository.token("debian"), deadline_s=20)
+    sink.reserve(1 << 30)
+    repository.stop()
+    repository.start()
+    (upload,) = repository.uploads.list()
+    assert upload.promised_bytes == 1 << 30
+    sink.abort()
+
+
+def test_a_manifest_of_the_largest_size_comes_and_goes(
+    repository: Repository, tmp_path: Path
+) -> None:
+    room = limits.MANIFEST_BYTES - len(SAMPLE.manifest.to_bytes()) - 200
+    long = claiming(SAMPLE, software=tuple(f"{number:>096}" for number in range(room // 104)))
+    assert len(long.manifest.to_bytes()) > limits.MANIFEST_BYTES - 1000
+    assert repository.upload(long, tmp_path).version == 1
+    with RepositoryClient(repository.base) as client:
+        assert Manifest.from_bytes(client.fetch_manifest("debian")).version == 1
 
 
 def test_opening_wants_a_small_json_object(repository: Repository) -> None:

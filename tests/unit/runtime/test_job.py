@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import Firmware, check_bootable
+from oglib.boot.firmware import check_table
 from oglib.deploy import source
-from oglib.deploy.deploy import Request
-from oglib.deploy.job import parse_job
+from oglib.deploy.job import (
+    Create,
+    Deploy,
+    Job,
+    Restore,
+    UpdateCache,
+    end_of_job,
+    parse_job,
+)
+from oglib.disk.firmware import Firmware
 from oglib.disk.model import TableKind
-from oglib.errors import OgErr, OgError, UsageError
+from oglib.errors import OgErr, OgError, ProcessError, UsageError
 from oglib.settings import Settings
 
 
@@ -20,15 +30,60 @@ def test_a_boot_without_a_job_has_nothing_to_do() -> None:
     assert parse_job(Settings()) is None
 
 
-def test_a_job_is_the_same_request_that_a_person_makes() -> None:
-    told = Settings(job="deploy:debian:1:2", layout="uefi", hostname="pc7")
-    assert parse_job(told) == Request("debian", "1", "2", layout="uefi", hostname="pc7")
+@pytest.mark.parametrize(
+    ("words", "job"),
+    [
+        ("deploy:debian:1:2", Deploy("debian", "1", "2", layout="uefi", hostname="pc7")),
+        ("deploy:lab1/a@3:system:1", Deploy("lab1/a@3", "system", "1", "uefi", "pc7")),
+        ("restore:lab1/debian:1@S6X:128", Restore("lab1/debian", "1@S6X", "128")),
+        ("restore:lab1/pc@12:largest", Restore("lab1/pc@12", "largest")),
+        ("create:a/b/c:2:PARTUUID=11bd6b5c-01", Create("a/b/c", "2", "PARTUUID=11bd6b5c-01")),
+        ("create:pc:1", Create("pc", "1")),
+        ("update_cache:lab1/debian@2", UpdateCache("lab1/debian@2")),
+    ],
+)
+def test_a_job_is_a_value_whatever_gave_it(words: str, job: Job) -> None:
+    assert parse_job(Settings(job=words, layout="uefi", hostname="pc7")) == job
 
 
-@pytest.mark.parametrize("job", ["deploy", "erase:a:1:2", "deploy:a:1", "deploy::1:2", "a:b:c:d:e"])
+@pytest.mark.parametrize(
+    "job",
+    [
+        *("deploy", "erase:a:1:2", "deploy:a:1", "deploy::1:2", "a:b:c:d:e", "deploy:a:1:2:3"),
+        *("restore:a", "restore:a:1:", "restore:a:1:2:3", "create:a:1:0", "create:a@2:1:2"),
+        *(
+            "update_cache",
+            "update_cache:",
+            "update_cache:a:1",
+            "update-cache:a",
+            ":a",
+            "DEPLOY:a:1:2",
+        ),
+        *("update_cache:a@", "update_cache:a@0", "update_cache:a@1@2", "update_cache:a@x"),
+        *("restore:../a:1:2", "restore:/etc/a:1:2", "restore:a/../b:1:2", "restore:a//b:1:2"),
+        *("restore:a.img:1:2", "restore:-x:1:2", "restore:a:/dev/sda:1", "restore:a:-x:1"),
+        *("restore:a:1:/x", "restore:a:1:$(id)", "restore:ä:1:2", f"restore:{'a' * 201}:1:2"),
+        *("restore:http://h/a:1:2", "deploy:a:1:٣", "restore:a:1:1234", "restore:a\x1b:1:2"),
+    ],
+)
 def test_a_job_that_is_not_understood_is_refused(job: str) -> None:
-    with pytest.raises(UsageError, match="ogjob="):
+    with pytest.raises(UsageError, match=r"ogjob=.* is no job: ") as caught:
         parse_job(Settings(job=job))
+    assert caught.value.hint == "Mend the netboot entry."
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("does", "fails"), [("kill -TERM $$", False), ("exit 1", True)])
+def test_systemctl_is_ended_by_what_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, fails: bool
+) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\n{does}\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    end_of_job("stay")
+    with pytest.raises(ProcessError) if fails else nullcontext():
+        end_of_job("poweroff")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +98,7 @@ def test_a_table_that_the_firmware_cannot_boot_is_refused(
     firmware: Firmware, table: TableKind, types: set[str], code: OgErr
 ) -> None:
     with pytest.raises(OgError) as caught:
-        check_bootable(table, types, firmware, "/dev/sda")
+        check_table(table, types, firmware, "/dev/sda")
     assert caught.value.code == code
 
 
@@ -58,7 +113,7 @@ def test_a_table_that_the_firmware_cannot_boot_is_refused(
 def test_a_table_that_the_firmware_can_boot_passes(
     firmware: Firmware, table: TableKind, types: set[str]
 ) -> None:
-    check_bootable(table, types, firmware, "/dev/sda")
+    check_table(table, types, firmware, "/dev/sda")
 
 
 def test_a_name_is_looked_up_in_the_repository() -> None:

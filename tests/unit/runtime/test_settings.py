@@ -50,6 +50,26 @@ def test_the_server_that_served_the_root_is_the_repository_by_default(tmp_path: 
     assert told.repository_url() == "http://10.0.0.1:8080"
 
 
+@pytest.mark.parametrize(
+    ("word", "url"),
+    [
+        ("https://h", "https://h"),
+        ("https://h:8443", "https://h:8443"),
+        ("http://h:80", "http://h:80"),
+    ],
+)
+def test_a_repository_may_be_asked_by_https(tmp_path: Path, word: str, url: str) -> None:
+    told = load(tmp_path, f"ogrepo={word}")
+    assert told.repository_url() == url
+    assert settings.host_of(told.repository) == "h"
+
+
+@pytest.mark.parametrize("word", ["ftp://h", "https://h/path", "https://u@h", "https:///"])
+def test_what_is_no_repository(tmp_path: Path, word: str) -> None:
+    with pytest.raises(UsageError):
+        load(tmp_path, f"ogrepo={word}")
+
+
 def test_no_repository_says_how_to_name_one(tmp_path: Path) -> None:
     told = load(tmp_path)
     with pytest.raises(OgError, match="No repository") as caught:
@@ -59,7 +79,7 @@ def test_no_repository_says_how_to_name_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "cmdline",
-    ["ogrepo=http://x/", "ogrepo=a;b", "ogafter=explode", "oglayout=../etc/x", "ogrepo=a@b"],
+    ["ogrepo=http://x/y", "ogrepo=a;b", "ogafter=explode", "oglayout=../etc/x", "ogrepo=a@b"],
 )
 def test_values_that_could_mean_something_else_are_refused(tmp_path: Path, cmdline: str) -> None:
     with pytest.raises(UsageError):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
+from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from oglib.shim.copy import copy_file
 from oglib.shim.file import COMMANDS
 from oglib.shim.place import Place
@@ -64,7 +64,7 @@ def test_no_folder_is_made_where_a_link_of_a_disk_leads(tmp_path: Path, name: st
     for folder in (disk, outside):
         folder.mkdir()
     (disk / "away").symlink_to(outside)
-    with pytest.raises(WriteError, match=f"{name} cannot be made"):
+    with pytest.raises(NotFoundError, match=f"{name} cannot be made"):
         Place(disk, name).make()
     assert list(outside.iterdir()) == []
     Place(disk, "a/b").make()
@@ -99,6 +99,35 @@ def test_links_of_a_disk_stay_inside_it(tmp_path: Path) -> None:
     }
     assert Place(disk, "dir").entry() == disk / "dir"
     assert Place(disk, "/").find() == disk
+
+
+@pytest.mark.proves("ogGetPath", "ogMakeChecksumFile", "ogCompareChecksumFiles", "ogCopyFile")
+def test_a_link_is_known_by_its_own_name(
+    old: Old, repository: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    (repository / "newest.img").symlink_to("Debian 12.img")
+    link, target = repository / "newest.img", tmp_path / "cache"
+    target.mkdir()
+    assert old("ogGetPath", "REPO", "newest.img", env=env) == Ran(f"{link}\n", "", 0)
+    assert old("ogMakeChecksumFile", "REPO", "newest.img", env=env) == Ran("", "", 0)
+    assert (repository / "newest.img.sum").is_file()
+    compared = old("ogCompareChecksumFiles", "REPO", "newest.img", link, env=env)
+    assert compared == Ran("", "", 0)
+    assert old("ogCopyFile", "REPO", "newest.img", target, env=env).status == 0
+    assert (target / "newest.img").read_bytes() == link.read_bytes()
+    assert not (target / "newest.img").is_symlink()
+
+
+def test_a_link_out_of_a_disk_has_no_name_of_its_own(tmp_path: Path) -> None:
+    disk, outside = tmp_path / "disk", tmp_path / "outside"
+    for folder in (disk, outside):
+        folder.mkdir()
+    (disk / "file").touch()
+    (disk / "away").symlink_to(outside)
+    (outside / "back").symlink_to(disk / "file")
+    (disk / "abs").symlink_to("/file")
+    assert Place(disk, "away/back").named() is None
+    assert Place(disk, "abs").named() == disk / "file"
 
 
 @pytest.mark.proves("ogGetParentPath")
@@ -281,8 +310,10 @@ def test_folders_are_made_inside_those_that_are_there(
 
 @pytest.mark.refuses("ogMakeDir")
 def test_a_folder_where_a_file_is(old: Old, repository: Path) -> None:
-    ran = old("ogMakeDir", repository / "Debian 12.img/x")
-    assert (ran.stdout, ran.status) == ("", OgErr.NOTWRITE)
+    for name in ("Debian 12.img/x", "Debian 12.img"):
+        ran = old("ogMakeDir", repository / name)
+        assert (ran.stdout, ran.status) == ("", OgErr.NOTFOUND)
+        assert "Debian 12.img is a file" in ran.stderr
 
 
 def test_a_path_that_ends_nowhere_makes_nothing(repository: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from compatibility import MESSAGES_FILE, render_messages
 from oglib.errors import OgErr
 from oglib.settings import Settings, load
 from oglib.shim.__main__ import install
@@ -33,6 +34,7 @@ def sourced(tmp_path: Path, script: str, cmdline: str = "", **env: str) -> list[
             "OPENGNSYS": str(tmp_path),
             "OG_CMDLINE_FILE": str(tmp_path / "cmdline"),
             "OG_BOOT_ENV_FILE": str(tmp_path / "boot.env"),
+            "OG_NET_FOLDER": str(tmp_path),
             **env,
         },
         capture_output=True,
@@ -151,7 +153,10 @@ def test_quiet_functions_of_engine_cfg(commands: Path) -> None:
     other() {{ ogEcho info shown; }}
     ogGetOsType; other
     """
-    assert sourced(commands, script) == ["3", "shown"]
+    told = sourced(commands, script)
+    assert told[0] == "3"
+    assert told[1].endswith(" info: shown")
+    assert len(told) == 2
 
 
 def test_a_function_of_the_shell_can_be_logged(commands: Path) -> None:
@@ -189,6 +194,80 @@ def test_messages_and_functions_of_the_site(commands: Path) -> None:
     (commands / "lib/engine/bin/extra.site").write_text("ogSite() { ogHelp ogSite; }\n")
     told = sourced(commands, "ogSite", "LANG=es_ES.UTF-8 ogengine=site\n")
     assert told == ["Function ogSite: hace algo"]
+
+
+def test_the_sites_messages_win_and_go_on_to_programs(commands: Path) -> None:
+    (commands / "etc").mkdir()
+    (commands / "etc/lang.en_GB.conf").write_text("MSG_ONE=one\nMSG_TWO=two\nOTHER=x\n")
+    (commands / "etc/lang.es_ES.conf").write_text("MSG_TWO=dos\n")
+    (commands / "etc/lang.es_ES.UTF-8.conf").write_text("MSG_THREE=años\nMSG_BAD=`\n")
+    script = "bash -c 'echo \"$MSG_ONE $MSG_TWO ${MSG_THREE-} ${OTHER-}\"'"
+    assert sourced(commands, script, LANG="es_ES.UTF-8") == ["one dos años "]
+    assert sourced(commands, script, LANG="C.UTF-8") == ["one two  "]
+
+
+def test_without_any_message_nothing_breaks(tmp_path: Path) -> None:
+    assert sourced(tmp_path, "env | grep -c ^MSG_ || :") == ["0"]
+
+
+def test_the_english_messages_are_the_commands_own() -> None:
+    assert MESSAGES_FILE.read_text() == render_messages(), "run `python tests/compatibility.py`"
+
+
+NET_TOOL = """#!/bin/sh
+case "$*" in
+*address*) echo "2: eth7    inet 10.0.0.7/22 brd 10.0.3.255 scope global eth7" ;;
+*route*) echo "default via 10.0.0.254 dev eth7" ;;
+esac
+"""
+
+
+def test_what_the_network_gave_is_a_file_of_variables(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/ip").write_text(NET_TOOL)
+    (tmp_path / "bin/ip").chmod(0o755)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    script = "bash -c 'cat $DEVICECFG'; source $DEVICECFG; echo $IPV4NETMASK"
+    told = sourced(tmp_path, script, "hostname=pc7\n", PATH=path)
+    assert told == [
+        "DEVICE='eth7'",
+        "IPV4ADDR='10.0.0.7'",
+        "IPV4NETMASK='255.255.252.0'",
+        "IPV4BROADCAST='10.0.3.255'",
+        "IPV4GATEWAY='10.0.0.254'",
+        "ROOTSERVER='10.0.0.1'",
+        "HOSTNAME='pc7'",
+        "255.255.252.0",
+    ]
+    assert [path.name for path in tmp_path.glob("net-*")] == ["net-eth7.conf"]
+
+
+@pytest.mark.parametrize("planted", ["link", "foreign"])
+def test_a_file_that_somebody_else_left_there_is_not_run(tmp_path: Path, planted: str) -> None:
+    config = tmp_path / "net-eth7.conf"
+    other = tmp_path / "other"
+    other.write_text("touch OWNED\n")
+    if planted == "link":
+        config.symlink_to(other)
+    else:
+        if os.geteuid():
+            pytest.skip("only root can leave a file of somebody else")
+        config.write_text("touch OWNED\n")
+        os.chown(config, 65534, 65534)
+    assert sourced(tmp_path, "source $DEVICECFG; echo $DEVICE") == ["eth7"]
+    assert other.read_text() == "touch OWNED\n"
+    assert not config.is_symlink()
+
+
+def test_a_line_of_shell_can_be_logged(commands: Path) -> None:
+    script = """
+    line='echo "a  b" | tr a c'
+    ogExecAndLog session "$line"
+    ogExecAndLog ls '/x y' || echo $?
+    """
+    told = sourced(commands, script, OGLOGSESSION=str(commands / "session"))
+    assert told == ["c  b", "2"]
+    assert (commands / "session").read_text() == "c  b\n"
 
 
 def test_engine_cfg_says_what_is_so_without_it(tmp_path: Path) -> None:

@@ -64,10 +64,11 @@ def test_the_group_and_its_folder(old: Old, tmp_path: Path) -> None:
     assert old("ogGetGroupDir", "REPO", env=env) == Ran(f"{folder}\n", "", 0)
 
 
-@pytest.mark.refuses("ogMakeGroupDir", "ogGetGroupDir")
+@pytest.mark.refuses("ogMakeGroupDir", "ogGetGroupDir", "ogGetGroupName")
 def test_groups_that_are_none(old: Old, tmp_path: Path) -> None:
     env = {"OGIMG": str(tmp_path)}
-    assert old("ogMakeGroupDir", env=env).status == OgErr.NOTFOUND
+    assert old("ogGetGroupName", env=env) == Ran("", "", 1)
+    assert old("ogMakeGroupDir", env=env) == Ran("", "", 0)
     assert old("ogMakeGroupDir", env={**env, "group": "../up"}).status == OgErr.NOTFOUND
     assert old("ogGetGroupDir", env=env) == Ran("", "", 0)
     assert old("ogGetGroupDir", "CDROM", env={**env, "group": "a"}).status == OgErr.FORMAT

@@ -40,8 +40,23 @@ def test_a_message_goes_to_the_screen_and_to_the_logs(
 @pytest.mark.proves("ogEcho")
 def test_a_message_without_level_or_log_is_bare(old: Old, logs: dict[str, str]) -> None:
     assert old("ogEcho", "session", "[20] Restoring", env=logs).stdout == "[20] Restoring\n"
-    assert old("ogEcho", "info", "plain", env=logs).stdout == "plain\n"
     assert old("ogEcho", "help", "Usage: x", env=logs).stdout == "Usage: x\n"
+    assert not Path(logs["OGLOGFILE"]).exists()
+
+
+@pytest.mark.proves("ogEcho")
+@pytest.mark.parametrize("level", ["info", "warning", "error"])
+def test_a_level_is_marked_and_logged_whatever_log_is_named(
+    old: Old, logs: dict[str, str], level: str
+) -> None:
+    ran = old("ogEcho", "session", level, "two  blanks", env=logs)
+    assert re.fullmatch(f"{STAMP} {level}: two  blanks\n", ran.stdout)
+    plain = old("ogEcho", level.upper(), "-n", "ñ", env=logs)
+    assert re.fullmatch(f"{STAMP} {level}: -n ñ\n", plain.stdout)
+    assert Path(logs["OGLOGSESSION"]).read_text() == ran.stdout
+    assert Path(logs["OGLOGFILE"]).read_text() == ran.stdout + plain.stdout
+    assert old("ogEcho", level, "x", env={**logs, "DEBUG": "NO"}).stdout.endswith(f"{level}: x\n")
+    assert Path(logs["OGLOGFILE"]).read_text() == ran.stdout + plain.stdout
 
 
 @pytest.mark.refuses("ogEcho")
@@ -54,12 +69,14 @@ def test_a_log_that_cannot_be_written_is_said(old: Old, tmp_path: Path) -> None:
 def test_information_inside_a_quiet_function_is_muted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DEBUG", "no")
     monkeypatch.setenv("OG_CALLERS", "ogGetOsType main")
     COMMANDS["ogEcho"].run(["info", "hidden"])
     COMMANDS["ogEcho"].run(["warning", "shown"])
     monkeypatch.setenv("NODEBUGFUNCTIONS", "other")
     COMMANDS["ogEcho"].run(["info", "shown too"])
-    assert capsys.readouterr().out == "shown\nshown too\n"
+    shown = f"{STAMP} warning: shown\n{STAMP} info: shown too\n"
+    assert re.fullmatch(shown, capsys.readouterr().out)
 
 
 @pytest.mark.proves("ogExecAndLog")
@@ -159,11 +176,12 @@ def test_quiet_functions_give_the_code_alone_but_for_format(old: Old, logs: dict
 
 
 @pytest.mark.refuses("ogRaiseError")
-def test_only_numbers_are_errors_and_unknown_ones_are_the_general_one(
-    old: Old, logs: dict[str, str]
+@pytest.mark.parametrize("words", [["session", "text"], ["77"], ["-1"], ["", "2"], []])
+def test_what_is_no_error_number_is_the_general_one(
+    old: Old, logs: dict[str, str], words: list[str]
 ) -> None:
-    assert old("ogRaiseError", "session", "text", env=logs).status == OgErr.FORMAT
-    assert old("ogRaiseError", "77", env=logs).status == OgErr.GENERIC
+    ran = old("ogRaiseError", *words, env=logs)
+    assert (ran.stdout, ran.status) == ("", OgErr.GENERIC)
 
 
 def test_every_error_has_a_meaning() -> None:
@@ -186,6 +204,7 @@ def test_an_open_file_locks_the_repository(old: Old, tmp_path: Path) -> None:
 @pytest.mark.proves("ogCheckProgram")
 def test_installed_programs(old: Old) -> None:
     assert old("ogCheckProgram", "sh ls") == Ran("", "", 0)
+    assert old("ogCheckProgram", "") == Ran("", "", 0)
 
 
 @pytest.mark.refuses("ogCheckProgram")

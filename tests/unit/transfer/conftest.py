@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -34,9 +35,14 @@ Reply = Callable[[Asked, socket.socket], bool | None]
 
 @dataclass
 class BareServer:
-    """Answers each request by ``reply``; a reply that returns False ends its connection."""
+    """Answers each request by ``reply``; a reply that returns False ends its connection.
+
+    With ``secured`` it speaks TLS.
+    """
 
     reply: Reply
+    secured: ssl.SSLContext | None = None
+    greet: Callable[[socket.socket], None] = lambda _: None  # before anything is read
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
 
@@ -62,7 +68,12 @@ class BareServer:
             threading.Thread(target=self._converse, args=(peer,), daemon=True).start()
 
     def _converse(self, peer: socket.socket) -> None:
-        with contextlib.suppress(OSError), peer, peer.makefile("rb") as stream:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.enter_context(peer)
+            self.greet(peer)
+            if self.secured is not None:
+                peer = stack.enter_context(self.secured.wrap_socket(peer, server_side=True))
+            stream = stack.enter_context(peer.makefile("rb"))
             while line := stream.readline():
                 method, target, _ = line.decode().split()
                 headers = {}

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -261,3 +262,19 @@ def test_no_flood_fills_the_memory(serve: Serve) -> None:
             fetch(server.base, limit_bytes=LIMIT, stall_s=STALL_S, deadline_s=DEADLINE_S)
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib < 16 << 10
+
+
+def test_a_frame_table_that_only_says_where_to_cut_is_not_worth_all_memory(
+    serve: Serve, tmp_path: Path
+) -> None:
+    def huge(asked: Asked, peer: socket.socket) -> None:
+        if asked.method == "POST":
+            send(peer, "200 OK", b'{"upload": "abc"}', content_type="application/json")
+        else:
+            send(peer, "206 OK", b"x", content_range=f"bytes 0-0/{4 << 30}")
+
+    server = serve(huge)
+    sink = HttpUploadSink(server.base, "x", "t" * 20, stall_s=STALL_S, deadline_s=DEADLINE_S)
+    assert sink.frames_before(tmp_path) is None
+    assert [asked.method for asked in server.asked] == ["POST", "GET"]
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oglib import limits
 from oglib.errors import OgErr, OgError, TransferError, UsageError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.http import download, fetch
@@ -248,3 +249,9 @@ def test_the_token_file_is_read_only_when_it_is_private(tmp_path: Path) -> None:
     os.mkfifo(fifo, 0o600)
     with pytest.raises(OgError):
         read_token(fifo)
+
+
+def test_what_a_repository_takes_as_a_manifest_a_pc_takes_too(serve: Serve) -> None:
+    server = serve(lambda _, peer: send(peer, "200 OK", bytes(limits.MANIFEST_BYTES)))
+    with RepositoryClient(server.base) as repository:
+        assert len(repository.fetch_manifest("debian")) == limits.MANIFEST_BYTES

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from oglib.image.bitmap import Bitmap
-from oglib.image.formats.model import ImageInfo, Region
+from oglib.image.formats.model import FromHeader, ImageInfo, Region
 from oglib.image.formats.reader import Reader
 from oglib.image.frames import region_bytes_for
 from oglib.image.source import FrameSource
@@ -41,7 +41,7 @@ class Payload(Protocol):
     def finish(self) -> None: ...
 
 
-class Stream(ABC):
+class Stream(FromHeader, ABC):
     """A ``StreamImage`` whose content begins where ``opened.reader`` stands."""
 
     def __init__(

@@ -19,6 +19,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from oglib.disk.firmware import Firmware
+from oglib.disk.mbr import MBR_BYTES
 from oglib.errors import ImageError, NotFoundError
 from oglib.image.formats.folder_model import (
     FolderImage,
@@ -30,7 +32,12 @@ from oglib.image.formats.folder_model import (
     small_text,
     small_words,
 )
-from oglib.image.formats.stored_gpt import StoredGpt, gpt_of_first_sectors, gpt_of_sgdisk
+from oglib.image.formats.stored_gpt import (
+    FILE_BYTES,
+    StoredGpt,
+    gpt_of_first_sectors,
+    gpt_of_sgdisk,
+)
 from oglib.image.formats.table_dump import TableDump, parse_dump
 
 _IMAGE = re.compile(
@@ -44,8 +51,6 @@ _MARKS = ("clonezilla-img", "blkdev.list", "dev-fs.list", "disk")
 _DEVICE = re.compile(r"^(?P<disk>[a-z]+|.*\d(?=p\d{1,4}\Z))p?(?P<number>\d{1,4})\Z", re.ASCII)
 _ENCRYPTED = "ecryptfs.info"
 _HOLDERS = ("lvm_vg_dev.list", "luks-dev.list")
-_MBR_BYTES = 512
-_GPT_BYTES = 2 << 20  # what a GPT of 8192 entries takes
 _PARTED_SIZE = re.compile(r"^Disk /dev/\S+:\s*(\d{1,18})s\s*$", re.MULTILINE)
 _PARTED_SECTOR = re.compile(r"^Sector size \(logical/physical\): (\d{3,4})B/", re.MULTILINE)
 _FDISK_SIZE = re.compile(
@@ -111,9 +116,9 @@ def read(path: Path, disk: str) -> FolderImage:
     uefi = (path / "efi-nvram.dat").is_file()
     return FolderImage(
         path, "clonezilla", disk, disks, parts, swaps, table, dump, gpt,
-        mbr=first_bytes(path / f"{disk}-mbr", _MBR_BYTES),
+        mbr=first_bytes(path / f"{disk}-mbr", MBR_BYTES),
         gap=gap_in(path / f"{disk}-hidden-data-after-mbr", 0),
-        firmware="uefi" if uefi else table.firmware if table else "",
+        firmware=Firmware.UEFI if uefi else table.firmware if table else "",
         disk_bytes=_disk_bytes(path, disk, table, gpt),
         minimum_disk_bytes=table.disk_bytes if table else 0,
         unserved=tuple(unserved), lacking=tuple(lacking),
@@ -123,8 +128,8 @@ def read(path: Path, disk: str) -> FolderImage:
 
 def _table_sectors(path: Path, disk: str) -> tuple[tuple[int, bytes], ...]:
     """The first 34 and the last 33 sectors of a disk with a GPT, as dd copied them."""
-    first = first_bytes(path / f"{disk}-gpt-1st", _GPT_BYTES)
-    last = first_bytes(path / f"{disk}-gpt-2nd", _GPT_BYTES)
+    first = first_bytes(path / f"{disk}-gpt-1st", FILE_BYTES)
+    last = first_bytes(path / f"{disk}-gpt-2nd", FILE_BYTES)
     return ((0, first), (-len(last), last)) if first and last else ()
 
 
@@ -141,8 +146,8 @@ def _refuse_encrypted(path: Path) -> None:
 
 def _stored_gpt(path: Path, disk: str) -> StoredGpt | None:
     """Where both are sound they are the same."""
-    first = first_bytes(path / f"{disk}-gpt-1st", _GPT_BYTES)
-    backup = first_bytes(path / f"{disk}-gpt.gdisk", _GPT_BYTES)
+    first = first_bytes(path / f"{disk}-gpt-1st", FILE_BYTES)
+    backup = first_bytes(path / f"{disk}-gpt.gdisk", FILE_BYTES)
     return gpt_of_first_sectors(first) or gpt_of_sgdisk(backup)
 
 

@@ -11,23 +11,13 @@ import struct
 from dataclasses import dataclass
 
 from oglib.disk.boot_sector import filesystem_of, has_partitions
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import kind_marked, kind_of_boot_sector
 
 _GPT = b"EFI PART"
+BOOT_SECTOR_BYTES = 512  # as much of it as names a sector size, whatever that is
 _SECTOR_SIZES = (512, 1024, 2048, 4096)
-# (offset, bytes, word), the first that fits counts; boot sectors are told by their owner
-_MARKS = (
-    (0, b"XFSB", "XFS"),
-    (0, b"LUKS\xba\xbe", "LUKS"),
-    (0x438, b"\x53\xef", "EXTFS"),
-    (0x400, b"\x10\x20\xf5\xf2", "F2FS"),
-    (0x400, b"H+", "HFS Plus"),
-    (0x400, b"HX", "HFS Plus"),
-    (0x10040, b"_BHRfS_M", "BTRFS"),
-    (0x10034, b"ReIsEr", "REISERFS"),
-    (0x8000, b"JFS1", "JFS"),
-    (0x218, b"LVM2 001", "LVM"),
-    (0xFF6, b"SWAPSPACE2", "SWAP"),
-)
+# Weaker than the marks of their kinds: what stands behind is free text, and varies.
 _WITH_SIZE = ((3, b"NTFS"), (54, b"FAT"), (82, b"FAT"))
 
 
@@ -49,7 +39,8 @@ def content_of(head: bytes) -> Content:
         return Content("", filesystem, sector_bytes_of(head))
     if has_partitions(head):
         return Content("dos")
-    return Content("", next((word for at, mark, word in _MARKS if head.startswith(mark, at)), ""))
+    kind = kind_marked(head)
+    return Content("", kind.image_word if kind else "")
 
 
 def sector_bytes_of(boot_sector: bytes) -> int:
@@ -57,8 +48,9 @@ def sector_bytes_of(boot_sector: bytes) -> int:
     if boot_sector[510:512] != b"\x55\xaa":
         return 0
     size = 0
-    if boot_sector.startswith(b"EXFAT   ", 3):
+    kind = kind_of_boot_sector(boot_sector)
+    if kind is not None and kind.family is Family.EXFAT:
         size = 1 << min(boot_sector[108], 16)
-    elif any(boot_sector.startswith(mark, at) for at, mark in _WITH_SIZE):
+    elif any(boot_sector.startswith(word, at) for at, word in _WITH_SIZE):
         (size,) = struct.unpack_from("<H", boot_sector, 11)
     return size if size in _SECTOR_SIZES else 0

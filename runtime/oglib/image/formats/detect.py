@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from oglib.errors import ImageError
+from oglib.filesystem.kinds import HEAD_BYTES
 from oglib.image.formats import ntfsclone, partclone1, partimage
 from oglib.image.formats.base import Opened, Stream
 from oglib.image.formats.content import content_of
 from oglib.image.formats.model import ImageInfo
 from oglib.image.formats.partclone2 import open_partclone2
 from oglib.image.formats.raw import Raw
-from oglib.image.formats.reader import HEAD_BYTES, Reader
+from oglib.image.formats.reader import Reader
 from oglib.image.formats.volumes import Volumes, are_partimage, parts_of
 from oglib.image.partclone import MAGIC, VERSION
 from oglib.image.source import FrameSource

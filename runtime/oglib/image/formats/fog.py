@@ -27,7 +27,7 @@ from oglib.image.formats.folder_model import (
     own_volumes,
     small_text,
 )
-from oglib.image.formats.stored_gpt import StoredGpt, gpt_of_sgdisk
+from oglib.image.formats.stored_gpt import FILE_BYTES, StoredGpt, gpt_of_sgdisk
 from oglib.image.formats.table_dump import TableDump, parse_dump
 
 _IMAGE = re.compile(r"^(?P<disk>d\d+)p(?P<number>\d{1,4})\.img(?:\.0+)?\Z", re.ASCII)
@@ -38,7 +38,6 @@ _NUMBER = re.compile(r"(?:^|\D)(?P<number>\d{1,4})\Z", re.ASCII)
 _UUID = re.compile(r"[0-9A-Fa-f-]{8,36}")
 _WORDS = 2
 _SECTOR = 512
-_GPT_BYTES = 2 << 20  # what a GPT of 8192 entries takes
 
 
 def is_one(names: set[str]) -> bool:
@@ -62,7 +61,7 @@ def read(path: Path, disk: str) -> FolderImage:
             f"The image {path} has no disk {disk}.", hint=f"It has: {' '.join(disks):.200}."
         )
     boot = path / f"{disk}.mbr"
-    gpt = gpt_of_sgdisk(first_bytes(boot, _GPT_BYTES))
+    gpt = gpt_of_sgdisk(first_bytes(boot, FILE_BYTES))
     dump, table = _table(path, disk, gpt)
     if table and table.label != "gpt":
         gpt = None  # an MBR, and behind it what is left of an older GPT

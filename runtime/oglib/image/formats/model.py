@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from oglib.image.manifest import SourceInfo
+
 Buffer = bytes | memoryview
 
 
@@ -68,14 +70,93 @@ class Region:
     views: Sequence[Buffer]
 
 
-class StreamImage(Protocol):
-    """A foreign image: no digests to trust, no frame can be had without those before it."""
-
+class _Described(Protocol):
     @property
     def name(self) -> str: ...
 
     @property
     def info(self) -> ImageInfo: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+class FromHeader:
+    """What any image is asked (``foreign.Image``), answered by the header of a foreign one.
+
+    Nobody noted a version, a key or a firmware in it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def where(self: _Described) -> str:
+        return self.name
+
+    @property
+    def version(self) -> int:
+        return 0
+
+    @property
+    def signed_by(self) -> str:
+        return ""
+
+    @property
+    def origin(self) -> SourceInfo:
+        return SourceInfo()
+
+    @property
+    def firmware(self) -> str:
+        return ""
+
+    @property
+    def required_bytes(self: _Described) -> int:
+        return self.info.required_bytes
+
+    @property
+    def filesystem(self: _Described) -> str:
+        return self.info.filesystem.upper()
+
+    @property
+    def stored_bytes(self) -> int:
+        return 0
+
+    @property
+    def measured_bytes(self) -> int:
+        return 0
+
+    @property
+    def own_warnings(self: _Described) -> tuple[str, ...]:
+        return self.warnings
+
+
+class StreamImage(Protocol):
+    """A foreign image: no digests to trust, no frame can be had without those before it.
+
+    What it answers beside its content: ``foreign.Image``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def info(self) -> ImageInfo: ...
+
+    @property
+    def required_bytes(self) -> int: ...
+
+    @property
+    def stored_bytes(self) -> int:
+        """The size of its files; 0 = not known."""
+        ...
+
+    @property
+    def measured_bytes(self) -> int:
+        """What a target must have, where reading all of it has told; else 0."""
+        ...
 
     @property
     def sector_size(self) -> int:

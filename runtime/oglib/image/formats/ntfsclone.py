@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from oglib.errors import ImageError
 from oglib.image.formats.base import Opened, Stream
-from oglib.image.formats.content import sector_bytes_of
+from oglib.image.formats.content import BOOT_SECTOR_BYTES, sector_bytes_of
 from oglib.image.formats.model import ImageInfo, Region
 from oglib.image.formats.reader import Reader
 from oglib.image.partclone import check_counts
@@ -29,14 +29,13 @@ _MOST_HEADER = 4096
 _SKIP, _CLUSTER = 0, 1
 _CLUSTER_MARK = bytes((_CLUSTER,))
 _CHUNK_BYTES = 1 << 20
-_BOOT_SECTOR = 512
 
 
 class Ntfsclone(Stream):
     """One opened image; its header was checked."""
 
     def __init__(self, opened: Opened, info: ImageInfo) -> None:
-        first = opened.reader.peek(1 + _BOOT_SECTOR)
+        first = opened.reader.peek(1 + BOOT_SECTOR_BYTES)
         sector = sector_bytes_of(first[1:]) if first[:1] == _CLUSTER_MARK else 0
         super().__init__(opened, info, sector_size=sector)
 

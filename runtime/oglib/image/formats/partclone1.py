@@ -18,7 +18,7 @@ from oglib.image.bitmap import Bitmap
 from oglib.image.formats import blockmap
 from oglib.image.formats.base import BlockStream, Opened, Payload
 from oglib.image.formats.checksums import FirstByteCrc32, Groups
-from oglib.image.formats.content import sector_bytes_of
+from oglib.image.formats.content import BOOT_SECTOR_BYTES, sector_bytes_of
 from oglib.image.formats.model import ImageInfo
 from oglib.image.formats.reader import Reader
 from oglib.image.partclone import check_counts, header_text
@@ -29,7 +29,6 @@ _LAYOUT = struct.Struct("<15s15s4s2xiQQQ")
 _MAGIC = b"partclone-image"
 _CRC_BYTES = 4
 _WIDE_CRC_BYTES = 8
-_BOOT_SECTOR = 512
 _WARNING = (
     "The image is of partclone's old version 0001, whose checksums cover only the first byte of "
     "each block: other damage cannot be noticed."
@@ -41,7 +40,7 @@ class Partclone1(BlockStream):
 
     def __init__(self, opened: Opened, info: ImageInfo, bitmap: Bitmap, crc_bytes: int) -> None:
         self._crc_bytes = crc_bytes
-        first = opened.reader.peek(_BOOT_SECTOR) if bitmap.used(0, 1) else b""
+        first = opened.reader.peek(BOOT_SECTOR_BYTES) if bitmap.used(0, 1) else b""
         super().__init__(
             opened, info, bitmap, sector_size=sector_bytes_of(first), warnings=(_WARNING,)
         )

@@ -14,7 +14,7 @@ from oglib.image.bitmap import Bitmap
 from oglib.image.formats import blockmap
 from oglib.image.formats.base import BlockStream, Opened, Payload
 from oglib.image.formats.checksums import NAMES, Bare, Checker, Crc32, FirstByteCrc32, Groups, Xxh
-from oglib.image.formats.content import sector_bytes_of
+from oglib.image.formats.content import BOOT_SECTOR_BYTES, sector_bytes_of
 from oglib.image.formats.model import ImageInfo
 from oglib.image.formats.reader import Reader
 from oglib.image.partclone import (
@@ -29,8 +29,6 @@ from oglib.image.partclone import (
     parse_header,
 )
 
-_BOOT_SECTOR = 512
-
 
 class Partclone2(BlockStream):
     """One opened image; its header and bitmap were checked."""
@@ -43,7 +41,7 @@ class Partclone2(BlockStream):
             used_blocks=header.used_blocks, required_bytes=header.device_size_bytes,
             checksum=NAMES[header.checksum_mode], volumes=opened.volumes,
         )  # fmt: skip
-        first = opened.reader.peek(_BOOT_SECTOR) if bitmap.used(0, 1) else b""
+        first = opened.reader.peek(BOOT_SECTOR_BYTES) if bitmap.used(0, 1) else b""
         super().__init__(opened, info, bitmap, sector_size=sector_bytes_of(first))
 
     def _payload(self, reader: Reader) -> Payload:

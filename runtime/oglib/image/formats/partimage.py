@@ -23,7 +23,7 @@ from oglib.image.bitmap import Bitmap
 from oglib.image.formats import blockmap
 from oglib.image.formats.base import BlockStream, Opened, Payload
 from oglib.image.formats.checksums import Crc32, Groups
-from oglib.image.formats.content import sector_bytes_of
+from oglib.image.formats.content import BOOT_SECTOR_BYTES, sector_bytes_of
 from oglib.image.formats.model import Buffer, ImageInfo
 from oglib.image.formats.reader import Reader
 from oglib.image.partclone import check_counts, header_text
@@ -40,7 +40,6 @@ _GROUP_BYTES = 64 << 10
 _RECORD_BYTES = 16
 _RECORD_MAGIC = b"CHK\0"
 _PRIME = 65521
-_BOOT_SECTOR = 512
 
 
 class _Sum:
@@ -90,7 +89,7 @@ class Partimage(BlockStream):
             volumes=opened.volumes,
         )  # fmt: skip
         self._sum_state = prefix.sum_state
-        first = opened.reader.peek(_BOOT_SECTOR) if prefix.bitmap.used(0, 1) else b""
+        first = opened.reader.peek(BOOT_SECTOR_BYTES) if prefix.bitmap.used(0, 1) else b""
         super().__init__(opened, info, prefix.bitmap, sector_size=sector_bytes_of(first))
 
     def _payload(self, reader: Reader) -> Payload:

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oglib.errors import ImageError
+from oglib.filesystem.kinds import HEAD_BYTES
 from oglib.image.formats.base import Opened, Stream
 from oglib.image.formats.content import Content
 from oglib.image.formats.length import said_bytes
 from oglib.image.formats.model import ImageInfo, Region
-from oglib.image.formats.reader import HEAD_BYTES, Reader
+from oglib.image.formats.reader import Reader
 
 _SECTOR = 512
 

@@ -11,8 +11,6 @@ from typing import Protocol, Self
 
 from oglib.errors import ImageError
 
-HEAD_BYTES = 68 << 10  # enough for every magic: the farthest is btrfs', 64 KiB in
-
 
 class Decompressed(Protocol):
     """What a reader reads: ``Unpacked``, or several of them one behind the other."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from oglib import limits
 from oglib.disk.gpt import Copy, read_copy
 from oglib.image.formats.table_dump import DumpRow, TableDump
 
 _SECTOR, _LARGE_SECTOR = 512, 4096
+FILE_BYTES = 2 << 20  # what a GPT of 8192 entries takes
 _BACKUP_ENTRIES_AT = 3 * _SECTOR
-_MOST_SECTORS = 1 << 55
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class StoredGpt:
 def gpt_of_first_sectors(raw: bytes) -> StoredGpt | None:
     """The GPT in the first sectors of a disk; None where there is no sound one."""
     for sector in (_SECTOR, _LARGE_SECTOR):
-        copy = read_copy(lambda at, length: raw[at : at + length], 1, _MOST_SECTORS, sector)
+        copy = read_copy(lambda at, length: raw[at : at + length], 1, limits.SECTORS, sector)
         if isinstance(copy, Copy):
             return _sound(copy, sector)
     return None
@@ -63,7 +64,7 @@ def gpt_of_sgdisk(raw: bytes) -> StoredGpt | None:
         start = _SECTOR if (at, length) == (_SECTOR, _SECTOR) else _BACKUP_ENTRIES_AT
         return raw[start : start + length]
 
-    copy = read_copy(read, 1, _MOST_SECTORS, _SECTOR)
+    copy = read_copy(read, 1, limits.SECTORS, _SECTOR)
     if not isinstance(copy, Copy):
         return None
     # Its numbers are the disk's sectors, of which nothing in the file tells the size but this.
@@ -75,7 +76,7 @@ def gpt_of_sgdisk(raw: bytes) -> StoredGpt | None:
 def _sound(copy: Copy, sector_size: int) -> StoredGpt | None:
     """None where its checksums hold and its numbers do not."""
     last = copy.other
-    sound = 1 < last < _MOST_SECTORS and all(
+    sound = 1 < last < limits.SECTORS and all(
         1 < entry.first <= entry.last < last for entry in copy.entries
     )
     return StoredGpt(copy, sector_size) if sound else None

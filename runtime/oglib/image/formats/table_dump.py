@@ -19,22 +19,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from oglib import limits
+from oglib.disk import types
+from oglib.disk.gpt import ENTRIES_BYTES
+from oglib.disk.model import TableKind
+from oglib.disk.starts import starters, the_only
 from oglib.errors import ImageError
 
 _ROW = re.compile(r"^(?P<device>\S+?)\s*:\s*(?P<fields>(?:start|size)=.*)$")
-_FIELD = re.compile(r'\s*(?P<key>[A-Za-z]+)(?:\s*=\s*(?P<value>"[^"]*"|[^,]*))?\s*(?:,|$)')
+_PIECE = re.compile(r'(?:[^,"]|"[^"]*")+')
 _HEADER = re.compile(r"^(?P<key>[a-z-]+):\s*(?P<value>.*)$")
 _NUMBER = re.compile(r"(\d+)$")
 _SECTOR = 512
-_GPT_TAIL_SECTORS = 33
-_GPT_ENTRIES_BYTES = 128 * 128
 _MOST_ROWS = 256
-_MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words; patterns choke on more
-_MOST_SECTORS = 1 << 55
+_MOST_LINE_CHARS = 1024  # a name of 36 characters and a few words
 _PROTECTIVE = "ee"
 _EXTENDED = {"5", "f", "85"}
-_ESP = {"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef"}
-_BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class TableDump:
     @property
     def told_disk_bytes(self) -> int:
         """The size of the disk where the dump tells it (a GPT's last sector in use); else 0."""
-        tail = _GPT_ENTRIES_BYTES // self.sector_size + 1
+        tail = ENTRIES_BYTES // self.sector_size + 1
         return (self.last_lba + 1 + tail) * self.sector_size if self.last_lba else 0
 
     @property
@@ -94,16 +94,14 @@ class TableDump:
 
     @property
     def _tail(self) -> int:
-        return _GPT_TAIL_SECTORS if self.label == "gpt" else 0
+        return ENTRIES_BYTES // _SECTOR + 1 if self.label == "gpt" else 0
 
     @property
     def firmware(self) -> str:
         """uefi or bios, as far as the table tells; "" where it serves both."""
-        types = {row.type.lower() for row in self.rows}
-        esp, bios = bool(types & _ESP), _BIOS_BOOT in types or self.label == "dos"
-        if esp == bios:
-            return ""
-        return "uefi" if esp else "bios"
+        table = TableKind.MSDOS if self.label == "dos" else TableKind.GPT
+        kinds = {types.mnemonic(types.normalise_id(row.type), table) for row in self.rows}
+        return the_only(starters(table, kinds))
 
 
 def parse_dump(text: str) -> TableDump:
@@ -140,10 +138,8 @@ def _no_dump() -> ImageError:
 def _row(device: str, fields: str) -> DumpRow | None:
     """One row, None for the empty ones that old dumps list too."""
     number = _NUMBER.search(device)
-    values = {
-        each["key"].lower(): (each["value"] or "").strip().strip('"')
-        for each in _FIELD.finditer(fields)
-    }
+    pieces = (each[0].partition("=") for each in _PIECE.finditer(fields))
+    values = {key.strip().lower(): value.strip().strip('"') for key, _, value in pieces}
     size = _number(values.get("size", ""))
     if number is None:
         raise ImageError(f"The partition table beside the image has a row for {device!r}.")
@@ -157,6 +153,6 @@ def _row(device: str, fields: str) -> DumpRow | None:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > _MOST_SECTORS:
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > limits.SECTORS:
         raise ImageError(f"The partition table beside the image has {text[:40]!r} for a number.")
     return int(text)

@@ -5,7 +5,7 @@
 # Kernel parameters become variables through the list below and in no other way. Their values are
 # text: nothing here evaluates them, and one that a careless script could take for code is left out.
 # The tests name other files than /proc/cmdline and boot.env by OG_CMDLINE_FILE and
-# OG_BOOT_ENV_FILE, which no kernel parameter can set.
+# OG_BOOT_ENV_FILE, and another folder than /tmp by OG_NET_FOLDER; no kernel parameter can set these.
 # shellcheck shell=bash
 
 # ---- places ----------------------------------------------------------------------------------------
@@ -58,6 +58,43 @@ export ROOTREPO=$OGSERVERIMAGES
 [ -z "${hostname-}" ] || export HOSTNAME=$hostname
 [ -z "${ogproxy-}" ] || export http_proxy=$ogproxy
 
+# What the network gave this PC is also a file of shell variables, which scripts source by its name.
+# _og_net_facts ADDRESS/PREFIX BROADCAST GATEWAY SERVER: its lines, none for what is not known.
+_og_net_facts() {
+    local prefix=${1##*/} mask= octet bits word
+    if [[ $prefix =~ ^[0-9]+$ ]] && [ "$prefix" -le 32 ]; then
+        for octet in 0 8 16 24; do
+            bits=$((prefix - octet < 0 ? 0 : prefix - octet > 8 ? 8 : prefix - octet))
+            mask=$mask.$((256 - (1 << (8 - bits))))
+        done
+    fi
+    for word in "DEVICE=$DEVICE" "IPV4ADDR=${1%%/*}" "IPV4NETMASK=${mask#.}" "IPV4BROADCAST=$2" \
+        "IPV4GATEWAY=$3" "ROOTSERVER=$4" "HOSTNAME=${HOSTNAME-}"; do
+        [[ $word =~ ^[A-Z0-9]+=[A-Za-z0-9.:_-]+$ ]] && printf "%s='%s'\n" "${word%%=*}" "${word#*=}"
+    done
+    return 0
+}
+
+# One that somebody else left there, or a link, is not believed: it will be run as shell.
+_og_net_config() {
+    local IFS=$' \t\n' made address=${IPV4ADDR-} broadcast= gateway= words=()
+    [ -L "$DEVICECFG" ] || [ ! -f "$DEVICECFG" ] || [ ! -O "$DEVICECFG" ] || return 0
+    read -r -a words <<< "$(ip -4 -oneline address show dev "$DEVICE" 2> /dev/null)" || :
+    [ "${words[2]-}" != inet ] || address=${words[3]}
+    [ "${words[4]-}" != brd ] || broadcast=${words[5]}
+    read -r -a words <<< "$(ip -4 route show default dev "$DEVICE" 2> /dev/null)" || :
+    [ "${words[1]-}" != via ] || gateway=${words[2]}
+    made=$(mktemp "$DEVICECFG.XXXXXXXX" 2> /dev/null) || return 0
+    _og_net_facts "$address" "$broadcast" "$gateway" "${_og_SERVER-}" > "$made"
+    chmod 644 "$made"
+    mv -fT "$made" "$DEVICECFG"
+}
+
+if [[ ${DEVICE-} =~ ^[A-Za-z0-9_.-]+$ ]]; then
+    export DEVICECFG=${OG_NET_FOLDER:-/tmp}/net-$DEVICE.conf
+    _og_net_config || :
+fi
+
 # ---- logs, knobs, error numbers --------------------------------------------------------------------
 
 export OGLOGFILE=$OGLOG/${IPV4ADDR:-oglive}.log
@@ -86,7 +123,7 @@ export OG_ERR_NOTFITTED=100
 # A process does not know which functions of the script called it: OG_CALLERS tells it.
 ogEcho() {
     local IFS=' '
-    OG_CALLERS="${FUNCNAME[*]:1}" command ogEcho "$@"
+    DEBUG=${DEBUG-} OG_CALLERS="${FUNCNAME[*]:1}" command ogEcho "$@"
 }
 
 ogRaiseError() {
@@ -106,13 +143,15 @@ ogGetHostname() {
     [ -z "$name" ] || printf '%s\n' "$name"
 }
 
-# A function or builtin of the shell runs here, and its output goes where a program's would.
+# A function or builtin of the shell runs here, and its output goes where a program's would. A
+# single word with blanks in it is a line of shell.
 ogExecAndLog() {
     local logs=()
     while [[ ${1-} =~ ^([Cc][Oo][Mm][Mm][Aa][Nn][Dd]|[Ll][Oo][Gg]|[Ss][Ee][Ss][Ss][Ii][Oo][Nn])$ ]]; do
         logs+=("$1")
         shift
     done
+    [[ $# != 1 || ${1-} != *[[:blank:]]* ]] || set -- eval "$1"
     case $(type -t -- "${1-}") in
     function | builtin) ;;
     *)
@@ -131,11 +170,13 @@ export -f ogEcho ogRaiseError ogGetCaller ogGetHostname ogExecAndLog
 
 # ---- the site's own --------------------------------------------------------------------------------
 
-# Messages in the room's language, and more functions (ogengine=EXTENSION), where a site has them.
-if [ -r "$OGETC/lang.${LANG%%.*}.conf" ]; then
+# Messages in the room's language over the English ones, and more functions (ogengine=EXTENSION),
+# where a site has them. What a script calls sees the messages too.
+for _og_file in "$OGETC/lang.en_GB.conf" "$OGETC/lang.${LANG%%.*}.conf" "$OGETC/lang.$LANG.conf"; do
     # shellcheck disable=SC1090
-    source "$OGETC/lang.${LANG%%.*}.conf"
-fi
+    [ ! -r "$_og_file" ] || source "$_og_file" || :
+done
+[ -z "${!MSG_*}" ] || export "${!MSG_@}"
 if [[ ${ogengine-} =~ ^[A-Za-z0-9]+$ ]]; then
     for _og_file in "$OGAPI"/*."$ogengine"; do
         # shellcheck disable=SC1090
@@ -143,5 +184,5 @@ if [[ ${ogengine-} =~ ^[A-Za-z0-9]+$ ]]; then
     done
 fi
 
-unset -f _og_take
+unset -f _og_take _og_net_facts _og_net_config
 unset _og_path _og_parameters _og_facts _og_file _og_INTERFACE _og_MAC _og_IP _og_SERVER

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may be in a site overlay: everybody on the network reads it, and every PC believes it.
+
+So no private key goes in, and what ogLive reads from it (policy, public keys, CA) is read here
+first, by the same rules: a mistake is found on the server, not by a room of PCs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from ognetboot.errors import NetbootError
+
+OGLIVE = PurePosixPath("etc/oglive")
+KEYS = OGLIVE / "keys"
+POLICY = OGLIVE / "policy.toml"
+CA = OGLIVE / "ca.pem"
+
+# The folders of ogLive's root: a file beside them was packed one folder too high or too low.
+_ROOT = frozenset(
+    [
+        "bin",
+        "boot",
+        "etc",
+        "home",
+        "lib",
+        "lib64",
+        "media",
+        "mnt",
+        "opt",
+        "root",
+        "run",
+        "sbin",
+        "srv",
+        "tmp",
+        "usr",
+        "var",
+    ]
+)
+_OGLIVE_READS = ("keys", "policy.toml", "ca.pem")
+_PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|PuTTY-User-Key-File-")
+_DER_LIMIT = 64 << 10
+_PKCS12 = re.compile(rb"\x30(?:\x80|[\x82-\x84]..|.).{0,3}?\x02\x01\x03\x30", re.DOTALL)
+_KEY_BYTES = 32
+_DISK_RULE = re.compile(r"[a-z][a-z0-9-]*")
+
+
+def check(files: Mapping[PurePosixPath, bytes], *, now: datetime | None = None) -> None:
+    """Refuse an overlay of these files (paths as on the PC) with the first thing that is wrong."""
+    for path, content in files.items():
+        _check_place(path)
+        if holds_private_key(content):
+            raise NetbootError(
+                f"{path} holds a private key, and everybody on the network reads the overlay",
+                hint="take it out of the folder; a repository's public key is keys/image.pub",
+            )
+    for path, content in files.items():
+        if path == POLICY:
+            check_policy(content)
+        elif path == CA:
+            check_ca(content, now or datetime.now(UTC))
+        elif path.parent == KEYS:
+            _check_public_key(path, content)
+
+
+def holds_private_key(content: bytes) -> bool:
+    """Keys as text in any file, and in binary (PKCS 8, PKCS 12) as a file of their own."""
+    if _PRIVATE.search(content):
+        return True
+    if len(content) > _DER_LIMIT or content[:1] != b"\x30":
+        return False
+    if _PKCS12.match(content[:16]):
+        return True
+    try:
+        load_der_private_key(content, password=None)
+    except TypeError:  # encrypted: a private key all the same
+        return True
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _check_place(path: PurePosixPath) -> None:
+    if path.parts[0] not in _ROOT:
+        raise NetbootError(
+            f"{path.parts[0]} is no folder of ogLive's root",
+            hint="lay the files out as in ogLive, such as etc/oglive/keys/image.pub",
+        )
+    below = path.parts[len(OGLIVE.parts) :]
+    if path.is_relative_to(OGLIVE) and below and below[0] not in _OGLIVE_READS:
+        raise _unknown(f"{OGLIVE}/{below[0]} is nothing that ogLive reads", below[0], _OGLIVE_READS)
+
+
+def _unknown(what: str, word: str, known: Iterable[str]) -> NetbootError:
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    return NetbootError(
+        what, hint=f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+    )
+
+
+# ---- the policy ---------------------------------------------------------------------------------
+
+
+def check_policy(content: bytes) -> None:
+    """Refuse a policy that does not parse, holds an unknown word or a value of the wrong kind."""
+    try:
+        values = tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise NetbootError(f"{POLICY} is not UTF-8 text", hint="save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise NetbootError(f"{POLICY} is not valid TOML: {error}", hint="mend that line") from None
+    for word, value in values.items():
+        if word not in POLICY_WORDS:
+            raise _unknown(f"{POLICY}: {word} is no word of a policy", word, POLICY_WORDS)
+        POLICY_WORDS[word](value)
+
+
+def _check_unsigned(value: object) -> None:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise NetbootError(
+            f"{POLICY}: allow_unsigned is not a list of addresses",
+            hint='write it as allow_unsigned = ["http://old-repository/images/"]',
+        )
+
+
+def _check_disks(value: object) -> None:
+    if not isinstance(value, dict):
+        raise NetbootError(
+            f"{POLICY}: disks is not a table", hint='write it as [disks] and system = "SERIAL"'
+        )
+    for name, disk in value.items():
+        if not _DISK_RULE.fullmatch(name) or not isinstance(disk, str) or disk.split() != [disk]:
+            raise NetbootError(
+                f"{POLICY}: {name} = {disk!r} does not name a disk",
+                hint="the name: small letters, digits, dashes; the disk: one word",
+            )
+
+
+# What oglib's settings read from it; a test holds the two together.
+POLICY_WORDS: Mapping[str, Callable[[object], None]] = {
+    "allow_unsigned": _check_unsigned,
+    "disks": _check_disks,
+}
+
+
+# ---- keys and CA --------------------------------------------------------------------------------
+
+
+def _check_public_key(path: PurePosixPath, content: bytes) -> None:
+    if path.suffix != ".pub":
+        raise NetbootError(
+            f"{path} is not read by ogLive: a public key's name ends in .pub",
+            hint="rename it, or take it out",
+        )
+    words = content.decode("ascii", "replace").split(maxsplit=2)
+    try:
+        raw = base64.b64decode(words[1], validate=True) if len(words) > 1 else b""
+    except (binascii.Error, ValueError):
+        raw = b""
+    one_line = len(content.strip().splitlines()) == 1 and content.isascii()
+    if not one_line or words[0] != "ed25519" or len(raw) != _KEY_BYTES:
+        raise NetbootError(
+            f"{path} is no public key of a repository: one line `ed25519 BASE64 comment`",
+            hint="copy keys/image.pub of the repository",
+        )
+
+
+def check_ca(content: bytes, now: datetime) -> None:
+    """Refuse a file without certificates, or with nothing but expired ones."""
+    try:
+        found = x509.load_pem_x509_certificates(content)
+    except ValueError:
+        found = []
+    if not found:
+        raise NetbootError(
+            f"{CA} holds no certificate", hint="give the site's CA as PEM (BEGIN CERTIFICATE)"
+        )
+    latest = max(_ends(one) for one in found)
+    if latest < now:
+        raise NetbootError(
+            f"{CA}: the certificate ended on {latest:%d %B %Y}", hint="give the site's present CA"
+        )
+
+
+def _ends(certificate: x509.Certificate) -> datetime:
+    return certificate.not_valid_after_utc

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``og job``: what the netboot entry of this boot asks for, told on the PC's screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from oglib import waits
+from oglib.cli.arguments import Subparsers, verb
+from oglib.cli.board import Board, opened_board
+from oglib.cli.context import Context, Result
+from oglib.cli.output import plain
+from oglib.cli.token_prompt import ask_for_token
+from oglib.deploy.job import Create, Finished, Job, end_of_job, parse_job, perform
+from oglib.ending import ended, last_words
+from oglib.errors import OgError
+from oglib.settings import Settings
+
+_NOTHING = "The boot entry of this PC carries no job."
+_GOES_ON = {
+    "reboot": "This PC restarts.",
+    "poweroff": "This PC switches itself off.",
+    "stay": "This PC stays as it is; Ctrl-Alt-Del restarts it.",
+}
+_FAILED = "This PC stays; Ctrl-Alt-Del restarts it, and it tries again."
+
+
+def add_to(nouns: Subparsers) -> None:
+    made = verb(
+        nouns,
+        "job",
+        _job,
+        "do the job of this boot's netboot entry, if it has one",
+        repository=True,
+    )
+    made.add_argument(
+        "--screen",
+        type=Path,
+        metavar="TTY",
+        help="tell all of it there, also how it ends; a token is asked for there",
+    )
+    made.add_argument(
+        "--line",
+        type=Path,
+        metavar="TTY",
+        action="append",
+        default=[],
+        help="with --screen: plain lines there too, for a serial line",
+    )
+    made.add_argument("--log", type=Path, metavar="FILE", help="with --screen: and into this file")
+
+
+def _job(context: Context) -> Result:
+    args = context.args
+    if args.screen is None:
+        return _by_hand(context)
+    with opened_board(args.screen, args.line, args.log) as board:
+        waits.told_by(board.progress.waits)
+        work = partial(_told, context.settings, board, args.screen)
+        status = ended(work, _saying(board), final=True)
+    return Result({"status": status}, "", status)
+
+
+def _by_hand(context: Context) -> Result:
+    """For a person at a console, where errors and results go as those of any command."""
+    job = parse_job(context.settings)
+    if job is None:
+        return Result({"job": None}, _NOTHING)
+    done = perform(job, context.settings, progress=context.progress, tell=context.tell)
+    for note in done.notes:
+        context.warn(note)
+    if done.is_over:
+        end_of_job(context.settings.after)
+    return Result(_data(job, done), done.sentence, done.status)
+
+
+def _told(settings: Settings, board: Board, screen: Path) -> int:
+    job = parse_job(settings)
+    if job is None:
+        board.tell([_NOTHING])
+        return 0
+    if isinstance(job, Create):
+        ask_for_token(job.image, settings.upload_token, screen, tell=board.tell)
+    done = perform(job, settings, progress=board.progress, tell=board.tell)
+    with last_words():  # going down ends this process too, and that is no end of the job
+        goes_on = _GOES_ON[settings.after] if done.is_over else _FAILED
+        board.tell([*(f"Note: {note}" for note in done.notes), "", done.sentence, goes_on])
+    if done.is_over:
+        end_of_job(settings.after)
+    return done.status
+
+
+def _saying(board: Board) -> Callable[[OgError], None]:
+    """Tells what ended the job: the cause, what to do, and the number for whoever is asked."""
+
+    def say(error: OgError) -> None:
+        told = ["", f"The job failed: {error.message}"]
+        if error.hint:
+            told.append(f"What to do: {error.hint}")
+        told.append(f"(code {int(error.code)}, {error.code.name}) {_FAILED}")
+        board.tell(told)
+
+    return say
+
+
+def _data(job: Job, done: Finished) -> dict[str, object]:
+    return {
+        "job": {"work": type(job).__name__, **asdict(job)},
+        "sentence": done.sentence,
+        "notes": list(done.notes),
+        "done": plain(done.done),
+        "status": done.status,
+    }

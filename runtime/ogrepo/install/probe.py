@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads this machine: addresses, programs, what is there of an installation. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import stat
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+import oglib
+import ogrepo
+from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
+from oglib.progress import human_bytes
+from oglib.run import run
+from ogrepo.install import texts, units
+from ogrepo.install.model import Artefacts, Facts, Program, ServerTable, Wanted
+
+PARTS = ("images", "keys", "private", "layouts", "oglive", "netboot")
+"""The repository's folders that this package makes and owns."""
+SUMS = "SHA256SUMS"
+_SBIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SYSTEMD_RUNS = Path("/run/systemd/system")
+_NETWORK_CARDS = Path("/sys/class/net")
+_WAIT_S = 30.0
+_MOST_TEXT = 1 << 20
+
+
+def look(wanted: Wanted) -> Facts:
+    """Everything that the plan asks for; raises for what cannot be mended by a plan."""
+    program = find_program()
+    _check_folder(wanted.folder)
+    _check_reach(wanted.folder, program)
+    built = wanted.artefacts or default_artefacts()
+    artefacts = read_built(built) if built else None
+    _check_room(wanted.folder, artefacts)
+    runs = _SYSTEMD_RUNS.is_dir()
+    site_ca = wanted.site / "etc/oglive/ca.pem"
+    return Facts(
+        program=program,
+        interfaces=tuple(_addresses()),
+        server=read_server(wanted.inventory_file),
+        user_exists=_user_exists(wanted.user),
+        missing_folders=frozenset(p for p in _folders(wanted) if not p.is_dir()),
+        has_key=(wanted.folder / "private/image.key").exists()
+        and (wanted.folder / "keys/image.pub").exists(),
+        foreign=tuple(_foreign(wanted)),
+        texts={path: _text(path) for path in _files(wanted)},
+        artefacts=artefacts,
+        published={"oglive": _current(wanted.folder / "oglive")}
+        | ({artefacts.name: _current(wanted.folder / artefacts.name)} if artefacts else {}),
+        has_version=artefacts is not None and _has_version(wanted.folder, artefacts),
+        ca=_bytes(wanted.ca) if wanted.ca else None,
+        ca_there=_bytes(site_ca) if site_ca.exists() else None,
+        systemd_runs=runs,
+        enabled=frozenset(_units("is-enabled", "enabled", program)),
+        active=frozenset(_units("is-active", "active", program) if runs else ()),
+    )
+
+
+# ---- the program --------------------------------------------------------------------------------
+
+
+def checkout() -> Path | None:
+    """The clone that this program runs from, or None when it is installed."""
+    root = Path(ogrepo.__file__).resolve().parents[2]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
+def find_program() -> Program:
+    """Where the three programs are, and what a sandbox without homes must be shown of them."""
+    commands = Path(sys.prefix) / "bin"
+    found = {}
+    for name in ("ogrepo", "ognetboot"):
+        found[name] = commands / name
+        if not found[name].is_file():
+            raise NotFoundError(
+                f"The program {found[name]} is missing.", hint="Run `make setup` in the clone."
+            )
+    dnsmasq = shutil.which("dnsmasq", path=_SBIN)
+    if dnsmasq is None:
+        raise NotFoundError(
+            "The program dnsmasq is missing: it gives PCs the way to this server.",
+            hint="Install Debian's package dnsmasq-base, or run `make setup`.",
+        )
+    systemctl = shutil.which("systemctl", path=_SBIN)
+    return Program(
+        ogrepo=found["ogrepo"],
+        ognetboot=found["ognetboot"],
+        dnsmasq=Path(dnsmasq),
+        systemctl=Path(systemctl) if systemctl else None,
+        roots=tuple(sorted({root for root in _code() if units.in_home(root)})),
+    )
+
+
+def _code() -> set[Path]:
+    """The folders that the program's code is in: the clone, its environment, Python's own."""
+    packages = {Path(module.__file__ or "").resolve().parents[1] for module in (ogrepo, oglib)}
+    clone = checkout()
+    places = {Path(sys.prefix), Path(sys.base_prefix), *packages}
+    if clone is not None:
+        places = {clone, *(place for place in places if not place.is_relative_to(clone))}
+    return places
+
+
+def _check_reach(folder: Path, program: Program) -> None:
+    """The services are no root: they must get through every folder, and read every file."""
+    files = [Path(module.__file__ or "") for module in (aiohttp, oglib, ogrepo)]
+    for place in sorted({folder.parent, *_code(), *(file.parent for file in files)}):
+        for one in (place, *place.parents):
+            if units.in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
+                continue  # a sandbox shows what is below in its place
+            if one.exists() and not one.stat().st_mode & stat.S_IXOTH:
+                raise OgError(
+                    f"{one} is closed to other users, so the services cannot reach {place}.",
+                    hint=f"Run `chmod o+x {one}`, or put it elsewhere: /opt for the clone, /srv "
+                    "for the repository.",
+                )
+    for file in files:
+        if not file.stat().st_mode & stat.S_IROTH:
+            raise OgError(
+                f"{file} cannot be read by other users, so no service can run it.",
+                hint="Run `chmod -R go+rX` on the clone; it was made under another umask than 022.",
+            )
+
+
+# ---- the network --------------------------------------------------------------------------------
+
+
+def _addresses() -> Iterator[tuple[str, IPv4Interface]]:
+    """Every interface's first address; of hardware alone where there is one with an address."""
+    try:
+        told = json.loads(run("ip", "-j", "-4", "address", "show", timeout_s=_WAIT_S).stdout)
+    except ValueError as error:
+        raise OgError(f"`ip address` was not understood: {error}.") from error
+    found = [pair for link in told for pair in _addresses_of(link)]
+    hardware = [pair for pair in found if (_NETWORK_CARDS / pair[0] / "device").exists()]
+    yield from hardware or found
+
+
+def _addresses_of(link: dict[str, Any]) -> Iterator[tuple[str, IPv4Interface]]:
+    for one in link.get("addr_info", ()):
+        if one.get("scope") == "global" and not one.get("secondary"):
+            address = IPv4Interface(f"{one['local']}/{one['prefixlen']}")
+            yield str(link["ifname"]), address
+
+
+def read_server(path: Path) -> ServerTable | None:
+    """``[server]`` of the inventory, or None where there is no file.
+
+    ``ognetboot`` judges it; here only what this machine's units need is read.
+    """
+    text = _text(path)
+    if text is None:
+        return None
+    try:
+        server = tomllib.loads(text).get("server", {})
+        return ServerTable(
+            interface=str(server["interface"]),
+            address=str(server["address"]),
+            http_port=int(server.get("http_port", 80)),
+            dhcp=str(server.get("dhcp", "proxy")),
+            dhcp_range=tuple(map(str, server.get("dhcp_range", ()))),
+            site_overlay=server.get("site_overlay") is True,
+        )
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.", hint="Mend that line.") from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError(
+            f"{path} does not say address and interface in [server].",
+            hint="Mend it, or move it away and install again for a new one.",
+        ) from None
+
+
+# ---- the folder ---------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path) -> None:
+    """An existing folder is a repository or empty: nothing else is given to another user."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder.", hint="Choose another place.")
+    known = {*PARTS, "boot", "lost+found"}
+    ours = (folder / "images").is_dir() and (folder / "private").is_dir()
+    if not ours and any(child.name not in known for child in folder.iterdir()):
+        raise UsageError(
+            f"{folder} is neither empty nor a repository.",
+            hint="Choose a folder of its own, such as /srv/oglive.",
+        )
+
+
+def _folders(wanted: Wanted) -> Iterator[Path]:
+    yield wanted.folder
+    yield from (wanted.folder / part for part in PARTS if part != "netboot")
+    yield from (wanted.config, wanted.site, wanted.site / "etc/oglive", wanted.units)
+
+
+def _files(wanted: Wanted) -> Iterator[Path]:
+    yield wanted.inventory_file
+    yield wanted.site / "etc/oglive/policy.toml"
+    yield from (wanted.folder / "layouts" / name for name in texts.layouts())
+    yield from (wanted.units / name for name in units.ENABLED)
+
+
+def _text(path: Path) -> str | None:
+    """A small text file; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_TEXT + 1)
+        if len(data) > _MOST_TEXT:
+            raise UsageError(f"{path} is larger than {_MOST_TEXT >> 20} MiB.")
+        return data.decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from None
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_MOST_TEXT + 1)
+    if len(data) > _MOST_TEXT:
+        raise UsageError(f"{path} is larger than {_MOST_TEXT >> 20} MiB.")
+    return data
+
+
+def _user_exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _foreign(wanted: Wanted, most: int = 3) -> Iterator[Path]:
+    """What of the repository is not its user's, so that its service could not change it."""
+    try:
+        uid = pwd.getpwnam(wanted.user).pw_uid
+    except KeyError:
+        uid = -1
+    for path in owned_paths(wanted.folder):
+        status = path.lstat()
+        if status.st_uid != uid and may_change(status):
+            yield path
+            most -= 1
+            if most == 0:
+                return
+
+
+def owned_paths(folder: Path) -> Iterator[Path]:
+    """The repository and all that is in the folders that are ours; links are not followed."""
+    if not folder.is_dir():
+        return
+    yield folder
+    for part in PARTS:
+        top = folder / part
+        if top.is_symlink() or not top.is_dir():
+            continue
+        yield top
+        for where, folders, files in os.walk(top):
+            yield from (Path(where, name) for name in (*folders, *files))
+
+
+def may_change(status: os.stat_result) -> bool:
+    """A file with a second name may be somebody else's, whatever its first one is here."""
+    return not stat.S_ISREG(status.st_mode) or status.st_nlink == 1
+
+
+# ---- ogLive's files -----------------------------------------------------------------------------
+
+
+def default_artefacts() -> Path | None:
+    """What `make image` built in the clone that this program runs from; None: nothing yet."""
+    clone = checkout()
+    built = clone / "build/oglive/current" if clone else None
+    return built if built and built.is_dir() else None
+
+
+def read_built(folder: Path) -> Artefacts:
+    """What is in a folder that `make image` made; digests as it promises them, not yet checked."""
+    if (folder / "current" / SUMS).is_file():
+        folder = folder / "current"  # build/oglive and build/oglive/current are both meant
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        version, profile = str(manifest["version"]), str(manifest["profile"])
+        rows = [line.split() for line in (folder / SUMS).read_text("ascii").splitlines()]
+        digests = {name: digest for digest, name in rows}
+    except OSError as error:
+        raise NotFoundError(
+            f"{folder} holds no built ogLive: {error.filename}: {error.strerror}.",
+            hint="Build it with `make image`, or name its folder with --artefacts.",
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{folder} is damaged: its manifest.json or {SUMS} cannot be read.",
+            hint="Build it again with `make image`.",
+        ) from None
+    names = (version, profile, *digests)
+    if not all(name and "/" not in name and not name.startswith(".") for name in names):
+        raise UsageError(f"{folder} is damaged: a name in it is none.", hint="Build it again.")
+    return Artefacts(folder, version, profile, digests)
+
+
+def _check_room(folder: Path, artefacts: Artefacts | None) -> None:
+    """Refuse before the first write what cannot be copied."""
+    if artefacts is None or _has_version(folder, artefacts):
+        return
+    needed = sum((artefacts.folder / name).stat().st_size for name in artefacts.digests)
+    place = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise WriteError(
+            f"ogLive needs {human_bytes(needed)} in {folder}, and {human_bytes(free)} are free.",
+            hint="Make room, or choose another folder.",
+        )
+
+
+def _current(folder: Path) -> str:
+    """The version that ``current`` names; empty where there is none."""
+    link = folder / "current"
+    if link.exists() and not link.is_symlink():
+        raise OgError(
+            f"{link} was put there by hand: it is a folder, no link to a version.",
+            hint=f"Move it away: `mv {link} {folder}/by-hand`.",
+            code=OgErr.LOCKED,
+        )
+    return link.readlink().name if link.is_symlink() and link.exists() else ""
+
+
+def _has_version(folder: Path, artefacts: Artefacts) -> bool:
+    """A version's folder appears complete: the same list of digests is enough."""
+    there = folder / artefacts.name / artefacts.version / SUMS
+    try:
+        return there.read_bytes() == (artefacts.folder / SUMS).read_bytes()
+    except FileNotFoundError:
+        return False
+
+
+# ---- systemd ------------------------------------------------------------------------------------
+
+
+def _units(verb: str, wanted: str, program: Program) -> Iterable[str]:
+    """Those of our units of which systemd says this; its exit status counts for nothing then."""
+    for name in units.ENABLED:
+        if _systemctl_says(program, verb, name) == wanted:
+            yield name
+
+
+def is_active(program: Program, name: str) -> bool:
+    """Whether systemd has this unit running."""
+    return _systemctl_says(program, "is-active", name) == "active"
+
+
+def _systemctl_says(program: Program, verb: str, name: str) -> str:
+    if program.systemctl is None:
+        return ""
+    said = run(program.systemctl, verb, name, accept=range(256), timeout_s=_WAIT_S)
+    return said.stdout.strip()

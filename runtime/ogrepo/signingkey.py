@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The repository's signing key: made once, and its public half always beside it."""
+
+from __future__ import annotations
+
+from oglib.durable import sync
+from oglib.errors import OgErr, OgError, UsageError
+from oglib.image.manifest import PrivateKey, PublicKey, generate_keypair
+from ogrepo.folder import Folder, hand_over, locked, write_whole
+
+
+def checked_comment(comment: str) -> str:
+    """A comment that may stand in the line of a public key."""
+    if not comment.isprintable() or not comment.isascii():
+        raise UsageError("A key's comment is printable ASCII text.")
+    return comment
+
+
+def make_key(folder: Folder, comment: str = "") -> PublicKey:
+    """A new key pair; raises when there is one.
+
+    A key whose public half was not written (the machine went down between the two) gets it now.
+    """
+    public_file = folder.keys / "image.pub"
+    with locked(folder, "image.key", what="The signing key"):
+        if folder.image_key.exists():
+            if public_file.exists():
+                raise OgError(
+                    f"{folder.root} has a signing key already.",
+                    hint=f"To replace it, move {folder.image_key} away first and keep "
+                    f"{public_file} under another name until no PC needs it.",
+                    code=OgErr.LOCKED,
+                )
+            public = PrivateKey.load(folder.image_key).public
+        else:
+            private, public = generate_keypair()
+            private.save(folder.image_key)
+            hand_over(folder.image_key, folder.private)
+            sync(folder.private)
+        line = PublicKey(public.raw, comment).to_line()
+        write_whole(public_file, line.encode())
+    return public

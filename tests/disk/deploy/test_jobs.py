@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs of boot entries from the kernel's words to the disk, by way of a real repository."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from disk.deploy.room import MIB, disk_file, og, said
+from oglib import settings as told
+from oglib.cli import job as cli
+from oglib.errors import OgErr
+from oglib.settings import Settings
+from oglib.transfer.upload import keep_token
+from unit.ogrepo.conftest import Repository, folder, repository
+
+__all__ = ["folder", "repository"]  # fixtures
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
+
+
+class Pc:
+    """A PC with three disks: a model's, one to restore onto, one with a cache."""
+
+    def __init__(self, tmp_path: Path, repository: Repository) -> None:
+        self.model = disk_file(tmp_path / "model.img", size_mib=64)
+        self.target = disk_file(tmp_path / "target.img", size_mib=72)
+        self.spare = disk_file(tmp_path / "spare.img", size_mib=192)
+        self.screen, self.log = tmp_path / "screen", tmp_path / "job.log"
+        self.screen.touch()
+        self.after: list[str] = []
+        self._repository = repository
+        self._settings = Settings(
+            repository=f"127.0.0.1:{repository.port}",
+            keys_dir=repository.folder.keys,
+            upload_token=tmp_path / "upload.token",
+        )
+        self.settings = self._settings
+
+    def boots(self, job: str, *, after: str = "poweroff") -> tuple[int, list[str]]:
+        """Does the job of a boot entry; its exit code, and what the log holds."""
+        self.settings = replace(self._settings, job=job, after=after)
+        status = og("job", "--screen", self.screen, "--log", self.log).status
+        return status, self.log.read_text().splitlines()
+
+    def gets_token(self, name: str) -> None:
+        keep_token(self._repository.token(name), self.settings.upload_token)
+
+
+@pytest.fixture
+def pc(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Pc:
+    made = Pc(tmp_path, repository)
+    disks = (made.model, made.target, made.spare)
+    monkeypatch.setenv("OG_DISKS", ":".join(map(str, disks)))
+    monkeypatch.setenv("OGCAC", str(tmp_path / "cache"))
+    monkeypatch.setattr(told, "load", lambda: made.settings)
+    monkeypatch.setattr(cli, "end_of_job", made.after.append)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """``og job`` sets one of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def uuid_on(disk: Path) -> str:
+    return said("blkid", "-p", "-O", str(MIB), "-o", "value", "-s", "UUID", disk)
+
+
+def test_a_partition_goes_to_the_repository_to_another_disk_and_into_the_cache(pc: Pc) -> None:
+    assert og("cache", "create", "96MiB", "--disk", "3", "--yes").status == 0
+    pc.gets_token("lab1/thesis")
+    status, lines = pc.boots("create:lab1/thesis:1:1", after="reboot")
+    assert status == 0, lines
+    assert lines[0].startswith(f"Capture disk 1 partition 1, {pc.model} (64")
+    assert lines[0].endswith(" as lab1/thesis")
+    assert lines[-2].startswith("Captured: lab1/thesis version 1: ")
+    assert lines[-1] == "This PC restarts."
+
+    assert uuid_on(pc.target) != uuid_on(pc.model)
+    status, lines = pc.boots("restore:lab1/thesis:2:1")
+    assert status == 0, lines
+    assert f"lab1/thesis version 1 onto disk 2 partition 1, {pc.target}" in "\n".join(lines)
+    assert "step 1 of 1: restore lab1/thesis version 1" in lines
+    assert lines[-2:] == ["Ready: lab1/thesis version 1", "This PC switches itself off."]
+    assert uuid_on(pc.target) == uuid_on(pc.model)
+
+    for ending in ("", ", as before"):
+        status, lines = pc.boots("update_cache:lab1/thesis", after="stay")
+        assert status == 0, lines
+        assert lines[-2] == f"In the cache: lab1/thesis version 1{ending}"
+    assert pc.after == ["reboot", "poweroff", "stay", "stay"]
+
+
+def test_a_whole_disk_goes_to_the_repository_and_to_another(pc: Pc) -> None:
+    pc.gets_token("lab1/pc")
+    status, lines = pc.boots("create:lab1/pc:1")
+    assert status == 0, lines
+    assert "Captured: lab1/pc version 1, " in lines[-2]
+    status, lines = pc.boots("restore:lab1/pc:2", after="reboot")
+    assert status == 0, lines
+    assert lines[-2:] == ["Ready: lab1/pc version 1", "This PC restarts."]
+    assert uuid_on(pc.target) == uuid_on(pc.model)
+    assert pc.after == ["poweroff", "reboot"]
+
+
+def test_a_capture_without_a_token_says_so_before_anything_else(
+    pc: Pc, repository: Repository
+) -> None:
+    status, lines = pc.boots("create:lab1/thesis:no-such-disk:1")
+    assert status == OgErr.REPO
+    text = "\n".join(lines)
+    assert "The job failed: The upload token " in text
+    assert "What to do: Get one with `ogrepo token NAME --dir DIR`" in text
+    assert "(code 23, REPO) This PC stays" in text
+    assert repository.log == []
+    assert pc.after == []
+
+
+def test_a_pc_that_goes_down_after_its_job_does_not_say_that_it_failed(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd ends the job's process on the way down, too."""
+    monkeypatch.setattr(cli, "end_of_job", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    pc.gets_token("lab1/thesis")
+    status, lines = pc.boots("create:lab1/thesis:1:1")
+    assert (status, lines[-1]) == (0, "This PC switches itself off.")
+
+
+@pytest.mark.parametrize(
+    ("job", "code", "sentence"),
+    [
+        ("restore:lab1/none:2:1", OgErr.NOTFOUND, "The job failed: "),
+        ("format:lab1/none:2:1", OgErr.FORMAT, "The job failed: ogjob=format:lab1/none:2:1 is no"),
+        ("update_cache:lab1/none", OgErr.NOTCACHE, "The job failed: "),
+        ("", 0, "The boot entry of this PC carries no job."),
+    ],
+)
+def test_a_job_that_cannot_be_done_says_why_and_the_pc_stays(
+    pc: Pc, job: str, code: int, sentence: str
+) -> None:
+    status, lines = pc.boots(job)
+    assert status == code, lines
+    assert sentence in "\n".join(lines)
+    assert pc.after == []

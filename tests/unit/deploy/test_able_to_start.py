@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which firmware the image of a whole disk is for, where the image itself does not say."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from oglib.deploy.disk_restore import able_to_start
+from oglib.deploy.disk_source import WholeDisk
+from oglib.disk.firmware import Firmware
+from oglib.disk.mbr import CODE_BYTES
+from oglib.disk.model import TableKind
+
+
+@pytest.mark.parametrize(
+    ("told", "first_sector", "able"),
+    [
+        ("uefi", b"\x33\xc0", {Firmware.UEFI}),
+        ("", b"\x33\xc0", {Firmware.BIOS}),
+        ("", bytes(CODE_BYTES), set()),  # a disk of data: every PC may have it
+        ("", bytes(CODE_BYTES) + b"\1\2\3\4", set()),  # the disk's id is no code
+        ("", None, set()),
+    ],
+)
+def test_boot_code_of_zeros_starts_nothing(
+    told: str, first_sector: bytes | None, able: set[Firmware]
+) -> None:
+    gap = SimpleNamespace(part=0, offset_bytes=0)
+    whole = SimpleNamespace(
+        firmware=told,
+        wanted=SimpleNamespace(table=TableKind.MSDOS, parts=()),
+        gaps=() if first_sector is None else ((gap, first_sector),),
+    )
+    assert able_to_start(cast(WholeDisk, whole)) == able

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any image is asked the same questions, and only one file asks whether it is one of ours."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from oglib.image import local_image
+from oglib.image.foreign import ForeignImage, Image, either, own_of, titled, with_required
+from oglib.image.manifest import SourceInfo
+from unit.image.streams import PartitionStream
+from unit.image.synthetic import make_image, partition
+
+ROOT = Path(__file__).resolve().parents[3] / "runtime"
+KINDS = {"OpenImage", "ForeignImage", "Stream", "StreamImage"}
+OWNER = "oglib/image/foreign.py"
+CONTENT = partition(mib=4)
+
+
+def answers(image: Image) -> dict[str, object]:
+    """Every question of the protocol."""
+    asked = [name for name in vars(Image) if not name.startswith("_") and name != "close"]
+    return {name: getattr(image, name) for name in asked}
+
+
+def test_ours_answers_from_its_manifest(tmp_path: Path) -> None:
+    with local_image(make_image(CONTENT, tmp_path)) as image:
+        told = answers(image)
+        manifest = image.manifest
+        assert told["name"] == titled(image) == manifest.name
+        assert told["required_bytes"] == manifest.device_size_bytes
+        assert told["filesystem"] == manifest.filesystem.upper()
+        assert told["origin"] is manifest.source
+        assert image.info.name == manifest.name
+        assert told["own_warnings"] == ()
+        assert own_of(image) is image
+        assert either(image, ours=lambda _: "ours", foreign=lambda _: "foreign") == "ours"
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_foreign_one_answers_from_its_header(wrapped: bool) -> None:
+    stream = PartitionStream(CONTENT, warnings=("no checksums",))
+    image: Image = ForeignImage(stream, "/x/y", 99, ("unsigned",)) if wrapped else stream
+    told = answers(image)
+    assert told["version"] == 0
+    assert told["signed_by"] == told["firmware"] == ""
+    assert told["origin"] == SourceInfo()
+    assert told["where"] == ("/x/y" if wrapped else "x")
+    assert told["filesystem"] == CONTENT.filesystem.decode().upper()
+    assert told["warnings"] == (("unsigned", "no checksums") if wrapped else ("no checksums",))
+    assert told["own_warnings"] == ("no checksums",)
+    assert own_of(image) is None
+    assert either(image, ours=lambda _: "ours", foreign=lambda _: "foreign") == "foreign"
+
+
+def test_only_what_does_not_say_its_size_is_measured() -> None:
+    known = ForeignImage(PartitionStream(CONTENT), "x", 1)
+    assert with_required(known, lambda _: 1 / 0) is known  # type: ignore[arg-type,return-value]
+    unknown = ForeignImage(PartitionStream(CONTENT, known_size=False), "x", 1)
+    assert (unknown.required_bytes, with_required(unknown, lambda _: 7).required_bytes) == (0, 7)
+
+
+def test_nobody_else_asks_whose_format_it_is() -> None:
+    asking = []
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id="isinstance"), args=[_, kind]):
+                    names = {one.id for one in ast.walk(kind) if isinstance(one, ast.Name)}
+                    if names & KINDS and str(path.relative_to(ROOT)) != OWNER:
+                        asking.append(f"{path}:{node.lineno}")
+    assert asking == []

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""https: by the server as a process, and what is refused before it listens."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+
+from ogrepo.__main__ import main
+from ogrepo.folder import Folder
+
+
+def make_pair(
+    folder: Path, name: str, lock: KeySerializationEncryption | None = None
+) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    key = generate_private_key(SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, SHA256())
+    )
+    certificate_path, key_path = folder / f"{name}.pem", folder / f"{name}.key"
+    certificate_path.write_bytes(made.public_bytes(Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock or NoEncryption())
+    )
+    key_path.chmod(0o600)
+    return certificate_path, key_path
+
+
+def test_everything_goes_over_https(folder: Folder, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 8192  # larger than one copied piece
+    (folder.root / "kernel").write_bytes(data)
+    certificate, key = make_pair(tmp_path, "server")
+    argv = [sys.executable, "-m", "ogrepo", "serve", str(folder.root), "--bind", "127.0.0.1"]
+    argv += ["--port", "0", "--certificate", str(certificate), "--key", str(key)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            said = server.stdout.readline().decode()
+            port = int(said.partition("https://127.0.0.1:")[2].partition("/")[0])
+            plain = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            with pytest.raises((http.client.HTTPException, ConnectionError)):
+                plain.request("GET", "/healthz")
+                plain.getresponse()
+            trust = ssl.create_default_context(cafile=str(certificate))
+            link = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=trust)
+            for asked, status, body in (
+                ({}, 200, data),
+                ({"range": "bytes=7-1000006"}, 206, data[7:1000007]),
+                ({"range": "bytes=-0"}, 416, b""),
+            ):
+                link.request("GET", "/kernel", headers=asked)
+                answer = link.getresponse()
+                assert (answer.status, answer.read()) == (status, body)
+            link.request("GET", "/images/?format=json")
+            assert link.getresponse().read() == b'{"images": []}'
+            link.close()
+        finally:
+            server.terminate()
+            _, told = server.communicate(timeout=60)
+    assert server.returncode == 0
+    assert b"Traceback" not in told
+    assert told.count(b"\n") == 4
+
+
+def _open(pair: tuple[Path, Path], _: Path) -> None:
+    pair[1].chmod(0o640)
+
+
+def _other(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    pair[1].write_bytes(make_pair(tmp_path, "other")[1].read_bytes())
+
+
+def _locked(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    locked = make_pair(tmp_path, "locked", BestAvailableEncryption(b"secret"))
+    pair[0].write_bytes(locked[0].read_bytes())
+    pair[1].write_bytes(locked[1].read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_open, "can be read by other users"),
+        (_other, "does not belong to the certificate"),
+        (_locked, "is protected by a password"),
+        (lambda pair, _: pair[0].write_text("words"), "are no certificate and key"),
+        (lambda pair, _: pair[1].write_text("words"), "are no certificate and key"),
+        (lambda pair, _: pair[0].unlink(), "cannot be read: No such file"),
+        (lambda pair, _: pair[1].unlink(), "cannot be read: No such file"),
+    ],
+)
+def test_a_pair_that_cannot_be_used_is_refused_in_one_sentence(
+    folder: Folder,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[tuple[Path, Path], Path], None],
+    said: str,
+) -> None:
+    pair = make_pair(tmp_path, "server")
+    spoil(pair, tmp_path)
+    argv = ["serve", str(folder.root), "--port", "0", "--bind", "127.0.0.1"]
+    capsys.readouterr()
+    assert main([*argv, "--certificate", str(pair[0]), "--key", str(pair[1])]) != 0
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_both_are_needed_and_the_key_is_never_served(
+    folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key = make_pair(tmp_path, "server")
+    argv = ["serve", str(folder.root), "--port", "0", "--bind", "127.0.0.1"]
+    for half in (["--certificate", str(certificate)], ["--key", str(key)]):
+        assert main([*argv, *half]) == 1
+        assert "both --certificate and --key" in capsys.readouterr().err
+    served = folder.root / "server.key"
+    key.rename(served)
+    assert main([*argv, "--certificate", str(certificate), "--key", str(served)]) == 1
+    assert "served to everybody" in capsys.readouterr().err

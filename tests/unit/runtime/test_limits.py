@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bound that several rooms hold to has one number: what one writes, the others read."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from oglib import limits
+
+RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
+OURS = re.compile(r"_?(MOST_|MAX_)?(MANIFEST|FRAMES|LAYOUT|GAPS|SIGNATURE|DISK)_BYTES|_MAX_NAME")
+# The same word for something else.
+OTHERS = {
+    "oglib/image/signing.py: _SIGNATURE_BYTES": "of Ed25519 itself, not of the file",
+    "oglib/deploy/disk_foreign.py: _MOST_DISK_BYTES": "of a disk that a folder tells of",
+}
+
+
+def test_nobody_has_a_number_of_its_own() -> None:
+    found = set()
+    for path in sorted(RUNTIME.rglob("*.py")):
+        name = str(path.relative_to(RUNTIME))
+        for node in ast.parse(path.read_text()).body:
+            if name != "oglib/limits.py" and isinstance(node, ast.Assign):
+                found |= {
+                    f"{name}: {one.id}"
+                    for one in node.targets
+                    if isinstance(one, ast.Name) and OURS.fullmatch(one.id)
+                }
+    assert found == set(OTHERS)
+
+
+def test_what_a_capture_may_say_fits_into_a_manifest() -> None:
+    from oglib.deploy.capture_source import _SOFTWARE_BYTES
+
+    assert 2 * _SOFTWARE_BYTES < limits.MANIFEST_BYTES
