@@ -276,7 +276,7 @@ def read_body(heard: Hearing, address: HttpAddress, limit_bytes: int) -> bytes:
 def too_long(address: HttpAddress, limit_bytes: int) -> TooLongError:
     return TooLongError(
         f"{address} is longer than the {limit_bytes} bytes that are allowed here.",
-        hint="Check that the address names the right file.",
+        hint="Check the address, and that no web proxy or portal answers in its place.",
     )
 
 

@@ -176,7 +176,7 @@ class _PortalForImages(_Portal):
     ("server", "says"),
     [
         (_Portal, "answered with a web page instead of a file"),
-        (_PlainPortal, "is not JSON. Is this the answer of a web proxy or portal?"),
+        (_PlainPortal, "web proxy or portal"),
         (_PortalForImages, "answered with a whole file or page instead of a range"),
     ],
 )
