@@ -61,7 +61,7 @@ class Pending:
 
     def wait_for_progress(self, phase: str, percent: int, deadline: Deadline) -> None:
         """Until a progress report of ``--json`` says that this much of a phase is done."""
-        report = rf'"phase": "{phase}", "done_bytes": (\d+), "total_bytes": (\d+)'
+        report = rf'"phase": "{phase}", "done_bytes": (\d+), .*?"total_bytes": (\d+)'
         at = self._since
         while True:
             match = self._console.wait_for(rf"{report}|OGEND-{self._number}-", deadline, since=at)
