@@ -16,7 +16,7 @@ from typing import TextIO
 
 _REDRAW_EVERY_S = 0.25
 _SPINNER = "|/-\\"
-_PROGRESS = re.compile(r"\[(\d+)\] ([a-z -]+): ([^\r\n]*)")
+_PROGRESS = re.compile(r"\[(\d+)\] ([a-z -]+): ([^\r\n]+)[\r\n]")  # a chunk may end within a line
 _BAR_WIDTH = 20
 
 

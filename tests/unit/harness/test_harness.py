@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from harness import accesslog, frames, screen
 from harness.accel import TCG
 from harness.disks import Disk
+from harness.display import Display
 from harness.errors import HarnessError, ProductFailure
 from harness.firsthour import Unit
 from harness.inventory import LOCKED_PC, PCS, UEFI_PC, inventory_text
@@ -185,3 +187,12 @@ def test_an_installed_unit_is_started_as_it_says() -> None:
     assert dhcp.rights == "+net_admin,+net_raw,+net_bind_service"
     assert dhcp.user.isdigit()
     assert "mkdir -p /var/lib/oglive-dnsmasq" in dhcp.script()
+
+
+def test_a_half_line_of_progress_is_not_shown() -> None:
+    shown = io.StringIO()
+    display = Display(shown)
+    for chunk in ("[5] restore: 14.0 MiB of 28", "0.2 MiB\r\n[100] restore: 280.2", " MiB\r\n"):
+        display.on_console(chunk)
+    lines = [line.partition("%  ")[2] for line in shown.getvalue().splitlines()]
+    assert lines == ["restore: 14.0 MiB of 280.2 MiB", "restore: 280.2 MiB"]
