@@ -21,9 +21,9 @@ from bench import data, places, report, rows, serving
 from bench.measure import Sample, Stage, Works, run_ours, run_pipeline
 from bench.pipelines import PEERS, Bench, built_shim
 from oglib.errors import OgError
-from oglib.image import local_image
-from oglib.image.diff import compare_images
-from oglib.image.partclone import HEADER_BYTES, Header, parse_header
+from oglib.image.format.partclone import HEADER_BYTES, Header, parse_header
+from oglib.image.proving.diff import compare_images
+from oglib.image.reading.local import local_image
 from oglib.progress import Progress, Silent, human_bytes
 from oglib.run import need
 

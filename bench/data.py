@@ -20,8 +20,8 @@ from pathlib import Path
 import zstandard
 
 from oglib.errors import OgError
-from oglib.image.bitmap import Bitmap
-from oglib.image.partclone import HEADER_BYTES, parse_header
+from oglib.image.format.bitmap import Bitmap
+from oglib.image.format.partclone import HEADER_BYTES, parse_header
 from oglib.run import run
 
 _SEED = 4

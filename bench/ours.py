@@ -16,16 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import peak_of
-from oglib.image import (
-    FileSource,
-    Policy,
-    create_local,
-    local_image,
-    open_image,
-    restore,
-)
-from oglib.image.foreign import Image
-from oglib.image.formats import open_stream
+from oglib.image.any import Image
+from oglib.image.reading.formats import open_stream
+from oglib.image.reading.local import create_local, local_image
+from oglib.image.reading.opened import Policy, open_image
+from oglib.image.reading.source import FileSource
+from oglib.image.writing.restore import restore
 from oglib.progress import Progress, Silent
 
 

@@ -21,7 +21,7 @@ from queue import Queue
 from typing import Any
 
 from bench.measure import peak_of
-from oglib.image import local_image
+from oglib.image.reading.local import local_image
 
 _REQUEST_BYTES = 4 << 20
 _THREADS = 2  # for each of the two ways

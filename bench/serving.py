@@ -23,7 +23,7 @@ from pathlib import Path
 from bench import rows
 from bench.measure import peak_of
 from oglib.errors import OgError
-from oglib.image.manifest import Manifest, SourceInfo
+from oglib.image.format.manifest import Manifest, SourceInfo
 
 NGINX = "nginx"
 _RANGE_BYTES = 1 << 20

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from oglib import columns
 from oglib.errors import NotFoundError, OgError, UsageError
-from oglib.image.manifest import PublicKey, load_public_keys
+from oglib.image.format.manifest import PublicKey, load_public_keys
 from oglib.progress import for_stream, human_bytes
 from ogrepo.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
 from ogrepo.folder import Folder, check_owner, checked_name, make_folder, open_folder

@@ -21,7 +21,7 @@ from blake3 import blake3
 from oglib import limits
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
-from oglib.image.disk_image import (
+from oglib.image.format.disk_manifest import (
     DISK_FILE,
     DISK_SIGNATURE,
     GAPS_FILE,
@@ -29,7 +29,13 @@ from oglib.image.disk_image import (
     part_name,
     unpacked_gaps,
 )
-from oglib.image.manifest import PrivateKey, PublicKey, load_public_keys, sign, verify_signature
+from oglib.image.format.manifest import (
+    PrivateKey,
+    PublicKey,
+    load_public_keys,
+    sign,
+    verify_signature,
+)
 from oglib.progress import Progress
 from ogrepo.folder import Folder, checked_name, locked, walk, write_whole
 from ogrepo.refusal import Refusal

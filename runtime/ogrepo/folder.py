@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from oglib import durable
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
-from oglib.image.manifest import check_name
+from oglib.image.format.manifest import check_name
 from ogrepo.shortage import says_absent
 
 _PRIVATE = ("uploads", "locks", "burnt", "versions")

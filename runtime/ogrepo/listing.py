@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from oglib.errors import OgError
-from oglib.image.manifest import PublicKey, load_public_keys
+from oglib.image.format.manifest import PublicKey, load_public_keys
 from ogrepo import disks, store
 from ogrepo.folder import Folder, checked_name
 from ogrepo.pages import Shown, image_list

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from oglib.durable import sync
 from oglib.errors import ImageError
-from oglib.image.companions import checksums_of, info_line
-from oglib.image.manifest import Manifest, PrivateKey, sign
+from oglib.image.format.companions import checksums_of, info_line
+from oglib.image.format.manifest import Manifest, PrivateKey, sign
 from oglib.progress import Progress
 from ogrepo.folder import write_whole
 from ogrepo.store import FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE

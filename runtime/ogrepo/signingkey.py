@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from oglib.durable import sync
 from oglib.errors import OgErr, OgError, UsageError
-from oglib.image.manifest import PrivateKey, PublicKey, generate_keypair
+from oglib.image.format.manifest import PrivateKey, PublicKey, generate_keypair
 from ogrepo.folder import Folder, hand_over, locked, write_whole
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
-from oglib.image.manifest import PrivateKey
+from oglib.image.format.manifest import PrivateKey
 from oglib.progress import Progress
 from ogrepo import disks
 from ogrepo.disks import is_disk, place_disk, prepare_disk

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.errors import ImageError
-from oglib.image.format import Policy, open_image
-from oglib.image.manifest import Manifest, PublicKey
-from oglib.image.source import FileSource
-from oglib.image.verify import Verified, verify
+from oglib.image.format.manifest import Manifest, PublicKey
+from oglib.image.proving.verify import Verified, verify
+from oglib.image.reading.opened import Policy, open_image
+from oglib.image.reading.source import FileSource
 from oglib.progress import Progress
 from ogrepo.store import Published
 

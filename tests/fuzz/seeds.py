@@ -19,7 +19,7 @@ import lz4.frame
 import zstandard
 from hypothesis import strategies as st
 
-from oglib.image.partclone import HEADER_BYTES, crc32
+from oglib.image.format.partclone import HEADER_BYTES, crc32
 from unit.image.synthetic import Partition, bitmap_bytes
 
 BLOCK = 512

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from fuzz.seeds import plain, spoiled
 from fuzz.test_texts import FOLDERS, written
 from oglib.errors import ImageError, OgError
-from oglib.image.formats import FolderImage, describe_folder, folder_image, is_folder_image
-from oglib.image.formats.table_dump import parse_dump
+from oglib.image.reading.formats import FolderImage, describe_folder, folder_image, is_folder_image
+from oglib.image.reading.formats.folders.table_dump import parse_dump
 
 _SECRET = b'UUID="5ec2e700-0000-4000-8000-000000000000" sda1 /dev/sda7 5ec2e700 \n'
 _MOST_S = 60  # the slowest takes a tenth of a second; what is quadratic takes hours
@@ -247,7 +247,7 @@ def test_a_dump_of_a_table(raw: bytes) -> None:
 
 @given(st.sets(st.text(max_size=20) | new_name("fog").map(os.fsdecode)))
 def test_no_names_crash_the_recognition(names: set[str]) -> None:
-    from oglib.image.formats import clonezilla, fog
+    from oglib.image.reading.formats.folders import clonezilla, fog
 
     for one in (clonezilla, fog):
         assert one.is_one(names) in {True, False}

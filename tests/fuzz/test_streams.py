@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from fuzz.seeds import COMPRESSORS, IMAGES, PARTITION, sealed, spoiled
 from oglib.errors import ImageError, OgError
-from oglib.image import FileSource
-from oglib.image.formats import StreamImage, describe, open_stream
-from oglib.image.unpack import unpacked
+from oglib.image.reading.formats import StreamImage, describe, open_stream
+from oglib.image.reading.source import FileSource
+from oglib.image.reading.unpack import unpacked
 
 _MOST_BYTES = 8 << 20  # none of the seeds holds a hundredth; more is a bomb that went off
 _HEAD_BYTES = 120

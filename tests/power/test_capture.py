@@ -23,11 +23,13 @@ import pytest
 from zstandard import ZstdDecompressor
 
 from oglib.cache.partition import mount_or_repair
-from oglib.image import CaptureMeta, FileSink, local_image, verify
-from oglib.image.capture import manifest_of
-from oglib.image.companions import COMPANIONS, checksums_of, info_line
-from oglib.image.partclone import BITMAP_BITS, CHECKSUM_NONE, Header, crc32
-from oglib.image.recorder import record
+from oglib.image.format.companions import COMPANIONS, checksums_of, info_line
+from oglib.image.format.partclone import BITMAP_BITS, CHECKSUM_NONE, Header, crc32
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import local_image
+from oglib.image.recording.capture import CaptureMeta, manifest_of
+from oglib.image.recording.recorder import record
+from oglib.image.recording.sink import FileSink
 from oglib.progress import Progress, Silent
 from power.crash import CrashState
 from power.explore import Case

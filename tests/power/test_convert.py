@@ -18,9 +18,13 @@ from pathlib import Path
 import pytest
 
 from oglib.cache.partition import mount_or_repair
-from oglib.image import CaptureMeta, FileSink, FileSource, local_image, verify
-from oglib.image.convert import convert
-from oglib.image.formats import open_stream
+from oglib.image.proving.verify import verify
+from oglib.image.reading.formats import open_stream
+from oglib.image.reading.local import local_image
+from oglib.image.reading.source import FileSource
+from oglib.image.recording.capture import CaptureMeta
+from oglib.image.recording.convert import convert
+from oglib.image.recording.sink import FileSink
 from power.crash import CrashState
 from power.explore import Case
 from power.recorder import Recording, recorded_disk

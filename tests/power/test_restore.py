@@ -18,10 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from oglib.image import create_local, direct, local_image, prover, restore
-from oglib.image.foreign import Image
-from oglib.image.guard import GUARD_BYTES, decisive_sector, guard_spans
-from oglib.image.shape import Shape, shape_of, shape_of_stream
+from oglib.image.any import Image
+from oglib.image.reading.local import create_local, local_image
+from oglib.image.writing import direct, prover
+from oglib.image.writing.guard import GUARD_BYTES, decisive_sector, guard_spans
+from oglib.image.writing.restore import restore
+from oglib.image.writing.shape import Shape, shape_of, shape_of_stream
 from power.crash import CrashState
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
@@ -220,8 +222,8 @@ def test_a_restore_without_its_care_is_found_out(
     without: str, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control: the method sees what it is there to see."""
-    from oglib.image.region_writer import RegionWriter
-    from oglib.image.target import Target
+    from oglib.image.writing.region_writer import RegionWriter
+    from oglib.image.writing.target import Target
 
     way = WAYS["frames"]
     folder = case.work / "image"

@@ -21,21 +21,21 @@ import pytest
 from blake3 import blake3
 
 from disk.image.whole_disks import Rows, blank, said, seen, write_files
-from oglib.deploy import disk_restore
-from oglib.deploy.disk_capture import create_disk
-from oglib.deploy.disk_fit import Fitted
-from oglib.deploy.disk_restore import Options
-from oglib.disk import mbr
-from oglib.disk.exact import Exact, read_exact
-from oglib.disk.layout import layout_from
+from oglib.deploy.whole_disk import restore
+from oglib.deploy.whole_disk.capture import create_disk
+from oglib.deploy.whole_disk.fit import Fitted
+from oglib.deploy.whole_disk.restore import Options
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, TableKind
-from oglib.disk.plan import plan_layout
-from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.tables import mbr
+from oglib.disk.tables.exact import Exact, read_exact
+from oglib.disk.writing.table import apply_table
 from oglib.filesystem.make import format_filesystem, make_swap
-from oglib.image import prover
-from oglib.image.disk_image import DiskPart
+from oglib.image.format.disk_manifest import DiskPart
+from oglib.image.writing import prover
 from oglib.settings import Settings
 from power.crash import CrashState, crash_states, make_disk
 from power.explore import Case
@@ -175,7 +175,7 @@ def _loader(disk: Path, offset: int) -> bytes:
 
 def put_back(image: Path, target: Path) -> None:
     options = Options(other_firmware=True)
-    receipt = disk_restore.restore_disk(
+    receipt = restore.restore_disk(
         str(image), str(target), options, settings=SETTINGS, progress=QUIET
     )
     assert receipt.verified == "read-back"
@@ -268,8 +268,8 @@ def _as_they_come(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
 
 
 WITHOUT = {
-    "an-order": (disk_restore, "_in_order", _as_they_come),
-    "disarming": (disk_restore, "disarm", lambda *_: None),
+    "an-order": (restore, "_in_order", _as_they_come),
+    "disarming": (restore, "disarm", lambda *_: None),
     "holding-code-back": (mbr, "without_code", lambda first: b"\xeb\xfe" + first[2:]),
 }
 

@@ -15,7 +15,7 @@ PACKAGES = {"oglib": "runtime", "ogrepo": "runtime", "ognetboot": "pxe"}
 LEVELS = {
     "__main__": 5,
     **dict.fromkeys(("cli", "shim", "agent", "console"), 4),
-    "deploy": 3,
+    **dict.fromkeys(("deploy", "views"), 3),
     **dict.fromkeys(("image", "cache", "transfer", "osconfig", "boot", "inventory"), 2),
     **dict.fromkeys(("disk", "filesystem"), 1),
     **dict.fromkeys(
@@ -31,15 +31,12 @@ LEVELS = {
             "errors",
             "ending",
             "engine_cfg",
+            "kernel",
             "limits",
-            "flocks",
-            "loops",
             "nearest",
             "partfile",
             "durable",
-            "claim",
             "spoken",
-            "udev",
             "waits",
             "__init__",
         ),
@@ -49,8 +46,8 @@ LEVELS = {
 # The one file that owns each untyped or heavy library.
 OWNERS = {
     "sh": "oglib/run.py",
-    "parted": "oglib/disk/table.py",
-    "blkinfo": "oglib/disk/probe.py",
+    "parted": "oglib/disk/writing/table.py",
+    "blkinfo": "oglib/disk/probing/probe.py",
     "hivex": "oglib/osconfig/registry.py",
     "libtorrent": "oglib/transfer/torrent.py",
 }
@@ -122,14 +119,14 @@ def test_imports_go_one_way(name: str, path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "names"),
     [
-        ("oglib/image/capture.py", {"oglib.transfer.http"}),
-        ("oglib/disk/plan.py", {"parted"}),
-        ("oglib/disk/plan.py", {"subprocess"}),
+        ("oglib/image/recording/capture.py", {"oglib.transfer.http"}),
+        ("oglib/disk/planning/plan.py", {"parted"}),
+        ("oglib/disk/planning/plan.py", {"subprocess"}),
         ("oglib/filesystem/kinds.py", {"oglib.disk.model"}),
-        ("oglib/disk/table.py", {"oglib.filesystem.mount"}),
-        ("oglib/image/restore.py", {"oglib.deploy"}),
+        ("oglib/disk/writing/table.py", {"oglib.filesystem.mount"}),
+        ("oglib/image/writing/restore.py", {"oglib.deploy"}),
         ("ognetboot/model.py", {"oglib.errors"}),
-        ("ogrepo/server.py", {"oglib.disk.probe"}),
+        ("ogrepo/server.py", {"oglib.disk.probing.probe"}),
     ],
 )
 def test_a_breach_is_seen(name: str, names: set[str]) -> None:

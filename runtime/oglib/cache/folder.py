@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from oglib import durable, limits
 from oglib.errors import OgErr, OgError, UsageError, WriteError
-from oglib.flocks import take, taken
+from oglib.kernel.flocks import take, taken
 from oglib.partfile import stand_in
 from oglib.settings import NAME_PART
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from oglib.cache.find import LABEL, Found, find_cache, lookalike_on
 from oglib.disk import types
-from oglib.disk.cache_partition import plan_cache
-from oglib.disk.edit import with_type, without
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, Disk, TableKind
-from oglib.disk.planned import TablePlan
+from oglib.disk.planning.cache_partition import plan_cache
+from oglib.disk.planning.edit import with_type, without
+from oglib.disk.planning.planned import TablePlan
 from oglib.errors import FilesystemError, OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.make import make_with
 from oglib.filesystem.mount import mount_at, unmount

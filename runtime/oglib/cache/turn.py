@@ -21,10 +21,10 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from oglib.disk.virtual import instead_of_disks
+from oglib.disk.probing.virtual import instead_of_disks
 from oglib.errors import FilesystemError, OgErr, OgError, WriteError
-from oglib.flocks import holders, taken
-from oglib.loops import storage_of
+from oglib.kernel.flocks import holders, taken
+from oglib.kernel.loops import storage_of
 
 FOLDER = Path("/run/oglive")
 # Whoever has the gate may be repairing a large filesystem.

@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 
 from oglib import columns, progress, settings, waits
 from oglib.cli.context import Context, Handler
-from oglib.cli.output import as_json
 from oglib.cli.words import options_first, refuse_unknown
 from oglib.ending import last_words
 from oglib.errors import OgErr, UsageError, printable
 from oglib.rights import need_root, told_in_rights
 from oglib.version import version_line
+from oglib.views.output import as_json
 
 # A noun's module is imported only when it is asked for: a command must start fast.
 _NOUNS = {

@@ -15,16 +15,16 @@ from oglib.cache.partition import Places, plan_deletion
 from oglib.cache.room import too_small
 from oglib.cli.arguments import Subparsers, noun, verb
 from oglib.cli.context import Context, Handler, Result
-from oglib.cli.output import table
-from oglib.deploy import cache as use
-from oglib.deploy.update_cache import update_cache
+from oglib.deploy.library import cache as use
+from oglib.deploy.library.update import update_cache
 from oglib.disk.find import find_disk
-from oglib.disk.layout import parse_size
 from oglib.disk.model import Disk
-from oglib.disk.planned import TablePlan
-from oglib.disk.probe import list_disks
+from oglib.disk.planning.layout import parse_size
+from oglib.disk.planning.planned import TablePlan
+from oglib.disk.probing.probe import list_disks
 from oglib.errors import OgError, UsageError
 from oglib.progress import human_bytes
+from oglib.views.output import table
 
 
 def add_to(nouns: Subparsers) -> None:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.image import told as receipt_told
-from oglib.cli.output import plain
 from oglib.cli.system import status_of
 from oglib.cli.system import told as steps_told
-from oglib.cli.target import facts_of
-from oglib.deploy import source
-from oglib.deploy.deploy import Deployed, Request, deploy, plan
-from oglib.deploy.memory import of_this_pc
+from oglib.deploy.opening import reference
+from oglib.deploy.opening.memory import of_this_pc
+from oglib.deploy.system.deploy import Deployed, Request, deploy, plan
 from oglib.errors import OgErr
+from oglib.views.output import plain
+from oglib.views.target import facts_of
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -43,7 +43,7 @@ def _deploy(context: Context) -> Result:
         read_back=not args.no_read_back,
     )
     memory = of_this_pc(context.settings)
-    with source.opened_to_restore(
+    with reference.opened_to_restore(
         request.image, context.settings, context.progress, memory
     ) as image:
         planned = plan(request, image, context.settings, context.progress)

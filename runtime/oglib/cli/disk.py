@@ -12,20 +12,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
-from oglib.cli import disk_text
 from oglib.cli.arguments import Subparsers, add_disk, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.cli.output import plain
-from oglib.cli.target import facts_of, system_on, told
-from oglib.deploy.deploy import read_layout
-from oglib.deploy.restorable import check_free
+from oglib.deploy.partition.checks import check_free
+from oglib.deploy.system.deploy import read_layout
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
-from oglib.disk.plan import plan_layout
-from oglib.disk.planned import TablePlan
-from oglib.disk.probe import list_disks
-from oglib.disk.table import apply_table, check_repairable, repair_table
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.planning.planned import TablePlan
+from oglib.disk.probing.probe import list_disks
+from oglib.disk.writing.table import apply_table, check_repairable, repair_table
 from oglib.errors import NotFoundError
+from oglib.views import disks as disk_text
+from oglib.views.output import plain
+from oglib.views.target import facts_of, system_on, told
 
 
 def add_to(nouns: Subparsers) -> None:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Handler, Result
-from oglib.cli.output import table
-from oglib.cli.target import facts_of
 from oglib.disk.find import find_partition
 from oglib.disk.lock import held, refuse_locked
 from oglib.disk.loop import partition_device
@@ -27,6 +25,8 @@ from oglib.filesystem.resize import grow_filesystem, minimum_size, shrink_filesy
 from oglib.filesystem.sizes import device_bytes, filesystem_bytes, usage_of
 from oglib.filesystem.state import state_of
 from oglib.progress import human_bytes
+from oglib.views.output import table
+from oglib.views.target import facts_of
 
 
 def add_to(nouns: Subparsers) -> None:

@@ -7,16 +7,17 @@ from oglib.cli import image_convert, image_disk
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.image_create import add_create
-from oglib.cli.image_text import told_by_manifest
-from oglib.cli.output import table
-from oglib.cli.target import facts_of
-from oglib.deploy import images, source
-from oglib.deploy.restorable import Wishes
+from oglib.deploy.opening import reference
+from oglib.deploy.partition import restore as images
+from oglib.deploy.partition.checks import Wishes
 from oglib.errors import OgErr
-from oglib.image import Receipt
-from oglib.image.formats.model import OwnInfo
+from oglib.image.reading.formats.model import OwnInfo
+from oglib.image.writing.receipt import Receipt
 from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
+from oglib.views.images import told_by_manifest
+from oglib.views.output import table
+from oglib.views.target import facts_of
 
 _IMAGE_HELP = "name in the repository (NAME@VERSION), address, path of a file, or FOLDER/PART"
 
@@ -139,7 +140,7 @@ def _info(context: Context) -> Result:
     """What is damaged or of no known kind gets the same answer, and the exit code of an error."""
     if image_disk.is_whole(context):
         return image_disk.info_whole(context)
-    info = source.described(context.args.image, context.settings)
+    info = reference.described(context.args.image, context.settings)
     for damage in [info.damage] if info.damage else []:
         context.warn(damage)
     blocks = f"{info.used_blocks} of {info.total_blocks} of {info.block_size} B"

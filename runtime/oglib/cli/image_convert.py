@@ -8,15 +8,15 @@ from pathlib import Path
 
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
-from oglib.cli.output import table
-from oglib.deploy.convert import converted
-from oglib.deploy.fits import fits_on
-from oglib.deploy.source import opened_frames
-from oglib.disk.layout import parse_size
+from oglib.deploy.library.convert import converted
+from oglib.deploy.library.suitable import fits_on
+from oglib.deploy.opening.reference import opened_frames
+from oglib.disk.planning.layout import parse_size
 from oglib.errors import UsageError
-from oglib.image.diff import compare_images
-from oglib.image.foreign import named
+from oglib.image.any import named
+from oglib.image.proving.diff import compare_images
 from oglib.progress import human_bytes
+from oglib.views.output import table
 
 _MOST_WORDS = 2  # DISK [PART]
 

@@ -9,10 +9,11 @@ from oglib.cli import image_disk
 from oglib.cli.arguments import Subparsers, add_disk, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.words import image_named
-from oglib.deploy import capture, table_image
-from oglib.deploy.capture_source import is_one_filesystem
+from oglib.deploy.partition import capture
+from oglib.deploy.partition.subject import is_one_filesystem
+from oglib.deploy.whole_disk import table_copy
 from oglib.errors import UsageError
-from oglib.image.legacy_capture import COMPRESSORS
+from oglib.image.recording.legacy_capture import COMPRESSORS
 
 _OF_A_PARTITION = ("parent", "format", "raw", "dirty", "shrink")
 
@@ -47,7 +48,7 @@ def add_create(verbs: Subparsers) -> None:
         help="make the filesystem small for the capture, and grow it back",
     )  # fmt: skip
     create.add_argument(
-        "--table", choices=table_image.KINDS,
+        "--table", choices=table_copy.KINDS,
         help="keep the disk's MBR (512 bytes), its boot code or its GPT in a file of --to",
     )  # fmt: skip
 
@@ -90,7 +91,7 @@ def _create_table(context: Context) -> Result:
         raise UsageError(
             "--table keeps a part of a whole disk in a file.", hint="Say: DISK NAME --to FOLDER."
         )
-    path: Path = table_image.table_path(args.to, args.name, args.table)
-    size = table_image.create_table_image(context.disk(), args.table, path)
+    path: Path = table_copy.table_path(args.to, args.name, args.table)
+    size = table_copy.create_table_image(context.disk(), args.table, path)
     data = {"name": args.name, "where": str(path), "image_size_bytes": size}
     return Result(data, f"{args.table} of {args.disk}: {size} bytes, {path}")

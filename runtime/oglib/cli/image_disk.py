@@ -11,16 +11,18 @@ from dataclasses import asdict
 
 from oglib import columns
 from oglib.cli.context import Context, Result
-from oglib.cli.image_text import told_by_manifest
-from oglib.cli.output import table
-from oglib.cli.target import facts_of
-from oglib.deploy import disk_capture, disk_restore, disk_source, disk_verify
-from oglib.deploy.disk_receipt import DiskReceipt
-from oglib.deploy.disk_restore import Options
+from oglib.deploy.whole_disk import capture, restore
+from oglib.deploy.whole_disk import image as disk_source
+from oglib.deploy.whole_disk import verify as disk_verify
+from oglib.deploy.whole_disk.receipt import DiskReceipt
+from oglib.deploy.whole_disk.restore import Options
 from oglib.errors import OgErr, UsageError, printable
-from oglib.image import verify
-from oglib.image.formats.model import OwnInfo
+from oglib.image.proving.verify import verify
+from oglib.image.reading.formats.model import OwnInfo
 from oglib.progress import human_bytes
+from oglib.views.images import told_by_manifest
+from oglib.views.output import table
+from oglib.views.target import facts_of
 
 
 def add_restore_options(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,7 @@ def is_whole(context: Context) -> bool:
 def create_whole(context: Context) -> Result:
     """``og image create DISK NAME``."""
     args = context.args
-    made = disk_capture.create_disk(
+    made = capture.create_disk(
         args.disk,
         args.name,
         destination=args.to,
@@ -72,7 +74,7 @@ def restore_whole(context: Context) -> Result:
         grow=not args.keep_size,
         other_firmware=args.other_firmware,
     )
-    with disk_restore.planned(
+    with restore.planned(
         args.image,
         args.disk,
         options,
@@ -88,7 +90,7 @@ def restore_whole(context: Context) -> Result:
             f"Overwrite {plan.disk.describe()} with {args.image}?",
             lambda: [*facts_of(plan.disk), *plan.changes],
         )
-        receipt = disk_restore.apply(plan, progress=context.progress)
+        receipt = restore.apply(plan, progress=context.progress)
     return Result(receipt.as_dict(), _told(context, receipt))
 
 
@@ -171,7 +173,7 @@ def info_whole(context: Context) -> Result:
         ]
         for warning in whole.warnings:
             context.warn(warning)
-    able = disk_restore.able_to_start(whole)
+    able = restore.able_to_start(whole)
     least = "" if whole.wanted.size_told else "at least "
     size = f"{least}{whole.wanted.size_bytes} bytes ({human_bytes(whole.wanted.size_bytes)})"
     told = [

@@ -7,7 +7,6 @@ import argparse
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.cli.output import plain, table
 from oglib.disk.find import find_partition
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
@@ -17,6 +16,7 @@ from oglib.inventory.system import System, identify, system_uuid
 from oglib.osconfig.opened_system import opened_system
 from oglib.osconfig.root import TargetRoot
 from oglib.progress import human_bytes
+from oglib.views.output import plain, table
 
 
 def add_to(nouns: Subparsers) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from oglib import waits
 from oglib.cli.arguments import Subparsers, verb
-from oglib.cli.board import Board, opened_board
 from oglib.cli.context import Context, Result
-from oglib.cli.output import plain
 from oglib.cli.token_prompt import ask_for_token
-from oglib.deploy.job import Create, Finished, Job, end_of_job, parse_job, perform
+from oglib.deploy.work import Create, Finished, Job, end_of_job, parse_job, perform
 from oglib.ending import ended, last_words
 from oglib.errors import OgError
 from oglib.settings import Settings
+from oglib.views.board import Board, opened_board
+from oglib.views.output import plain
 
 _NOTHING = "The boot entry of this PC carries no job."
 _GOES_ON = {

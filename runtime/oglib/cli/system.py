@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.cli.output import plain, table
-from oglib.deploy.configure import apply_configuration, plan_configuration
+from oglib.deploy.system.configure import apply_configuration, plan_configuration
 from oglib.disk.find import find_partition
 from oglib.disk.lock import held
 from oglib.errors import OgErr
 from oglib.steps import Outcome, Step
+from oglib.views.output import plain, table
 
 
 def add_to(nouns: Subparsers) -> None:

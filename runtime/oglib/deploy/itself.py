@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from oglib.deploy.foreign import in_folder
-from oglib.deploy.source import is_path
+from oglib.deploy.opening.foreign import in_folder
+from oglib.deploy.opening.reference import is_path
 from oglib.errors import OgError, UsageError
-from oglib.loops import storage_of, stretch_of
+from oglib.kernel.loops import storage_of, stretch_of
 
 _MOST_FILES = 10_000
 
@@ -48,7 +48,7 @@ def _files(image: str) -> Iterator[Path]:
     if folder is not None:
         yield from islice(folder.iterdir(), _MOST_FILES)
         return
-    from oglib.image.volumes import volumes_of  # noqa: PLC0415 - commands start fast
+    from oglib.image.reading.volumes import volumes_of  # noqa: PLC0415 - commands start fast
 
     try:
         yield from volumes_of(path)

@@ -7,7 +7,7 @@ import json
 import time
 from pathlib import Path
 
-from oglib.image import Receipt
+from oglib.image.writing.receipt import Receipt
 
 FOLDER = Path("/run/oglive/receipts")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from oglib.disk.model import Disk, Partition
-from oglib.image.foreign import Image, titled
+from oglib.image.any import Image, titled
 
 _CODE_NAME = re.compile(r"\s*\([^()]*\)")
 _WIDTH = re.compile(r"\s+(?:32|64) bits$")

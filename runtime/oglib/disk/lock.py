@@ -19,7 +19,7 @@ from pathlib import Path
 
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
-from oglib.flocks import take
+from oglib.kernel.flocks import take
 from oglib.partfile import stand_in
 
 FOLDER = Path("/var/lock")

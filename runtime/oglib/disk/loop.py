@@ -18,7 +18,7 @@ from pathlib import Path
 from oglib.disk import types
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
-from oglib.loops import (
+from oglib.kernel.loops import (
     IN_USE,
     LO_FLAGS_AUTOCLEAR,
     LO_FLAGS_READ_ONLY,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oglib.disk import types
 from oglib.disk.model import Disk, Partition
-from oglib.disk.rows import LVM_MEMBER
+from oglib.disk.probing.rows import LVM_MEMBER
 
 _LUKS = "crypto_LUKS"
 

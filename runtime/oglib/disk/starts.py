@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from oglib.disk.firmware import Firmware
-from oglib.disk.mbr import CODE_BYTES
 from oglib.disk.model import Disk, TableKind
+from oglib.disk.tables.mbr import CODE_BYTES
 from oglib.errors import PartitionError
 
 ESP = "EFI"  # our words for the types of partition that firmware, or a loader for it, starts from

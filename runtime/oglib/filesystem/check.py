@@ -15,11 +15,11 @@ from oglib.errors import FilesystemError, OgErr
 from oglib.filesystem.kind import Family, Kind, Trouble
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import refuse_in_use
-from oglib.filesystem.ntfs import Unreadable
 from oglib.filesystem.ntfs_repair import repair_bitmap, repair_mirror
 from oglib.filesystem.ntfs_resize import QUIET
 from oglib.filesystem.probe import row_on
 from oglib.filesystem.state import state_of
+from oglib.filesystem.structures.ntfs import Unreadable
 from oglib.run import Finished, run
 
 _XFS_LOG_NOT_EMPTY = 2

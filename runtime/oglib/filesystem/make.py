@@ -16,9 +16,9 @@ from oglib.filesystem.kind import Family, Kind, LabelIn
 from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
+from oglib.kernel.udev import look_again
 from oglib.progress import human_bytes
 from oglib.run import need, run
-from oglib.udev import look_again
 
 _CACHE_LABEL = "CACHE"
 

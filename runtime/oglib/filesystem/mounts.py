@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr
-from oglib.loops import refused_by, stretch_of
+from oglib.kernel.loops import refused_by, stretch_of
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _SWAPS = Path("/proc/swaps")

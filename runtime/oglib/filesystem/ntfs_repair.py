@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oglib.filesystem import ntfs
-from oglib.filesystem.ntfs import DATA, Unreadable, Volume
+from oglib.filesystem.structures import ntfs
+from oglib.filesystem.structures.ntfs import DATA, Unreadable, Volume
 
 _MIRROR, _BITMAP = 1, 6
 _MIRROR_FIELD = 56  # in the boot sector: the copy's first cluster

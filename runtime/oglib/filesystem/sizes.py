@@ -15,7 +15,7 @@ from oglib.filesystem.kinds import HEAD_BYTES, KINDS, kind_of
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import mountpoints_of
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
-from oglib.filesystem.superblock import said_bytes, spare_bytes
+from oglib.filesystem.structures.superblock import said_bytes, spare_bytes
 
 
 @dataclass(frozen=True, slots=True)

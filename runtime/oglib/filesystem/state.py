@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError
-from oglib.filesystem import f2fs, ntfs, xfs
 from oglib.filesystem.kind import (
     CHECK,
     ERRORS,
@@ -25,7 +24,8 @@ from oglib.filesystem.kind import (
     Trouble,
 )
 from oglib.filesystem.kinds import KINDS
-from oglib.filesystem.ntfs import ReadAt
+from oglib.filesystem.structures import f2fs, ntfs, xfs
+from oglib.filesystem.structures.ntfs import ReadAt
 
 # Nothing can be mounted here without the key.
 NEVER_MOUNTED = frozenset({Trouble.BITLOCKER, Trouble.LUKS})

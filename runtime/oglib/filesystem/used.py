@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from oglib.filesystem import btrfs, ext, f2fs, ntfs, xfs
-from oglib.filesystem.fat import exfat_pieces, fat_pieces
 from oglib.filesystem.kind import Family
 from oglib.filesystem.kinds import KINDS
-from oglib.filesystem.ntfs import ReadAt, Unreadable
-from oglib.filesystem.pieces import Least, Piece
+from oglib.filesystem.structures import btrfs, ext, f2fs, ntfs, xfs
+from oglib.filesystem.structures.fat import exfat_pieces, fat_pieces
+from oglib.filesystem.structures.ntfs import ReadAt, Unreadable
+from oglib.filesystem.structures.pieces import Least, Piece
 
 __all__ = ["Unreadable", "used_pieces"]
 

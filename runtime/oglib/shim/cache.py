@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from oglib.cache.find import Found, find_cache
 from oglib.cache.partition import Places, plan_creation, plan_deletion
-from oglib.deploy.cache import format_empty, mount, put_away, unmount
+from oglib.deploy.library.cache import format_empty, mount, put_away, unmount
 from oglib.disk import types
-from oglib.disk.cache_partition import cache_room
 from oglib.disk.lock import refuse_locked
 from oglib.disk.model import Disk, Partition, TableKind
-from oglib.disk.planned import TablePlan, bounds_of
-from oglib.disk.probe import list_disks
+from oglib.disk.planning.cache_partition import cache_room
+from oglib.disk.planning.planned import TablePlan, bounds_of
+from oglib.disk.probing.probe import list_disks
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.settings import KEYS_DIR
 from oglib.shim.command import Answer, Command, positive

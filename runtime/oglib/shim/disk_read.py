@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oglib.disk.find import find_tagged
-from oglib.disk.gpt import ENTRIES_BYTES
 from oglib.disk.model import TableKind
-from oglib.disk.probe import list_disks
+from oglib.disk.probing.probe import list_disks
+from oglib.disk.tables.gpt import ENTRIES_BYTES
 from oglib.disk.type_codes import code_of
 from oglib.errors import NotFoundError, PartitionError
 from oglib.run import run

@@ -6,13 +6,13 @@ from __future__ import annotations
 import stat
 from collections.abc import Sequence
 
-from oglib.disk.edit import emptied, with_table
-from oglib.disk.gpt import SLOTS
 from oglib.disk.model import Disk, TableKind
-from oglib.disk.old_layouts import layout_from_old
-from oglib.disk.plan import plan_layout
-from oglib.disk.planned import TablePlan
-from oglib.disk.probe import list_disks
+from oglib.disk.planning.edit import emptied, with_table
+from oglib.disk.planning.old_layouts import layout_from_old
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.planning.planned import TablePlan
+from oglib.disk.probing.probe import list_disks
+from oglib.disk.tables.gpt import SLOTS
 from oglib.errors import OgErr, PartitionError, UsageError
 from oglib.run import run
 from oglib.shim.command import FREE, Command

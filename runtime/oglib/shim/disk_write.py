@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from oglib.disk import types
-from oglib.disk.edit import with_active, with_size, with_type
 from oglib.disk.find import find_partition
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.model import Disk, Partition
+from oglib.disk.planning.edit import with_active, with_size, with_type
 from oglib.disk.type_codes import CACHE_CODE, canonical, code_of, raw_of_code
 from oglib.errors import PartitionError
 from oglib.shim.command import Command, positive

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from oglib import progress, settings
-from oglib.deploy import disk_capture, disk_restore
+from oglib.deploy.whole_disk import capture, restore
 from oglib.disk.lock import refuse_locked
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
@@ -42,7 +42,7 @@ def _create(words: Sequence[str]) -> None:
         _refuse_on_itself(disk, path.parent)
     with held_image(path) if path else nullcontext():
         command_of("ogUnmountAll").run([words[0]])
-        made = disk_capture.create_disk(
+        made = capture.create_disk(
             words[0],
             name,
             destination=destination,
@@ -87,8 +87,8 @@ def _restore(words: Sequence[str]) -> None:
         if Path(image).is_file():
             info_of(image, told)  # an old raw image: told by its content, never by its name
     command_of("ogUnmountAll").run([words[2]])
-    receipt = disk_restore.restore_disk(
-        image, words[2], disk_restore.Options(), settings=told, progress=progress.for_stream()
+    receipt = restore.restore_disk(
+        image, words[2], restore.Options(), settings=told, progress=progress.for_stream()
     )
     warn(*receipt.warnings)
 

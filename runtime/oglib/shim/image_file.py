@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib import progress, settings
-from oglib.deploy import capture, images
+from oglib.deploy.partition import capture, restore
 from oglib.disk.lock import refuse_locked
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
@@ -22,7 +22,7 @@ from oglib.errors import FilesystemError, OgErr, OgError, UsageError
 from oglib.filesystem.kinds import kind_probed
 from oglib.filesystem.mount import unmount_device
 from oglib.filesystem.probe import probe_filesystem
-from oglib.image.legacy_capture import COMPRESSORS
+from oglib.image.recording.legacy_capture import COMPRESSORS
 from oglib.shim.command import Command
 from oglib.shim.copy import write_small
 from oglib.shim.image_lock import held_image, image_file, refuse_locked_image
@@ -119,8 +119,8 @@ def _restore(words: Sequence[str]) -> None:
     if image.startswith("/"):
         refuse_locked_image(Path(image))
     _unmounted(disk, part)
-    receipt = images.put_back(
-        images.Request(image, words[2], words[3]), settings=told, progress=progress.for_stream()
+    receipt = restore.put_back(
+        restore.Request(image, words[2], words[3]), settings=told, progress=progress.for_stream()
     )
     warn(*receipt.warnings)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, TransferError, UsageError
-from oglib.image.manifest import load_public_keys
+from oglib.image.format.manifest import load_public_keys
 from ogrepo.folder import open_folder
 from ogrepo.install import units
 from ogrepo.install.apply import NOTHING, digest_of, say

@@ -16,7 +16,7 @@ import pytest
 from oglib.cache import turn
 from oglib.cache.partition import Places
 from oglib.cache.turn import gate
-from oglib.deploy import cache as use
+from oglib.deploy.library import cache as use
 from oglib.disk.model import MIB
 from oglib.errors import FilesystemError, OgErr, OgError
 from oglib.settings import Settings

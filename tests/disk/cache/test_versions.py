@@ -9,7 +9,7 @@ from disk.cache.test_cache import NewPc, Pc, Ran, new_pc, one_pc
 from oglib import settings
 from oglib.__main__ import main
 from oglib.errors import OgErr
-from oglib.image import PrivateKey
+from oglib.image.format.signing import PrivateKey
 from unit.image.synthetic import make_image, partition, sign_image
 from unit.ogrepo.conftest import Repository, folder, repository
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from disk.deploy.room import LAYOUTS, Images
-from oglib.deploy import configure, deploy, disk_restore, restorable
+from oglib.deploy.partition import checks
+from oglib.deploy.system import configure, deploy
+from oglib.deploy.whole_disk import restore
 from oglib.disk.firmware import Firmware
 
 
@@ -27,7 +29,7 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started_by(firmware: Firmware, patch: pytest.MonkeyPatch) -> None:
-    for room in (configure, deploy, disk_restore, restorable):
+    for room in (configure, deploy, restore, checks):
         patch.setattr(room, "running_firmware", lambda: firmware)
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from oglib.__main__ import main
-from oglib.deploy.capture import create
+from oglib.deploy.partition.capture import create
 from oglib.disk.loop import attached
 from oglib.filesystem.mount import mounted_at
-from oglib.image.manifest import Manifest
+from oglib.image.format.manifest import Manifest
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 

@@ -12,10 +12,10 @@ import pytest
 
 from disk.deploy.room import IMAGE_MIB, MIB, Images, digest, disk_file, og, said
 from oglib.cli import job as cli
-from oglib.deploy.job import Deploy
+from oglib.deploy.work import Deploy
 from oglib.disk.find import find_partition
 from oglib.disk.loop import attached, partition_device
-from oglib.disk.probe import probe_target
+from oglib.disk.probing.probe import probe_target
 from oglib.errors import OgErr
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.probe import probe_filesystem

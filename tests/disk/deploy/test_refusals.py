@@ -17,13 +17,13 @@ import pytest
 from disk.deploy.conftest import started_by
 from disk.deploy.room import MIB, QUIET, Images, Said, digest, disk_file, og, said
 from oglib.boot import grub
-from oglib.deploy import source
-from oglib.deploy.deploy import Request, deploy, plan
+from oglib.deploy.opening import reference
+from oglib.deploy.system.deploy import Request, deploy, plan
 from oglib.disk.find import find_partition
 from oglib.disk.firmware import Firmware
 from oglib.disk.lock import drop_lock, take_lock
 from oglib.disk.loop import attached, partition_device
-from oglib.disk.probe import probe_target
+from oglib.disk.probing.probe import probe_target
 from oglib.errors import OgErr, OgError
 from oglib.filesystem import mount
 from oglib.filesystem.mount import mounted
@@ -284,7 +284,7 @@ def test_the_disk_that_changed_after_the_question_is_left_alone(
 ) -> None:
     """Between question and yes somebody mounted it."""
     request = Request(str(images.get("debian")), str(disk), "1", str(layouts / "bios.json"))
-    with source.opened(request.image, Settings()) as image:
+    with reference.opened(request.image, Settings()) as image:
         planned = plan(request, image, Settings(), QUIET)
         with mounted_part(disk):
             before = digest(disk)

@@ -9,12 +9,12 @@ import os
 import subprocess
 from pathlib import Path
 
-from oglib.disk.layout import layout_from
 from oglib.disk.model import MIB, Disk, Partition, TableKind
-from oglib.disk.plan import plan_layout
-from oglib.disk.planned import TablePlan
-from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.planning.planned import TablePlan
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.writing.table import apply_table
 
 GIB = 1024**3
 Rows = list[dict[str, object]]

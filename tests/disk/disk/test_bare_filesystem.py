@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from disk.disk.tables import a_file
-from oglib.deploy.capture_source import is_one_filesystem
-from oglib.disk.cache_partition import plan_cache
-from oglib.disk.layout import layout_from
+from oglib.deploy.partition.subject import is_one_filesystem
 from oglib.disk.model import MIB, TableKind
-from oglib.disk.plan import plan_layout
-from oglib.disk.probe import probe_target
-from oglib.image.formats.content import content_of
+from oglib.disk.planning.cache_partition import plan_cache
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.probing.probe import probe_target
+from oglib.image.reading.formats.content import content_of
 from oglib.settings import Settings
 
 LAYOUT = layout_from({"table": "gpt", "partitions": [{"type": "LINUX", "size": "rest"}]})

@@ -26,16 +26,17 @@ from disk.disk.tables import (
     said,
     write_at,
 )
-from oglib.disk import edit, mbr
-from oglib.disk.cache_partition import plan_cache
-from oglib.disk.damage import UNFINISHED
-from oglib.disk.layout import layout_from
 from oglib.disk.loop import attached
 from oglib.disk.model import MIB, Disk, Partition, TableKind
-from oglib.disk.old_layouts import layout_from_old
-from oglib.disk.plan import plan_layout
-from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table, repair_table
+from oglib.disk.planning import edit
+from oglib.disk.planning.cache_partition import plan_cache
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.old_layouts import layout_from_old
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.tables import mbr
+from oglib.disk.tables.damage import UNFINISHED
+from oglib.disk.writing.table import apply_table, repair_table
 from oglib.errors import PartitionError
 
 SMALL: Rows = [

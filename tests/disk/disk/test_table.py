@@ -20,14 +20,14 @@ from disk.disk.tables import (
     dump,
     said,
 )
-from oglib.disk.kernel import node_path
-from oglib.disk.layout import layout_from
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import MIB
-from oglib.disk.plan import plan_layout
-from oglib.disk.planned import TablePlan
-from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.planning.planned import TablePlan
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.writing.kernel import node_path
+from oglib.disk.writing.table import apply_table
 from oglib.errors import OgErr, OgError, PartitionError
 
 GAPS: Rows = [
@@ -240,7 +240,7 @@ def test_a_disk_that_another_program_has_locked_is_not_waited_for_for_ever(
 ) -> None:
     image = a_file(tmp_path / "disk.img")
     plan = plan_layout(layout_from({"table": "gpt", "partitions": UEFI}), probe_target(image))
-    monkeypatch.setattr("oglib.claim.PATIENCE_S", 0.2)
+    monkeypatch.setattr("oglib.kernel.claim.PATIENCE_S", 0.2)
     with image.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_SH)
         with pytest.raises(OgError, match="locked by another program") as caught:

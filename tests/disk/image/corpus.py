@@ -14,8 +14,8 @@ from threading import Thread
 
 from blake3 import blake3
 
-from oglib.image.formats.model import StreamImage
-from oglib.image.partclone import crc32
+from oglib.image.format.partclone import crc32
+from oglib.image.reading.formats.model import StreamImage
 
 MIB = 1 << 20
 

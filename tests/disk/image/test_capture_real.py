@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from oglib.deploy.capture import Options, create
-from oglib.deploy.table_image import create_table_image, restore_table_image
+from oglib.deploy.partition.capture import Options, create
+from oglib.deploy.whole_disk.table_copy import create_table_image, restore_table_image
 from oglib.disk.find import find_disk
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.filesystem.sizes import size_of
-from oglib.image import FileSink, local_image, restore, verify
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import local_image
+from oglib.image.recording.sink import FileSink
+from oglib.image.writing.restore import restore
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 

@@ -19,7 +19,9 @@ import pytest
 from disk.image.corpus import MIB, loop, make, run, sparse
 from oglib.__main__ import main
 from oglib.errors import OgErr
-from oglib.image import local_image, restore, verify
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import local_image
+from oglib.image.writing.restore import restore
 from oglib.progress import Progress, Silent
 
 QUIET = Progress(Silent())

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from oglib.deploy.fit import shrunk_copy
+from oglib.deploy.library.shrink import shrunk_copy
 from oglib.disk.loop import attached
 from oglib.errors import NotFoundError, OgErr, OgError, WriteError
 from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.probe import probe_filesystem
 from oglib.filesystem.resize import grow_filesystem
-from oglib.image import CaptureMeta, FileSink, capture, create_local, local_image, restore, verify
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import create_local, local_image
+from oglib.image.recording.capture import CaptureMeta, capture
+from oglib.image.recording.sink import FileSink
+from oglib.image.writing.restore import restore
 from oglib.progress import Progress, Silent
 
 QUIET = Progress(Silent())

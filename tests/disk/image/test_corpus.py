@@ -27,10 +27,10 @@ from disk.image.corpus import (
     web_server,
 )
 from oglib.errors import ImageError
-from oglib.image.formats import describe, open_stream
-from oglib.image.formats.model import ImageInfo
-from oglib.image.source import FileSource, FrameSource
-from oglib.image.volumes import VolumeSource, open_volumes
+from oglib.image.reading.formats import describe, open_stream
+from oglib.image.reading.formats.model import ImageInfo
+from oglib.image.reading.source import FileSource, FrameSource
+from oglib.image.reading.volumes import VolumeSource, open_volumes
 from oglib.transfer.http import HttpSource
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices")

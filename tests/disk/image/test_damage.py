@@ -17,16 +17,12 @@ from pathlib import Path
 import pytest
 
 from disk.image.damage import Trial, cut_all, flip_all, some
-from oglib.image import (
-    FileSource,
-    PrivateKey,
-    create_local,
-    generate_keypair,
-    local_image,
-    restore,
-)
-from oglib.image.formats import open_stream
-from oglib.image.partclone import HEADER_BYTES, parse_header, prefix_bytes
+from oglib.image.format.partclone import HEADER_BYTES, parse_header, prefix_bytes
+from oglib.image.format.signing import PrivateKey, generate_keypair
+from oglib.image.reading.formats import open_stream
+from oglib.image.reading.local import create_local, local_image
+from oglib.image.reading.source import FileSource
+from oglib.image.writing.restore import restore
 from oglib.run import run
 from tallies import Tally
 from unit.image.synthetic import QUIET, sign_image

@@ -14,10 +14,11 @@ import pytest
 
 from oglib.disk.loop import attached
 from oglib.errors import WriteError
-from oglib.image import local_image, restore
-from oglib.image.direct import DirectWriter, aligned_memory
-from oglib.image.formats.model import Buffer
-from oglib.image.target import open_target
+from oglib.image.reading.formats.model import Buffer
+from oglib.image.reading.local import local_image
+from oglib.image.writing.direct import DirectWriter, aligned_memory
+from oglib.image.writing.restore import restore
+from oglib.image.writing.target import open_target
 from unit.image.synthetic import QUIET, Partition, make_image
 
 MIB = 1 << 20

@@ -20,15 +20,15 @@ from disk.image.whole_disks import (
     size_of_filesystem,
 )
 from oglib.__main__ import main
-from oglib.deploy.disk_capture import CreatedDisk, create_disk
-from oglib.deploy.disk_receipt import DiskReceipt
-from oglib.deploy.disk_restore import Options, restore_disk, restore_parts
-from oglib.deploy.disk_source import is_whole, whole_info
+from oglib.deploy.whole_disk.capture import CreatedDisk, create_disk
+from oglib.deploy.whole_disk.image import is_whole, whole_info
+from oglib.deploy.whole_disk.receipt import DiskReceipt
+from oglib.deploy.whole_disk.restore import Options, restore_disk, restore_parts
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probe import probe_target
+from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
-from oglib.image.disk_image import DiskManifest
+from oglib.image.format.disk_manifest import DiskManifest
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 from unit.ogrepo.conftest import Repository, folder, repository

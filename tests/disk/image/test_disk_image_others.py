@@ -22,15 +22,15 @@ from disk.image.whole_disks import (
     seen,
     size_of_filesystem,
 )
-from oglib.deploy.disk_capture import create_disk
-from oglib.deploy.disk_receipt import DiskReceipt
-from oglib.deploy.disk_restore import Options, restore_disk, restore_parts
-from oglib.deploy.disk_source import is_whole, opened_whole, whole_info
+from oglib.deploy.whole_disk.capture import create_disk
+from oglib.deploy.whole_disk.image import is_whole, opened_whole, whole_info
+from oglib.deploy.whole_disk.receipt import DiskReceipt
+from oglib.deploy.whole_disk.restore import Options, restore_disk, restore_parts
 from oglib.disk.find import find_partition
 from oglib.disk.firmware import running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probe import probe_target
+from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError, OgErr, OgError
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings

@@ -20,12 +20,12 @@ from disk.image.whole_disks import (
     said,
 )
 from oglib.__main__ import main
-from oglib.deploy.disk_restore import Options
-from oglib.deploy.disk_verify import Compared, DiskVerified, Outcome, verify_disk
+from oglib.deploy.whole_disk.restore import Options
+from oglib.deploy.whole_disk.verify import Compared, DiskVerified, Outcome, verify_disk
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probe import probe_target
+from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError, OgErr, PartitionError
 from oglib.filesystem.make import make_swap
 from oglib.progress import Progress, Silent

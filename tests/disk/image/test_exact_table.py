@@ -16,19 +16,19 @@ from pathlib import Path
 import pytest
 
 from disk.image.whole_disks import blank, loop, said
-from oglib.deploy.disk_capture import create_disk
-from oglib.deploy.disk_restore import Options, restore_disk
-from oglib.deploy.disk_source import wanted_of
-from oglib.deploy.disk_verify import verify_disk
-from oglib.disk import gpt, mbr
-from oglib.disk.exact import read_exact
-from oglib.disk.layout import layout_from
+from oglib.deploy.whole_disk.capture import create_disk
+from oglib.deploy.whole_disk.image import wanted_of
+from oglib.deploy.whole_disk.restore import Options, restore_disk
+from oglib.deploy.whole_disk.verify import verify_disk
 from oglib.disk.model import MIB, TableKind
-from oglib.disk.plan import plan_layout
-from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table, repair_table
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.tables import gpt, mbr
+from oglib.disk.tables.exact import read_exact
+from oglib.disk.writing.table import apply_table, repair_table
 from oglib.errors import ImageError, PartitionError
-from oglib.image.disk_image import DiskManifest, packed_table
+from oglib.image.format.disk_manifest import DiskManifest, packed_table
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 
@@ -183,7 +183,7 @@ def test_a_single_bit_is_told(odd: tuple[Path, Path], tmp_path: Path) -> None:
 def test_an_image_without_the_sectors_is_restored_as_before(
     odd: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oglib.deploy.disk_capture.packed_table", lambda _: ((), b""))
+    monkeypatch.setattr("oglib.deploy.whole_disk.capture.packed_table", lambda _: ((), b""))
     disk = odd[0]
     image = captured(disk, tmp_path / "images")
     assert "table_bytes" not in (image / "disk.json").read_text()
@@ -197,9 +197,9 @@ def test_an_image_without_the_sectors_is_restored_as_before(
 def test_boot_code_waits_for_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also libparted's own, with which it fills a table that it makes."""
     disk = odd_msdos(tmp_path / "disk")
-    monkeypatch.setattr("oglib.deploy.disk_restore.write_gaps", lambda *_: None)
+    monkeypatch.setattr("oglib.deploy.whole_disk.restore.write_gaps", lambda *_: None)
     for packed in (packed_table, lambda _: ((), b"")):
-        monkeypatch.setattr("oglib.deploy.disk_capture.packed_table", packed)
+        monkeypatch.setattr("oglib.deploy.whole_disk.capture.packed_table", packed)
         target = blank(tmp_path / "target", SIZE)
         put_back(captured(disk, tmp_path / "images"), target)
         assert not any(target.read_bytes()[:440])

@@ -23,11 +23,11 @@ from disk.image.whole_disks import (
     size_of_filesystem,
 )
 from oglib.__main__ import main
-from oglib.deploy.disk_verify import Outcome, verify_disk
+from oglib.deploy.whole_disk.verify import Outcome, verify_disk
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probe import probe_target
+from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError
 from oglib.filesystem.make import format_filesystem
 from oglib.progress import Progress, Silent

@@ -12,9 +12,9 @@ from threading import Thread
 import pytest
 
 from disk.image.corpus import run, web_server
-from oglib.deploy import images
+from oglib.deploy.partition import restore
 from oglib.errors import ImageError, OgErr, OgError
-from oglib.image import Receipt
+from oglib.image.writing.receipt import Receipt
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 
@@ -47,8 +47,8 @@ def target(tmp_path: Path) -> Path:
 
 
 def put_back(url: str, target: Path, *allowed: str) -> Receipt:
-    request = images.Request(url, str(target), None)
-    return images.put_back(
+    request = restore.Request(url, str(target), None)
+    return restore.put_back(
         request, settings=Settings(allow_unsigned=allowed), progress=Progress(Silent())
     )
 

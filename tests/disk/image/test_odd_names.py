@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from disk.shim.images import MIB, tool
-from oglib.deploy import source
+from oglib.deploy.opening import reference
 from oglib.disk.lock import lock_path
 from oglib.disk.model import Disk, TableKind
-from oglib.disk.virtual import instead_of_disks
+from oglib.disk.probing.virtual import instead_of_disks
 from oglib.errors import UsageError
 from oglib.settings import Settings
 
@@ -91,15 +91,15 @@ def test_a_name_that_a_file_here_has_too_is_not_guessed(
     monkeypatch.chdir(tmp_path)
     settings = Settings(repository="server:8080")
     (tmp_path / "home").mkdir()  # a folder that is no image is no rival
-    assert source.resolve("home", settings).url.endswith("/images/home.img")
+    assert reference.resolve("home", settings).url.endswith("/images/home.img")
     for there in ("debian", "debian.img", "debian/disk.json"):
         (tmp_path / there).parent.mkdir(exist_ok=True)
         (tmp_path / there).touch()
         with pytest.raises(UsageError, match="is a name in the repository, and") as caught:
-            source.resolve("debian", settings)
+            reference.resolve("debian", settings)
         assert (
             f"./debian{'.img' if there == 'debian.img' else ''} for the file" in caught.value.hint
         )
         assert "http://server:8080/images/debian.img" in caught.value.hint
         (tmp_path / there).unlink()
-    assert source.resolve("./debian.img", settings).path == Path("debian.img")
+    assert reference.resolve("./debian.img", settings).path == Path("debian.img")

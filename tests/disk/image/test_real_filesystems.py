@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import OgErr, OgError, ProcessError, WriteError
-from oglib.image import Receipt, create_local, direct, local_image, restore, verify
-from oglib.image.capture import program_for
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import create_local, local_image
+from oglib.image.recording.capture import program_for
+from oglib.image.writing import direct
+from oglib.image.writing.receipt import Receipt
+from oglib.image.writing.restore import restore
 from oglib.progress import Progress, Silent
 
 QUIET = Progress(Silent())

@@ -125,9 +125,11 @@ def test_a_difference_names_its_two(og: Og, image: Path, tmp_path: Path) -> None
 def test_an_image_of_ours_that_nobody_signed_says_how_it_would_be(
     og: Og, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oglib.image import Policy
+    from oglib.image.reading.opened import Policy
 
-    monkeypatch.setattr("oglib.deploy.source.policy_for", lambda *_: Policy(unsigned_local=False))
+    monkeypatch.setattr(
+        "oglib.deploy.opening.reference.policy_for", lambda *_: Policy(unsigned_local=False)
+    )
     said = og("image", "restore", image, "1", "2", "--yes")
     assert "is not signed" in said.err
     assert "ogrepo token" in said.err

@@ -18,21 +18,23 @@ from pathlib import Path
 import pytest
 
 from disk.filesystem.devices import judge, need_driver, need_tools
-from oglib.deploy.capture import Options, create
-from oglib.deploy.disk_capture import create_disk
+from oglib.deploy.partition.capture import Options, create
+from oglib.deploy.whole_disk.capture import create_disk
 from oglib.errors import FilesystemError, ImageError, OgError
 from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.make import format_filesystem
-from oglib.filesystem.pieces import Least
 from oglib.filesystem.probe import probe_filesystem
+from oglib.filesystem.structures.pieces import Least
 from oglib.filesystem.used import used_pieces
-from oglib.image import create_local, local_image, restore, verify
-from oglib.image import second_opinion as opinions
-from oglib.image.capture import partclone_argv, program_for
-from oglib.image.partclone import HEADER_BYTES
-from oglib.image.recorder import spool_head
-from oglib.image.second_opinion import own_head
-from oglib.image.target import open_target
+from oglib.image.format.partclone import HEADER_BYTES
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import create_local, local_image
+from oglib.image.recording import second_opinion as opinions
+from oglib.image.recording.capture import partclone_argv, program_for
+from oglib.image.recording.recorder import spool_head
+from oglib.image.recording.second_opinion import own_head
+from oglib.image.writing.restore import restore
+from oglib.image.writing.target import open_target
 from oglib.progress import Phase, Progress, Silent
 from oglib.run import stream_from
 from oglib.settings import Settings

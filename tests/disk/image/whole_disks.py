@@ -15,13 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib.disk.find import find_disk, find_partition
-from oglib.disk.identity import identity_of
-from oglib.disk.layout import layout_from
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, Disk
-from oglib.disk.plan import plan_layout
-from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.tables.identity import identity_of
+from oglib.disk.writing.table import apply_table
 from oglib.filesystem.make import format_filesystem, make_swap
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem

@@ -25,13 +25,13 @@ from disk.inventory.room import (
     tool,
 )
 from oglib.__main__ import main
-from oglib.cli.target import system_on
-from oglib.deploy.capture_source import CaptureSource, source_facts
+from oglib.deploy.partition.subject import CaptureSource, source_facts
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.loop import attached, partition_device
 from oglib.errors import OgErr, OgError
 from oglib.inventory.installed import system_of
 from oglib.inventory.system import System, SystemKind
+from oglib.views.target import system_on
 from unit.inventory.trees import GUID, make_tree, make_windows
 
 DEBIAN = "Debian GNU/Linux 13 (trixie)"

@@ -14,15 +14,15 @@ from disk.deploy.room import MIB, captured, disk_file, og
 from disk.inventory.room import tool
 from disk.osconfig.restless import restless
 from disk.osconfig.systems import NAME, ROOT_UUID, device_of, make_debian, make_disk, seen_at
-from oglib.deploy.capture_source import CaptureSource, source_facts
-from oglib.deploy.configure import configure
+from oglib.deploy.partition.subject import CaptureSource, source_facts
+from oglib.deploy.system.configure import configure
 from oglib.disk.find import find_disk
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgError
 from oglib.filesystem.mount import mounted
-from oglib.image.manifest import Manifest
+from oglib.image.format.manifest import Manifest
 from oglib.inventory.installed import system_of
 from oglib.steps import Outcome
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from disk.disk.tables import a_file, applied
-from oglib.deploy.deploy import companions, make_companions
-from oglib.disk.layout import layout_from
+from oglib.deploy.system.deploy import companions, make_companions
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
-from oglib.disk.plan import plan_layout
-from oglib.disk.probe import probe_target
-from oglib.disk.table import apply_table
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.writing.table import apply_table
 from oglib.filesystem.make import format_filesystem, make_swap
 from oglib.filesystem.probe import probe_filesystem
 from oglib.steps import Outcome

@@ -19,7 +19,7 @@ from oglib.disk import loop
 from oglib.disk.loop import attached
 from oglib.disk.model import MIB
 from oglib.filesystem.mount import mounted
-from oglib.loops import loops_over, users_of
+from oglib.kernel.loops import loops_over, users_of
 from oglib.run import run, undisturbed
 
 

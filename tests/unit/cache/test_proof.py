@@ -10,9 +10,9 @@ import pytest
 
 from oglib.cache.model import Proof
 from oglib.cache.store import Fill, Store
-from oglib.deploy.cache import open_store
+from oglib.deploy.library.cache import open_store
 from oglib.errors import ImageError
-from oglib.image import generate_keypair
+from oglib.image.format.signing import generate_keypair
 from unit.image.synthetic import make_image, partition, sign_image
 
 

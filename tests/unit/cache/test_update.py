@@ -11,11 +11,11 @@ import pytest
 from oglib.cache.find import Found
 from oglib.cache.model import Proof
 from oglib.cache.partition import Places
-from oglib.deploy.cache import OpenCache, open_store
-from oglib.deploy.update_cache import Updated, update_cache
+from oglib.deploy.library.cache import OpenCache, open_store
+from oglib.deploy.library.update import Updated, update_cache
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
-from oglib.image import PrivateKey
+from oglib.image.format.signing import PrivateKey
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 from ogrepo.__main__ import main

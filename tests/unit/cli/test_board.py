@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.cli.board import opened_board
+from oglib.views.board import opened_board
 
 WIDE = "Debian 13 (lab1/debian version 3) onto disk 1 partition 2, /dev/nvme0n1 (Samsung SSD, 1 TB)"
 

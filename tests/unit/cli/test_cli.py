@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from oglib.__main__ import main
-from oglib.disk.damage import examine
+from oglib.disk.tables.damage import examine
 from oglib.errors import OgErr, PartitionError
 
 
@@ -98,7 +98,7 @@ def test_without_root_a_disk_that_may_not_be_read_is_not_called_damaged(
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return opened(path, *args, **options)
 
-    monkeypatch.setattr("oglib.disk.damage.os.open", refused)
+    monkeypatch.setattr("oglib.disk.tables.damage.os.open", refused)
     with pytest.raises(PartitionError):
         examine(disk, 1 << 20, 512)
     monkeypatch.setattr("oglib.cli.disk.list_disks", lambda: examine(disk, 1 << 20, 512))

@@ -11,10 +11,10 @@ import pytest
 
 from oglib.cli import parser
 from oglib.cli.context import Context, Handler, Result
-from oglib.cli.output import as_json
-from oglib.image import Manifest, generate_keypair
-from oglib.image.manifest import SourceInfo
+from oglib.image.format.manifest import Manifest, SourceInfo
+from oglib.image.format.signing import generate_keypair
 from oglib.settings import Settings
+from oglib.views.output import as_json
 from unit.image.synthetic import QUIET, make_image, partition, sign_image
 
 _COMMON = [

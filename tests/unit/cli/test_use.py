@@ -12,9 +12,9 @@ import pytest
 
 from oglib import cli
 from oglib.__main__ import main
-from oglib.cli.output import table
 from oglib.ending import ended
 from oglib.errors import NotFoundError, OgErr, OgError
+from oglib.views.output import table
 
 
 def raising(error: BaseException) -> Callable[..., int]:

@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
-from oglib.deploy.disk_restore import able_to_start
-from oglib.deploy.disk_source import WholeDisk
+from oglib.deploy.whole_disk.image import WholeDisk
+from oglib.deploy.whole_disk.restore import able_to_start
 from oglib.disk.firmware import Firmware
-from oglib.disk.mbr import CODE_BYTES
 from oglib.disk.model import TableKind
+from oglib.disk.tables.mbr import CODE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib.deploy.disk_fit import Fitted, Wanted, fit
-from oglib.deploy.fixed import can_grow, fixed_as
+from oglib.deploy.whole_disk.fit import Fitted, Wanted, fit
+from oglib.deploy.whole_disk.fixed import can_grow, fixed_as
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.errors import OgErr, PartitionError
-from oglib.image.disk_image import Content, DiskPart
+from oglib.image.format.disk_manifest import Content, DiskPart
 
 LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"
 ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.deploy.fits import fit_of
+from oglib.deploy.library.suitable import fit_of
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.transfer.repository import ListedImage
 

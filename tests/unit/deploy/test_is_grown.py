@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from oglib.deploy.images import is_larger
-from oglib.image.formats.model import ImageInfo
+from oglib.deploy.partition.restore import is_larger
+from oglib.image.reading.formats.model import ImageInfo
 
 MIB = 1 << 20
 

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from oglib.deploy import policy
-from oglib.deploy.foreign import later_volumes
-from oglib.deploy.policy import (
+from oglib.deploy.opening import policy
+from oglib.deploy.opening.foreign import later_volumes
+from oglib.deploy.opening.policy import (
     Share,
     covers,
     covers_url,

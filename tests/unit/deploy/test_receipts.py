@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oglib.deploy.receipts import keep
-from oglib.image import Receipt
+from oglib.image.writing.receipt import Receipt
 
 
 def receipt() -> Receipt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from oglib.deploy.source import is_path, resolve
+from oglib.deploy.opening.reference import is_path, resolve
 from oglib.settings import Settings
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from oglib.deploy import restorable
-from oglib.deploy.restorable import Wishes, check_growable, check_restorable
+from oglib.deploy.partition import checks
+from oglib.deploy.partition.checks import Wishes, check_growable, check_restorable
 from oglib.disk import types
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.errors import FilesystemError, OgErr, OgError
-from oglib.image import OpenImage, local_image
-from oglib.image.foreign import Image
+from oglib.image.any import Image
+from oglib.image.reading.local import local_image
+from oglib.image.reading.opened import OpenImage
 from unit.image.streams import PartitionStream
 from unit.image.synthetic import make_image, partition
 
@@ -99,7 +100,7 @@ def test_the_other_firmware_needs_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_for: str, here: Firmware,
     code: OgErr | None,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(restorable, "running_firmware", lambda: here)
+    monkeypatch.setattr(checks, "running_firmware", lambda: here)
     disk, part = disk_of("LINUX", TableKind.GPT)
     with local_image(make_image(EXTFS, tmp_path)) as plain:
         image = made_on(plain, made_for)

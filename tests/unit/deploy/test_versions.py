@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from oglib import limits
-from oglib.deploy import source
-from oglib.deploy.memory import Memory
+from oglib.deploy.opening import reference as source
+from oglib.deploy.opening.memory import Memory
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
-from oglib.image import Manifest, OpenImage, PrivateKey, generate_keypair
-from oglib.image.frames import table_bytes
+from oglib.image.format.frames import table_bytes
+from oglib.image.format.manifest import Manifest
+from oglib.image.format.signing import PrivateKey, generate_keypair
+from oglib.image.reading.opened import OpenImage
 from oglib.settings import Settings
 from unit.image.synthetic import make_image, partition, sign_image
 from unit.ogrepo.conftest import Repository, folder, repository

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whole machines for the tests of this folder.
 
-The files in ``machines/`` have lsblk's shape with the columns of ``oglib.disk.rows``; beside the
-one with volume groups lie the reports of ``vgs`` and ``lvs``.
+The files in ``machines/`` have lsblk's shape with the columns of ``oglib.disk.probing.rows``;
+beside the one with volume groups lie the reports of ``vgs`` and ``lvs``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from oglib.disk.lsblk import parse_lsblk
-from oglib.disk.lvm import Group, parse_groups
 from oglib.disk.model import Disk
+from oglib.disk.probing.lsblk import parse_lsblk
+from oglib.disk.probing.lvm import Group, parse_groups
 
 MACHINES = Path(__file__).parent / "machines"
 # what blkinfo calls disks in each of them; it hides the paths of a multipath map, and the disks

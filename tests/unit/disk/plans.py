@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from oglib.disk import types
-from oglib.disk.layout import Layout, Size, Wanted
 from oglib.disk.model import MIB, Disk, Partition, TableKind
-from oglib.disk.planned import TablePlan
+from oglib.disk.planning.layout import Layout, Size, Wanted
+from oglib.disk.planning.planned import TablePlan
 
 GIB = 1024**3
 

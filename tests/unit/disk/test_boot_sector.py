@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from oglib.disk.boot_sector import filesystem_of, has_partitions, header_of
-from oglib.image.formats.content import content_of
+from oglib.disk.tables.boot_sector import filesystem_of, has_partitions, header_of
+from oglib.image.reading.formats.content import content_of
 
 HEADERS = {
     "NTFS": (3, b"NTFS    "),

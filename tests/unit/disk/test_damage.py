@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oglib.disk import gpt, mbr
-from oglib.disk.damage import UNFINISHED, examine, examine_bytes
+from oglib.disk.tables import gpt, mbr
+from oglib.disk.tables.damage import UNFINISHED, examine, examine_bytes
 
 SECTORS = 4096
 GUID = bytes(range(16))

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from oglib.disk import edit
-from oglib.disk.cache_partition import cache_room, plan_cache
-from oglib.disk.damage import UNFINISHED
-from oglib.disk.layout import layout_from
 from oglib.disk.model import MIB, Disk, TableKind
-from oglib.disk.plan import plan_layout
+from oglib.disk.planning import edit
+from oglib.disk.planning.cache_partition import cache_room, plan_cache
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.tables.damage import UNFINISHED
 from oglib.errors import NotFoundError, OgErr, PartitionError
 from unit.disk.plans import GIB, a_disk, after
 

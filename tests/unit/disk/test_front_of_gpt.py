@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 
-from oglib.disk import mbr
+from oglib.disk.tables import mbr
 
 WHOLE = 2**32 - 1
 

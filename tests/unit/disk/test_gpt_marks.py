@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib.disk.gpt import Copy, Marks, Row, blank, fitting_name, laid_out, read_copy
+from oglib.disk.tables.gpt import Copy, Marks, Row, blank, fitting_name, laid_out, read_copy
 
 LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"
 OTHER = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7"

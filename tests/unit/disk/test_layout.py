@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from oglib.disk.layout import Size, load_layout, parse_layout, parse_size
 from oglib.disk.model import TableKind
+from oglib.disk.planning.layout import Size, load_layout, parse_layout, parse_size
 from oglib.errors import NotFoundError, UsageError
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
-from oglib.disk.old_layouts import (
+from oglib.disk.planning.old_layouts import (
     Configurar,
     Row,
     is_configurar,
@@ -16,7 +16,7 @@ from oglib.disk.old_layouts import (
     layout_from_old,
     parse_configurar,
 )
-from oglib.disk.plan import plan_layout
+from oglib.disk.planning.plan import plan_layout
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from unit.disk.plans import GIB, a_disk, after
 

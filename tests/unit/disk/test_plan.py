@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from oglib.disk.damage import UNFINISHED
-from oglib.disk.layout import layout_from
 from oglib.disk.model import MIB, Disk, DiskKind, Partition, TableKind
-from oglib.disk.plan import plan_layout
+from oglib.disk.planning.layout import layout_from
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.tables.damage import UNFINISHED
 from oglib.errors import PartitionError
 from unit.disk.plans import GIB, a_disk, after
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from oglib.disk import edit, types
-from oglib.disk.cache_partition import plan_cache
-from oglib.disk.layout import Layout, Size, Wanted
+from oglib.disk import types
 from oglib.disk.model import Disk, Partition, TableKind
-from oglib.disk.plan import plan_layout
-from oglib.disk.planned import TablePlan
+from oglib.disk.planning import edit
+from oglib.disk.planning.cache_partition import plan_cache
+from oglib.disk.planning.layout import Layout, Size, Wanted
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.planning.planned import TablePlan
 from oglib.errors import PartitionError
 from unit.disk.plans import a_disk, after, check_invariants, disk_sizes, layouts, rows, sectors
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from oglib.disk.lsblk import parse_lsblk
-from oglib.disk.lvm import parse_groups
 from oglib.disk.model import MIB, Disk, DiskKind, TableKind
-from oglib.disk.virtual import parse_sfdisk
+from oglib.disk.probing.lsblk import parse_lsblk
+from oglib.disk.probing.lvm import parse_groups
+from oglib.disk.probing.virtual import parse_sfdisk
 
 MACHINES = Path(__file__).parent / "machines"
 Machine = Callable[[str], tuple[Disk, ...]]

@@ -11,7 +11,7 @@ import pytest
 
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.remedy import remedy
-from oglib.disk.table import refuse_busy
+from oglib.disk.writing.table import refuse_busy
 from oglib.errors import PartitionError
 
 Machine = Callable[[str], tuple[Disk, ...]]

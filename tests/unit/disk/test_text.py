@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from oglib.cli.disk_text import details, listing
 from oglib.disk.model import Disk
+from oglib.views.disks import details, listing
 
 Machine = Callable[[str], tuple[Disk, ...]]
 

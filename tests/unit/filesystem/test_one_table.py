@@ -12,7 +12,7 @@ import pytest
 
 from oglib.disk import types
 from oglib.disk.model import TableKind
-from oglib.filesystem import superblock, used
+from oglib.filesystem import used
 from oglib.filesystem.kind import Family, Grow, Kind
 from oglib.filesystem.kinds import (
     HEAD_BYTES,
@@ -22,8 +22,9 @@ from oglib.filesystem.kinds import (
     kind_of,
     kind_of_boot_sector,
 )
-from oglib.image.guard import GUARD_BYTES, decisive_sector, seal_spans
-from oglib.image.shape import Shape
+from oglib.filesystem.structures import superblock
+from oglib.image.writing.guard import GUARD_BYTES, decisive_sector, seal_spans
+from oglib.image.writing.shape import Shape
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 TABLE = "oglib/filesystem/kinds.py"
@@ -39,7 +40,7 @@ EXCEPTIONS = {
     ("oglib/disk/types.py", "_GPT"): "types of a partition table, some called like filesystems",
     ("oglib/disk/types.py", "_ASKED_AS"): "types of one table under the names of the other",
     ("oglib/disk/types.py", "HIDDEN"): "types of a partition table, shown and hidden",
-    ("oglib/disk/old_layouts.py", "_NEVER_FORMATTED"): "Configurar's own list of types",
+    ("oglib/disk/planning/old_layouts.py", "_NEVER_FORMATTED"): "Configurar's own list of types",
 }
 
 

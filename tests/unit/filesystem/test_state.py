@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib.errors import FilesystemError
-from oglib.filesystem import ntfs
 from oglib.filesystem.kind import Trouble
-from oglib.filesystem.ntfs import ReadAt
 from oglib.filesystem.ntfs_repair import repair_bitmap, repair_mirror
 from oglib.filesystem.sizes import size_in
 from oglib.filesystem.state import State, state_in, state_of
+from oglib.filesystem.structures import ntfs
+from oglib.filesystem.structures.ntfs import ReadAt
 
 
 def reader(*pieces: tuple[int, bytes]) -> ReadAt:

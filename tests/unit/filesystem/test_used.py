@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib.filesystem import xfs
-from oglib.filesystem.ext import traits
 from oglib.filesystem.kinds import KINDS
-from oglib.filesystem.pieces import ALL, Least
+from oglib.filesystem.structures import xfs
+from oglib.filesystem.structures.ext import traits
+from oglib.filesystem.structures.pieces import ALL, Least
 from oglib.filesystem.used import Unreadable, used_pieces
 
 SECTOR = 512

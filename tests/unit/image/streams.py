@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from oglib.image.formats.model import Buffer, FromHeader, ImageInfo, Region
+from oglib.image.reading.formats.model import Buffer, FromHeader, ImageInfo, Region
 from unit.image.synthetic import Partition
 
 

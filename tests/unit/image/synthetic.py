@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oglib.image import CaptureMeta, FileSink, FileSource, Manifest, PrivateKey, sign
-from oglib.image.capture import manifest_of
-from oglib.image.partclone import crc32
-from oglib.image.recorder import record
+from oglib.image.format.manifest import Manifest
+from oglib.image.format.partclone import crc32
+from oglib.image.format.signing import PrivateKey, sign
+from oglib.image.reading.source import FileSource
+from oglib.image.recording.capture import CaptureMeta, manifest_of
+from oglib.image.recording.recorder import record
+from oglib.image.recording.sink import FileSink
 from oglib.progress import Progress, Silent
 
 QUIET = Progress(Silent())

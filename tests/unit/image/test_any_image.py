@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from oglib.image import local_image
-from oglib.image.foreign import ForeignImage, Image, either, own_of, titled, with_required
-from oglib.image.manifest import SourceInfo
+from oglib.image.any import ForeignImage, Image, either, own_of, titled, with_required
+from oglib.image.format.manifest import SourceInfo
+from oglib.image.reading.local import local_image
 from unit.image.streams import PartitionStream
 from unit.image.synthetic import make_image, partition
 
 ROOT = Path(__file__).resolve().parents[3] / "runtime"
 KINDS = {"OpenImage", "ForeignImage", "Stream", "StreamImage"}
-OWNER = "oglib/image/foreign.py"
+OWNER = "oglib/image/any.py"
 CONTENT = partition(mib=4)
 
 

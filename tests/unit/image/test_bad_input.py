@@ -20,9 +20,11 @@ import pytest
 import zstandard
 
 from oglib.errors import OgError
-from oglib.image import FileSource, local_image, restore
-from oglib.image.formats import open_stream
-from oglib.image.partclone import HEADER_BYTES, crc32
+from oglib.image.format.partclone import HEADER_BYTES, crc32
+from oglib.image.reading.formats import open_stream
+from oglib.image.reading.local import local_image
+from oglib.image.reading.source import FileSource
+from oglib.image.writing.restore import restore
 from unit.image.synthetic import QUIET, blank, make_image, partition
 
 SOURCE = partition(21, mib=3, compressible=True)

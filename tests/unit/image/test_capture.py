@@ -15,15 +15,17 @@ import pytest
 
 from oglib import durable
 from oglib.errors import FilesystemError, ImageError, OgErr, UsageError, WriteError
-from oglib.image import CaptureMeta, FileSink, Manifest, SourceInfo, local_image
-from oglib.image.capture import capture, check_source
-from oglib.image.capture import manifest_of as made_of
-from oglib.image.companions import Checksums, checksums_of, info_line
-from oglib.image.estimate import TYPICAL_RATIO, estimated_bytes
-from oglib.image.partclone import HEADER_BYTES, parse_header
-from oglib.image.raw_stream import RawHead
-from oglib.image.recorder import record
-from oglib.image.target import open_target
+from oglib.image.format.companions import Checksums, checksums_of, info_line
+from oglib.image.format.manifest import Manifest, SourceInfo
+from oglib.image.format.partclone import HEADER_BYTES, parse_header
+from oglib.image.reading.local import local_image
+from oglib.image.reading.raw_stream import RawHead
+from oglib.image.recording.capture import CaptureMeta, capture, check_source
+from oglib.image.recording.capture import manifest_of as made_of
+from oglib.image.recording.estimate import TYPICAL_RATIO, estimated_bytes
+from oglib.image.recording.recorder import record
+from oglib.image.recording.sink import FileSink
+from oglib.image.writing.target import open_target
 
 from .synthetic import QUIET, make_image, partition
 

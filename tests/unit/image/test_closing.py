@@ -13,11 +13,11 @@ from typing import Protocol
 import pytest
 
 from oglib.errors import ImageError, WriteError
-from oglib.image.formats import open_stream
-from oglib.image.readback import ReadBack
-from oglib.image.source import FileSource
-from oglib.image.target import open_target
-from oglib.image.volumes import VolumeSource, open_volumes
+from oglib.image.reading.formats import open_stream
+from oglib.image.reading.source import FileSource
+from oglib.image.reading.volumes import VolumeSource, open_volumes
+from oglib.image.writing.readback import ReadBack
+from oglib.image.writing.target import open_target
 from unit.image.synthetic import partition
 
 _MIB = 1 << 20

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError, OgError
-from oglib.image import CaptureMeta, FileSink, local_image, restore, verify
-from oglib.image.convert import convert
-from oglib.image.formats.model import Buffer, FromHeader, ImageInfo, Region
-from oglib.image.partclone import parse_header
-from oglib.image.partclone_stream import partclone_stream
+from oglib.image.format.partclone import parse_header
+from oglib.image.proving.verify import verify
+from oglib.image.reading.formats.model import Buffer, FromHeader, ImageInfo, Region
+from oglib.image.reading.local import local_image
+from oglib.image.reading.partclone_stream import partclone_stream
+from oglib.image.recording.capture import CaptureMeta
+from oglib.image.recording.convert import convert
+from oglib.image.recording.sink import FileSink
+from oglib.image.writing.restore import restore
 from unit.image.synthetic import QUIET, Partition, blank, make_image, partition
 
 MIB = 1 << 20

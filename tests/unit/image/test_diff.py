@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError
-from oglib.image import local_image, restore
-from oglib.image.diff import Difference, compare_images
+from oglib.image.proving.diff import Difference, compare_images
+from oglib.image.reading.local import local_image
+from oglib.image.writing.restore import restore
 from unit.image.synthetic import QUIET, Partition, blank, make_image, partition
 
 MIB = 1 << 20
@@ -80,7 +81,7 @@ def test_regions_of_two_sizes_are_compared_by_content(
     new = changed(OLD, 2, edit=1, free=10)
     same_size = compared(old_path, make_image(new, tmp_path, "one"))
     for module in ("recorder", "capture"):
-        owner = importlib.import_module(f"oglib.image.{module}")
+        owner = importlib.import_module(f"oglib.image.recording.{module}")
         monkeypatch.setattr(owner, "region_bytes_for", lambda _block: 2 * MIB)
     found = compared(old_path, make_image(new, tmp_path, "two"))
     assert found.frames < same_size.frames

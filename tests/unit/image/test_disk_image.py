@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib.errors import ImageError
-from oglib.image.disk_image import (
+from oglib.image.format.disk_manifest import (
     Content,
     DiskManifest,
     DiskPart,

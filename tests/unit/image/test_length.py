@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib.image.formats.content import Content, content_of
-from oglib.image.formats.length import said_bytes
+from oglib.image.reading.formats.content import Content, content_of
+from oglib.image.reading.formats.length import said_bytes
 
 MARKS = {
     "NTFS": (3, b"NTFS    "), "EXFAT": (3, b"EXFAT   "), "FAT32": (82, b"FAT32   "),

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from oglib import claim, partfile
-from oglib.deploy.disk_folder import filled
+from oglib import partfile
+from oglib.deploy.whole_disk.folder import filled
 from oglib.errors import OgErr, OgError, WriteError
-from oglib.image.sink import FileSink
-from oglib.image.target import open_target
+from oglib.image.recording.sink import FileSink
+from oglib.image.writing.target import open_target
+from oglib.kernel import claim
 from oglib.shim.copy import copy_file, write_small
 
 

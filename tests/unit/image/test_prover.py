@@ -11,9 +11,9 @@ import pytest
 from blake3 import blake3
 
 from oglib.errors import WriteError
-from oglib.image import prover
-from oglib.image.prover import Piece, Prover
-from oglib.image.target import Target, open_target
+from oglib.image.writing import prover
+from oglib.image.writing.prover import Piece, Prover
+from oglib.image.writing.target import Target, open_target
 
 KIB = 1 << 10
 PIECE = 64 * KIB

@@ -15,22 +15,16 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, TransferError, WriteError
-from oglib.image import (
-    FileSource,
-    Manifest,
-    OpenImage,
-    Policy,
-    PrivateKey,
-    generate_keypair,
-    local_image,
-    open_image,
-    restore,
-    sign,
-    verify,
-)
-from oglib.image.done_map import DoneMap, map_key, map_path
-from oglib.image.target import Target, open_target
-from oglib.image.writer import Writer
+from oglib.image.format.manifest import Manifest
+from oglib.image.format.signing import PrivateKey, generate_keypair, sign
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import local_image
+from oglib.image.reading.opened import OpenImage, Policy, open_image
+from oglib.image.reading.source import FileSource
+from oglib.image.writing.done_map import DoneMap, map_key, map_path
+from oglib.image.writing.frame_writer import Writer
+from oglib.image.writing.restore import restore
+from oglib.image.writing.target import Target, open_target
 from unit.image.synthetic import (
     QUIET,
     Partition,

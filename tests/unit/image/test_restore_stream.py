@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError, OgErr, OgError, PartitionError, WriteError
-from oglib.image import restore, verify
-from oglib.image.formats.model import Region
-from oglib.image.guard import guard_spans
-from oglib.image.shape import shape_of_stream
+from oglib.image.proving.verify import verify
+from oglib.image.reading.formats.model import Region
+from oglib.image.writing.guard import guard_spans
+from oglib.image.writing.restore import restore
+from oglib.image.writing.shape import shape_of_stream
 from unit.image.streams import PartitionStream
 from unit.image.synthetic import QUIET, Partition, blank, partition
 

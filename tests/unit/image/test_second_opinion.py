@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError
-from oglib.filesystem.pieces import ALL, Least, Piece
-from oglib.image import second_opinion
-from oglib.image.bitmap import Bitmap
-from oglib.image.partclone import HEADER_BYTES, Header, parse_header
-from oglib.image.second_opinion import Opinion
-from oglib.image.target import Target, open_target
+from oglib.filesystem.structures.pieces import ALL, Least, Piece
+from oglib.image.format.bitmap import Bitmap
+from oglib.image.format.partclone import HEADER_BYTES, Header, parse_header
+from oglib.image.recording import second_opinion
+from oglib.image.recording.second_opinion import Opinion
+from oglib.image.writing.target import Target, open_target
 
 from .synthetic import Partition
 

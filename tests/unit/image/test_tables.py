@@ -15,22 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oglib.errors import ImageError, OgError, UsageError
-from oglib.image import (
-    FrameTable,
-    Manifest,
+from oglib.image.format.bitmap import Bitmap
+from oglib.image.format.frames import FrameTable
+from oglib.image.format.manifest import Manifest, check_name
+from oglib.image.format.partclone import crc32
+from oglib.image.format.signing import (
     PrivateKey,
     PublicKey,
-    check_name,
     generate_keypair,
     load_public_keys,
-    local_image,
     sign,
     verify_signature,
 )
-from oglib.image.bitmap import Bitmap
-from oglib.image.done_map import DoneMap
-from oglib.image.guard import Span, split_by_seal
-from oglib.image.partclone import crc32
+from oglib.image.reading.local import local_image
+from oglib.image.writing.done_map import DoneMap
+from oglib.image.writing.guard import Span, split_by_seal
 from unit.image.synthetic import bitmap_bytes, make_image, partition
 from unit.image.test_diff import changed
 

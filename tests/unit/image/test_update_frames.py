@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from oglib.image import OpenImage, local_image, restore, verify
-from oglib.image.diff import compare_images
+from oglib.image.proving.diff import compare_images
+from oglib.image.proving.verify import verify
+from oglib.image.reading.local import local_image
+from oglib.image.reading.opened import OpenImage
+from oglib.image.writing.restore import restore
 from unit.image.synthetic import QUIET, Partition, blank, make_image, partition
 from unit.image.test_diff import changed
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib.errors import ImageError, NotFoundError
-from oglib.image.volumes import VolumeSource, open_volumes, volumes_of
+from oglib.image.reading.volumes import VolumeSource, open_volumes, volumes_of
 from unit.image.unpack.compressed import BytesSource
 
 

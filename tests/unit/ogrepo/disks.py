@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from oglib.image.disk_image import Content, DiskManifest, DiskPart, packed_gaps, part_name
+from oglib.image.format.disk_manifest import Content, DiskManifest, DiskPart, packed_gaps, part_name
 from oglib.transfer.disk_upload import DiskUpload
 from oglib.transfer.upload import PublishedImage
 from unit.ogrepo.conftest import Repository

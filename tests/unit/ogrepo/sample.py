@@ -12,7 +12,7 @@ from pathlib import Path
 import zstandard
 from blake3 import blake3
 
-from oglib.image.manifest import Manifest, SourceInfo
+from oglib.image.format.manifest import Manifest, SourceInfo
 
 _BLOCK = 4096
 _REGION_BLOCKS = 256

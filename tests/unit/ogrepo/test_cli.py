@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from oglib import columns
-from oglib.image.manifest import PublicKey
+from oglib.image.format.manifest import PublicKey
 from ogrepo import cli
 from ogrepo.__main__ import main
 from ogrepo.cli import table

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from oglib.deploy.disk_source import is_whole, opened_whole, whole_info
-from oglib.deploy.memory import Memory
+from oglib.deploy.opening.memory import Memory
+from oglib.deploy.whole_disk.image import is_whole, opened_whole, whole_info
 from oglib.errors import ImageError, NotFoundError, OgError, TransferError
-from oglib.image import OpenImage
-from oglib.image.disk_image import DiskManifest
-from oglib.image.manifest import load_public_keys
+from oglib.image.format.disk_manifest import DiskManifest
+from oglib.image.format.manifest import load_public_keys
+from oglib.image.reading.opened import OpenImage
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.disk.layout import load_layout
+from oglib.disk.planning.layout import load_layout
 from oglib.errors import OgError, UsageError
 from ognetboot.inventory import parse as parse_inventory
 from ogrepo.__main__ import main

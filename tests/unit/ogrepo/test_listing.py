@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.image.manifest import generate_keypair
+from oglib.image.format.manifest import generate_keypair
 from ogrepo import listing
 from ogrepo.listing import Catalogue, Shared
 from unit.ogrepo.conftest import Repository

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError, OgErr, OgError
-from oglib.image.manifest import Manifest, PrivateKey, load_public_keys
+from oglib.image.format.manifest import Manifest, PrivateKey, load_public_keys
 from oglib.progress import Progress, Silent
 from ogrepo.disks import find_disk
 from ogrepo.folder import Folder, locked, open_folder

@@ -21,11 +21,10 @@ from blake3 import blake3
 
 from oglib import limits
 from oglib.errors import OgErr, TransferError
-from oglib.image import CaptureMeta
-from oglib.image.capture import manifest_of
-from oglib.image.frames import FrameTable
-from oglib.image.manifest import Manifest, load_public_keys
-from oglib.image.recorder import record
+from oglib.image.format.frames import FrameTable
+from oglib.image.format.manifest import Manifest, load_public_keys
+from oglib.image.recording.capture import CaptureMeta, manifest_of
+from oglib.image.recording.recorder import record
 from oglib.progress import Progress, Silent
 from oglib.transfer.client import StatusError
 from oglib.transfer.repository import RepositoryClient

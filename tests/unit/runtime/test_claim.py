@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from oglib.claim import claimed
 from oglib.errors import OgErr, OgError, WriteError
+from oglib.kernel.claim import claimed
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 CLAIMS = {
-    "oglib/claim.py": "the owner",
-    "oglib/loops.py": "looks whether a device is claimed, and gives it back at once",
+    "oglib/kernel/claim.py": "the owner",
+    "oglib/kernel/loops.py": "looks whether a device is claimed, and gives it back at once",
 }
 
 

@@ -17,7 +17,7 @@ from oglib.cache import folder as cache_folder
 from oglib.cache.folder import lock_shared, locked, open_folder
 from oglib.disk import lock as disk_lock
 from oglib.errors import OgErr, OgError
-from oglib.flocks import take
+from oglib.kernel.flocks import take
 
 _HOLD = (
     "import fcntl, os, sys; handle = os.open(sys.argv[1], os.O_RDONLY);"
@@ -38,7 +38,7 @@ def held_by_another(path: Path) -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oglib.flocks.PATIENCE_S", 0.2)
+    monkeypatch.setattr("oglib.kernel.flocks.PATIENCE_S", 0.2)
 
 
 def test_who_holds_it_is_named_at_the_end(tmp_path: Path) -> None:

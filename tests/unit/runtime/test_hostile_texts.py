@@ -21,17 +21,17 @@ from typing import Any
 import pytest
 
 from oglib.boot.grub_config import adapt_config, adapt_defaults
-from oglib.disk.layout import parse_layout
-from oglib.disk.old_layouts import is_old_list, parse_configurar
+from oglib.disk.planning.layout import parse_layout
+from oglib.disk.planning.old_layouts import is_old_list, parse_configurar
 from oglib.engine_cfg import parse_cfg, parse_json
 from oglib.errors import OgError, printable
 from oglib.filesystem.mounts import parse_mountinfo
 from oglib.filesystem.probe import parse_udev
-from oglib.image.disk_image import DiskManifest
-from oglib.image.formats import clonezilla, fog
-from oglib.image.formats.table_dump import parse_dump
-from oglib.image.manifest import Manifest
-from oglib.image.signing import PublicKey
+from oglib.image.format.disk_manifest import DiskManifest
+from oglib.image.format.manifest import Manifest
+from oglib.image.format.signing import PublicKey
+from oglib.image.reading.formats.folders import clonezilla, fog
+from oglib.image.reading.formats.folders.table_dump import parse_dump
 from oglib.inventory.devices import parse_pci_ids
 from oglib.inventory.foreign import one_line
 from oglib.inventory.hardware import parse_cpuinfo

@@ -10,16 +10,8 @@ from pathlib import Path
 import pytest
 
 from oglib.boot.firmware import check_table
-from oglib.deploy import source
-from oglib.deploy.job import (
-    Create,
-    Deploy,
-    Job,
-    Restore,
-    UpdateCache,
-    end_of_job,
-    parse_job,
-)
+from oglib.deploy.opening import reference
+from oglib.deploy.work import Create, Deploy, Job, Restore, UpdateCache, end_of_job, parse_job
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import TableKind
 from oglib.errors import OgErr, OgError, ProcessError, UsageError
@@ -118,19 +110,21 @@ def test_a_table_that_the_firmware_can_boot_passes(
 
 def test_a_name_is_looked_up_in_the_repository() -> None:
     told = Settings(repository="10.0.0.1:8080")
-    assert source.resolve("debian", told).url == "http://10.0.0.1:8080/images/debian.img"
-    assert source.resolve("lab1/debian", told).url == "http://10.0.0.1:8080/images/lab1/debian.img"
+    assert reference.resolve("debian", told).url == "http://10.0.0.1:8080/images/debian.img"
+    assert (
+        reference.resolve("lab1/debian", told).url == "http://10.0.0.1:8080/images/lab1/debian.img"
+    )
 
 
 def test_an_address_and_a_file_are_taken_as_they_are() -> None:
-    assert source.resolve("http://h/images/lab1/a.img", Settings()).name == "lab1/a"
-    assert source.resolve("http://h/x/a.img", Settings()).url == "http://h/x/a.img"
-    assert source.resolve("./a.img", Settings()).path == Path("a.img")
-    odd = source.resolve("./a\x1b\udced.img", Settings())
+    assert reference.resolve("http://h/images/lab1/a.img", Settings()).name == "lab1/a"
+    assert reference.resolve("http://h/x/a.img", Settings()).url == "http://h/x/a.img"
+    assert reference.resolve("./a.img", Settings()).path == Path("a.img")
+    odd = reference.resolve("./a\x1b\udced.img", Settings())
     assert (odd.path, odd.name) == (Path("a\x1b\udced.img"), "a\\x1b\\udced")
 
 
 @pytest.mark.parametrize("text", ["http://h/a.iso", "http://h/a b.img", "x y"])
 def test_what_names_no_image_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        source.resolve(text, Settings(repository="h"))
+        reference.resolve(text, Settings(repository="h"))

@@ -13,8 +13,8 @@ RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 OURS = re.compile(r"_?(MOST_|MAX_)?(MANIFEST|FRAMES|LAYOUT|GAPS|SIGNATURE|DISK)_BYTES|_MAX_NAME")
 # The same word for something else.
 OTHERS = {
-    "oglib/image/signing.py: _SIGNATURE_BYTES": "of Ed25519 itself, not of the file",
-    "oglib/deploy/disk_foreign.py: _MOST_DISK_BYTES": "of a disk that a folder tells of",
+    "oglib/image/format/signing.py: _SIGNATURE_BYTES": "of Ed25519 itself, not of the file",
+    "oglib/deploy/whole_disk/foreign.py: _MOST_DISK_BYTES": "of a disk that a folder tells of",
 }
 
 
@@ -33,6 +33,6 @@ def test_nobody_has_a_number_of_its_own() -> None:
 
 
 def test_what_a_capture_may_say_fits_into_a_manifest() -> None:
-    from oglib.deploy.capture_source import _SOFTWARE_BYTES
+    from oglib.deploy.partition.subject import _SOFTWARE_BYTES
 
     assert 2 * _SOFTWARE_BYTES < limits.MANIFEST_BYTES

@@ -11,7 +11,7 @@ import pytest
 
 from oglib import settings
 from oglib.errors import ImageError, NotFoundError, OgErr, TransferError, UsageError
-from oglib.image.formats.model import ImageInfo
+from oglib.image.reading.formats.model import ImageInfo
 from oglib.settings import Settings
 from oglib.shim.image_read import (
     COMMANDS,

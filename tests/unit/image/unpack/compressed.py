@@ -18,7 +18,7 @@ import lz4.block
 import lz4.frame
 import zstandard
 
-from oglib.image.unpack import Unpacked, unpacked
+from oglib.image.reading.unpack import Unpacked, unpacked
 
 SKIPPABLE = b"\x50\x2a\x4d\x18" + struct.pack("<I", 20) + bytes(20)
 

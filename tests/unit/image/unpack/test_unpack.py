@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from oglib.errors import ImageError, TransferError
-from oglib.image.unpack import compressor_in, compressor_of, unpacked
+from oglib.image.reading.unpack import compressor_in, compressor_of, unpacked
 from unit.image.unpack.compressed import (
     FILES,
     SKIPPABLE,

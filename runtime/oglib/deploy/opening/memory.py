@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a PC with a cache remembers of images from the network: the last version of each name.
+
+A correctly signed image that is older than what the PC had is refused, unless that very version was
+asked for (``NAME@VERSION``): then it is the administrator's word for going back. What an image of
+this PC's own disks is called teaches nothing and is never refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from oglib.cache.find import find_cache, looked_into
+from oglib.cache.partition import Places, mountpoints
+from oglib.cache.store import Store
+from oglib.cache.turn import gate
+from oglib.cache.versions import last_version
+from oglib.deploy.library.cache import opened_cache
+from oglib.disk.loop import partition_device
+from oglib.disk.probing.probe import list_disks
+from oglib.errors import ImageError, OgErr, OgError
+from oglib.filesystem.mount import mounted
+from oglib.settings import Settings
+
+
+@dataclass(slots=True)
+class Memory:
+    """The memory of one command. ``recall`` gives 0 where nothing is remembered."""
+
+    recall: Callable[[str], int]
+    store: Callable[[str, int], None]
+    _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def judge(self, name: str, version: int, *, wanted: bool) -> tuple[str, ...]:
+        """Raise where the PC had a later version and this one was not ``wanted`` by its number.
+
+        Gives what a person should know: why it cannot be told.
+        """
+        try:
+            last = self.recall(name)
+        except OgError as error:
+            return (f"Whether {name} is older than what this PC had is not known: {error.message}",)
+        if version < last and not wanted:
+            raise ImageError(
+                f"The image {name} is version {version}, and this PC had version {last} of it: an "
+                "older one may be given to it by somebody who means harm.",
+                hint=f"Where going back is meant, name the version: {name}@{version}.",
+            )
+        self._seen[name] = (last, version)
+        return ()
+
+    def keep(self) -> tuple[str, ...]:
+        """Remember what was judged and is on the disk now; gives what could not be."""
+        said: list[str] = []
+        for name, (last, version) in self._seen.items():
+            if last == version:
+                continue
+            try:
+                self.store(name, version)
+            except OgError as error:
+                if error.code is not OgErr.NOTCACHE:
+                    said.append(f"That this PC has {name}@{version} is not kept: {error.message}")
+        self._seen.clear()
+        return tuple(said)
+
+
+def of_this_pc(settings: Settings) -> Memory:
+    """The memory in the PC's cache, which is only looked into until something is kept."""
+    places = Places.from_environment()
+
+    def store(name: str, version: int) -> None:
+        with opened_cache(settings, places) as cache:
+            cache.store.remember(name, version)
+
+    return Memory(_recalled, store)
+
+
+def of_store(store: Store) -> Memory:
+    """The memory in a cache that is open already."""
+    return Memory(store.last_version, store.remember)
+
+
+def _recalled(name: str) -> int:
+    with gate():
+        found = find_cache(list_disks(), looked_into)
+        if found is None or not found.part.filesystem:
+            return 0
+        if there := mountpoints(found):
+            return last_version(there[0], name)
+        with (
+            partition_device(found.disk, found.part) as device,
+            mounted(device, kind=found.part.filesystem) as point,
+        ):
+            return last_version(point, name)

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the system in an image can be fitted to a PC, told by what the image says of itself."""
+
+from __future__ import annotations
+
+from oglib.deploy.partition.checks import kind_of_image
+from oglib.image.any import Image
+
+# A partclone image of another kind of filesystem holds something else, or files alone.
+_LINUX = "Linux"
+
+
+def not_fitted(image: Image) -> str:
+    """Why the system in ``image`` is restored and not fitted; empty where nothing speaks against.
+
+    What nobody noted when the image was made shows when it is on the disk.
+    """
+    kind = kind_of_image(image)
+    if kind is None or not kind.linux_root:
+        return f"it holds {image.filesystem or 'no filesystem that we know'}, and no Linux"
+    source = image.origin
+    if source.system and source.system != _LINUX:
+        return f"it holds {source.os or source.system}, and only a Linux is fitted"
+    if source.lies:
+        return f"its system lies {source.lies}, which is not fitted yet"
+    return ""

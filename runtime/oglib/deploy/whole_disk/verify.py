@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare a disk with the image of a whole disk; only reads.
+
+What a restore writes is what is compared: the table as it is written on a disk of this size, the
+boot code, every used block of every partition, the UUID of swap. Everything that differs is
+listed. A filesystem that was grown differs by that alone, and which other difference it hides
+cannot be told: it is called grown, and the disk is not proven.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from oglib.deploy.itself import refuse_itself
+from oglib.deploy.opening import reference
+from oglib.deploy.partition.restore import is_grown
+from oglib.deploy.whole_disk.boot_bytes import first_difference, places_of
+from oglib.deploy.whole_disk.fit import Wanted, fit
+from oglib.deploy.whole_disk.image import WholeDisk, is_raw_disk, opened_whole
+from oglib.disk import types
+from oglib.disk.find import find_disk
+from oglib.disk.loop import partition_device
+from oglib.disk.model import Disk, Partition, TableKind
+from oglib.disk.tables.exact import Exact
+from oglib.disk.tables.identity import identity_of
+from oglib.errors import FilesystemError, printable
+from oglib.filesystem.probe import probe_filesystem
+from oglib.image.any import Image
+from oglib.image.format.disk_manifest import Content, DiskPart
+from oglib.image.proving.verify import verify
+from oglib.image.proving.verify_stream import DiffersError
+from oglib.image.reading.stretch import Raw
+from oglib.progress import Progress, human_bytes
+from oglib.settings import Settings
+
+
+class Outcome(StrEnum):
+    """What the comparison of one thing came to."""
+
+    SAME = "same"
+    DIFFERS = "differs"
+    GROWN = "grown"  # differs, as growing it makes it
+    NOT_COMPARED = "not compared"  # the image holds nothing of it
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """``what``: ``table``, ``boot code`` or ``partition N``; ``said``: the finding in words."""
+
+    what: str
+    outcome: Outcome
+    said: str
+    content_bytes: int = 0
+    regions: int = 0
+    different_regions: int = 0
+    first_byte: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiskVerified:
+    """The comparison of a disk with an image, in the disk's order."""
+
+    image: str
+    version: int
+    signed_by: str
+    against: str
+    rows: tuple[Compared, ...]
+    content_bytes: int
+    seconds: float
+    warnings: tuple[str, ...]
+
+    @property
+    def first_difference(self) -> Compared | None:
+        """None where the disk holds what the image says."""
+        proven = (Outcome.SAME, Outcome.NOT_COMPARED)
+        return next((row for row in self.rows if row.outcome not in proven), None)
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return {
+            **asdict(self),
+            "rows": [asdict(row) for row in self.rows],
+            "warnings": list(self.warnings),
+            "same": self.first_difference is None,
+        }
+
+
+def verify_disk(
+    image: str, disk_spec: str, *, settings: Settings, progress: Progress
+) -> DiskVerified:
+    """Compare; a difference is a finding and not an error.
+
+    ``ImageError`` where the image is damaged, ``PartitionError`` where it cannot be on this disk.
+    """
+    started = time.monotonic()
+    disk = find_disk(disk_spec, rules=settings.disk_rules)
+    refuse_itself(image, disk.path)
+    if is_raw_disk(image, settings):
+        with reference.opened(image, settings) as raw:
+            rows: tuple[Compared, ...] = (_of_image("disk", raw, disk.path, progress),)
+            told = (raw.name, 0, "", raw.warnings)
+    else:
+        with opened_whole(image, settings) as whole:
+            whole.refuse_lacking()
+            rows = (*_rows(whole, disk, progress), *_other_disks(whole))
+            told = (whole.name, whole.version, whole.signed_by, whole.warnings)
+    name, version, signed_by, warnings = told
+    return DiskVerified(
+        image=name,
+        version=version,
+        signed_by=signed_by,
+        against=disk.describe(),
+        rows=rows,
+        content_bytes=sum(row.content_bytes for row in rows),
+        seconds=round(time.monotonic() - started, 3),
+        warnings=warnings,
+    )
+
+
+def _rows(whole: WholeDisk, disk: Disk, progress: Progress) -> Iterator[Compared]:
+    wanted = whole.wanted
+    parts = _placed_on(disk, wanted)
+    yield from _table(wanted, parts, disk)
+    if disk.table is not wanted.table:
+        return  # its partitions are others, whatever their numbers
+    there = {part.number for part in disk.partitions}
+    places = places_of(disk, [(gap, raw) for gap, raw in whole.gaps if gap.part in {0, *there}])
+    yield _raw_bytes("boot code", [(at, raw) for part, at, raw in places if not part], disk)
+    for part in parts:
+        found = _found(disk, part.number)
+        if found is None or part.content is Content.EXTENDED:
+            continue
+        if part.content is Content.GAP:
+            raw_bytes = [(at, raw) for number, at, raw in places if number == part.number]
+            yield _raw_bytes(f"partition {part.number}", raw_bytes, disk)
+        else:
+            yield _partition(whole, disk, part, found, progress)
+
+
+def _other_disks(whole: WholeDisk) -> Iterator[Compared]:
+    for other in whole.others:
+        said = "another disk of the same folder, an image of its own"
+        yield Compared(f"disk {other}", Outcome.NOT_COMPARED, said)
+
+
+def _found(disk: Disk, number: int) -> Partition | None:
+    return next((one for one in disk.partitions if one.number == number), None)
+
+
+def _placed_on(disk: Disk, wanted: Wanted) -> tuple[DiskPart, ...]:
+    """The partitions as a restore places them here, growing or not: whichever is nearer."""
+
+    def far(parts: tuple[DiskPart, ...]) -> int:
+        return sum(_place(part) != _place(_found(disk, part.number)) for part in parts)
+
+    return min((fit(wanted, disk, grow=grow).parts for grow in (True, False)), key=far)
+
+
+def _place(part: DiskPart | Partition | None) -> tuple[int, int]:
+    return (part.start_bytes, part.size_bytes) if part else (0, 0)
+
+
+def _table(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[Compared]:
+    """A row for each thing that differs, or one for all of it."""
+    differences = [*disk.damage, *_differences(wanted, parts, disk)]
+    if not differences and wanted.exact is not None and wanted.is_exact(disk, parts):
+        differences = list(_other_bytes(wanted.exact, disk))
+    for said in differences:
+        yield Compared("table", Outcome.DIFFERS, said)
+    if not differences:
+        yield Compared("table", Outcome.SAME, f"{disk.table}, {len(parts)} partitions")
+
+
+def _other_bytes(exact: Exact, disk: Disk) -> Iterator[str]:
+    """What no field of a partition tells: flags, CHS values, the copies' own places."""
+    with disk.path.open("rb") as device:
+        known = [one for one in exact.stretches if one[0] not in exact.drafted]
+        for offset, raw in known:
+            found = os.pread(device.fileno(), len(raw), offset)
+            if found != raw:
+                pairs = enumerate(zip(found, raw, strict=False))
+                at = next((at for at, (one, two) in pairs if one != two), len(found))
+                yield f"byte {offset + at} of the disk is another one than in the image"
+
+
+def _name_in(wanted: Wanted, part: DiskPart) -> str:
+    if wanted.exact is not None and wanted.exact.copy is not None:
+        return printable(wanted.exact.copy.names.get(part.number, ""))
+    return part.name
+
+
+def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[str]:
+    if disk.table is not wanted.table:
+        yield f"is {disk.table}, in the image {wanted.table}"
+        return
+    identity = identity_of(disk)
+    if identity.disk_id != wanted.disk_id:
+        yield f"disk id is {identity.disk_id}, in the image {wanted.disk_id}"
+    gpt = wanted.table is TableKind.GPT
+    numbers = {part.number for part in parts}
+    for extra in (one for one in disk.partitions if one.number not in numbers):
+        yield f"partition {extra.number} is not in the image"
+    for part in parts:
+        there = _found(disk, part.number)
+        if there is None:
+            yield f"partition {part.number} is not there"
+            continue
+        mark = identity.marks.get(part.number)
+        pairs = [
+            ("starts at byte", there.start_bytes, part.start_bytes),
+            ("has bytes", there.size_bytes, part.size_bytes),
+            ("has the type", there.type_id.lower(), part.type_id.lower()),
+            ("has the active flag", there.active, part.active),
+        ]
+        if gpt:
+            pairs += [
+                ("is named", printable(there.name), _name_in(wanted, part)),
+                ("has the PARTUUID", mark.guid if mark else "", part.partuuid),
+                ("has the attributes", mark.attributes if mark else 0, part.attributes),
+            ]
+        for what, found, expected in pairs:
+            if found != expected:
+                yield f"partition {part.number} {what} {found}, in the image {expected}"
+
+
+def _raw_bytes(what: str, places: list[tuple[int, Raw]], disk: Disk) -> Compared:
+    """Boot code and what else no filesystem holds."""
+    length = sum(len(raw) for _, raw in places)
+    with disk.path.open("rb") as device:
+        for offset, raw in sorted(places, key=lambda place: place[0]):
+            first = first_difference(device.fileno(), offset, raw)
+            if first is not None:
+                said = f"first at byte {first} of the disk"
+                return Compared(what, Outcome.DIFFERS, said, first_byte=first)
+    return Compared(what, Outcome.SAME, f"raw, {human_bytes(length)}", content_bytes=length)
+
+
+def _partition(
+    whole: WholeDisk, disk: Disk, part: DiskPart, there: Partition, progress: Progress
+) -> Compared:
+    what = f"partition {part.number}"
+    if there.type == types.EXTENDED:
+        return Compared(what, Outcome.DIFFERS, "is extended, and holds no content")
+    match part.content:
+        case Content.IMAGE:
+            if there.size_bytes < part.required_bytes:
+                said = f"has {there.size_bytes} bytes, its image needs {part.required_bytes}"
+                return Compared(what, Outcome.DIFFERS, said)
+            with (
+                whole.open_part(part.number) as image,
+                partition_device(disk, there) as device,
+            ):
+                return _of_image(what, image, device, progress)
+        case Content.SWAP:
+            with partition_device(disk, there) as device:
+                return _swap(what, part, device)
+        case Content.LEFT_OUT:
+            return Compared(what, Outcome.NOT_COMPARED, "its content is not in the image")
+        case _:
+            return Compared(what, Outcome.NOT_COMPARED, "the image holds nothing of it")
+
+
+def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Compared:
+    try:
+        proof = verify(image, device, progress=progress)
+    except DiffersError as error:
+        grown = is_grown(image, device)
+        said = f"{error.different} of {error.regions} regions differ"
+        said += (
+            ": its filesystem was grown, and what else differs cannot be told from that"
+            if grown
+            else f", first near byte {error.first_byte}"
+        )
+        return Compared(
+            what,
+            Outcome.GROWN if grown else Outcome.DIFFERS,
+            said,
+            regions=error.regions,
+            different_regions=error.different,
+            first_byte=error.first_byte,
+        )
+    said = f"{image.info.filesystem or 'raw'}, {human_bytes(proof.content_bytes)}"
+    return Compared(
+        what, Outcome.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
+    )
+
+
+def _swap(what: str, part: DiskPart, device: Path) -> Compared:
+    try:
+        found = probe_filesystem(device)
+    except FilesystemError as error:
+        return Compared(what, Outcome.DIFFERS, error.message)
+    if found.kind != "swap":
+        return Compared(what, Outcome.DIFFERS, f"holds {found.kind or 'nothing'} instead of swap")
+    if part.uuid and found.uuid != part.uuid:
+        said = f"swap has the UUID {found.uuid}, in the image {part.uuid}"
+        return Compared(what, Outcome.DIFFERS, said)
+    return Compared(what, Outcome.SAME, "swap with its UUID")

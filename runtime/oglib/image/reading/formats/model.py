@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every image can say of itself, and how the content of a foreign one is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from oglib.image.format.manifest import SourceInfo
+
+Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """The answer of ``og image info``; sizes in bytes, counts in blocks, 0 = not known.
+
+    ``tool``: partclone, partimage, ntfsclone, raw, disk, clonezilla, fog. ``compressor``: none,
+    gzip, lzop, zstd, lz4, xz, bzip2 (of the first partition for a folder). ``checksum``: none,
+    crc32, xxh64, xxh128, v1. ``required_bytes`` is what a target must have.
+    """
+
+    tool: str
+    compressor: str
+    filesystem: str = ""
+    block_size: int = 0
+    total_blocks: int = 0
+    used_blocks: int = 0
+    required_bytes: int = 0
+    checksum: str = "none"
+    volumes: int = 1
+    frames: int = 0
+    signed: bool = False
+    damage: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnInfo(ImageInfo):
+    """The answer for an image of our own format: also what its manifest says, for people.
+
+    ``version`` 0 = no repository counts it. ``os``, ``hostname`` and ``created`` are of its
+    capture; ``signed_by`` is the key that was checked, empty where none was.
+    """
+
+    name: str = ""
+    version: int = 0
+    title: str = ""
+    comment: str = ""
+    os: str = ""
+    hostname: str = ""
+    created: str = ""
+    signed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Content of one aligned region of the target, number ``number`` counted from 0.
+
+    ``runs`` are (offset on the target, length) in bytes, ascending, inside the region;
+    ``views`` hold their content back to back, cut anywhere.
+    """
+
+    number: int
+    runs: list[tuple[int, int]]
+    views: Sequence[Buffer]
+
+
+class _Described(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def info(self) -> ImageInfo: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+class FromHeader:
+    """What any image is asked (``foreign.Image``), answered by the header of a foreign one.
+
+    Nobody noted a version, a key or a firmware in it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def where(self: _Described) -> str:
+        return self.name
+
+    @property
+    def version(self) -> int:
+        return 0
+
+    @property
+    def signed_by(self) -> str:
+        return ""
+
+    @property
+    def origin(self) -> SourceInfo:
+        return SourceInfo()
+
+    @property
+    def firmware(self) -> str:
+        return ""
+
+    @property
+    def required_bytes(self: _Described) -> int:
+        return self.info.required_bytes
+
+    @property
+    def filesystem(self: _Described) -> str:
+        return self.info.filesystem.upper()
+
+    @property
+    def stored_bytes(self) -> int:
+        return 0
+
+    @property
+    def measured_bytes(self) -> int:
+        return 0
+
+    @property
+    def own_warnings(self: _Described) -> tuple[str, ...]:
+        return self.warnings
+
+
+class StreamImage(Protocol):
+    """A foreign image: no digests to trust, no frame can be had without those before it.
+
+    What it answers beside its content: ``foreign.Image``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def info(self) -> ImageInfo: ...
+
+    @property
+    def required_bytes(self) -> int: ...
+
+    @property
+    def stored_bytes(self) -> int:
+        """The size of its files; 0 = not known."""
+        ...
+
+    @property
+    def measured_bytes(self) -> int:
+        """What a target must have, where reading all of it has told; else 0."""
+        ...
+
+    @property
+    def sector_size(self) -> int:
+        """Of the disk it was made on; 0 = not known or of no importance."""
+        ...
+
+    @property
+    def region_bytes(self) -> int: ...
+
+    @property
+    def content_bytes(self) -> int:
+        """How much ``regions`` hands over; 0 = known only at the end."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    def regions(self) -> Iterator[Region]:
+        """Every region with content, ascending; each call starts over.
+
+        The checksums inside the image are verified on the way; ``ImageError`` where they, or
+        the image's length, are wrong, and only the end of the iteration says that all is well.
+        """
+        ...
+
+    def used_ranges(self) -> Iterator[tuple[int, int]] | None:
+        """(offset on the target, length) of all that ``regions`` will hand over, ascending.
+
+        None where only reading the content tells (ntfsclone).
+        """
+        ...
+
+    def close(self) -> None: ...

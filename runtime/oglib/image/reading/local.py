@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images as local files: open the four files beside each other, or capture into them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from pathlib import Path
+
+from oglib import limits
+from oglib.errors import FilesystemError, ImageError, NotFoundError, OgErr
+from oglib.filesystem.probe import probe_filesystem
+from oglib.image.format.manifest import Manifest, SourceInfo
+from oglib.image.format.signing import PublicKey
+from oglib.image.reading.opened import OpenImage, Policy, open_image
+from oglib.image.reading.source import FileSource
+from oglib.image.recording.capture import CaptureMeta, capture
+from oglib.image.recording.sink import ASIDE, SUFFIX, FileSink
+from oglib.progress import Progress
+from oglib.texts import TooLargeError, read_whole
+
+
+def local_image(
+    path: Path,
+    *,
+    keys: Iterable[PublicKey] = (),
+    policy: Policy | None = None,
+    at_least_version: int = 0,
+    scratch: Path | None = None,
+) -> OpenImage:
+    """Open ``FOLDER/NAME.img`` with the manifest, signature and frame table beside it."""
+    manifest_bytes = _read(companion(path, ".json"), limits.MANIFEST_BYTES)
+    assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
+    signature = _read(companion(path, ".json.sig"), limits.SIGNATURE_BYTES, optional=True)
+    frames_path = companion(path, ".frames")
+    source = FileSource(path)
+    try:
+        image = open_image(
+            manifest_bytes, signature, frames_path, source, keys, policy or Policy(),
+            at_least_version=at_least_version, scratch=scratch,
+        )  # fmt: skip
+    except BaseException:
+        source.close()
+        raise
+    if plain_name(path.name) != image.manifest.name.rpartition("/")[2] + SUFFIX:
+        image.close()
+        raise ImageError(
+            f"{path} holds the image {image.manifest.name}.",
+            hint="It was renamed or swapped; give its four files their own name back.",
+        )
+    return image
+
+
+def create_local(
+    device: Path,
+    path: Path,
+    *,
+    filesystem: str | None = None,
+    title: str = "",
+    comment: str = "",
+    source: SourceInfo | None = None,
+    progress: Progress,
+    workers: int | None = None,
+) -> Manifest:
+    """Capture ``device`` into ``path`` (``FOLDER/NAME.img``) and its companions, unsigned.
+
+    ``filesystem`` is blkid's word; None asks blkid.
+    """
+    kind = filesystem or _probe(device)
+    meta = CaptureMeta(
+        name=path.name.removesuffix(SUFFIX), title=title, comment=comment,
+        source=source or SourceInfo(),
+    )  # fmt: skip
+    return capture(device, kind, FileSink(path), meta=meta, progress=progress, workers=workers)
+
+
+def _probe(device: Path) -> str:
+    kind = probe_filesystem(device).kind
+    if not kind:
+        raise FilesystemError(f"No filesystem is recognised on {device}.", code=OgErr.PARTITION)
+    return kind
+
+
+def plain_name(name: str) -> str:
+    """``NAME.img`` of itself and of ``NAME.img.ant``, the version before that is kept aside."""
+    return name.removesuffix(ASIDE) if name.endswith(f"{SUFFIX}{ASIDE}") else name
+
+
+def companion(path: Path, suffix: str) -> Path:
+    """The file of an image of ours that stands beside ``NAME.img``, or beside ``NAME.img.ant``."""
+    plain = plain_name(path.name)
+    return path.with_name(plain + suffix + path.name.removeprefix(plain))
+
+
+def manifest_beside(path: Path) -> bytes | None:
+    """The manifest of the image of ours at ``path``, unjudged; None where there is none."""
+    return _read(companion(path, ".json"), limits.MANIFEST_BYTES, optional=True)
+
+
+def _read(path: Path, limit_bytes: int, *, optional: bool = False) -> bytes | None:
+    try:
+        return read_whole(path, limit_bytes)
+    except FileNotFoundError as error:
+        if optional:
+            return None
+        raise NotFoundError(f"There is no {path}.", code=OgErr.IMAGEFILE) from error
+    except OSError as error:
+        if optional and error.errno == errno.ENAMETOOLONG:
+            return None  # nobody can have put one there
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error
+    except TooLargeError as error:
+        raise ImageError(error.message) from error

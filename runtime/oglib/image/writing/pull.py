@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetches frames from a source and hands them to the writer, several threads at once.
+
+Neighbouring frames are fetched as one range of a MiB or a few. The first error, or Ctrl-C, stops
+every thread after the range at hand: what was fetched is written, a rerun need not ask again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from oglib.image.reading.opened import OpenImage
+from oglib.image.reading.source import FileSource
+from oglib.image.writing.frame_writer import Writer
+
+_RANGE_BYTES = 4 << 20
+# Of a local file, which answers at once: it is in the processor's cache when it is unpacked.
+_LOCAL_RANGE_BYTES = 1 << 20
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    first: int
+    count: int
+    offset: int
+    length: int
+
+
+def _ranges(image: OpenImage, wanted: Iterator[int]) -> Iterator[_Range]:
+    """Join neighbouring frames while a range stays small."""
+    most = _LOCAL_RANGE_BYTES if isinstance(image.source, FileSource) else _RANGE_BYTES
+    first = count = offset = length = 0
+    for index in wanted:
+        frame = image.frames[index]
+        if count and index == first + count and length + frame.stored_len <= most:
+            count, length = count + 1, length + frame.stored_len
+            continue
+        if count:
+            yield _Range(first, count, offset, length)
+        first, count, offset, length = index, 1, frame.offset, frame.stored_len
+    if count:
+        yield _Range(first, count, offset, length)
+
+
+class Puller:
+    """Pulls ``wanted`` frames into ``writer`` with ``workers`` threads."""
+
+    def __init__(
+        self, image: OpenImage, writer: Writer, wanted: Iterator[int], workers: int
+    ) -> None:
+        self._image = image
+        self._writer = writer
+        self._ranges = _ranges(image, wanted)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self.fetched_bytes = 0
+        # Daemons: one that hangs in a dead connection must not keep the process alive.
+        self._threads = [
+            threading.Thread(target=self._work, name=f"og-pull-{number}", daemon=True)
+            for number in range(workers)
+        ]
+
+    def run(self) -> None:
+        """Return when every frame was accepted; raise the first error."""
+        try:
+            for thread in self._threads:
+                thread.start()
+            for thread in self._threads:
+                thread.join()
+        except BaseException:
+            self.stop()
+            raise
+        if self._error:
+            raise self._error
+
+    def stop(self) -> None:
+        """Let every thread end after the range at hand; wait a little for them."""
+        self._stop.set()
+        deadline = time.monotonic() + _PATIENCE_S
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _next(self) -> _Range | None:
+        with self._lock:
+            return None if self._stop.is_set() else next(self._ranges, None)
+
+    def _work(self) -> None:
+        try:
+            while part := self._next():
+                self._take(part)
+        except BaseException as error:  # noqa: BLE001 - raised again by run()
+            with self._lock:
+                self._error = self._error or error
+            self._stop.set()
+
+    def _take(self, part: _Range) -> None:
+        data = memoryview(self._image.source.read(part.offset, part.length))
+        with self._lock:
+            self.fetched_bytes += part.length
+        frames = (self._image.frames[part.first + number] for number in range(part.count))
+        starts = ((frame.offset - part.offset, frame.stored_len) for frame in frames)
+        self._writer.accept_all(
+            part.first, [data[start : start + length] for start, length in starts]
+        )

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restoring an image to a target: the order of things, from the first check to the receipt.
+
+Everything that can be refused is refused before the first write. A restore that fails, or is
+interrupted, leaves the target unbootable and a map of what is done; the same call again goes
+on from there. Bytes and threads are ``writer``'s and ``pull``'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from blake3 import blake3
+
+from oglib.image.any import Image, either
+from oglib.image.format.frames import FrameTable
+from oglib.image.heap import keep_freed_memory
+from oglib.image.ordered import in_order, reader_count, worker_count
+from oglib.image.proving.verify import holds_frame
+from oglib.image.reading.opened import OpenImage
+from oglib.image.writing.done_map import RUN_FOLDER, DoneMap, map_key, map_path
+from oglib.image.writing.frame_writer import Writer
+from oglib.image.writing.pull import Puller
+from oglib.image.writing.readback import ReadBack, TargetHasher
+from oglib.image.writing.receipt import Receipt
+from oglib.image.writing.restore_stream import restore_stream
+from oglib.image.writing.target import Target, check_fits, open_target
+from oglib.progress import Progress
+from oglib.spoken import name_of
+
+_SAMPLE_FRAMES = 8
+# Threads that wait for the source or the disk while one for each processor decompresses.
+_WAITING = 4
+
+
+def restore(
+    image: Image,
+    target: Path,
+    *,
+    progress: Progress,
+    verify: bool = True,
+    workers: int | None = None,
+    delta: bool = False,
+    maps: Path = RUN_FOLDER,
+) -> Receipt:
+    """Write ``image`` to ``target`` (block device or regular file of at least its size).
+
+    ``verify`` reads every byte back past the page cache; without it the receipt says
+    ``not proven``. ``delta`` first compares the target and leaves equal regions alone. After an
+    interruption the same call goes on: by the map of the earlier run, or, where that is gone
+    or the image is a foreign one, by comparing the target.
+    """
+    started = time.monotonic()
+    keep_freed_memory()
+    with open_target(target, write=True) as opened:
+        return either(
+            image,
+            ours=lambda own: _restored(
+                own, opened, progress, verify=verify, workers=workers, delta=delta,
+                map_file=map_path(opened, maps), started=started,
+            ),
+            foreign=lambda stream: restore_stream(
+                stream, opened, progress=progress, verify=verify, workers=workers, delta=delta
+            ),
+        )  # fmt: skip
+
+
+def _restored(
+    image: OpenImage, target: Target, progress: Progress, *, verify: bool, workers: int | None,
+    delta: bool, map_file: Path, started: float,
+) -> Receipt:  # fmt: skip
+    count = worker_count(workers, 4 * image.frames.region_bytes)
+    check_fits(target, image.required_bytes, image.sector_size, image.name)
+    key = map_key(target, image.manifest.image_blake3)
+    with DoneMap(map_file, key, len(image.frames)) as done:
+        receipt = _Restore(image, target, done, progress, verify, count).run(delta, started)
+        done.remove()
+        return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Restore:
+    image: OpenImage
+    target: Target
+    done: DoneMap
+    progress: Progress
+    verify: bool
+    workers: int
+
+    def run(self, delta: bool, started: float) -> Receipt:
+        image, frames, done = self.image, self.image.frames, self.done
+        writer = Writer(image, self.target, done, verify=self.verify)
+        # Asked for first and kept: a source that is dead or damaged here destroys nothing.
+        for index in sorted(writer.guard_frames):
+            frame = frames[index]
+            writer.accept(index, image.source.read(frame.offset, frame.stored_len))
+        marked = array("I", done)
+        equal = array("I", self._equal(self._candidates(writer, marked, delta)))
+        wanted = (index for index in self._outside(writer) if index not in done)
+        puller = Puller(image, writer, wanted, self.workers + _WAITING)
+        with self.progress.phase("restore", _content(frames, range(1, len(frames)))) as phase:
+            writer.begin(phase.advance)
+            try:
+                done.reset()
+                done.mark(equal)
+                skipped = _content(frames, equal)
+                phase.skip(skipped)
+                puller.run()
+                writer.finish()
+            except BaseException as error:
+                writer.settle_after(error)
+                raise
+        guard = sum(frames[index].stored_len for index in writer.guard_frames)
+        return Receipt(
+            image=image.manifest.name,
+            version=image.manifest.version,
+            signed_by=image.signed_by,
+            image_blake3=image.manifest.image_blake3,
+            frames_blake3=image.manifest.frames_blake3,
+            source=image.source.describe(),
+            target=name_of(self.target.path),
+            target_size_bytes=self.target.size_bytes,
+            frames=len(frames),
+            fetched_bytes=guard + puller.fetched_bytes,
+            written_bytes=writer.written_bytes,
+            skipped_bytes=skipped,
+            skipped_frames=len(equal),
+            resumed=bool(marked),
+            seconds=round(time.monotonic() - started, 3),
+            verified="read-back" if self.verify else "not proven",
+            warnings=image.warnings,
+        )
+
+    def _outside(self, writer: Writer) -> Iterator[int]:
+        """Every frame but frame 0 and those of the guard."""
+        for index in range(1, len(self.image.frames)):
+            if index not in writer.guard_frames:
+                yield index
+
+    def _candidates(self, writer: Writer, marked: array[int], delta: bool) -> array[int]:
+        """The frames that the target may hold already.
+
+        A mark is a hint, not a proof: between two runs somebody may have discarded or
+        overwritten the target, so what was marked is hashed again before it is skipped.
+        """
+        if marked and not delta:
+            return marked
+        everything = array("I", self._outside(writer))
+        if delta or (writer.guard_is_zero() and self._looks_begun(everything)):
+            return everything
+        return array("I")
+
+    def _looks_begun(self, indexes: array[int]) -> bool:
+        """Whether a target without a map holds some of this image: an earlier run was cut off.
+
+        Zeros prove nothing (a blank disk holds them), so frames of zeros are passed over.
+        """
+        tried, frames = 0, self.image.frames
+        with ReadBack(self.target, frames.region_bytes) as reader:
+            for index in indexes:
+                frame = frames[index]
+                if frame.content_blake3 == _digest_of_zeros(frame.content_len):
+                    continue
+                if reader.holds(self.image.runs(index), frame.content_blake3):
+                    return True
+                tried += 1
+                if tried == _SAMPLE_FRAMES:
+                    break
+        return False
+
+    def _equal(self, indexes: array[int]) -> Iterator[int]:
+        """Those of ``indexes`` whose content the target holds, hashed under the bitmap."""
+        if not indexes:
+            return
+        frames = self.image.frames
+        readers = reader_count(self.workers, frames.region_bytes)
+        with (
+            self.progress.phase("compare", _content(frames, indexes)) as phase,
+            TargetHasher(self.target, frames.region_bytes) as hasher,
+            closing(in_order(holds_frame(self.image, hasher), indexes, readers)) as results,
+        ):
+            for index, same in zip(indexes, results, strict=True):
+                phase.advance(frames[index].content_len)
+                if same:
+                    yield index
+
+
+@lru_cache(maxsize=2)
+def _digest_of_zeros(length: int) -> bytes:
+    return blake3(bytes(length)).digest()
+
+
+def _content(frames: FrameTable, indexes: Iterable[int]) -> int:
+    return sum(frames[index].content_len for index in indexes)
