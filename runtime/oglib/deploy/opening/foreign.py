@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Foreign images: opened and described from files, volumes, folders and web addresses.
 
-Here is only where the bytes are; what they mean is ``oglib.image.formats``' business, which is
-loaded when a foreign image is met: most commands meet none, and all must start fast.
+Here is only where the bytes are; what they mean is the business of ``oglib.image.reading.formats``,
+which is loaded when a foreign image is met: most commands meet none, and all must start fast.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """Disks as Clonezilla and FOG saved them, seen as images of whole disks.
 
 Their table is sfdisk's own dump, or of old ones the copy of a GPT: it is written on a sparse draft,
-and the draft is read like any disk. What is in the folder beside it is ``oglib.image.formats``'
-business.
+and the draft is read like any disk. What is in the folder beside it is the business of
+``oglib.image.reading.formats``.
 """
 
 from __future__ import annotations

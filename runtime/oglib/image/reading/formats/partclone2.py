@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """partclone images of version 0002, which all writers since 0.3.0 make (also OpenGnsys').
 
-The header is ``oglib.image.partclone``'s business. Here: the bitmap in its three modes, and
+The header is ``oglib.image.format.partclone``'s business. Here: the bitmap in its three modes, and
 the content with a checksum behind every group of used blocks.
 """
 
