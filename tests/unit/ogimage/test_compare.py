@@ -54,15 +54,8 @@ class Build:
         ]
         options += ["-processors", "1"]
         stamp = {"SOURCE_DATE_EPOCH": str(DATE)}
-        argv = [
-            "mksquashfs",
-            self.root,
-            self.folder / ROOT,
-            *options,
-            *self.owner_options,
-            *self.squash_options,
-        ]
-        run(argv, env=stamp)
+        options += [*self.owner_options, *self.squash_options]
+        run(["mksquashfs", self.root, self.folder / ROOT, *options], env=stamp)
         cpio = self.stage.with_suffix(".cpio")
         write_archive_of_tree(self.stage, cpio, DATE)
         packed = subprocess.run(["zstd", "-q", "-c", cpio], check=True, capture_output=True).stdout
