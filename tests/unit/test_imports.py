@@ -20,6 +20,7 @@ LEVELS = {
     **dict.fromkeys(("disk", "filesystem"), 1),
     **dict.fromkeys(
         (
+            "cancel",
             "columns",
             "run",
             "settings",

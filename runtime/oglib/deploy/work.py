@@ -1,88 +1,108 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job that a netboot entry carries, ``ogjob=WORK:IMAGE[:DISK[:PART]]``, and how it is done.
+"""How a job is done, whoever gave it: planned, approved by whom it concerns, and then done.
 
-A job is a value, the same whoever gives it. Its words come over a network that anybody may write
-to: each is typed, and none is a path, an address or an option. What must stay secret is no part of
-it: the upload token of a capture is read from its file.
+``perform`` is called by the commands of a person, by the job of a boot, and by whoever takes jobs
+from a server. Between plan and first write stands ``approve``: it gets all that will be done, may
+show it, ask, or raise, and says whether it shall be done.
 """
 
 from __future__ import annotations
 
-import re
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from oglib.cache.partition import Places
+from oglib.cache.turn import Tell, silent
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy import saying
+from oglib.deploy.examine import Found, examined
+from oglib.deploy.jobs import (
+    Configure,
+    Create,
+    Deploy,
+    Inventory,
+    Job,
+    Partition,
+    Restore,
+    UpdateCache,
+)
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.library.update import Updated, update_cache
-from oglib.deploy.opening import reference
 from oglib.deploy.opening.memory import of_this_pc
+from oglib.deploy.opening.opened import opened
 from oglib.deploy.partition import capture, restore
 from oglib.deploy.partition.capture import Created
-from oglib.deploy.partition.subject import is_one_filesystem
-from oglib.deploy.system.deploy import Deployed, Request, deploy, plan
+from oglib.deploy.partition.checks import Wishes, check_free
+from oglib.deploy.partition.restore import RestorePlan
+from oglib.deploy.partition.subject import find_source, is_one_filesystem
+from oglib.deploy.system import plan as system_plan
+from oglib.deploy.system.configure import (
+    Configuration,
+    apply_configuration,
+    plan_configuration,
+)
+from oglib.deploy.system.deploy import Deployed, deploy
+from oglib.deploy.system.layouts import read_layout
 from oglib.deploy.whole_disk import capture as disk_capture
-from oglib.deploy.whole_disk import image as disk_source
+from oglib.deploy.whole_disk import plan as disk_plan
 from oglib.deploy.whole_disk import restore as disk_restore
 from oglib.deploy.whole_disk.capture import CreatedDisk
+from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.plan import DiskPlan, DiskWishes
 from oglib.deploy.whole_disk.receipt import DiskReceipt
+from oglib.deploy.whole_disk.whole import WholeDisk
+from oglib.disk import model as disks
 from oglib.disk.find import find_disk, find_partition
+from oglib.disk.lock import held
+from oglib.disk.model import Disk
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.planning.planned import TablePlan
+from oglib.disk.writing.table import apply_table
 from oglib.errors import OgErr, ProcessError, UsageError
-from oglib.image.any import titled
-from oglib.image.format.manifest import check_name
 from oglib.image.writing.receipt import Receipt
 from oglib.progress import Progress
 from oglib.run import run
 from oglib.settings import Settings
-from oglib.steps import Outcome
+from oglib.steps import Outcome, Step
 from oglib.transfer.upload import read_token
 
-_DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}", re.ASCII)
-_PART = re.compile(r"[1-9][0-9]{0,2}|PARTUUID=[0-9A-Fa-f-]{8,36}", re.ASCII)
-_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+Plan = system_plan.Plan | RestorePlan | DiskPlan | Configuration | TablePlan
 
 
 @dataclass(frozen=True, slots=True)
-class Deploy:
-    """Partition, restore and fit to this PC. Empty: no ``layout``; ``hostname`` as it is."""
+class Planned:
+    """A job that was checked, before its first write.
 
-    image: str
-    disk: str
-    part: str
-    layout: str = ""
-    hostname: str = ""
+    ``changes``: what will be done, a sentence each. ``question``: what to ask a person whose data
+    it costs; empty where it costs nobody any. ``disk`` and ``part``: what is overwritten.
+    ``status``: how it would end, if it does as planned. ``plan``: all of it, where there is more.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """Put an image back as it was captured. ``part`` None: that of a whole disk."""
-
-    image: str
-    disk: str
-    part: str | None = None
+    changes: tuple[str, ...]
+    question: str = ""
+    disk: Disk | None = None
+    part: disks.Partition | None = None
+    warnings: tuple[str, ...] = ()
+    status: int = 0
+    plan: Plan | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Capture into the repository. ``part`` None: the whole disk."""
-
-    image: str
-    disk: str
-    part: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateCache:
-    """Bring an image of the repository into the cache."""
-
-    image: str
-
-
-Job = Deploy | Restore | Create | UpdateCache
-Done = Deployed | Receipt | DiskReceipt | Created | CreatedDisk | Updated
-Tell = Callable[[Sequence[str]], None]
+# Whether it shall be done; raises where whoever is asked says no.
+Approve = Callable[[Planned], bool]
+Done = (
+    Deployed
+    | Receipt
+    | DiskReceipt
+    | Created
+    | CreatedDisk
+    | Updated
+    | tuple[Step, ...]
+    | Disk
+    | Found
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,88 +124,74 @@ class Finished:
         return self.status in (0, OgErr.NOTFITTED)
 
 
-def parse_job(settings: Settings) -> Job | None:
-    """The job of this boot, or None when it carries none."""
-    if not settings.job:
-        return None
-    work, _, rest = settings.job.partition(":")
-    words = rest.split(":")
-    try:
-        return _job(work, words, settings)
-    except UsageError as error:
-        raise UsageError(
-            f"ogjob={settings.job} is no job: {error.message}", hint="Mend the netboot entry."
-        ) from None
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What every job is done with."""
+
+    settings: Settings
+    progress: Progress
+    approve: Approve
+    cancel: Cancel
+    tell: Tell
+
+    def disk(self, spec: str) -> Disk:
+        return find_disk(spec, rules=self.settings.disk_rules)
 
 
-def _job(work: str, words: list[str], settings: Settings) -> Job:
-    match work, words:
-        case "deploy", [image, disk, part]:
-            return Deploy(
-                _image(image), _disk(disk), _part(part), settings.layout, settings.hostname
-            )
-        case "restore", [image, disk, *part] if len(part) <= 1:
-            return Restore(_image(image), _disk(disk), _part(part[0]) if part else None)
-        case "create", [image, disk, *part] if len(part) <= 1:
-            return Create(_name(image), _disk(disk), _part(part[0]) if part else None)
-        case "update_cache", [image]:
-            return UpdateCache(_image(image))
-    raise UsageError(
-        "it is none of deploy:IMAGE:DISK:PART, restore:IMAGE:DISK[:PART], "
-        "create:IMAGE:DISK[:PART], update_cache:IMAGE."
-    )
+def perform(
+    job: Job,
+    settings: Settings,
+    *,
+    progress: Progress,
+    approve: Approve,
+    cancel: Cancel = NEVER,
+    tell: Tell = silent,
+) -> Finished | None:
+    """Plan the job, have it approved, do it. None: it was not approved, and nothing was changed.
 
-
-def _image(text: str) -> str:
-    """The name of an image in the repository, with ``@VERSION`` where one is meant."""
-    name, at, version = text.partition("@")
-    if at and not _VERSION.fullmatch(version):
-        raise UsageError(f"{text!r} names no version, as NAME@3 does.")
-    _name(name)
-    return text
-
-
-def _name(text: str) -> str:
-    if reference.is_path(text):
-        raise UsageError(f"{text!r} is the name of a file, not of an image in the repository.")
-    return check_name(text)
-
-
-def _disk(text: str) -> str:
-    if not _DISK.fullmatch(text):
-        raise UsageError(f"{text!r} names no disk.")
-    return text
-
-
-def _part(text: str) -> str:
-    if not _PART.fullmatch(text):
-        raise UsageError(f"{text!r} names no partition.")
-    return text
-
-
-def perform(job: Job, settings: Settings, *, progress: Progress, tell: Tell) -> Finished:
-    """Do a job; nobody is asked, for whoever gave it has decided.
-
-    ``tell`` gets what will be changed, before the first write.
+    ``cancel`` ends it between two pieces of its work, as an interruption would: the same job goes
+    on from there. ``tell`` gets for whom it waits, and what was repaired on the way.
     """
+    given = _Given(settings, progress, approve, cancel, tell)
+    cancel.check()
     match job:
         case Deploy():
-            return _deploy(job, settings, progress, tell)
+            return _deploy(job, given)
         case Restore():
-            return _restore(job, settings, progress, tell)
+            return _restore(job, given)
         case Create():
-            return _create(job, settings, progress, tell)
+            return _create(job, given)
         case UpdateCache():
-            return _update_cache(job, settings, progress, tell)
+            return _update_cache(job, given)
+        case Configure():
+            return _configure(job, given)
+        case Partition():
+            return _partition(job, given)
+        case Inventory():
+            found = examined(job, settings)
+            return Finished(found.sentence, found, found.notes)
 
 
-def _deploy(job: Deploy, settings: Settings, progress: Progress, tell: Tell) -> Finished:
-    request = Request(job.image, job.disk, job.part, layout=job.layout, hostname=job.hostname)
-    memory = of_this_pc(settings)
-    with reference.opened_to_restore(job.image, settings, progress, memory) as image:
-        planned = plan(request, image, settings, progress)
-        tell(planned.changes)
-        done = deploy(image, planned, progress=progress, memory=memory)
+def _deploy(job: Deploy, given: _Given) -> Finished | None:
+    request = system_plan.Request(
+        job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
+    )
+    memory = of_this_pc(given.settings)
+    with opened(job.image, given.settings, memory) as image:
+        plan = system_plan.plan(
+            request, image.sized(given.progress), given.settings, given.progress, memory
+        )
+        planned = Planned(
+            plan.changes,
+            f"Deploy {plan.image.title} to {plan.disk.describe()}?",
+            plan.disk,
+            warnings=plan.warnings,
+            status=OgErr.NOTFITTED if plan.not_fitted else 0,
+            plan=plan,
+        )
+        if not given.approve(planned):
+            return None
+        done = deploy(plan, progress=given.progress, cancel=given.cancel)
     failed = [step for step in done.steps if step.outcome is Outcome.FAILED]
     notes = (
         *done.receipt.warnings,
@@ -193,7 +199,7 @@ def _deploy(job: Deploy, settings: Settings, progress: Progress, tell: Tell) -> 
     )
     if done.ready:
         return Finished(done.ready, done, notes)
-    sentence = f"{planned.image} is on {planned.disk.describe()}, partition {planned.number}"
+    sentence = f"{plan.image.title} is on {plan.disk.describe()}, partition {plan.number}"
     if failed:
         return Finished(f"{sentence}, and cannot be started yet.", done, notes, OgErr.GENERIC)
     return Finished(
@@ -201,47 +207,162 @@ def _deploy(job: Deploy, settings: Settings, progress: Progress, tell: Tell) -> 
     )
 
 
-def _restore(job: Restore, settings: Settings, progress: Progress, tell: Tell) -> Finished:
-    if job.part is None and disk_source.is_whole(job.image, settings):
-        with disk_restore.planned(
-            job.image, job.disk, disk_restore.Options(), settings=settings, progress=progress
-        ) as whole:
-            tell(whole.changes)
-            disk = disk_restore.apply(whole, progress=progress)
-        return Finished(saying.ready(whole.system, whole.image), disk, disk.warnings)
-    request = restore.Request(job.image, job.disk, job.part)
-    with restore.planned(request, settings, progress) as one:
-        tell(one.changes)
-        part = restore.apply(one, progress=progress)
-        sentence = saying.ready(saying.system_in(one.image), titled(one.image))
-    return Finished(sentence, part, part.warnings)
-
-
-def _create(job: Create, settings: Settings, progress: Progress, tell: Tell) -> Finished:
-    read_token(settings.upload_token)  # before anything is looked at: without it there is no end
-    found = find_disk(job.disk, rules=settings.disk_rules)
-    part = find_partition(found, job.part) if job.part else None
-    tell([f"Capture {saying.place(found, part)} as {job.image}"])
-    if part is None and not is_one_filesystem(job.disk, settings):
-        disk = disk_capture.create_disk(
-            job.disk, job.image, destination="", settings=settings, progress=progress
+def _restore(job: Restore, given: _Given) -> Finished | None:
+    with _planned_restore(job, given) as plan:
+        if isinstance(plan, DiskPlan):
+            planned = Planned(
+                plan.changes,
+                f"Overwrite {plan.disk.describe()} with {job.image}?",
+                plan.disk,
+                warnings=plan.warnings,
+                plan=plan,
+            )
+            if not given.approve(planned):
+                return None
+            disk = disk_restore.apply(plan, progress=given.progress, cancel=given.cancel)
+            return Finished(saying.ready(plan.system, plan.image), disk, disk.warnings)
+        planned = Planned(
+            plan.changes,
+            f"Overwrite {plan.target} with {job.image}?",
+            plan.disk,
+            plan.part,
+            (*plan.image.warnings, *plan.checked.warnings),
+            plan=plan,
         )
-        where = f"{disk.name} version {disk.version}"
-        return Finished(f"Captured: {where}, {disk.where}", disk, disk.warnings)
-    made = capture.create(
-        job.disk, job.part, job.image, destination="", settings=settings, progress=progress
+        if not given.approve(planned):
+            return None
+        part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
+        sentence = saying.ready(saying.system_in(plan.image), plan.image.title)
+        return Finished(sentence, part, part.warnings)
+
+
+@contextmanager
+def _planned_restore(job: Restore, given: _Given) -> Iterator[RestorePlan | DiskPlan]:
+    """Open what is named once, and plan by what it turned out to be."""
+    settings, progress = given.settings, given.progress
+    if job.parts:
+        with disk_plan.planned(
+            job.image, job.disk, _of_disk(job), numbers=job.parts, settings=settings,
+            progress=progress,
+        ) as parts:  # fmt: skip
+            yield parts
+        return
+    memory = of_this_pc(settings)
+    opening = opened_any if job.part is None else opened
+    with opening(job.image, settings, memory) as found:
+        if isinstance(found, WholeDisk):
+            with disk_plan.planned_on(
+                found, job.disk, _of_disk(job), settings=settings, progress=progress,
+                memory=memory,
+            ) as whole:  # fmt: skip
+                yield whole
+        elif job.part is None and is_copy_of_disk(Path(job.image), found.info):
+            yield disk_plan.plan_copy(found.sized(progress), job.disk, _of_disk(job), settings)
+        else:
+            wishes = Wishes(job.grow, job.set_type, job.other_firmware)
+            request = restore.Request(job.disk, job.part, job.read_back, job.delta, wishes)
+            yield restore.plan(request, found.sized(progress), settings, memory)
+
+
+def _of_disk(job: Restore) -> DiskWishes:
+    return DiskWishes(
+        read_back=job.read_back,
+        delta=job.delta,
+        grow=not job.keep_size,
+        other_firmware=job.other_firmware,
     )
-    return Finished(f"Captured: {made.text}", made, made.warnings)
 
 
-def _update_cache(job: UpdateCache, settings: Settings, progress: Progress, tell: Tell) -> Finished:
+def _create(job: Create, given: _Given) -> Finished | None:
+    settings = given.settings
+    if not job.destination or "://" in job.destination:
+        read_token(settings.upload_token)  # first of all: without it there is no end
+    disk, part, whole = _source(job, settings)
+    changes = (f"Capture {saying.place(disk, part)} as {job.image}",)
+    if not given.approve(Planned(changes, disk=disk, part=part)):
+        return None
+    if whole:
+        made = disk_capture.create_disk(
+            job.disk, job.image, destination=job.destination, title=job.title,
+            comment=job.comment, settings=settings, progress=given.progress, cancel=given.cancel,
+        )  # fmt: skip
+        version = f" version {made.version}" if made.version else ""
+        return Finished(f"Captured: {made.name}{version}, {made.where}", made, made.warnings)
+    wishes = capture.CaptureWishes(
+        title=job.title, comment=job.comment, parent=job.parent, format=job.format, raw=job.raw,
+        dirty=job.dirty, shrink=job.shrink,
+    )  # fmt: skip
+    one = capture.create(
+        job.disk, job.part, job.image, destination=job.destination, settings=settings,
+        progress=given.progress, wishes=wishes, cancel=given.cancel,
+    )  # fmt: skip
+    return Finished(f"Captured: {one.text}", one, one.warnings)
+
+
+def _source(job: Create, settings: Settings) -> tuple[Disk, disks.Partition | None, bool]:
+    """What is captured, and whether it is a whole disk; what is asked of one partition fits it."""
+    if job.part is not None or is_one_filesystem(job.disk, settings):
+        return *find_source(job.disk, job.part, settings), False
+    of_a_partition = ("parent", "format", "raw", "dirty", "shrink")
+    if asked := next((name for name in of_a_partition if getattr(job, name)), ""):
+        raise UsageError(f"--{asked} is for one partition.", hint="Name it: DISK PART NAME.")
+    return find_disk(job.disk, rules=settings.disk_rules), None, True
+
+
+def _update_cache(job: UpdateCache, given: _Given) -> Finished | None:
     places = Places.from_environment()
-    with opened_cache(settings, places, tell=tell) as cache:
-        tell([*cache.told, f"Bring {job.image} into the cache, {cache.found.describe()}"])
-        done = update_cache(job.image, cache, settings=settings, places=places, progress=progress)
+    with opened_cache(given.settings, places, tell=given.tell) as cache:
+        given.tell(cache.told)
+        changes = (f"Bring {job.image} into the cache, {cache.found.describe()}",)
+        if not given.approve(Planned(changes)):
+            return None
+        done = update_cache(
+            job.image, cache, settings=given.settings, places=places, progress=given.progress,
+            cancel=given.cancel,
+        )  # fmt: skip
+        done = replace(done, recovered=cache.told)
     version = f"{done.entry.name} version {done.version}"
     sentence = f"In the cache: {version}"
     return Finished(sentence if done.changed else f"{sentence}, as before", done, done.said)
+
+
+def _configure(job: Configure, given: _Given) -> Finished | None:
+    disk = given.disk(job.disk)
+    part = find_partition(disk, job.part)
+    with held(disk, part):
+        plan = plan_configuration(disk, part, hostname=job.hostname)
+        name = f" as {job.hostname}" if job.hostname else ""
+        changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
+        failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
+        status = int(OgErr.GENERIC) if failed else 0
+        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
+            return None
+        given.cancel.check()
+        steps = apply_configuration(plan)
+    notes = tuple(
+        f"Not done: {step.name}: {step.detail}" for step in steps if step.outcome is Outcome.FAILED
+    )
+    where = saying.place(disk, part)
+    if notes:
+        return Finished(f"{where} is not fitted as a whole.", steps, notes, OgErr.GENERIC)
+    return Finished(f"Fitted: {where}", steps)
+
+
+def _partition(job: Partition, given: _Given) -> Finished | None:
+    disk = given.disk(job.disk)
+    layout = read_layout(job.layout, given.settings, disk)
+    plan = plan_layout(layout, disk, replace_damaged=job.replace_damaged)
+    sentence = f"Partitioned: {saying.place(disk)}"
+    if not plan.nothing_to_change:
+        check_free(disk)
+    question = "" if plan.nothing_to_change else f"Partition {disk.describe()}?"
+    if not given.approve(Planned(plan.changes, question, disk, plan=plan)):
+        return None
+    if plan.nothing_to_change:
+        return Finished(f"{sentence}, as before", disk, plan.notes)
+    given.cancel.check()
+    with held(disk):
+        return Finished(sentence, apply_table(plan), plan.notes)
 
 
 def end_of_job(after: str) -> None:
