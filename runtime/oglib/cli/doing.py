@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from oglib.cli.context import Context
 from oglib.deploy.jobs import Job
-from oglib.deploy.work import Finished, Planned, perform
+from oglib.deploy.planned import Finished, Planned
+from oglib.deploy.work import perform
 from oglib.errors import OgError
 from oglib.views.target import facts_of
 

@@ -13,7 +13,8 @@ from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.token_prompt import ask_for_token
 from oglib.deploy.jobs import Create, Job, as_dict, parse_job
-from oglib.deploy.work import Finished, Planned, end_of_job, perform
+from oglib.deploy.planned import Finished, Planned
+from oglib.deploy.work import end_of_job, perform
 from oglib.ending import ended, last_words
 from oglib.errors import OgError
 from oglib.progress import Progress

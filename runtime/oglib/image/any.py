@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
+from oglib.cancel import NEVER, Cancel
 from oglib.filesystem.kind import Kind
 from oglib.image.format.manifest import SourceInfo
 from oglib.image.reading.formats.model import (
@@ -102,14 +103,14 @@ class Image(Protocol):
         """Those of its content; what to think of its origin was said of the folder around it."""
         ...
 
-    def sized(self, progress: Progress) -> Image:
+    def sized(self, progress: Progress, cancel: Cancel = NEVER) -> Image:
         """The same, and it is known what a target must have.
 
         Compressed raw content is read whole for that.
         """
         ...
 
-    def refuse_cut(self, progress: Progress) -> None:
+    def refuse_cut(self, progress: Progress, cancel: Cancel = NEVER) -> None:
         """Raise where a foreign image ends too early or is damaged, by reading all of it.
 
         For who is about to lose more than the image's own target: a table, or another's content.
@@ -170,10 +171,10 @@ class ForeignImage(FromHeader):
     def used_ranges(self) -> Iterator[tuple[int, int]] | None:
         return self.stream.used_ranges()
 
-    def sized(self, progress: Progress) -> ForeignImage:
+    def sized(self, progress: Progress, cancel: Cancel = NEVER) -> ForeignImage:
         if self.required_bytes:
             return self
-        return replace(self, measured_bytes=measured(self, progress))
+        return replace(self, measured_bytes=measured(self, progress, cancel))
 
     def close(self) -> None:
         self.stream.close()

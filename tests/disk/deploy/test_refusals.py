@@ -287,7 +287,7 @@ def test_the_disk_that_changed_after_the_question_is_left_alone(
     """Between question and yes somebody mounted it."""
     request, settings = Request(str(disk), "1", str(layouts / "bios.json")), Settings()
     with opened(str(images.get("debian")), settings) as image:
-        planned = plan(request, image, settings, QUIET, of_this_pc(settings))
+        planned = plan(request, image, settings, progress=QUIET, memory=of_this_pc(settings))
         with mounted_part(disk):
             before = digest(disk)
             with pytest.raises(OgError) as caught:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from oglib.boot.firmware import check_table
 from oglib.boot.grub import check_tools
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy import saying
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.opening.memory import Memory
@@ -115,7 +116,13 @@ class Plan:
 
 
 def plan(
-    request: Request, image: Image, settings: Settings, progress: Progress, memory: Memory
+    request: Request,
+    image: Image,
+    settings: Settings,
+    *,
+    progress: Progress,
+    memory: Memory,
+    cancel: Cancel = NEVER,
 ) -> Plan:
     """Check everything that can be checked before the first write; changes nothing.
 
@@ -142,7 +149,7 @@ def plan(
     if not reason:
         _check_fitting(request, image.kind, there, firmware)
     if request.layout:
-        image.refuse_cut(progress)
+        image.refuse_cut(progress, cancel)
     return Plan(
         request=request,
         image=image,

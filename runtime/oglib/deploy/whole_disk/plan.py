@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.boot import firmware
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy import saying
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.opening.memory import Memory, of_this_pc
@@ -120,6 +121,7 @@ def planned(
     numbers: Sequence[int] = (),
     settings: Settings,
     progress: Progress,
+    cancel: Cancel = NEVER,
 ) -> Iterator[DiskPlan]:
     """Open the image, look at the disk and refuse what can be refused; changes nothing.
 
@@ -131,7 +133,7 @@ def planned(
         if isinstance(found, WholeDisk):
             with planned_on(
                 found, spec, wishes, numbers=numbers, settings=settings, progress=progress,
-                memory=memory,
+                memory=memory, cancel=cancel,
             ) as plan:  # fmt: skip
                 yield plan
             return
@@ -145,7 +147,7 @@ def planned(
                 f"{image} is the copy of a whole disk in one file, of which --parts takes nothing.",
                 hint="Restore all of it, without --parts.",
             )
-        yield plan_copy(found.sized(progress), spec, wishes, settings)
+        yield plan_copy(found.sized(progress, cancel), spec, wishes, settings)
 
 
 @contextmanager
@@ -158,6 +160,7 @@ def planned_on(
     settings: Settings,
     progress: Progress,
     memory: Memory,
+    cancel: Cancel = NEVER,
 ) -> Iterator[DiskPlan]:
     """The same of an image that is open: its partitions' are opened for as long as this lasts."""
     disk = find_disk(spec, rules=settings.disk_rules)
@@ -165,14 +168,14 @@ def planned_on(
     with ExitStack() as stack:
 
         def opened(number: int) -> Image:
-            return stack.enter_context(whole.open_part(number)).sized(progress)
+            return stack.enter_context(whole.open_part(number)).sized(progress, cancel)
 
         if numbers:
             yield _planned_parts(whole, disk, wishes, numbers, opened)
             return
         plan = _planned_whole(whole, disk, wishes, opened, memory)
         for image in plan.images.values():
-            image.refuse_cut(progress)
+            image.refuse_cut(progress, cancel)
         yield plan
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from oglib.cancel import NEVER, Cancel
 from oglib.errors import ImageError, NotFoundError, OgErr
 from oglib.filesystem.kind import Kind
 from oglib.filesystem.kinds import kind_in_image
@@ -108,10 +109,10 @@ class OpenImage:
     def own_warnings(self) -> tuple[str, ...]:
         return ()
 
-    def sized(self, _progress: Progress) -> OpenImage:
+    def sized(self, _progress: Progress, _cancel: Cancel = NEVER) -> OpenImage:
         return self
 
-    def refuse_cut(self, _progress: Progress) -> None:
+    def refuse_cut(self, _progress: Progress, _cancel: Cancel = NEVER) -> None:
         """It has digests of every part."""
 
     @property

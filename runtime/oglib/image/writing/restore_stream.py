@@ -45,7 +45,7 @@ def restore_stream(
 ) -> Receipt:
     """Write ``image`` to ``target``; what can be refused is refused before the first write."""
     started = time.monotonic()
-    needed = image.required_bytes or measured(image, progress)
+    needed = image.required_bytes or measured(image, progress, cancel)
     check_fits(target, needed, image.sector_size or target.sector_size, image.name)
     shape = shape_of_stream(image, needed, target.sector_size)
     writer = RegionWriter(shape, target, verify=verify, mark=lambda _numbers: None)

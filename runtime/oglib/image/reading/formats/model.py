@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from oglib.cancel import NEVER, Cancel
 from oglib.filesystem.kind import Kind
 from oglib.filesystem.kinds import kind_in_image
 from oglib.image.format.manifest import SourceInfo
@@ -147,10 +148,10 @@ class FromHeader:
     def own_warnings(self: _Described) -> tuple[str, ...]:
         return self.warnings
 
-    def sized(self: _T, _progress: Progress) -> _T:
+    def sized(self: _T, _progress: Progress, _cancel: Cancel = NEVER) -> _T:
         return self
 
-    def refuse_cut(self: StreamImage, progress: Progress) -> None:
+    def refuse_cut(self: StreamImage, progress: Progress, cancel: Cancel = NEVER) -> None:
         """Plain copies are as long as they say, or were refused; what was measured was read."""
         info = self.info
         plain = info.compressor == "none" and info.tool in _AS_LONG_AS_THEY_SAY
@@ -158,6 +159,7 @@ class FromHeader:
             return
         with progress.phase("check", self.content_bytes) as phase:
             for region in self.regions():
+                cancel.check()
                 phase.advance(sum(length for _, length in region.runs))
 
 
@@ -223,11 +225,12 @@ class StreamImage(Protocol):
     def close(self) -> None: ...
 
 
-def measured(image: StreamImage, progress: Progress) -> int:
+def measured(image: StreamImage, progress: Progress, cancel: Cancel = NEVER) -> int:
     """Where the content ends, found by reading all of it: compressed raw content does not say."""
     end = 0
     with progress.phase("measure", image.content_bytes) as phase:
         for region in image.regions():
+            cancel.check()
             phase.advance(sum(length for _, length in region.runs))
             end = max(end, *(offset + length for offset, length in region.runs))
     return end
