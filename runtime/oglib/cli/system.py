@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.deploy.system.configure import apply_configuration, plan_configuration
-from oglib.disk.find import find_partition
-from oglib.disk.lock import held
+from oglib.deploy.jobs import Configure
+from oglib.deploy.system.configure import Configuration
 from oglib.errors import OgErr
 from oglib.steps import Outcome, Step
 from oglib.views.output import plain, table
@@ -25,12 +24,18 @@ def add_to(nouns: Subparsers) -> None:
 
 
 def _configure(context: Context) -> Result:
+    from oglib.cli.doing import do  # noqa: PLC0415 - only a job needs all of it
+
     args = context.args
-    disk = context.disk()
-    part = find_partition(disk, args.part)
-    with held(disk, part):
-        plan = plan_configuration(disk, part, hostname=args.hostname or context.settings.hostname)
-        steps = plan.steps if args.dry_run else apply_configuration(plan)
+    job = Configure(args.disk, args.part, args.hostname or context.settings.hostname)
+    doing = do(context, job)
+    if doing.finished is None:
+        plan = doing.planned.plan
+        assert isinstance(plan, Configuration)  # noqa: S101 - for the type checker
+        steps: object = plan.steps
+    else:
+        steps = doing.finished.done
+    assert isinstance(steps, tuple)  # noqa: S101 - as above
     return Result({"steps": plain(steps)}, told(steps), status_of(steps))
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from oglib.deploy.partition.checks import kind_of_image
 from oglib.image.any import Image
 
 # A partclone image of another kind of filesystem holds something else, or files alone.
@@ -15,7 +14,7 @@ def not_fitted(image: Image) -> str:
 
     What nobody noted when the image was made shows when it is on the disk.
     """
-    kind = kind_of_image(image)
+    kind = image.kind
     if kind is None or not kind.linux_root:
         return f"it holds {image.filesystem or 'no filesystem that we know'}, and no Linux"
     source = image.origin
