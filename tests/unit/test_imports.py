@@ -21,6 +21,8 @@ LEVELS = {
     **dict.fromkeys(
         (
             "columns",
+            "edits",
+            "fitting",
             "run",
             "settings",
             "progress",

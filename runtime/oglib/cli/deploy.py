@@ -7,12 +7,12 @@ from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.image import told as receipt_told
 from oglib.cli.system import status_of
-from oglib.cli.system import told as steps_told
 from oglib.deploy.opening import reference
 from oglib.deploy.opening.memory import of_this_pc
 from oglib.deploy.system.deploy import Deployed, Request, deploy, plan
 from oglib.errors import OgErr
 from oglib.views.output import plain
+from oglib.views.steps import told as steps_told
 from oglib.views.target import facts_of
 
 

@@ -11,12 +11,12 @@ from oglib.disk.find import find_partition
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgErr, OgError
 from oglib.inventory import software
-from oglib.inventory.hardware import Hardware, module_text, read_hardware
+from oglib.inventory.hardware import read_hardware
 from oglib.inventory.system import System, identify, system_uuid
 from oglib.osconfig.opened_system import opened_system
 from oglib.osconfig.root import TargetRoot
-from oglib.progress import human_bytes
-from oglib.views.output import plain, table
+from oglib.views.inventory import hardware_told, system_told
+from oglib.views.output import plain
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -35,49 +35,7 @@ def _hardware(context: Context) -> Result:
     hardware = read_hardware()
     for note in hardware.notes:
         context.warn(note)
-    return Result(plain(hardware), table(_rows(hardware)))
-
-
-def _rows(hardware: Hardware) -> list[tuple[str, str]]:
-    cpu = hardware.cpu
-    links = [
-        f"{one.name} {one.mac} {one.driver} "
-        + (f"{one.speed_mbps} Mbit/s" if one.speed_mbps else "link" if one.has_link else "no link")
-        for one in hardware.interfaces
-    ]
-    columns: list[tuple[str, list[str]]] = [
-        ("model", [hardware.model]),
-        ("serial", [hardware.serial]),
-        ("chassis", [hardware.chassis]),
-        ("virtual", [hardware.virtual_machine]),
-        ("firmware", [f"{hardware.firmware} {hardware.bios}".strip()]),
-        ("board", [hardware.board]),
-        ("cpu", [f"{cpu.model}, {cpu.cores} cores, {cpu.threads} threads"]),
-        ("memory", [human_bytes(hardware.memory_bytes) if hardware.memory_bytes else ""]),
-        ("module", [module_text(one) for one in hardware.memory]),
-        *(
-            (word, [device.name for device in found])
-            for word, found in (
-                ("ide", hardware.ide),
-                ("storage", hardware.storage),
-                ("disk", hardware.disks),
-                ("cd", hardware.cdroms),
-                ("display", hardware.display),
-                ("network", hardware.network),
-            )
-        ),
-        ("interface", links),
-        *(
-            (word, [device.name for device in found])
-            for word, found in (
-                ("multimedia", hardware.multimedia),
-                ("usb", hardware.usb),
-                ("firewire", hardware.firewire),
-                ("bus", hardware.bus),
-            )
-        ),
-    ]
-    return [(word, text) for word, texts in columns for text in texts if text]
+    return Result(plain(hardware), hardware_told(hardware))
 
 
 def _os(context: Context) -> Result:
@@ -85,7 +43,6 @@ def _os(context: Context) -> Result:
     with opened_system(disk, part) as opened:
         system = _known(context, disk, part, opened.root)
         uuid = system_uuid(opened.root, system, part.uuid)
-    rows = [("type", system.kind), ("version", system.full_description), ("uuid", uuid or "-")]
     data = {
         "type": system.kind,
         "description": system.description,
@@ -93,7 +50,7 @@ def _os(context: Context) -> Result:
         "uuid": uuid,
         "note": system.note,
     }
-    return Result(data, table(rows))
+    return Result(data, system_told(system, uuid))
 
 
 def _software(context: Context) -> Result:

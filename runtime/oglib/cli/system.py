@@ -10,9 +10,11 @@ from oglib.cli.context import Context, Result
 from oglib.deploy.system.configure import apply_configuration, plan_configuration
 from oglib.disk.find import find_partition
 from oglib.disk.lock import held
+from oglib.edits import shown
 from oglib.errors import OgErr
 from oglib.steps import Outcome, Step
-from oglib.views.output import plain, table
+from oglib.views.output import plain
+from oglib.views.steps import told
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -21,7 +23,16 @@ def add_to(nouns: Subparsers) -> None:
     add_disk(made)
     add_partition(made)
     made.add_argument("--hostname", default="", help="default: what this boot was told, or kept")
-    made.add_argument("--dry-run", action="store_true", help="print the steps and stop")
+    made.add_argument(
+        "--step",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this one alone; may be repeated",
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="print the steps and what they change, and stop"
+    )
 
 
 def _configure(context: Context) -> Result:
@@ -29,13 +40,14 @@ def _configure(context: Context) -> Result:
     disk = context.disk()
     part = find_partition(disk, args.part)
     with held(disk, part):
-        plan = plan_configuration(disk, part, hostname=args.hostname or context.settings.hostname)
-        steps = plan.steps if args.dry_run else apply_configuration(plan)
+        plan = plan_configuration(
+            disk, part, hostname=args.hostname or context.settings.hostname, only=args.step
+        )
+        if args.dry_run:
+            data = {"steps": plain(plan.steps), "diff": shown(plan.diff)}
+            return Result(data, told(plan.steps, plan.diff), status_of(plan.steps))
+        steps = apply_configuration(plan)
     return Result({"steps": plain(steps)}, told(steps), status_of(steps))
-
-
-def told(steps: Sequence[Step]) -> str:
-    return table([(step.outcome, step.name, step.detail) for step in steps])
 
 
 def status_of(steps: Sequence[Step]) -> int:

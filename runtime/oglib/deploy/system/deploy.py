@@ -59,7 +59,8 @@ from oglib.image.any import Image, titled
 from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.restore import restore
 from oglib.nearest import meant
-from oglib.osconfig.linux import check_hostname, wanted_swap_uuid
+from oglib.osconfig.linux.mounts import wanted_swap_uuid
+from oglib.osconfig.linux.names import check_hostname
 from oglib.osconfig.opened_system import opened_root
 from oglib.progress import Progress, Task
 from oglib.settings import NAME_PART, Settings
