@@ -68,7 +68,10 @@ def _linked(root_fd: int, name: str, device: int) -> str:
                 if not stat.S_ISLNK(info.st_mode):
                     plain = stat.S_ISREG(info.st_mode) and info.st_dev == device
                     return str(path) if plain else name
-                path = path.parent / os.readlink(last, dir_fd=folder_fd)
+                target = os.readlink(last, dir_fd=folder_fd)
+                if target.endswith("/"):
+                    return name
+                path = path.parent / target
         except OSError as error:
             if error.errno not in NOTHING_THERE:
                 raise
