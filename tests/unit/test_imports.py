@@ -23,6 +23,8 @@ LEVELS = {
         (
             "cancel",
             "columns",
+            "edits",
+            "fitting",
             "run",
             "settings",
             "progress",

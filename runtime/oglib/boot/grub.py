@@ -1,30 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Installs GRUB on a restored disk with ogLive's own tools; runs no code of the image.
+"""GRUB on a restored disk, by ogLive's own tools; runs no code of the image.
 
-Owns the choice of targets and arguments, and the refusal of trees through which grub-install
-would write outside the root: it follows links, so there may be none where it writes. Which
-firmware is meant is said by the caller; NVRAM is not touched (the removable path boots
-anywhere, the distribution's own path keeps its NVRAM entries working).
+Owns GRUB's files in the tree, its boot code for a BIOS, and how grub-install is called. It follows
+links, so there may be none where it writes. Its loader for UEFI goes where ``esp`` says.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-from oglib.boot.firmware import check_table
+from oglib.boot.facts import BootFacts
 from oglib.boot.grub_config import adapt_config, adapt_defaults
 from oglib.disk.firmware import Firmware
-from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, Partition
-from oglib.disk.starts import ESP
+from oglib.edits import Edit, Files, bytes_of, content, words_of
 from oglib.errors import NotFoundError, OgErr, OgError
-from oglib.filesystem.mount import mounted
+from oglib.fitting import Check, Need, edited
 from oglib.run import run
-from oglib.steps import Outcome, Step
 from oglib.texts import joined
 
 _GRUB = "boot/grub"
@@ -35,143 +28,11 @@ _MODULES = Path("/usr/lib/grub")
 # Not left to grub-install: it looks at the partition through a loop device where the disk is a
 # file, sees no table around it, and the disk would end in GRUB's rescue prompt.
 _TABLES = "--modules=part_gpt part_msdos"
-
-
 _TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
 
 
-class RootFiles(Protocol):
-    """Access to a mounted root that cannot leave it (``osconfig.root.TargetRoot``)."""
-
-    path: Path
-    called: str
-
-    def exists(self, name: str) -> bool: ...
-    def is_directory(self, name: str) -> bool: ...
-    def irregular_below(self, name: str) -> list[str]: ...
-    def read_text(self, name: str) -> str: ...
-    def write_text(self, name: str, text: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class GrubEdit:
-    """One text file of GRUB: its whole new content, or why there is nothing to write.
-
-    ``content`` None: nothing is written, ``outcome`` and ``detail`` say why.
-    """
-
-    name: str
-    path: str
-    content: str | None
-    outcome: Outcome
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class GrubPlan:
-    """What makes ``disk`` start a system, checked against the tree, the disk and this ogLive.
-
-    ``esp`` is where the loader goes on UEFI, None on a BIOS.
-    """
-
-    disk: Disk
-    firmware: Firmware
-    esp: Partition | None
-    os_id: str
-    edits: tuple[GrubEdit, ...]
-
-
-def plan_grub(
-    root: RootFiles,
-    disk: Disk,
-    *,
-    firmware: Firmware,
-    root_uuid: str,
-    swap_uuid: str = "",
-    os_id: str = "",
-    present: Collection[str] = (),
-) -> GrubPlan:
-    """What will make ``disk`` start the system on ``root``; only reads.
-
-    ``root_uuid`` and ``swap_uuid`` (empty: no swap) are this PC's, ``os_id`` is os-release's ID,
-    ``present`` the UUIDs of other filesystems here. Raises NOTBIOS or NOTUEFI when the disk
-    is for the other firmware, and OgError when the tree is not safe to write into or this ogLive
-    lacks what installs GRUB.
-    """
-    _check_tree(root)
-    esp = _check_disk(disk, firmware)
-    check_tools(firmware)
-    edits = (
-        _planned(
-            root,
-            "grub.cfg",
-            _CONFIG,
-            lambda old: adapt_config(
-                old, root_uuid=root_uuid, swap_uuid=swap_uuid, present=present
-            ),
-        ),
-        _planned(
-            root,
-            "default/grub",
-            _DEFAULTS,
-            lambda old: adapt_defaults(old, swap_uuid=swap_uuid),
-        ),
-    )
-    return GrubPlan(disk, firmware, esp, os_id, edits)
-
-
-def install_grub(root: RootFiles, plan: GrubPlan) -> tuple[Step, ...]:
-    """Do what was planned on the same ``root``, mounted writable; every step is told."""
-    steps = [_write(root, edit) for edit in plan.edits]
-    if plan.esp is None:
-        steps.append(_install("GRUB for BIOS", bios_argv(root.path, plan.disk.path)))
-    else:
-        steps += _install_on_esp(root, plan.disk, plan.esp, plan.os_id)
-    return (*steps, _device(root))
-
-
-def _install_on_esp(root: RootFiles, disk: Disk, esp: Partition, os_id: str) -> list[Step]:
-    name = "GRUB for UEFI, removable path"
-    try:
-        with partition_device(disk, esp) as device, mounted(device, write=True, kind="vfat") as at:
-            return [
-                _install(name, uefi_argv(root.path, at, "")),
-                _install(f"GRUB for UEFI, EFI/{os_id}", uefi_argv(root.path, at, os_id))
-                if os_id
-                else Step("GRUB for UEFI, own path", Outcome.NOT_NEEDED, "no distribution name"),
-            ]
-    except OgError as error:
-        return [Step(name, Outcome.FAILED, error.message)]
-
-
-def bios_argv(root: Path, disk: Path) -> tuple[str, ...]:
-    """Boot code into the MBR, GRUB's core behind it or into the BIOS boot partition."""
-    return (
-        "grub-install",
-        f"--target={_TARGETS[Firmware.BIOS]}",
-        _TABLES,
-        f"--boot-directory={root / 'boot'}",
-        "--recheck",
-        str(disk),
-    )
-
-
-def uefi_argv(root: Path, esp: Path, os_id: str) -> tuple[str, ...]:
-    """The loader on the ESP: the removable path, or the folder of a distribution."""
-    where = (f"--bootloader-id={os_id}",) if os_id else ("--removable",)
-    return (
-        "grub-install",
-        f"--target={_TARGETS[Firmware.UEFI]}",
-        _TABLES,
-        f"--efi-directory={esp}",
-        f"--boot-directory={root / 'boot'}",
-        "--recheck",
-        "--no-nvram",
-        *where,
-    )
-
-
-def _check_tree(root: RootFiles) -> None:
+def check_tree(root: Files) -> None:
+    """Raise unless ``root`` has a GRUB with a menu, and nothing leads grub-install out of it."""
     for folder in ("boot", _GRUB):
         if not root.is_directory(folder):
             raise NotFoundError(
@@ -211,50 +72,71 @@ def check_tools(firmware: Firmware) -> None:
         )
 
 
-def _check_disk(disk: Disk, firmware: Firmware) -> Partition | None:
-    """The ESP for UEFI, None for BIOS; raises when the disk cannot start that way."""
-    check_table(disk.table, {part.type for part in disk.partitions}, firmware, disk.describe())
-    if firmware is Firmware.BIOS:
-        return None
-    return next(part for part in disk.partitions if part.type == ESP)
+def config(root: Files, facts: BootFacts) -> Check:
+    """grub.cfg: the kernel command lines that the system's own generator wrote."""
+    return _text(
+        root,
+        _CONFIG,
+        lambda old: adapt_config(
+            old, root_uuid=facts.root_uuid, swap_uuid=facts.swap_uuid, present=facts.present
+        ),
+    )
 
 
-def _planned(
-    root: RootFiles, name: str, path: str, change: Callable[[str], tuple[str, tuple[str, ...]]]
-) -> GrubEdit:
-    try:
-        old = root.read_text(path)
-    except FileNotFoundError:
-        return GrubEdit(name, path, None, Outcome.NOT_NEEDED, "there is none")
-    except OgError as error:
-        return GrubEdit(name, path, None, Outcome.FAILED, error.message)
-    new, changes = change(old)
-    if new == old:
-        return GrubEdit(name, path, None, Outcome.NOT_NEEDED, "already so")
-    return GrubEdit(name, path, new, Outcome.DONE, joined(changes))
+def defaults(root: Files, facts: BootFacts) -> Check:
+    """/etc/default/grub, from which the system writes the next grub.cfg."""
+    return _text(root, _DEFAULTS, lambda old: adapt_defaults(old, swap_uuid=facts.swap_uuid))
 
 
-def _write(root: RootFiles, edit: GrubEdit) -> Step:
-    if edit.content is None:
-        return Step(edit.name, edit.outcome, edit.detail)
-    try:
-        root.write_text(edit.path, edit.content)
-    except OgError as error:
-        return Step(edit.name, Outcome.FAILED, error.message)
-    return Step(edit.name, Outcome.DONE, edit.detail)
+def _text(root: Files, path: str, change: Callable[[str], tuple[str, tuple[str, ...]]]) -> Check:
+    old = content(root, path)
+    if old is None:
+        return Check(Need.NOT_NEEDED, "there is none")
+    new, changes = change(words_of(old))
+    return edited([Edit(path, old, bytes_of(new))], joined(changes))
 
 
-def _install(name: str, argv: tuple[str, ...]) -> Step:
-    try:
-        run(*argv, timeout_s=_INSTALL_LIMIT_S)
-    except OgError as error:
-        return Step(name, Outcome.FAILED, error.message)
-    return Step(name, Outcome.DONE, " ".join(argv[1:]))
+class BiosCode:
+    """Boot code into the MBR, GRUB's core behind it or into the BIOS boot partition."""
+
+    name = "grub-bios"
+
+    def check(self, root: Files, facts: BootFacts) -> Check:  # noqa: ARG002
+        return Check(Need.NEEDED, f"onto {facts.disk.path}")
+
+    def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:  # noqa: ARG002
+        return install(root, bios_argv(root.path, facts.disk.path))
 
 
-def _device(root: RootFiles) -> Step:
-    try:
-        said = run("grub-probe", "--target=device", root.path / _GRUB).stdout
-    except OgError as error:
-        return Step("GRUB's device", Outcome.FAILED, error.message)
-    return Step("GRUB's device", Outcome.DONE, said.strip())
+BIOS_CODE = BiosCode()
+
+
+def bios_argv(root: Path, disk: Path) -> tuple[str, ...]:
+    """What installs GRUB for a BIOS."""
+    return (*_common(Firmware.BIOS, root), str(disk))
+
+
+def uefi_argv(root: Path, esp: Path, os_id: str) -> tuple[str, ...]:
+    """What installs the loader on an ESP: at the removable path, or in a distribution's folder."""
+    where = (f"--bootloader-id={os_id}",) if os_id else ("--removable",)
+    return (*_common(Firmware.UEFI, root), f"--efi-directory={esp}", "--no-nvram", *where)
+
+
+def _common(firmware: Firmware, root: Path) -> tuple[str, ...]:
+    return (
+        "grub-install",
+        f"--target={_TARGETS[firmware]}",
+        _TABLES,
+        f"--boot-directory={root / 'boot'}",
+        "--recheck",
+    )
+
+
+def install(root: Files, argv: tuple[str, ...]) -> str:
+    """Run grub-install; what it was told, and the device that GRUB's files are on by its own word.
+
+    OgError where either program fails.
+    """
+    run(*argv, timeout_s=_INSTALL_LIMIT_S)
+    device = run("grub-probe", "--target=device", root.path / _GRUB).stdout.strip()
+    return f"{' '.join(argv[1:])}; its files are on {device}"

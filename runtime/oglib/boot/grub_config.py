@@ -12,13 +12,13 @@ from collections.abc import Collection, Sequence
 
 from oglib.texts import shortened
 
-_OWN_BEGIN = re.compile(r"^### BEGIN /etc/grub\.d/(\d+_linux\w*) ###")
-_OWN_END = re.compile(r"^### END /etc/grub\.d/\d+_linux\w* ###")
-_KERNEL_LINE = re.compile(r"^\s*linux(16|efi)?\s")
-_INITRD_LINE = re.compile(r"^\s*initrd(16|efi)?\s")
-_ROOT = re.compile(r"(?<=\s)root=(\S+)")
-_RESUME = re.compile(r"(?<=[\s\"'])resume=([^\s\"']+)")
-_DEFAULTS = re.compile(r"^\s*GRUB_CMDLINE_LINUX\w*=")
+_OWN_BEGIN = re.compile(r"^### BEGIN /etc/grub\.d/(\d+_linux\w*) ###", re.ASCII)
+_OWN_END = re.compile(r"^### END /etc/grub\.d/\d+_linux\w* ###", re.ASCII)
+_KERNEL_LINE = re.compile(r"^\s*linux(16|efi)?\s", re.ASCII)
+_INITRD_LINE = re.compile(r"^\s*initrd(16|efi)?\s", re.ASCII)
+_ROOT = re.compile(r"(?<=\s)root=(\S+)", re.ASCII)
+_RESUME = re.compile(r"(?<=[\s\"'])resume=([^\s\"']+)", re.ASCII)
+_DEFAULTS = re.compile(r"^\s*GRUB_CMDLINE_LINUX\w*=", re.ASCII)
 
 
 def adapt_config(
@@ -26,8 +26,8 @@ def adapt_config(
 ) -> tuple[str, tuple[str, ...]]:
     """grub.cfg for this PC and what changed; ``present``: UUIDs of filesystems that are here."""
     # Patterns are asked line by line: over a text of blank lines one that begins with blanks would
-    # look at each of them again from each.
-    old_lines = text.splitlines(keepends=True)
+    # look at each of them again from each. A newline alone ends a line.
+    old_lines = text.split("\n")
     own = not any(_OWN_BEGIN.match(line) for line in old_lines)
     by_uuid = any(_INITRD_LINE.match(line) for line in old_lines)  # else no UUID is understood
     changes: dict[str, None] = {}
@@ -45,19 +45,19 @@ def adapt_config(
             lines.append(new)
         else:
             lines.append(line)
-    return "".join(lines), tuple(changes)
+    return "\n".join(lines), tuple(changes)
 
 
 def adapt_defaults(text: str, *, swap_uuid: str) -> tuple[str, tuple[str, ...]]:
     """/etc/default/grub, so that the system's next update-grub keeps what was put right."""
     lines = []
     changes = []
-    for line in text.splitlines(keepends=True):
+    for line in text.split("\n"):
         new = _with_resume(line, swap_uuid) if _DEFAULTS.match(line) else line
         if new != line:
             changes.append(_told(line, new))
         lines.append(new)
-    return "".join(lines), tuple(changes)
+    return "\n".join(lines), tuple(changes)
 
 
 def _with_root(line: str, root_uuid: str, present: Collection[str]) -> str:

@@ -8,11 +8,11 @@ from oglib.cli.context import Context, Result
 from oglib.cli.doing import do
 from oglib.cli.image import told as receipt_told
 from oglib.cli.system import status_of
-from oglib.cli.system import told as steps_told
 from oglib.deploy.jobs import Deploy
 from oglib.deploy.system.deploy import Deployed
 from oglib.errors import OgErr
 from oglib.views.output import plain
+from oglib.views.steps import told as steps_told
 
 
 def add_to(nouns: Subparsers) -> None:

@@ -10,9 +10,8 @@ from oglib.cli.context import Context, Result
 from oglib.deploy.examine import HardwareFound, OsFound, SoftwareFound, examined
 from oglib.deploy.jobs import Inventory
 from oglib.inventory import software
-from oglib.inventory.hardware import Hardware, module_text
-from oglib.progress import human_bytes
-from oglib.views.output import plain, table
+from oglib.views.inventory import hardware_told, system_told
+from oglib.views.output import plain
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -32,49 +31,7 @@ def _hardware(context: Context) -> Result:
     assert isinstance(found, HardwareFound)  # noqa: S101 - for the type checker
     for note in found.notes:
         context.warn(note)
-    return Result(plain(found.hardware), table(_rows(found.hardware)))
-
-
-def _rows(hardware: Hardware) -> list[tuple[str, str]]:
-    cpu = hardware.cpu
-    links = [
-        f"{one.name} {one.mac} {one.driver} "
-        + (f"{one.speed_mbps} Mbit/s" if one.speed_mbps else "link" if one.has_link else "no link")
-        for one in hardware.interfaces
-    ]
-    columns: list[tuple[str, list[str]]] = [
-        ("model", [hardware.model]),
-        ("serial", [hardware.serial]),
-        ("chassis", [hardware.chassis]),
-        ("virtual", [hardware.virtual_machine]),
-        ("firmware", [f"{hardware.firmware} {hardware.bios}".strip()]),
-        ("board", [hardware.board]),
-        ("cpu", [f"{cpu.model}, {cpu.cores} cores, {cpu.threads} threads"]),
-        ("memory", [human_bytes(hardware.memory_bytes) if hardware.memory_bytes else ""]),
-        ("module", [module_text(one) for one in hardware.memory]),
-        *(
-            (word, [device.name for device in found])
-            for word, found in (
-                ("ide", hardware.ide),
-                ("storage", hardware.storage),
-                ("disk", hardware.disks),
-                ("cd", hardware.cdroms),
-                ("display", hardware.display),
-                ("network", hardware.network),
-            )
-        ),
-        ("interface", links),
-        *(
-            (word, [device.name for device in found])
-            for word, found in (
-                ("multimedia", hardware.multimedia),
-                ("usb", hardware.usb),
-                ("firewire", hardware.firewire),
-                ("bus", hardware.bus),
-            )
-        ),
-    ]
-    return [(word, text) for word, texts in columns for text in texts if text]
+    return Result(plain(found.hardware), hardware_told(found.hardware))
 
 
 def _os(context: Context) -> Result:
@@ -83,7 +40,6 @@ def _os(context: Context) -> Result:
     for note in found.notes:
         context.warn(note)
     system, uuid = found.system, found.uuid
-    rows = [("type", system.kind), ("version", system.full_description), ("uuid", uuid or "-")]
     data = {
         "type": system.kind,
         "description": system.description,
@@ -91,7 +47,7 @@ def _os(context: Context) -> Result:
         "uuid": uuid,
         "note": system.note,
     }
-    return Result(data, table(rows))
+    return Result(data, system_told(system, uuid))
 
 
 def _software(context: Context) -> Result:

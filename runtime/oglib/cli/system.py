@@ -9,9 +9,11 @@ from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.deploy.jobs import Configure
 from oglib.deploy.system.configure import Configuration
+from oglib.edits import shown
 from oglib.errors import OgErr
 from oglib.steps import Outcome, Step
-from oglib.views.output import plain, table
+from oglib.views.output import plain
+from oglib.views.steps import told
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -20,27 +22,32 @@ def add_to(nouns: Subparsers) -> None:
     add_disk(made)
     add_partition(made)
     made.add_argument("--hostname", default="", help="default: what this boot was told, or kept")
-    made.add_argument("--dry-run", action="store_true", help="print the steps and stop")
+    made.add_argument(
+        "--step",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this one alone; may be repeated",
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="print the steps and what they change, and stop"
+    )
 
 
 def _configure(context: Context) -> Result:
     from oglib.cli.doing import do  # noqa: PLC0415 - only a job needs all of it
 
     args = context.args
-    job = Configure(args.disk, args.part, args.hostname or context.settings.hostname)
-    doing = do(context, job)
+    hostname = args.hostname or context.settings.hostname
+    doing = do(context, Configure(args.disk, args.part, hostname, tuple(args.step)))
     if doing.finished is None:
         plan = doing.planned.plan
         assert isinstance(plan, Configuration)  # noqa: S101 - for the type checker
-        steps: object = plan.steps
-    else:
-        steps = doing.finished.done
+        data = {"steps": plain(plan.steps), "diff": shown(plan.diff)}
+        return Result(data, told(plan.steps, plan.diff), status_of(plan.steps))
+    steps = doing.finished.done
     assert isinstance(steps, tuple)  # noqa: S101 - as above
     return Result({"steps": plain(steps)}, told(steps), status_of(steps))
-
-
-def told(steps: Sequence[Step]) -> str:
-    return table([(step.outcome, step.name, step.detail) for step in steps])
 
 
 def status_of(steps: Sequence[Step]) -> int:

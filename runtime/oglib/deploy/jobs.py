@@ -25,7 +25,7 @@ _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}", re.ASCII)
 _PART = re.compile(r"[1-9][0-9]{0,2}|PARTUUID=[0-9A-Fa-f-]{8,36}", re.ASCII)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _MOST_CHARS = 4096
-_MOST_NUMBERS = 256
+_MOST_ITEMS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,12 @@ class UpdateCache:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Fit the system on a partition to this PC. Empty: ``hostname`` as it is."""
+    """Fit the system on a partition to this PC. Empty: ``hostname`` as it is, all ``steps``."""
 
     disk: str
     part: str
     hostname: str = ""
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,15 @@ def from_dict(data: object, *, own: bool = False) -> Job:
 def _typed(name: str, value: object, wanted: object) -> object:
     """``value`` where it is what a field of a job may hold."""
     if wanted == tuple[int, ...]:
-        numbers = value if isinstance(value, list) and len(value) <= _MOST_NUMBERS else None
+        numbers = value if isinstance(value, list) and len(value) <= _MOST_ITEMS else None
         if numbers is not None and all(type(one) is int and one > 0 for one in numbers):
             return tuple(numbers)
+    elif wanted == tuple[str, ...]:
+        words = value if isinstance(value, list) and len(value) <= _MOST_ITEMS else None
+        if words is not None and all(
+            isinstance(one, str) and len(one) <= _MOST_CHARS for one in words
+        ):
+            return tuple(words)
     elif wanted is bool:
         if isinstance(value, bool):
             return value

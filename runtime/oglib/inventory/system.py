@@ -15,7 +15,8 @@ from enum import StrEnum
 from oglib.errors import OgError
 from oglib.inventory import windows
 from oglib.inventory.foreign import one_line
-from oglib.osconfig.linux import detect_linux
+from oglib.osconfig.kinds import OTHER_IDS, is_hurd
+from oglib.osconfig.linux.system import detect_linux
 from oglib.osconfig.root import NoPlainFileError, TargetRoot
 
 _KERNEL_LIMIT_BYTES = 128 * 1024 * 1024
@@ -76,13 +77,6 @@ class System:
         return f"{self.kind}:{self.full_description}"
 
 
-# os-release's ID where it is no Linux
-_OTHER_IDS = {
-    **dict.fromkeys(("freebsd", "netbsd", "openbsd", "dragonfly", "ghostbsd"), SystemKind.BSD),
-    **dict.fromkeys(("solaris", "openindiana", "omnios", "illumos"), SystemKind.SOLARIS),
-}
-
-
 def identify(root: TargetRoot) -> System | None:
     """The system on this root, or None where there is none; OgError where that cannot be read."""
     return next((found for ask in _QUESTIONS if (found := ask(root)) is not None), None)
@@ -112,8 +106,8 @@ def _any_release(root: TargetRoot) -> System | None:
 
 
 def _unix(root: TargetRoot, description: str, name: str = "") -> System:
-    kind = _OTHER_IDS.get(name, SystemKind.LINUX)
-    if kind is SystemKind.LINUX and _is_hurd(root):
+    kind = SystemKind(OTHER_IDS.get(name, SystemKind.LINUX))
+    if kind is SystemKind.LINUX and is_hurd(root):
         kind = SystemKind.HURD
     return System(kind, one_line(description), _is_elf_64(root))
 
@@ -130,12 +124,8 @@ def _android(root: TargetRoot) -> System | None:
     return None
 
 
-def _is_hurd(root: TargetRoot) -> bool:
-    return root.exists("hurd/init") or root.exists("hurd/startup")
-
-
 def _hurd(root: TargetRoot) -> System | None:
-    return System(SystemKind.HURD, "GNU/Hurd", _is_elf_64(root)) if _is_hurd(root) else None
+    return System(SystemKind.HURD, "GNU/Hurd", _is_elf_64(root)) if is_hurd(root) else None
 
 
 def _windows(root: TargetRoot) -> System | None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """fstab on another PC: pure text in, text out.
 
-Owns which line names which filesystem after a restore. Comments, options and unknown lines
-stay as they are; every changed line is told.
+Owns which line names which filesystem after a restore. Of a line that changes, the device alone
+does: columns, comments, line ends and all other lines stay as they are. Every changed line is told.
 """
 
 from __future__ import annotations
@@ -11,38 +11,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oglib.osconfig.facts import Known
 from oglib.texts import shortened
 
-_FIELDS = re.compile(r"^(\s*)(\S+)(\s+)(\S+)(\s+)(\S+)((?:\s+\S+)?)((?:\s+.*)?)$")
+# Blanks and tabs alone part the fields, and a newline alone the lines: other blanks are characters.
+_FIELDS = re.compile(
+    r"([ \t]*)([^ \t\r]+)([ \t]+)([^ \t\r]+)([ \t]+)([^ \t\r]+)((?:[ \t]+[^ \t\r]+)?)"
+    r"((?:[ \t]+.*|\r)?)",
+    re.DOTALL,
+)
 _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 _MARK = "# ogLive: not on this PC: "
 _ESP_POINTS = ("/boot/efi", "/efi")
 _ESP_LINE = "{device}\t/boot/efi\tvfat\tumask=0077\t0\t1"
 _SWAP_LINE = "{device}\tnone\tswap\tsw\t0\t0"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A filesystem that is on this PC, by all its names (empty: it has none)."""
-
-    kind: str
-    uuid: str
-    label: str = ""
-    partuuid: str = ""
-    partlabel: str = ""
-    number: int = 0  # of its partition on the disk that carries the root; 0 on another disk
-
-    def is_named(self, spec: str) -> bool:
-        """Whether an fstab device such as ``UUID=…`` or ``LABEL="x"`` means this one."""
-        tag, _, value = spec.partition("=")
-        names = (self.uuid, self.label, self.partuuid, self.partlabel)
-        if tag not in _TAGS or not value:
-            return False
-        have = names[_TAGS.index(tag)]
-        value = value.strip("\"'")
-        return bool(have) and (
-            have.lower() == value.lower() if tag.endswith("UUID") else have == value
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +59,12 @@ def adapt_fstab(
     lines: list[str] = []
     changes: list[str] = []
     seen_esp = False
-    swap_lines = [line for line in map(_fields, text.splitlines()) if line and _is_swap(line)]
+    table = [(line, _fields(line)) for line in text.split("\n")]
+    swap_lines = [fields for _, fields in table if fields and _is_swap(fields)]
+    old_root = next((fields[1] for _, fields in table if fields and fields[3] == "/"), "")
     for named in swap_lines:
         free_swaps = [one for one in free_swaps if not one.is_named(named[1])]
-    for line in text.splitlines():
-        fields = _fields(line)
+    for line, fields in table:
         if fields is None:
             lines.append(line)
             continue
@@ -89,6 +72,9 @@ def adapt_fstab(
         wanted: Known | None
         if point == "/":
             wanted = root
+        elif _is_swap(fields) and device_is_mapped(device):
+            lines.append(line)
+            continue
         elif _is_swap(fields):
             wanted = next((one for one in swaps if one.is_named(device)), None)
             wanted = wanted or (free_swaps.pop(0) if free_swaps else None)
@@ -96,21 +82,25 @@ def adapt_fstab(
             wanted, seen_esp = esp, True
         else:
             wanted = named_by(device, fields[5], present)
+            if wanted is None and device == old_root:
+                wanted = root  # a subvolume of the filesystem that the root is on
             if wanted is None:
                 lines.append(_with_nofail(line, fields, changes))
                 continue
         lines.append(_with_device(line, fields, wanted, changes))
-    lines += _missing(
+    more = _missing(
         swap=free_swaps[0] if free_swaps and not swap_lines else None,
         esp=esp if not seen_esp else None,
         changes=changes,
     )
-    return NewFstab("\n".join(lines) + "\n", tuple(changes))
+    if more:
+        lines = [*(lines if lines[-1] else lines[:-1]), *more, ""]
+    return NewFstab("\n".join(lines), tuple(changes))
 
 
 def swap_uuids(text: str) -> list[str]:
     """The UUIDs that an fstab names as swap, in its order."""
-    found = [fields for fields in map(_fields, text.splitlines()) if fields and _is_swap(fields)]
+    found = [fields for fields in map(_fields, text.split("\n")) if fields and _is_swap(fields)]
     return [
         fields[1].partition("=")[2].strip("\"'")
         for fields in found
@@ -120,7 +110,7 @@ def swap_uuids(text: str) -> list[str]:
 
 def entries(text: str) -> tuple[Entry, ...]:
     """What an fstab mounts from devices, in its order; swap is none of it."""
-    found = [fields for fields in map(_fields, text.splitlines()) if fields]
+    found = [fields for fields in map(_fields, text.split("\n")) if fields]
     return tuple(
         Entry(fields[1], fields[3].rstrip("/") or "/", fields[5], fields[6].strip())
         for fields in found
@@ -130,9 +120,9 @@ def entries(text: str) -> tuple[Entry, ...]:
 
 def _fields(line: str) -> tuple[str, ...] | None:
     """The pieces of a line that mounts something from a device, blanks kept between them."""
-    if line.lstrip().startswith("#"):
+    if line.lstrip(" \t").startswith("#"):
         return None
-    found = _FIELDS.match(line)
+    found = _FIELDS.fullmatch(line)
     if found is None:
         return None
     device, kind = found.group(2), found.group(6)
@@ -168,7 +158,7 @@ def _with_device(line: str, fields: Sequence[str], wanted: Known | None, changes
     what, told = "swap" if _is_swap(fields) else shortened(point), shortened(device)
     if wanted is None:
         changes.append(f"{what}: {told} is not on this PC, line commented out")
-        return _MARK + line.strip()
+        return _MARK + line.lstrip(" \t")
     if wanted.is_named(device):
         return line
     changes.append(f"{what}: {told} is now UUID={wanted.uuid}")

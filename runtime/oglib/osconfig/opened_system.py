@@ -18,13 +18,15 @@ from pathlib import Path
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.types import EXTENDED
+from oglib.edits import words_of
 from oglib.errors import FilesystemError, OgError, printable
 from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.mount import mounted, mounted_at
 from oglib.filesystem.mounts import root_of_mount
 from oglib.filesystem.probe import probe_filesystem
-from oglib.osconfig.fstab import Entry, Known, entries, named_by
-from oglib.osconfig.linux import detect_linux
+from oglib.osconfig.facts import Known
+from oglib.osconfig.fstab import Entry, entries, named_by
+from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.root import NoPlainFileError, TargetRoot
 
 # The old filesystem of BSD: read by the kernel where it is told which of its kinds it is.
@@ -101,8 +103,11 @@ def why_not_configurable(system: OpenedSystem) -> str:
 
     What depends on the disk (firmware, boot loader) is asked by who plans that.
     """
-    if detect_linux(system.root) is None:
+    found = find_system(system.root)
+    if found is None:
         return "there is no Linux on it (os-release is missing)"
+    if not found.fittings:
+        return f"it is a {found.name}, and only a {LINUX} is fitted"
     if "/boot" in system.absent:
         return system.notes[system.absent.index("/boot")].rstrip(".")
     if system.subvolume:
@@ -207,7 +212,7 @@ def _with_parts(system: OpenedSystem, where: _Parts, stack: ExitStack) -> Opened
 
 def _wanted(root: TargetRoot) -> list[Entry]:
     try:
-        found = entries(root.read_text("etc/fstab"))
+        found = entries(words_of(root.read_bytes("etc/fstab")))
     except (FileNotFoundError, NoPlainFileError):
         return []
     first = {entry.point: entry for entry in reversed(found)}

@@ -2,9 +2,10 @@
 """A mounted root that cannot be left: every path is resolved by the kernel inside it.
 
 The content of an image is hostile: ``etc/hostname`` may be a link to ``/etc/shadow`` of ogLive
-or a named pipe. All access goes through openat2(RESOLVE_IN_ROOT) (Linux 5.6), so that absolute
-links and ``..`` end inside the root; only regular files are read; a file is replaced as a
-whole, never written through. Nothing else in osconfig may open a path of the target.
+or a named pipe. All access goes through ``inside``, so that absolute links and ``..`` end inside
+the root; only regular files are read; a file is replaced as a whole, never written through.
+Nothing else in osconfig may open a path of the target. Contents are bytes: nobody promised that
+a file of another system is UTF-8.
 
 Only what the tree itself says is taken for "not there": no such name, a part of the path that is
 no folder, links in a circle. What cannot be read is an error, never an absence.
@@ -12,43 +13,20 @@ no folder, links in a circle. What cannot be read is an error, never an absence.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import secrets
 import stat
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO
 
-from oglib.errors import OgErr, OgError, WriteError
+from oglib.errors import OgError, WriteError
+from oglib.osconfig.inside import NOTHING_THERE, open_inside
+from oglib.osconfig.replacing import folder_of, place_of, remove_file, replace_file
 
-_SYS_OPENAT2 = 437  # the same number on every architecture
-_RESOLVE_NO_MAGICLINKS = 0x02
-_RESOLVE_IN_ROOT = 0x10
 _READ_LIMIT_BYTES = 4 * 1024 * 1024
 _COPY_LIMIT_BYTES = 512 * 1024 * 1024  # a registry hive or package database of hundreds of MiB
 _COPY_BYTES = 1024 * 1024
-_LIBC = ctypes.CDLL(None, use_errno=True)
-# openat2(2): EAGAIN when anything on the whole machine was renamed or mounted while ``..`` was
-# resolved; the caller is to try again. It may go on, but not for ever.
-_TRIES_AT_ONCE = 128
-_TRY_PAUSE_S = 0.001
-_TRY_LIMIT_S = 10.0
-_RESTLESS = "files are renamed or mounted on this PC without a pause"
-# What the tree says itself: there is nothing that this path leads to.
-_NOTHING_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
 
 
 class NoPlainFileError(OgError):
@@ -181,20 +159,16 @@ class TargetRoot:
                     ) from error
         return copied
 
-    def read_text(self, name: str, *, limit_bytes: int = _READ_LIMIT_BYTES) -> str:
-        """As ``read_bytes``, as text; bytes that are not UTF-8 survive a later ``write_text``."""
-        return self.read_bytes(name, limit_bytes=limit_bytes).decode("utf-8", "surrogateescape")
-
-    def write_text(self, name: str, text: str, *, mode: int = 0o644) -> None:
-        """Put a whole new file in place of ``name`` (also of a link of that name).
+    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Put a whole new file in place of ``name``.
 
         Owner, mode and extended attributes of a regular file that was there are kept; power
-        loss leaves the old or the new content. The folder must exist.
+        loss leaves the old or the new content. The folder must exist. A link to a regular file of
+        the same filesystem stays, and that file is replaced; any other link is replaced itself.
         """
-        data = text.encode("utf-8", "surrogateescape")
         try:
-            with self._folder(name) as (folder_fd, last):
-                self._replace(folder_fd, last, data, mode)
+            with place_of(self._fd, name) as (folder_fd, last):
+                replace_file(folder_fd, last, data, mode)
         except OSError as error:
             raise WriteError(
                 f"{name} in {self.called} cannot be written: {error.strerror}."
@@ -203,9 +177,8 @@ class TargetRoot:
     def remove(self, name: str) -> bool:
         """Remove a file or link (never what a link points to); False where there is none."""
         try:
-            with self._folder(name) as (folder_fd, last):
-                os.unlink(last, dir_fd=folder_fd)
-                os.fsync(folder_fd)
+            with folder_of(self._fd, name) as (folder_fd, last):
+                remove_file(folder_fd, last)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -255,23 +228,6 @@ class TargetRoot:
             os.close(top_fd)
         return sorted(found)
 
-    def _replace(self, folder_fd: int, last: str, data: bytes, mode: int) -> None:
-        temporary = f".{last}.{secrets.token_hex(6)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
-        try:
-            with os.fdopen(file_fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                _keep_attributes(folder_fd, last, file.fileno(), mode)
-                os.fsync(file.fileno())
-            os.rename(temporary, last, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary, dir_fd=folder_fd)
-            raise
-        os.fsync(folder_fd)
-
     def _open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO:
         """A regular file not larger than the limit, open for reading."""
         # looked at before it is opened: opening a pipe would wait, opening a device may do more
@@ -297,17 +253,6 @@ class TargetRoot:
         except OSError as error:
             raise _said(self.called, name, error) from error
 
-    @contextmanager
-    def _folder(self, name: str) -> Iterator[tuple[int, str]]:
-        path = PurePosixPath("/", name)
-        if path.name in ("", ".", ".."):
-            raise OgError(f"{name!r} does not name a file.")
-        folder_fd = self._open(str(path.parent), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            yield folder_fd, path.name
-        finally:
-            os.close(folder_fd)
-
     def _is_there(self, name: str, flags: int) -> bool:
         found_fd = self._opened(name, flags)
         if found_fd is None:
@@ -318,67 +263,11 @@ class TargetRoot:
     def _opened(self, name: str, flags: int) -> int | None:
         """A descriptor, or None where nothing is there. OgError where that cannot be told."""
         try:
-            return self._open(name, flags)
+            return open_inside(self._fd, name, flags)
         except OSError as error:
-            if error.errno in _NOTHING_THERE:
+            if error.errno in NOTHING_THERE:
                 return None
             raise _said(self.called, name, error) from error
-
-    def _open(self, name: str, flags: int) -> int:
-        how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-        tries, end = 0, time.monotonic() + _TRY_LIMIT_S
-        while True:
-            number, fd = _openat2(self._fd, name, how)
-            if fd >= 0:
-                return fd
-            if number not in (errno.EAGAIN, errno.EINTR):
-                break
-            tries += 1
-            if tries >= _TRIES_AT_ONCE:
-                if time.monotonic() > end:
-                    raise OSError(number, _RESTLESS, name)
-                time.sleep(_TRY_PAUSE_S)
-        if number == errno.ENOSYS:
-            raise OgError(
-                "This kernel has no openat2, so the files of a system cannot be changed safely.",
-                hint="Boot an ogLive with Linux 5.6 or newer.",
-                code=OgErr.NOTEXEC,
-            )
-        raise OSError(number, os.strerror(number), name)
-
-
-def _openat2(root_fd: int, name: str, how: _OpenHow) -> tuple[int, int]:
-    """The number of the error and the descriptor, which is negative where there is an error."""
-    fd: int = _LIBC.syscall(
-        ctypes.c_long(_SYS_OPENAT2),
-        ctypes.c_int(root_fd),
-        ctypes.c_char_p(os.fsencode(name)),
-        ctypes.byref(how),
-        ctypes.c_size_t(ctypes.sizeof(how)),
-    )
-    return ctypes.get_errno(), fd
-
-
-def _keep_attributes(folder_fd: int, last: str, file_fd: int, mode: int) -> None:
-    """Owner, mode and labels of the regular file ``last`` onto the file that replaces it."""
-    try:
-        regular = stat.S_ISREG(os.lstat(last, dir_fd=folder_fd).st_mode)
-    except FileNotFoundError:
-        regular = False
-    if not regular:
-        os.fchmod(file_fd, mode)
-        return
-    old_fd = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
-    try:
-        old = os.fstat(old_fd)
-        os.fchown(file_fd, old.st_uid, old.st_gid)
-        os.fchmod(file_fd, stat.S_IMODE(old.st_mode) & 0o777)
-        for attribute in os.listxattr(old_fd):
-            # a label that this filesystem or kernel refuses is no reason to refuse the file
-            with suppress(OSError):
-                os.setxattr(file_fd, attribute, os.getxattr(old_fd, attribute))
-    finally:
-        os.close(old_fd)
 
 
 def _raise(error: OSError) -> None:

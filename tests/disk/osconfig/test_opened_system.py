@@ -82,8 +82,8 @@ def test_parts_on_filesystems_of_their_own(tmp_path: Path, monkeypatch: pytest.M
         assert why_not_configurable(system) == "its /boot is partition 2, which is not fitted yet"
     assert path.read_bytes() == before
     with opened_system(disk, part, write=True) as system:
-        system.root.write_text("boot/new", "x")
-        system.root.write_text("etc/new", "y")
+        system.root.write_bytes("boot/new", b"x")
+        system.root.write_bytes("etc/new", b"y")
     with device_of(path, SEPARATE, BOOT) as device, seen_at(device, tmp_path / "at") as point:
         assert (point / "new").read_text() == "x"
 
@@ -229,7 +229,7 @@ def test_the_system_lies_in_a_subvolume(
         assert (name in why_not_configurable(system)) is True
         assert bool(why_not_configurable(system)) is bool(name)
     with opened_system(disk, part, write=True) as system:
-        system.root.write_text("etc/new", "x")
+        system.root.write_bytes("etc/new", b"x")
         # what gets a path (grub-install) sees a root like any other
         assert (system.root.path / "etc/new").read_text() == "x"
     with (

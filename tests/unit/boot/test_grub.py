@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from oglib.boot.grub import bios_argv, plan_grub, uefi_argv
+from oglib.boot import fittings
+from oglib.boot.grub import bios_argv, uefi_argv
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import NotFoundError, OgErr, OgError
@@ -31,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
 
 def refused(tree: Path, target: Disk, firmware: Firmware) -> OgError:
     with TargetRoot(tree) as root, pytest.raises(OgError) as caught:
-        plan_grub(root, target, firmware=firmware, root_uuid="x")
+        fittings.check(root, target, firmware)
     return caught.value
 
 
@@ -94,9 +95,9 @@ def test_the_commands() -> None:
         "grub-install",
         "--target=x86_64-efi",
         "--modules=part_gpt part_msdos",
-        "--efi-directory=/mnt/esp",
         "--boot-directory=/mnt/root/boot",
         "--recheck",
+        "--efi-directory=/mnt/esp",
         "--no-nvram",
         "--bootloader-id=debian",
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from oglib.osconfig.fstab import Known, adapt_fstab, swap_uuids
+from oglib.osconfig.facts import Known
+from oglib.osconfig.fstab import adapt_fstab, swap_uuids
 
 ROOT = Known("ext4", "11111111-1111-4111-8111-111111111111", label="root", partuuid="r", number=2)
 SWAP = Known("swap", "22222222-2222-4222-8222-222222222222", number=3)

@@ -7,22 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from oglib.errors import OgErr, OgError, UsageError
-from oglib.osconfig.fstab import Known
-from oglib.osconfig.linux import (
-    LinuxFacts,
-    LinuxSystem,
-    adapt_hosts,
-    apply,
-    detect_linux,
-    plan_linux,
-    wanted_swap_uuid,
-)
+from oglib.errors import UsageError
+from oglib.fitting import Planned, check_all
+from oglib.osconfig.facts import Known, PcFacts
+from oglib.osconfig.linux.fittings import FITTINGS
+from oglib.osconfig.linux.mounts import adapt_resume, wanted_swap_uuid
+from oglib.osconfig.linux.names import adapt_hosts
+from oglib.osconfig.linux.system import LinuxSystem, detect_linux
 from oglib.osconfig.root import TargetRoot
 from oglib.steps import Outcome, Step
 
 OLD_SWAP = "99999999-9999-4999-8999-999999999999"
-FACTS = LinuxFacts(
+FACTS = PcFacts(
     root=Known("ext4", "11111111-1111-4111-8111-111111111111", number=1),
     hostname="pc17",
     swaps=(Known("swap", "22222222-2222-4222-8222-222222222222", number=2),),
@@ -49,9 +45,13 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def configured(tree: Path, facts: LinuxFacts = FACTS) -> dict[str, Step]:
+def planned(root: TargetRoot, facts: PcFacts = FACTS) -> tuple[Planned[PcFacts], ...]:
+    return check_all(root, facts, FITTINGS)
+
+
+def configured(tree: Path, facts: PcFacts = FACTS) -> dict[str, Step]:
     with TargetRoot(tree) as root:
-        return {step.name: step for step in apply(root, plan_linux(root, facts))}
+        return {one.fitting.name: one.done(root) for one in planned(root, facts)}
 
 
 def test_a_debian_becomes_another_pcs_own(tree: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_debian_becomes_another_pcs_own(tree: Path) -> None:
 
 def test_planning_writes_nothing(tree: Path) -> None:
     with TargetRoot(tree) as root:
-        plan_linux(root, FACTS)
+        planned(root)
     assert {name: (tree / name).read_text() for name in FILES} == FILES
 
 
@@ -83,7 +83,7 @@ def test_a_second_time_nothing_is_needed(tree: Path) -> None:
 
 
 def test_without_swap_resuming_is_switched_off(tree: Path) -> None:
-    configured(tree, LinuxFacts(root=FACTS.root))
+    configured(tree, PcFacts(root=FACTS.root))
     assert (tree / "etc/initramfs-tools/conf.d/resume").read_text() == "RESUME=none\n"
     assert (tree / "etc/hostname").read_text() == "golden\n"
     assert f"# ogLive: not on this PC: UUID={OLD_SWAP}" in (tree / "etc/fstab").read_text()
@@ -111,18 +111,15 @@ def test_links_to_the_host_are_not_written_through(tree: Path, tmp_path: Path) -
     assert (tree / "etc/hostname").read_text() == "pc17\n"
 
 
-def test_what_is_not_linux_is_said(tmp_path: Path) -> None:
+def test_what_is_not_linux(tmp_path: Path) -> None:
     with TargetRoot(tmp_path) as root:
         assert detect_linux(root) is None
-        with pytest.raises(OgError, match="no Linux") as caught:
-            plan_linux(root, FACTS)
-    assert caught.value.code == OgErr.NOTOS
 
 
 @pytest.mark.parametrize("name", ["a b", "pc_1", "-x", "a\nb", "x" * 65, "a..b", "é"])
 def test_no_host_name(tree: Path, name: str) -> None:
     with TargetRoot(tree) as root, pytest.raises(UsageError, match="not a valid host name"):
-        plan_linux(root, LinuxFacts(root=FACTS.root, hostname=name))
+        planned(root, PcFacts(root=FACTS.root, hostname=name))
 
 
 def test_the_system_and_the_swap_it_knows(tree: Path) -> None:
@@ -145,16 +142,19 @@ def test_an_os_release_that_wants_to_be_a_path(tree: Path) -> None:
     ("old", "new"),
     [
         ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n127.0.1.1\tpc17\n"),
+        ("127.0.0.1 localhost", "127.0.0.1 localhost\n127.0.1.1\tpc17\n"),
         (
-            "127.0.1.1 golden.example golden # me\n10.0.0.1 server\n",
-            "127.0.1.1\tpc17\n10.0.0.1 server\n",
+            "127.0.1.1  golden.example golden  printer # golden one\n10.0.0.1 golden\n",
+            "127.0.1.1  pc17  printer # golden one\n10.0.0.1 golden\n",
         ),
         (
-            "127.0.0.1 localhost golden\n::1 localhost golden\n",
-            "127.0.0.1\tlocalhost pc17\n::1\tlocalhost pc17\n",
+            "127.0.0.1\tlocalhost localhost.localdomain golden\r\n::1 localhost golden\n",
+            "127.0.0.1\tlocalhost localhost.localdomain pc17\r\n::1 localhost pc17\n",
         ),
         ("", "127.0.1.1\tpc17\n"),
-        ("127.0.1.1 golden\n127.0.1.1 again\n", "127.0.1.1\tpc17\n"),
+        ("127.0.1.1 golden\n127.0.1.1 again\n", "127.0.1.1 pc17\n127.0.1.1 again\n"),
+        ("127.0.1.1 unknown alias\n", "127.0.1.1 pc17 alias\n"),
+        ("# 127.0.1.1 golden\x85\n", "127.0.1.1\tpc17\n# 127.0.1.1 golden\x85\n"),
     ],
 )
 def test_hosts(old: str, new: str) -> None:
@@ -163,6 +163,29 @@ def test_hosts(old: str, new: str) -> None:
 
 
 def test_hosts_of_a_full_name() -> None:
-    assert adapt_hosts("127.0.1.1 golden\n", "golden", "pc17.uni.example") == (
-        "127.0.1.1\tpc17.uni.example pc17\n"
-    )
+    new = "127.0.1.1 pc17.uni.example pc17\n"
+    assert adapt_hosts("127.0.1.1 golden\n", "golden", "pc17.uni.example") == new
+    assert adapt_hosts(new, "pc17.uni.example", "pc17.uni.example") == new
+
+
+@pytest.mark.parametrize("old", ["localhost", "localhost.localdomain", ""])
+def test_a_system_that_had_no_name_of_its_own(old: str) -> None:
+    text = "127.0.0.1 localhost.localdomain localhost\n"
+    assert adapt_hosts(text, old, "pc17") == f"{text}127.0.1.1\tpc17\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", f"RESUME=UUID={FACTS.swaps[0].uuid}\n"),
+        (
+            "# by hand\nRESUME=/dev/sda2 # x\n",
+            f"# by hand\nRESUME=UUID={FACTS.swaps[0].uuid} # x\n",
+        ),
+        ("RESUME=/dev/mapper/vg-swap\n", "RESUME=/dev/mapper/vg-swap\n"),
+        ('RESUME="UUID=22222222-2222-4222-8222-222222222222"', None),
+        ("# nothing", f"# nothing\nRESUME=UUID={FACTS.swaps[0].uuid}\n"),
+    ],
+)
+def test_resume(old: str, new: str | None) -> None:
+    assert adapt_resume(old, FACTS.swaps) == (old if new is None else new)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import OgError, WriteError
-from oglib.osconfig import root as root_module
+from oglib.osconfig import inside
 from oglib.osconfig.root import TargetRoot
 
 
@@ -26,10 +26,10 @@ def tree(tmp_path: Path) -> Path:
 
 def test_read_write_remove(tree: Path) -> None:
     with TargetRoot(tree) as root:
-        assert root.read_text("etc/hostname") == "old\n"
-        assert root.read_text("/etc/hostname") == "old\n"
-        root.write_text("etc/hostname", "new\n")
-        root.write_text("etc/fresh", "x", mode=0o600)
+        assert root.read_bytes("etc/hostname") == b"old\n"
+        assert root.read_bytes("/etc/hostname") == b"old\n"
+        root.write_bytes("etc/hostname", b"new\n")
+        root.write_bytes("etc/fresh", b"x", mode=0o600)
         assert root.exists("etc/fresh")
         assert root.remove("etc/fresh")
         assert not root.remove("etc/fresh")
@@ -42,7 +42,7 @@ def test_mode_and_attributes_of_a_replaced_file_stay(tree: Path) -> None:
     path.chmod(0o4640)
     os.setxattr(path, "user.label", b"kept")
     with TargetRoot(tree) as root:
-        root.write_text("etc/hostname", "new\n")
+        root.write_bytes("etc/hostname", b"new\n")
     assert path.stat().st_mode & 0o7777 == 0o640  # a set-user-id bit does not survive new content
     assert os.getxattr(path, "user.label") == b"kept"
 
@@ -50,7 +50,7 @@ def test_mode_and_attributes_of_a_replaced_file_stay(tree: Path) -> None:
 def test_bytes_that_are_no_utf8_survive(tree: Path) -> None:
     (tree / "etc/odd").write_bytes(b"a\xff\n")
     with TargetRoot(tree) as root:
-        root.write_text("etc/odd", root.read_text("etc/odd") + "b\n")
+        root.write_bytes("etc/odd", root.read_bytes("etc/odd") + b"b\n")
     assert (tree / "etc/odd").read_bytes() == b"a\xff\nb\n"
 
 
@@ -61,9 +61,9 @@ def test_a_link_to_the_host_is_replaced_and_its_target_untouched(tree: Path, tar
     (tree / "etc/hostname").symlink_to(target.format(secret=secret))
     with TargetRoot(tree) as root:
         with pytest.raises(FileNotFoundError):
-            root.read_text("etc/hostname")
+            root.read_bytes("etc/hostname")
         assert not root.exists("etc/hostname")
-        root.write_text("etc/hostname", "new\n")
+        root.write_bytes("etc/hostname", b"new\n")
     assert secret.read_text() == "host\n"
     assert not (tree / "etc/hostname").is_symlink()
     assert (tree / "etc/hostname").read_text() == "new\n"
@@ -75,7 +75,7 @@ def test_a_folder_that_is_a_link_to_the_host_leads_into_the_root(tree: Path) -> 
     (tree / "var").symlink_to(outside)
     with TargetRoot(tree) as root:
         with pytest.raises(WriteError, match="cannot be written"):
-            root.write_text("var/file", "x")
+            root.write_bytes("var/file", b"x")
         assert not root.remove("var/file")
     assert list(outside.iterdir()) == []
 
@@ -85,7 +85,7 @@ def test_an_absolute_link_inside_the_root_works(tree: Path) -> None:
     (tree / "usr/lib/os-release").write_text("ID=debian\n")
     (tree / "etc/os-release").symlink_to("/usr/lib/os-release")
     with TargetRoot(tree) as root:
-        assert root.read_text("etc/os-release") == "ID=debian\n"
+        assert root.read_bytes("etc/os-release") == b"ID=debian\n"
         assert root.is_regular("usr/lib/os-release")
         assert not root.is_regular("etc/os-release")
 
@@ -103,8 +103,8 @@ def test_a_named_pipe_neither_hangs_nor_is_read(tree: Path) -> None:
     os.mkfifo(tree / "etc/pipe")
     with TargetRoot(tree) as root:
         with pytest.raises(OgError, match="not a regular file"):
-            root.read_text("etc/pipe")
-        root.write_text("etc/pipe", "now a file\n")
+            root.read_bytes("etc/pipe")
+        root.write_bytes("etc/pipe", b"now a file\n")
     assert (tree / "etc/pipe").is_file()
 
 
@@ -112,9 +112,9 @@ def test_folders_and_huge_files_are_not_read(tree: Path) -> None:
     os.truncate(tree / "etc/hostname", 1024**3)
     with TargetRoot(tree) as root:
         with pytest.raises(OgError, match="too large"):
-            root.read_text("etc/hostname")
+            root.read_bytes("etc/hostname")
         with pytest.raises(OgError, match="not a regular file"):
-            root.read_text("etc")
+            root.read_bytes("etc")
 
 
 def test_links_in_a_tree_are_found_without_following_them(tree: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_folder_as_a_root_of_its_own(tree: Path) -> None:
         inner = root.below("etc")
         assert inner is not None
         with inner:
-            assert inner.read_text("hostname") == "old\n"
+            assert inner.read_bytes("hostname") == b"old\n"
             assert not inner.exists("up")
             assert not inner.exists("../etc/../../secret")
 
@@ -208,13 +208,13 @@ QUESTIONS: list[Callable[[TargetRoot], object]] = [
 def answering(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> list[str]:
     """The kernel answers every opening with these errors in turn, then as it does; the names."""
     asked: list[str] = []
-    kernel, left = root_module._openat2, list(numbers)
+    kernel, left = inside._openat2, list(numbers)
 
-    def answer(root_fd: int, name: str, how: root_module._OpenHow) -> tuple[int, int]:
+    def answer(root_fd: int, name: str, how: inside._OpenHow) -> tuple[int, int]:
         asked.append(name)
         return (left.pop(0), -1) if left else kernel(root_fd, name, how)
 
-    monkeypatch.setattr(root_module, "_openat2", answer)
+    monkeypatch.setattr(inside, "_openat2", answer)
     return asked
 
 
@@ -240,7 +240,7 @@ def test_only_the_tree_itself_says_that_nothing_is_there(
     with TargetRoot(tree) as root:
         assert not ask(root)
         with pytest.raises(FileNotFoundError):
-            root.read_text("etc/hostname")
+            root.read_bytes("etc/hostname")
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.EINTR])
@@ -249,18 +249,18 @@ def test_what_the_kernel_asks_to_try_again_is_tried_again(
 ) -> None:
     asked = answering(monkeypatch, *[number] * 200)
     with TargetRoot(tree) as root:
-        assert root.read_text("etc/hostname") == "old\n"
+        assert root.read_bytes("etc/hostname") == b"old\n"
     assert asked == ["etc/hostname"] * 201
 
 
 def test_trying_again_has_an_end(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(root_module, "_TRY_LIMIT_S", 0.01)
+    monkeypatch.setattr(inside, "_TRY_LIMIT_S", 0.01)
     answering(monkeypatch, *[errno.EAGAIN] * 9999)
     with TargetRoot(tree) as root:
         with pytest.raises(OgError, match="renamed or mounted on this PC without a pause"):
-            root.read_text("etc/hostname")
+            root.read_bytes("etc/hostname")
         with pytest.raises(WriteError, match="without a pause"):
-            root.write_text("etc/hostname", "new\n")
+            root.write_bytes("etc/hostname", b"new\n")
         with pytest.raises(WriteError, match="without a pause"):
             root.remove("etc/hostname")
     assert (tree / "etc/hostname").read_text() == "old\n"
@@ -273,7 +273,7 @@ def test_links_in_a_circle_lead_nowhere(tree: Path) -> None:
         for name in ("etc/os-release", "etc/far", "etc/hostname/below"):
             assert not root.exists(name)
             with pytest.raises(FileNotFoundError):
-                root.read_text(name)
+                root.read_bytes(name)
 
 
 def test_a_folder_below_that_cannot_be_read_ends_the_search_for_links(

@@ -15,7 +15,7 @@ RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 # Who flushes besides the owner, and what.
 FLUSHES = {
     "oglib/durable.py": "small files and folders",
-    "oglib/osconfig/root.py": "files of a root that is never left: by descriptors alone",
+    "oglib/osconfig/replacing.py": "files of a root that is never left: by descriptors alone",
     "oglib/disk/writing/sectors.py": "the sectors of a table",
     "oglib/filesystem/ntfs_repair.py": "clusters of an NTFS",
     "oglib/deploy/whole_disk/boot_bytes.py": "boot code and gaps of a disk",

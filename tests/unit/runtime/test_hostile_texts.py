@@ -39,8 +39,11 @@ from oglib.inventory.memory import parse_dmidecode
 from oglib.inventory.redact import redact
 from oglib.inventory.rpm import parse_header
 from oglib.inventory.software import newest_release, parse_dpkg
-from oglib.osconfig import linux
-from oglib.osconfig.fstab import Known, adapt_fstab, entries, swap_uuids
+from oglib.osconfig.facts import Known
+from oglib.osconfig.fstab import adapt_fstab, entries, swap_uuids
+from oglib.osconfig.linux import system as linux_system
+from oglib.osconfig.linux.mounts import adapt_resume
+from oglib.osconfig.linux.names import adapt_hosts
 from oglib.settings import parse_cmdline, parse_env
 
 MOST_CPU_S = 5  # of the processor, for one text: its square takes half a minute, its length 0.1 s
@@ -116,15 +119,20 @@ PARSERS = {
         ("", 'GRUB_CMDLINE_LINUX="', "GRUB_CMDLINE_LINUX"),
     ),
     "os-release": Parser(
-        lambda text: linux._variables(text, ("ID", "NAME")),
+        lambda text: linux_system._variables(text, ("ID", "NAME")),
         ("ID=a\n", "\\a", "'a'"),
         ("", "NAME=", 'NAME="', "ID='"),
         size=1 << 20,
     ),
     "hosts": Parser(
-        lambda text: linux.adapt_hosts(text, "old", "new"),
+        lambda text: adapt_hosts(text, "old", "new"),
         ("127.0.0.1 old\n", "127.0.1.1\n", "old ", "::1 "),
         ("", "127.0.0.1 ", "127.0.1.1 "),
+    ),
+    "resume": Parser(
+        lambda text: adapt_resume(text, (Known("swap", "2" * 8),)),
+        ("RESUME=x\n", "RESUME=", " ", "\t"),
+        ("", "RESUME=", " RESUME=UUID="),
     ),
     "fstab": Parser(
         _fstab,

@@ -7,73 +7,85 @@ Applying opens it for writing, looks whether it is still what was planned for, a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from oglib.boot.grub import GrubPlan, install_grub, plan_grub
+from oglib.boot import fittings as boot
+from oglib.boot.esp import esp_of
+from oglib.boot.facts import BootFacts
 from oglib.deploy.partition.checks import check_unused
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
-from oglib.errors import OgErr, OgError, PartitionError
+from oglib.edits import Files
+from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable, mounted
 from oglib.filesystem.probe import probe_filesystem
-from oglib.osconfig import linux
-from oglib.osconfig.fstab import Known
+from oglib.fitting import Planned, check_all, chosen
+from oglib.osconfig.facts import Known, PcFacts
+from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system, why_not_configurable
-from oglib.steps import Outcome, Step
+from oglib.steps import Step
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Which system shall be this PC's own, and as what."""
+    """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all."""
 
     disk: Disk
     part: Partition
     hostname: str
     firmware: Firmware
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What does that, checked and not yet written."""
+    """What does that, checked and not yet written: the system's own files, and what starts it."""
 
     aim: Aim
-    linux: linux.OsPlan
-    grub: GrubPlan
+    files: tuple[Planned[PcFacts], ...]
+    start: tuple[Planned[BootFacts], ...]
+
+    @property
+    def _all(self) -> tuple[Planned[PcFacts] | Planned[BootFacts], ...]:
+        return (*self.files, *self.start)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps as they are foreseen; one that is certain to fail is failed already."""
-        files = tuple(
-            Step(edit.name, _foreseen(edit.failed, bool(edit.path)), edit.detail)
-            for edit in self.linux.edits
-        )
-        loader = tuple(Step(edit.name, edit.outcome, edit.detail) for edit in self.grub.edits)
-        where = f"partition {self.grub.esp.number}" if self.grub.esp else str(self.aim.disk.path)
-        installed = Step(f"GRUB for {self.aim.firmware.upper()}", Outcome.DONE, f"onto {where}")
-        return (*files, *loader, installed)
+        return tuple(one.foreseen for one in self._all)
 
+    def done(self, root: Files) -> tuple[Step, ...]:
+        """Do it on the same root, opened for writing; a step that fails does not stop the next."""
+        return tuple(one.done(root) for one in self._all)
 
-def _foreseen(failed: bool, needed: bool) -> Outcome:
-    if failed:
-        return Outcome.FAILED
-    return Outcome.DONE if needed else Outcome.NOT_NEEDED
+    @property
+    def diff(self) -> bytes:
+        """All that will change in files of the system, as a unified diff."""
+        return b"".join(one.diff for one in self._all)
 
 
 def plan_configuration(
-    disk: Disk, part: Partition, *, hostname: str = "", firmware: Firmware | None = None
+    disk: Disk,
+    part: Partition,
+    *,
+    hostname: str = "",
+    firmware: Firmware | None = None,
+    only: Collection[str] = (),
 ) -> Configuration:
     """What will make the system on ``part`` this PC's own and ``disk`` bootable; only reads.
 
-    ``firmware`` is this PC's own unless it is said. Raises where there is no system to configure,
+    ``firmware`` is this PC's own unless it is said; ``only`` names steps, all others are left out,
+    and what they alone would need is not asked. Raises where there is no system to configure,
     where the disk cannot boot, and for whatever else is known to keep this from being done.
     """
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
-    aim = Aim(disk, part, hostname, firmware or running_firmware())
-    return _checked(aim, _look(disk, part))
+    aim = Aim(disk, part, hostname, firmware or running_firmware(), tuple(only))
+    return _checked(aim, _look(aim))
 
 
 def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
@@ -83,15 +95,15 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     there then, and must come out the same.
     """
     aim = plan.aim
-    found = _look(aim.disk, aim.part)
+    facts = _look(aim)
     with opened_system(aim.disk, aim.part, write=True) as system:
-        if _plan(system, aim, found) != plan:
+        if _plan(system, aim, facts) != plan:
             raise OgError(
                 f"The system on partition {aim.part.number} of {aim.disk.describe()} is not as "
                 "it was when this was planned.",
                 hint="Run it again.",
             )
-        return linux.apply(system.root, plan.linux) + install_grub(system.root, plan.grub)
+        return plan.done(system.root)
 
 
 def configure(
@@ -101,68 +113,74 @@ def configure(
     return apply_configuration(plan_configuration(disk, part, hostname=hostname, firmware=firmware))
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The filesystems of the disk that the system's files may name."""
-
-    root: Known
-    swaps: tuple[Known, ...]
-    esp: Known | None
-    others: tuple[Known, ...]
-
-
-def _checked(aim: Aim, found: _Found) -> Configuration:
+def _checked(aim: Aim, facts: PcFacts) -> Configuration:
     """The plan, and that what it writes to can be opened for writing."""
     with opened_system(aim.disk, aim.part) as system:
-        plan = _plan(system, aim, found)
+        plan = _plan(system, aim, facts)
     with partition_device(aim.disk, aim.part) as device:
         check_writable(device)
-    if plan.grub.esp is not None:
-        check_unused(aim.disk, plan.grub.esp)
-        with partition_device(aim.disk, plan.grub.esp) as device:
+    if plan.start and aim.firmware is Firmware.UEFI:
+        esp = esp_of(aim.disk)
+        check_unused(aim.disk, esp)
+        with partition_device(aim.disk, esp) as device:
             check_writable(device)
             with mounted(device, kind="vfat"):
                 pass  # whether it can be is all that is asked
     return plan
 
 
-def _plan(opened: OpenedSystem, aim: Aim, found: _Found) -> Configuration:
-    if why := why_not_configurable(opened):
+def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
+    system = find_system(opened.root)
+    why = why_not_configurable(opened)
+    if why or system is None:
         raise OgError(
             f"The system on {opened.root.called} cannot be fitted to this PC: {why}.",
             hint="It is as it was; nothing was written.",
             code=OgErr.NOTOS,
         )
-    root = opened.root
-    facts = linux.LinuxFacts(
-        root=found.root,
-        hostname=aim.hostname,
-        swaps=found.swaps,
-        esp=found.esp,
-        others=found.others,
-    )
-    system = linux.plan_linux(root, facts)
-    grub = plan_grub(
-        root,
-        aim.disk,
+    _check_names(aim, system)
+    files = chosen(system.fittings, aim.only)
+    start = chosen(boot.FITTINGS[aim.firmware], aim.only)
+    planned = check_all(opened.root, facts, files)
+    if start:
+        boot.check(opened.root, aim.disk, aim.firmware)
+    return Configuration(aim, planned, check_all(opened.root, _boot(aim, system, facts), start))
+
+
+def _check_names(aim: Aim, system: Found) -> None:
+    files, start = system.fittings, boot.FITTINGS[aim.firmware]
+    known = [*(one.name for one in files), *(one.name for one in start)]
+    unknown = [name for name in aim.only if name not in known]
+    if unknown:
+        raise UsageError(
+            f"There is no step {unknown[0]!r} for a {system.kind} that "
+            f"{aim.firmware.upper()} starts.",
+            hint=f"There are {', '.join(known)}.",
+        )
+
+
+def _boot(aim: Aim, system: Found, facts: PcFacts) -> BootFacts:
+    return BootFacts(
+        disk=aim.disk,
         firmware=aim.firmware,
-        root_uuid=found.root.uuid,
-        swap_uuid=found.swaps[0].uuid if found.swaps else "",
-        os_id=system.system.id,
-        present=[known.uuid for known in (*found.others, *found.swaps) if known.uuid],
+        os_id=system.id,
+        root_uuid=facts.root.uuid,
+        swap_uuid=facts.swaps[0].uuid if facts.swaps else "",
+        present=tuple(known.uuid for known in (*facts.others, *facts.swaps) if known.uuid),
     )
-    return Configuration(aim, system, grub)
 
 
-def _look(disk: Disk, root: Partition) -> _Found:
-    known = {part.number: _known(disk, part) for part in disk.partitions}
+def _look(aim: Aim) -> PcFacts:
+    """The name of this PC, and the filesystems of the disk that the system's files may name."""
+    known = {part.number: _known(aim.disk, part) for part in aim.disk.partitions}
     swaps = tuple(one for one in known.values() if one.kind == "swap")
-    esps = [known[part.number] for part in disk.partitions if part.type == ESP]
-    esp = esps[0] if esps else None
+    esps = [known[part.number] for part in aim.disk.partitions if part.type == ESP]
     others = tuple(
-        one for one in known.values() if one.number != root.number and one.kind not in ("", "swap")
+        one
+        for one in known.values()
+        if one.number != aim.part.number and one.kind not in ("", "swap")
     )
-    return _Found(known[root.number], swaps, esp, others)
+    return PcFacts(known[aim.part.number], aim.hostname, swaps, esps[0] if esps else None, others)
 
 
 def _known(disk: Disk, part: Partition) -> Known:

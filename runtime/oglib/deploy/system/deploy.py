@@ -28,7 +28,7 @@ from oglib.errors import OgError
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.restore import restore
-from oglib.osconfig.linux import wanted_swap_uuid
+from oglib.osconfig.linux.mounts import wanted_swap_uuid
 from oglib.osconfig.opened_system import opened_root
 from oglib.progress import Progress, Task
 from oglib.steps import Outcome, Step

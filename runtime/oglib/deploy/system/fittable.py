@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 from oglib.image.any import Image
-
-# A partclone image of another kind of filesystem holds something else, or files alone.
-_LINUX = "Linux"
+from oglib.osconfig.kinds import LINUX, is_fitted
 
 
 def not_fitted(image: Image) -> str:
@@ -14,12 +12,12 @@ def not_fitted(image: Image) -> str:
 
     What nobody noted when the image was made shows when it is on the disk.
     """
-    kind = image.kind
+    kind = image.kind  # of another filesystem it is something else, or files alone
     if kind is None or not kind.linux_root:
-        return f"it holds {image.filesystem or 'no filesystem that we know'}, and no Linux"
+        return f"it holds {image.filesystem or 'no filesystem that we know'}, and no {LINUX}"
     source = image.origin
-    if source.system and source.system != _LINUX:
-        return f"it holds {source.os or source.system}, and only a Linux is fitted"
+    if source.system and not is_fitted(source.system):
+        return f"it holds {source.os or source.system}, and only a {LINUX} is fitted"
     if source.lies:
         return f"its system lies {source.lies}, which is not fitted yet"
     return ""

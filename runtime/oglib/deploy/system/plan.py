@@ -38,7 +38,7 @@ from oglib.filesystem.kinds import family_probed
 from oglib.filesystem.make import check_makeable
 from oglib.filesystem.mount import check_mountable
 from oglib.image.any import Image
-from oglib.osconfig.linux import check_hostname
+from oglib.osconfig.linux.names import check_hostname
 from oglib.progress import Progress
 from oglib.settings import Settings
 

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be started, and from where: the facts that every part of booting is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from oglib.disk.firmware import Firmware
+from oglib.disk.model import Disk
+
+
+@dataclass(frozen=True, slots=True)
+class BootFacts:
+    """``disk`` shall start the system on the root.
+
+    ``root_uuid`` and ``swap_uuid`` (empty: no swap) are this PC's, ``os_id`` is os-release's ID,
+    ``present`` the UUIDs of other filesystems here.
+    """
+
+    disk: Disk
+    firmware: Firmware
+    os_id: str
+    root_uuid: str
+    swap_uuid: str = ""
+    present: Collection[str] = ()

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes a disk start its system, by firmware and in order, and what is refused before."""
+
+from __future__ import annotations
+
+from oglib.boot import esp, grub, nvram
+from oglib.boot.facts import BootFacts
+from oglib.boot.firmware import check_table
+from oglib.disk.firmware import Firmware
+from oglib.disk.model import Disk
+from oglib.edits import Files
+from oglib.fitting import FileFitting, Fitting
+
+_MENU: tuple[Fitting[BootFacts], ...] = (
+    FileFitting("grub.cfg", grub.config),
+    FileFitting("grub-defaults", grub.defaults),
+)
+FITTINGS: dict[Firmware, tuple[Fitting[BootFacts], ...]] = {
+    Firmware.BIOS: (*_MENU, grub.BIOS_CODE),
+    Firmware.UEFI: (
+        *_MENU,
+        esp.REMOVABLE,
+        esp.OWN_FOLDER,
+        FileFitting("boot-entries", nvram.entries),
+    ),
+}
+
+
+def check(root: Files, disk: Disk, firmware: Firmware) -> None:
+    """Refuse what cannot end with a system that starts; only reads.
+
+    NOTBIOS or NOTUEFI where the disk is for the other firmware; OgError where the tree is not safe
+    to write into, or this ogLive lacks what installs GRUB.
+    """
+    grub.check_tree(root)
+    check_table(disk.table, {part.type for part in disk.partitions}, firmware, disk.describe())
+    grub.check_tools(firmware)

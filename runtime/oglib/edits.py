@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file of another system, changed: the whole old and new content, and the difference of both.
+
+Contents are bytes. Whoever reads words in them decodes with ``words_of``, which loses nothing:
+``bytes_of`` gives back every byte that was not changed, whatever its encoding was.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from oglib.errors import OgErr, OgError
+
+_CONTEXT = 3
+# Of both texts together: comparing more line by line can take minutes where a text wants it so.
+_MOST_COMPARED_LINES = 2000
+_NO_NEWLINE = b"\n\\ No newline at end of file\n"
+
+
+class Files(Protocol):
+    """A mounted root that cannot be left (``osconfig.root.TargetRoot``).
+
+    ``path``: where it is, for programs of ours that need one. Reading raises FileNotFoundError
+    where there is none and OgError where that cannot be told; writing raises WriteError.
+    """
+
+    path: Path
+    called: str
+
+    def exists(self, name: str) -> bool: ...
+    def is_directory(self, name: str) -> bool: ...
+    def is_regular(self, name: str) -> bool: ...
+    def names(self, name: str) -> list[str]: ...
+    def irregular_below(self, name: str) -> list[str]: ...
+    def read_bytes(self, name: str) -> bytes: ...
+    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644) -> None: ...
+    def remove(self, name: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file."""
+
+    path: str
+    old: bytes | None
+    new: bytes | None
+    mode: int = 0o644
+
+    @property
+    def diff(self) -> bytes:
+        """A unified diff as ``patch -p1`` takes it; empty where nothing changes."""
+        if self.old == self.new:
+            return b""
+        old, new = _lines(self.old or b""), _lines(self.new or b"")
+        names = _name(self.old, "a", self.path), _name(self.new, "b", self.path)
+        if len(old) + len(new) > _MOST_COMPARED_LINES:
+            found: Iterator[bytes] = _as_one_hunk(old, new)
+        else:
+            compared = difflib.diff_bytes(
+                difflib.unified_diff, old, new, b"", b"", n=_CONTEXT, lineterm=b"\n"
+            )
+            found = (line for number, line in enumerate(compared) if number > 1)
+        hunks = b"".join(line if line.endswith(b"\n") else line + _NO_NEWLINE for line in found)
+        return b"--- %s\n+++ %s\n" % names + hunks
+
+    def write(self, root: Files) -> None:
+        """Put it there. OgError where the file is not what the edit was made for, or on a fault."""
+        if content(root, self.path) != self.old:
+            raise OgError(
+                f"{self.path} in {root.called} is not as it was when this was planned.",
+                hint="Run it again.",
+                code=OgErr.NOTWRITE,
+            )
+        if self.new is None:
+            root.remove(self.path)
+        else:
+            root.write_bytes(self.path, self.new, mode=self.mode)
+
+
+def content(root: Files, path: str) -> bytes | None:
+    """The content of a file; None where there is none. OgError where that cannot be told."""
+    try:
+        return root.read_bytes(path)
+    except FileNotFoundError:
+        return None
+
+
+def changed(root: Files, path: str, change: Callable[[str], str], *, mode: int = 0o644) -> Edit:
+    """The edit that makes of a text another; a file that is not there is an empty text.
+
+    OgError where what is there cannot be read.
+    """
+    old = content(root, path)
+    new = bytes_of(change(words_of(old or b"")))
+    return Edit(path, old, None if old is None and not new else new, mode)
+
+
+def words_of(raw: bytes) -> str:
+    """The text of a foreign file; what is no UTF-8 comes back in ``bytes_of`` as it was."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def bytes_of(text: str) -> bytes:
+    """What ``words_of`` read, changed or not."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def shown(raw: bytes) -> str:
+    """Foreign bytes for a person: what is no UTF-8 is escaped."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _name(there: bytes | None, side: str, path: str) -> bytes:
+    return b"/dev/null" if there is None else f"{side}/{path}".encode()
+
+
+def _lines(raw: bytes) -> list[bytes]:
+    """Ended by a newline alone: a carriage return is a byte of the line like any other."""
+    *whole, last = raw.split(b"\n")
+    return [line + b"\n" for line in whole] + ([last] if last else [])
+
+
+def _as_one_hunk(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
+    """All from the first changed line to the last, without looking for what stayed between."""
+    least = min(len(old), len(new))
+    head = next((n for n in range(least) if old[n] != new[n]), least)
+    tail = next((n for n in range(least - head) if old[-1 - n] != new[-1 - n]), least - head)
+    begin, end = max(0, head - _CONTEXT), min(tail, _CONTEXT)
+    before, after = old[begin:head], old[len(old) - tail : len(old) - tail + end]
+    gone, come = old[head : len(old) - tail], new[head : len(new) - tail]
+    sizes = [len(before) + len(lines) + len(after) for lines in (gone, come)]
+    at = [begin + 1 if size else begin for size in sizes]
+    yield b"@@ -%d,%d +%d,%d @@\n" % (at[0], sizes[0], at[1], sizes[1])
+    for sign, lines in ((b" ", before), (b"-", gone), (b"+", come), (b" ", after)):
+        yield from (sign + line for line in lines)

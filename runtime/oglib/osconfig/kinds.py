@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which kinds of system there are to be fitted, and what fits each: one table.
+
+A kind that nobody fits yet has a row without fittings: it is restored, not fitted, and called by
+its name. A new kind is a row here, its fittings in a package beside ``linux``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oglib.fitting import Fitting
+from oglib.osconfig.facts import PcFacts
+from oglib.osconfig.linux.fittings import FITTINGS
+from oglib.osconfig.linux.system import detect_linux
+from oglib.osconfig.root import TargetRoot
+
+LINUX = "Linux"
+# os-release's ID where it is no Linux, and OpenGnsys' word for the kind
+OTHER_IDS = {
+    **dict.fromkeys(("freebsd", "netbsd", "openbsd", "dragonfly", "ghostbsd"), "BSD"),
+    **dict.fromkeys(("solaris", "openindiana", "omnios", "illumos"), "Solaris"),
+}
+_WINDOWS = ("Windows/System32/config/SYSTEM", "WINNT/System32/config/SYSTEM")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A system on a root. ``id`` is a plain word for the folder of its loader."""
+
+    kind: str
+    id: str
+    name: str
+
+    @property
+    def fittings(self) -> tuple[Fitting[PcFacts], ...]:
+        """What makes it a PC's own; nothing where its kind is restored and not fitted."""
+        return _FITTINGS.get(self.kind, ())
+
+
+_FITTINGS: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: FITTINGS}
+
+
+def is_fitted(kind: str) -> bool:
+    """Whether a system of this kind, an image's word, is fitted to a PC."""
+    return kind in _FITTINGS
+
+
+def find_system(root: TargetRoot) -> Found | None:
+    """The system on this root; None where none is known. OgError where that cannot be read."""
+    return next((found for ask in _QUESTIONS if (found := ask(root)) is not None), None)
+
+
+def is_hurd(root: TargetRoot) -> bool:
+    """Whether what names itself as a Debian runs on the Hurd."""
+    return root.exists("hurd/init") or root.exists("hurd/startup")
+
+
+def _with_os_release(root: TargetRoot) -> Found | None:
+    said = detect_linux(root)
+    if said is None:
+        return None
+    kind = OTHER_IDS.get(said.id, LINUX)
+    return Found("Hurd" if kind == LINUX and is_hurd(root) else kind, said.id, said.pretty_name)
+
+
+def _windows(root: TargetRoot) -> Found | None:
+    found = any(root.spelled(name) for name in _WINDOWS)
+    return Found("Windows", "windows", "Windows") if found else None
+
+
+_QUESTIONS: tuple[Callable[[TargetRoot], Found | None], ...] = (_with_os_release, _windows)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts a whole new file in place of another, by the descriptor of its folder alone.
+
+After a power cut or a full disk the old content is there or the new one, never a part. What
+belongs to the file and not to its content stays: owner, mode, labels, ACLs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+
+from oglib.errors import OgError
+from oglib.osconfig.inside import NOTHING_THERE, open_inside
+
+_MOST_LINKS = 40  # as the kernel follows
+# Of a label that this filesystem or kernel does not take; anything else is a failure to write.
+_NO_SUCH_LABEL = frozenset(
+    (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENODATA)
+)
+# Rights and sums of the old content, which the new one does not inherit.
+_OF_THE_CONTENT = frozenset(("security.capability", "security.ima", "security.evm"))
+
+
+@contextmanager
+def folder_of(root_fd: int, name: str) -> Iterator[tuple[int, str]]:
+    """The folder that ``name`` lies in, open, and its last part."""
+    path = PurePosixPath("/", name)
+    if path.name in ("", ".", ".."):
+        raise OgError(f"{name!r} does not name a file.")
+    folder_fd = open_inside(root_fd, str(path.parent), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield folder_fd, path.name
+    finally:
+        os.close(folder_fd)
+
+
+@contextmanager
+def place_of(root_fd: int, name: str) -> Iterator[tuple[int, str]]:
+    """The folder and last part where the content of ``name`` lies, or where it is to lie."""
+    with folder_of(root_fd, name) as (folder_fd, last):
+        real = _linked(root_fd, name, os.fstat(folder_fd).st_dev)
+        if real == name:
+            yield folder_fd, last
+            return
+    with folder_of(root_fd, real) as (folder_fd, last):
+        yield folder_fd, last
+
+
+def _linked(root_fd: int, name: str, device: int) -> str:
+    """What the links at ``name`` lead to, where it is a regular file of ``device``.
+
+    Else ``name``: another filesystem may be another system's, and what is not there is not made
+    at a place that only a link names.
+    """
+    path = PurePosixPath("/", name)
+    for _ in range(_MOST_LINKS):
+        if path.name in ("", ".."):
+            return name
+        try:
+            with folder_of(root_fd, str(path)) as (folder_fd, last):
+                info = os.lstat(last, dir_fd=folder_fd)
+                if not stat.S_ISLNK(info.st_mode):
+                    plain = stat.S_ISREG(info.st_mode) and info.st_dev == device
+                    return str(path) if plain else name
+                target = os.readlink(last, dir_fd=folder_fd)
+                if target.endswith("/"):
+                    return name
+                path = path.parent / target
+        except OSError as error:
+            if error.errno not in NOTHING_THERE:
+                raise
+            return name
+    return name
+
+
+def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
+    """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there."""
+    # a name near the longest that a filesystem takes leaves no room for more of it
+    temporary = f".og.{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
+    try:
+        with os.fdopen(file_fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            _keep_attributes(folder_fd, last, file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.rename(temporary, last, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder_fd)
+        raise
+    os.fsync(folder_fd)
+
+
+def remove_file(folder_fd: int, last: str) -> None:
+    """The name goes, for good; never what a link of that name points to."""
+    os.unlink(last, dir_fd=folder_fd)
+    os.fsync(folder_fd)
+
+
+def _keep_attributes(folder_fd: int, last: str, file_fd: int, mode: int) -> None:
+    """Owner, mode and labels of the regular file ``last`` onto the file that replaces it."""
+    try:
+        regular = stat.S_ISREG(os.lstat(last, dir_fd=folder_fd).st_mode)
+    except FileNotFoundError:
+        regular = False
+    if not regular:
+        os.fchmod(file_fd, mode)
+        return
+    old_fd = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
+    try:
+        old = os.fstat(old_fd)
+        os.fchown(file_fd, old.st_uid, old.st_gid)
+        os.fchmod(file_fd, stat.S_IMODE(old.st_mode) & 0o777)
+        for attribute in os.listxattr(old_fd):
+            if attribute not in _OF_THE_CONTENT:
+                _keep_label(old_fd, file_fd, attribute)
+    finally:
+        os.close(old_fd)
+
+
+def _keep_label(old_fd: int, file_fd: int, attribute: str) -> None:
+    """A label that cannot be had here is no reason to refuse the file; a full disk is one."""
+    try:
+        os.setxattr(file_fd, attribute, os.getxattr(old_fd, attribute))
+    except OSError as error:
+        if error.errno not in _NO_SUCH_LABEL:
+            raise

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fittings on real filesystems: full, read-only, two of them; and ``og os configure`` itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from disk.deploy.room import LINUX, MIB, disk_file, og
+from disk.deploy.room import tree as make_tree
+from disk.inventory.room import tool
+from oglib.deploy.system import configure
+from oglib.disk.firmware import Firmware
+from oglib.disk.loop import attached
+from oglib.edits import Edit
+from oglib.osconfig.root import TargetRoot
+from oglib.steps import Outcome
+from unit.osconfig.test_fittings import NAMES, planned
+from unit.osconfig.trees import FILES, LATIN, contents, make, seen
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
+
+
+@contextmanager
+def small(point: Path, size_kib: int = 256) -> Iterator[Path]:
+    """A filesystem of its own, in memory."""
+    point.mkdir(exist_ok=True)
+    tool("mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "none", point)
+    try:
+        yield point
+    finally:
+        tool("umount", point)
+
+
+def fill(folder: Path) -> None:
+    """No page is left, only names without content."""
+    with (folder / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+        while True:
+            file.write(bytes(4096))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_filesystem_keeps_the_old_content(tmp_path: Path, name: str) -> None:
+    with small(tmp_path / "root") as folder:
+        make(folder)
+        fill(folder)
+        before = contents(folder)
+        with TargetRoot(folder) as root:
+            (one,) = planned(root, name)
+            step = one.done(root)
+        if name in ("machine-id", "dbus-machine-id"):  # an empty file, and one that goes
+            assert step.outcome is Outcome.DONE
+        else:
+            assert step.outcome is Outcome.FAILED
+            assert "No space left on device" in step.detail
+            assert contents(folder) == before
+
+
+def test_a_failed_step_does_not_hide_the_next(tmp_path: Path) -> None:
+    """The ids that go make room for what comes behind them."""
+    with small(tmp_path / "root") as folder:
+        make(folder)
+        fill(folder)
+        with TargetRoot(folder) as root:
+            steps = {one.fitting.name: one.done(root).outcome for one in planned(root)}
+    failed = ("hostname", "hosts", "fstab")
+    assert steps == {**dict.fromkeys(NAMES, Outcome.DONE), **dict.fromkeys(failed, Outcome.FAILED)}
+
+
+def test_a_read_only_root_is_as_it_was(tmp_path: Path) -> None:
+    with small(tmp_path / "root") as folder:
+        make(folder)
+        tool("mount", "-o", "remount,ro", folder)
+        before = seen(folder)
+        with TargetRoot(folder) as root:
+            steps = [one.done(root) for one in planned(root)]
+        assert {step.outcome for step in steps} == {Outcome.FAILED}
+        assert all("Read-only file system" in step.detail for step in steps)
+        assert seen(folder) == before
+
+
+def test_a_link_to_another_filesystem_is_not_followed(tmp_path: Path) -> None:
+    """Where /var is another system's partition, a link there would change that one."""
+    root_folder = make(tmp_path / "root")
+    with small(root_folder / "srv") as other:
+        (other / "hosts").write_bytes(FILES["etc/hosts"])
+        (root_folder / "etc/hosts").unlink()
+        (root_folder / "etc/hosts").symlink_to("/srv/hosts")
+        with TargetRoot(root_folder) as root:
+            (one,) = planned(root, "hosts")
+            assert one.done(root).outcome is Outcome.DONE
+        assert (other / "hosts").read_bytes() == FILES["etc/hosts"]
+    assert not (root_folder / "etc/hosts").is_symlink()
+    assert b"pc17" in (root_folder / "etc/hosts").read_bytes()
+
+
+def test_a_diff_is_what_is_done(tmp_path: Path) -> None:
+    """By ``patch``, on a copy: byte for byte the same."""
+    folder, copy = make(tmp_path / "root"), make(tmp_path / "copy")
+    with TargetRoot(folder) as root:
+        fittings = planned(root)
+        (tmp_path / "diff").write_bytes(b"".join(one.diff for one in fittings))
+        for one in fittings:
+            one.done(root)
+    tool("patch", "--binary", "-s", "-p1", "-d", copy, "-i", tmp_path / "diff")
+    assert contents(copy) == contents(folder)
+
+
+@pytest.mark.parametrize("lines", [10, 3000])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"mid\n", b"other\nmore\n"), (b"mid\n", b""), (b"", b"mid\n"), (b"mid", b"mid\n")],
+)
+def test_a_diff_of_a_long_text_is_what_is_done(
+    tmp_path: Path, lines: int, old: bytes, new: bytes
+) -> None:
+    head, tail = LATIN * lines, b"".join(b"%d\n" % n for n in range(lines if old != b"mid" else 0))
+    (tmp_path / "x").write_bytes(head + old + tail)
+    (tmp_path / "diff").write_bytes(Edit("x", head + old + tail, head + new + tail).diff)
+    tool("patch", "--binary", "-s", "-p1", "-d", tmp_path, "-i", tmp_path / "diff")
+    assert (tmp_path / "x").read_bytes() == head + new + tail
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small Debian on a disk that a BIOS starts, with a word in Latin-1."""
+    monkeypatch.setattr(configure, "running_firmware", lambda: Firmware.BIOS)
+    path = disk_file(tmp_path / "disk.img")
+    content = make_tree(tmp_path / "tree", LINUX)
+    (content / "etc/hosts").write_bytes(b"127.0.1.1 model-pc # caf\xe9\x1b[2J\n")
+    with attached(path, offset_bytes=MIB, size_bytes=48 * MIB) as device:
+        tool("mke2fs", "-q", "-t", "ext4", "-F", "-d", content, device)
+    return path
+
+
+def files_on(disk: Path, point: Path) -> dict[str, bytes]:
+    point.mkdir(exist_ok=True)
+    with attached(disk, offset_bytes=MIB, size_bytes=48 * MIB) as device:
+        tool("mount", "-o", "ro,noload", device, point)
+        try:
+            return {name: (point / name).read_bytes() for name in LINUX}
+        finally:
+            tool("umount", point)
+
+
+def test_one_step_alone_as_it_was_shown(disk: Path, tmp_path: Path) -> None:
+    words = ("os", "configure", disk, "1", "--hostname", "pc17")
+    before = files_on(disk, tmp_path / "at")
+    shown = og(*words, "--step", "hosts", "--dry-run")
+    assert shown.status == 0, shown.err
+    assert [line.split()[:2] for line in shown.out.splitlines()[:1]] == [["done", "hosts"]]
+    assert "--- a/etc/hosts\n+++ b/etc/hosts\n" in shown.out
+    assert "+127.0.1.1 pc17 # caf\\xe9\\x1b[2J" in shown.out  # nothing of it for the terminal
+    assert files_on(disk, tmp_path / "at") == before
+    said = json.loads(og(*words, "--step", "hosts", "--dry-run", "--json").out)
+    assert said["diff"].startswith("--- a/etc/hosts\n")
+
+    done = og(*words, "--step", "hosts")
+    assert (done.status, len(done.out.splitlines())) == (0, 1)
+    after = files_on(disk, tmp_path / "at")
+    assert after.pop("etc/hosts") == b"127.0.1.1 pc17 # caf\xe9\x1b[2J\n"
+    before.pop("etc/hosts")
+    assert after == before
+    again = og(*words, "--step", "hosts", "--dry-run")
+    assert again.out.split()[:2] == ["not-needed", "hosts"]
+    assert "---" not in again.out
+
+
+def test_a_step_that_there_is_not(disk: Path, tmp_path: Path) -> None:
+    before = files_on(disk, tmp_path / "at")
+    for more in ((), ("--dry-run",)):
+        told = og("os", "configure", disk, "1", "--step", "hostname", "--step", "grub-esp", *more)
+        assert told.status == 1
+        assert "no step 'grub-esp' for a Linux that BIOS starts" in told.error
+        assert "hostname, hosts, fstab" in told.err
+    assert files_on(disk, tmp_path / "at") == before
+
+
+def test_what_only_starting_needs_is_asked_for_that_alone(disk: Path, tmp_path: Path) -> None:
+    """A name needs no GRUB."""
+    with attached(disk, offset_bytes=MIB, size_bytes=48 * MIB) as device:
+        tool("mount", device, tmp_path)
+        try:
+            tool("rm", "-r", tmp_path / "boot/grub")
+        finally:
+            tool("umount", tmp_path)
+    words = ("os", "configure", disk, "1", "--hostname", "pc17")
+    assert "there is no GRUB" in og(*words).error
+    assert "there is no GRUB" in og(*words, "--step", "grub.cfg").error
+    assert og(*words, "--step", "hostname").status == 0
+
+
+def test_all_that_a_dry_run_shows_is_done_and_then_nothing_is_needed(disk: Path) -> None:
+    words = ("os", "configure", disk, "1", "--hostname", "pc17", "--json")
+    dry = json.loads(og(*words, "--dry-run").out)
+    real = json.loads(og(*words).out)
+    told = [(step["name"], step["outcome"]) for step in dry["steps"]]
+    assert [(step["name"], step["outcome"]) for step in real["steps"]] == told
+    assert [name for name, _ in told][-1] == "grub-bios"
+    assert "failed" not in {outcome for _, outcome in told}
+    again = json.loads(og(*words, "--dry-run").out)
+    assert again["diff"] == ""
+    assert [step["name"] for step in again["steps"] if step["outcome"] == "done"] == ["grub-bios"]
