@@ -21,8 +21,10 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import web
 
-from ogrepo.accesslog import LOG, PlainLog, Seldom
+from ogrepo.accesslog import LOG, PlainLog, Seldom, log_request
 from ogrepo.limits import Limits
+from ogrepo.outlet import Transfer
+from ogrepo.quick import Plain, Quick, is_one_request
 from ogrepo.refusal import Refusal, as_response
 from ogrepo.shortage import is_shortage
 
@@ -31,6 +33,8 @@ IDLE_S = 75.0
 _LINGER_S = 1.0
 _LEFTOVER_S = 2.0
 _JUST_IDLE_S = 1.0
+_SWEEP_S = 5.0
+_NEVER_S = 1e9  # aiohttp's own end of idle connections: it knows nothing of the short way
 _PAUSE_S = 0.2
 _BACKLOG = 4096
 # Few at a time: those that were let in send their requests before the next ones are counted.
@@ -58,26 +62,38 @@ _TOO_SLOW = _raw_answer(408, "Request Timeout", f"The request took more than {HE
 class Connection(web.RequestHandler):
     """One connection of a client, which is waiting for a request, answering one, or idle."""
 
-    __slots__ = ("_busy", "_deadline", "_door", "_heard", "_here", "_waiting", "address")
+    __slots__ = ("_busy", "_deadline", "_door", "_early", "_ended", "_heard", "_here", "_is_simple",
+                 "_over", "_plain", "_sock", "_transfer", "_waiting", "address")  # fmt: skip
 
-    def __init__(self, door: Door, server: web.Server, address: str) -> None:
+    def __init__(
+        self, door: Door, server: web.Server, sock: socket.socket | None, address: str
+    ) -> None:
+        """``sock``: what plain answers are written to, None where that is encrypted."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             logger=LOG,
             access_log=LOG,
             access_log_class=PlainLog,
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=_NEVER_S,
             lingering_time=_LEFTOVER_S,
             auto_decompress=False,
         )
         self._door = door
+        self._sock = sock
         self.address = address
         self._here = True
         self._waiting = False
         self._busy = False
         self._heard = False
         self._deadline: asyncio.TimerHandle | None = None
+        # Whether only whole requests came, one at a time: then aiohttp's parser is empty now.
+        self._is_simple = True
+        self._plain: Plain | None = None
+        self._transfer: Transfer | None = None
+        self._early = b""
+        self._ended = False
+        self._over: asyncio.Event | None = None
         door.entered(address)
         self._wait()
 
@@ -107,16 +123,27 @@ class Connection(web.RequestHandler):
         self.force_close()
 
     def data_received(self, data: bytes) -> None:
+        if self._plain is not None:
+            self._early += data
+            assert isinstance(self.transport, asyncio.Transport)  # noqa: S101 - it has just read
+            self.transport.pause_reading()
+            return
         if data and not self._busy and self._here:
+            if self._is_simple and not self._heard:
+                self._is_simple = is_one_request(data)
+                if self._is_simple and self._answer_plainly(data):
+                    return
             self._heard = True
             if not self._waiting:
                 self._door.busy(self)
                 self._wait()
         super().data_received(data)
 
-    def begin(self) -> None:
+    def begin(self, *, has_body: bool = False) -> None:
         """A request is whole and is answered now."""
         self._busy = True
+        if has_body:
+            self._is_simple = False
         self._stop_waiting()
         self._door.busy(self)
 
@@ -125,6 +152,66 @@ class Connection(web.RequestHandler):
         self._busy = self._heard = False
         if self._here:
             self._door.idles(self)
+
+    # The short way.
+
+    def _answer_plainly(self, data: bytes) -> bool:
+        """Answer the request in ``data`` at once, past aiohttp, if it is one of those."""
+        sock, transport = self._sock, self.transport
+        if sock is None or not isinstance(transport, asyncio.Transport):
+            return False
+        if transport.get_write_buffer_size():
+            return False
+        plain = self._door.quick.plain(data, self)
+        if plain is None:
+            return False
+        self.begin()
+        self._plain = plain
+        outlet, done = self._door.quick.outlet, self._answered
+        self._transfer = Transfer(outlet, sock, plain.head, plain.file, plain.part, done)
+        self._transfer.go()
+        return True
+
+    def _answered(self, whole: bool) -> None:
+        plain, self._plain, self._transfer = self._plain, None, None
+        assert plain is not None  # noqa: S101 - it was begun
+        self._door.quick.give_back(plain)
+        sent = plain.part.count if whole else None
+        log_request(plain.request, plain.part.status, sent, self._loop.time() - plain.begun)
+        self.end()
+        if self._over is not None:
+            self._over.set()
+        transport = self.transport
+        if not isinstance(transport, asyncio.Transport):
+            return
+        if not whole:
+            transport.abort()
+        elif self._ended:
+            transport.close()
+        elif self._early:
+            early, self._early = self._early, b""
+            transport.resume_reading()
+            self.data_received(early)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # the protocol's
+        """Who has asked may close its half and take the answer still."""
+        if self._plain is not None:
+            self._ended = True
+            return True
+        super().eof_received()
+        return None
+
+    def close(self) -> None:
+        self._is_simple = False
+        super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Let an answer end that has begun, if that takes no longer."""
+        if self._plain is not None:
+            self._over = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), timeout)
+        await super().shutdown(timeout)
 
     def leave(self) -> None:
         """Its place is free; may be called again."""
@@ -136,6 +223,10 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.leave()
+        if self._transfer is not None:
+            self._transfer.stop()
+        if self._sock is not None:
+            self._door.quick.outlet.forget(self._sock)
         super().connection_lost(exc)
 
     def handle_error(
@@ -212,12 +303,14 @@ class Door:
         self,
         sock: socket.socket,
         server: web.Server,
+        quick: Quick,
         limits: Limits,
         *,
         trusted: Networks = (),
         context: ssl.SSLContext | None = None,
     ) -> None:
         self.refused: dict[_Refused, None] = {}
+        self.quick = quick
         self._sock = sock
         self._server = server
         self._limits = limits
@@ -232,17 +325,24 @@ class Door:
         self._spare: int | None = None
         self._refusals, self._failures = Seldom(), Seldom()
         self._pause: asyncio.TimerHandle | None = None
+        self._sweep: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         self._keep_spare()
         self._sock.setblocking(False)
         self._sock.listen(_BACKLOG)
         self._loop.add_reader(self._sock, self._ready)
+        self._close_idle()
+
+    def use(self, context: ssl.SSLContext) -> None:
+        """From the next connection on; those that are here keep theirs."""
+        self._context = context
 
     def close(self) -> None:
         """Let nobody in any more; who is in may stay."""
-        if self._pause is not None:
-            self._pause.cancel()
+        for timer in (self._pause, self._sweep):
+            if timer is not None:
+                timer.cancel()
         self._loop.remove_reader(self._sock)
         self._sock.close()
         for one in list(self.refused):
@@ -294,7 +394,8 @@ class Door:
     def _admit(self, sock: socket.socket, address: str) -> None:
         why = self._why_not(address)
         if not why:
-            self._enter(sock, Connection(self, self._server, address))
+            plain = sock if self._context is None else None
+            self._enter(sock, Connection(self, self._server, plain, address))
             return
         self._refusals.say(f"A connection of {address} was told to come back: {why}.")
         if len(self.refused) >= self._limits.refusals:
@@ -332,6 +433,14 @@ class Door:
                 connection.force_close()
                 return True
         return False
+
+    def _close_idle(self) -> None:
+        """Close those that have asked nothing for too long, the longest idle first."""
+        before = self._loop.time() - IDLE_S
+        for connection in [one for one, since in self._idle.items() if since <= before]:
+            connection.leave()
+            connection.force_close()
+        self._sweep = self._loop.call_later(min(_SWEEP_S, IDLE_S), self._close_idle)
 
     def _enter(self, sock: socket.socket, protocol: Connection | _Refused) -> None:
         task = self._loop.create_task(self._connect(sock, protocol))
