@@ -16,15 +16,15 @@ from oglib import columns
 from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from oglib.progress import for_stream, human_bytes
-from ogrepo.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
-from ogrepo.folder import Folder, check_owner, checked_name, make_folder, open_folder
 from ogrepo.install import command as install
-from ogrepo.ledger import MOST_BYTES
-from ogrepo.server import Serving, serve
-from ogrepo.signingkey import checked_comment, make_key
-from ogrepo.store import Published, find, names, published
-from ogrepo.tokens import load_secret, make_token
-from ogrepo.verify import verify_published
+from ogrepo.intake.ledger import MOST_BYTES
+from ogrepo.intake.tokens import load_secret, make_token
+from ogrepo.library.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
+from ogrepo.library.folder import Folder, check_owner, checked_name, make_folder, open_folder
+from ogrepo.library.signingkey import checked_comment, make_key
+from ogrepo.library.store import Published, find, names, published
+from ogrepo.library.verify import verify_published
+from ogrepo.serving.server import Serving, serve
 from ogrepo.words import fitted
 
 _PORT = 8080

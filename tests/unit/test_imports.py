@@ -126,7 +126,7 @@ def test_imports_go_one_way(name: str, path: Path) -> None:
         ("oglib/disk/writing/table.py", {"oglib.filesystem.mount"}),
         ("oglib/image/writing/restore.py", {"oglib.deploy"}),
         ("ognetboot/model.py", {"oglib.errors"}),
-        ("ogrepo/server.py", {"oglib.disk.probing.probe"}),
+        ("ogrepo/serving/server.py", {"oglib.disk.probing.probe"}),
     ],
 )
 def test_a_breach_is_seen(name: str, names: set[str]) -> None:

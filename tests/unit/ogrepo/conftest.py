@@ -20,13 +20,13 @@ import pytest
 
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.__main__ import main
-from ogrepo.folder import Folder, open_folder
-from ogrepo.ledger import MOST_BYTES
-from ogrepo.limits import Limits, limits_for
-from ogrepo.listen import listen
-from ogrepo.server import LISTINGS, Serving, opened
-from ogrepo.tokens import load_secret, make_token
-from ogrepo.uploads import Uploads
+from ogrepo.intake.ledger import MOST_BYTES
+from ogrepo.intake.tokens import load_secret, make_token
+from ogrepo.intake.uploads import Uploads
+from ogrepo.library.folder import Folder, open_folder
+from ogrepo.serving.limits import Limits, limits_for
+from ogrepo.serving.listen import listen
+from ogrepo.serving.server import LISTINGS, Serving, opened
 from unit.ogrepo.sample import Sample
 
 

@@ -19,8 +19,8 @@ from oglib.image.format.manifest import PublicKey
 from ogrepo import cli
 from ogrepo.__main__ import main
 from ogrepo.cli import table
-from ogrepo.folder import Folder
-from ogrepo.tokens import load_secret, read_token
+from ogrepo.intake.tokens import load_secret, read_token
+from ogrepo.library.folder import Folder
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from ogrepo.__main__ import main
-from ogrepo.folder import open_folder
+from ogrepo.library.folder import open_folder
 from unit.ogrepo.crowd import (
     Server,
     ask_all,

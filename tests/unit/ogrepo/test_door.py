@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError, OgError
-from ogrepo import door, files, receive, uploads
-from ogrepo.accesslog import BoundedHandler, Seldom
-from ogrepo.files import OpenFiles
-from ogrepo.limits import Limits, limits_for
+from ogrepo.intake import receive, uploads
+from ogrepo.serving import door, files
+from ogrepo.serving.accesslog import BoundedHandler, Seldom
+from ogrepo.serving.files import OpenFiles
+from ogrepo.serving.limits import Limits, limits_for
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 

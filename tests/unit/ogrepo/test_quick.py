@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from ogrepo import door, files, quick
-from ogrepo.quick import Plain, Quick
-from ogrepo.tokens import Grant
-from ogrepo.uploads import State
+from ogrepo.intake.tokens import Grant
+from ogrepo.intake.uploads import State
+from ogrepo.serving import door, files, quick
+from ogrepo.serving.quick import Plain, Quick
 from unit.ogrepo.conftest import Answer, Repository
 
 DATA = bytes(range(256)) * 400

@@ -27,10 +27,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from oglib.errors import OgError
-from ogrepo import tls
 from ogrepo.__main__ import main
-from ogrepo.folder import Folder
-from ogrepo.tls import Pair
+from ogrepo.library.folder import Folder
+from ogrepo.serving import tls
+from ogrepo.serving.tls import Pair
 from unit.ogrepo.conftest import Repository
 
 

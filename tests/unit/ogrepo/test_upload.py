@@ -29,8 +29,8 @@ from oglib.progress import Progress, Silent
 from oglib.transfer.client import StatusError
 from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
-from ogrepo.store import find, published
-from ogrepo.verify import verify_published
+from ogrepo.library.store import find, published
+from ogrepo.library.verify import verify_published
 from unit.image.synthetic import partition
 from unit.image.test_diff import changed
 from unit.ogrepo.conftest import Repository

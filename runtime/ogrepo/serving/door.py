@@ -21,11 +21,11 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import web
 
-from ogrepo.accesslog import LOG, PlainLog, Seldom, log_request
-from ogrepo.limits import Limits
-from ogrepo.outlet import Transfer
-from ogrepo.quick import Plain, Quick, is_one_request
 from ogrepo.refusal import Refusal, as_response
+from ogrepo.serving.accesslog import LOG, PlainLog, Seldom, log_request
+from ogrepo.serving.limits import Limits
+from ogrepo.serving.outlet import Transfer
+from ogrepo.serving.quick import Plain, Quick, is_one_request
 from ogrepo.shortage import is_shortage
 
 HEADER_S = 10.0

@@ -24,8 +24,8 @@ from aiohttp.http import SERVER_SOFTWARE, HttpProcessingError, HttpRequestParser
 from aiohttp.web_protocol import RequestHandler
 
 from oglib.errors import OgError
-from ogrepo.files import Heading, OpenFile, OpenFiles, Part, part_for
-from ogrepo.outlet import Outlet
+from ogrepo.serving.files import Heading, OpenFile, OpenFiles, Part, part_for
+from ogrepo.serving.outlet import Outlet
 
 _MOST_FILES = 64
 _KEPT_S = 5.0  # a file that was removed must not hold its room on the disk for long

@@ -14,7 +14,7 @@ import time
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
 
-from ogrepo.files import FileAnswer
+from ogrepo.serving.files import FileAnswer
 
 LOG = logging.getLogger("ogrepo")
 _LIBRARIES = ("aiohttp", "asyncio")

@@ -24,7 +24,7 @@ from pathlib import Path
 from aiohttp import ETag, hdrs, web
 
 from oglib.errors import NotFoundError
-from ogrepo.receive import in_thread
+from ogrepo.intake.receive import in_thread
 
 PIECE_BYTES = 4 << 20
 _COPIED_BYTES = 256 << 10  # where sendfile cannot be used: encrypted, or an odd filesystem

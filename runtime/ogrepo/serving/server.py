@@ -22,23 +22,23 @@ from pathlib import Path
 from aiohttp import web
 
 from oglib.errors import OgErr, OgError
-from ogrepo.accesslog import LOG, start_logging
-from ogrepo.api import UploadApi
-from ogrepo.door import Connection, Door, Networks
-from ogrepo.files import FileAnswer, Heading, OpenFile, OpenFiles, kind_of
-from ogrepo.folder import Folder, locked
-from ogrepo.ledger import MOST_BYTES
-from ogrepo.limits import Limits, limits_for, raise_descriptors
-from ogrepo.listen import address_for_people, listen
-from ogrepo.listing import Listings
-from ogrepo.pages import folder_list
-from ogrepo.paths import resolve
-from ogrepo.quick import Quick
-from ogrepo.receive import in_thread
+from ogrepo.intake.api import UploadApi
+from ogrepo.intake.ledger import MOST_BYTES
+from ogrepo.intake.receive import in_thread
+from ogrepo.intake.uploads import Uploads
+from ogrepo.library.folder import Folder, locked
+from ogrepo.library.store import IMAGE
 from ogrepo.refusal import Refusal, as_response, from_os_error
-from ogrepo.store import IMAGE
-from ogrepo.tls import Pair, follow, server_context
-from ogrepo.uploads import Uploads
+from ogrepo.serving.accesslog import LOG, start_logging
+from ogrepo.serving.door import Connection, Door, Networks
+from ogrepo.serving.files import FileAnswer, Heading, OpenFile, OpenFiles, kind_of
+from ogrepo.serving.limits import Limits, limits_for, raise_descriptors
+from ogrepo.serving.listen import address_for_people, listen
+from ogrepo.serving.listing import Listings
+from ogrepo.serving.pages import folder_list
+from ogrepo.serving.paths import resolve
+from ogrepo.serving.quick import Quick
+from ogrepo.serving.tls import Pair, follow, server_context
 
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0

@@ -13,7 +13,7 @@ import select
 import socket
 from collections.abc import Callable
 
-from ogrepo.files import PIECE_BYTES, OpenFile, Part, patience_s
+from ogrepo.serving.files import PIECE_BYTES, OpenFile, Part, patience_s
 
 _TURN_BYTES = 1 << 20  # then it is another reader's turn
 _AT_ONCE = 64

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oglib.errors import OgError, UsageError
-from ogrepo.accesslog import LOG
-from ogrepo.receive import in_thread
+from ogrepo.intake.receive import in_thread
+from ogrepo.serving.accesslog import LOG
 
 _LOOK_EVERY_S = 30.0
 _Stamp = tuple[int, int, int]

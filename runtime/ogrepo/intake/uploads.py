@@ -22,14 +22,14 @@ from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.format.manifest import PrivateKey
 from oglib.progress import Progress
-from ogrepo import disks
-from ogrepo.disks import is_disk, place_disk, prepare_disk
-from ogrepo.folder import Folder, walk, write_whole
-from ogrepo.ledger import MOST_BYTES, Ledger
+from ogrepo.intake.ledger import MOST_BYTES, Ledger
+from ogrepo.intake.tokens import Grant, burn, forget_burns
+from ogrepo.library import disks
+from ogrepo.library.disks import is_disk, place_disk, prepare_disk
+from ogrepo.library.folder import Folder, walk, write_whole
+from ogrepo.library.signed import prove, received_manifest, write_signed
+from ogrepo.library.store import FRAMES, IMAGE, next_version, place, staged_file
 from ogrepo.shortage import is_shortage
-from ogrepo.signed import prove, received_manifest, write_signed
-from ogrepo.store import FRAMES, IMAGE, next_version, place, staged_file
-from ogrepo.tokens import Grant, burn, forget_burns
 
 IDLE_S = 3600.0
 _STATE = "upload.json"
