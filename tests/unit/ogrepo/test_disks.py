@@ -22,7 +22,8 @@ from oglib.transfer.disk_upload import DiskUpload
 from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import PublishedImage
 from ogrepo.__main__ import main
-from ogrepo.intake.uploads import State, Uploads
+from ogrepo.intake.upload import State
+from ogrepo.intake.uploads import Uploads
 from ogrepo.library.disks import find_disk, verify_disk
 from ogrepo.library.store import published
 from unit.ogrepo.conftest import Repository

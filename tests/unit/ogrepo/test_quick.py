@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ogrepo.intake.tokens import Grant
-from ogrepo.intake.uploads import State
+from ogrepo.intake.upload import State
 from ogrepo.serving import door, files, quick
 from ogrepo.serving.quick import Plain, Quick
 from unit.ogrepo.conftest import Answer, Repository

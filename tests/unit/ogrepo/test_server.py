@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ogrepo.intake.tokens import Grant
-from ogrepo.intake.uploads import State
+from ogrepo.intake.upload import State
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 

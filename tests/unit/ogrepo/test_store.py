@@ -14,7 +14,8 @@ from oglib.errors import ImageError, OgErr, OgError
 from oglib.image.format.manifest import Manifest, PrivateKey, load_public_keys
 from oglib.progress import Progress, Silent
 from ogrepo.intake.tokens import Grant
-from ogrepo.intake.uploads import State, Upload, Uploads
+from ogrepo.intake.upload import State, Upload
+from ogrepo.intake.uploads import Uploads
 from ogrepo.library.disks import find_disk
 from ogrepo.library.folder import Folder, locked, open_folder
 from ogrepo.library.store import find, find_at, names, next_version, published
