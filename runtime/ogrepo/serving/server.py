@@ -30,13 +30,15 @@ from ogrepo.library.folder import Folder, locked
 from ogrepo.library.store import IMAGE
 from ogrepo.refusal import Refusal, as_response, from_os_error
 from ogrepo.serving.accesslog import LOG, start_logging
-from ogrepo.serving.door import Connection, Door, Networks
+from ogrepo.serving.connection import Connection
+from ogrepo.serving.door import Door
 from ogrepo.serving.files import FileAnswer, Heading, OpenFile, OpenFiles, kind_of
 from ogrepo.serving.limits import Limits, limits_for, raise_descriptors
 from ogrepo.serving.listen import address_for_people, listen
 from ogrepo.serving.listing import Listings
 from ogrepo.serving.pages import folder_list
 from ogrepo.serving.paths import resolve
+from ogrepo.serving.places import Networks
 from ogrepo.serving.quick import Quick
 from ogrepo.serving.tls import Pair, follow, server_context
 

@@ -16,7 +16,8 @@ import pytest
 
 from ogrepo.intake.tokens import Grant
 from ogrepo.intake.upload import State
-from ogrepo.serving import door, files, quick
+from ogrepo.serving import door, files, places, quick
+from ogrepo.serving.connection import Connection
 from ogrepo.serving.quick import Plain, Quick
 from unit.ogrepo.conftest import Answer, Repository
 
@@ -31,7 +32,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[Plain]:
     """The answers that went the short way."""
     real, seen = Quick.plain, []
 
-    def plain(self: Quick, data: bytes, connection: door.Connection) -> Plain | None:
+    def plain(self: Quick, data: bytes, connection: Connection) -> Plain | None:
         found = real(self, data, connection)
         if found is not None:
             seen.append(found)
@@ -341,7 +342,7 @@ def test_an_idle_connection_is_closed(
         for _ in range(2):
             link.sendall(asked("/kernel", "Range: bytes=0-0"))
             assert answer_on(link) == (206, DATA[:1])
-        monkeypatch.setattr(door, "IDLE_S", 0.0)
+        monkeypatch.setattr(places, "IDLE_S", 0.0)
         assert link.recv(1) == b""
     assert len(taken) == 1
 
