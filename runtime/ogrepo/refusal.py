@@ -8,8 +8,8 @@ import errno
 from aiohttp import web
 
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
+from ogrepo.intake.tokens import TokenError
 from ogrepo.shortage import is_shortage
-from ogrepo.tokens import TokenError
 
 
 class Refusal(OgError):

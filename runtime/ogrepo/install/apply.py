@@ -15,7 +15,7 @@ from pathlib import Path
 from oglib.durable import settle, sync
 from oglib.errors import ImageError, OgErr, OgError, ProcessError, UsageError, WriteError
 from oglib.run import run
-from ogrepo.folder import make_folder, write_whole
+from ogrepo.install.built import SUMS
 from ogrepo.install.model import (
     Artefacts,
     Facts,
@@ -31,9 +31,10 @@ from ogrepo.install.model import (
     WriteFile,
 )
 from ogrepo.install.plan import first_inventory
-from ogrepo.install.probe import SUMS, may_change, owned_paths
-from ogrepo.signingkey import make_key
-from ogrepo.tokens import load_secret
+from ogrepo.install.probe import may_change, owned_paths
+from ogrepo.intake.tokens import load_secret
+from ogrepo.library.folder import make_folder, write_whole
+from ogrepo.library.signingkey import make_key
 
 NOTHING = "nothing to change"
 _PIECE_BYTES = 1 << 20

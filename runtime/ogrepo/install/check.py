@@ -15,11 +15,13 @@ from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, TransferError, UsageError
 from oglib.image.format.manifest import load_public_keys
-from ogrepo.folder import open_folder
 from ogrepo.install import units
 from ogrepo.install.apply import NOTHING, digest_of, say
+from ogrepo.install.built import read_built
 from ogrepo.install.model import Program, Run, ServerTable, Wanted
-from ogrepo.install.probe import find_program, is_active, read_built, read_server
+from ogrepo.install.probe import read_server
+from ogrepo.install.program import find_program, is_active
+from ogrepo.library.folder import open_folder
 
 _ASK_S = 5.0
 _TFTP_PORT = 69

@@ -6,11 +6,9 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shutil
 import stat
-import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,21 @@ import aiohttp
 
 import oglib
 import ogrepo
-from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
-from oglib.progress import human_bytes
+from oglib.errors import OgError, UsageError
 from oglib.run import run
 from ogrepo.install import texts, units
-from ogrepo.install.model import Artefacts, Facts, Program, ServerTable, Wanted
+from ogrepo.install.built import (
+    check_room,
+    current_version,
+    default_artefacts,
+    has_version,
+    read_built,
+)
+from ogrepo.install.model import Facts, Program, ServerTable, Wanted
+from ogrepo.install.program import code_folders, find_program, units_that_are
 
 PARTS = ("images", "keys", "private", "layouts", "oglive", "netboot")
 """The repository's folders that this package makes and owns."""
-SUMS = "SHA256SUMS"
-_SBIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SYSTEMD_RUNS = Path("/run/systemd/system")
 _NETWORK_CARDS = Path("/sys/class/net")
 _WAIT_S = 30.0
@@ -42,7 +45,7 @@ def look(wanted: Wanted) -> Facts:
     _check_reach(wanted.folder, program)
     built = wanted.artefacts or default_artefacts()
     artefacts = read_built(built) if built else None
-    _check_room(wanted.folder, artefacts)
+    check_room(wanted.folder, artefacts)
     runs = _SYSTEMD_RUNS.is_dir()
     site_ca = wanted.site / "etc/oglive/ca.pem"
     return Facts(
@@ -56,66 +59,21 @@ def look(wanted: Wanted) -> Facts:
         foreign=tuple(_foreign(wanted)),
         texts={path: _text(path) for path in _files(wanted)},
         artefacts=artefacts,
-        published={"oglive": _current(wanted.folder / "oglive")}
-        | ({artefacts.name: _current(wanted.folder / artefacts.name)} if artefacts else {}),
-        has_version=artefacts is not None and _has_version(wanted.folder, artefacts),
+        published={"oglive": current_version(wanted.folder / "oglive")}
+        | ({artefacts.name: current_version(wanted.folder / artefacts.name)} if artefacts else {}),
+        has_version=artefacts is not None and has_version(wanted.folder, artefacts),
         ca=_bytes(wanted.ca) if wanted.ca else None,
         ca_there=_bytes(site_ca) if site_ca.exists() else None,
         systemd_runs=runs,
-        enabled=frozenset(_units("is-enabled", "enabled", program)),
-        active=frozenset(_units("is-active", "active", program) if runs else ()),
+        enabled=frozenset(units_that_are("is-enabled", "enabled", program)),
+        active=frozenset(units_that_are("is-active", "active", program) if runs else ()),
     )
-
-
-# ---- the program --------------------------------------------------------------------------------
-
-
-def checkout() -> Path | None:
-    """The clone that this program runs from, or None when it is installed."""
-    root = Path(ogrepo.__file__).resolve().parents[2]
-    return root if (root / "pyproject.toml").is_file() else None
-
-
-def find_program() -> Program:
-    """Where the three programs are, and what a sandbox without homes must be shown of them."""
-    commands = Path(sys.prefix) / "bin"
-    found = {}
-    for name in ("ogrepo", "ognetboot"):
-        found[name] = commands / name
-        if not found[name].is_file():
-            raise NotFoundError(
-                f"The program {found[name]} is missing.", hint="Run `make setup` in the clone."
-            )
-    dnsmasq = shutil.which("dnsmasq", path=_SBIN)
-    if dnsmasq is None:
-        raise NotFoundError(
-            "The program dnsmasq is missing: it gives PCs the way to this server.",
-            hint="Install Debian's package dnsmasq-base, or run `make setup`.",
-        )
-    systemctl = shutil.which("systemctl", path=_SBIN)
-    return Program(
-        ogrepo=found["ogrepo"],
-        ognetboot=found["ognetboot"],
-        dnsmasq=Path(dnsmasq),
-        systemctl=Path(systemctl) if systemctl else None,
-        roots=tuple(sorted({root for root in _code() if units.in_home(root)})),
-    )
-
-
-def _code() -> set[Path]:
-    """The folders that the program's code is in: the clone, its environment, Python's own."""
-    packages = {Path(module.__file__ or "").resolve().parents[1] for module in (ogrepo, oglib)}
-    clone = checkout()
-    places = {Path(sys.prefix), Path(sys.base_prefix), *packages}
-    if clone is not None:
-        places = {clone, *(place for place in places if not place.is_relative_to(clone))}
-    return places
 
 
 def _check_reach(folder: Path, program: Program) -> None:
     """The services are no root: they must get through every folder, and read every file."""
     files = [Path(module.__file__ or "") for module in (aiohttp, oglib, ogrepo)]
-    for place in sorted({folder.parent, *_code(), *(file.parent for file in files)}):
+    for place in sorted({folder.parent, *code_folders(), *(file.parent for file in files)}):
         for one in (place, *place.parents):
             if units.in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
                 continue  # a sandbox shows what is below in its place
@@ -277,92 +235,3 @@ def may_change(status: os.stat_result) -> bool:
 
 
 # ---- ogLive's files -----------------------------------------------------------------------------
-
-
-def default_artefacts() -> Path | None:
-    """What `make image` built in the clone that this program runs from; None: nothing yet."""
-    clone = checkout()
-    built = clone / "build/oglive/current" if clone else None
-    return built if built and built.is_dir() else None
-
-
-def read_built(folder: Path) -> Artefacts:
-    """What is in a folder that `make image` made; digests as it promises them, not yet checked."""
-    if (folder / "current" / SUMS).is_file():
-        folder = folder / "current"  # build/oglive and build/oglive/current are both meant
-    try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
-        version, profile = str(manifest["version"]), str(manifest["profile"])
-        rows = [line.split() for line in (folder / SUMS).read_text("ascii").splitlines()]
-        digests = {name: digest for digest, name in rows}
-    except OSError as error:
-        raise NotFoundError(
-            f"{folder} holds no built ogLive: {error.filename}: {error.strerror}.",
-            hint="Build it with `make image`, or name its folder with --artefacts.",
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(
-            f"{folder} is damaged: its manifest.json or {SUMS} cannot be read.",
-            hint="Build it again with `make image`.",
-        ) from None
-    names = (version, profile, *digests)
-    if not all(name and "/" not in name and not name.startswith(".") for name in names):
-        raise UsageError(f"{folder} is damaged: a name in it is none.", hint="Build it again.")
-    return Artefacts(folder, version, profile, digests)
-
-
-def _check_room(folder: Path, artefacts: Artefacts | None) -> None:
-    """Refuse before the first write what cannot be copied."""
-    if artefacts is None or _has_version(folder, artefacts):
-        return
-    needed = sum((artefacts.folder / name).stat().st_size for name in artefacts.digests)
-    place = next(one for one in (folder, *folder.parents) if one.exists())
-    free = shutil.disk_usage(place).free
-    if needed > free:
-        raise WriteError(
-            f"ogLive needs {human_bytes(needed)} in {folder}, and {human_bytes(free)} are free.",
-            hint="Make room, or choose another folder.",
-        )
-
-
-def _current(folder: Path) -> str:
-    """The version that ``current`` names; empty where there is none."""
-    link = folder / "current"
-    if link.exists() and not link.is_symlink():
-        raise OgError(
-            f"{link} was put there by hand: it is a folder, no link to a version.",
-            hint=f"Move it away: `mv {link} {folder}/by-hand`.",
-            code=OgErr.LOCKED,
-        )
-    return link.readlink().name if link.is_symlink() and link.exists() else ""
-
-
-def _has_version(folder: Path, artefacts: Artefacts) -> bool:
-    """A version's folder appears complete: the same list of digests is enough."""
-    there = folder / artefacts.name / artefacts.version / SUMS
-    try:
-        return there.read_bytes() == (artefacts.folder / SUMS).read_bytes()
-    except FileNotFoundError:
-        return False
-
-
-# ---- systemd ------------------------------------------------------------------------------------
-
-
-def _units(verb: str, wanted: str, program: Program) -> Iterable[str]:
-    """Those of our units of which systemd says this; its exit status counts for nothing then."""
-    for name in units.ENABLED:
-        if _systemctl_says(program, verb, name) == wanted:
-            yield name
-
-
-def is_active(program: Program, name: str) -> bool:
-    """Whether systemd has this unit running."""
-    return _systemctl_says(program, "is-active", name) == "active"
-
-
-def _systemctl_says(program: Program, verb: str, name: str) -> str:
-    if program.systemctl is None:
-        return ""
-    said = run(program.systemctl, verb, name, accept=range(256), timeout_s=_WAIT_S)
-    return said.stdout.strip()

@@ -19,7 +19,7 @@ from oglib.image.format.signing import PrivateKey
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
 from ogrepo.__main__ import main
-from ogrepo.folder import Folder, open_folder
+from ogrepo.library.folder import Folder, open_folder
 from unit.image.synthetic import make_image, partition, sign_image
 from unit.ogrepo.conftest import Repository
 

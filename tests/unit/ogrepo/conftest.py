@@ -20,13 +20,13 @@ import pytest
 
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.__main__ import main
-from ogrepo.folder import Folder, open_folder
-from ogrepo.ledger import MOST_BYTES
-from ogrepo.limits import Limits, limits_for
-from ogrepo.listen import listen
-from ogrepo.server import LISTINGS, Serving, opened
-from ogrepo.tokens import load_secret, make_token
-from ogrepo.uploads import Uploads
+from ogrepo.intake.ledger import MOST_BYTES
+from ogrepo.intake.tokens import load_secret, make_token
+from ogrepo.intake.uploads import Uploads
+from ogrepo.library.folder import Folder, open_folder
+from ogrepo.serving.limits import Limits, limits_for
+from ogrepo.serving.listen import listen
+from ogrepo.serving.server import LISTINGS, Serving, opened
 from unit.ogrepo.sample import Sample
 
 
@@ -69,6 +69,8 @@ class Repository:
     trusted: tuple[str, ...] = ()
     wrap: Callable[[socket.socket], socket.socket] = lambda sock: sock
     most_bytes: int = MOST_BYTES
+    farewell_s: float = 0.5
+    pair: tuple[Path, Path] | None = None
 
     def __post_init__(self) -> None:
         self._log = _Lines()
@@ -104,10 +106,11 @@ class Repository:
 
         async def run() -> None:
             self._stop = asyncio.Event()
-            serving = Serving("127.0.0.1", 0, tuple(ip_network(text) for text in self.trusted))
+            trusted = tuple(ip_network(text) for text in self.trusted)
+            serving = Serving("127.0.0.1", 0, trusted, self.pair)
             limits = self.limits or limits_for(1024)
             async with opened(
-                self.folder, sock, self.uploads, serving, limits, farewell_s=0.5
+                self.folder, sock, self.uploads, serving, limits, farewell_s=self.farewell_s
             ) as app:
                 self.listings = app[LISTINGS]
                 ready.set()
@@ -119,7 +122,7 @@ class Repository:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(120)
         self._loop.close()
 
     def close(self) -> None:

@@ -16,11 +16,11 @@ import pytest
 
 from oglib import columns
 from oglib.image.format.manifest import PublicKey
-from ogrepo import cli
+from ogrepo import verbs
 from ogrepo.__main__ import main
-from ogrepo.cli import table
-from ogrepo.folder import Folder
-from ogrepo.tokens import load_secret, read_token
+from ogrepo.intake.tokens import load_secret, read_token
+from ogrepo.library.folder import Folder
+from ogrepo.verbs import table
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 
@@ -161,7 +161,7 @@ def test_an_error_of_the_system_is_a_sentence(
     def refuse(_: object) -> list[str]:
         raise PermissionError(13, "Permission denied", "/srv/images")
 
-    monkeypatch.setattr(cli, "published", refuse)
+    monkeypatch.setattr(verbs, "published", refuse)
     assert main(["list", str(folder.root)]) == 40
     assert capsys.readouterr().err == (
         "ogrepo: The system refused /srv/images: Permission denied. "

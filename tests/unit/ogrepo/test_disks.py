@@ -22,9 +22,10 @@ from oglib.transfer.disk_upload import DiskUpload
 from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import PublishedImage
 from ogrepo.__main__ import main
-from ogrepo.disks import find_disk, verify_disk
-from ogrepo.store import published
-from ogrepo.uploads import State, Uploads
+from ogrepo.intake.upload import State
+from ogrepo.intake.uploads import Uploads
+from ogrepo.library.disks import find_disk, verify_disk
+from ogrepo.library.store import published
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.disks import SampleDisk, make_disk, with_part
 from unit.ogrepo.sample import make_sample

@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import ImageError, OgError
-from ogrepo import door, files, receive, uploads
-from ogrepo.accesslog import BoundedHandler, Seldom
-from ogrepo.files import OpenFiles
-from ogrepo.limits import Limits, limits_for
+from ogrepo.intake import receive, uploads
+from ogrepo.serving import files, later, places
+from ogrepo.serving.accesslog import BoundedHandler, Seldom
+from ogrepo.serving.files import OpenFiles
+from ogrepo.serving.limits import Limits, limits_for
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 
@@ -73,7 +74,7 @@ def test_the_limits_follow_from_the_descriptors() -> None:
 def test_a_header_is_due_in_seconds_however_it_drips(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(door, "HEADER_S", 0.3)
+    monkeypatch.setattr(later, "HEADER_S", 0.3)
     with connected(repository) as link:
         over = threading.Event()
 
@@ -94,7 +95,7 @@ def test_a_header_is_due_in_seconds_however_it_drips(
 def test_the_next_header_on_a_connection_is_due_as_well(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "HEADER_S", 0.3)
+    monkeypatch.setattr(later, "HEADER_S", 0.3)
     with connected(repository) as link:
         link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 200 " in link.recv(1000)
@@ -105,7 +106,7 @@ def test_the_next_header_on_a_connection_is_due_as_well(
 def test_who_sends_no_request_takes_no_place_of_others(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "HEADER_S", 600.0)
+    monkeypatch.setattr(later, "HEADER_S", 600.0)
     limits = Limits(connections=20, per_address=18, waiting_per_address=2, refusals=4)
     with serve(limits=limits) as repository, ExitStack() as stack:
         silent = [stack.enter_context(connected(repository, "127.0.0.2")) for _ in range(30)]
@@ -146,7 +147,7 @@ def test_one_address_cannot_hold_every_place(serve: Serve) -> None:
 def test_a_full_server_says_when_to_come_back(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "_LINGER_S", 30.0)
+    monkeypatch.setattr(later, "_LINGER_S", 30.0)
     limits = Limits(connections=3, per_address=3, waiting_per_address=3, refusals=4)
     with serve(limits=limits) as repository, readers(repository, 3, "127.0.0.1") as links:
         body = b'{"name": "debian"}' + bytes(100_000)
@@ -161,7 +162,7 @@ def test_a_full_server_says_when_to_come_back(
 
 
 def test_an_idle_connection_makes_room(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_JUST_IDLE_S", 0.0)
+    monkeypatch.setattr(places, "_JUST_IDLE_S", 0.0)
     limits = Limits(connections=1, per_address=1, waiting_per_address=1, refusals=4)
     with serve(limits=limits) as repository, connected(repository) as idle:
         idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

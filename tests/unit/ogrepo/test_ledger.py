@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ogrepo.ledger import SPARE_BYTES, Ledger
+from ogrepo.intake.ledger import SPARE_BYTES, Ledger
 from ogrepo.refusal import Refusal
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from oglib.image.format.manifest import generate_keypair
-from ogrepo import listing
-from ogrepo.listing import Catalogue, Shared
+from ogrepo.serving import listing
+from ogrepo.serving.listing import Catalogue, Shared
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib.errors import NotFoundError
-from ogrepo.folder import Folder, make_folder
-from ogrepo.paths import entries, resolve
+from ogrepo.library.folder import Folder, make_folder
+from ogrepo.serving.paths import entries, resolve
 from unit.ogrepo.conftest import Repository
 
 

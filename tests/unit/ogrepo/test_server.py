@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ogrepo.tokens import Grant
-from ogrepo.uploads import State
+from ogrepo.intake.tokens import Grant
+from ogrepo.intake.upload import State
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 

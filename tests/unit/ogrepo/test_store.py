@@ -13,12 +13,13 @@ import pytest
 from oglib.errors import ImageError, OgErr, OgError
 from oglib.image.format.manifest import Manifest, PrivateKey, load_public_keys
 from oglib.progress import Progress, Silent
-from ogrepo.disks import find_disk
-from ogrepo.folder import Folder, locked, open_folder
-from ogrepo.store import find, find_at, names, next_version, published
-from ogrepo.tokens import Grant
-from ogrepo.uploads import State, Upload, Uploads
-from ogrepo.verify import verify_published
+from ogrepo.intake.tokens import Grant
+from ogrepo.intake.upload import State, Upload
+from ogrepo.intake.uploads import Uploads
+from ogrepo.library.disks import find_disk
+from ogrepo.library.folder import Folder, locked, open_folder
+from ogrepo.library.store import find, find_at, names, next_version, published
+from ogrepo.library.verify import verify_published
 from unit.ogrepo.sample import Sample, make_sample
 
 QUIET = Progress(Silent())

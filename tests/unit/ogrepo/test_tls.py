@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,8 +26,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from oglib.errors import OgError
 from ogrepo.__main__ import main
-from ogrepo.folder import Folder
+from ogrepo.library.folder import Folder
+from ogrepo.serving import tls
+from ogrepo.serving.tls import Pair
+from unit.ogrepo.conftest import Repository
 
 
 def make_pair(
@@ -92,6 +97,52 @@ def test_everything_goes_over_https(folder: Folder, tmp_path: Path) -> None:
     assert server.returncode == 0
     assert b"Traceback" not in told
     assert told.count(b"\n") == 4
+
+
+def shown_by(port: int) -> bytes:
+    """The certificate that a new connection is shown."""
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port), timeout=30))
+
+
+def test_a_renewed_certificate_is_used_and_a_spoiled_one_is_not(
+    serve: Callable[..., AbstractContextManager[Repository]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tls, "_LOOK_EVERY_S", 0.05)
+    pair = make_pair(tmp_path, "server")
+    newer = make_pair(tmp_path, "newer")
+    want = [ssl.PEM_cert_to_DER_cert(one[0].read_text()) for one in (pair, newer)]
+    with serve(pair=pair) as repository:
+        assert shown_by(repository.port) == want[0]
+        trust = ssl.create_default_context(cafile=str(pair[0]))
+        link = http.client.HTTPSConnection("127.0.0.1", repository.port, context=trust)
+        link.request("GET", "/healthz")
+        link.getresponse().read()
+        newer[0].replace(pair[0])
+        assert repository.logged("does not belong to the certificate").endswith("stays in use.")
+        assert shown_by(repository.port) == want[0]
+        newer[1].replace(pair[1])
+        assert repository.logged("was renewed")
+        assert shown_by(repository.port) == want[1]
+        pair[0].write_text("words")
+        assert repository.logged("are no certificate and key").endswith("stays in use.")
+        assert shown_by(repository.port) == want[1]
+        link.request("GET", "/healthz")
+        assert link.getresponse().read() == b"ok\n"
+        link.close()
+
+
+def test_a_pair_is_read_once_for_each_change(folder: Folder, tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path, "server")
+    pair = Pair(certificate, key, folder.root)
+    first = pair.context
+    assert not pair.look()
+    certificate.unlink()
+    with pytest.raises(OgError, match="No such file"):
+        pair.look()
+    assert not pair.look()
+    assert pair.context is first
 
 
 def _open(pair: tuple[Path, Path], _: Path) -> None:

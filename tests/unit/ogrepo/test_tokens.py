@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib.errors import OgError, UsageError
-from ogrepo.folder import Folder
-from ogrepo.tokens import (
+from ogrepo.intake.tokens import (
     Grant,
     TokenError,
     burn,
@@ -19,6 +18,7 @@ from ogrepo.tokens import (
     make_token,
     read_token,
 )
+from ogrepo.library.folder import Folder
 
 SECRET = b"s" * 32
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}", fullmatch=True).filter(

@@ -29,8 +29,8 @@ from oglib.progress import Progress, Silent
 from oglib.transfer.client import StatusError
 from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
-from ogrepo.store import find, published
-from ogrepo.verify import verify_published
+from ogrepo.library.store import find, published
+from ogrepo.library.verify import verify_published
 from unit.image.synthetic import partition
 from unit.image.test_diff import changed
 from unit.ogrepo.conftest import Repository
@@ -348,7 +348,10 @@ def hanging_put(repository: Repository, path: str, token: str) -> Iterator[socke
             "Content-Range: bytes 0-999999/*\r\nContent-Length: 1000000\r\n\r\n".encode()
             + b"?" * 9
         )
-        time.sleep(0.2)
+        (upload,) = repository.uploads.list()
+        arrived = repository.uploads.file(upload, "image")
+        while not arrived.exists():  # it is made when the piece has its turn
+            time.sleep(0.01)
         yield link
 
 

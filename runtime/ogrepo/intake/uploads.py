@@ -9,53 +9,28 @@ here, and everything may block: the server calls it from threads.
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import shutil
 import threading
 import time
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.format.manifest import PrivateKey
 from oglib.progress import Progress
-from ogrepo import disks
-from ogrepo.disks import is_disk, place_disk, prepare_disk
-from ogrepo.folder import Folder, walk, write_whole
-from ogrepo.ledger import MOST_BYTES, Ledger
+from ogrepo.intake.ledger import MOST_BYTES, Ledger
+from ogrepo.intake.tokens import Grant, burn, forget_burns
+from ogrepo.intake.upload import STATE, State, Upload, load, save
+from ogrepo.library import disks
+from ogrepo.library.disks import is_disk, place_disk, prepare_disk
+from ogrepo.library.folder import Folder, walk
+from ogrepo.library.signed import prove, received_manifest, write_signed
+from ogrepo.library.store import FRAMES, IMAGE, next_version, place, staged_file
 from ogrepo.shortage import is_shortage
-from ogrepo.signed import prove, received_manifest, write_signed
-from ogrepo.store import FRAMES, IMAGE, next_version, place, staged_file
-from ogrepo.tokens import Grant, burn, forget_burns
 
 IDLE_S = 3600.0
-_STATE = "upload.json"
 _RECEIVED_MANIFEST = "manifest"
-
-
-class State(StrEnum):
-    """Where an upload is. Only the last three are final; ``VERIFYING`` is never on disk."""
-
-    RECEIVING = "receiving"
-    VERIFYING = "verifying"
-    PUBLISHING = "publishing"
-    PUBLISHED = "published"
-    FAILED = "failed"
-
-
-@dataclass(slots=True)
-class Upload:
-    """One upload; mutable, and changed only by ``Uploads`` and its commit."""
-
-    id: str
-    grant: Grant
-    state: State = State.RECEIVING
-    version: int = 0
-    error: dict[str, object] = field(default_factory=dict)
-    promised_bytes: int = 0
 
 
 class Uploads:
@@ -76,7 +51,7 @@ class Uploads:
         done = []
         for path in sorted(self._folder.uploads.iterdir()):
             try:
-                upload = _load(path)
+                upload = load(path)
             except OSError as error:
                 # nobody's, and somebody's all the same: the next start may be able to read it
                 done.append(f"Left {path.name} as it is, it cannot be read: {error.strerror}.")
@@ -215,7 +190,7 @@ class Uploads:
         upload.error = error.as_dict()
         upload.state = State.FAILED
         for path in self.path(upload).iterdir():
-            if path.name != _STATE:
+            if path.name != STATE:
                 _remove(path)
         self.ledger.close(upload.id)
         self._save(upload)
@@ -276,13 +251,13 @@ class Uploads:
         """What is there of each file, by its path; what cannot be seen now counts nothing."""
         sizes = {}
         for folder, names in walk(self.path(upload)):
-            for path in (folder / name for name in names if name != _STATE):
+            for path in (folder / name for name in names if name != STATE):
                 with contextlib.suppress(OSError):
                     sizes[str(path.relative_to(self.path(upload)))] = path.stat().st_size
         return sizes
 
     def _save(self, upload: Upload) -> None:
-        write_whole(self.path(upload) / _STATE, json.dumps(asdict(upload)).encode(), mode=0o600)
+        save(self.path(upload), upload)
 
 
 def _remove(path: Path) -> None:
@@ -290,21 +265,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _load(path: Path) -> Upload | None:
-    try:
-        data = json.loads((path / _STATE).read_bytes())
-        upload = Upload(
-            id=path.name,
-            grant=Grant(**data["grant"]),
-            state=State(data["state"]),
-            version=data["version"],
-            error=data["error"],
-            promised_bytes=int(data.get("promised_bytes", 0)),
-        )
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-        return None
-    if upload.state is State.VERIFYING:
-        upload.state = State.RECEIVING  # the server that verified is gone
-    return upload

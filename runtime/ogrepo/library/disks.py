@@ -37,12 +37,12 @@ from oglib.image.format.manifest import (
     verify_signature,
 )
 from oglib.progress import Progress
-from ogrepo.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.library.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.library.signed import prove, received_manifest, write_signed
+from ogrepo.library.store import FRAMES, IMAGE, PLACED, find_at, next_version
+from ogrepo.library.verify import verify_published
 from ogrepo.refusal import Refusal
 from ogrepo.shortage import is_shortage
-from ogrepo.signed import prove, received_manifest, write_signed
-from ogrepo.store import FRAMES, IMAGE, PLACED, find_at, next_version
-from ogrepo.verify import verify_published
 
 DISK, GAPS = "disk", "gaps"  # what an upload calls them
 PART_KIND = re.compile(r"(p[1-9][0-9]{0,2})-(image|frames|manifest)", re.ASCII)

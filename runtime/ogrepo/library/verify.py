@@ -16,7 +16,7 @@ from oglib.image.proving.verify import Verified, verify
 from oglib.image.reading.opened import Policy, open_image
 from oglib.image.reading.source import FileSource
 from oglib.progress import Progress
-from ogrepo.store import Published
+from ogrepo.library.store import Published
 
 
 def verify_files(manifest: Manifest, image: Path, frames: Path, progress: Progress) -> Verified:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from oglib.durable import sync
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.image.format.manifest import PrivateKey, PublicKey, generate_keypair
-from ogrepo.folder import Folder, hand_over, locked, write_whole
+from ogrepo.library.folder import Folder, hand_over, locked, write_whole
 
 
 def checked_comment(comment: str) -> str:

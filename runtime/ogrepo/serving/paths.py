@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from oglib.errors import NotFoundError
-from ogrepo.folder import Folder
+from ogrepo.library.folder import Folder
 from ogrepo.shortage import says_absent
 
 _HIDDEN = "private"

@@ -14,37 +14,52 @@ import time
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
 
-from ogrepo.files import FileAnswer
+from ogrepo.serving.files import FileAnswer
 
 LOG = logging.getLogger("ogrepo")
 _LIBRARIES = ("aiohttp", "asyncio")
 _BURST_BYTES = 256 << 10
 _BYTES_A_SECOND = 12 << 10
 _LONGEST = 8 << 10
+_SHORTEST = 64  # time, an address, a path
 _SELDOM_S = 60.0
 
 
 class PlainLog(AbstractAccessLogger):
-    """Time, client, method, path, range, status, bytes. No header but the range is looked at."""
+    """Says each answer of aiohttp's as ``log_request`` does."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        sent = response.content_length
+        sent: int | None = response.content_length
         if isinstance(response, FileAnswer) and not response.whole:
-            size = "cut"
-        else:
-            size = str(response.body_length if sent is None else sent)
-        asked = request.headers.get(hdrs.RANGE, "-")
-        words = (
-            request.remote or "-",
-            request.method,
-            request.rel_url.raw_path[:512],
-            asked[:64],
-            str(response.status),
-            size,
-            f"{time * 1000:.0f}ms",
-        )
-        text = " ".join(word.replace(" ", "") for word in words)
-        self.logger.info("%s", "".join(c if c.isprintable() else "?" for c in text))
+            sent = None
+        elif sent is None:
+            sent = response.body_length
+        log_request(request, response.status, sent, time)
+
+
+def log_request(request: web.BaseRequest, status: int, sent: int | None, took_s: float) -> None:
+    """Client, method, path, range, status, bytes (None = cut), time; of headers only the range."""
+    if _is_spent():
+        return
+    words = (
+        request.remote or "-",
+        request.method,
+        request.rel_url.raw_path[:512],
+        request.headers.get(hdrs.RANGE, "-")[:64],
+        str(status),
+        "cut" if sent is None else str(sent),
+        f"{took_s * 1000:.0f}ms",
+    )
+    text = " ".join([word.replace(" ", "") for word in words])
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else "?" for char in text)
+    LOG.info("%s", text)
+
+
+def _is_spent() -> bool:
+    """Whether nobody would get the line: it is counted then, and not made."""
+    handlers = LOG.handlers
+    return len(handlers) == 1 and isinstance(handlers[0], BoundedHandler) and handlers[0].skips()
 
 
 class Seldom:
@@ -74,12 +89,18 @@ class _Allowance:
         self._at = time.monotonic()
         self.left_out = 0
 
-    def takes(self, size_bytes: int) -> bool:
+    def has(self, size_bytes: int) -> bool:
+        """Whether so many may be written; if not, that is counted."""
         now = time.monotonic()
         self._left = min(_BURST_BYTES, self._left + (now - self._at) * _BYTES_A_SECOND)
         self._at = now
         if self._left < size_bytes:
             self.left_out += 1
+            return False
+        return True
+
+    def takes(self, size_bytes: int) -> bool:
+        if not self.has(size_bytes):
             return False
         self._left -= size_bytes
         return True
@@ -92,18 +113,27 @@ class BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]  # bare i
         super().__init__(sys.stderr)
         self._requests, self._warnings = _Allowance(), _Allowance()
 
+    def skips(self) -> bool:
+        """Whether not even the shortest line of a request would be written now; it is counted."""
+        return not self._requests.has(_SHORTEST)
+
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record)[:_LONGEST]
 
     def emit(self, record: logging.LogRecord) -> None:
         allowance = self._requests if record.levelno <= logging.INFO else self._warnings
-        if not allowance.takes(len(self.format(record)) + 1):
+        line = self.format(record)
+        if not allowance.takes(len(line) + 1):
             return
         missed, allowance.left_out = allowance.left_out, 0
         if missed:
             told = {"msg": f"{missed} lines are left out here.", "exc_info": None, "args": ()}
             super().emit(logging.makeLogRecord({**record.__dict__, **told, "exc_text": None}))
-        super().emit(record)
+        try:
+            self.stream.write(line + self.terminator)
+            self.flush()
+        except Exception:  # noqa: BLE001 - as logging's own: a log that fails stops nothing
+            self.handleError(record)
 
 
 def start_logging() -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from oglib.durable import store, sync
 from oglib.errors import OgErr, OgError
-from ogrepo.folder import Folder, checked_name, locked, write_whole
+from ogrepo.library.folder import Folder, checked_name, locked, write_whole
 
 LIFETIME_S = 3600
 _SECRET_FILE = "token.secret"  # noqa: S105 - a name, not a secret

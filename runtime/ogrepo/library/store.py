@@ -18,7 +18,7 @@ from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import Manifest, PublicKey, load_public_keys, verify_signature
-from ogrepo.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.library.folder import Folder, checked_name, locked, walk, write_whole
 from ogrepo.shortage import is_shortage, says_absent
 
 IMAGE = ".img"

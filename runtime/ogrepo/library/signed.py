@@ -16,9 +16,9 @@ from oglib.errors import ImageError
 from oglib.image.format.companions import checksums_of, info_line
 from oglib.image.format.manifest import Manifest, PrivateKey, sign
 from oglib.progress import Progress
-from ogrepo.folder import write_whole
-from ogrepo.store import FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE
-from ogrepo.verify import verify_files
+from ogrepo.library.folder import write_whole
+from ogrepo.library.store import FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE
+from ogrepo.library.verify import verify_files
 
 # from a suffix like ``.img.frames`` to the file
 PathOf = Callable[[str], Path]

@@ -17,21 +17,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import partial
 from pathlib import Path
 
 from aiohttp import ETag, hdrs, web
 
 from oglib.errors import NotFoundError
-from ogrepo.receive import in_thread
+from ogrepo.intake.receive import in_thread
 
-_PIECE_BYTES = 4 << 20
+PIECE_BYTES = 4 << 20
 _COPIED_BYTES = 256 << 10  # where sendfile cannot be used: encrypted, or an odd filesystem
 _STALL_S = 60.0
 _SLOWEST = 16 << 10  # bytes a second
 _NO_BYTES = re.compile(r"bytes=-0+", re.ASCII | re.IGNORECASE)
 _ANY = "*"
+_CONDITIONS = (
+    hdrs.IF_MATCH, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE
+)  # fmt: skip
 _UNKNOWN = "application/octet-stream"
+
+
+def patience_s(count: int) -> float:
+    """How long a reader may take for the next ``count`` bytes, a piece at most."""
+    return _STALL_S + count / _SLOWEST
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +96,11 @@ class OpenFiles:
             os.close(descriptor)
         return file, status
 
+    def share(self, file: OpenFile) -> None:
+        """One more reads what somebody holds; ``give_back`` must follow."""
+        with self._lock:
+            file.users += 1
+
     def give_back(self, file: OpenFile) -> None:
         with self._lock:
             file.users -= 1
@@ -107,23 +121,31 @@ class Part:
 
 def part_for(request: web.BaseRequest, status: os.stat_result) -> Part:
     """The answer to the request's conditions and range (RFC 9110, sections 13 and 14)."""
-    tag = etag_of(status)
-    seconds = int(status.st_mtime)
-    if request.if_match is not None:
-        if not _matches(tag, request.if_match, weakly=False):
-            return Part(412)
-    elif (limit := request.if_unmodified_since) and seconds > limit.timestamp():
-        return Part(412)
-    if request.if_none_match is not None:
-        if _matches(tag, request.if_none_match, weakly=True):
-            return Part(304)
-    elif (since := request.if_modified_since) and seconds <= since.timestamp():
-        return Part(304)
-    size = status.st_size
-    asked = request.headers.get(hdrs.RANGE)
+    tag, seconds, size = etag_of(status), int(status.st_mtime), status.st_size
+    headers = request.headers
+    if any(name in headers for name in _CONDITIONS):
+        refused = _refused(request, tag, seconds)
+        if refused:
+            return Part(refused)
+    asked = headers.get(hdrs.RANGE)
     if asked is None or not _is_same(request, tag, seconds):
         return Part(200, 0, size)
     return _range_of(request, asked, size)
+
+
+def _refused(request: web.BaseRequest, tag: str, seconds: int) -> int:
+    """The status with which a condition ends the request, 0 = none does."""
+    if request.if_match is not None:
+        if not _matches(tag, request.if_match, weakly=False):
+            return 412
+    elif (limit := request.if_unmodified_since) and seconds > limit.timestamp():
+        return 412
+    if request.if_none_match is not None:
+        if _matches(tag, request.if_none_match, weakly=True):
+            return 304
+    elif (since := request.if_modified_since) and seconds <= since.timestamp():
+        return 304
+    return 0
 
 
 def _range_of(request: web.BaseRequest, asked: str, size: int) -> Part:
@@ -156,31 +178,48 @@ def _is_same(request: web.BaseRequest, tag: str, seconds: int) -> bool:
     return named is not None and named.timestamp() == seconds
 
 
+class Heading:
+    """The header fields with which a file of this ``kind`` is answered, as it is now."""
+
+    def __init__(self, status: os.stat_result, kind: str) -> None:
+        self._size = status.st_size
+        self._kind = kind
+        self._always = {
+            "X-Content-Type-Options": "nosniff",
+            hdrs.ACCEPT_RANGES: "bytes",
+            hdrs.ETAG: f'"{etag_of(status)}"',
+            hdrs.LAST_MODIFIED: formatdate(int(status.st_mtime), usegmt=True),
+        }
+
+    def fields(self, part: Part) -> dict[str, str]:
+        """Those of the answer that gives ``part``."""
+        fields = dict(self._always)
+        if part.status in (200, 206):
+            fields[hdrs.CONTENT_TYPE] = self._kind
+        if part.status == 206:
+            last = part.first + part.count - 1
+            fields[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{last}/{self._size}"
+        elif part.status == 416:
+            fields[hdrs.CONTENT_RANGE] = f"bytes */{self._size}"
+        if part.status != 304:
+            fields[hdrs.CONTENT_LENGTH] = str(part.count)
+        return fields
+
+
 class FileAnswer(web.StreamResponse):
     """A file as it is, never a compressed neighbour. ``whole``: all that was promised is sent."""
 
     def __init__(self) -> None:
-        super().__init__(headers={"X-Content-Type-Options": "nosniff"})
+        super().__init__()
         self.whole = False
 
     async def send(
-        self, request: web.Request, file: OpenFile, status: os.stat_result, kind: str
+        self, request: web.Request, file: OpenFile, status: os.stat_result, heading: Heading
     ) -> None:
         """Answer with ``file``; the connection ends where the reader went away or stood still."""
         part = part_for(request, status)
         self.set_status(part.status)
-        self.headers[hdrs.ACCEPT_RANGES] = "bytes"
-        self.headers[hdrs.ETAG] = f'"{etag_of(status)}"'
-        self.last_modified = int(status.st_mtime)
-        if part.status in (200, 206):
-            self.content_type = kind
-        if part.status == 206:
-            last = part.first + part.count - 1
-            self.headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{last}/{status.st_size}"
-        elif part.status == 416:
-            self.headers[hdrs.CONTENT_RANGE] = f"bytes */{status.st_size}"
-        if part.status != 304:
-            self.content_length = part.count
+        self.headers.update(heading.fields(part))
         try:
             await self.prepare(request)
             if part.count and request.method != hdrs.METH_HEAD:
@@ -199,8 +238,8 @@ class FileAnswer(web.StreamResponse):
             raise ConnectionResetError("The reader has gone.")
         sent = 0
         while sent < part.count:
-            count = min(_PIECE_BYTES, part.count - sent)
-            async with asyncio.timeout(_STALL_S + count / _SLOWEST):
+            count = min(PIECE_BYTES, part.count - sent)
+            async with asyncio.timeout(patience_s(count)):
                 moved = await self._send_piece(transport, file, part.first + sent, count)
             if moved < count:
                 raise ConnectionResetError("The file became shorter than promised.")

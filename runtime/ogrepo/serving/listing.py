@@ -20,10 +20,10 @@ from typing import Generic, TypeVar
 
 from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
-from ogrepo import disks, store
-from ogrepo.folder import Folder, checked_name
-from ogrepo.pages import Shown, image_list
-from ogrepo.paths import entries
+from ogrepo.library import disks, store
+from ogrepo.library.folder import Folder, checked_name
+from ogrepo.serving.pages import Shown, image_list
+from ogrepo.serving.paths import entries
 from ogrepo.shortage import is_shortage, says_absent
 
 _LEAST_PAUSE_S = 0.2

@@ -17,12 +17,13 @@ from aiohttp import web
 from oglib import limits
 from oglib.errors import OgErr, UsageError
 from oglib.progress import Phase, Progress
-from ogrepo.disks import refuse_inside
-from ogrepo.folder import Folder
-from ogrepo.receive import Turnstile, in_thread, open_at, place_of, pour, read_object
+from ogrepo.intake.receive import Turnstile, in_thread, open_at, place_of, pour, read_object
+from ogrepo.intake.tokens import Grant, check_unused, load_secret, read_token
+from ogrepo.intake.upload import State, Upload
+from ogrepo.intake.uploads import Uploads
+from ogrepo.library.disks import refuse_inside
+from ogrepo.library.folder import Folder
 from ogrepo.refusal import Refusal
-from ogrepo.tokens import Grant, check_unused, load_secret, read_token
-from ogrepo.uploads import State, Upload, Uploads
 
 _LIMITS = {
     "image": limits.IMAGE_BYTES,

@@ -1,13 +1,66 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificate and key for https, refused in one sentence where they cannot be used."""
+"""The certificate and key for https, refused in one sentence where they cannot be used.
+
+A renewed pair is used from the next connection on. One that cannot be used is told once, and the
+one before stays: a certificate and its key are rarely replaced in one moment.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from oglib.errors import OgError, UsageError
+from ogrepo.intake.receive import in_thread
+from ogrepo.serving.accesslog import LOG
+
+_LOOK_EVERY_S = 30.0
+_Stamp = tuple[int, int, int]
+
+
+class Pair:
+    """A certificate and key on the disk; ``context`` serves them as they were read last."""
+
+    def __init__(self, certificate: Path, key: Path, served: Path) -> None:
+        self._files = certificate, key
+        self._served = served
+        self._seen = self._stamps()  # before the reading: what changes meanwhile is read again
+        self.context = server_context(certificate, key, served)
+
+    def look(self) -> bool:
+        """Read the pair again if its files are others, and say whether; raises why it cannot be."""
+        stamps = self._stamps()
+        if stamps == self._seen:
+            return False
+        self._seen = stamps
+        self.context = server_context(*self._files, self._served)
+        return True
+
+    def _stamps(self) -> list[_Stamp]:
+        return [_stamp(path) for path in self._files]
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0, 0  # reading it says why
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+async def follow(pair: Pair, use: Callable[[ssl.SSLContext], None]) -> None:
+    """Call ``use`` with each renewed pair until this is cancelled."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        try:
+            if await in_thread(pair.look):
+                use(pair.context)
+                LOG.info("The certificate was renewed; new connections get it.")
+        except OgError as error:
+            LOG.warning("%s The certificate that was read before stays in use.", error.args[0])
 
 
 def server_context(certificate: Path, key: Path, served: Path) -> ssl.SSLContext:

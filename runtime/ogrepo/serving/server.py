@@ -8,6 +8,7 @@ decided elsewhere.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -21,22 +22,25 @@ from pathlib import Path
 from aiohttp import web
 
 from oglib.errors import OgErr, OgError
-from ogrepo.accesslog import LOG, start_logging
-from ogrepo.api import UploadApi
-from ogrepo.door import Connection, Door, Networks
-from ogrepo.files import FileAnswer, OpenFile, OpenFiles, kind_of
-from ogrepo.folder import Folder, locked
-from ogrepo.ledger import MOST_BYTES
-from ogrepo.limits import Limits, limits_for, raise_descriptors
-from ogrepo.listen import address_for_people, listen
-from ogrepo.listing import Listings
-from ogrepo.pages import folder_list
-from ogrepo.paths import resolve
-from ogrepo.receive import in_thread
+from ogrepo.intake.api import UploadApi
+from ogrepo.intake.ledger import MOST_BYTES
+from ogrepo.intake.receive import in_thread
+from ogrepo.intake.uploads import Uploads
+from ogrepo.library.folder import Folder, locked
+from ogrepo.library.store import IMAGE
 from ogrepo.refusal import Refusal, as_response, from_os_error
-from ogrepo.store import IMAGE
-from ogrepo.tls import server_context
-from ogrepo.uploads import Uploads
+from ogrepo.serving.accesslog import LOG, start_logging
+from ogrepo.serving.connection import Connection
+from ogrepo.serving.door import Door
+from ogrepo.serving.files import FileAnswer, Heading, OpenFile, OpenFiles, kind_of
+from ogrepo.serving.limits import Limits, limits_for, raise_descriptors
+from ogrepo.serving.listen import address_for_people, listen
+from ogrepo.serving.listing import Listings
+from ogrepo.serving.pages import folder_list
+from ogrepo.serving.paths import resolve
+from ogrepo.serving.places import Networks
+from ogrepo.serving.quick import Quick
+from ogrepo.serving.tls import Pair, follow, server_context
 
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0
@@ -70,6 +74,7 @@ class _Site:
         self._api = api
         self._files = OpenFiles()
         self.listings = Listings(folder)
+        self.quick = Quick(folder.root, self._files, self._check_whole)
 
     async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
@@ -97,9 +102,10 @@ class _Site:
         file, status = opened
         try:
             is_image = IMAGE in path.name and not path.name.endswith(".json")
-            kind = kind_of("" if is_image else path.name)
+            heading = Heading(status, kind_of("" if is_image else path.name))
+            self.quick.learn(request, asked, file, status, heading)
             answer = FileAnswer()
-            await answer.send(request, file, status, kind)
+            await answer.send(request, file, status, heading)
             return answer
         finally:
             self._files.give_back(file)
@@ -137,7 +143,7 @@ async def _exchange(request: web.Request, handler: _Handler) -> web.StreamRespon
     """One request from its whole header to the last byte of its answer."""
     connection = request.protocol
     assert isinstance(connection, Connection)  # noqa: S101 - the door makes no others
-    connection.begin()
+    connection.begin(has_body=request.body_exists)
     try:
         response = await handler(request)
         if not isinstance(response, FileAnswer):
@@ -213,6 +219,7 @@ def make_app(folder: Folder, uploads: Uploads) -> web.Application:
         site.listings.close()
 
     app[LISTINGS] = site.listings
+    app[_QUICK] = site.quick
     app.on_startup.append(background)
     app.on_shutdown.append(stop)
     return app
@@ -220,6 +227,7 @@ def make_app(folder: Folder, uploads: Uploads) -> web.Application:
 
 _EXPIRY = web.AppKey("expiry", asyncio.Task[None])
 LISTINGS = web.AppKey("listings", Listings)
+_QUICK = web.AppKey("quick", Quick)
 
 
 @asynccontextmanager
@@ -235,18 +243,24 @@ async def opened(
     """The repository with its door open on ``sock``; ``uploads`` was started before."""
     # The default pool has one thread more than a few: some slow uploads must not hold up reads.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ogrepo"))
-    context = None if serving.pair is None else server_context(*serving.pair, folder.root)
+    pair = None if serving.pair is None else Pair(*serving.pair, folder.root)
     app = make_app(folder, uploads)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=farewell_s)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - setup has made it
-    door = Door(sock, runner.server, limits, trusted=serving.trusted, context=context)
+    quick = app[_QUICK]
+    context = None if pair is None else pair.context
+    door = Door(sock, runner.server, quick, limits, trusted=serving.trusted, context=context)
+    renewals = None if pair is None else asyncio.create_task(follow(pair, door.use))
     try:
         door.open()
         yield app
     finally:
+        if renewals is not None:
+            renewals.cancel()
         door.close()
         await runner.cleanup()
+        quick.close()
 
 
 async def _serve(
@@ -278,4 +292,5 @@ def serve(folder: Folder, serving: Serving) -> None:
         uploads = Uploads(folder, serving.most_bytes)
         for line in uploads.start():
             LOG.info("%s", line)
+        gc.freeze()  # what is here by now stays: looking through it again costs the loop its turn
         asyncio.run(_serve(folder, sock, uploads, serving, limits))
