@@ -29,7 +29,7 @@ def main() -> int:
 def _check(tree: Path, *, verbose: bool) -> int:
     modules = sorted((tree / "usr/lib/modules").glob("*/kernel/drivers/net/**/*.ko"))
     if not modules:
-        raise BuildError(f"no first stage in {tree}", "run `make image` first")
+        raise BuildError(f"no first stage in {tree}", "run `image/build --fresh`")
     shipped = _shipped_by_debian()
     present = [
         str(p.relative_to(tree / "usr/lib/firmware"))
