@@ -18,7 +18,8 @@ from oglib.edits import Edit
 from oglib.errors import OgError, UsageError, WriteError
 from oglib.fitting import Check, FileFitting, Need, Planned, check_all, chosen
 from oglib.osconfig.facts import PcFacts
-from oglib.osconfig.kinds import Found, find_system, is_fitted
+from oglib.osconfig.fitted import is_fitted
+from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.linux.fittings import FITTINGS
 from oglib.osconfig.root import TargetRoot
 from oglib.steps import Outcome
@@ -252,7 +253,7 @@ def test_the_kind_of_system(tmp_path: Path, files: dict[str, str], found: Found 
     with TargetRoot(tmp_path) as root:
         assert find_system(root) == found
     if found is not None:
-        assert bool(found.fittings) is is_fitted(found.kind) is (found.kind == "Linux")
+        assert is_fitted(found.kind) is (found.kind == "Linux")
 
 
 def test_what_starts_a_uefi_pc(tree: Path) -> None:
