@@ -249,11 +249,13 @@ def test_the_name_is_where_the_distribution_keeps_it(
     assert configured(tree)["hostname"].outcome is Outcome.NOT_NEEDED
 
 
-def test_suses_link_is_not_a_second_file(tree: Path) -> None:
-    (tree / "etc/HOSTNAME").symlink_to("hostname")
+@pytest.mark.parametrize(("file", "link"), [("hostname", "HOSTNAME"), ("HOSTNAME", "hostname")])
+def test_suses_link_is_not_a_second_file(tree: Path, file: str, link: str) -> None:
+    (tree / "etc/hostname").rename(tree / "etc" / file)
+    (tree / "etc" / link).symlink_to(file)
     assert configured(tree)["hostname"].outcome is Outcome.DONE
-    assert (tree / "etc/HOSTNAME").is_symlink()
-    assert (tree / "etc/HOSTNAME").read_text() == "pc17\n"
+    assert (tree / "etc" / link).is_symlink()
+    assert (tree / "etc" / file).read_text() == "pc17\n"
 
 
 @pytest.mark.parametrize(
