@@ -9,6 +9,7 @@ paths of a PC do not meet. What runs on virtual PCs is not for several processes
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts its background jobs with SIGINT ignored, and every child inherits that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[TALLY] = Tally()
     if hasattr(config, "workerinput") and os.geteuid() == 0:
         own_mounts()

@@ -6,14 +6,13 @@ A version's folder appears only complete: it is filled under a .part name and re
 
 import hashlib
 import json
-import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ogimage.mkosi import run_tool
-from ogimage.shell import BuildError
+from ogimage.packing import archive_of_files, padded
+from ogimage.source import Source
 
 KERNEL = "ogvmlinuz"
 INITRD = "oginitrd.img"
@@ -34,6 +33,7 @@ class Parts:
     root: Path
     os_release: Path
     package_lists: tuple[Path, ...]
+    source: Source
 
 
 def sha256_of(file: Path) -> str:
@@ -70,11 +70,14 @@ def _forget_old(folder: Path) -> None:
 
 
 def _version(parts: Parts) -> str:
-    """Date and a digest of the content: the same content keeps the version it first got."""
+    """Date of the source and a digest of the content: the same source and packages, the same name.
+
+    The first stage holds it, so a day of the build in it would make each day's initrd another.
+    """
     digest = hashlib.sha256(parts.profile.encode())
     for file in (parts.kernel, parts.first_stage, parts.root):
         digest.update(sha256_of(file).encode())
-    return f"{time.strftime('%Y%m%d', time.gmtime())}-{digest.hexdigest()[:8]}"
+    return f"{parts.source.day}-{digest.hexdigest()[:8]}"
 
 
 def _assemble(parts: Parts, folder: Path, version: str, uki_stub: Path) -> None:
@@ -88,13 +91,13 @@ def _assemble(parts: Parts, folder: Path, version: str, uki_stub: Path) -> None:
 
     first_stage = parts.first_stage.read_bytes()
     with (folder / INITRD).open("wb") as initrd:
-        initrd.write(_padded(first_stage))
-        initrd.write(cpio_archive({"etc/oglive/release": release.encode()}))
+        initrd.write(padded(first_stage))
+        initrd.write(archive_of_files({"etc/oglive/release": release.encode()}))
     # The one-file variant is the same initrd with the root's file inside: no second build, no
     # second code path but one `if` in /init.
     with (folder / ONE_FILE).open("wb") as one_file:
         one_file.write((folder / INITRD).read_bytes())
-        one_file.write(cpio_archive({ROOT: parts.root.read_bytes()}))
+        one_file.write(archive_of_files({ROOT: parts.root.read_bytes()}))
 
     # env's own -S splits the pair: mkosi would take a separate "build" for its own verb.
     run_tool(
@@ -121,7 +124,7 @@ def _assemble(parts: Parts, folder: Path, version: str, uki_stub: Path) -> None:
     manifest = {
         "version": version,
         "profile": parts.profile,
-        "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "source": parts.source.commit or None,
         "kernel": parts.kernel_version,
         "artifacts": artifacts,
         "root": {"file": ROOT, "sha256": root_sha256},
@@ -138,31 +141,3 @@ def _packages(lists: tuple[Path, ...]) -> list[dict[str, str]]:
         for entry in json.loads(file.read_text())["packages"]:
             found[entry["name"]] = entry["version"]
     return [{"name": name, "version": found[name]} for name in sorted(found)]
-
-
-def cpio_archive(files: dict[str, bytes]) -> bytes:
-    """A cpio archive of the kind the kernel unpacks (newc), parent folders included.
-
-    Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel.
-    """
-    folders = sorted({os.fspath(p) for name in files for p in Path(name).parents if p.name})
-    out = bytearray()
-    for inode, name in enumerate(folders, 1):
-        out += _cpio_entry(inode, name, 0o40755, b"")
-    for inode, (name, content) in enumerate(files.items(), len(folders) + 1):
-        out += _cpio_entry(inode, name, 0o100644, content)
-    out += _cpio_entry(0, "TRAILER!!!", 0, b"")
-    return bytes(out)
-
-
-def _cpio_entry(inode: int, name: str, mode: int, content: bytes) -> bytes:
-    if len(content) >= 1 << 32:
-        raise BuildError(f"{name} is too large for a cpio archive")
-    # inode mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
-    fields = (inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0)
-    header = "070701" + "".join(f"{value:08x}" for value in fields)
-    return _padded(header.encode() + name.encode() + b"\0") + _padded(content)
-
-
-def _padded(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)

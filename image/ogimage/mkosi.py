@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ def built_as_root(build: Callable[[], object], *, log: str, verbose: bool = Fals
         try:
             if os.geteuid() != 0:
                 raise BuildError("mkosi is run as root here", "call it with sudo")
+            forget_builder(IMAGE_DIR)
             hostsetup.ready()
             with build_lock():
                 build()
@@ -57,6 +59,21 @@ def built_as_root(build: Callable[[], object], *, log: str, verbose: bool = Fals
             print("error: interrupted; the same command goes on", file=sys.stderr)
             return 130
     return 0
+
+
+def forget_builder(config: Path) -> None:
+    """Modes in an image shall not tell the umask of who builds, nor of who made the clone.
+
+    mkosi copies the modes below ``config``; git keeps only whether a file is a program.
+    """
+    os.umask(0o022)
+    for path in (config, *config.rglob("*")):
+        if path.is_symlink():
+            continue
+        mode = path.stat().st_mode
+        wanted = 0o755 if path.is_dir() or mode & 0o100 else 0o644
+        if stat.S_IMODE(mode) != wanted:
+            path.chmod(wanted)
 
 
 def fingerprint(*paths: Path) -> str:

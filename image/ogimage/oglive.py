@@ -11,11 +11,12 @@ import shutil
 import time
 from pathlib import Path
 
-from ogimage import mkosi
+from ogimage import mkosi, packing
 from ogimage.artefacts import Parts, publish
-from ogimage.paths import BUILD_DIR, IMAGE_DIR, SANDBOX_TREE
+from ogimage.paths import BUILD_DIR, IMAGE_DIR, PROJECT_DIR, SANDBOX_TREE
 from ogimage.python_tree import python_tree
 from ogimage.shell import BuildError, say
+from ogimage.source import source_of
 
 PROFILES = ("default", "test", "debug")
 UKI_STUB = Path("usr/lib/systemd/boot/efi/linuxx64.efi.stub")
@@ -67,6 +68,7 @@ def build(profile: str, *, fresh: bool) -> Path:
         root=root,
         os_release=root.with_suffix(".os-release"),
         package_lists=lists,
+        source=source_of(PROJECT_DIR),
     )
     name = "oglive" if profile == "default" else f"oglive-{profile}"
     return publish(parts, BUILD_DIR / name, mkosi.tools_tree() / UKI_STUB)
@@ -93,9 +95,7 @@ def _first_stage(options: list[str | Path], key: str, fresh: bool) -> Path:
     archive = mkosi.WORK_DIR / "first-stage.cpio"
     tree = mkosi.WORK_DIR / "first-stage"
     # zstd: xz is 2 MB smaller and takes seconds longer to unpack on a slow PC.
-    mkosi.run_tool(
-        ["bsdtar", "--format", "newc", "--uid", "0", "--gid", "0", "-cf", archive, "-C", tree, "."]
-    )
+    packing.write_archive_of_tree(tree, archive, mkosi.SOURCE_DATE_EPOCH)
     mkosi.run_tool(["zstd", "-q", "-f", "-19", "-T0", "--rm", archive, "-o", result])
     stamp.write_text(key)
     return result

@@ -126,6 +126,11 @@ def run(
 
 def output(argv: Sequence[str | Path], *, cwd: Path | None = None) -> str:
     """Runs argv and returns what it printed."""
+    return output_bytes(argv, cwd=cwd).decode()
+
+
+def output_bytes(argv: Sequence[str | Path], *, cwd: Path | None = None) -> bytes:
+    """The same as bytes."""
     words = _words(argv)
     done = subprocess.run(
         words,
@@ -133,7 +138,6 @@ def output(argv: Sequence[str | Path], *, cwd: Path | None = None) -> str:
         env=environment(None),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        text=True,
         check=False,
     )
     _check(words, done.returncode, ())

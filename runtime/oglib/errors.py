@@ -137,6 +137,13 @@ class TransferError(OgError):
     code = OgErr.REPO
 
 
+class CancelledError(OgError):
+    """Somebody said that this work shall end before it is done."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"This was cancelled: {why}.", hint="Run the same job again to go on.")
+
+
 class WriteError(OgError):
     """The target could not be written, or did not hold what was written."""
 

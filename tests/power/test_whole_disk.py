@@ -24,7 +24,7 @@ from disk.image.whole_disks import Rows, blank, said, seen, write_files
 from oglib.deploy.whole_disk import restore
 from oglib.deploy.whole_disk.capture import create_disk
 from oglib.deploy.whole_disk.fit import Fitted
-from oglib.deploy.whole_disk.restore import Options
+from oglib.deploy.whole_disk.plan import DiskWishes
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, TableKind
 from oglib.disk.planning.layout import layout_from
@@ -174,7 +174,7 @@ def _loader(disk: Path, offset: int) -> bytes:
 
 
 def put_back(image: Path, target: Path) -> None:
-    options = Options(other_firmware=True)
+    options = DiskWishes(other_firmware=True)
     receipt = restore.restore_disk(
         str(image), str(target), options, settings=SETTINGS, progress=QUIET
     )

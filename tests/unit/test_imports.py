@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ LEVELS = {
     **dict.fromkeys(("disk", "filesystem"), 1),
     **dict.fromkeys(
         (
+            "cancel",
             "columns",
             "edits",
             "fitting",
@@ -116,6 +118,60 @@ def breaches(name: str, names: set[str]) -> list[str]:
 @pytest.mark.parametrize(("name", "path"), sources(), ids=[name for name, _ in sources()])
 def test_imports_go_one_way(name: str, path: Path) -> None:
     assert breaches(name, imported(path)) == []
+
+
+def imports_among(files: Mapping[str, str]) -> dict[str, set[str]]:
+    """Which of these modules each imports: at its top, in functions, or for types alone."""
+    found: dict[str, set[str]] = {}
+    for module, text in files.items():
+        names = set[str]()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= {name if name in files else node.module for name in full}
+        found[module] = {name for name in names if name in files and name != module}
+    return found
+
+
+def circle_in(imports: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, the first that is met; empty: there is none."""
+    done = set[str]()
+
+    def walk(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module in done:
+            return []
+        for other in sorted(imports[module]):
+            if circle := walk(other, [*way, module]):
+                return circle
+        done.add(module)
+        return []
+
+    return next(filter(None, (walk(module, []) for module in sorted(imports))), [])
+
+
+def test_no_two_modules_import_each_other() -> None:
+    files = {
+        name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): path.read_text()
+        for name, path in sources()
+        if name.startswith("oglib/")
+    }
+    assert circle_in(imports_among(files)) == []
+
+
+def test_a_circle_is_seen_wherever_it_is_closed() -> None:
+    files = {
+        "a.one": "from a import two\n",
+        "a.two": "def late():\n    from a.three import x\n",
+        "a.three": "if TYPE_CHECKING:\n    import a.one\n",
+        "a.four": "import a.one, a.two\n",
+    }
+    assert circle_in(imports_among(files)) == ["a.one", "a.two", "a.three", "a.one"]
+    files["a.three"] = ""
+    assert circle_in(imports_among(files)) == []
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from oglib.cache.partition import Places, plan_deletion
 from oglib.cache.room import too_small
 from oglib.cli.arguments import Subparsers, noun, verb
 from oglib.cli.context import Context, Handler, Result
+from oglib.deploy.jobs import UpdateCache
 from oglib.deploy.library import cache as use
-from oglib.deploy.library.update import update_cache
+from oglib.deploy.library.update import Updated
 from oglib.disk.find import find_disk
 from oglib.disk.model import Disk
 from oglib.disk.planning.layout import parse_size
@@ -204,22 +205,17 @@ def _add(context: Context) -> Result:
 
 
 def _update(context: Context) -> Result:
-    places = Places.from_environment()
-    with _opened(context) as cache:
-        context.tell(cache.told)
-        done = update_cache(
-            context.args.image,
-            cache,
-            settings=context.settings,
-            places=places,
-            progress=context.progress,
-        )
+    from oglib.cli.doing import do  # noqa: PLC0415 - only a job needs all of it
+
+    finished = do(context, UpdateCache(context.args.image)).finished
+    done = finished.done if finished else None
+    assert isinstance(done, Updated)  # noqa: S101 - for the type checker
     context.tell(done.said)
     data = _data(done.entry) | {
         "version": done.version,
         "changed": done.changed,
         "evicted": list(done.said),
-        "recovered": list(cache.told),
+        "recovered": list(done.recovered),
     }
     if not done.changed:
         return Result(data, "nothing to change")

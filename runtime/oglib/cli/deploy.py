@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Result
+from oglib.cli.doing import do
 from oglib.cli.image import told as receipt_told
 from oglib.cli.system import status_of
-from oglib.deploy.opening import reference
-from oglib.deploy.opening.memory import of_this_pc
-from oglib.deploy.system.deploy import Deployed, Request, deploy, plan
+from oglib.deploy.jobs import Deploy
+from oglib.deploy.system.deploy import Deployed
 from oglib.errors import OgErr
 from oglib.views.output import plain
 from oglib.views.steps import told as steps_told
-from oglib.views.target import facts_of
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -34,7 +33,7 @@ def add_to(nouns: Subparsers) -> None:
 
 def _deploy(context: Context) -> Result:
     args = context.args
-    request = Request(
+    job = Deploy(
         image=args.image,
         disk=args.disk,
         part=args.part,
@@ -42,21 +41,13 @@ def _deploy(context: Context) -> Result:
         hostname=args.hostname or context.settings.hostname,
         read_back=not args.no_read_back,
     )
-    memory = of_this_pc(context.settings)
-    with reference.opened_to_restore(
-        request.image, context.settings, context.progress, memory
-    ) as image:
-        planned = plan(request, image, context.settings, context.progress)
-        if args.dry_run:
-            for warning in planned.warnings:
-                context.warn(warning)
-            changes = planned.changes
-            status = OgErr.NOTFITTED if planned.not_fitted else 0
-            return Result({"plan": list(changes)}, "\n".join(changes), status)
-        question = f"Deploy {planned.image} to {planned.disk.describe()}?"
-        context.confirm(question, lambda: [*facts_of(planned.disk), *planned.changes])
-        done = deploy(image, planned, progress=context.progress, memory=memory)
-        return _result(context, done)
+    doing = do(context, job)
+    if doing.finished is None:
+        changes = doing.planned.changes
+        return Result({"plan": list(changes)}, "\n".join(changes), doing.planned.status)
+    done = doing.finished.done
+    assert isinstance(done, Deployed)  # noqa: S101 - for the type checker
+    return _result(context, done)
 
 
 def _result(context: Context, done: Deployed) -> Result:

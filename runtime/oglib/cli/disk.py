@@ -14,18 +14,19 @@ from collections.abc import Mapping, Sequence
 
 from oglib.cli.arguments import Subparsers, add_disk, noun, verb
 from oglib.cli.context import Context, Result
+from oglib.deploy.jobs import Partition
 from oglib.deploy.partition.checks import check_free
-from oglib.deploy.system.deploy import read_layout
+from oglib.deploy.system.layouts import read_layout
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.planning.planned import TablePlan
 from oglib.disk.probing.probe import list_disks
-from oglib.disk.writing.table import apply_table, check_repairable, repair_table
+from oglib.disk.writing.table import check_repairable, repair_table
 from oglib.errors import NotFoundError
 from oglib.views import disks as disk_text
 from oglib.views.output import plain
-from oglib.views.target import facts_of, system_on, told
+from oglib.views.target import system_on, told
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -93,20 +94,26 @@ def _data(disk: Disk, systems: Mapping[int, str | None]) -> dict[str, object]:
 
 
 def _plan(context: Context) -> Result:
-    return _told(*_planned(context))
+    disk = context.disk()
+    layout = read_layout(context.args.layout, context.settings, disk)
+    plan = plan_layout(layout, disk, replace_damaged=context.args.replace_damaged)
+    return _told(disk, plan)
 
 
 def _apply(context: Context) -> Result:
-    disk, plan = _planned(context)
-    if plan.nothing_to_change:
-        return _told(disk, plan)
-    check_free(disk)
-    if context.args.dry_run:
-        return _told(disk, plan)
-    context.confirm(f"Partition {disk.describe()}?", lambda: [*facts_of(disk), *plan.changes])
-    told = _told(disk, plan)
-    with held(disk):
-        shown = _shown((apply_table(plan),))
+    from oglib.cli.doing import do  # noqa: PLC0415 - a listing starts without it
+
+    args = context.args
+    doing = do(context, Partition(args.disk, args.layout, args.replace_damaged))
+    plan, before = doing.planned.plan, doing.planned.disk
+    assert isinstance(plan, TablePlan)  # noqa: S101 - for the type checker
+    assert before is not None  # noqa: S101 - as above
+    told = _told(before, plan)
+    if doing.finished is None or plan.nothing_to_change:
+        return told
+    disk = doing.finished.done
+    assert isinstance(disk, Disk)  # noqa: S101 - as above
+    shown = _shown((disk,))
     return Result(
         {"changes": list(plan.changes), "notes": list(plan.notes), "disk": shown.data},
         f"{told.text}\n{shown.text}",
@@ -126,12 +133,6 @@ def _repair(context: Context) -> Result:
     with held(disk):
         shown = _shown((repair_table(disk),))
     return Result({**said, "disk": shown.data}, shown.text)
-
-
-def _planned(context: Context) -> tuple[Disk, TablePlan]:
-    disk = context.disk()
-    layout = read_layout(context.args.layout, context.settings, disk)
-    return disk, plan_layout(layout, disk, replace_damaged=context.args.replace_damaged)
 
 
 def _told(disk: Disk, plan: TablePlan) -> Result:

@@ -6,10 +6,12 @@ from __future__ import annotations
 from oglib.cli import image_convert, image_disk
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
+from oglib.cli.doing import do
 from oglib.cli.image_create import add_create
-from oglib.deploy.opening import reference
+from oglib.deploy.jobs import Restore
+from oglib.deploy.opening.opened import described
 from oglib.deploy.partition import restore as images
-from oglib.deploy.partition.checks import Wishes
+from oglib.deploy.whole_disk.receipt import DiskReceipt
 from oglib.errors import OgErr
 from oglib.image.reading.formats.model import OwnInfo
 from oglib.image.writing.receipt import Receipt
@@ -17,7 +19,6 @@ from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
 from oglib.views.images import told_by_manifest
 from oglib.views.output import table
-from oglib.views.target import facts_of
 
 _IMAGE_HELP = "name in the repository (NAME@VERSION), address, path of a file, or FOLDER/PART"
 
@@ -64,28 +65,27 @@ def add_to(nouns: Subparsers) -> None:
 
 def _restore(context: Context) -> Result:
     args = context.args
-    if args.parts is not None or (args.part is None and image_disk.is_whole(context)):
-        return image_disk.restore_whole(context)
-    request = images.Request(
+    job = Restore(
         image=args.image,
         disk=args.disk,
-        part=args.part,
+        part=None if args.parts is not None else args.part,
+        parts=image_disk.numbers(args.parts),
         read_back=not args.no_read_back,
         delta=args.delta,
-        wishes=Wishes(args.grow, args.set_type, args.other_firmware),
+        grow=args.grow,
+        set_type=args.set_type,
+        keep_size=args.keep_size,
+        other_firmware=args.other_firmware,
     )
-    with images.planned(request, context.settings, context.progress) as plan:
-        if args.dry_run:
-            for warning in (*plan.image.warnings, *plan.checked.warnings):
-                context.warn(warning)
-            changes = list(plan.changes)
-            return Result({"changes": changes}, "\n".join(changes))
-        context.confirm(
-            f"Overwrite {plan.target} with {args.image}?",
-            lambda: [*facts_of(plan.disk, plan.part), *plan.changes],
-        )
-        receipt = images.apply(plan, progress=context.progress)
-    return Result(receipt.as_dict(), told(context, receipt))
+    doing = do(context, job)
+    if doing.finished is None:
+        changes = list(doing.planned.changes)
+        return Result({"changes": changes}, "\n".join(changes))
+    done = doing.finished.done
+    if isinstance(done, DiskReceipt):
+        return Result(done.as_dict(), image_disk.told(context, done))
+    assert isinstance(done, Receipt)  # noqa: S101 - for the type checker
+    return Result(done.as_dict(), told(context, done))
 
 
 def told(context: Context, receipt: Receipt) -> str:
@@ -140,7 +140,7 @@ def _info(context: Context) -> Result:
     """What is damaged or of no known kind gets the same answer, and the exit code of an error."""
     if image_disk.is_whole(context):
         return image_disk.info_whole(context)
-    info = reference.described(context.args.image, context.settings)
+    info = described(context.args.image, context.settings)
     for damage in [info.damage] if info.damage else []:
         context.warn(damage)
     blocks = f"{info.used_blocks} of {info.total_blocks} of {info.block_size} B"

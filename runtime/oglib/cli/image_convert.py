@@ -10,10 +10,10 @@ from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.deploy.library.convert import converted
 from oglib.deploy.library.suitable import fits_on
-from oglib.deploy.opening.reference import opened_frames
+from oglib.deploy.opening.opened import opened_frames
 from oglib.disk.planning.layout import parse_size
 from oglib.errors import UsageError
-from oglib.image.any import named
+from oglib.image.format.manifest import titled
 from oglib.image.proving.diff import compare_images
 from oglib.progress import human_bytes
 from oglib.views.output import table
@@ -93,8 +93,8 @@ def _diff(context: Context) -> Result:
     for warning in found.warnings:
         context.warn(warning)
     rows = [
-        ("from", named(found.old, found.old_version)),
-        ("to", f"{named(found.new, found.new_version)}{', the same image' if same else ''}"),
+        ("from", titled(found.old, found.old_version)),
+        ("to", f"{titled(found.new, found.new_version)}{', the same image' if same else ''}"),
         ("moves", f"{human_bytes(found.moved_bytes)} of {human_bytes(found.image_size_bytes)}"),
         ("regions", f"{found.changed_frames} of {found.frames - 1} differ"),
         ("rewrites", human_bytes(found.changed_content_bytes)),

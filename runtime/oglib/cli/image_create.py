@@ -8,14 +8,14 @@ from pathlib import Path
 from oglib.cli import image_disk
 from oglib.cli.arguments import Subparsers, add_disk, verb
 from oglib.cli.context import Context, Result
+from oglib.cli.doing import do
 from oglib.cli.words import image_named
-from oglib.deploy.partition import capture
-from oglib.deploy.partition.subject import is_one_filesystem
+from oglib.deploy.jobs import Create
+from oglib.deploy.partition.capture import Created
 from oglib.deploy.whole_disk import table_copy
+from oglib.deploy.whole_disk.capture import CreatedDisk
 from oglib.errors import UsageError
 from oglib.image.recording.legacy_capture import COMPRESSORS
-
-_OF_A_PARTITION = ("parent", "format", "raw", "dirty", "shrink")
 
 
 def add_create(verbs: Subparsers) -> None:
@@ -58,28 +58,16 @@ def _create(context: Context) -> Result:
     args.part, args.name = image_named(args.disk, args.part, args.name, args.given)
     if args.table:
         return _create_table(context)
-    if args.part is None and not is_one_filesystem(args.disk, context.settings):
-        for name in _OF_A_PARTITION:
-            if getattr(args, name):
-                raise UsageError(f"--{name} is for one partition.", hint="Name it: DISK PART NAME.")
-        return image_disk.create_whole(context)
-    made = capture.create(
-        args.disk,
-        args.part,
-        args.name,
-        destination=args.to,
-        settings=context.settings,
-        progress=context.progress,
-        options=capture.Options(
-            title=args.title,
-            comment=args.comment,
-            parent=args.parent,
-            format=args.format,
-            raw=args.raw,
-            dirty=args.dirty,
-            shrink=args.shrink,
-        ),
-    )
+    job = Create(
+        args.name, args.disk, args.part,
+        destination=args.to, title=args.title, comment=args.comment, parent=args.parent,
+        format=args.format, raw=args.raw, dirty=args.dirty, shrink=args.shrink,
+    )  # fmt: skip
+    finished = do(context, job).finished
+    made = finished.done if finished else None
+    if isinstance(made, CreatedDisk):
+        return image_disk.captured(context, made)
+    assert isinstance(made, Created)  # noqa: S101 - for the type checker
     for warning in made.warnings:
         context.warn(warning)
     return Result(made.as_dict(), made.text)

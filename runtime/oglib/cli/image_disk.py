@@ -11,18 +11,18 @@ from dataclasses import asdict
 
 from oglib import columns
 from oglib.cli.context import Context, Result
-from oglib.deploy.whole_disk import capture, restore
 from oglib.deploy.whole_disk import image as disk_source
 from oglib.deploy.whole_disk import verify as disk_verify
+from oglib.deploy.whole_disk.capture import CreatedDisk
 from oglib.deploy.whole_disk.receipt import DiskReceipt
-from oglib.deploy.whole_disk.restore import Options
+from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.errors import OgErr, UsageError, printable
+from oglib.image.format.manifest import titled
 from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.model import OwnInfo
 from oglib.progress import human_bytes
 from oglib.views.images import told_by_manifest
 from oglib.views.output import table
-from oglib.views.target import facts_of
 
 
 def add_restore_options(parser: argparse.ArgumentParser) -> None:
@@ -43,18 +43,8 @@ def is_whole(context: Context) -> bool:
     return disk_source.is_whole(context.args.image, context.settings)
 
 
-def create_whole(context: Context) -> Result:
-    """``og image create DISK NAME``."""
-    args = context.args
-    made = capture.create_disk(
-        args.disk,
-        args.name,
-        destination=args.to,
-        title=args.title,
-        comment=args.comment,
-        settings=context.settings,
-        progress=context.progress,
-    )
+def captured(context: Context, made: CreatedDisk) -> Result:
+    """A finished capture for a person."""
     for warning in made.warnings:
         context.warn(warning)
     version = f" version {made.version}" if made.version else ""
@@ -63,35 +53,6 @@ def create_whole(context: Context) -> Result:
         f"{human_bytes(made.image_size_bytes)}, {made.where}"
     )
     return Result(asdict(made), text)
-
-
-def restore_whole(context: Context) -> Result:
-    """``og image restore IMAGE DISK [--parts 1,3]``."""
-    args = context.args
-    options = Options(
-        read_back=not args.no_read_back,
-        delta=args.delta,
-        grow=not args.keep_size,
-        other_firmware=args.other_firmware,
-    )
-    with restore.planned(
-        args.image,
-        args.disk,
-        options,
-        settings=context.settings,
-        progress=context.progress,
-        numbers=_numbers(args.parts),
-    ) as plan:
-        if args.dry_run:
-            for warning in plan.warnings:
-                context.warn(warning)
-            return Result({"changes": list(plan.changes)}, "\n".join(plan.changes))
-        context.confirm(
-            f"Overwrite {plan.disk.describe()} with {args.image}?",
-            lambda: [*facts_of(plan.disk), *plan.changes],
-        )
-        receipt = restore.apply(plan, progress=context.progress)
-    return Result(receipt.as_dict(), _told(context, receipt))
 
 
 def verify_whole(context: Context) -> Result:
@@ -111,12 +72,12 @@ def verify_whole(context: Context) -> Result:
     data = {"image": whole.name, "version": whole.version, "signed_by": whole.signed_by}
     return Result(
         {**data, "parts": [proof.as_dict() for proof in proofs]},
-        f"{_titled(whole.name, whole.version)}: {human_bytes(content)} of {len(proofs)} "
+        f"{titled(whole.name, whole.version)}: {human_bytes(content)} of {len(proofs)} "
         "partitions proven against digests",
     )
 
 
-def _not_looked_at(whole: disk_source.WholeDisk) -> list[str]:
+def _not_looked_at(whole: WholeDisk) -> list[str]:
     return [
         f"The disk {other} of the same folder was not looked at: {whole.beside(other)} is an image "
         "of its own."
@@ -142,7 +103,7 @@ def _compare_whole(context: Context) -> Result:
         )
         for row in proof.rows
     ]
-    name = _titled(proof.image, proof.version)
+    name = titled(proof.image, proof.version)
     first = proof.first_difference
     verdict = (
         f"{proof.against} holds {name}: {human_bytes(proof.content_bytes)} compared"
@@ -173,40 +134,36 @@ def info_whole(context: Context) -> Result:
         ]
         for warning in whole.warnings:
             context.warn(warning)
-    able = restore.able_to_start(whole)
+    able = whole.able_to_start
     least = "" if whole.wanted.size_told else "at least "
     size = f"{least}{whole.wanted.size_bytes} bytes ({human_bytes(whole.wanted.size_bytes)})"
-    told = [
+    shown = [
         ("kind", f"a whole disk, {whole.tool}" if whole.tool != "disk" else "a whole disk"),
         *(told_by_manifest(info) if isinstance(info, OwnInfo) else [("image", whole.name)]),
         ("disk", f"{size}, {whole.wanted.table} table, {whole.wanted.sector_bytes} B sectors"),
         ("starts by", " and ".join(sorted(one.upper() for one in able)) or "nothing"),
         ("other disks", ", ".join(whole.beside(other) for other in whole.others)),
     ]
-    shown = table([row for row in told if row[1]])
-    return Result(info.as_dict(), f"{shown}\n{table(rows, indent='  ')}")
+    head = table([row for row in shown if row[1]])
+    return Result(info.as_dict(), f"{head}\n{table(rows, indent='  ')}")
 
 
-def _titled(name: str, version: int) -> str:
-    return f"{name} version {version}" if version else name
-
-
-def _numbers(text: str | None) -> list[int]:
-    """The partitions that are named; an empty list only where none were asked for.
+def numbers(text: str | None) -> tuple[int, ...]:
+    """The partitions that are named; nothing only where none were asked for.
 
     An empty word is a script's empty variable, and must not become the whole disk.
     """
     if text is None:
-        return []
+        return ()
     words = text.split(",")
     if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
         raise UsageError(
             f"--parts {text!r} is no list of partitions.", hint="Write it as in --parts 1,3."
         )
-    return list(dict.fromkeys(int(word) for word in words))
+    return tuple(dict.fromkeys(int(word) for word in words))
 
 
-def _told(context: Context, receipt: DiskReceipt) -> str:
+def told(context: Context, receipt: DiskReceipt) -> str:
     """A receipt for a person; its warnings go to standard error."""
     for warning in receipt.warnings:
         context.warn(warning)
@@ -220,7 +177,7 @@ def _told(context: Context, receipt: DiskReceipt) -> str:
             *receipt.changes,
             *lines,
             *receipt.after,
-            f"{_titled(receipt.image, receipt.version)} is on {receipt.target}: "
+            f"{titled(receipt.image, receipt.version)} is on {receipt.target}: "
             f"{human_bytes(receipt.written_bytes)} written, "
             f"{human_bytes(receipt.fetched_bytes)} fetched, {receipt.seconds:.1f} s, "
             f"{receipt.verified}",

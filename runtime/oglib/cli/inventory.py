@@ -7,14 +7,9 @@ import argparse
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.disk.find import find_partition
-from oglib.disk.model import Disk, Partition
-from oglib.errors import OgErr, OgError
+from oglib.deploy.examine import HardwareFound, OsFound, SoftwareFound, examined
+from oglib.deploy.jobs import Inventory
 from oglib.inventory import software
-from oglib.inventory.hardware import read_hardware
-from oglib.inventory.system import System, identify, system_uuid
-from oglib.osconfig.opened_system import opened_system
-from oglib.osconfig.root import TargetRoot
 from oglib.views.inventory import hardware_told, system_told
 from oglib.views.output import plain
 
@@ -32,17 +27,19 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def _hardware(context: Context) -> Result:
-    hardware = read_hardware()
-    for note in hardware.notes:
+    found = examined(Inventory("hardware"), context.settings)
+    assert isinstance(found, HardwareFound)  # noqa: S101 - for the type checker
+    for note in found.notes:
         context.warn(note)
-    return Result(plain(hardware), hardware_told(hardware))
+    return Result(plain(found.hardware), hardware_told(found.hardware))
 
 
 def _os(context: Context) -> Result:
-    disk, part = _target(context)
-    with opened_system(disk, part) as opened:
-        system = _known(context, disk, part, opened.root)
-        uuid = system_uuid(opened.root, system, part.uuid)
+    found = examined(Inventory("os", context.args.disk, context.args.part), context.settings)
+    assert isinstance(found, OsFound)  # noqa: S101 - for the type checker
+    for note in found.notes:
+        context.warn(note)
+    system, uuid = found.system, found.uuid
     data = {
         "type": system.kind,
         "description": system.description,
@@ -54,29 +51,10 @@ def _os(context: Context) -> Result:
 
 
 def _software(context: Context) -> Result:
-    disk, part = _target(context)
-    with opened_system(disk, part) as opened:
-        system = _known(context, disk, part, opened.root)
-        found = software.installed(opened.root, system)
-    notes = [*opened.notes, *found.notes]
-    for note in notes:
+    found = examined(Inventory("software", context.args.disk, context.args.part), context.settings)
+    assert isinstance(found, SoftwareFound)  # noqa: S101 - for the type checker
+    for note in (*found.system_notes, *found.notes):
         context.warn(note)
-    data = {"os": system.text, "packages": plain(found.packages), "notes": notes}
-    return Result(data, software.listing(system, found))
-
-
-def _target(context: Context) -> tuple[Disk, Partition]:
-    disk = context.disk()
-    return disk, find_partition(disk, context.args.part)
-
-
-def _known(context: Context, disk: Disk, part: Partition, root: TargetRoot) -> System:
-    system = identify(root)
-    if system is None:
-        raise OgError(
-            f"No operating system is known on partition {part.number} of {disk.path}.",
-            code=OgErr.NOTOS,
-        )
-    if system.note:
-        context.warn(system.note)
-    return system
+    packages = plain(found.software.packages)
+    data = {"os": found.system.text, "packages": packages, "notes": list(found.notes)}
+    return Result(data, software.listing(found.system, found.software))

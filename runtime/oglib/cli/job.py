@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from oglib import waits
+from oglib.cache.turn import Tell
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.token_prompt import ask_for_token
-from oglib.deploy.work import Create, Finished, Job, end_of_job, parse_job, perform
+from oglib.deploy.jobs import Create, Job, as_dict, parse_job
+from oglib.deploy.planned import Finished, Planned
+from oglib.deploy.work import end_of_job, perform
 from oglib.ending import ended, last_words
 from oglib.errors import OgError
+from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.views.board import Board, opened_board
 from oglib.views.output import plain
@@ -69,7 +72,7 @@ def _by_hand(context: Context) -> Result:
     job = parse_job(context.settings)
     if job is None:
         return Result({"job": None}, _NOTHING)
-    done = perform(job, context.settings, progress=context.progress, tell=context.tell)
+    done = _done(job, context.settings, context.progress, context.tell)
     for note in done.notes:
         context.warn(note)
     if done.is_over:
@@ -84,13 +87,26 @@ def _told(settings: Settings, board: Board, screen: Path) -> int:
         return 0
     if isinstance(job, Create):
         ask_for_token(job.image, settings.upload_token, screen, tell=board.tell)
-    done = perform(job, settings, progress=board.progress, tell=board.tell)
+    done = _done(job, settings, board.progress, board.tell)
     with last_words():  # going down ends this process too, and that is no end of the job
         goes_on = _GOES_ON[settings.after] if done.is_over else _FAILED
         board.tell([*(f"Note: {note}" for note in done.notes), "", done.sentence, goes_on])
     if done.is_over:
         end_of_job(settings.after)
     return done.status
+
+
+def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> Finished:
+    """Nobody is asked, for whoever gave the job has decided; what it changes is told before."""
+
+    def approve(planned: Planned) -> bool:
+        tell(planned.changes)
+        return True
+
+    done = perform(job, settings, progress=progress, approve=approve, tell=tell)
+    if done is None:
+        raise OgError("The job was not approved.")
+    return done
 
 
 def _saying(board: Board) -> Callable[[OgError], None]:
@@ -108,7 +124,7 @@ def _saying(board: Board) -> Callable[[OgError], None]:
 
 def _data(job: Job, done: Finished) -> dict[str, object]:
     return {
-        "job": {"work": type(job).__name__, **asdict(job)},
+        "job": as_dict(job),
         "sentence": done.sentence,
         "notes": list(done.notes),
         "done": plain(done.done),

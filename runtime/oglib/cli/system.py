@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.deploy.system.configure import apply_configuration, plan_configuration
-from oglib.disk.find import find_partition
-from oglib.disk.lock import held
+from oglib.deploy.jobs import Configure
+from oglib.deploy.system.configure import Configuration
 from oglib.edits import shown
 from oglib.errors import OgErr
 from oglib.steps import Outcome, Step
@@ -36,17 +35,18 @@ def add_to(nouns: Subparsers) -> None:
 
 
 def _configure(context: Context) -> Result:
+    from oglib.cli.doing import do  # noqa: PLC0415 - only a job needs all of it
+
     args = context.args
-    disk = context.disk()
-    part = find_partition(disk, args.part)
-    with held(disk, part):
-        plan = plan_configuration(
-            disk, part, hostname=args.hostname or context.settings.hostname, only=args.step
-        )
-        if args.dry_run:
-            data = {"steps": plain(plan.steps), "diff": shown(plan.diff)}
-            return Result(data, told(plan.steps, plan.diff), status_of(plan.steps))
-        steps = apply_configuration(plan)
+    hostname = args.hostname or context.settings.hostname
+    doing = do(context, Configure(args.disk, args.part, hostname, tuple(args.step)))
+    if doing.finished is None:
+        plan = doing.planned.plan
+        assert isinstance(plan, Configuration)  # noqa: S101 - for the type checker
+        data = {"steps": plain(plan.steps), "diff": shown(plan.diff)}
+        return Result(data, told(plan.steps, plan.diff), status_of(plan.steps))
+    steps = doing.finished.done
+    assert isinstance(steps, tuple)  # noqa: S101 - as above
     return Result({"steps": plain(steps)}, told(steps), status_of(steps))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from oglib.disk.model import Disk, Partition
-from oglib.image.any import Image, titled
+from oglib.image.any import Image
 
 _CODE_NAME = re.compile(r"\s*\([^()]*\)")
 _WIDTH = re.compile(r"\s+(?:32|64) bits$")
@@ -22,17 +22,9 @@ def system_in(image: Image) -> str:
     return short_system(image.origin.os)
 
 
-def onto(image: Image, disk: Disk, part: Partition | None) -> str:
+def onto(system: str, title: str, disk: Disk, part: Partition | None = None) -> str:
     """``Debian 13 (debian version 3) onto disk 1 partition 2, /dev/sda (Samsung, 238 GiB)``."""
-    system = system_in(image)
-    what = f"{system} ({titled(image)})" if system else titled(image)
-    return f"{what} onto {place(disk, part)}"
-
-
-def whole_onto(system: str, title: str, disk: Disk) -> str:
-    """The same of the image of a whole disk."""
-    system = short_system(system)
-    return f"{f'{system} ({title})' if system else title} onto {place(disk)}"
+    return f"{f'{system} ({title})' if system else title} onto {place(disk, part)}"
 
 
 def ready(system: str, title: str, hostname: str = "") -> str:

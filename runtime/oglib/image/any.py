@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
+from oglib.cancel import NEVER, Cancel
+from oglib.filesystem.kind import Kind
 from oglib.image.format.manifest import SourceInfo
-from oglib.image.reading.formats.model import FromHeader, ImageInfo, Region, StreamImage
+from oglib.image.reading.formats.model import (
+    FromHeader,
+    ImageInfo,
+    Region,
+    StreamImage,
+    measured,
+)
 from oglib.image.reading.opened import OpenImage
+from oglib.progress import Progress
 
 _T = TypeVar("_T")
 
@@ -29,8 +39,18 @@ class Image(Protocol):
         ...
 
     @property
+    def title(self) -> str:
+        """``NAME version 3``, or the name alone where no repository counts versions."""
+        ...
+
+    @property
     def where(self) -> str:
         """Where its bytes come from, for messages and receipts."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of this PC that it lies in; none where it comes from elsewhere."""
         ...
 
     @property
@@ -64,6 +84,11 @@ class Image(Protocol):
         ...
 
     @property
+    def kind(self) -> Kind | None:
+        """The row of its filesystem; None where it is none that we know."""
+        ...
+
+    @property
     def info(self) -> ImageInfo:
         """The answer of ``og image info``; an ``OwnInfo`` where it is an image of our own."""
         ...
@@ -73,12 +98,26 @@ class Image(Protocol):
         """What a person should know before it is used."""
         ...
 
-    def close(self) -> None: ...
-
     @property
     def own_warnings(self) -> tuple[str, ...]:
         """Those of its content; what to think of its origin was said of the folder around it."""
         ...
+
+    def sized(self, progress: Progress, cancel: Cancel = NEVER) -> Image:
+        """The same, and it is known what a target must have.
+
+        Compressed raw content is read whole for that.
+        """
+        ...
+
+    def refuse_cut(self, progress: Progress, cancel: Cancel = NEVER) -> None:
+        """Raise where a foreign image ends too early or is damaged, by reading all of it.
+
+        For who is about to lose more than the image's own target: a table, or another's content.
+        """
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +133,7 @@ class ForeignImage(FromHeader):
     stored_bytes: int
     doubts: tuple[str, ...] = ()
     measured_bytes: int = 0
+    files: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -131,6 +171,11 @@ class ForeignImage(FromHeader):
     def used_ranges(self) -> Iterator[tuple[int, int]] | None:
         return self.stream.used_ranges()
 
+    def sized(self, progress: Progress, cancel: Cancel = NEVER) -> ForeignImage:
+        if self.required_bytes:
+            return self
+        return replace(self, measured_bytes=measured(self, progress, cancel))
+
     def close(self) -> None:
         self.stream.close()
 
@@ -139,28 +184,11 @@ def either(
     image: Image, *, ours: Callable[[OpenImage], _T], foreign: Callable[[StreamImage], _T]
 ) -> _T:
     """What only one of the two can do, or each in its own way: frames here, regions there."""
-    if (own := own_of(image)) is not None:
-        return ours(own)
+    if isinstance(image, OpenImage):
+        return ours(image)
     return foreign(cast(StreamImage, image))
 
 
 def own_of(image: Image) -> OpenImage | None:
     """The image as one of our own format; None where it is a foreign one."""
     return image if isinstance(image, OpenImage) else None
-
-
-def titled(image: Image) -> str:
-    """``NAME version 3``, or the name alone where no repository counts versions."""
-    return named(image.name, image.version)
-
-
-def named(name: str, version: int) -> str:
-    """The same of a name and a version; 0: it has none."""
-    return f"{name} version {version}" if version else name
-
-
-def with_required(image: Image, measure: Callable[[StreamImage], int]) -> Image:
-    """``image`` with what a target must have: asked of ``measure`` where it does not say."""
-    if image.required_bytes or not isinstance(image, ForeignImage):
-        return image
-    return replace(image, measured_bytes=measure(image))

@@ -12,7 +12,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from oglib import progress, settings
-from oglib.deploy.whole_disk import capture, restore
+from oglib.deploy.whole_disk import capture
+from oglib.deploy.whole_disk.plan import DiskWishes
+from oglib.deploy.whole_disk.restore import restore_disk
 from oglib.disk.lock import refuse_locked
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
@@ -87,8 +89,8 @@ def _restore(words: Sequence[str]) -> None:
         if Path(image).is_file():
             info_of(image, told)  # an old raw image: told by its content, never by its name
     command_of("ogUnmountAll").run([words[2]])
-    receipt = restore.restore_disk(
-        image, words[2], restore.Options(), settings=told, progress=progress.for_stream()
+    receipt = restore_disk(
+        image, words[2], DiskWishes(), settings=told, progress=progress.for_stream()
     )
     warn(*receipt.warnings)
 

@@ -68,7 +68,7 @@ def _create(words: Sequence[str]) -> None:
             words[1],
             aim.name,
             destination=aim.destination,
-            options=capture.Options(format=_FORMATS[level], raw=raw, full_sum=True),
+            wishes=capture.CaptureWishes(format=_FORMATS[level], raw=raw, full_sum=True),
             settings=told,
             progress=progress.for_stream(),
         )
@@ -120,7 +120,10 @@ def _restore(words: Sequence[str]) -> None:
         refuse_locked_image(Path(image))
     _unmounted(disk, part)
     receipt = restore.put_back(
-        restore.Request(image, words[2], words[3]), settings=told, progress=progress.for_stream()
+        image,
+        restore.Request(words[2], words[3]),
+        settings=told,
+        progress=progress.for_stream(),
     )
     warn(*receipt.warnings)
 

@@ -81,7 +81,7 @@ def named_image(words: Sequence[str], told: settings.Settings) -> str:
 def info_of(image: str, told: settings.Settings) -> ImageInfo:
     """What an image is; OG_ERR_IMAGE when it is damaged or of no known kind."""
     # only here: it knows every format and how to fetch, and most old commands need neither
-    from oglib.deploy.opening.reference import described  # noqa: PLC0415
+    from oglib.deploy.opening.opened import described  # noqa: PLC0415
 
     info = described(image, told)
     if info.damage:

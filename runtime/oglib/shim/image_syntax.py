@@ -128,7 +128,7 @@ def _restore(words: Sequence[str]) -> str:
 
 
 def _found_in(file: str) -> tuple[str, str]:
-    from oglib.deploy.opening.reference import described  # noqa: PLC0415  as above
+    from oglib.deploy.opening.opened import described  # noqa: PLC0415  as above
 
     info = described(str(Path(file).absolute()), settings.load())
     if info.damage:

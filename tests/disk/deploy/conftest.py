@@ -10,8 +10,8 @@ import pytest
 
 from disk.deploy.room import LAYOUTS, Images
 from oglib.deploy.partition import checks
-from oglib.deploy.system import configure, deploy
-from oglib.deploy.whole_disk import restore
+from oglib.deploy.system import configure, plan
+from oglib.deploy.whole_disk import plan as disk_plan
 from oglib.disk.firmware import Firmware
 
 
@@ -29,7 +29,7 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started_by(firmware: Firmware, patch: pytest.MonkeyPatch) -> None:
-    for room in (configure, deploy, restore, checks):
+    for room in (configure, plan, disk_plan, checks):
         patch.setattr(room, "running_firmware", lambda: firmware)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from disk.deploy.room import IMAGE_MIB, MIB, Images, digest, disk_file, og, said
 from oglib.cli import job as cli
-from oglib.deploy.work import Deploy
+from oglib.deploy.jobs import Deploy
 from oglib.disk.find import find_partition
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.probing.probe import probe_target

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from disk.deploy.room import MIB, disk_file, og, said
+from disk.deploy.room import MIB, QUIET, Images, digest, disk_file, og, said
 from oglib import settings as told
+from oglib.cancel import Cancel
 from oglib.cli import job as cli
-from oglib.errors import OgErr
+from oglib.deploy.jobs import Create, Deploy, Inventory, Partition, Restore
+from oglib.deploy.planned import Planned
+from oglib.deploy.work import perform
+from oglib.errors import CancelledError, OgErr
 from oglib.settings import Settings
 from oglib.transfer.upload import keep_token
 from unit.ogrepo.conftest import Repository, folder, repository
@@ -151,3 +155,59 @@ def test_a_job_that_cannot_be_done_says_why_and_the_pc_stays(
     assert status == code, lines
     assert sentence in "\n".join(lines)
     assert pc.after == []
+
+
+def job_of(disk: Path, image: Path) -> Deploy:
+    return Deploy(str(image), str(disk), "1", layout="LINUX:49152 LINUX-SWAP:8192")
+
+
+def test_what_is_not_approved_is_not_done(tmp_path: Path, images: Images) -> None:
+    """The plan is told whole before the first write, and whoever gets it has the last word."""
+    disk, image = disk_file(tmp_path / "disk.img"), images.get("debian")
+    before, seen = digest(disk), list[Planned]()
+
+    def no(planned: Planned) -> bool:
+        seen.append(planned)
+        return False
+
+    for job, first in (
+        (job_of(disk, image), "restore debian to partition 1"),
+        (Restore(str(image), str(disk), "1"), "Restore debian to partition 1"),
+        (Create("thesis", str(disk), "1", destination=str(tmp_path)), "Capture "),
+        (Partition(str(disk), "LINUX:20000"), ""),
+    ):
+        assert perform(job, Settings(), progress=QUIET, approve=no) is None
+        assert any(first in one for one in seen[-1].changes), seen[-1].changes
+        assert digest(disk) == before
+    assert not list(tmp_path.glob("thesis*"))
+
+
+def test_a_job_that_was_cancelled_writes_nothing_more(tmp_path: Path, images: Images) -> None:
+    """Between yes and the first write it is asked once more."""
+    disk, cancel = disk_file(tmp_path / "disk.img"), Cancel()
+    before = digest(disk)
+
+    def yes(_: Planned) -> bool:
+        cancel.set("the server said so")
+        return True
+
+    job = job_of(disk, images.get("debian"))
+    with pytest.raises(CancelledError):
+        perform(job, Settings(), progress=QUIET, approve=yes, cancel=cancel)
+    with pytest.raises(CancelledError):
+        perform(Partition(str(disk), "LINUX:20000"), Settings(), progress=QUIET,
+                approve=lambda _: True, cancel=cancel)  # fmt: skip
+    assert digest(disk) == before
+
+
+def test_a_job_says_what_is_on_a_partition(tmp_path: Path, images: Images) -> None:
+    disk = disk_file(tmp_path / "disk.img", "blank")
+    done = perform(
+        job_of(disk, images.get("debian")), Settings(), progress=QUIET, approve=lambda _: True
+    )
+    assert done is not None
+    assert done.is_over
+    look = Inventory("os", str(disk), "1")
+    found = perform(look, Settings(), progress=QUIET, approve=lambda _: False)
+    assert found is not None
+    assert found.sentence.startswith("Found: Debian GNU/Linux 13")

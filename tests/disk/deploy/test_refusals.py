@@ -17,8 +17,10 @@ import pytest
 from disk.deploy.conftest import started_by
 from disk.deploy.room import MIB, QUIET, Images, Said, digest, disk_file, og, said
 from oglib.boot import grub
-from oglib.deploy.opening import reference
-from oglib.deploy.system.deploy import Request, deploy, plan
+from oglib.deploy.opening.memory import of_this_pc
+from oglib.deploy.opening.opened import opened
+from oglib.deploy.system.deploy import deploy
+from oglib.deploy.system.plan import Request, plan
 from oglib.disk.find import find_partition
 from oglib.disk.firmware import Firmware
 from oglib.disk.lock import drop_lock, take_lock
@@ -283,12 +285,12 @@ def test_the_disk_that_changed_after_the_question_is_left_alone(
     disk: Path, images: Images, layouts: Path
 ) -> None:
     """Between question and yes somebody mounted it."""
-    request = Request(str(images.get("debian")), str(disk), "1", str(layouts / "bios.json"))
-    with reference.opened(request.image, Settings()) as image:
-        planned = plan(request, image, Settings(), QUIET)
+    request, settings = Request(str(disk), "1", str(layouts / "bios.json")), Settings()
+    with opened(str(images.get("debian")), settings) as image:
+        planned = plan(request, image, settings, progress=QUIET, memory=of_this_pc(settings))
         with mounted_part(disk):
             before = digest(disk)
             with pytest.raises(OgError) as caught:
-                deploy(image, planned, progress=QUIET)
+                deploy(planned, progress=QUIET)
             assert digest(disk) == before
     assert caught.value.code is OgErr.LOCKED

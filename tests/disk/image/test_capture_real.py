@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.deploy.partition.capture import Options, create
+from oglib.deploy.partition.capture import CaptureWishes, create
 from oglib.deploy.whole_disk.table_copy import create_table_image, restore_table_image
 from oglib.disk.find import find_disk
 from oglib.errors import OgErr, OgError, WriteError
@@ -58,7 +58,7 @@ def system(tmp_path: Path) -> Path:
 def made(source: Path, folder: Path, name: str = "x", **options: object) -> Path:
     create(
         str(source), None, name, destination=str(folder), settings=Settings(), progress=QUIET,
-        options=Options(**options),  # type: ignore[arg-type]
+        wishes=CaptureWishes(**options),  # type: ignore[arg-type]
     )  # fmt: skip
     return folder / f"{name}.img"
 

@@ -22,8 +22,9 @@ from disk.image.whole_disks import (
 from oglib.__main__ import main
 from oglib.deploy.whole_disk.capture import CreatedDisk, create_disk
 from oglib.deploy.whole_disk.image import is_whole, whole_info
+from oglib.deploy.whole_disk.plan import DiskWishes
 from oglib.deploy.whole_disk.receipt import DiskReceipt
-from oglib.deploy.whole_disk.restore import Options, restore_disk, restore_parts
+from oglib.deploy.whole_disk.restore import restore_disk
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
 from oglib.disk.probing.probe import probe_target
@@ -35,7 +36,7 @@ from unit.ogrepo.conftest import Repository, folder, repository
 
 QUIET = Progress(Silent())
 SETTINGS = Settings()
-ANY = Options(other_firmware=True)
+ANY = DiskWishes(other_firmware=True)
 ONE_KIND = pytest.mark.parametrize("table", ["msdos"], indirect=True, scope="module")
 
 __all__ = ["folder", "repository"]  # fixtures
@@ -48,7 +49,7 @@ def captured(disk: Path, folder: Path, name: str = "room/disk-a") -> CreatedDisk
     return create_disk(str(disk), name, destination=str(folder), settings=SETTINGS, progress=QUIET)
 
 
-def put_back(image: Path, target: Path, options: Options = ANY) -> DiskReceipt:
+def put_back(image: Path, target: Path, options: DiskWishes = ANY) -> DiskReceipt:
     return restore_disk(str(image), str(target), options, settings=SETTINGS, progress=QUIET)
 
 
@@ -116,7 +117,7 @@ def test_a_larger_disk_is_filled_and_what_lies_behind_moves(
 @ONE_KIND
 def test_a_larger_disk_can_keep_the_sizes(image: Path, disk: Path, tmp_path: Path) -> None:
     target = blank(tmp_path / "target", DISK_BYTES + 64 * MIB)
-    put_back(image, target, Options(other_firmware=True, grow=False))
+    put_back(image, target, DiskWishes(other_firmware=True, grow=False))
     assert seen(target) == seen(disk)
 
 
@@ -166,13 +167,13 @@ def test_some_partitions_alone(image: Path, disk: Path, tmp_path: Path) -> None:
     with target.open("r+b") as file:
         file.seek(seen(disk).partitions[number - 1][1] + 20 * MIB)  # type: ignore[operator]
         file.write(bytes(4 * MIB))
-    receipt = restore_parts(
-        str(image), str(target), [number], ANY, settings=SETTINGS, progress=QUIET
+    receipt = restore_disk(
+        str(image), str(target), ANY, numbers=[number], settings=SETTINGS, progress=QUIET
     )
     assert [part.image for part in receipt.parts] == [f"room/disk-a/p{number}"]
     assert seen(target) == seen(disk)
     with pytest.raises(NotFoundError):
-        restore_parts(str(image), str(target), [9], ANY, settings=SETTINGS, progress=QUIET)
+        restore_disk(str(image), str(target), ANY, numbers=[9], settings=SETTINGS, progress=QUIET)
 
 
 @ONE_KIND

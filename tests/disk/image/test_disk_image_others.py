@@ -24,8 +24,9 @@ from disk.image.whole_disks import (
 )
 from oglib.deploy.whole_disk.capture import create_disk
 from oglib.deploy.whole_disk.image import is_whole, opened_whole, whole_info
+from oglib.deploy.whole_disk.plan import DiskWishes
 from oglib.deploy.whole_disk.receipt import DiskReceipt
-from oglib.deploy.whole_disk.restore import Options, restore_disk, restore_parts
+from oglib.deploy.whole_disk.restore import restore_disk
 from oglib.disk.find import find_partition
 from oglib.disk.firmware import running_firmware
 from oglib.disk.loop import partition_device
@@ -37,12 +38,12 @@ from oglib.settings import Settings
 
 QUIET = Progress(Silent())
 SETTINGS = Settings()
-ANY = Options(other_firmware=True)
+ANY = DiskWishes(other_firmware=True)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
 
 
-def put_back(image: Path, target: Path, options: Options = ANY) -> DiskReceipt:
+def put_back(image: Path, target: Path, options: DiskWishes = ANY) -> DiskReceipt:
     return restore_disk(str(image), str(target), options, settings=SETTINGS, progress=QUIET)
 
 
@@ -168,9 +169,9 @@ def test_the_other_firmware_needs_a_word(msdos: Path, gpt: Path, tmp_path: Path)
         assert whole.firmware == ("uefi" if bios else "bios")
     target = blank(tmp_path / "target")
     with pytest.raises(OgError, match="--other-firmware") as raised:
-        put_back(image, target, Options())
+        put_back(image, target, DiskWishes())
     assert raised.value.code is (OgErr.NOTUEFI if bios else OgErr.NOTBIOS)
     assert target.stat().st_blocks == 0
-    restored = restore_parts  # partitions alone ask no firmware of the table
+    # partitions alone ask no firmware of the table
     with pytest.raises(OgError, match="has no partition"):
-        restored(str(image), str(target), [3], ANY, settings=SETTINGS, progress=QUIET)
+        restore_disk(str(image), str(target), ANY, numbers=[3], settings=SETTINGS, progress=QUIET)

@@ -20,8 +20,8 @@ from disk.image.whole_disks import (
     said,
 )
 from oglib.__main__ import main
-from oglib.deploy.whole_disk.restore import Options
-from oglib.deploy.whole_disk.verify import Compared, DiskVerified, Outcome, verify_disk
+from oglib.deploy.whole_disk.plan import DiskWishes
+from oglib.deploy.whole_disk.verify import Compared, Comparison, DiskVerified, verify_disk
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
@@ -33,7 +33,7 @@ from oglib.progress import Progress, Silent
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
 QUIET = Progress(Silent())
 ROOT, SWAP, ESP = 3, 4, 2  # of GPT
-WHAT_DIFFERS = (Outcome.DIFFERS, Outcome.GROWN)
+WHAT_DIFFERS = (Comparison.DIFFERS, Comparison.GROWN)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_the_disk_it_was_made_of(image: Path, gpt: Path) -> None:
     assert [row.what for row in proof.rows] == [
         "table", "boot code", "partition 1", "partition 2", "partition 3", "partition 4",
     ]  # fmt: skip
-    assert {row.outcome for row in proof.rows} == {Outcome.SAME}
+    assert {row.outcome for row in proof.rows} == {Comparison.SAME}
     assert proof.content_bytes > 2 * MIB
     assert proof.as_dict()["same"] is True
 
@@ -193,14 +193,14 @@ def test_a_grown_filesystem_is_not_called_proven(image: Path, tmp_path: Path) ->
     target = blank(tmp_path / "target", DISK_BYTES + 64 * MIB)
     put_back(image, target)
     rows = different(image, target)
-    assert [(row.what, row.outcome) for row in rows] == [("partition 3", Outcome.GROWN)]
+    assert [(row.what, row.outcome) for row in rows] == [("partition 3", Comparison.GROWN)]
     assert "was grown" in rows[0].said
     assert 0 < rows[0].different_regions < rows[0].regions
 
 
 def test_a_larger_disk_whose_partitions_kept_their_sizes(image: Path, tmp_path: Path) -> None:
     target = blank(tmp_path / "target", DISK_BYTES + 64 * MIB)
-    put_back(image, target, Options(other_firmware=True, grow=False))
+    put_back(image, target, DiskWishes(other_firmware=True, grow=False))
     assert different(image, target) == []
 
 
@@ -251,7 +251,7 @@ def test_folders_of_others_and_a_raw_copy(msdos: Path, gpt: Path, tmp_path: Path
     assert different(fog, target) == []
     # FOG keeps nothing of the BIOS boot partition, so nothing is said of it
     rows = compared(fog, gpt).rows
-    assert [row.what for row in rows if row.outcome is Outcome.NOT_COMPARED] == ["partition 1"]
+    assert [row.what for row in rows if row.outcome is Comparison.NOT_COMPARED] == ["partition 1"]
     raw = tmp_path / "old.dsk"
     with raw.open("wb") as file:
         subprocess.run(["lzop", "-c", gpt], stdout=file, check=True)

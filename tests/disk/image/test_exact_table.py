@@ -17,8 +17,9 @@ import pytest
 
 from disk.image.whole_disks import blank, loop, said
 from oglib.deploy.whole_disk.capture import create_disk
-from oglib.deploy.whole_disk.image import wanted_of
-from oglib.deploy.whole_disk.restore import Options, restore_disk
+from oglib.deploy.whole_disk.ours import wanted_of
+from oglib.deploy.whole_disk.plan import DiskWishes
+from oglib.deploy.whole_disk.restore import restore_disk
 from oglib.deploy.whole_disk.verify import verify_disk
 from oglib.disk.model import MIB, TableKind
 from oglib.disk.planning.layout import layout_from
@@ -34,7 +35,7 @@ from oglib.settings import Settings
 
 QUIET = Progress(Silent())
 SETTINGS = Settings()
-ANY = Options(other_firmware=True)
+ANY = DiskWishes(other_firmware=True)
 SIZE = 24 * MIB
 NAMES = {1: "😀 Daten", 130: 'a "quoted" \\ name', 200: "recuperación"}
 HALF_A_PAIR = b"\x3d\xd8x\0"

@@ -23,7 +23,7 @@ from disk.image.whole_disks import (
     size_of_filesystem,
 )
 from oglib.__main__ import main
-from oglib.deploy.whole_disk.verify import Outcome, verify_disk
+from oglib.deploy.whole_disk.verify import Comparison, verify_disk
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
@@ -126,8 +126,8 @@ def test_what_was_not_saved_stays_with_its_content(gpt: Path, tmp_path: Path) ->
     assert seen(target).files == seen(gpt).files
     rows = verify_disk(str(folder), str(target), settings=Settings(), progress=QUIET).rows
     outcomes = {row.what: row.outcome for row in rows}
-    assert outcomes["partition 2"] is Outcome.NOT_COMPARED
-    assert outcomes["table"] is Outcome.SAME
+    assert outcomes["partition 2"] is Comparison.NOT_COMPARED
+    assert outcomes["table"] is Comparison.SAME
 
 
 def test_what_was_not_saved_is_said_to_be_lost_where_it_is_not_there(
@@ -181,12 +181,12 @@ def test_a_long_gap_before_the_first_partition(tmp_path: Path) -> None:
     put_back(folder, target)
     assert target.read_bytes()[512:first] == disk.read_bytes()[512:first]
     rows = verify_disk(str(folder), str(target), settings=Settings(), progress=QUIET).rows
-    assert {row.outcome for row in rows} == {Outcome.SAME}
+    assert {row.outcome for row in rows} == {Comparison.SAME}
     with target.open("r+b") as file:
         file.seek(4 * MIB)
         file.write(b"another")
     rows = verify_disk(str(folder), str(target), settings=Settings(), progress=QUIET).rows
-    assert [row.first_byte for row in rows if row.outcome is Outcome.DIFFERS] == [4 * MIB]
+    assert [row.first_byte for row in rows if row.outcome is Comparison.DIFFERS] == [4 * MIB]
 
 
 def test_fog_in_volumes(gpt: Path, tmp_path: Path) -> None:

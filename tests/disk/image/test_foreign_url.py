@@ -47,9 +47,9 @@ def target(tmp_path: Path) -> Path:
 
 
 def put_back(url: str, target: Path, *allowed: str) -> Receipt:
-    request = restore.Request(url, str(target), None)
+    request = restore.Request(str(target), None)
     return restore.put_back(
-        request, settings=Settings(allow_unsigned=allowed), progress=Progress(Silent())
+        url, request, settings=Settings(allow_unsigned=allowed), progress=Progress(Silent())
     )
 
 

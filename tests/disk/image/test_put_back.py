@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from disk.shim.images import MIB, device, partitioned, rows, said, stretch, tool
-from oglib.deploy.opening import reference
+from oglib.deploy.opening.opened import described
 from oglib.deploy.partition import restore
 from oglib.deploy.partition.checks import Wishes
 from oglib.errors import ImageError, OgErr, OgError, UsageError
@@ -53,8 +53,8 @@ def disk(tmp_path: Path) -> Path:
 def put_back(
     image: Path | str, disk: Path, *, settings: Settings | None = None, **more: Any
 ) -> Receipt:
-    request = restore.Request(str(image), str(disk), "1", **more)
-    return restore.put_back(request, settings=settings or Settings(), progress=QUIET)
+    request = restore.Request(str(disk), "1", **more)
+    return restore.put_back(str(image), request, settings=settings or Settings(), progress=QUIET)
 
 
 def content(disk: Path) -> bytes:
@@ -151,12 +151,12 @@ def test_an_old_repository_needs_the_sites_word(
         assert content(disk) == before
         receipt = put_back(image, disk, settings=Settings(allow_unsigned=("REPO",)))
         assert sum("not signed" in warning for warning in receipt.warnings) == 1
-        assert reference.described(str(image), Settings()).compressor == "lzop"
+        assert described(str(image), Settings()).compressor == "lzop"
 
 
 def test_split_volumes_are_one_image(tmp_path: Path, lzop_image: Path, disk: Path) -> None:
     tool("split", "-a", "2", "-b", "1M", lzop_image, f"{tmp_path}/vol.img.")
-    assert reference.described(f"{tmp_path}/vol.img.aa", Settings()).volumes > 2
+    assert described(f"{tmp_path}/vol.img.aa", Settings()).volumes > 2
     put_back(tmp_path / "vol.img", disk)
     with device(disk, 1) as part:
         tool("e2fsck", "-fn", part)

@@ -128,7 +128,7 @@ def test_an_image_of_ours_that_nobody_signed_says_how_it_would_be(
     from oglib.image.reading.opened import Policy
 
     monkeypatch.setattr(
-        "oglib.deploy.opening.reference.policy_for", lambda *_: Policy(unsigned_local=False)
+        "oglib.deploy.opening.opened.policy_on", lambda *_: Policy(unsigned_local=False)
     )
     said = og("image", "restore", image, "1", "2", "--yes")
     assert "is not signed" in said.err

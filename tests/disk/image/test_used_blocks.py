@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from disk.filesystem.devices import judge, need_driver, need_tools
-from oglib.deploy.partition.capture import Options, create
+from oglib.deploy.partition.capture import CaptureWishes, create
 from oglib.deploy.whole_disk.capture import create_disk
 from oglib.errors import FilesystemError, ImageError, OgError
 from oglib.filesystem.kinds import kind_of
@@ -87,7 +87,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def captured(source: Path, folder: Path, **options: object) -> None:
     create(
         str(source), None, "x", destination=str(folder), settings=Settings(), progress=QUIET,
-        options=Options(**options),  # type: ignore[arg-type]
+        wishes=CaptureWishes(**options),  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from disk.disk.tables import a_file, applied
-from oglib.deploy.system.deploy import companions, make_companions
+from oglib.deploy.system.companions import companions, make_companions
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.planning.layout import layout_from

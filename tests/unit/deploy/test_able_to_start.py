@@ -8,11 +8,12 @@ from typing import cast
 
 import pytest
 
-from oglib.deploy.whole_disk.image import WholeDisk
-from oglib.deploy.whole_disk.restore import able_to_start
+from oglib.deploy.whole_disk.fit import Wanted
+from oglib.deploy.whole_disk.whole import able_to_start
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import TableKind
 from oglib.disk.tables.mbr import CODE_BYTES
+from oglib.image.format.disk_manifest import Gap
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,6 @@ def test_boot_code_of_zeros_starts_nothing(
     told: str, first_sector: bytes | None, able: set[Firmware]
 ) -> None:
     gap = SimpleNamespace(part=0, offset_bytes=0)
-    whole = SimpleNamespace(
-        firmware=told,
-        wanted=SimpleNamespace(table=TableKind.MSDOS, parts=()),
-        gaps=() if first_sector is None else ((gap, first_sector),),
-    )
-    assert able_to_start(cast(WholeDisk, whole)) == able
+    wanted = Wanted(TableKind.MSDOS, "", 1 << 30, 512, ())
+    gaps = () if first_sector is None else ((cast(Gap, gap), first_sector),)
+    assert able_to_start(told, wanted, gaps) == able

@@ -144,8 +144,8 @@ def test_a_mounted_share_needs_the_sites_word(
 ) -> None:
     monkeypatch.setattr(policy, "share_of", lambda path: share_in(MOUNTS, path, IMAGES))
     told = Settings(allow_unsigned=entries)
-    assert policy.policy_for(IMAGES / "a.img", told).unsigned_local is allowed
-    assert policy.policy_for(Path("/root/a.img"), told).unsigned_local
+    assert policy.policy_on(policy.share_of(IMAGES / "a.img"), told).unsigned_local is allowed
+    assert policy.policy_on(policy.share_of(Path("/root/a.img")), told).unsigned_local
 
 
 def test_an_address_needs_the_sites_word() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from oglib import limits
-from oglib.deploy.opening import reference as source
+from oglib.deploy.opening import opened as source
 from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.policy import Share
+from oglib.deploy.opening.reference import resolve, versioned
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
 from oglib.image.format.frames import table_bytes
 from oglib.image.format.manifest import Manifest
@@ -75,19 +77,19 @@ def opened_version(text: str, settings: Settings, memory: Memory | None = None) 
     ],
 )
 def test_how_a_version_is_written(text: str, told: tuple[str, int]) -> None:
-    assert source.versioned(text) == told
+    assert versioned(text) == told
 
 
 def test_a_file_may_be_called_so_itself(tmp_path: Path) -> None:
     path = tmp_path / "a.img@3"
     path.touch()
-    assert source.versioned(str(path)) == (str(path), 0)
+    assert versioned(str(path)) == (str(path), 0)
 
 
 @pytest.mark.parametrize("text", ["debian@", "debian@x", "debian@1@2", "a@b"])
 def test_what_is_no_version_is_no_name_either(text: str) -> None:
     with pytest.raises(UsageError):
-        source.resolve(text, Settings(repository="h"))
+        resolve(text, Settings(repository="h"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_a_version_that_is_replaced_meanwhile_is_not_taken_for_the_new_one(
 ) -> None:
     publish(repository, 1)
     settings = settings_of(repository)
-    reference = source.resolve("debian@1", settings)
+    reference = resolve("debian@1", settings)
     looked = source.located(reference)
     publish(repository, 2)
     monkeypatch.setattr(source, "located", lambda _: looked)
@@ -214,7 +216,8 @@ def test_a_share_is_the_network_too(
     repository: Repository, both: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert both
-    monkeypatch.setattr(source, "share_of", lambda _: object())
+    share = Share("old:/images", PurePosixPath("debian.img"), is_repository=False)
+    monkeypatch.setattr(source, "share_of", lambda _: share)
     with pytest.raises(ImageError, match="had version 7"):
         restored(f"{repository.folder.images}/debian.img", settings_of(repository), Kept(debian=7))
 

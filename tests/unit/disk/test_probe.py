@@ -217,7 +217,7 @@ def test_our_own_mounts_do_not_make_a_disk_a_live_medium() -> None:
     text = (MACHINES / "nvme-and-sata.json").read_text()
     own = text.replace("/opt/opengnsys/cache", "/run/oglive/mnt/x1")
     assert [disk.number for disk in parse_lsblk(own, None)] == [1, 2]
-    live = text.replace("/opt/opengnsys/cache", "/run/oglive/medium")
+    live = text.replace("/opt/opengnsys/cache", "/run/initramfs/oglive/medium")
     assert [str(disk.path) for disk in parse_lsblk(live, None)] == ["/dev/nvme0n1"]
 
 

@@ -99,7 +99,7 @@ def test_what_started_this_pc(tmp_path: Path) -> None:
     assert running_firmware(sys=tmp_path) is UEFI
 
 
-_LAYOUTS = "oglib/deploy/system/deploy.py"  # names of layouts that every repository is made with
+_LAYOUTS = "oglib/deploy/system/layouts.py"  # names of layouts that every repository is made with
 # Words of which one room is the owner: (word, who may say it, and why)
 OWNERS = {
     "bios": {"oglib/disk/firmware.py", _LAYOUTS},

@@ -308,7 +308,7 @@ def stored_bytes(image: OpenImage) -> int:
 
 @pytest.mark.parametrize("way", ["source dies", "ctrl-c"])
 def test_an_interrupted_restore_fetches_only_the_rest(
-    tmp_path: Path, image_path: Path, way: str, request: pytest.FixtureRequest
+    tmp_path: Path, image_path: Path, way: str
 ) -> None:
     target = blank(tmp_path / "target", PARTITION.device_size)
 
@@ -320,9 +320,6 @@ def test_an_interrupted_restore_fetches_only_the_rest(
             raise TransferError("The cable is out.")
 
     expected = KeyboardInterrupt if way == "ctrl-c" else TransferError
-    # A shell starts its background jobs, and so this test at times, with SIGINT ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with watched(image_path, stop) as image, pytest.raises(expected):
         restore(image, target, progress=QUIET)
     assert guard_is_zero(target)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from oglib.boot.firmware import check_table
+from oglib.deploy.jobs import Create, Deploy, Job, Restore, UpdateCache, parse_job
 from oglib.deploy.opening import reference
-from oglib.deploy.work import Create, Deploy, Job, Restore, UpdateCache, end_of_job, parse_job
+from oglib.deploy.work import end_of_job
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import TableKind
 from oglib.errors import OgErr, OgError, ProcessError, UsageError

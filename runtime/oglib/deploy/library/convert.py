@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from oglib.deploy.library.shrink import refuse_unshrinkable, shrunk_copy
-from oglib.deploy.opening import reference
+from oglib.deploy.opening.opened import opened
 from oglib.deploy.partition.capture import Created, created, sink_for
 from oglib.errors import UsageError
 from oglib.filesystem.probe import probe_filesystem
@@ -38,7 +38,7 @@ def converted(
     ``scratch`` (default: the destination, when it is a folder).
     """
     started = time.monotonic()
-    with reference.opened(text, settings) as image:
+    with opened(text, settings) as image:
         meta = _meta(image, check_name(name or image.name), title, comment)
         room = scratch or _folder(destination)
         shrinks = _is_larger(image, fit_bytes)

@@ -20,9 +20,8 @@ from oglib.filesystem.kind import Shrink
 from oglib.filesystem.kinds import kind_in_image
 from oglib.filesystem.resize import minimum_size, shrink_filesystem
 from oglib.image.any import Image, either
-from oglib.image.reading.formats.model import StreamImage
+from oglib.image.reading.formats.model import StreamImage, measured
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.partclone_stream import measured
 from oglib.image.writing.restore import restore
 from oglib.progress import Progress, human_bytes
 

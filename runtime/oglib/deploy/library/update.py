@@ -15,16 +15,12 @@ from blake3 import blake3
 from oglib.cache.model import Entry, WhenFull
 from oglib.cache.partition import Places
 from oglib.cache.room import make_room
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy.library.cache import OpenCache, format_empty
 from oglib.deploy.opening import memory as memories
-from oglib.deploy.opening.reference import (
-    Reference,
-    fetch_frames,
-    located,
-    opened_frames,
-    resolve,
-    signature_of,
-)
+from oglib.deploy.opening.fetching import fetch_frames, signature_of
+from oglib.deploy.opening.opened import located, opened_frames
+from oglib.deploy.opening.reference import Reference, resolve
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image.reading.opened import OpenImage
 from oglib.progress import Progress
@@ -35,16 +31,26 @@ from oglib.transfer.repository import addresses_of
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """``changed`` is False when this version was there already; ``said``: what was evicted."""
+    """``changed`` is False when this version was there already; ``said``: what was evicted.
+
+    ``recovered``: what had to be repaired or removed when the cache was opened.
+    """
 
     entry: Entry
     version: int
     changed: bool
     said: tuple[str, ...] = ()
+    recovered: tuple[str, ...] = ()
 
 
 def update_cache(
-    text: str, cache: OpenCache, *, settings: Settings, places: Places, progress: Progress
+    text: str,
+    cache: OpenCache,
+    *,
+    settings: Settings,
+    places: Places,
+    progress: Progress,
+    cancel: Cancel = NEVER,
 ) -> Updated:
     """Store the image that ``text`` names, by a name in the repository or by its address."""
     reference = located(resolve(text, settings))
@@ -65,7 +71,7 @@ def update_cache(
             reformat=lambda: format_empty(places, user=cache.user),
         )
         entry = cache.store.publish(
-            reference.name, lambda folder: _fetch(reference, image, folder, progress)
+            reference.name, lambda folder: _fetch(reference, image, folder, progress, cancel)
         )
     return Updated(entry, manifest.version, changed=True, said=(*said, *memory.keep()))
 
@@ -82,7 +88,9 @@ def _same_version(cache: OpenCache, name: str, manifest: bytes) -> Entry | None:
     return entry if stored and stored.blake3 == blake3(manifest).hexdigest() else None
 
 
-def _fetch(reference: Reference, image: OpenImage, folder: Path, progress: Progress) -> None:
+def _fetch(
+    reference: Reference, image: OpenImage, folder: Path, progress: Progress, cancel: Cancel
+) -> None:
     urls = addresses_of(reference.url)
     leaf = reference.name.rpartition("/")[2]
     size = image.manifest.image_size_bytes
@@ -92,10 +100,15 @@ def _fetch(reference: Reference, image: OpenImage, folder: Path, progress: Progr
         (folder / f"{leaf}.img.json.sig").write_bytes(signature)
     fetch_frames(urls.frames, folder / f"{leaf}.img.frames", image.manifest)
     with progress.phase("fetch", size) as phase:
+
+        def came(count: int) -> None:
+            cancel.check()
+            phase.advance(count)
+
         download(
             urls.image,
             folder / f"{leaf}.img",
             limit_bytes=size,
             expected_size=size,
-            on_bytes=phase.advance,
+            on_bytes=came,
         )

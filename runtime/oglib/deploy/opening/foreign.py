@@ -27,9 +27,10 @@ from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent
 
 if TYPE_CHECKING:
-    from oglib.image.reading.formats import FolderImage
+    from oglib.image.reading.formats import FolderImage, PartImage
 
 _MOST_BESIDE = 5000
+_MOST_FILES = 10_000
 _FIRST_VOLUME = re.compile(r"(.*)\.(a{2,4}|0{2,3})")
 
 
@@ -38,24 +39,40 @@ def open_foreign(name: str, path: Path, policy: Policy, scratch: Path) -> Foreig
     _require(path)
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
     from oglib.image.reading.formats import is_folder_image, open_stream  # noqa: PLC0415
-    from oglib.image.reading.volumes import open_volumes  # noqa: PLC0415
+    from oglib.image.reading.volumes import open_paths, volumes_of  # noqa: PLC0415
 
     if found := in_folder(path):
         folder, number = found
         if not number:
             devices = [part.device for part in folder.parts.values()]
             raise _folder(path, folder.tool, f"{path.parent}/{next(iter(devices), 1)}")
-        size = sum(volume.stat().st_size for volume in folder.parts[number].volumes)
-        return ForeignImage(folder.open_part(number, scratch=scratch), str(path), size, (doubt,))
+        part = folder.parts[number]
+        return open_part(part, str(path), doubt, scratch, files=files_in(folder.path))
     if path.is_dir():
         raise _folder(path, is_folder_image(path), f"{path}/1")
-    source = open_volumes(path)
+    volumes = tuple(volumes_of(path))
+    source = open_paths(volumes)
     try:
         stream = open_stream(source, name, scratch=scratch)
     except BaseException:
         source.close()
         raise
-    return ForeignImage(stream, source.describe(), source.size_bytes, (doubt,))
+    return ForeignImage(
+        stream, source.describe(), source.size_bytes, (doubt,), files=volumes
+    )  # fmt: skip
+
+
+def open_part(
+    part: PartImage, where: str, doubt: str, scratch: Path, *, files: tuple[Path, ...]
+) -> ForeignImage:
+    """The image of one partition of a folder that was read; ``where`` and ``doubt`` are told."""
+    size = sum(volume.stat().st_size for volume in part.volumes)
+    return ForeignImage(part.open(scratch=scratch), where, size, (doubt,), files=files)
+
+
+def files_in(folder: Path) -> tuple[Path, ...]:
+    """What lies in the folder of an image, as far as any image has files."""
+    return tuple(islice(folder.iterdir(), _MOST_FILES))
 
 
 def open_foreign_url(name: str, url: str, policy: Policy, scratch: Path) -> ForeignImage:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -36,11 +36,15 @@ def repository_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Where a file of a mounted share is: ``source`` as it was mounted, and the rest of it."""
+    """Where a file of a mounted share is: ``source`` as it was mounted, and the rest of it.
+
+    ``real``: the same on this PC, without links.
+    """
 
     source: str
     below: PurePosixPath
     is_repository: bool
+    real: Path = field(compare=False, default=Path("/"))
 
 
 def share_of(path: Path) -> Share | None:
@@ -62,22 +66,21 @@ def share_in(mounts: tuple[Mount, ...], real: Path, repository: Path) -> Share |
     # A share may be mounted at a folder of itself, and the repository below another mount point.
     below = PurePosixPath(real.relative_to(mount.point))
     inside = is_repository or real.is_relative_to(repository)
-    return Share(str(mount.source), below, inside)
+    return Share(str(mount.source), below, inside, real)
 
 
-def policy_for(path: Path, settings: Settings) -> Policy:
-    """What is taken unsigned from the place where ``path`` is."""
-    share = share_of(path)
-    allowed = share is None or _allowed_share(path.resolve(), share, settings)
+def policy_on(share: Share | None, settings: Settings) -> Policy:
+    """What is taken unsigned from a share; None: from this PC's own disks."""
+    allowed = share is None or _allowed_share(share, settings)
     return Policy(unsigned_local=allowed, unsigned_remote=False)
 
 
-def _allowed_share(real: Path, share: Share, settings: Settings) -> bool:
+def _allowed_share(share: Share, settings: Settings) -> bool:
     whole = PurePosixPath(share.source) / share.below
     return any(
         share.is_repository
         if entry == _REPOSITORY_WORD
-        else covers(entry, str(real)) or covers(entry, str(whole))
+        else covers(entry, str(share.real)) or covers(entry, str(whole))
         for entry in settings.allow_unsigned
     )
 

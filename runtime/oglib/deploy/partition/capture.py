@@ -11,9 +11,10 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy.itself import refuse_into_itself
 from oglib.deploy.partition.subject import CaptureSource, capture_source, source_facts
 from oglib.errors import (
@@ -65,7 +66,7 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CaptureWishes:
     """What may be asked of a capture besides a name and a place.
 
     ``format``: empty for our own, or a compressor of ``COMPRESSORS`` for an image that old
@@ -92,7 +93,8 @@ def create(
     destination: str,
     settings: Settings,
     progress: Progress,
-    options: Options | None = None,
+    wishes: CaptureWishes | None = None,
+    cancel: Cancel = NEVER,
 ) -> Created:
     """Capture a partition. ``destination`` is a folder, a repository's address, or empty.
 
@@ -100,8 +102,7 @@ def create(
     volume or a file that holds a filesystem itself. The image is visible there once all of it
     has arrived and was verified; the version before it is kept aside.
     """
-    wanted = options or Options()
-    started = time.monotonic()
+    wanted = wishes or CaptureWishes()
     check_name(name)
     with capture_source(disk_spec, part_spec, settings) as source:
         # before its state is looked at: what is mounted looks as if it was not shut down
@@ -116,26 +117,49 @@ def create(
                 code=OgErr.PARTITION,
             )
         check_source(source.device, kind, raw=wanted.raw, dirty=wanted.dirty)
-        if wanted.format:
-            path = _legacy_path(wanted.format, destination, name)
-            with _shrunk(source, kind, wanted, progress):
-                info = capture_legacy(
-                    source.device, kind, FileSink(path, full_sum=True), compressor=wanted.format,
-                    hostname=socket.gethostname(), progress=progress,
-                    raw=wanted.raw, dirty=wanted.dirty,
-                )  # fmt: skip
-            return Created(
-                name=name,
-                where=str(path),
-                version=0,
-                seconds=_since(started),
-                filesystem=info.filesystem,
-                used_bytes=info.used_blocks * info.block_size,
-                image_size_bytes=path.stat().st_size,
-            )
-        facts = source_facts(source, dirty=wanted.dirty)
+        work = _Work(source, kind, wanted, name, destination, progress, cancel)
+        return work.for_old_clients() if wanted.format else work.into_own_format(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A capture that was asked for and looked at: ``kind`` is what blkid calls the filesystem."""
+
+    source: CaptureSource
+    kind: str
+    wanted: CaptureWishes
+    name: str
+    destination: str
+    progress: Progress
+    cancel: Cancel
+    started: float = field(default_factory=time.monotonic)
+
+    def for_old_clients(self) -> Created:
+        """A file that partclone and the packer of ``wanted.format`` make."""
+        wanted = self.wanted
+        path = _legacy_path(wanted.format, self.destination, self.name)
+        with _shrunk(self.source, self.kind, wanted, self.progress):
+            info = capture_legacy(
+                self.source.device, self.kind, FileSink(path, full_sum=True),
+                compressor=wanted.format, hostname=socket.gethostname(), progress=self.progress,
+                raw=wanted.raw, dirty=wanted.dirty, cancel=self.cancel,
+            )  # fmt: skip
+        return Created(
+            name=self.name,
+            where=str(path),
+            version=0,
+            seconds=_since(self.started),
+            filesystem=info.filesystem,
+            used_bytes=info.used_blocks * info.block_size,
+            image_size_bytes=path.stat().st_size,
+        )
+
+    def into_own_format(self, settings: Settings) -> Created:
+        """An image of ours, in a folder or in the repository."""
+        wanted = self.wanted
+        facts = source_facts(self.source, dirty=wanted.dirty)
         meta = CaptureMeta(
-            name=name,
+            name=self.name,
             title=wanted.title,
             comment=wanted.comment,
             parent=wanted.parent,
@@ -143,14 +167,14 @@ def create(
             software=facts.software,
         )
         with (
-            sink_for(destination, name, settings, full_sum=wanted.full_sum) as sink,
-            _shrunk(source, kind, wanted, progress),
+            sink_for(self.destination, self.name, settings, full_sum=wanted.full_sum) as sink,
+            _shrunk(self.source, self.kind, wanted, self.progress),
         ):
             manifest = capture(
-                source.device, kind, sink, meta=meta, progress=progress,
-                raw=wanted.raw, dirty=wanted.dirty,
+                self.source.device, self.kind, sink, meta=meta, progress=self.progress,
+                raw=wanted.raw, dirty=wanted.dirty, cancel=self.cancel,
             )  # fmt: skip
-    return created(sink, manifest, started, warnings=facts.notes)
+        return created(sink, manifest, self.started, warnings=facts.notes)
 
 
 @contextmanager
@@ -233,7 +257,7 @@ def _legacy_path(compressor: str, destination: str, name: str) -> Path:
 
 @contextmanager
 def _shrunk(
-    source: CaptureSource, kind: str, wanted: Options, progress: Progress
+    source: CaptureSource, kind: str, wanted: CaptureWishes, progress: Progress
 ) -> Iterator[None]:
     """The filesystem at its smallest for the length of the block, where that was asked for.
 

@@ -20,8 +20,7 @@ from oglib.disk.planning.planned import TablePlan
 from oglib.disk.remedy import remedy
 from oglib.disk.writing.table import refuse_busy
 from oglib.errors import FilesystemError, OgErr, PartitionError
-from oglib.filesystem.kind import Grow, Kind
-from oglib.filesystem.kinds import kind_in_image
+from oglib.filesystem.kind import Grow
 from oglib.image.any import Image
 
 
@@ -52,9 +51,11 @@ def check_restorable(image: Image, disk: Disk, part: Partition, wishes: Wishes) 
         )
     check_size(image, f"Partition {part.number} of {disk.describe()}", part.size_bytes)
     _check_sectors(image, disk)
-    check_firmware(image, wishes)
-    check_growable(image, wishes)
-    fitting = _fitting_types(image)
+    if not wishes.other_firmware:
+        check_firmware(image)
+    if wishes.grow:
+        check_growable(image)
+    fitting = image.kind.types if image.kind else ()
     if not fitting or part.type in fitting:
         return Checked()
     if not wishes.set_type:
@@ -130,9 +131,9 @@ def planned_view(disk: Disk, table: TablePlan) -> Disk:
     )
 
 
-def check_firmware(image: Image, wishes: Wishes) -> None:
+def check_firmware(image: Image) -> None:
     """Refuse the system of a BIOS PC on one with UEFI, and the reverse: it would not start."""
-    if not image.firmware or wishes.other_firmware:
+    if not image.firmware:
         return
     firmware.check(
         {Firmware(image.firmware)},
@@ -145,11 +146,9 @@ def check_firmware(image: Image, wishes: Wishes) -> None:
     )
 
 
-def check_growable(image: Image, wishes: Wishes) -> None:
+def check_growable(image: Image) -> None:
     """Refuse to promise a growing that cannot be done here."""
-    if not wishes.grow:
-        return
-    kind = kind_of_image(image)
+    kind = image.kind
     if kind is None or kind.grow is Grow.NEVER:
         raise FilesystemError(
             f"The image {image.name} holds {image.filesystem or 'no filesystem we know'}, "
@@ -162,13 +161,3 @@ def check_growable(image: Image, wishes: Wishes) -> None:
             f"{kind.name} is grown with {kind.grow.tool}, which is not installed here.",
             code=OgErr.EXTENDFS,
         )
-
-
-def kind_of_image(image: Image) -> Kind | None:
-    """The row of the image's filesystem; None where it is none that we know."""
-    return kind_in_image(image.filesystem)
-
-
-def _fitting_types(image: Image) -> tuple[str, ...]:
-    kind = kind_of_image(image)
-    return kind.types if kind else ()

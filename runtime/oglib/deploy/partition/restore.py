@@ -7,16 +7,14 @@ that can be refused. The plan is a value; what is shown and asked about is what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy import receipts, saying
 from oglib.deploy.itself import refuse_itself
-from oglib.deploy.opening import memory as memories
-from oglib.deploy.opening import reference
-from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.memory import Memory, of_this_pc
+from oglib.deploy.opening.opened import opened
 from oglib.deploy.partition.checks import (
     Checked,
     Wishes,
@@ -34,7 +32,7 @@ from oglib.disk.writing.table import apply_table
 from oglib.errors import FilesystemError, OgError, UsageError
 from oglib.filesystem.resize import grow_filesystem
 from oglib.filesystem.sizes import size_of
-from oglib.image.any import Image, titled
+from oglib.image.any import Image
 from oglib.image.proving.verify import Verified, verify
 from oglib.image.proving.verify_stream import DiffersError
 from oglib.image.reading.formats.model import ImageInfo
@@ -50,7 +48,6 @@ _TYPE, _FILL = "set the partition's type", "fill the partition"
 class Request:
     """One restore as asked for. Without ``part`` the disk is a volume, or holds no partitions."""
 
-    image: str
     disk: str
     part: str | None
     read_back: bool = True
@@ -85,7 +82,7 @@ class RestorePlan:
         """The same for whoever watches."""
         return (
             *((_TYPE,) if self.checked.table else ()),
-            f"restore {titled(self.image)}",
+            f"restore {self.image.title}",
             *((_FILL,) if self.request.wishes.grow else ()),
         )
 
@@ -93,25 +90,22 @@ class RestorePlan:
     def changes(self) -> tuple[str, ...]:
         """What will be done, a sentence each."""
         table = self.checked.table.changes if self.checked.table else ()
-        return (*table, f"Restore {titled(self.image)} to {self.target}")
+        return (*table, f"Restore {self.image.title} to {self.target}")
 
 
-@contextmanager
-def planned(request: Request, settings: Settings, progress: Progress) -> Iterator[RestorePlan]:
-    """Open the image, look at the target and refuse what can be refused; changes nothing."""
-    memory = memories.of_this_pc(settings)
-    with reference.opened_to_restore(request.image, settings, progress, memory) as image:
-        disk, part = _target(request, image, settings)
-        refuse_itself(request.image, disk.path)
-        if part is None:
-            check_free(disk)
-            check_size(image, disk.describe(), disk.size_bytes)
-            check_growable(image, request.wishes)
-            yield RestorePlan(request, image, disk, None, Checked(), memory)
-            return
-        checked = check_restorable(image, disk, part, request.wishes)
-        check_free(disk, None if checked.table else part)
-        yield RestorePlan(request, image, disk, part, checked, memory)
+def plan(request: Request, image: Image, settings: Settings, memory: Memory) -> RestorePlan:
+    """Look at the target and refuse what can be refused; changes nothing."""
+    disk, part = _target(request, image, settings)
+    refuse_itself(image.files, disk.path)
+    if part is None:
+        check_free(disk)
+        check_size(image, disk.describe(), disk.size_bytes)
+        if request.wishes.grow:
+            check_growable(image)
+        return RestorePlan(request, image, disk, None, Checked(), memory)
+    checked = check_restorable(image, disk, part, request.wishes)
+    check_free(disk, None if checked.table else part)
+    return RestorePlan(request, image, disk, part, checked, memory)
 
 
 def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, Partition | None]:
@@ -129,17 +123,18 @@ def _target(request: Request, image: Image, settings: Settings) -> tuple[Disk, P
     return disk, part
 
 
-def apply(plan: RestorePlan, *, progress: Progress) -> Receipt:
+def apply(plan: RestorePlan, *, progress: Progress, cancel: Cancel = NEVER) -> Receipt:
     """Do what was planned: set the type, restore, grow. The receipt is kept in any case."""
-    receipt = _applied(plan, progress)
+    receipt = _applied(plan, progress, cancel)
     return replace(receipt, warnings=(*receipt.warnings, *plan.memory.keep()))
 
 
-def _applied(plan: RestorePlan, progress: Progress) -> Receipt:
+def _applied(plan: RestorePlan, progress: Progress, cancel: Cancel) -> Receipt:
     disk, part = plan.disk, plan.part
     with held(disk, part):
-        task = progress.task(saying.onto(plan.image, disk, part), plan.steps)
-        order = _Order(plan.image, plan.request, progress, task)
+        system = saying.short_system(plan.image.origin.os)
+        task = progress.task(saying.onto(system, plan.image.title, disk, part), plan.steps)
+        order = _Order(plan.image, plan.request, progress, task, cancel)
         if part is None:
             return order.run(disk.path, (), plan.checked.warnings)
         after: tuple[str, ...] = ()
@@ -152,10 +147,12 @@ def _applied(plan: RestorePlan, progress: Progress) -> Receipt:
             return order.run(device, after, plan.checked.warnings)
 
 
-def put_back(request: Request, *, settings: Settings, progress: Progress) -> Receipt:
-    """Plan and apply, for those who ask nobody in between."""
-    with planned(request, settings, progress) as plan:
-        return apply(plan, progress=progress)
+def put_back(text: str, request: Request, *, settings: Settings, progress: Progress) -> Receipt:
+    """Open the image that ``text`` names, plan and apply, for those who ask nobody in between."""
+    memory = of_this_pc(settings)
+    with opened(text, settings, memory) as image:
+        checked = plan(request, image.sized(progress), settings, memory)
+        return apply(checked, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +163,19 @@ class _Order:
     request: Request
     progress: Progress
     task: Task
+    cancel: Cancel
 
     def run(self, device: Path, before: tuple[str, ...], warnings: tuple[str, ...]) -> Receipt:
         """Restore and grow; the receipt is kept even when growing fails."""
         asked = self.request
-        self.task.step(f"restore {titled(self.image)}")
+        self.task.step(f"restore {self.image.title}")
         receipt = restore(
-            self.image, device, progress=self.progress, verify=asked.read_back, delta=asked.delta
+            self.image,
+            device,
+            progress=self.progress,
+            verify=asked.read_back,
+            delta=asked.delta,
+            cancel=self.cancel,
         )
         receipt = replace(receipt, after=before, warnings=(*receipt.warnings, *warnings))
         try:
@@ -194,16 +197,16 @@ def prove(
     progress: Progress,
 ) -> Verified:
     """Check an image against its digests or, with a target, the target against the image."""
-    with reference.opened(image, settings) as opened:
+    with opened(image, settings) as found:
         if disk_spec is None:
-            return verify(opened, progress=progress)
+            return verify(found, progress=progress)
         if part_spec is None:
-            refuse_itself(image, Path(disk_spec))
-            return _proven(opened, Path(disk_spec), progress)
+            refuse_itself(found.files, Path(disk_spec))
+            return _proven(found, Path(disk_spec), progress)
         disk = find_disk(disk_spec, rules=settings.disk_rules)
-        refuse_itself(image, disk.path)
+        refuse_itself(found.files, disk.path)
         with partition_device(disk, find_partition(disk, part_spec)) as device:
-            return _proven(opened, device, progress)
+            return _proven(found, device, progress)
 
 
 def _proven(image: Image, device: Path, progress: Progress) -> Verified:

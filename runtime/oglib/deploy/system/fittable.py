@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from oglib.deploy.partition.checks import kind_of_image
 from oglib.image.any import Image
 from oglib.osconfig.fitted import is_fitted, only_these
 
@@ -13,7 +12,7 @@ def not_fitted(image: Image) -> str:
 
     What nobody noted when the image was made shows when it is on the disk.
     """
-    kind = kind_of_image(image)  # of another filesystem it is something else, or files alone
+    kind = image.kind  # of another filesystem it is something else, or files alone
     if kind is None or not kind.linux_root:
         return f"it holds {image.filesystem or 'no filesystem that we know'}, and no Linux"
     source = image.origin

@@ -17,6 +17,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from oglib import durable
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy.partition.capture import added_blocks
 from oglib.deploy.whole_disk.folder import filled
 from oglib.deploy.whole_disk.read import DiskRead, read_disk
@@ -68,6 +69,7 @@ def create_disk(
     comment: str = "",
     settings: Settings,
     progress: Progress,
+    cancel: Cancel = NEVER,
 ) -> CreatedDisk:
     """Capture every partition of a disk, its table and boot code, as the image ``name``.
 
@@ -96,7 +98,7 @@ def create_disk(
             os=printable(system),
             firmware=read.firmware,
         )
-        work = _Work(disk, read, draft, progress)
+        work = _Work(disk, read, draft, progress, cancel)
         if destination and "://" not in destination:
             made = _into_folder(work, Path(destination) / name)
         else:
@@ -119,6 +121,7 @@ class _Work:
     read: DiskRead
     draft: DiskManifest
     progress: Progress
+    cancel: Cancel
     notes: list[str] = field(default_factory=list)
 
     def partitions(self, sink_of: Callable[[int], ImageSink]) -> tuple[DiskPart, ...]:
@@ -146,6 +149,7 @@ class _Work:
                 sink_of(part.number),
                 meta=meta,
                 progress=self.progress,
+                cancel=self.cancel,
             )
         self.notes.extend(added_blocks(manifest))
         return replace(

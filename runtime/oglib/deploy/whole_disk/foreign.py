@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
-from oglib.deploy.opening import reference
-from oglib.deploy.opening.foreign import in_folder
-from oglib.deploy.opening.policy import judge_unsigned
+from oglib.deploy.opening.foreign import files_in, in_folder, open_part
+from oglib.deploy.opening.opened import scratch_folder
+from oglib.deploy.opening.policy import judge_unsigned, policy_on, share_of
 from oglib.deploy.whole_disk.exact import with_sectors_of_folder
 from oglib.deploy.whole_disk.fit import Wanted
-from oglib.deploy.whole_disk.image import WholeDisk
+from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
 from oglib.disk.loop import attached
-from oglib.disk.model import MIB, Disk, Partition, TableKind
+from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.probing.probe import probe_target
 from oglib.disk.tables import gpt
 from oglib.disk.tables.identity import identity_of
@@ -33,13 +33,12 @@ from oglib.disk.tables.mbr import CODE_BYTES, MBR_BYTES
 from oglib.errors import ImageError, ProcessError
 from oglib.image.any import Image
 from oglib.image.format.disk_manifest import Content, DiskPart, Gap
-from oglib.image.reading.opened import Policy
-from oglib.image.reading.stretch import Raw
+from oglib.image.reading.stretch import Raw, Stretch
 from oglib.run import run
 from oglib.settings import Settings
 
 if TYPE_CHECKING:
-    from oglib.image.reading.formats import FolderImage
+    from oglib.image.reading.formats import FolderImage, PartImage, SwapInfo
     from oglib.image.reading.formats.folders.stored_gpt import StoredGpt
 
 _MOST_DISK_BYTES = 1 << 50
@@ -48,51 +47,59 @@ _MBR_MARK = b"\x55\xaa"
 _PROTECTIVE = bytes(446) + bytes.fromhex("00000200eeffffff01000000ffffffff") + bytes(48) + _MBR_MARK
 
 
-@contextmanager
-def opened_folder(path: Path, policy: Policy, settings: Settings) -> Iterator[WholeDisk]:
-    """The folder's table and partitions; ``ImageError`` where it holds no table."""
-    folder = _folder_at(path)
-    warning = judge_unsigned(path.name, str(path), policy.unsigned_local)
+def disk_at(path: Path) -> FolderImage | None:
+    """The disk that ``path`` names in a foreign folder: the first one, or that of ``FOLDER/sdb``.
+
+    None where it is no such folder, and for one of its partitions.
+    """
+    if path.is_dir():
+        from oglib.image.reading.formats import folder_at  # noqa: PLC0415 - only where one is met
+
+        return folder_at(path)
+    found = in_folder(path)
+    return found[0] if found and not found[1] else None
+
+
+def whole_of(folder: FolderImage, named: Path, settings: Settings) -> WholeDisk:
+    """The folder's table and partitions; ``ImageError`` where it holds no table.
+
+    ``named``: as a person named it.
+    """
+    allowed = policy_on(share_of(folder.path), settings).unsigned_local
+    warning = judge_unsigned(named.name, str(named), allowed)
     if folder.table is None:
         raise ImageError(
-            f"The {folder.tool} image {path} holds partitions and no partition table.",
+            f"The {folder.tool} image {named} holds partitions and no partition table.",
             hint=f"Restore them singly: `og image restore {_first_part(folder)} DISK PART`.",
         )
     wanted = _wanted(folder)
+    parts, place = folder.parts, folder.path.absolute()
 
     @contextmanager
-    def open_part(number: int) -> Iterator[Image]:
-        device = folder.parts[number].device
-        with reference.opened(str((folder.path / device).absolute()), settings) as image:
-            yield image
+    def open_one(number: int) -> Iterator[Image]:
+        part = parts[number]
+        where = str(place / part.device)
+        doubt = judge_unsigned(part.device, where, allowed)
+        with scratch_folder() as scratch:
+            opened = open_part(part, where, doubt, scratch, files=part.volumes)
+            with closing(opened) as image:
+                yield image
 
-    yield WholeDisk(
+    return WholeDisk(
         tool="clonezilla" if folder.tool == "clonezilla" else "fog",
-        name=path.resolve().name,
-        where=str(path),
+        name=named.resolve().name,
+        where=str(named),
         wanted=wanted,
-        gaps=_gaps(folder, wanted),
+        gaps=_gaps(folder.mbr, folder.gap, wanted),
         firmware=folder.firmware,
-        info=folder.info,
-        open_part=open_part,
+        info=lambda: folder.info,
+        open_part=open_one,
         warnings=(warning,),
         missing=folder.unserved,
         lacking=folder.lacking,
         others=folder.others,
+        files=files_in(place),
     )
-
-
-def _folder_at(path: Path) -> FolderImage:
-    """A folder's first disk, or the one that ``FOLDER/sdb`` names."""
-    from oglib.image.reading.formats import folder_image  # noqa: PLC0415 - only where one is met
-
-    found = in_folder(path)
-    if found is None:
-        return folder_image(path)
-    folder, number = found
-    if number:
-        raise ImageError(f"{path} is one partition of an image, not the whole disk.")
-    return folder
 
 
 def _first_part(folder: FolderImage) -> str:
@@ -101,10 +108,12 @@ def _first_part(folder: FolderImage) -> str:
 
 def _wanted(folder: FolderImage) -> Wanted:
     sector = folder.sector_size or 512
-    size = folder.disk_bytes or _least_bytes(folder)
+    size = folder.disk_bytes or folder.least_bytes
     if size > _MOST_DISK_BYTES:
         raise ImageError(f"The partition table in {folder.path} is of an impossible disk.")
-    with _drafted(folder, size, sector) as disk:
+    table = _Table(str(folder.path), folder.table_dump, folder.gpt, folder.mbr)
+    contents = _Contents(folder.parts, folder.swaps, folder.left_out)
+    with table.drafted(size, sector) as disk:
         identity = identity_of(disk)
         parts = []
         for part in disk.partitions:
@@ -120,7 +129,7 @@ def _wanted(folder: FolderImage) -> Wanted:
                 attributes=mark.attributes if mark else 0,
                 active=part.active,
             )
-            parts.append(_filled(saved, part, folder))
+            parts.append(contents.filled(saved, part))
         wanted = Wanted(
             disk.table, identity.disk_id, size, sector, tuple(parts),
             size_told=bool(folder.disk_bytes),
@@ -134,55 +143,63 @@ def _wanted(folder: FolderImage) -> Wanted:
         return with_sectors_of_folder(wanted, sectors, disk)
 
 
-def _filled(saved: DiskPart, part: Partition, folder: FolderImage) -> DiskPart:
-    """The partition with what the folder holds for it."""
-    if part.number in folder.parts:
-        there = folder.parts[part.number]
-        stream = folder.open_part(part.number)
-        try:
-            needed = stream.info.required_bytes
-        finally:
-            stream.close()
-        return replace(
-            saved,
-            content=Content.IMAGE,
-            filesystem=there.filesystem,
-            required_bytes=needed or part.size_bytes,
-        )
-    if part.number in folder.swaps:
-        swap = folder.swaps[part.number]
-        return replace(saved, content=Content.SWAP, uuid=swap.uuid, label=swap.label)
-    if part.number in folder.left_out:
-        return replace(saved, content=Content.LEFT_OUT)
-    return replace(saved, content=Content.EXTENDED) if part.type == types.EXTENDED else saved
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What a folder holds, by the numbers of its disk's partitions."""
+
+    parts: dict[int, PartImage]
+    swaps: dict[int, SwapInfo]
+    left_out: tuple[int, ...]
+
+    def filled(self, saved: DiskPart, part: Partition) -> DiskPart:
+        """The partition with what the folder holds for it."""
+        if part.number in self.parts:
+            there = self.parts[part.number]
+            with closing(there.open()) as stream:
+                needed = stream.info.required_bytes
+            return replace(
+                saved,
+                content=Content.IMAGE,
+                filesystem=there.filesystem,
+                required_bytes=needed or part.size_bytes,
+            )
+        if part.number in self.swaps:
+            swap = self.swaps[part.number]
+            return replace(saved, content=Content.SWAP, uuid=swap.uuid, label=swap.label)
+        if part.number in self.left_out:
+            return replace(saved, content=Content.LEFT_OUT)
+        extended = part.type == types.EXTENDED
+        return replace(saved, content=Content.EXTENDED) if extended else saved
 
 
-def _least_bytes(folder: FolderImage) -> int:
-    """A disk that takes the table, where the folder does not tell how large it was."""
-    ends = [row.start + row.size for row in folder.table.rows] if folder.table else []
-    end = max(ends, default=0) * (folder.sector_size or 512)
-    return max(-(-end // MIB) * MIB + MIB, folder.minimum_disk_bytes)
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What a folder holds of its disk's table: sfdisk's dump, or else the copy of a GPT."""
 
+    called: str
+    dump: str
+    gpt: StoredGpt | None
+    mbr: bytes
 
-@contextmanager
-def _drafted(folder: FolderImage, size: int, sector: int) -> Iterator[Disk]:
-    """A disk with the table that the folder holds."""
-    with tempfile.TemporaryDirectory(prefix="oglive-dump-") as place:
-        path = Path(place) / "draft"
-        with path.open("wb") as draft:
-            draft.truncate(size)
-            if not folder.table_dump and folder.gpt:
-                _write_gpt(draft, folder.gpt, folder.mbr, size)
-        with attached(path, sector_bytes=sector) as device:
-            if folder.table_dump:
-                _write_dump(device, folder.table_dump)
-            disk = probe_target(device)
-            if disk.table not in (TableKind.GPT, TableKind.MSDOS) or disk.damage:
-                raise ImageError(
-                    f"The partition table in {folder.path} is none that is written here: "
-                    f"{' '.join(disk.damage) or 'neither gpt nor msdos'}."
-                )
-            yield disk
+    @contextmanager
+    def drafted(self, size: int, sector: int) -> Iterator[Disk]:
+        """A disk with this table."""
+        with tempfile.TemporaryDirectory(prefix="oglive-dump-") as place:
+            path = Path(place) / "draft"
+            with path.open("wb") as draft:
+                draft.truncate(size)
+                if not self.dump and self.gpt:
+                    _write_gpt(draft, self.gpt, self.mbr, size)
+            with attached(path, sector_bytes=sector) as device:
+                if self.dump:
+                    _write_dump(device, self.dump)
+                disk = probe_target(device)
+                if disk.table not in (TableKind.GPT, TableKind.MSDOS) or disk.damage:
+                    raise ImageError(
+                        f"The partition table in {self.called} is none that is written here: "
+                        f"{' '.join(disk.damage) or 'neither gpt nor msdos'}."
+                    )
+                yield disk
 
 
 def _write_dump(device: Path, dump: str) -> None:
@@ -206,17 +223,17 @@ def _write_gpt(draft: BinaryIO, stored: StoredGpt, mbr: bytes, size: int) -> Non
         draft.write(raw)
 
 
-def _gaps(folder: FolderImage, wanted: Wanted) -> tuple[tuple[Gap, Raw], ...]:
+def _gaps(mbr: bytes, behind: Stretch | None, wanted: Wanted) -> tuple[tuple[Gap, Raw], ...]:
     """Boot code and, behind an MBR, what lies before the first partition.
 
     That is read when it is written, and has no digest.
     """
     first = min((part.start_bytes for part in wanted.parts), default=wanted.size_bytes)
     gaps: list[tuple[Gap, Raw]] = []
-    if any(code := folder.mbr[:CODE_BYTES]):
+    if any(code := mbr[:CODE_BYTES]):
         gaps.append((Gap(0, 0, len(code), blake3(code).hexdigest()), code))
-    if wanted.table is TableKind.MSDOS and folder.gap:
+    if wanted.table is TableKind.MSDOS and behind:
         # Both programs count in 512 bytes, whatever sectors the disk has.
-        gap = folder.gap.first(first - MBR_BYTES)
+        gap = behind.first(first - MBR_BYTES)
         gaps.append((Gap(0, MBR_BYTES, gap.length, ""), gap))
     return tuple(gaps)

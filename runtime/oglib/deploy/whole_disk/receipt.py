@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
-from oglib.deploy.whole_disk.image import WholeDisk
+from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk.model import Disk
 from oglib.image.writing.receipt import Receipt
 

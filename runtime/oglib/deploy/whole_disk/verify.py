@@ -17,18 +17,18 @@ from enum import StrEnum
 from pathlib import Path
 
 from oglib.deploy.itself import refuse_itself
-from oglib.deploy.opening import reference
 from oglib.deploy.partition.restore import is_grown
 from oglib.deploy.whole_disk.boot_bytes import first_difference, places_of
 from oglib.deploy.whole_disk.fit import Wanted, fit
-from oglib.deploy.whole_disk.image import WholeDisk, is_raw_disk, opened_whole
+from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
 from oglib.disk.find import find_disk
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.tables.exact import Exact
 from oglib.disk.tables.identity import identity_of
-from oglib.errors import FilesystemError, printable
+from oglib.errors import FilesystemError, UsageError, printable
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.any import Image
 from oglib.image.format.disk_manifest import Content, DiskPart
@@ -39,7 +39,7 @@ from oglib.progress import Progress, human_bytes
 from oglib.settings import Settings
 
 
-class Outcome(StrEnum):
+class Comparison(StrEnum):
     """What the comparison of one thing came to."""
 
     SAME = "same"
@@ -53,7 +53,7 @@ class Compared:
     """``what``: ``table``, ``boot code`` or ``partition N``; ``said``: the finding in words."""
 
     what: str
-    outcome: Outcome
+    outcome: Comparison
     said: str
     content_bytes: int = 0
     regions: int = 0
@@ -77,7 +77,7 @@ class DiskVerified:
     @property
     def first_difference(self) -> Compared | None:
         """None where the disk holds what the image says."""
-        proven = (Outcome.SAME, Outcome.NOT_COMPARED)
+        proven = (Comparison.SAME, Comparison.NOT_COMPARED)
         return next((row for row in self.rows if row.outcome not in proven), None)
 
     def as_dict(self) -> dict[str, object]:
@@ -99,27 +99,28 @@ def verify_disk(
     """
     started = time.monotonic()
     disk = find_disk(disk_spec, rules=settings.disk_rules)
-    refuse_itself(image, disk.path)
-    if is_raw_disk(image, settings):
-        with reference.opened(image, settings) as raw:
-            rows: tuple[Compared, ...] = (_of_image("disk", raw, disk.path, progress),)
-            told = (raw.name, 0, "", raw.warnings)
-    else:
-        with opened_whole(image, settings) as whole:
-            whole.refuse_lacking()
-            rows = (*_rows(whole, disk, progress), *_other_disks(whole))
-            told = (whole.name, whole.version, whole.signed_by, whole.warnings)
-    name, version, signed_by, warnings = told
-    return DiskVerified(
-        image=name,
-        version=version,
-        signed_by=signed_by,
-        against=disk.describe(),
-        rows=rows,
-        content_bytes=sum(row.content_bytes for row in rows),
-        seconds=round(time.monotonic() - started, 3),
-        warnings=warnings,
-    )
+    with opened_any(image, settings) as found:
+        refuse_itself(found.files, disk.path)
+        if isinstance(found, WholeDisk):
+            found.refuse_lacking()
+            rows: tuple[Compared, ...] = (*_rows(found, disk, progress), *_other_disks(found))
+        elif is_copy_of_disk(Path(image), found.info):
+            rows = (_of_image("disk", found, disk.path, progress),)
+        else:
+            raise UsageError(
+                f"The image {found.name} is that of a partition, and no partition is named.",
+                hint="Name it behind the disk.",
+            )
+        return DiskVerified(
+            image=found.name,
+            version=found.version,
+            signed_by=found.signed_by,
+            against=disk.describe(),
+            rows=rows,
+            content_bytes=sum(row.content_bytes for row in rows),
+            seconds=round(time.monotonic() - started, 3),
+            warnings=found.warnings,
+        )
 
 
 def _rows(whole: WholeDisk, disk: Disk, progress: Progress) -> Iterator[Compared]:
@@ -145,7 +146,7 @@ def _rows(whole: WholeDisk, disk: Disk, progress: Progress) -> Iterator[Compared
 def _other_disks(whole: WholeDisk) -> Iterator[Compared]:
     for other in whole.others:
         said = "another disk of the same folder, an image of its own"
-        yield Compared(f"disk {other}", Outcome.NOT_COMPARED, said)
+        yield Compared(f"disk {other}", Comparison.NOT_COMPARED, said)
 
 
 def _found(disk: Disk, number: int) -> Partition | None:
@@ -171,9 +172,9 @@ def _table(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[
     if not differences and wanted.exact is not None and wanted.is_exact(disk, parts):
         differences = list(_other_bytes(wanted.exact, disk))
     for said in differences:
-        yield Compared("table", Outcome.DIFFERS, said)
+        yield Compared("table", Comparison.DIFFERS, said)
     if not differences:
-        yield Compared("table", Outcome.SAME, f"{disk.table}, {len(parts)} partitions")
+        yield Compared("table", Comparison.SAME, f"{disk.table}, {len(parts)} partitions")
 
 
 def _other_bytes(exact: Exact, disk: Disk) -> Iterator[str]:
@@ -236,8 +237,8 @@ def _raw_bytes(what: str, places: list[tuple[int, Raw]], disk: Disk) -> Compared
             first = first_difference(device.fileno(), offset, raw)
             if first is not None:
                 said = f"first at byte {first} of the disk"
-                return Compared(what, Outcome.DIFFERS, said, first_byte=first)
-    return Compared(what, Outcome.SAME, f"raw, {human_bytes(length)}", content_bytes=length)
+                return Compared(what, Comparison.DIFFERS, said, first_byte=first)
+    return Compared(what, Comparison.SAME, f"raw, {human_bytes(length)}", content_bytes=length)
 
 
 def _partition(
@@ -245,12 +246,12 @@ def _partition(
 ) -> Compared:
     what = f"partition {part.number}"
     if there.type == types.EXTENDED:
-        return Compared(what, Outcome.DIFFERS, "is extended, and holds no content")
+        return Compared(what, Comparison.DIFFERS, "is extended, and holds no content")
     match part.content:
         case Content.IMAGE:
             if there.size_bytes < part.required_bytes:
                 said = f"has {there.size_bytes} bytes, its image needs {part.required_bytes}"
-                return Compared(what, Outcome.DIFFERS, said)
+                return Compared(what, Comparison.DIFFERS, said)
             with (
                 whole.open_part(part.number) as image,
                 partition_device(disk, there) as device,
@@ -260,9 +261,9 @@ def _partition(
             with partition_device(disk, there) as device:
                 return _swap(what, part, device)
         case Content.LEFT_OUT:
-            return Compared(what, Outcome.NOT_COMPARED, "its content is not in the image")
+            return Compared(what, Comparison.NOT_COMPARED, "its content is not in the image")
         case _:
-            return Compared(what, Outcome.NOT_COMPARED, "the image holds nothing of it")
+            return Compared(what, Comparison.NOT_COMPARED, "the image holds nothing of it")
 
 
 def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Compared:
@@ -278,7 +279,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
         )
         return Compared(
             what,
-            Outcome.GROWN if grown else Outcome.DIFFERS,
+            Comparison.GROWN if grown else Comparison.DIFFERS,
             said,
             regions=error.regions,
             different_regions=error.different,
@@ -286,7 +287,7 @@ def _of_image(what: str, image: Image, device: Path, progress: Progress) -> Comp
         )
     said = f"{image.info.filesystem or 'raw'}, {human_bytes(proof.content_bytes)}"
     return Compared(
-        what, Outcome.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
+        what, Comparison.SAME, said, content_bytes=proof.content_bytes, regions=proof.frames
     )
 
 
@@ -294,10 +295,12 @@ def _swap(what: str, part: DiskPart, device: Path) -> Compared:
     try:
         found = probe_filesystem(device)
     except FilesystemError as error:
-        return Compared(what, Outcome.DIFFERS, error.message)
+        return Compared(what, Comparison.DIFFERS, error.message)
     if found.kind != "swap":
-        return Compared(what, Outcome.DIFFERS, f"holds {found.kind or 'nothing'} instead of swap")
+        return Compared(
+            what, Comparison.DIFFERS, f"holds {found.kind or 'nothing'} instead of swap"
+        )
     if part.uuid and found.uuid != part.uuid:
         said = f"swap has the UUID {found.uuid}, in the image {part.uuid}"
-        return Compared(what, Outcome.DIFFERS, said)
-    return Compared(what, Outcome.SAME, "swap with its UUID")
+        return Compared(what, Comparison.DIFFERS, said)
+    return Compared(what, Comparison.SAME, "swap with its UUID")

@@ -37,8 +37,8 @@ _NOT_DISKS = re.compile(
     r"(zram|ram|loop|fd|sr|mtdblock|ubiblock|zd)\d+|nbd\d+p\d+|mmcblk\d+(boot\d+|rpmb|gp\d+)"
 )
 _FLOPPY_AND_RAM_MAJORS = (1, 2)
-# where the first stage keeps the system it runs from; other mounts below /run/oglive are our own
-_LIVE_MOUNTS = ("/run/oglive/medium", "/run/oglive/lower", "/run/initramfs/", "/run/live/")
+# where the first stage keeps the system it runs from; mounts below /run/oglive are our own
+_LIVE_MOUNTS = ("/run/initramfs/", "/run/live/")
 _MBR_ACTIVE = 0x80
 _BUS_NAMES = (("vd", "virtio"), ("mmcblk", "mmc"), ("nvme", "nvme"), ("xvd", "xen"), ("sd", "scsi"))
 _EMMC_BOOT_AREA = re.compile(r"(mmcblk\d+)boot0")

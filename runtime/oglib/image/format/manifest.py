@@ -62,6 +62,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def titled(name: str, version: int) -> str:
+    """``NAME version 3``, or the name alone where no repository counts versions (0)."""
+    return f"{name} version {version}" if version else name
+
+
 def check_text(text: str) -> str:
     """``text`` itself when it can be shown on a terminal; only line ends may control it."""
     if not text.replace("\n", "").isprintable():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from oglib import limits
@@ -16,8 +17,38 @@ from oglib.image.reading.opened import OpenImage, Policy, open_image
 from oglib.image.reading.source import FileSource
 from oglib.image.recording.capture import CaptureMeta, capture
 from oglib.image.recording.sink import ASIDE, SUFFIX, FileSink
+from oglib.partfile import is_there
 from oglib.progress import Progress
 from oglib.texts import TooLargeError, read_whole
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFiles:
+    """The four files of an image of ours, whether they are there or not."""
+
+    image: Path
+    manifest: Path
+    signature: Path
+    frames: Path
+
+    @property
+    def are_there(self) -> bool:
+        """Whether any companion is; what has none is no image of ours."""
+        return is_there(self.manifest) or is_there(self.frames)
+
+    def read_manifest(self) -> bytes | None:
+        """The manifest, unjudged; None where there is none."""
+        return _read(self.manifest, limits.MANIFEST_BYTES, optional=True)
+
+
+def own_files(path: Path) -> OwnFiles:
+    """Those beside ``NAME.img``, or beside ``NAME.img.ant``."""
+    plain = plain_name(path.name)
+    aside = path.name.removeprefix(plain)
+    beside = (
+        path.with_name(plain + suffix + aside) for suffix in (".json", ".json.sig", ".frames")
+    )
+    return OwnFiles(path, *beside)
 
 
 def local_image(
@@ -29,23 +60,37 @@ def local_image(
     scratch: Path | None = None,
 ) -> OpenImage:
     """Open ``FOLDER/NAME.img`` with the manifest, signature and frame table beside it."""
-    manifest_bytes = _read(companion(path, ".json"), limits.MANIFEST_BYTES)
+    return open_files(
+        own_files(path), keys=keys, policy=policy, at_least_version=at_least_version,
+        scratch=scratch,
+    )  # fmt: skip
+
+
+def open_files(
+    files: OwnFiles,
+    *,
+    keys: Iterable[PublicKey] = (),
+    policy: Policy | None = None,
+    at_least_version: int = 0,
+    scratch: Path | None = None,
+) -> OpenImage:
+    """The same, for who knows its files."""
+    manifest_bytes = _read(files.manifest, limits.MANIFEST_BYTES)
     assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
-    signature = _read(companion(path, ".json.sig"), limits.SIGNATURE_BYTES, optional=True)
-    frames_path = companion(path, ".frames")
-    source = FileSource(path)
+    signature = _read(files.signature, limits.SIGNATURE_BYTES, optional=True)
+    source = FileSource(files.image)
     try:
         image = open_image(
-            manifest_bytes, signature, frames_path, source, keys, policy or Policy(),
+            manifest_bytes, signature, files.frames, source, keys, policy or Policy(),
             at_least_version=at_least_version, scratch=scratch,
         )  # fmt: skip
     except BaseException:
         source.close()
         raise
-    if plain_name(path.name) != image.manifest.name.rpartition("/")[2] + SUFFIX:
+    if plain_name(files.image.name) != image.manifest.name.rpartition("/")[2] + SUFFIX:
         image.close()
         raise ImageError(
-            f"{path} holds the image {image.manifest.name}.",
+            f"{files.image} holds the image {image.manifest.name}.",
             hint="It was renamed or swapped; give its four files their own name back.",
         )
     return image
@@ -84,17 +129,6 @@ def _probe(device: Path) -> str:
 def plain_name(name: str) -> str:
     """``NAME.img`` of itself and of ``NAME.img.ant``, the version before that is kept aside."""
     return name.removesuffix(ASIDE) if name.endswith(f"{SUFFIX}{ASIDE}") else name
-
-
-def companion(path: Path, suffix: str) -> Path:
-    """The file of an image of ours that stands beside ``NAME.img``, or beside ``NAME.img.ant``."""
-    plain = plain_name(path.name)
-    return path.with_name(plain + suffix + path.name.removeprefix(plain))
-
-
-def manifest_beside(path: Path) -> bytes | None:
-    """The manifest of the image of ours at ``path``, unjudged; None where there is none."""
-    return _read(companion(path, ".json"), limits.MANIFEST_BYTES, optional=True)
 
 
 def _read(path: Path, limit_bytes: int, *, optional: bool = False) -> bytes | None:

@@ -14,10 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from oglib.cancel import NEVER, Cancel
 from oglib.errors import ImageError, NotFoundError, OgErr
+from oglib.filesystem.kind import Kind
+from oglib.filesystem.kinds import kind_in_image
 from oglib.image.format.bitmap import Bitmap
 from oglib.image.format.frames import FrameTable, digest_of_file, table_bytes
-from oglib.image.format.manifest import Manifest, SourceInfo
+from oglib.image.format.manifest import Manifest, SourceInfo, titled
 from oglib.image.format.partclone import (
     BITMAP_BITS,
     CHECKSUM_NONE,
@@ -31,6 +34,7 @@ from oglib.image.format.signing import PublicKey, verify_signature
 from oglib.image.reading.decode import spool_first_frame
 from oglib.image.reading.formats.model import OwnInfo
 from oglib.image.reading.source import FileSource, FrameSource
+from oglib.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Policy:
 class OpenImage:
     """An image whose manifest, table, header and bitmap agree; close it when done.
 
-    What it is asked as any image: ``foreign.Image``.
+    What it is asked as any image: ``any.Image``.
     """
 
     manifest: Manifest
@@ -62,8 +66,16 @@ class OpenImage:
         return self.manifest.name
 
     @property
+    def title(self) -> str:
+        return titled(self.name, self.version)
+
+    @property
     def where(self) -> str:
         return self.source.describe()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.source.path,) if isinstance(self.source, FileSource) else ()
 
     @property
     def version(self) -> int:
@@ -90,8 +102,18 @@ class OpenImage:
         return self.manifest.filesystem.upper()
 
     @property
+    def kind(self) -> Kind | None:
+        return kind_in_image(self.manifest.filesystem)
+
+    @property
     def own_warnings(self) -> tuple[str, ...]:
         return ()
+
+    def sized(self, _progress: Progress, _cancel: Cancel = NEVER) -> OpenImage:
+        return self
+
+    def refuse_cut(self, _progress: Progress, _cancel: Cancel = NEVER) -> None:
+        """It has digests of every part."""
 
     @property
     def info(self) -> OwnInfo:
@@ -207,21 +229,15 @@ def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each 
         name=name,
         at_least_version=at_least_version,
     )
+    return open_vouched(vouched, frames_path, source, scratch=scratch)
+
+
+def open_vouched(
+    vouched: Vouched, frames_path: Path, source: FrameSource, *, scratch: Path | None = None
+) -> OpenImage:
+    """The same of a manifest that was judged: its table, its size, its first frame."""
     manifest = vouched.manifest
-    try:
-        # only a table of the right size is worth reading
-        right = frames_path.stat().st_size == table_bytes(manifest.frame_count)
-        digest = digest_of_file(frames_path)[0] if right else b""
-    except OSError as error:
-        raise NotFoundError(
-            f"The frame table {frames_path} cannot be read: {error.strerror}.",
-            code=OgErr.IMAGEFILE,
-        ) from error
-    if digest != manifest.frames_digest:
-        raise ImageError(
-            f"The frame table of {manifest.name} is not the one its manifest names.",
-            hint="Fetch or copy NAME.img, NAME.img.frames and NAME.img.json together.",
-        )
+    _check_table(frames_path, manifest)
     if source.size_bytes != manifest.image_size_bytes:
         raise ImageError(
             f"The image file of {manifest.name} has {source.size_bytes} bytes, its manifest says "
@@ -244,6 +260,23 @@ def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each 
     return OpenImage(
         manifest, header, bitmap, frames, source, vouched.signed_by, vouched.warnings, spool
     )
+
+
+def _check_table(frames_path: Path, manifest: Manifest) -> None:
+    """It is the one that the manifest names; only one of the right size is worth reading."""
+    try:
+        right = frames_path.stat().st_size == table_bytes(manifest.frame_count)
+        digest = digest_of_file(frames_path)[0] if right else b""
+    except OSError as error:
+        raise NotFoundError(
+            f"The frame table {frames_path} cannot be read: {error.strerror}.",
+            code=OgErr.IMAGEFILE,
+        ) from error
+    if digest != manifest.frames_digest:
+        raise ImageError(
+            f"The frame table of {manifest.name} is not the one its manifest names.",
+            hint="Fetch or copy NAME.img, NAME.img.frames and NAME.img.json together.",
+        )
 
 
 def _unsigned(

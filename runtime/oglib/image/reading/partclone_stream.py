@@ -31,7 +31,7 @@ from oglib.image.format.partclone import (
     Header,
     crc32,
 )
-from oglib.image.reading.formats.model import ImageInfo, StreamImage
+from oglib.image.reading.formats.model import ImageInfo, StreamImage, measured
 from oglib.progress import Progress
 
 _RAW_BLOCK_BYTES = 4096
@@ -71,16 +71,6 @@ def partclone_stream(image: StreamImage, folder: Path, progress: Progress) -> It
         ):
             file.seek(0)
             yield _Stream(file, regions)  # type: ignore[misc]  # a RawIOBase serves as one
-
-
-def measured(image: StreamImage, progress: Progress) -> int:
-    """Where the content ends, found by reading all of it: compressed raw content does not say."""
-    end = 0
-    with progress.phase("measure", image.content_bytes) as phase:
-        for region in image.regions():
-            phase.advance(sum(length for _, length in region.runs))
-            end = max(end, *(offset + length for offset, length in region.runs))
-    return end
 
 
 def _header_of(image: StreamImage, size: int) -> Header:

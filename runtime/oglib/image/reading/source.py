@@ -36,7 +36,7 @@ class FileSource:
     """A regular file; FIFOs, devices and folders are refused."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         try:
             # O_NONBLOCK: opening a FIFO must not wait for a writer that never comes.
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -60,17 +60,17 @@ class FileSource:
             while len(data) < length:
                 more = os.pread(self._fd, length - len(data), offset + len(data))
                 if not more:
-                    raise ImageError(f"The image file {self._path} ends in the middle of a frame.")
+                    raise ImageError(f"The image file {self.path} ends in the middle of a frame.")
                 data += more
         except OSError as error:
             raise ImageError(
-                f"Reading {self._path} at byte {offset} failed: {error.strerror}.",
+                f"Reading {self.path} at byte {offset} failed: {error.strerror}.",
                 hint="The disk that holds the image may be failing.",
             ) from error
         return data
 
     def describe(self) -> str:
-        return str(self._path)
+        return str(self.path)
 
     def close(self) -> None:
         """Once or more often: the number may be another file's as soon as it was given back."""

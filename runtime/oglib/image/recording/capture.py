@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from oglib.cancel import NEVER, Cancel
 from oglib.errors import FilesystemError, ImageError, OgErr
 from oglib.filesystem.kinds import KINDS, kind_of
 from oglib.filesystem.state import NEVER_CAPTURED, state_of
@@ -71,6 +72,7 @@ def capture(
     scratch: Path | None = None,
     raw: bool = False,
     dirty: bool = False,
+    cancel: Cancel = NEVER,
 ) -> Manifest:
     """Capture ``device`` (block device or regular file) into ``sink``; returns its manifest.
 
@@ -88,7 +90,7 @@ def capture(
             with progress.phase("capture") as phase:
                 recorded = _recorded(
                     program, source, sink, Path(folder), phase,
-                    workers=workers, dirty=dirty, opinion=opinion,
+                    workers=workers, dirty=dirty, opinion=opinion, cancel=cancel,
                 )  # fmt: skip
             manifest = manifest_of(recorded, meta, source.sector_size)
             if opinion is not None:
@@ -173,6 +175,7 @@ def _recorded(
     workers: int | None,
     dirty: bool,
     opinion: Opinion | None,
+    cancel: Cancel,
 ) -> Recorded:
     """Everything but the manifest.
 
@@ -182,19 +185,22 @@ def _recorded(
     os.posix_fadvise(source.fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     if opinion is None:
         head = cast(BinaryIO, RawHead(source))  # the recorder reads it as any stream
-        return record(head, sink, folder, phase=phase, workers=workers, source=source)
+        return record(
+            head, sink, folder, phase=phase, workers=workers, source=source, cancel=cancel
+        )
     if program == OWN_MAP:
         with own_head(source, opinion.filesystem, folder) as made:
             return record(
-                cast(BinaryIO, made), sink, folder, phase=phase, workers=workers, source=source
-            )
+                cast(BinaryIO, made), sink, folder,
+                phase=phase, workers=workers, source=source, cancel=cancel,
+            )  # fmt: skip
     ended: StreamEnded | None = None
     argv = partclone_argv(program, source.path, "-a0", dirty=dirty)
     with stream_from(*argv, calm=True, head_only=True) as said:
         try:
             recorded = record(
                 said, sink, folder, phase=phase, workers=workers, source=source,
-                judge=opinion.completed,
+                judge=opinion.completed, cancel=cancel,
             )  # fmt: skip
         except StreamEnded as error:
             ended = error  # leaving the block raises partclone's own words, when it has any

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from oglib.cancel import NEVER, Cancel
 from oglib.errors import FilesystemError, ImageError, OgErr, OgError, WriteError
 from oglib.filesystem.sizes import usage_of
 from oglib.image.format.companions import info_line
@@ -47,6 +48,7 @@ def capture_legacy(
     progress: Progress,
     raw: bool = False,
     dirty: bool = False,
+    cancel: Cancel = NEVER,
 ) -> ImageInfo:
     """Capture ``device`` for old clients, packed by ``compressor`` (a key of COMPRESSORS).
 
@@ -75,9 +77,9 @@ def capture_legacy(
                 with stream_from(*argv, calm=True) as stream:
                     if packer:
                         with stream_from(*packer, stdin=stream) as packed:
-                            _pour(packed, sink, phase)
+                            _pour(packed, sink, phase, cancel)
                     else:
-                        _pour(stream, sink, phase)
+                        _pour(stream, sink, phase, cancel)
         info = _header_of(sink.part)
         line = info_line(info.filesystem, info.required_bytes, hostname, compressor)
         sink.finish_plain(line, lambda part: _check(part, progress))
@@ -114,8 +116,9 @@ def _used_bytes(device: Path) -> int:
         return 0
 
 
-def _pour(stream: BinaryIO, sink: FileSink, phase: Phase) -> None:
+def _pour(stream: BinaryIO, sink: FileSink, phase: Phase, cancel: Cancel) -> None:
     while piece := stream.read(_PIECE_BYTES):
+        cancel.check()
         sink.write(piece)
         phase.advance(len(piece))
 

@@ -22,6 +22,7 @@ from typing import BinaryIO
 import zstandard
 from blake3 import blake3
 
+from oglib.cancel import NEVER, Cancel
 from oglib.errors import ImageError, WriteError
 from oglib.image.format.bitmap import Bitmap
 from oglib.image.format.frames import (
@@ -115,6 +116,7 @@ def record(
     workers: int | None = None,
     source: Target | None = None,
     judge: Judge | None = None,
+    cancel: Cancel = NEVER,
 ) -> Recorded:
     """Read a partclone stream to its end and write it to ``sink`` in frames.
 
@@ -127,7 +129,9 @@ def record(
     is wrong.
     """
     try:
-        return _record(stream, sink, folder, phase, workers=workers, source=source, judge=judge)
+        return _record(
+            stream, sink, folder, phase, workers=workers, source=source, judge=judge, cancel=cancel
+        )
     except OSError as error:
         raise WriteError(
             f"Recording the image failed: {error.strerror}.",
@@ -144,6 +148,7 @@ def _record(
     workers: int | None,
     source: Target | None,
     judge: Judge | None,
+    cancel: Cancel,
 ) -> Recorded:
     frames_path = folder / "frames"
     recorder = _Recorder(sink)
@@ -161,8 +166,9 @@ def _record(
             fill = _from_source(source, header, bitmap) if source else _from_stream(stream)
             with _version_before(sink.frames_before(folder), header) as before:
                 recorder.take_regions(
-                    fill, header, bitmap, table, before, advance=phase.advance, workers=workers
-                )
+                    fill, header, bitmap, table, before,
+                    advance=phase.advance, workers=workers, cancel=cancel,
+                )  # fmt: skip
         if not source and stream.read(1):
             raise ImageError("partclone wrote more blocks than its bitmap has.")
         table.finish()
@@ -217,6 +223,7 @@ class _Recorder:
         *,
         advance: Callable[[int], None],
         workers: int | None,
+        cancel: Cancel,
     ) -> None:
         """Read every used block; one frame for each region that has any, or several.
 
@@ -251,6 +258,7 @@ class _Recorder:
             closing(in_order(compress, ready, count, each)) as results,
         ):
             for region, frames in results:
+                cancel.check()
                 for done in frames:
                     self._take(done, table)
                 free.put(region.buffer)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from oglib.cancel import NEVER, Cancel
 from oglib.image.reading.opened import OpenImage
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.frame_writer import Writer
@@ -30,31 +31,21 @@ class _Range:
     length: int
 
 
-def _ranges(image: OpenImage, wanted: Iterator[int]) -> Iterator[_Range]:
-    """Join neighbouring frames while a range stays small."""
-    most = _LOCAL_RANGE_BYTES if isinstance(image.source, FileSource) else _RANGE_BYTES
-    first = count = offset = length = 0
-    for index in wanted:
-        frame = image.frames[index]
-        if count and index == first + count and length + frame.stored_len <= most:
-            count, length = count + 1, length + frame.stored_len
-            continue
-        if count:
-            yield _Range(first, count, offset, length)
-        first, count, offset, length = index, 1, frame.offset, frame.stored_len
-    if count:
-        yield _Range(first, count, offset, length)
-
-
 class Puller:
     """Pulls ``wanted`` frames into ``writer`` with ``workers`` threads."""
 
     def __init__(
-        self, image: OpenImage, writer: Writer, wanted: Iterator[int], workers: int
+        self,
+        image: OpenImage,
+        writer: Writer,
+        wanted: Iterator[int],
+        workers: int,
+        cancel: Cancel = NEVER,
     ) -> None:
         self._image = image
+        self._cancel = cancel
         self._writer = writer
-        self._ranges = _ranges(image, wanted)
+        self._ranges = self._joined(wanted)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._error: BaseException | None = None
@@ -86,6 +77,23 @@ class Puller:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
+    def _joined(self, wanted: Iterator[int]) -> Iterator[_Range]:
+        """Join neighbouring frames while a range stays small."""
+        local = isinstance(self._image.source, FileSource)
+        most = _LOCAL_RANGE_BYTES if local else _RANGE_BYTES
+        frames = self._image.frames
+        first = count = offset = length = 0
+        for index in wanted:
+            frame = frames[index]
+            if count and index == first + count and length + frame.stored_len <= most:
+                count, length = count + 1, length + frame.stored_len
+                continue
+            if count:
+                yield _Range(first, count, offset, length)
+            first, count, offset, length = index, 1, frame.offset, frame.stored_len
+        if count:
+            yield _Range(first, count, offset, length)
+
     def _next(self) -> _Range | None:
         with self._lock:
             return None if self._stop.is_set() else next(self._ranges, None)
@@ -93,6 +101,7 @@ class Puller:
     def _work(self) -> None:
         try:
             while part := self._next():
+                self._cancel.check()
                 self._take(part)
         except BaseException as error:  # noqa: BLE001 - raised again by run()
             with self._lock:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib.cancel import NEVER, Cancel
 from oglib.image.any import Image, either
 from oglib.image.format.frames import FrameTable
 from oglib.image.heap import keep_freed_memory
@@ -48,13 +49,15 @@ def restore(
     workers: int | None = None,
     delta: bool = False,
     maps: Path = RUN_FOLDER,
+    cancel: Cancel = NEVER,
 ) -> Receipt:
     """Write ``image`` to ``target`` (block device or regular file of at least its size).
 
     ``verify`` reads every byte back past the page cache; without it the receipt says
     ``not proven``. ``delta`` first compares the target and leaves equal regions alone. After an
     interruption the same call goes on: by the map of the earlier run, or, where that is gone
-    or the image is a foreign one, by comparing the target.
+    or the image is a foreign one, by comparing the target. ``cancel`` ends it as an interruption
+    does.
     """
     started = time.monotonic()
     keep_freed_memory()
@@ -63,23 +66,24 @@ def restore(
             image,
             ours=lambda own: _restored(
                 own, opened, progress, verify=verify, workers=workers, delta=delta,
-                map_file=map_path(opened, maps), started=started,
+                map_file=map_path(opened, maps), started=started, cancel=cancel,
             ),
             foreign=lambda stream: restore_stream(
-                stream, opened, progress=progress, verify=verify, workers=workers, delta=delta
+                stream, opened, progress=progress, verify=verify, workers=workers, delta=delta,
+                cancel=cancel,
             ),
         )  # fmt: skip
 
 
 def _restored(
     image: OpenImage, target: Target, progress: Progress, *, verify: bool, workers: int | None,
-    delta: bool, map_file: Path, started: float,
+    delta: bool, map_file: Path, started: float, cancel: Cancel,
 ) -> Receipt:  # fmt: skip
     count = worker_count(workers, 4 * image.frames.region_bytes)
     check_fits(target, image.required_bytes, image.sector_size, image.name)
     key = map_key(target, image.manifest.image_blake3)
     with DoneMap(map_file, key, len(image.frames)) as done:
-        receipt = _Restore(image, target, done, progress, verify, count).run(delta, started)
+        receipt = _Restore(image, target, done, progress, verify, count, cancel).run(delta, started)
         done.remove()
         return receipt
 
@@ -92,6 +96,7 @@ class _Restore:
     progress: Progress
     verify: bool
     workers: int
+    cancel: Cancel
 
     def run(self, delta: bool, started: float) -> Receipt:
         image, frames, done = self.image, self.image.frames, self.done
@@ -103,7 +108,7 @@ class _Restore:
         marked = array("I", done)
         equal = array("I", self._equal(self._candidates(writer, marked, delta)))
         wanted = (index for index in self._outside(writer) if index not in done)
-        puller = Puller(image, writer, wanted, self.workers + _WAITING)
+        puller = Puller(image, writer, wanted, self.workers + _WAITING, self.cancel)
         with self.progress.phase("restore", _content(frames, range(1, len(frames)))) as phase:
             writer.begin(phase.advance)
             try:

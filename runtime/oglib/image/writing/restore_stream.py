@@ -17,10 +17,10 @@ from itertools import chain
 
 from blake3 import blake3
 
+from oglib.cancel import Cancel
 from oglib.errors import ImageError
 from oglib.image.ordered import in_order, worker_count
-from oglib.image.reading.formats.model import Region, StreamImage
-from oglib.image.reading.partclone_stream import measured
+from oglib.image.reading.formats.model import Region, StreamImage, measured
 from oglib.image.writing.prover import Piece
 from oglib.image.writing.readback import TargetHasher
 from oglib.image.writing.receipt import Receipt
@@ -41,10 +41,11 @@ def restore_stream(
     verify: bool,
     workers: int | None,
     delta: bool,
+    cancel: Cancel,
 ) -> Receipt:
     """Write ``image`` to ``target``; what can be refused is refused before the first write."""
     started = time.monotonic()
-    needed = image.required_bytes or measured(image, progress)
+    needed = image.required_bytes or measured(image, progress, cancel)
     check_fits(target, needed, image.sector_size or target.sector_size, image.name)
     shape = shape_of_stream(image, needed, target.sector_size)
     writer = RegionWriter(shape, target, verify=verify, mark=lambda _numbers: None)
@@ -66,6 +67,7 @@ def restore_stream(
             some = chain([first], regions) if first else iter(())
             with closing(in_order(taker.take, some, count)) as results:
                 for taken in results:
+                    cancel.check()
                     digest.update(taken.digest)
                     numbers += 1
                     if taken.equal_bytes:

@@ -5,11 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeVar
 
+from oglib.cancel import NEVER, Cancel
+from oglib.filesystem.kind import Kind
+from oglib.filesystem.kinds import kind_in_image
 from oglib.image.format.manifest import SourceInfo
+from oglib.progress import Progress
 
 Buffer = bytes | memoryview
+_T = TypeVar("_T")
+_AS_LONG_AS_THEY_SAY = ("partclone", "raw", "disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class _Described(Protocol):
 
 
 class FromHeader:
-    """What any image is asked (``foreign.Image``), answered by the header of a foreign one.
+    """What any image is asked (``any.Image``), answered by the header of a foreign one.
 
     Nobody noted a version, a key or a firmware in it.
     """
@@ -96,6 +103,14 @@ class FromHeader:
     @property
     def version(self) -> int:
         return 0
+
+    @property
+    def title(self: _Described) -> str:
+        return self.name
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return ()
 
     @property
     def signed_by(self) -> str:
@@ -118,6 +133,10 @@ class FromHeader:
         return self.info.filesystem.upper()
 
     @property
+    def kind(self: _Described) -> Kind | None:
+        return kind_in_image(self.info.filesystem)
+
+    @property
     def stored_bytes(self) -> int:
         return 0
 
@@ -129,11 +148,25 @@ class FromHeader:
     def own_warnings(self: _Described) -> tuple[str, ...]:
         return self.warnings
 
+    def sized(self: _T, _progress: Progress, _cancel: Cancel = NEVER) -> _T:
+        return self
+
+    def refuse_cut(self: StreamImage, progress: Progress, cancel: Cancel = NEVER) -> None:
+        """Plain copies are as long as they say, or were refused; what was measured was read."""
+        info = self.info
+        plain = info.compressor == "none" and info.tool in _AS_LONG_AS_THEY_SAY
+        if self.measured_bytes or (plain and info.checksum != "v1"):
+            return
+        with progress.phase("check", self.content_bytes) as phase:
+            for region in self.regions():
+                cancel.check()
+                phase.advance(sum(length for _, length in region.runs))
+
 
 class StreamImage(Protocol):
     """A foreign image: no digests to trust, no frame can be had without those before it.
 
-    What it answers beside its content: ``foreign.Image``.
+    What it answers beside its content: ``any.Image``.
     """
 
     @property
@@ -190,3 +223,14 @@ class StreamImage(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def measured(image: StreamImage, progress: Progress, cancel: Cancel = NEVER) -> int:
+    """Where the content ends, found by reading all of it: compressed raw content does not say."""
+    end = 0
+    with progress.phase("measure", image.content_bytes) as phase:
+        for region in image.regions():
+            cancel.check()
+            phase.advance(sum(length for _, length in region.runs))
+            end = max(end, *(offset + length for offset, length in region.runs))
+    return end

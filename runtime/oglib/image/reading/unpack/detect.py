@@ -5,20 +5,8 @@ from __future__ import annotations
 
 from oglib.errors import ImageError
 from oglib.image.reading.source import FrameSource
+from oglib.image.reading.unpack.compressors import COMPRESSORS, NONE
 
-NONE = "none"
-# Longest first where one begins like another.
-_MAGICS = (
-    (b"\x89LZO\0\r\n\x1a\n", "lzop"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"\x02\x21\x4c\x18", "lz4"),
-    (b"LZIP", "lzip"),
-    (b"LRZI", "lrzip"),
-    (b"\x1f\x8b\x08", "gzip"),
-    (b"\x1f\x9d", "compress"),
-)
 # A level digit alone would make any text that begins with "BZh" a bzip2 file.
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")
 _SKIPPABLE = b"\x2a\x4d\x18"
@@ -33,9 +21,9 @@ def compressor_of(head: bytes) -> str:
     16 bytes are enough, but for a skippable frame at the start (zstd and lz4 share it), which
     counts as zstd's unless ``head`` reaches beyond it.
     """
-    for magic, name in _MAGICS:
-        if head.startswith(magic):
-            return name
+    for known in COMPRESSORS:
+        if head.startswith(known.magics):
+            return known.name
     if head[:3] == b"BZh" and head[3:4] in b"123456789" and head[4:10] in _BZIP2_BLOCKS:
         return "bzip2"
     if _is_lzma(head):

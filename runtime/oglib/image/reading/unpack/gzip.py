@@ -13,7 +13,7 @@ from oglib.image.reading.unpack.feed import Feed
 _PIECE_BYTES = 1 << 20
 
 
-def unpack(feed: Feed) -> Generator[bytes, None, None]:
+def unpack(feed: Feed, _workers: int) -> Generator[bytes, None, None]:
     """The content in pieces of at most 1 MiB; each member's CRC and length are verified."""
     try:
         with igzip.IGzipFile(fileobj=feed, mode="rb") as file:  # type: ignore[no-untyped-call]

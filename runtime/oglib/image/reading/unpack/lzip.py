@@ -26,7 +26,7 @@ _LEAST_DICTIONARY, _MOST_DICTIONARY = 4 << 10, 512 << 20
 _MEMORY_BYTES = 128 << 20
 
 
-def unpack(feed: Feed) -> Generator[bytes, None, None]:
+def unpack(feed: Feed, _workers: int) -> Generator[bytes, None, None]:
     """The content in pieces of at most 1 MiB; each member's CRC and lengths are verified."""
     while not feed.at_end():
         head = feed.exactly(_HEAD_BYTES)

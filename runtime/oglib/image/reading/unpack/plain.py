@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The compressors that Python's own library unpacks, slowly: xz, the older lzma, and bzip2."""
+"""What needs no library of its own: xz, the older lzma and bzip2 (slow), and what is not packed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ _MEMORY_BYTES = 128 << 20
 Decompressor = lzma.LZMADecompressor | bz2.BZ2Decompressor
 
 
-def unpack_xz(feed: Feed) -> Generator[bytes, None, None]:
+def as_it_is(feed: Feed, _workers: int) -> Generator[bytes, None, None]:
+    """A file that no compressor wrote."""
+    while data := feed.read():
+        yield data
+
+
+def unpack_xz(feed: Feed, _workers: int) -> Generator[bytes, None, None]:
     """xz, any number of streams, zeros between them as the format allows."""
     return _streams(feed, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _MEMORY_BYTES), padded=True)
 
 
-def unpack_lzma(feed: Feed) -> Generator[bytes, None, None]:
+def unpack_lzma(feed: Feed, _workers: int) -> Generator[bytes, None, None]:
     """The headerless predecessor of xz; it has no checksum."""
     return _streams(feed, lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, _MEMORY_BYTES))
 
 
-def unpack_bzip2(feed: Feed) -> Generator[bytes, None, None]:
+def unpack_bzip2(feed: Feed, _workers: int) -> Generator[bytes, None, None]:
     """bzip2, any number of streams (pbzip2 writes many)."""
     return _streams(feed, bz2.BZ2Decompressor)
 

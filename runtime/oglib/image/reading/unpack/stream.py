@@ -7,40 +7,19 @@ takes only what it asked for, a file that unpacks to more than any disk holds do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from contextlib import closing
 
 from oglib.errors import ImageError
 from oglib.image.heap import keep_freed_memory
 from oglib.image.ordered import made_ahead, worker_count
 from oglib.image.reading.source import FrameSource
-from oglib.image.reading.unpack import gzip, lz4, lzip, lzop, plain, zstd
-from oglib.image.reading.unpack.detect import NONE, compressor_in
+from oglib.image.reading.unpack.compressors import COMPRESSORS, Pieces
+from oglib.image.reading.unpack.detect import compressor_in
 from oglib.image.reading.unpack.feed import Feed
-
-Pieces = Generator[bytes | bytearray, None, None]
 
 # Twice as many pieces as workers are in memory: 1 MiB each, and never more than 8 MiB.
 _MOST_WORKERS = 4
 _MOST_PIECE_BYTES = 8 << 20
-
-
-def _as_it_is(feed: Feed) -> Pieces:
-    while data := feed.read():
-        yield data
-
-
-_UNPACKERS: dict[str, Callable[[Feed, int], Pieces]] = {
-    NONE: lambda feed, _workers: _as_it_is(feed),
-    "lzop": lzop.unpack,
-    "zstd": zstd.unpack,
-    "lz4": lz4.unpack,
-    "gzip": lambda feed, _workers: gzip.unpack(feed),
-    "lzip": lambda feed, _workers: lzip.unpack(feed),
-    "xz": lambda feed, _workers: plain.unpack_xz(feed),
-    "lzma": lambda feed, _workers: plain.unpack_lzma(feed),
-    "bzip2": lambda feed, _workers: plain.unpack_bzip2(feed),
-}
 
 
 class Unpacked:
@@ -146,7 +125,8 @@ def unpacked(source: FrameSource, *, workers: int | None = None) -> Unpacked:
     Raises ``ImageError`` for a compressor that is known but cannot be read here.
     """
     compressor = compressor_in(source)
-    if compressor not in _UNPACKERS:
+    known = next(one for one in COMPRESSORS if one.name == compressor)
+    if not known.module:
         raise ImageError(
             f"{source.describe()} is compressed with {compressor}, which ogLive cannot read.",
             hint=f"Unpack it with {compressor} first, or compress it again with zstd.",
@@ -154,4 +134,4 @@ def unpacked(source: FrameSource, *, workers: int | None = None) -> Unpacked:
     keep_freed_memory()
     threads = min(_MOST_WORKERS, worker_count(workers, _MOST_PIECE_BYTES))
     feed = Feed(source)
-    return Unpacked(compressor, feed, _UNPACKERS[compressor](feed, threads))
+    return Unpacked(compressor, feed, known.unpacker()(feed, threads))

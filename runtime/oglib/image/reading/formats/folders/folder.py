@@ -26,6 +26,7 @@ __all__ = [
     "PartImage",
     "SwapInfo",
     "describe_folder",
+    "folder_at",
     "folder_image",
     "is_folder_image",
     "named_in",
@@ -54,6 +55,15 @@ def _kind_of(path: Path) -> str:
     return next((kind for kind, is_one in _IS.items() if is_one(names)), "")
 
 
+def folder_at(path: Path) -> FolderImage | None:
+    """The first disk of the folder image at ``path``; None where it is none."""
+    try:
+        kind = _kind_of(path)
+    except OSError:
+        return None  # a file in it may be read all the same
+    return _read(kind, path, "") if kind else None
+
+
 def folder_image(path: Path, disk: str = "") -> FolderImage:
     """Read what the folder says of one disk (default: its first); content stays untouched.
 
@@ -64,17 +74,27 @@ def folder_image(path: Path, disk: str = "") -> FolderImage:
         raise NotFoundError(f"There is no folder {path}.")
     try:
         kind = _kind_of(path)
-        if not kind:
-            raise ImageError(
-                f"The folder {path} holds no image.",
-                hint="Known are folders of Clonezilla (with a file `parts`) and FOG "
-                "(with `d1.mbr`).",
-            )
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not kind:
+        raise ImageError(
+            f"The folder {path} holds no image.",
+            hint="Known are folders of Clonezilla (with a file `parts`) and FOG (with `d1.mbr`).",
+        )
+    return _read(kind, path, disk)
+
+
+def _read(kind: str, path: Path, disk: str) -> FolderImage:
+    try:
         return _READ[kind](path, disk)
     except OSError as error:
-        raise ImageError(
-            f"The image folder {path} cannot be read: {error.strerror}.", code=OgErr.IMAGEFILE
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ImageError:
+    return ImageError(
+        f"The image folder {path} cannot be read: {error.strerror}.", code=OgErr.IMAGEFILE
+    )
 
 
 def named_in(folder: Path, word: str) -> tuple[FolderImage, int]:

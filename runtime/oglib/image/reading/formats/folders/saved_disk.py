@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from oglib.disk.model import MIB
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.reading.formats.base import Stream
 from oglib.image.reading.formats.detect import describe, open_stream
@@ -50,6 +51,16 @@ class PartImage:
             return describe(source, str(self.volumes[0]), raw=self.raw)
         finally:
             source.close()
+
+    def open(self, *, workers: int | None = None, scratch: Path | None = None) -> Stream:
+        """The image; close it when done."""
+        source = open_paths(self.volumes)
+        try:
+            name = f"{self.volumes[0].parent.name}/{self.device}"
+            return open_stream(source, name, workers=workers, scratch=scratch, raw=self.raw)
+        except BaseException:
+            source.close()
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,13 @@ class FolderImage:
         return self.table.sector_size if self.table else 0
 
     @property
+    def least_bytes(self) -> int:
+        """A disk that takes the table, where the folder does not tell how large it was."""
+        ends = [row.start + row.size for row in self.table.rows] if self.table else []
+        end = max(ends, default=0) * (self.sector_size or 512)
+        return max(-(-end // MIB) * MIB + MIB, self.minimum_disk_bytes)
+
+    @property
     def table_label(self) -> str:
         return self.table.label if self.table else ""
 
@@ -154,13 +172,7 @@ class FolderImage:
         part = self.parts.get(number)
         if part is None:
             raise NotFoundError(f"The image {self.path} has no partition {number}.")
-        source = open_paths(part.volumes)
-        try:
-            name = f"{self.path.name}/{part.device}"
-            return open_stream(source, name, workers=workers, scratch=scratch, raw=part.raw)
-        except BaseException:
-            source.close()
-            raise
+        return part.open(workers=workers, scratch=scratch)
 
 
 def has_file(path: Path) -> bool:

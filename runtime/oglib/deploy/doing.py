@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How each job is done: looked at and planned, approved, and then done as it was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from oglib.cache.partition import Places
+from oglib.deploy import saying
+from oglib.deploy.jobs import (
+    Configure,
+    Create,
+    Deploy,
+    Partition,
+    Restore,
+    UpdateCache,
+)
+from oglib.deploy.library.cache import opened_cache
+from oglib.deploy.library.update import update_cache
+from oglib.deploy.opening.memory import of_this_pc
+from oglib.deploy.opening.opened import opened
+from oglib.deploy.partition import capture, restore
+from oglib.deploy.partition.checks import Wishes, check_free
+from oglib.deploy.partition.restore import RestorePlan
+from oglib.deploy.partition.subject import find_source, is_one_filesystem
+from oglib.deploy.planned import Finished, Given, Planned
+from oglib.deploy.system import plan as system_plan
+from oglib.deploy.system.configure import (
+    apply_configuration,
+    plan_configuration,
+)
+from oglib.deploy.system.deploy import deploy
+from oglib.deploy.system.layouts import read_layout
+from oglib.deploy.whole_disk import capture as disk_capture
+from oglib.deploy.whole_disk import plan as disk_plan
+from oglib.deploy.whole_disk import restore as disk_restore
+from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.plan import DiskPlan, DiskWishes
+from oglib.deploy.whole_disk.whole import WholeDisk
+from oglib.disk import model as disks
+from oglib.disk.find import find_disk, find_partition
+from oglib.disk.lock import held
+from oglib.disk.model import Disk
+from oglib.disk.planning.plan import plan_layout
+from oglib.disk.writing.table import apply_table
+from oglib.errors import OgErr, UsageError
+from oglib.settings import Settings
+from oglib.steps import Outcome
+from oglib.transfer.upload import read_token
+
+
+def do_deploy(job: Deploy, given: Given) -> Finished | None:
+    """Partition, restore and fit."""
+    request = system_plan.Request(
+        job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
+    )
+    memory = of_this_pc(given.settings)
+    with opened(job.image, given.settings, memory) as image:
+        plan = system_plan.plan(
+            request,
+            image.sized(given.progress, given.cancel),
+            given.settings,
+            progress=given.progress,
+            memory=memory,
+            cancel=given.cancel,
+        )
+        planned = Planned(
+            plan.changes,
+            f"Deploy {plan.image.title} to {plan.disk.describe()}?",
+            plan.disk,
+            warnings=plan.warnings,
+            status=OgErr.NOTFITTED if plan.not_fitted else 0,
+            plan=plan,
+        )
+        if not given.approve(planned):
+            return None
+        done = deploy(plan, progress=given.progress, cancel=given.cancel)
+    failed = [step for step in done.steps if step.outcome is Outcome.FAILED]
+    notes = (
+        *done.receipt.warnings,
+        *(f"Not done: {step.name}: {step.detail}" for step in failed),
+    )
+    if done.ready:
+        return Finished(done.ready, done, notes)
+    sentence = f"{plan.image.title} is on {plan.disk.describe()}, partition {plan.number}"
+    if failed:
+        return Finished(f"{sentence}, and cannot be started yet.", done, notes, OgErr.GENERIC)
+    return Finished(
+        f"{sentence}: restored, not fitted: {done.not_fitted}.", done, notes, OgErr.NOTFITTED
+    )
+
+
+def do_restore(job: Restore, given: Given) -> Finished | None:
+    """Put back, whatever the image turns out to be of."""
+    with _planned_restore(job, given) as plan:
+        if isinstance(plan, DiskPlan):
+            planned = Planned(
+                plan.changes,
+                f"Overwrite {plan.disk.describe()} with {job.image}?",
+                plan.disk,
+                warnings=plan.warnings,
+                plan=plan,
+            )
+            if not given.approve(planned):
+                return None
+            disk = disk_restore.apply(plan, progress=given.progress, cancel=given.cancel)
+            return Finished(saying.ready(plan.system, plan.image), disk, disk.warnings)
+        planned = Planned(
+            plan.changes,
+            f"Overwrite {plan.target} with {job.image}?",
+            plan.disk,
+            plan.part,
+            (*plan.image.warnings, *plan.checked.warnings),
+            plan=plan,
+        )
+        if not given.approve(planned):
+            return None
+        part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
+        sentence = saying.ready(saying.system_in(plan.image), plan.image.title)
+        return Finished(sentence, part, part.warnings)
+
+
+@contextmanager
+def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskPlan]:
+    """Open what is named once, and plan by what it turned out to be."""
+    settings, progress = given.settings, given.progress
+    if job.parts:
+        with disk_plan.planned(
+            job.image, job.disk, _of_disk(job), numbers=job.parts, settings=settings,
+            progress=progress,
+        ) as parts:  # fmt: skip
+            yield parts
+        return
+    memory = of_this_pc(settings)
+    opening = opened_any if job.part is None else opened
+    with opening(job.image, settings, memory) as found:
+        if isinstance(found, WholeDisk):
+            with disk_plan.planned_on(
+                found, job.disk, _of_disk(job), settings=settings, progress=progress,
+                memory=memory,
+            ) as whole:  # fmt: skip
+                yield whole
+        elif job.part is None and is_copy_of_disk(Path(job.image), found.info):
+            yield disk_plan.plan_copy(
+                found.sized(progress, given.cancel), job.disk, _of_disk(job), settings
+            )
+        else:
+            wishes = Wishes(job.grow, job.set_type, job.other_firmware)
+            request = restore.Request(job.disk, job.part, job.read_back, job.delta, wishes)
+            yield restore.plan(request, found.sized(progress, given.cancel), settings, memory)
+
+
+def _of_disk(job: Restore) -> DiskWishes:
+    return DiskWishes(
+        read_back=job.read_back,
+        delta=job.delta,
+        grow=not job.keep_size,
+        other_firmware=job.other_firmware,
+    )
+
+
+def do_create(job: Create, given: Given) -> Finished | None:
+    """Capture a partition or a whole disk."""
+    settings = given.settings
+    if not job.destination or "://" in job.destination:
+        read_token(settings.upload_token)  # first of all: without it there is no end
+    disk, part, whole = _source(job, settings)
+    changes = (f"Capture {saying.place(disk, part)} as {job.image}",)
+    if not given.approve(Planned(changes, disk=disk, part=part)):
+        return None
+    if whole:
+        made = disk_capture.create_disk(
+            job.disk, job.image, destination=job.destination, title=job.title,
+            comment=job.comment, settings=settings, progress=given.progress, cancel=given.cancel,
+        )  # fmt: skip
+        version = f" version {made.version}" if made.version else ""
+        return Finished(f"Captured: {made.name}{version}, {made.where}", made, made.warnings)
+    wishes = capture.CaptureWishes(
+        title=job.title, comment=job.comment, parent=job.parent, format=job.format, raw=job.raw,
+        dirty=job.dirty, shrink=job.shrink,
+    )  # fmt: skip
+    one = capture.create(
+        job.disk, job.part, job.image, destination=job.destination, settings=settings,
+        progress=given.progress, wishes=wishes, cancel=given.cancel,
+    )  # fmt: skip
+    return Finished(f"Captured: {one.text}", one, one.warnings)
+
+
+def _source(job: Create, settings: Settings) -> tuple[Disk, disks.Partition | None, bool]:
+    """What is captured, and whether it is a whole disk; what is asked of one partition fits it."""
+    if job.part is not None or is_one_filesystem(job.disk, settings):
+        return *find_source(job.disk, job.part, settings), False
+    of_a_partition = ("parent", "format", "raw", "dirty", "shrink")
+    if asked := next((name for name in of_a_partition if getattr(job, name)), ""):
+        raise UsageError(f"--{asked} is for one partition.", hint="Name it: DISK PART NAME.")
+    return find_disk(job.disk, rules=settings.disk_rules), None, True
+
+
+def do_update_cache(job: UpdateCache, given: Given) -> Finished | None:
+    """Bring an image into the cache."""
+    places = Places.from_environment()
+    with opened_cache(given.settings, places, tell=given.tell) as cache:
+        given.tell(cache.told)
+        changes = (f"Bring {job.image} into the cache, {cache.found.describe()}",)
+        if not given.approve(Planned(changes)):
+            return None
+        done = update_cache(
+            job.image, cache, settings=given.settings, places=places, progress=given.progress,
+            cancel=given.cancel,
+        )  # fmt: skip
+        done = replace(done, recovered=cache.told)
+    version = f"{done.entry.name} version {done.version}"
+    sentence = f"In the cache: {version}"
+    return Finished(sentence if done.changed else f"{sentence}, as before", done, done.said)
+
+
+def do_configure(job: Configure, given: Given) -> Finished | None:
+    """Fit the system on a partition."""
+    disk = given.disk(job.disk)
+    part = find_partition(disk, job.part)
+    with held(disk, part):
+        plan = plan_configuration(disk, part, hostname=job.hostname, only=job.steps)
+        name = f" as {job.hostname}" if job.hostname else ""
+        changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
+        failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
+        status = int(OgErr.GENERIC) if failed else 0
+        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
+            return None
+        given.cancel.check()
+        steps = apply_configuration(plan)
+    notes = tuple(
+        f"Not done: {step.name}: {step.detail}" for step in steps if step.outcome is Outcome.FAILED
+    )
+    where = saying.place(disk, part)
+    if notes:
+        return Finished(f"{where} is not fitted as a whole.", steps, notes, OgErr.GENERIC)
+    return Finished(f"Fitted: {where}", steps)
+
+
+def do_partition(job: Partition, given: Given) -> Finished | None:
+    """Write the table of a layout."""
+    disk = given.disk(job.disk)
+    layout = read_layout(job.layout, given.settings, disk)
+    plan = plan_layout(layout, disk, replace_damaged=job.replace_damaged)
+    sentence = f"Partitioned: {saying.place(disk)}"
+    if not plan.nothing_to_change:
+        check_free(disk)
+    question = "" if plan.nothing_to_change else f"Partition {disk.describe()}?"
+    if not given.approve(Planned(plan.changes, question, disk, plan=plan)):
+        return None
+    if plan.nothing_to_change:
+        return Finished(f"{sentence}, as before", disk, plan.notes)
+    given.cancel.check()
+    with held(disk):
+        return Finished(sentence, apply_table(plan), plan.notes)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The small files beside an image that is at an address: fetched whole, each within its bound."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+
+from oglib import limits
+from oglib.image.format.frames import table_bytes
+from oglib.image.format.manifest import Manifest
+from oglib.transfer.client import StatusError
+from oglib.transfer.http import download, fetch, unless_absent
+
+
+def fetch_frames(url: str, path: Path, manifest: Manifest) -> None:
+    """The frame table, of exactly the size that the manifest announces; else nothing is fetched."""
+    download(
+        url,
+        path,
+        limit_bytes=limits.FRAMES_BYTES,
+        expected_size=table_bytes(manifest.frame_count),
+    )
+
+
+def signature_of(url: str) -> bytes | None:
+    """The detached signature of something that is there; None where there is none for certain."""
+    return unless_absent(lambda: fetch(url, limit_bytes=limits.SIGNATURE_BYTES))
+
+
+def fetch_if_there(url: str, limit_bytes: int) -> bytes | None:
+    """A small file; None only when the server says that there is none."""
+    try:
+        return fetch(url, limit_bytes=limit_bytes)
+    except StatusError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a person calls the image of a partition to an open one, ours or foreign.
+
+Beside an image of ours is its manifest; what has none is foreign, and is told by its first bytes.
+Small files come first and are checked, the signature before all others; the image's body is not
+touched here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from oglib import limits
+from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
+from oglib.deploy.opening.foreign import describe_path, describe_url, open_foreign, open_foreign_url
+from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
+from oglib.deploy.opening.reference import Reference, no_version, resolve
+from oglib.errors import ImageError, NotFoundError, TransferError
+from oglib.image.any import Image, own_of
+from oglib.image.format.manifest import Manifest
+from oglib.image.format.signing import PublicKey, load_public_keys
+from oglib.image.reading.formats.model import ImageInfo
+from oglib.image.reading.local import OwnFiles, open_files, own_files
+from oglib.image.reading.opened import OpenImage, Policy, open_vouched, vouch
+from oglib.nearest import meant
+from oglib.settings import Settings
+from oglib.transfer.client import StatusError
+from oglib.transfer.http import HttpSource
+from oglib.transfer.repository import RepositoryClient, addresses_of
+
+RUNTIME_DIR = Path("/run/oglive")
+
+
+@contextmanager
+def opened(text: str, settings: Settings, memory: Memory | None = None) -> Iterator[Image]:
+    """The image that ``text`` names, judged by what the site accepts.
+
+    Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
+    header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
+    """
+    with opened_at(resolve(text, settings), settings, memory) as image:
+        yield image
+
+
+@contextmanager
+def opened_at(
+    reference: Reference, settings: Settings, memory: Memory | None = None
+) -> Iterator[Image]:
+    """As ``opened``, for who knows what it is called."""
+    if reference.version:
+        reference = located(reference)
+    with scratch_folder() as scratch:
+        if reference.path is None:
+            image = _open_url(reference, settings, scratch, memory)
+        elif (files := own_files(reference.path)).are_there:
+            image = _open_files(reference, files, settings, scratch, memory)
+        else:
+            policy = policy_on(share_of(reference.path), settings)
+            image = open_foreign(reference.name, reference.path, policy, scratch)
+        try:
+            yield image
+        finally:
+            image.close()
+
+
+@contextmanager
+def opened_frames(
+    text: str, settings: Settings, memory: Memory | None = None
+) -> Iterator[OpenImage]:
+    """The same for work that needs our own format: digests of every part, a version, a name."""
+    with opened(text, settings, memory) as image:
+        own = own_of(image)
+        if own is None:
+            raise ImageError(
+                f"{text} is a {image.info.tool} image, and this needs one of ogLive's own format.",
+                hint=f"Make one of it: `og image convert {text} --to FOLDER`.",
+            )
+        yield own
+
+
+def located(reference: Reference) -> Reference:
+    """The same, leading to the files of the version that was asked for.
+
+    Their manifests say which of the two it is; they are judged when it is opened.
+    """
+    if not reference.version:
+        return reference
+    known = []
+    for one in (reference, reference.aside()):
+        raw = manifest_of(one)
+        found = Manifest.from_bytes(raw).version if raw is not None else 0
+        if found == reference.version:
+            return one
+        known += [str(found)] if raw is not None else []
+    raise no_version(reference.name, reference.version, reference.where, known)
+
+
+def manifest_of(reference: Reference) -> bytes | None:
+    """The manifest at that place, unjudged; None where there is none."""
+    if reference.path is None:
+        return fetch_if_there(addresses_of(reference.url).manifest, limits.MANIFEST_BYTES)
+    return own_files(reference.path).read_manifest()
+
+
+def described(text: str, settings: Settings) -> ImageInfo:
+    """What the image says of itself, whoever signed it; what is wrong with it is ``damage``.
+
+    Raises only where there is nothing to look at.
+    """
+    reference = located(resolve(text, settings))
+    with scratch_folder() as scratch:
+        try:
+            return _described(reference, settings, scratch)
+        except ImageError as error:
+            return ImageInfo("partclone", "zstd", damage=str(error))
+
+
+def _described(reference: Reference, settings: Settings, scratch: Path) -> ImageInfo:
+    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), _keys(settings)
+    if reference.path is not None:
+        files = own_files(reference.path)
+        if not files.are_there:
+            return describe_path(reference.path)
+        with open_files(files, keys=keys, policy=anything, scratch=scratch) as image:
+            return image.info
+    manifest = manifest_of(reference)
+    if manifest is None:
+        with _told_when_absent(reference):
+            return describe_url(reference.url)
+    with _open_our_url(reference, manifest, anything, keys, scratch=scratch) as image:
+        return image.info
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Room for the bitmap of an image, for as long as it is open."""
+    above = RUNTIME_DIR if RUNTIME_DIR.is_dir() else None
+    with TemporaryDirectory(prefix="image-", dir=above) as folder:
+        yield Path(folder)
+
+
+def _keys(settings: Settings) -> list[PublicKey]:
+    return load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
+
+
+def _open_files(
+    reference: Reference,
+    files: OwnFiles,
+    settings: Settings,
+    scratch: Path,
+    memory: Memory | None,
+) -> OpenImage:
+    share = share_of(files.image)
+    image = open_files(
+        files,
+        keys=_keys(settings),
+        policy=policy_on(share, settings),
+        at_least_version=reference.version,
+        scratch=scratch,
+    )
+    try:
+        if reference.version:
+            _refuse_other_version(reference, image.manifest)
+        # what lies on a share comes from the network too
+        if memory is None or not image.signed_by or share is None:
+            return image
+        said = memory.judge(
+            image.manifest.name, image.manifest.version, wanted=bool(reference.version)
+        )
+    except BaseException:
+        image.close()
+        raise
+    return replace(image, warnings=(*image.warnings, *said))
+
+
+def _open_url(
+    reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
+) -> Image:
+    policy = policy_for_url(reference.url, settings)
+    manifest = manifest_of(reference)
+    if manifest is None:
+        with _told_when_absent(reference):
+            return open_foreign_url(reference.name, reference.url, policy, scratch)
+    keys = _keys(settings)
+    return _open_our_url(reference, manifest, policy, keys, scratch=scratch, memory=memory)
+
+
+@contextmanager
+def _told_when_absent(reference: Reference) -> Iterator[None]:
+    """A name that the repository does not have is told as such, with what is nearest to it."""
+    try:
+        yield
+    except StatusError as error:
+        if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) or not reference.repository:
+            raise
+        raise NotFoundError(
+            f"The repository at {reference.repository} has no image {reference.name}.",
+            hint=f"{meant(reference.name, _names_at(reference.repository))}"
+            "`og image list` shows what is there; a file is named by its path, as in ./NAME.img.",
+        ) from error
+
+
+def _names_at(repository: str) -> list[str]:
+    """The names in the listing; none where there is no listing."""
+    try:
+        with RepositoryClient(repository) as client:
+            return [one.name for one in client.listing()]
+    except TransferError:
+        return []
+
+
+def _open_our_url(
+    reference: Reference,
+    manifest_bytes: bytes,
+    policy: Policy,
+    keys: list[PublicKey],
+    *,
+    scratch: Path,
+    memory: Memory | None = None,
+) -> OpenImage:
+    """The signature first: what nobody vouches for costs neither room nor time."""
+    urls = addresses_of(reference.url)
+    vouched = vouch(
+        manifest_bytes,
+        signature_of(urls.signature),
+        keys,
+        where=reference.url,
+        allowed=policy.unsigned_remote,
+        name=reference.name,
+        at_least_version=reference.version,
+    )
+    manifest = vouched.manifest
+    _refuse_other_version(reference, manifest)
+    said: tuple[str, ...] = ()
+    if memory is not None and vouched.signed_by:
+        said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
+    frames = scratch / "frames"
+    fetch_frames(urls.frames, frames, manifest)
+    source = HttpSource(urls.image, expected_size=manifest.image_size_bytes)
+    try:
+        image = open_vouched(vouched, frames, source, scratch=scratch)
+    except BaseException:
+        source.close()
+        raise
+    return replace(image, warnings=(*image.warnings, *said))
+
+
+def _refuse_other_version(reference: Reference, manifest: Manifest) -> None:
+    """The repository may publish a new one between the look for a version and its opening."""
+    if reference.version not in (0, manifest.version):
+        known = [str(manifest.version)]
+        raise no_version(reference.name, reference.version, reference.where, known)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the folder of a whole disk's image is: on this PC, on a share, or at an address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from oglib import limits
+from oglib.deploy.opening.fetching import fetch_if_there
+from oglib.deploy.opening.reference import (
+    ASIDE,
+    is_path,
+    no_version,
+    refuse_ambiguous,
+    versioned,
+)
+from oglib.errors import ImageError, NotFoundError
+from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
+from oglib.image.format.manifest import check_name
+from oglib.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
+
+    ``version``: that one and no other; 0 for the one that is shown.
+    """
+
+    name: str
+    path: Path | None = None
+    url: str = ""
+    version: int = 0
+
+    @property
+    def where(self) -> str:
+        return str(self.path or self.url)
+
+    @property
+    def disk_name(self) -> str:
+        """What its ``disk.json`` calls it; the folder of the version before has a longer name."""
+        return self.name.removesuffix(ASIDE)
+
+    def aside(self) -> Place:
+        """The version before."""
+        name = self.name + ASIDE
+        if self.path is not None:
+            return replace(self, name=name, path=self.path.with_name(name))
+        return replace(self, name=name, url=self.url + ASIDE)
+
+    def read(self, file: str, limit_bytes: int) -> bytes | None:
+        if self.path is not None:
+            return _file(self.path / file, limit_bytes)
+        return fetch_if_there(f"{self.url}/{file}", limit_bytes)
+
+
+def place_of(text: str, settings: Settings) -> Place:
+    """Where the image that ``text`` names is, if it is one of a whole disk."""
+    text, version = versioned(text)
+    if "://" in text:
+        base = text.removesuffix(f"/{DISK_FILE}").rstrip("/")
+        _, below, tail = base.rpartition("/images/")
+        name = check_name(tail if below else base.rpartition("/")[2])
+        return Place(name, url=base, version=version)
+    if is_path(text) or Path(text).is_absolute():
+        path = Path(text.removesuffix(f"/{DISK_FILE}"))
+        return Place(path.resolve().name, path=path, version=version)
+    refuse_ambiguous(text, settings)
+    url = f"{settings.repository_url()}/images/{text}"
+    return Place(check_name(text), url=url, version=version)
+
+
+def located(place: Place) -> Place | None:
+    """The folder of the version that was asked for: the one that is shown, or the one before.
+
+    None where neither is a folder of ours.
+    """
+    if not place.version:
+        return place
+    known = []
+    for one in (place, place.aside()):
+        raw = one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
+        if raw is None:
+            continue
+        found = DiskManifest.from_bytes(raw).version
+        if found == place.version:
+            return one
+        known.append(str(found))
+    if not known:
+        return None
+    raise no_version(place.name, place.version, place.where, known)
+
+
+def _file(path: Path, limit_bytes: int) -> bytes | None:
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            raw = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(raw) > limit_bytes:
+        raise ImageError(f"{path} has more than {limit_bytes} bytes.")
+    return raw
