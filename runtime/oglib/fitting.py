@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from oglib.edits import Edit, Files
+from oglib.edits import Edit, Files, bytes_of, shown
 from oglib.errors import OgError, UsageError
 from oglib.steps import Outcome, Step
 
@@ -92,7 +92,7 @@ class Planned(Generic[Facts]):
     @property
     def foreseen(self) -> Step:
         """The step as it will end; one that is certain to fail has failed already."""
-        return Step(self.fitting.name, _FORESEEN[self.checked.need], self.checked.detail)
+        return self._step(_FORESEEN[self.checked.need], self.checked.detail)
 
     @property
     def diff(self) -> bytes:
@@ -106,8 +106,12 @@ class Planned(Generic[Facts]):
         try:
             detail = self.fitting.apply(root, self.facts, self.checked)
         except OgError as error:
-            return Step(self.fitting.name, Outcome.FAILED, error.message)
-        return Step(self.fitting.name, Outcome.DONE, detail)
+            return self._step(Outcome.FAILED, error.message)
+        return self._step(Outcome.DONE, detail)
+
+    def _step(self, outcome: Outcome, detail: str) -> Step:
+        """With words of the system's files as every screen and log can have them."""
+        return Step(self.fitting.name, outcome, shown(bytes_of(detail)))
 
 
 def edited(edits: Sequence[Edit], detail: str, otherwise: str = "already so") -> Check:

@@ -20,6 +20,9 @@ _FIELDS = re.compile(
     r"((?:[ \t]+.*|\r)?)",
     re.DOTALL,
 )
+_KERNEL_NAME = re.compile(
+    r"/dev/(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+p|mmcblk\d+p)(\d{1,4})", re.ASCII
+)
 _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 _MARK = "# ogLive: not on this PC: "
 _ESP_POINTS = ("/boot/efi", "/efi")
@@ -142,15 +145,19 @@ def named_by(device: str, kind: str, present: Sequence[Known]) -> Known | None:
         if one.is_named(device):
             return one
     # /dev/sda3 of the model PC is the third partition of whatever disk this PC has
-    number = re.match(r"^/dev/(?:[hsv]d[a-z]+|xvd[a-z]+|nvme\d+n\d+p|mmcblk\d+p)(\d{1,4})$", device)
+    number = number_of(device)
     if number is None:
         return None
     same = [
-        one
-        for one in present
-        if one.uuid and one.number == int(number.group(1)) and kind in (one.kind, "auto")
+        one for one in present if one.uuid and one.number == number and kind in (one.kind, "auto")
     ]
     return same[0] if len(same) == 1 else None
+
+
+def number_of(device: str) -> int | None:
+    """The partition's number in a kernel's name such as ``/dev/sda3``; None where it is none."""
+    found = _KERNEL_NAME.fullmatch(device)
+    return int(found[1]) if found else None
 
 
 def _with_device(line: str, fields: Sequence[str], wanted: Known | None, changes: list[str]) -> str:

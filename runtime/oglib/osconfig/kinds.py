@@ -1,18 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which kinds of system there are to be fitted, and what fits each: one table.
-
-A kind that nobody fits yet has a row without fittings: it is restored, not fitted, and called by
-its name. A new kind is a row here, its fittings in a package beside ``linux``.
-"""
+"""Which kind of system lies on a root; what fits each kind to a PC says ``fitted``. Reads only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oglib.fitting import Fitting
-from oglib.osconfig.facts import PcFacts
-from oglib.osconfig.linux.fittings import FITTINGS
 from oglib.osconfig.linux.system import detect_linux
 from oglib.osconfig.root import TargetRoot
 
@@ -27,24 +20,11 @@ _WINDOWS = ("Windows/System32/config/SYSTEM", "WINNT/System32/config/SYSTEM")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A system on a root. ``id`` is a plain word for the folder of its loader."""
+    """A system on a root. ``id`` is a plain word, good as a folder's name."""
 
     kind: str
     id: str
     name: str
-
-    @property
-    def fittings(self) -> tuple[Fitting[PcFacts], ...]:
-        """What makes it a PC's own; nothing where its kind is restored and not fitted."""
-        return _FITTINGS.get(self.kind, ())
-
-
-_FITTINGS: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: FITTINGS}
-
-
-def is_fitted(kind: str) -> bool:
-    """Whether a system of this kind, an image's word, is fitted to a PC."""
-    return kind in _FITTINGS
 
 
 def find_system(root: TargetRoot) -> Found | None:

@@ -26,7 +26,6 @@ from oglib.filesystem.mounts import root_of_mount
 from oglib.filesystem.probe import probe_filesystem
 from oglib.osconfig.facts import Known
 from oglib.osconfig.fstab import Entry, entries, named_by
-from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.root import NoPlainFileError, TargetRoot
 
 # The old filesystem of BSD: read by the kernel where it is told which of its kinds it is.
@@ -96,25 +95,6 @@ def opened_root(device: Path, *, write: bool = False) -> Iterator[OpenedSystem]:
     with ExitStack() as stack:
         system = stack.enter_context(_on_device(device, str(device), write=write))
         yield _with_parts(system, _Parts(None, None, device, write=write), stack)
-
-
-def why_not_configurable(system: OpenedSystem) -> str:
-    """Why the system cannot be fitted to a PC, in one sentence; empty where it can.
-
-    What depends on the disk (firmware, boot loader) is asked by who plans that.
-    """
-    found = find_system(system.root)
-    if found is None:
-        return "there is no Linux on it (os-release is missing)"
-    if not found.fittings:
-        return f"it is a {found.name}, and only a {LINUX} is fitted"
-    if "/boot" in system.absent:
-        return system.notes[system.absent.index("/boot")].rstrip(".")
-    if system.subvolume:
-        return f"it lies in the btrfs subvolume {system.subvolume}, which is not fitted yet"
-    if system.boot is not None:
-        return f"its /boot is partition {system.boot.number}, which is not fitted yet"
-    return ""
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -82,7 +81,7 @@ def _linked(root_fd: int, name: str, device: int) -> str:
 def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
     """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there."""
     # a name near the longest that a filesystem takes leaves no room for more of it
-    temporary = f".og.{secrets.token_hex(8)}"
+    temporary = f".og.{os.urandom(8).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
     try:

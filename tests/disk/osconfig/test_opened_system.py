@@ -25,12 +25,12 @@ from oglib.disk.model import Disk, Partition
 from oglib.errors import FilesystemError
 from oglib.inventory.software import installed
 from oglib.inventory.system import identify
+from oglib.osconfig.fitted import why_not_fitted
 from oglib.osconfig.opened_system import (
     NoFilesError,
     OpenedSystem,
     opened_root,
     opened_system,
-    why_not_configurable,
 )
 
 BTRFS_MIB = 120
@@ -79,7 +79,7 @@ def test_parts_on_filesystems_of_their_own(tmp_path: Path, monkeypatch: pytest.M
         assert software(system) == ["bash", "zlib1g"]
         assert system.root.exists("boot/grub/grub.cfg")
         assert (system.boot, system.notes) == (disk.partitions[1], ())
-        assert why_not_configurable(system) == "its /boot is partition 2, which is not fitted yet"
+        assert why_not_fitted(system) == "its /boot is partition 2, which is not fitted yet"
     assert path.read_bytes() == before
     with opened_system(disk, part, write=True) as system:
         system.root.write_bytes("boot/new", b"x")
@@ -105,7 +105,7 @@ def test_what_is_not_here_is_told_and_no_absence(
     with opened_system(disk, part) as system:
         assert said in system.notes[0]
         assert system.absent == ("/var",)
-        assert why_not_configurable(system) == ""
+        assert why_not_fitted(system) == ""
 
 
 def test_a_boot_that_is_not_here_is_not_configured(
@@ -114,7 +114,7 @@ def test_a_boot_that_is_not_here_is_not_configured(
     path = separate(tmp_path, "LABEL=nowhere /boot ext4 defaults 0 2\n")
     disk, part = found(path, monkeypatch)
     with opened_system(disk, part) as system:
-        assert "LABEL=nowhere was not found here" in why_not_configurable(system)
+        assert "LABEL=nowhere was not found here" in why_not_fitted(system)
     with device_of(path, SEPARATE, ROOT) as device, opened_root(device) as system:
         assert system.absent == ("/boot",)
 
@@ -226,8 +226,8 @@ def test_the_system_lies_in_a_subvolume(
     with opened_system(disk, part) as system:
         assert (system.subvolume, system.kind) == (name, "btrfs")
         assert software(system) == ["bash", "zlib1g"]
-        assert (name in why_not_configurable(system)) is True
-        assert bool(why_not_configurable(system)) is bool(name)
+        assert (name in why_not_fitted(system)) is True
+        assert bool(why_not_fitted(system)) is bool(name)
     with opened_system(disk, part, write=True) as system:
         system.root.write_bytes("etc/new", b"x")
         # what gets a path (grub-install) sees a root like any other

@@ -6,10 +6,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from oglib.boot import esp, grub
 from oglib.boot import fittings as boot
 from oglib.boot.facts import BootFacts
 from oglib.disk.firmware import Firmware
@@ -18,7 +21,8 @@ from oglib.edits import Edit
 from oglib.errors import OgError, UsageError, WriteError
 from oglib.fitting import Check, FileFitting, Need, Planned, check_all, chosen
 from oglib.osconfig.facts import PcFacts
-from oglib.osconfig.kinds import Found, find_system, is_fitted
+from oglib.osconfig.fitted import is_fitted
+from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.linux.fittings import FITTINGS
 from oglib.osconfig.root import TargetRoot
 from oglib.steps import Outcome
@@ -30,7 +34,13 @@ DISK = Disk(
     number=1, path=Path("/dev/none"), size_bytes=2**34, table=TableKind.GPT, partitions=(ESP,)
 )
 BOOT = BootFacts(DISK, Firmware.UEFI, "debian", ROOT, SWAP)
-NAMES = (*(one.name for one in FITTINGS), "grub.cfg", "grub-defaults")
+WRITING = tuple(one.name for one in FITTINGS if one.name != "crypttab")  # which only looks
+NAMES = (*WRITING, "grub.cfg", "grub-defaults")
+
+
+@dataclass(frozen=True)
+class Done:
+    stdout: str
 
 
 @pytest.fixture
@@ -94,6 +104,32 @@ def test_bytes_that_are_no_utf8_stay(tree: Path) -> None:
         .replace(b"UUID=old", f"UUID={SWAP}".encode()),
         "etc/default/grub": FILES["etc/default/grub"].replace(b"old", SWAP.encode()),
     }
+
+
+def test_what_is_told_of_them_can_be_written_anywhere(tree: Path) -> None:
+    with TargetRoot(tree) as root:
+        (one,) = planned(root, "fstab")
+        assert one.done(root) == one.foreseen
+    assert r"/mnt/caf\xe9: UUID=gone is not on this PC" in one.foreseen.detail
+    assert one.foreseen.detail.encode()
+
+
+@pytest.mark.parametrize("target", ["etc", "../outside", "{outside}", "/", "..", "none"])
+def test_a_folder_that_leads_elsewhere(tree: Path, target: str) -> None:
+    """Into the root or nowhere; what bears that name outside is neither read nor written."""
+    outside = make(tree.parent / "outside")
+    (tree / "etc").rename(tree / "saved")
+    (tree / "etc").symlink_to(target.format(outside=outside / "etc"))
+    before, there = seen(outside), contents(tree)
+    with TargetRoot(tree) as root:
+        steps = {one.fitting.name: one.done(root) for one in planned(root, *WRITING)}
+    assert seen(outside) == before
+    assert {path: contents(tree)[path] for path in there if "dbus" not in path} == {
+        path: data for path, data in there.items() if "dbus" not in path
+    }
+    assert steps["fstab"].outcome is Outcome.NOT_NEEDED
+    if target not in ("/", ".."):  # which are the root itself, and take a file
+        assert steps["hostname"].outcome is Outcome.FAILED
 
 
 def test_no_two_write_the_same_file(tree: Path) -> None:
@@ -252,7 +288,7 @@ def test_the_kind_of_system(tmp_path: Path, files: dict[str, str], found: Found 
     with TargetRoot(tmp_path) as root:
         assert find_system(root) == found
     if found is not None:
-        assert bool(found.fittings) is is_fitted(found.kind) is (found.kind == "Linux")
+        assert is_fitted(found.kind) is (found.kind == "Linux")
 
 
 def test_what_starts_a_uefi_pc(tree: Path) -> None:
@@ -263,6 +299,32 @@ def test_what_starts_a_uefi_pc(tree: Path) -> None:
         ("grub-esp", Outcome.DONE, "EFI/debian on partition 2"),
     ]
     assert (steps[2].name, steps[2].outcome) == ("boot-entries", Outcome.NOT_NEEDED)
+
+
+@pytest.mark.parametrize("broken", ["", "grub-install", "grub-probe"])
+def test_a_loader_is_installed_when_grub_says_where_its_files_are(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def fake(*argv: object, **_: object) -> Done:
+        ran.append(tuple(str(word) for word in argv))
+        if argv[0] == broken:
+            raise OgError(f"{broken} ended with status 1.")
+        return Done(stdout="/dev/sda1\n")
+
+    def at(*_: object, **__: object) -> AbstractContextManager[Path]:
+        return nullcontext(Path("/esp"))
+
+    monkeypatch.setattr(grub, "run", fake)
+    monkeypatch.setattr(esp, "mounted", at)
+    monkeypatch.setattr(esp, "partition_device", at)
+    with TargetRoot(tree) as root:
+        steps = [one.done(root) for one in check_all(root, BOOT, [esp.REMOVABLE, esp.OWN_FOLDER])]
+    installed = [argv for argv in ran if argv[0] == "grub-install"]
+    assert [argv[-1] for argv in installed] == ["--removable", "--bootloader-id=debian"]
+    assert {step.outcome for step in steps} == {Outcome.FAILED if broken else Outcome.DONE}
+    assert all((broken or "its files are on /dev/sda1") in step.detail for step in steps)
 
 
 EDITS: list[Callable[[], Edit]] = [lambda: Edit("x", None, None), lambda: Edit("x", b"a", b"a")]

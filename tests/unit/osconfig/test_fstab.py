@@ -77,6 +77,9 @@ def test_missing_lines_are_added() -> None:
         "server:/export /mnt nfs defaults 0 0",
         "//server/share /mnt cifs credentials=/root/x 0 0",
         "/dev/mapper/vg-home /home ext4 defaults 0 2",
+        "/dev/mapper/vg-swap none swap sw 0 0",
+        f"/dev/disk/by-uuid/{ROOT.uuid} /mnt ext4 defaults 0 2",
+        "/dev/disk/by-label/root / ext4 defaults 0 1",
         "UUID=somewhere /backup ext4 noauto 0 0",
         "this is no line",
         "",
@@ -115,3 +118,26 @@ def test_two_swaps_keep_their_order() -> None:
 def test_the_swap_a_system_knows() -> None:
     assert swap_uuids(DEBIAN) == ["old-swap"]
     assert swap_uuids("/dev/sda2 none swap sw 0 0\n") == []
+
+
+@pytest.mark.parametrize("device", [r"LABEL=my\040\303\251", r"/dev/disk/by-label/my\x20\xc3\xa9"])
+def test_a_label_as_fstab_and_udev_write_it(device: str) -> None:
+    data = Known("ext4", "55555555-5555-4555-8555-555555555555", label="my é")
+    text = f"{device}\t/data ext4 defaults 0 2\n"
+    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None, others=[data])
+    assert (new.text, new.changes) == (text, ())
+
+
+def test_other_subvolumes_of_the_root_follow_it() -> None:
+    text = "UUID=old / btrfs subvol=@ 0 0\nUUID=old /home btrfs subvol=@home 0 0\n"
+    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None)
+    assert new.text == text.replace("UUID=old", f"UUID={ROOT.uuid}")
+
+
+def test_lines_end_as_they_did() -> None:
+    """A carriage return, a form feed, no newline at the end: none of them is made or lost."""
+    text = "UUID=old  /  ext4 defaults\r\n# \x0c \x85\u2028\nLABEL=X /x xfs rw\r\n# end"
+    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None)
+    assert new.text == text.replace("UUID=old", f"UUID={ROOT.uuid}").replace(" rw", " rw,nofail")
+    more = adapt_fstab("# end", root=ROOT, swaps=[SWAP], esp=None)
+    assert more.text == f"# end\nUUID={SWAP.uuid}\tnone\tswap\tsw\t0\t0\n"

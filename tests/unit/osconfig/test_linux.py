@@ -12,7 +12,7 @@ from oglib.fitting import Planned, check_all
 from oglib.osconfig.facts import Known, PcFacts
 from oglib.osconfig.linux.fittings import FITTINGS
 from oglib.osconfig.linux.mounts import adapt_resume, wanted_swap_uuid
-from oglib.osconfig.linux.names import adapt_hosts
+from oglib.osconfig.linux.names import adapt_hosts, adapt_variable
 from oglib.osconfig.linux.system import LinuxSystem, detect_linux
 from oglib.osconfig.root import TargetRoot
 from oglib.steps import Outcome, Step
@@ -56,7 +56,9 @@ def configured(tree: Path, facts: PcFacts = FACTS) -> dict[str, Step]:
 
 def test_a_debian_becomes_another_pcs_own(tree: Path) -> None:
     steps = configured(tree)
-    assert {step.outcome for step in steps.values()} == {Outcome.DONE}
+    assert {name for name, step in steps.items() if step.outcome is not Outcome.DONE} == {
+        "crypttab"
+    }
     assert (tree / "etc/hostname").read_text() == "pc17\n"
     assert "127.0.1.1\tpc17\n" in (tree / "etc/hosts").read_text()
     assert (tree / "etc/fstab").read_text() == (
@@ -189,3 +191,132 @@ def test_a_system_that_had_no_name_of_its_own(old: str) -> None:
 )
 def test_resume(old: str, new: str | None) -> None:
     assert adapt_resume(old, FACTS.swaps) == (old if new is None else new)
+
+
+def with_files(tree: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("missing", "there", "after"),
+    [
+        # CentOS 6: there is no etc/hostname, and none is made
+        (
+            True,
+            {"etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=golden # x\n"},
+            {"etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=pc17 # x\n"},
+        ),
+        (
+            True,
+            {"etc/sysconfig/network": "NETWORKING=yes"},
+            {"etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=pc17\n"},
+        ),
+        # SLES 11
+        (True, {"etc/HOSTNAME": "golden.uni.example\n"}, {"etc/HOSTNAME": "pc17\n"}),
+        # Gentoo has both, Fedora a file without a word about it
+        (
+            False,
+            {"etc/conf.d/hostname": '# c\nhostname="golden"\n'},
+            {"etc/conf.d/hostname": '# c\nhostname="pc17"\n', "etc/hostname": "pc17\n"},
+        ),
+        (
+            False,
+            {"etc/sysconfig/network": "# Created by anaconda\n", "etc/mailname": "golden\n"},
+            {
+                "etc/sysconfig/network": "# Created by anaconda\n",
+                "etc/mailname": "pc17\n",
+                "etc/hostname": "pc17\n",
+            },
+        ),
+        (False, {"etc/mailname": "mail.uni.example\n"}, {"etc/mailname": "mail.uni.example\n"}),
+        (True, {}, {"etc/hostname": "pc17\n"}),
+    ],
+)
+def test_the_name_is_where_the_distribution_keeps_it(
+    tree: Path, missing: bool, there: dict[str, str], after: dict[str, str]
+) -> None:
+    if missing:
+        (tree / "etc/hostname").unlink()
+    steps = configured(with_files(tree, there))
+    assert steps["hostname"].outcome is Outcome.DONE
+    assert {name: (tree / name).read_text() for name in after} == after
+    assert (tree / "etc/hostname").exists() is (not missing or not there)
+    if there or not missing:
+        assert "golden" not in (tree / "etc/hosts").read_text()
+    assert configured(tree)["hostname"].outcome is Outcome.NOT_NEEDED
+
+
+@pytest.mark.parametrize(("file", "link"), [("hostname", "HOSTNAME"), ("HOSTNAME", "hostname")])
+def test_suses_link_is_not_a_second_file(tree: Path, file: str, link: str) -> None:
+    (tree / "etc/hostname").rename(tree / "etc" / file)
+    (tree / "etc" / link).symlink_to(file)
+    assert configured(tree)["hostname"].outcome is Outcome.DONE
+    assert (tree / "etc" / link).is_symlink()
+    assert (tree / "etc" / file).read_text() == "pc17\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("A=x\n", "A=v\n"),
+        ("\tA='x' # c\r\nAB=x\n", "\tA='v' # c\r\nAB=x\n"),
+        ('A="x\n', 'A="x\nA=v\n'),
+        ("#A=x", "#A=x\nA=v\n"),
+        ("", "A=v\n"),
+    ],
+)
+def test_a_variable(old: str, new: str) -> None:
+    assert adapt_variable(old, "A", "v", missing=True) == new
+    assert adapt_variable(new, "A", "v", missing=True) == new
+
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+def test_boot_entries_named_by_the_machine_id_keep_their_name(tree: Path) -> None:
+    """Fedora and RHEL: else GRUB goes on starting the kernel of the image for ever."""
+    with_files(tree, {f"boot/loader/entries/{ID}-6.12.conf": "x", "etc/kernel/cmdline": "ro"})
+    assert configured(tree)["machine-id"].outcome is Outcome.DONE
+    assert (tree / "etc/kernel/entry-token").read_text() == f"{ID}\n"
+    assert (tree / "etc/machine-id").read_bytes() == b""
+    assert configured(tree)["machine-id"].outcome is Outcome.NOT_NEEDED
+
+
+def test_a_token_that_is_there_stays(tree: Path) -> None:
+    with_files(tree, {f"boot/loader/entries/{ID}-6.conf": "x", "etc/kernel/entry-token": "own\n"})
+    assert configured(tree)["machine-id"].outcome is Outcome.DONE
+    assert (tree / "etc/kernel/entry-token").read_text() == "own\n"
+
+
+def test_an_id_that_boot_entries_need_stays_where_their_name_cannot_be_kept(tree: Path) -> None:
+    with_files(tree, {f"boot/loader/entries/{ID}-6.12.conf": "x"})
+    step = configured(tree)["machine-id"]
+    assert step.outcome is Outcome.FAILED
+    assert "boot entries are named by it" in step.detail
+    assert (tree / "etc/machine-id").read_text() == f"{ID}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome", "said"),
+    [
+        (f"a UUID={FACTS.root.uuid} none luks", Outcome.NOT_NEEDED, "already so"),
+        ("a /dev/mapper/vg-a none luks", Outcome.NOT_NEEDED, "already so"),
+        ("a /dev/vg/a none luks", Outcome.NOT_NEEDED, "already so"),
+        ("a /swap.img /dev/urandom swap", Outcome.NOT_NEEDED, "already so"),
+        ("# a /dev/sda3 none luks", Outcome.NOT_NEEDED, "already so"),
+        ("a UUID=x none luks", Outcome.NOT_NEEDED, "a is on UUID=x, not found on this disk"),
+        ("a\t/dev/sda3 /dev/urandom swap", Outcome.FAILED, "a is on /dev/sda3, which is another"),
+        ("a /dev/nvme0n1p3 none luks,nofail", Outcome.FAILED, "a is on /dev/nvme0n1p3"),
+        ("a", Outcome.NOT_NEEDED, "already so"),
+    ],
+)
+def test_crypttab_is_looked_at_and_left_alone(
+    tree: Path, line: str, outcome: Outcome, said: str
+) -> None:
+    (tree / "etc/crypttab").write_text(f"{line}\n")
+    step = configured(tree)["crypttab"]
+    assert (step.outcome, said in step.detail) == (outcome, True)
+    assert (tree / "etc/crypttab").read_text() == f"{line}\n"

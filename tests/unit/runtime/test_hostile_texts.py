@@ -42,8 +42,9 @@ from oglib.inventory.software import newest_release, parse_dpkg
 from oglib.osconfig.facts import Known
 from oglib.osconfig.fstab import adapt_fstab, entries, swap_uuids
 from oglib.osconfig.linux import system as linux_system
+from oglib.osconfig.linux.crypt import volumes_of
 from oglib.osconfig.linux.mounts import adapt_resume
-from oglib.osconfig.linux.names import adapt_hosts
+from oglib.osconfig.linux.names import adapt_hosts, adapt_variable
 from oglib.settings import parse_cmdline, parse_env
 
 MOST_CPU_S = 5  # of the processor, for one text: its square takes half a minute, its length 0.1 s
@@ -133,6 +134,12 @@ PARSERS = {
         lambda text: adapt_resume(text, (Known("swap", "2" * 8),)),
         ("RESUME=x\n", "RESUME=", " ", "\t"),
         ("", "RESUME=", " RESUME=UUID="),
+    ),
+    "crypttab": Parser(volumes_of, ("a /dev/sda1\n", "a ", " ", "\t"), ("", "a /dev/sda")),
+    "shell variable": Parser(
+        lambda text: adapt_variable(text, "HOSTNAME", "new", missing=True),
+        ("HOSTNAME=a\n", "HOSTNAME=", "'", " ", "a"),
+        ("", "HOSTNAME=", "HOSTNAME='", "HOSTNAME=a "),
     ),
     "fstab": Parser(
         _fstab,

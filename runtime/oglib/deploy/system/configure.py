@@ -24,8 +24,9 @@ from oglib.filesystem.mount import check_writable, mounted
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting import Planned, check_all, chosen
 from oglib.osconfig.facts import Known, PcFacts
+from oglib.osconfig.fitted import FITTINGS, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
-from oglib.osconfig.opened_system import OpenedSystem, opened_system, why_not_configurable
+from oglib.osconfig.opened_system import OpenedSystem, opened_system
 from oglib.steps import Step
 
 
@@ -131,7 +132,7 @@ def _checked(aim: Aim, facts: PcFacts) -> Configuration:
 
 def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     system = find_system(opened.root)
-    why = why_not_configurable(opened)
+    why = why_not_fitted(opened)
     if why or system is None:
         raise OgError(
             f"The system on {opened.root.called} cannot be fitted to this PC: {why}.",
@@ -139,7 +140,7 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
             code=OgErr.NOTOS,
         )
     _check_names(aim, system)
-    files = chosen(system.fittings, aim.only)
+    files = chosen(FITTINGS[system.kind], aim.only)
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
     planned = check_all(opened.root, facts, files)
     if start:
@@ -148,7 +149,7 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
 
 
 def _check_names(aim: Aim, system: Found) -> None:
-    files, start = system.fittings, boot.FITTINGS[aim.firmware]
+    files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
     known = [*(one.name for one in files), *(one.name for one in start)]
     unknown = [name for name in aim.only if name not in known]
     if unknown:

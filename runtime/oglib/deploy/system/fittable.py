@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from oglib.image.any import Image
-from oglib.osconfig.kinds import LINUX, is_fitted
+from oglib.osconfig.fitted import is_fitted, only_these
 
 
 def not_fitted(image: Image) -> str:
@@ -14,10 +14,10 @@ def not_fitted(image: Image) -> str:
     """
     kind = image.kind  # of another filesystem it is something else, or files alone
     if kind is None or not kind.linux_root:
-        return f"it holds {image.filesystem or 'no filesystem that we know'}, and no {LINUX}"
+        return f"it holds {image.filesystem or 'no filesystem that we know'}, and no Linux"
     source = image.origin
     if source.system and not is_fitted(source.system):
-        return f"it holds {source.os or source.system}, and only a {LINUX} is fitted"
+        return f"it holds {source.os or source.system}, and {only_these()} is fitted"
     if source.lies:
         return f"its system lies {source.lies}, which is not fitted yet"
     return ""

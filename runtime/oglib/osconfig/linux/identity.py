@@ -3,19 +3,36 @@
 
 from __future__ import annotations
 
-from oglib.edits import Edit, Files, content
+from oglib.edits import Edit, Files, bytes_of, content, words_of
 from oglib.fitting import Check, Need, edited
 from oglib.osconfig.facts import PcFacts
 
 _ID = "etc/machine-id"
+_ENTRIES = "boot/loader/entries"
+_TOKENS = "etc/kernel"
+_TOKEN = f"{_TOKENS}/entry-token"
 _DBUS_ID = "var/lib/dbus/machine-id"
 
 
 def machine_id(root: Files, facts: PcFacts) -> Check:  # noqa: ARG001 - the same for every PC
-    """Empty, not missing: systemd then makes a new one without first-boot questions."""
+    """Empty, not missing: systemd then makes a new one without first-boot questions.
+
+    Boot entries that are named by the old one would be left behind at the next kernel: then its
+    name is kept as their token (kernel-install, systemd 251 and newer).
+    """
     if not root.exists(_ID):
         return Check(Need.NOT_NEEDED, "there is none")
-    return edited([Edit(_ID, content(root, _ID), b"")], "new one at next boot")
+    old = content(root, _ID)
+    edits = [Edit(_ID, old, b"")]
+    token = words_of(old or b"").strip()
+    if not any(token and name.startswith(f"{token}-") for name in root.names(_ENTRIES)):
+        return edited(edits, "new one at next boot")
+    if content(root, _TOKEN) is None:
+        if not root.exists(_TOKENS):
+            why = f"boot entries are named by it, and there is no {_TOKENS} to keep their name in"
+            return Check(Need.CANNOT, why)
+        edits.insert(0, Edit(_TOKEN, None, bytes_of(f"{token}\n")))
+    return edited(edits, "new one at next boot; boot entries keep their name")
 
 
 def dbus_id(root: Files, facts: PcFacts) -> Check:  # noqa: ARG001

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PC's name where a Linux keeps it: etc/hostname and etc/hosts."""
+"""The PC's name where a Linux keeps it, whatever its distribution and age; and etc/hosts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _HOSTNAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[
 _BLANKS = re.compile(r"([ \t\r]+)")
 _LOOPBACK = ("127.0.0.1", "127.0.1.1", "::1")
 _NAME = "etc/hostname"
+_OLD_SUSE = "etc/HOSTNAME"
+_MAIL = "etc/mailname"
+# Red Hat's before systemd, Gentoo's
+_VARIABLES = (("etc/sysconfig/network", "HOSTNAME"), ("etc/conf.d/hostname", "hostname"))
 _HOSTS = "etc/hosts"
 _NO_NAME = Check(Need.NOT_NEEDED, "this PC was given no name")
 
@@ -26,12 +30,44 @@ def check_hostname(name: str) -> None:
 
 
 def hostname(root: Files, facts: PcFacts) -> Check:
-    """The whole of etc/hostname."""
+    """Every place that this system has; etc/hostname where it has none."""
     if not facts.hostname:
         return _NO_NAME
     check_hostname(facts.hostname)
-    edit = Edit(_NAME, content(root, _NAME), bytes_of(f"{facts.hostname}\n"))
-    return edited([edit], facts.hostname)
+    old, own = _old_name(root), content(root, _NAME)
+    edits = [
+        _with_variable(root, path, variable, facts.hostname, missing=own is None)
+        for path, variable in _VARIABLES
+        if root.exists(path)
+    ]
+    # SUSE's link to etc/hostname is that file; before, it was the file itself
+    if root.is_regular(_OLD_SUSE) and (own is None or root.is_regular(_NAME)):
+        edits.append(Edit(_OLD_SUSE, content(root, _OLD_SUSE), bytes_of(f"{facts.hostname}\n")))
+    if own is not None or not edits:
+        edits.append(Edit(_NAME, own, bytes_of(f"{facts.hostname}\n")))
+    mail = words_of(content(root, _MAIL) or b"").strip()
+    if mail and mail in (old, old.partition(".")[0]):
+        edits.append(Edit(_MAIL, content(root, _MAIL), bytes_of(f"{facts.hostname}\n")))
+    return edited(edits, facts.hostname)
+
+
+def _with_variable(root: Files, path: str, variable: str, name: str, *, missing: bool) -> Edit:
+    return changed(root, path, lambda text: adapt_variable(text, variable, name, missing=missing))
+
+
+def adapt_variable(text: str, variable: str, value: str, *, missing: bool) -> str:
+    """A shell assignment with another value, quoted as it was; ``missing``: made where it is not.
+
+    Comments behind it and all other lines stay.
+    """
+    line = re.compile(rf"([ \t]*{variable}=)([\"']?)[^\"'\s#]*\2((?:[ \t\r].*)?)", re.DOTALL)
+    lines = text.split("\n")
+    found = [(at, match) for at, one in enumerate(lines) if (match := line.fullmatch(one))]
+    for at, match in found:
+        lines[at] = f"{match[1]}{match[2]}{value}{match[2]}{match[3]}"
+    if missing and not found:
+        lines = [*(lines if lines[-1] else lines[:-1]), f"{variable}={value}", ""]
+    return "\n".join(lines)
 
 
 def hosts(root: Files, facts: PcFacts) -> Check:
@@ -45,10 +81,20 @@ def hosts(root: Files, facts: PcFacts) -> Check:
 
 
 def _old_name(root: Files) -> str:
+    """The name that the system has; empty where it has none, or none that can be read."""
     try:
-        return words_of(content(root, _NAME) or b"").strip()
+        for path in (_NAME, _OLD_SUSE):
+            if name := words_of(content(root, path) or b"").strip():
+                return name
+        for path, variable in _VARIABLES:
+            said = re.search(
+                rf"^[ \t]*{variable}=[\"']?([^\"'\s#]+)", words_of(content(root, path) or b""), re.M
+            )
+            if said:
+                return said[1]
     except OgError:
-        return ""  # what is there in its place is told by ``hostname``
+        pass  # what is there in its place is told by ``hostname``
+    return ""
 
 
 def adapt_hosts(text: str, old_name: str, hostname: str) -> str:

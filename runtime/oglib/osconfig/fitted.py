@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What fits each kind of system to a PC: one table.
+
+A kind without a row is restored, not fitted, and called by its name. A new kind is a row here, its
+fittings in a package beside ``linux``.
+"""
+
+from __future__ import annotations
+
+from oglib.fitting import Fitting
+from oglib.osconfig.facts import PcFacts
+from oglib.osconfig.kinds import LINUX, find_system
+from oglib.osconfig.linux.fittings import FITTINGS as LINUX_FITTINGS
+from oglib.osconfig.opened_system import OpenedSystem
+
+FITTINGS: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: LINUX_FITTINGS}
+
+
+def is_fitted(kind: str) -> bool:
+    """Whether a system of this kind, an image's word, is fitted to a PC."""
+    return kind in FITTINGS
+
+
+def only_these() -> str:
+    """The kinds that are fitted, for a sentence: ``only a Linux``."""
+    return f"only a {' or a '.join(FITTINGS)}"
+
+
+def why_not_fitted(system: OpenedSystem) -> str:
+    """Why the system cannot be fitted to a PC, in one sentence; empty where it can.
+
+    What depends on the disk (firmware, boot loader) is asked by who plans that.
+    """
+    found = find_system(system.root)
+    if found is None:
+        return "there is no Linux on it (os-release is missing)"
+    if not is_fitted(found.kind):
+        return f"it holds {found.name}, and {only_these()} is fitted"
+    if "/boot" in system.absent:
+        return system.notes[system.absent.index("/boot")].rstrip(".")
+    if system.subvolume:
+        return f"it lies in the btrfs subvolume {system.subvolume}, which is not fitted yet"
+    if system.boot is not None:
+        return f"its /boot is partition {system.boot.number}, which is not fitted yet"
+    return ""
