@@ -9,7 +9,8 @@ import time
 import pytest
 
 from oglib.errors import OgErr, OgError, ProcessError
-from oglib.run import run, run_through, stream_from
+from oglib.run import run
+from oglib.streams import run_through, stream_from
 
 
 def test_output_and_input_are_text() -> None:

@@ -24,7 +24,8 @@ from oglib.image.recording.recorder import StreamEnded, spool_head
 from oglib.image.recording.second_opinion import Opinion
 from oglib.image.recording.sink import FileSink
 from oglib.progress import Phase, Progress
-from oglib.run import need, stream_from
+from oglib.run import need
+from oglib.streams import stream_from
 
 _PIECE_BYTES = 1 << 20
 _IMAGER = "partclone.imager"
