@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Protocol, TextIO
 
 from oglib import columns
+from oglib.amounts import human_bytes, human_seconds
 from oglib.errors import printable
 
 _BAR_EVERY_S = 0.2
@@ -31,15 +32,6 @@ _PER_CENT = 100
 _NAME_LEAST, _NAME_COLUMNS = 8, 24
 _BAR_LEAST = 4
 _AGAIN = "\r\x1b[K"  # from the line's beginning, over what it shows
-
-
-def human_bytes(count: float) -> str:
-    """``1536`` as ``1.5 KiB``: binary units, three digits at most before the unit."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
 
 
 class Reporter(Protocol):
@@ -250,7 +242,7 @@ class Bar(_Paced):
         tail = f" {phase.percent:3d} %  {_amount(phase)}  {human_bytes(phase.rate)}/s"
         if phase.total_bytes and phase.rate and not last:
             left = max(0, phase.total_bytes - phase.done_bytes) / phase.rate
-            tail += f"  {_span(left)} left"
+            tail += f"  {human_seconds(left)} left"
         name = f"{columns.padded(columns.cut(phase.name, _NAME_COLUMNS), _NAME_LEAST)} "
         cells = max(_BAR_LEAST, room - columns.width(name) - len(tail) - 2)
         filled = cells * phase.percent // _PER_CENT
@@ -298,13 +290,6 @@ class JsonLines(_Paced):
 
     def told(self, saying: Saying) -> str:
         return json.dumps(saying.as_dict()) + "\n"
-
-
-def _span(seconds: float) -> str:
-    """``42 s``, ``3 min``, ``5 h``: as exact as a guess can be."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{min(seconds / 3600, 9999):.0f} h"
 
 
 def for_stream(stream: TextIO | None = None, *, as_json: bool = False) -> Progress:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from oglib import columns, progress, settings, waits
+from oglib.cli.arguments import DEBUG_HELP
 from oglib.cli.context import Context, Handler
 from oglib.cli.words import options_first, refuse_unknown
 from oglib.ending import last_words
@@ -67,6 +68,7 @@ class _Version(argparse.Action):
 def parser(noun: str = "") -> argparse.ArgumentParser:
     """The grammar of one noun, or of all when it is none that is known."""
     top = _Parser(prog="og", description="Disks, images and systems of this PC.")
+    top.add_argument("--debug", action="store_true", help=DEBUG_HELP)
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     nouns = top.add_subparsers(metavar="NOUN", required=True, parser_class=_Parser)
     for module in [_NOUNS[noun]] if noun in _NOUNS else _NOUNS.values():

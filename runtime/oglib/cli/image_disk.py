@@ -10,6 +10,7 @@ import argparse
 from dataclasses import asdict
 
 from oglib import columns
+from oglib.amounts import human_bytes
 from oglib.cli.context import Context, Result
 from oglib.deploy.whole_disk import capture, restore
 from oglib.deploy.whole_disk import image as disk_source
@@ -19,7 +20,6 @@ from oglib.deploy.whole_disk.restore import Options
 from oglib.errors import OgErr, UsageError, printable
 from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.model import OwnInfo
-from oglib.progress import human_bytes
 from oglib.views.images import told_by_manifest
 from oglib.views.output import table
 from oglib.views.target import facts_of

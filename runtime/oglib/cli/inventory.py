@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from oglib.amounts import human_bytes
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.disk.find import find_partition
@@ -15,7 +16,6 @@ from oglib.inventory.hardware import Hardware, module_text, read_hardware
 from oglib.inventory.system import System, identify, system_uuid
 from oglib.osconfig.opened_system import opened_system
 from oglib.osconfig.root import TargetRoot
-from oglib.progress import human_bytes
 from oglib.views.output import plain, table
 
 

@@ -6,7 +6,6 @@ Sizes are KB of 1024 bytes, sectors are the disk's own (512 or 4096 bytes).
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from oglib.disk.type_codes import code_of
 from oglib.errors import NotFoundError, PartitionError
 from oglib.run import run
 from oglib.shim.command import Command
-from oglib.shim.target import disk_of, partition_of
+from oglib.shim.target import entry_of, table_of
 
 _KB = 1024
 _EFI_CODE = "EF00"
@@ -35,8 +34,8 @@ def _disk_to_dev(words: Sequence[str]) -> str:
     if not words:
         return " ".join(str(disk.path) for disk in list_disks())
     if len(words) == 1:
-        return str(disk_of(words[0]).path)
-    disk, part = partition_of(*words)
+        return str(table_of(words[0]).path)
+    disk, part = entry_of(*words)
     if part.path is None:
         raise NotFoundError(
             f"Partition {part.number} of {disk.describe()} has no device of its own: "
@@ -70,7 +69,7 @@ def _dev_to_disk(words: Sequence[str]) -> str:
 
 
 def _disk_size(words: Sequence[str]) -> str:
-    return str(disk_of(words[0]).size_bytes // _KB)
+    return str(table_of(words[0]).size_bytes // _KB)
 
 
 def _disk_type(words: Sequence[str]) -> str:
@@ -112,10 +111,12 @@ def _esp(_words: Sequence[str]) -> str:
 
 def _last_sector(words: Sequence[str]) -> str:
     if len(words) == 2:
-        disk, part = partition_of(*words)
+        disk, part = entry_of(*words)
         return str(part.end_bytes // disk.logical_sector_bytes - 1)
-    disk = disk_of(words[0])
+    disk = table_of(words[0])
     if disk.table is TableKind.GPT:
+        import json  # noqa: PLC0415
+
         said = json.loads(run("sfdisk", "--json", disk.path).stdout)
         return str(said["partitiontable"]["lastlba"])
     if disk.table in (TableKind.LVM, TableKind.ZPOOL):
@@ -126,7 +127,7 @@ def _last_sector(words: Sequence[str]) -> str:
 
 
 def _table_type(words: Sequence[str]) -> str:
-    table = disk_of(words[0]).table
+    table = table_of(words[0]).table
     return "UNKNOWN" if table is TableKind.NONE else table.upper()
 
 

@@ -19,8 +19,8 @@ import aiohttp
 
 import oglib
 import ogrepo
+from oglib.amounts import human_bytes
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
-from oglib.progress import human_bytes
 from oglib.run import run
 from ogrepo.install import texts, units
 from ogrepo.install.model import Artefacts, Facts, Program, ServerTable, Wanted

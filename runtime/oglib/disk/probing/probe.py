@@ -14,35 +14,17 @@ from pathlib import Path
 
 from oglib.disk import types
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
+from oglib.disk.probing.instead import INSTEAD, MEND, instead_of_disks
 from oglib.disk.probing.lsblk import is_virtual, parse_lsblk
 from oglib.disk.probing.lvm import volume_groups
 from oglib.disk.probing.rows import COLUMNS, LVM_MEMBER, rows_of
-from oglib.disk.probing.virtual import (
-    INSTEAD,
-    MEND,
-    bare_filesystem,
-    instead_of_disks,
-    parse_sfdisk,
-    probe_signature,
-    probe_virtual,
-    read_table,
-)
+from oglib.disk.probing.virtual import bare_filesystem, probe_virtual, read_table
 from oglib.disk.tables import mbr
 from oglib.disk.tables.damage import examine
 from oglib.disk.tables.gpt import ENTRIES_BYTES
 from oglib.errors import NotFoundError, PartitionError, ProcessError
 from oglib.kernel.udev import settle
 from oglib.run import run
-
-__all__ = [
-    "list_disks",
-    "parse_lsblk",
-    "parse_sfdisk",
-    "probe_signature",
-    "probe_target",
-    "probe_virtual",
-    "read_table",
-]
 
 # Disks come and go while lsblk looks: what it says then may be half of the truth, or no JSON.
 _LOOKS = 3
@@ -90,6 +72,19 @@ def _said_by_lsblk(why: Exception | None) -> str:
     return f"what lsblk prints is not understood, {_LOOKS} times ({type(why).__name__}: {why})."
 
 
+def table_of(number: int) -> Disk | None:
+    """Disk ``number`` with its table; of filesystems on it only what is told besides.
+
+    None where there is no such disk.
+    """
+    instead = instead_of_disks()
+    if not instead:
+        return next((disk for disk in _own_disks() if disk.number == number), None)
+    if not 1 <= number <= len(instead):
+        return None
+    return _probe_instead(number, instead[number - 1], contents=False)
+
+
 def probe_target(path: Path) -> Disk:
     """A disk by its path: a disk of this PC, a loop device, or a regular file with its content."""
     real = path.resolve()
@@ -99,13 +94,13 @@ def probe_target(path: Path) -> Disk:
     return _own_disk(real) or _looked_into(probe_virtual(path))
 
 
-def _probe_instead(number: int, path: Path) -> Disk:
+def _probe_instead(number: int, path: Path, *, contents: bool = True) -> Disk:
     if not path.exists():
         raise NotFoundError(
             f"There is no disk or file {path}, which {INSTEAD} names as disk {number}.",
             hint=MEND,
         )
-    disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path))
+    disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path, contents=contents))
     return replace(disk, number=number)
 
 

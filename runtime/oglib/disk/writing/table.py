@@ -21,7 +21,8 @@ import parted
 from oglib.disk import types
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning.planned import FIRST_LOGICAL, Planned, TablePlan
-from oglib.disk.probing.probe import probe_signature, probe_target, read_table
+from oglib.disk.probing.probe import probe_target
+from oglib.disk.probing.virtual import probe_signature, read_table
 from oglib.disk.remedy import remedy
 from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.damage import examine
