@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from oglib import columns
-from oglib.ending import ended, leave
+from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgError
 from oglib.version import version_line
 
@@ -35,9 +35,11 @@ def _run(words: Sequence[str]) -> int:
         print(version_line())
         return 0
     # not before: an interruption while a thousand lines are imported is one like any other
-    from oglib import cli  # noqa: PLC0415
+    with quick_start():
+        from oglib import cli  # noqa: PLC0415
 
-    return cli.main(words)
+        known = cli.parser(words[0] if words else "")
+    return cli.main(words, known)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a command ends: whatever happened in it becomes words and an exit code.
+"""How a command starts and ends: whatever happened in it becomes words and an exit code.
 
 Shared by the two ``__main__`` modules, ``og`` and the old names, and used by nothing else.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -55,6 +56,18 @@ def last_words() -> Iterator[None]:
     sys.stdout.flush()
     _heed(signal.SIG_IGN)
     signal.alarm(0)
+
+
+@contextmanager
+def quick_start() -> Iterator[None]:
+    """Around imports: nothing of them is ever let go, so nobody looks for what could be."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _heed(handler: Callable[..., object] | signal.Handlers) -> None:

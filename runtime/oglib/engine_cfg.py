@@ -6,7 +6,6 @@ Owns which knobs count here and what they may say; ``settings`` hands them down.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -55,8 +54,12 @@ def parse_cfg(text: str) -> dict[str, str]:
 
 def parse_json(text: str) -> dict[str, str]:
     """The same knobs in engine.json: ``{"variables": [{"name": …, "value": …}]}`` or an object."""
+    if not text:
+        return {}
+    import json  # noqa: PLC0415  few PCs have this file, all commands start
+
     try:
-        told = json.loads(text or "{}")
+        told = json.loads(text)
     except RecursionError:
         raise ValueError("lists in lists without end") from None
     listed = told.get("variables", told) if isinstance(told, dict) else told

@@ -11,7 +11,6 @@ sentences, and draws both as it likes.
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -286,10 +285,16 @@ class JsonLines(_Paced):
             "seconds": round(phase.seconds, 3),
             "finished": last,
         }
-        return json.dumps({"progress": event}) + "\n"
+        return _json({"progress": event})
 
     def told(self, saying: Saying) -> str:
-        return json.dumps(saying.as_dict()) + "\n"
+        return _json(saying.as_dict())
+
+
+def _json(told: dict[str, object]) -> str:
+    import json  # noqa: PLC0415  a command must start fast
+
+    return json.dumps(told) + "\n"
 
 
 def for_stream(stream: TextIO | None = None, *, as_json: bool = False) -> Progress:

@@ -79,13 +79,20 @@ def word_of(word: str | Path) -> str:
     return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
 
 
-def need(program: str) -> str:
-    """Where a program is; raises (NOTEXEC, naming it) where it is missing."""
+def where(program: str) -> str:
+    """The file of a program, as PATH leads to it; empty where there is none."""
     folders = [""] if "/" in program else environment()["PATH"].split(":")
     for folder in folders:
         path = f"{folder}/{program}" if folder else program
         if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112 - bytes go too
             return path
+    return ""
+
+
+def need(program: str) -> str:
+    """The same; raises (NOTEXEC, naming it) where it is missing."""
+    if path := where(program):
+        return path
     raise OgError(
         f"The program {program} is not installed here.",
         hint="Install it, or run this inside ogLive.",

@@ -19,7 +19,9 @@ class Subparsers(Protocol):
 
 def noun(nouns: Subparsers, name: str, text: str) -> Subparsers:
     made = nouns.add_parser(name, help=text, description=text)
-    return made.add_subparsers(metavar="VERB", required=True, parser_class=type(made))
+    return made.add_subparsers(
+        metavar="VERB", required=True, parser_class=type(made), prog=made.prog
+    )
 
 
 def verb(

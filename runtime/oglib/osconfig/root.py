@@ -15,7 +15,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -256,7 +255,7 @@ class TargetRoot:
         return sorted(found)
 
     def _replace(self, folder_fd: int, last: str, data: bytes, mode: int) -> None:
-        temporary = f".{last}.{secrets.token_hex(6)}"
+        temporary = f".{last}.{os.urandom(6).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
         try:

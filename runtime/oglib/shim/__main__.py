@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oglib.ending import ended, leave
+from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.shim.command import command_of
 from oglib.shim.names import MODULE_OF
@@ -23,7 +23,8 @@ _UNKNOWN_COMMAND = 127  # as shells count
 
 def perform(name: str, words: list[str]) -> int:
     """Run one command and print its answer; the exit code of one that did not fail."""
-    command = command_of(name)
+    with quick_start():
+        command = command_of(name)
     if command.is_help(words):
         print(command.help())
         return 0

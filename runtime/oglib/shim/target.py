@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oglib.disk.model import Disk, Partition
-from oglib.disk.probing.plain import table_of_file
+from oglib.disk.probing.plain import table_of_file, tables_of_files
 from oglib.errors import OgErr, OgError, printable
 from oglib.shim.command import positive
 
@@ -30,6 +30,15 @@ def table_of(number: str) -> Disk:
     from oglib.disk.probing import probe  # noqa: PLC0415
 
     return probe.table_of(wanted) or disk_of(number)
+
+
+def tables() -> tuple[Disk, ...]:
+    """Every disk of this PC in that way."""
+    if files := tables_of_files():
+        return files
+    from oglib.disk.probing.probe import list_tables  # noqa: PLC0415
+
+    return list_tables()
 
 
 def entry_of(disk_number: str, number: str) -> tuple[Disk, Partition]:

@@ -9,13 +9,14 @@ import json
 import pytest
 
 from oglib import progress
+from oglib.amounts import human_bytes
 
 
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (3 << 40, "3.0 TiB")]
 )
 def test_sizes_are_said_in_binary_units(count: int, text: str) -> None:
-    assert progress.human_bytes(count) == text
+    assert human_bytes(count) == text
 
 
 def test_lines_begin_with_the_per_cent_that_the_old_browser_reads() -> None:

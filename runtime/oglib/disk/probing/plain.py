@@ -49,6 +49,13 @@ def table_of_file(number: int) -> Disk | None:
     return Disk(number, path, told.st_size, *found) if found else None
 
 
+def tables_of_files() -> tuple[Disk, ...]:
+    """The same for all disks; () unless each of them is such a file."""
+    found = [table_of_file(number) for number in range(1, len(instead_of_disks()) + 1)]
+    there = tuple(disk for disk in found if disk is not None)
+    return there if len(there) == len(found) else ()
+
+
 def plain_table(path: Path, sector_bytes: int) -> Found | None:
     """The kind and the partitions of a plain table; None where it is none, or cannot be read."""
     try:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oglib.disk import types
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.disk.probing.instead import INSTEAD, MEND, instead_of_disks
 from oglib.disk.probing.lsblk import is_virtual, parse_lsblk
-from oglib.disk.probing.lvm import volume_groups
 from oglib.disk.probing.rows import COLUMNS, LVM_MEMBER, rows_of
 from oglib.disk.probing.virtual import bare_filesystem, probe_virtual, read_table
 from oglib.disk.tables import mbr
@@ -25,6 +25,9 @@ from oglib.disk.tables.gpt import ENTRIES_BYTES
 from oglib.errors import NotFoundError, PartitionError, ProcessError
 from oglib.kernel.udev import settle
 from oglib.run import run
+
+if TYPE_CHECKING:
+    from oglib.disk.probing.lvm import Group
 
 # Disks come and go while lsblk looks: what it says then may be half of the truth, or no JSON.
 _LOOKS = 3
@@ -62,7 +65,11 @@ def _listed() -> tuple[Disk, ...]:
     """One look. Whatever is wrong with what lsblk prints raises as Python finds it."""
     listing = run("lsblk", "--json", "--bytes", "--output", COLUMNS).stdout
     has_lvm = any(row["fstype"] == LVM_MEMBER for row in rows_of(listing))
-    groups = volume_groups() if has_lvm else ()
+    groups: tuple[Group, ...] = ()
+    if has_lvm:
+        from oglib.disk.probing.lvm import volume_groups  # noqa: PLC0415
+
+        groups = volume_groups()
     return parse_lsblk(listing, _names(), groups)
 
 
@@ -70,6 +77,19 @@ def _said_by_lsblk(why: Exception | None) -> str:
     if isinstance(why, ProcessError):
         return why.message
     return f"what lsblk prints is not understood, {_LOOKS} times ({type(why).__name__}: {why})."
+
+
+def list_tables() -> tuple[Disk, ...]:
+    """The same disks for who asks for their tables: files on them are told only where that is free.
+
+    What lsblk says of a PC's own disks says it of their filesystems too.
+    """
+    if instead := instead_of_disks():
+        return tuple(
+            _probe_instead(number, path, contents=False)
+            for number, path in enumerate(instead, start=1)
+        )
+    return _own_disks()
 
 
 def table_of(number: int) -> Disk | None:
