@@ -92,9 +92,7 @@ def breaches(name: str, names: set[str]) -> list[str]:
         if OWNERS.get(top, name) != name:
             found.append(f"{name} imports {other}, which {OWNERS[top]} owns")
         if top in PROCESS_MODULES:
-            found.append(
-                f"{name} imports {other}: oglib/run.py and streams.py alone start processes"
-            )
+            found.append(f"{name} imports {other}: run.py and streams.py alone start processes")
         if top not in PACKAGES:
             continue
         if package == "oglib" and top == "oglib":
