@@ -21,17 +21,9 @@ _QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)'|([^\s"'#;]*))\s*(?:[#;].*)?""")
 # A knob of engine.cfg, the field it fills, and the words it knows (none: a name or a path).
 _KNOBS = {
     "ACTIONCACHEFULL": ("action_cache_full", ("NONE", "FORMAT", "DELETE")),
-    "RESTOREPROTOCOLNOTCACHE": (
-        "restore_protocol_without_cache",
-        ("UNICAST", "MULTICAST", "NONE"),
-    ),
     "IMGPROG": ("image_program", ()),
     "IMGCOMP": ("image_compressor", ()),
     "IMGEXT": ("image_extension", ()),
-    "IMGREDUCE": ("image_reduce", ("TRUE", "FALSE")),
-    "OGWINREDUCE": ("windows_reduce", ("TRUE", "FALSE")),
-    "OGLOGSESSION": ("session_log", ()),
-    "OGLOGCOMMAND": ("command_log", ()),
 }
 
 
@@ -98,12 +90,7 @@ def fields_of(told: Mapping[str, str]) -> dict[str, Any]:
             raise UsageError(
                 f"{knob}={value} is not one of {', '.join(words)}.", hint="Mend engine.cfg."
             )
-        if words == ("TRUE", "FALSE"):
-            fields[name] = value.upper() == "TRUE"
-        elif name.endswith("_log"):
-            fields[name] = Path(value)
-        else:
-            fields[name] = value.upper() if words else value
+        fields[name] = value.upper() if words else value
     return fields
 
 

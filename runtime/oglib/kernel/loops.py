@@ -156,12 +156,6 @@ def stretch_of(path: Path) -> Stretch | None:
     return _based(Stretch(storage, 0, size))
 
 
-def loop_at(device: Path) -> Loop | None:
-    """``device`` as a loop device; None where it is none."""
-    storage = storage_of(device)
-    return _loop(storage) if storage is not None else None
-
-
 def loops_over(path: Path) -> tuple[Loop, ...]:
     """The loop devices that lie on a file or device itself, by whatever name they were made."""
     storage = storage_of(path)
