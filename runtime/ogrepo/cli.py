@@ -16,7 +16,7 @@ from oglib import columns
 from oglib.amounts import human_bytes
 from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.format.manifest import PublicKey, load_public_keys
-from oglib.progress import for_stream
+from oglib.reporters import for_stream
 from ogrepo.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
 from ogrepo.folder import Folder, check_owner, checked_name, make_folder, open_folder
 from ogrepo.install import command as install

@@ -24,6 +24,7 @@ LEVELS = {
             "columns",
             "run",
             "streams",
+            "reporters",
             "settings",
             "progress",
             "steps",
@@ -48,7 +49,7 @@ LEVELS = {
 # The one file that owns each untyped or heavy library.
 OWNERS = {
     "sh": "oglib/streams.py",
-    "parted": "oglib/disk/writing/table.py",
+    "parted": "oglib/disk/writing/msdos.py",
     "blkinfo": "oglib/disk/probing/probe.py",
     "hivex": "oglib/osconfig/registry.py",
     "libtorrent": "oglib/transfer/torrent.py",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from oglib import columns, progress, settings, waits
+from oglib import columns, reporters, settings, waits
 from oglib.cli.arguments import DEBUG_HELP
 from oglib.cli.context import Context, Handler
 from oglib.cli.words import options_first, refuse_unknown
@@ -97,7 +97,7 @@ def main(argv: Sequence[str], known: argparse.ArgumentParser | None = None) -> i
     told = settings.load()
     if repository := getattr(args, "repo", ""):
         told = settings.with_repository(told, repository, "--repo ")
-    context = Context(args=args, settings=told, progress=progress.for_stream(as_json=args.json))
+    context = Context(args=args, settings=told, progress=reporters.for_stream(as_json=args.json))
     waits.told_by(context.progress.waits)
     handler: Handler = args.handler
     what = f"`og {' '.join([word for word in argv if word[:1] != '-'][:2])}`"

@@ -15,7 +15,7 @@ from unit.sources import attributes
 
 CLAIMS = {
     "oglib/kernel/claim.py": "the owner",
-    "oglib/kernel/loops.py": "looks whether a device is claimed, and gives it back at once",
+    "oglib/kernel/users.py": "looks whether a device is claimed, and gives it back at once",
 }
 
 

@@ -39,7 +39,7 @@ from oglib.run import run
 from oglib.settings import Settings
 
 if TYPE_CHECKING:
-    from oglib.image.reading.formats import FolderImage
+    from oglib.image.reading.formats.folders.folder import FolderImage
     from oglib.image.reading.formats.folders.stored_gpt import StoredGpt
 
 _MOST_DISK_BYTES = 1 << 50
@@ -84,7 +84,7 @@ def opened_folder(path: Path, policy: Policy, settings: Settings) -> Iterator[Wh
 
 def _folder_at(path: Path) -> FolderImage:
     """A folder's first disk, or the one that ``FOLDER/sdb`` names."""
-    from oglib.image.reading.formats import folder_image  # noqa: PLC0415 - only where one is met
+    from oglib.image.reading.formats.folders.folder import folder_image  # noqa: PLC0415 - only where one is met
 
     found = in_folder(path)
     if found is None:

@@ -144,7 +144,7 @@ def is_whole(text: str, settings: Settings) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether this is the folder of a whole disk, ours or foreign, or one of the disks in it."""
     if path.is_dir():
-        from oglib.image.reading.formats import is_folder_image  # noqa: PLC0415 - only where one is met
+        from oglib.image.reading.formats.folders.folder import is_folder_image  # noqa: PLC0415 - only where one is met
 
         return (path / DISK_FILE).is_file() or bool(is_folder_image(path))
     try:

@@ -31,7 +31,7 @@ from oglib.disk.probing.rows import (
 from oglib.disk.tables import mbr
 from oglib.disk.tables.boot_sector import filesystem_of, header_of
 from oglib.errors import PartitionError
-from oglib.kernel import loops
+from oglib.kernel.users import users_of
 from oglib.run import run
 
 _NOTHING_FOUND = 2  # blkid: no signature
@@ -167,7 +167,7 @@ def _users(path: Path, is_device: bool) -> list[_User]:
             held = [child for child in children(row) if not is_partition(child)]
             found.append(_User(start, uses_of(row, held), mountpoints(row)))
     own = path.resolve().name
-    for user in loops.users_of(path):
+    for user in users_of(path):
         if is_device and user.device.name.startswith(own):
             continue  # a partition of its own, told above
         # detached already: it lives as long as its mount, or as somebody's glance at it

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from oglib.errors import FilesystemError, ImageError, OgErr, OgError, WriteError
 from oglib.filesystem.sizes import usage_of
 from oglib.image.format.companions import info_line
-from oglib.image.reading.formats import open_stream
+from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.source import FileSource
 from oglib.image.recording.capture import OWN_MAP, check_source, partclone_argv, source_held
