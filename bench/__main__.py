@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bench import data, places, report, rows, serving
+from bench import data, places, report, rows, serving, starts
 from bench.measure import Sample, Stage, Works, run_ours, run_pipeline
 from bench.pipelines import PEERS, Bench, built_shim
 from oglib.amounts import human_bytes
@@ -286,6 +286,10 @@ class _Run:
         _say("the repository's server")
         self.extra += serving.measure(self.bench.work, self.rounds, _say)
 
+    def starts(self) -> None:
+        _say("short commands")
+        self.extra += starts.measure(self.bench.work, _say)
+
 
 _PARTS: dict[str, Callable[[_Run], None]] = {
     "captures": _Run.captures,
@@ -293,6 +297,7 @@ _PARTS: dict[str, Callable[[_Run], None]] = {
     "disks": _Run.disks,
     "large": _Run.large,
     "serving": _Run.serving,
+    "starts": _Run.starts,
 }
 
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError, ProcessError
@@ -33,6 +33,7 @@ _USUAL = (*INTERRUPTIONS, signal.SIGPIPE, signal.SIGXFSZ)
 _MESSAGES = 2  # the descriptor of standard error
 _KILLED_MS = 5000  # what waits for a dead disk does not even die
 _undisturbed = threading.Event()
+_came: list[int] = []  # interruptions of the block that must not be cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class _Started:
     pid: int
     pid_fd: int
     has_own_group: bool
-    disturbed: frozenset[int]
+    disturbed: frozenset[int] = frozenset()
 
     def end(self) -> None:
         with suppress(ProcessLookupError):
@@ -114,8 +115,8 @@ def undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or _undisturbed.is_set():
         yield
         return
-    came: list[int] = []
-    before = [signal.signal(one, lambda number, _: came.append(number)) for one in INTERRUPTIONS]
+    _came.clear()
+    before = [signal.signal(one, lambda number, _: _came.append(number)) for one in INTERRUPTIONS]
     _undisturbed.set()
     try:
         yield
@@ -123,7 +124,7 @@ def undisturbed() -> Iterator[None]:
         _undisturbed.clear()
         for number, handler in zip(INTERRUPTIONS, before, strict=True):
             signal.signal(number, handler)
-    if came:
+    if _came:
         raise KeyboardInterrupt
 
 
@@ -212,7 +213,7 @@ def _spawned(argv: Sequence[str], files: Sequence[int], *, own_group: bool) -> _
     grouped = own_group or is_undisturbed()
     moves = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
     closes = [(os.POSIX_SPAWN_CLOSE, file) for file in _inherited()]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+    before, known = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS), len(_came)
     started: _Started | None = None
     try:
         pid = os.posix_spawn(
@@ -224,9 +225,7 @@ def _spawned(argv: Sequence[str], files: Sequence[int], *, own_group: bool) -> _
             setsigmask=(signal.SIGHUP,),
             setpgroup=0 if grouped else os.getpgrp(),
         )
-        came = signal.sigpending() & set(INTERRUPTIONS) if is_undisturbed() else set()
-        started = _Started(pid, os.pidfd_open(pid), grouped, frozenset(map(int, came)))
-        return started
+        started = _Started(pid, os.pidfd_open(pid), grouped)
     finally:
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -236,6 +235,7 @@ def _spawned(argv: Sequence[str], files: Sequence[int], *, own_group: bool) -> _
                 if grouped:  # in its own group it would go on without us
                     started.end()
             raise
+    return replace(started, disturbed=frozenset(_came[known:]))
 
 
 def _inherited() -> list[int]:

@@ -104,10 +104,11 @@ def _msdos(read: mbr.Read, first: bytes, sector_bytes: int) -> Found | None:
         (number, row.start, row) for number, row in enumerate(mbr.rows(first), start=1) if row.used
     ]
     if (extended := mbr.extended_of(first)) is not None:
-        for number, (at, rows) in enumerate(
-            mbr.chain(read, extended, sector_bytes).tables, start=PRIMARY_SLOTS + 1
-        ):
+        tables = mbr.chain(read, extended, sector_bytes).tables
+        for number, (at, rows) in enumerate(tables, start=PRIMARY_SLOTS + 1):
             own = [row for row in rows if row.used and row.kind not in mbr.EXTENDED]
+            if not own and len(tables) == 1:
+                break
             if len(own) != 1:
                 return None  # tools number what follows an empty table in their own ways
             found.append((number, at + own[0].start, own[0]))
