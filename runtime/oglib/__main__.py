@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from oglib import columns
 from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgError
+from oglib.spared import spare_gettext, spare_inspect
 from oglib.version import version_line
 
 DEBUG = "--debug"
@@ -36,6 +37,8 @@ def _run(words: Sequence[str]) -> int:
         return 0
     # not before: an interruption while a thousand lines are imported is one like any other
     with quick_start():
+        spare_inspect()
+        spare_gettext()
         from oglib import cli  # noqa: PLC0415
 
         known = cli.parser(words[0] if words else "")

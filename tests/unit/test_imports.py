@@ -39,6 +39,7 @@ LEVELS = {
             "nearest",
             "partfile",
             "durable",
+            "spared",
             "spoken",
             "waits",
             "__init__",

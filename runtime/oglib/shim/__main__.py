@@ -14,8 +14,8 @@ from pathlib import Path
 
 from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgErr, OgError, UsageError
-from oglib.shim.command import command_of
 from oglib.shim.names import MODULE_OF
+from oglib.spared import spare_inspect
 
 _LAUNCHERS = ("__main__.py", "og-shim")  # called by these, the first argument is the name
 _UNKNOWN_COMMAND = 127  # as shells count
@@ -24,6 +24,9 @@ _UNKNOWN_COMMAND = 127  # as shells count
 def perform(name: str, words: list[str]) -> int:
     """Run one command and print its answer; the exit code of one that did not fail."""
     with quick_start():
+        spare_inspect()
+        from oglib.shim.command import command_of  # noqa: PLC0415
+
         command = command_of(name)
     if command.is_help(words):
         print(command.help())
