@@ -21,10 +21,11 @@ help: ## this list
 setup: ## bring a fresh Debian 12 or 13 to readiness (quick when it is)
 	@./setup
 
-check: setup ## the inner loop: format, lint, types, unit and property tests (about two minutes)
+check: setup ## the inner loop: format, lint, types, dead code, unit and property tests (about two minutes)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m vulture
 	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz -q
 
 image: setup ## build ogLive (PROFILE=test or debug for the other profiles; V=1 says all)

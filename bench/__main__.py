@@ -17,14 +17,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bench import data, places, report, rows, serving
+from bench import data, places, report, rows, serving, starts
 from bench.measure import Sample, Stage, Works, run_ours, run_pipeline
 from bench.pipelines import PEERS, Bench, built_shim
+from oglib.amounts import human_bytes
 from oglib.errors import OgError
 from oglib.image.format.partclone import HEADER_BYTES, Header, parse_header
 from oglib.image.proving.diff import compare_images
 from oglib.image.reading.local import local_image
-from oglib.progress import Progress, Silent, human_bytes
+from oglib.progress import Progress, Silent
 from oglib.run import need
 
 _TOOLS = (
@@ -285,6 +286,10 @@ class _Run:
         _say("the repository's server")
         self.extra += serving.measure(self.bench.work, self.rounds, _say)
 
+    def starts(self) -> None:
+        _say("short commands")
+        self.extra += starts.measure(self.bench.work, _say)
+
 
 _PARTS: dict[str, Callable[[_Run], None]] = {
     "captures": _Run.captures,
@@ -292,6 +297,7 @@ _PARTS: dict[str, Callable[[_Run], None]] = {
     "disks": _Run.disks,
     "large": _Run.large,
     "serving": _Run.serving,
+    "starts": _Run.starts,
 }
 
 

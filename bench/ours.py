@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.measure import peak_of
 from oglib.image.any import Image
-from oglib.image.reading.formats import open_stream
+from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import create_local, local_image
 from oglib.image.reading.opened import Policy, open_image
 from oglib.image.reading.source import FileSource

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
 from oglib import columns
-from oglib.ending import ended
+from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgError
+from oglib.spared import spare_gettext, spare_inspect
 from oglib.version import version_line
+
+DEBUG = "--debug"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,11 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def say(error: OgError) -> None:
         if "--json" in words:
+            import json  # noqa: PLC0415  a command must start fast
+
             print(json.dumps(error.as_dict()))
         lines = columns.broken(f"og: {error}", columns.of(sys.stderr), indent="    ")
         print("\n".join(lines), file=sys.stderr)
 
-    return ended(lambda: _run(words), say, final=argv is None)
+    status = ended(lambda: _run(words), say, final=argv is None, debug=DEBUG in words)
+    return leave(status) if argv is None else status
 
 
 def _run(words: Sequence[str]) -> int:
@@ -31,9 +36,13 @@ def _run(words: Sequence[str]) -> int:
         print(version_line())
         return 0
     # not before: an interruption while a thousand lines are imported is one like any other
-    from oglib import cli  # noqa: PLC0415
+    with quick_start():
+        spare_inspect()
+        spare_gettext()
+        from oglib import cli  # noqa: PLC0415
 
-    return cli.main(words)
+        known = cli.parser(words[0] if words else "")
+    return cli.main(words, known)
 
 
 if __name__ == "__main__":

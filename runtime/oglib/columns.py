@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator
-from typing import TextIO
+
+TYPE_CHECKING = False  # to checkers it is true; typing itself is a good part of a short command
+if TYPE_CHECKING:
+    from typing import TextIO
 
 USUAL = 80
 _FEWEST = 20  # a terminal that says less does not know its size

@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a command ends: whatever happened in it becomes words and an exit code.
+"""How a command starts and ends: whatever happened in it becomes words and an exit code.
 
 Shared by the two ``__main__`` modules, ``og`` and the old names, and used by nothing else.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from oglib.errors import OgErr, OgError
 
+TYPE_CHECKING = False  # to checkers it is true; typing itself is a good part of a short command
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _STOPS = (signal.SIGINT, signal.SIGTERM)
-_judging = threading.Event()  # signals are ours meanwhile
+_judging = False  # signals are ours meanwhile
 _READER_S = 5  # for who reads our last words, once we were told to stop
 
 
@@ -39,7 +43,7 @@ def last_words() -> Iterator[None]:
     A reader that does not read keeps us for a few seconds after that, and not for ever. Without
     ``ended`` around it, it does nothing.
     """
-    if not _judging.is_set():
+    if not _judging:
         yield
         return
 
@@ -54,32 +58,66 @@ def last_words() -> Iterator[None]:
     signal.alarm(0)
 
 
+@contextmanager
+def quick_start() -> Iterator[None]:
+    """Around imports: nothing of them is ever let go, so nobody looks for what could be."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _heed(handler: Callable[..., object] | signal.Handlers) -> None:
     for one in _STOPS:
         signal.signal(one, handler)
 
 
-def ended(work: Callable[[], int], say: Callable[[OgError], None], *, final: bool = False) -> int:
+def ended(
+    work: Callable[[], int],
+    say: Callable[[OgError], None],
+    *,
+    final: bool = False,
+    debug: bool = False,
+) -> int:
     """Run ``work`` to its end: its exit code, or the OG_ERR number of the error told to ``say``.
 
     ``final``: the process ends with it, and from here on nothing that it is sent makes another
-    end of it; otherwise signals are heeded as before.
+    end of it; otherwise signals are heeded as before. ``debug``: where an error was raised is
+    shown before it is told.
     """
+    global _judging  # noqa: PLW0603
     before = {one: signal.getsignal(one) for one in (*_STOPS, signal.SIGALRM)}
     # Being told to stop is an interruption like Ctrl-C: work settles, a rerun goes on from there.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _judging.set()
+    _judging = True
     try:
-        status = _judged(work, say)
+        status = _judged(_telling(work) if debug else work, say)
         _heed(signal.SIG_IGN)
-        return status
     except KeyboardInterrupt:  # while an error was told
-        return _INTERRUPTED
+        status = _INTERRUPTED
     finally:
-        _judging.clear()
+        _judging = False
         if not final:
             for one, handler in before.items():
                 signal.signal(one, handler)
+    return status
+
+
+def leave(status: int) -> NoReturn:
+    """The end of this process, at once.
+
+    All work is done and undone by now; Python would only take its thousand modules down one by
+    one, which costs a short command a quarter of its time.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            status = status or int(OgErr.GENERIC)
+    os._exit(status)
 
 
 def _judged(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
@@ -110,6 +148,21 @@ def _judged(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
         return int(OgErr.GENERIC)
 
 
+def _telling(work: Callable[[], int]) -> Callable[[], int]:
+    """``work``; whatever it raises is shown on standard error with the whole way to it."""
+
+    def told() -> int:
+        try:
+            return work()
+        except Exception:
+            import traceback  # noqa: PLC0415  few ask for it, all commands start
+
+            traceback.print_exc()
+            raise
+
+    return told
+
+
 def _defect(error: Exception) -> OgError:
     """What nobody thought of, with its place in our code, so that it can be reported."""
     places = []
@@ -120,5 +173,5 @@ def _defect(error: Exception) -> OgError:
         trace = trace.tb_next
     return OgError(
         f"This is a defect of ogLive: {type(error).__name__} at {' '.join(places[-4:])}: {error}.",
-        hint="Report it with this line, and with the file that `og report` makes.",
+        hint="Report it with what `--debug` shows, and with the file that `og report` makes.",
     )

@@ -6,7 +6,6 @@ Owns which knobs count here and what they may say; ``settings`` hands them down.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -22,17 +21,9 @@ _QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)'|([^\s"'#;]*))\s*(?:[#;].*)?""")
 # A knob of engine.cfg, the field it fills, and the words it knows (none: a name or a path).
 _KNOBS = {
     "ACTIONCACHEFULL": ("action_cache_full", ("NONE", "FORMAT", "DELETE")),
-    "RESTOREPROTOCOLNOTCACHE": (
-        "restore_protocol_without_cache",
-        ("UNICAST", "MULTICAST", "NONE"),
-    ),
     "IMGPROG": ("image_program", ()),
     "IMGCOMP": ("image_compressor", ()),
     "IMGEXT": ("image_extension", ()),
-    "IMGREDUCE": ("image_reduce", ("TRUE", "FALSE")),
-    "OGWINREDUCE": ("windows_reduce", ("TRUE", "FALSE")),
-    "OGLOGSESSION": ("session_log", ()),
-    "OGLOGCOMMAND": ("command_log", ()),
 }
 
 
@@ -55,8 +46,12 @@ def parse_cfg(text: str) -> dict[str, str]:
 
 def parse_json(text: str) -> dict[str, str]:
     """The same knobs in engine.json: ``{"variables": [{"name": …, "value": …}]}`` or an object."""
+    if not text:
+        return {}
+    import json  # noqa: PLC0415  few PCs have this file, all commands start
+
     try:
-        told = json.loads(text or "{}")
+        told = json.loads(text)
     except RecursionError:
         raise ValueError("lists in lists without end") from None
     listed = told.get("variables", told) if isinstance(told, dict) else told
@@ -95,12 +90,7 @@ def fields_of(told: Mapping[str, str]) -> dict[str, Any]:
             raise UsageError(
                 f"{knob}={value} is not one of {', '.join(words)}.", hint="Mend engine.cfg."
             )
-        if words == ("TRUE", "FALSE"):
-            fields[name] = value.upper() == "TRUE"
-        elif name.endswith("_log"):
-            fields[name] = Path(value)
-        else:
-            fields[name] = value.upper() if words else value
+        fields[name] = value.upper() if words else value
     return fields
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One progress model: work reports phases and bytes, a reporter decides how a person sees them.
 
-Three reporters draw on standard error: a bar on a terminal, plain lines elsewhere (serial
-console, log), JSON lines on request. Results never go through here.
+What draws is in ``reporters``. Results never go through here.
 
 Work of several steps is a task: it says once what comes onto what, then each step with its number
 of how many. A screen of its own gives ``Progress`` a reporter for the phases and a ``say`` for the
@@ -11,35 +10,15 @@ sentences, and draws both as it likes.
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TextIO
+from typing import Protocol
 
-from oglib import columns
-from oglib.errors import printable
-
-_BAR_EVERY_S = 0.2
-_LINE_EVERY_S = 5.0
-_PER_CENT = 100
-_NAME_LEAST, _NAME_COLUMNS = 8, 24
-_BAR_LEAST = 4
-_AGAIN = "\r\x1b[K"  # from the line's beginning, over what it shows
-
-
-def human_bytes(count: float) -> str:
-    """``1536`` as ``1.5 KiB``: binary units, three digits at most before the unit."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
+PER_CENT = 100
 
 
 class Reporter(Protocol):
@@ -130,7 +109,7 @@ class Phase:
     def percent(self) -> int:
         if not self.total_bytes:
             return 0
-        return min(_PER_CENT, self.done_bytes * _PER_CENT // self.total_bytes)
+        return min(PER_CENT, self.done_bytes * PER_CENT // self.total_bytes)
 
     def advance(self, count_bytes: int) -> None:
         with self._lock:
@@ -194,121 +173,3 @@ class Silent:
 
     def update(self, phase: Phase, *, last: bool) -> None:
         pass
-
-
-class _Paced(ABC):
-    """Redraws at most every ``every_s``, but always at a phase's beginning and end."""
-
-    def __init__(self, stream: TextIO, every_s: float) -> None:
-        self._stream = stream
-        self._every_s = every_s
-        self._phase: Phase | None = None
-        self._drawn = 0.0
-        self._lock = threading.Lock()
-
-    def update(self, phase: Phase, *, last: bool) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if phase is self._phase and not last and now - self._drawn < self._every_s:
-                return
-            self._phase = phase
-            self._drawn = now
-            self._write(self.draw(phase, last=last))
-
-    def say(self, saying: Saying) -> None:
-        """Write a sentence; the phase that goes on is drawn anew when it next moves."""
-        with self._lock:
-            self._drawn = 0.0
-            self._write(self.told(saying))
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
-
-    @abstractmethod
-    def draw(self, phase: Phase, *, last: bool) -> str: ...
-
-    @abstractmethod
-    def told(self, saying: Saying) -> str: ...
-
-
-def _amount(phase: Phase) -> str:
-    if not phase.total_bytes:
-        return human_bytes(phase.done_bytes)
-    return f"{human_bytes(phase.done_bytes)} of {human_bytes(phase.total_bytes)}"
-
-
-class Bar(_Paced):
-    """A bar that fits the terminal's width and is redrawn in place."""
-
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        super().__init__(stream, _BAR_EVERY_S)
-
-    def draw(self, phase: Phase, *, last: bool) -> str:
-        # without the last column: a terminal that wraps there would begin a new line
-        room = self._columns() - 1
-        tail = f" {phase.percent:3d} %  {_amount(phase)}  {human_bytes(phase.rate)}/s"
-        if phase.total_bytes and phase.rate and not last:
-            left = max(0, phase.total_bytes - phase.done_bytes) / phase.rate
-            tail += f"  {_span(left)} left"
-        name = f"{columns.padded(columns.cut(phase.name, _NAME_COLUMNS), _NAME_LEAST)} "
-        cells = max(_BAR_LEAST, room - columns.width(name) - len(tail) - 2)
-        filled = cells * phase.percent // _PER_CENT
-        line = f"{name}[{'#' * filled}{'.' * (cells - filled)}]{tail}"
-        return f"{_AGAIN}{line[:room]}" + ("\n" if last else "")
-
-    def told(self, saying: Saying) -> str:
-        lines = columns.broken(printable(saying.line), self._columns(), indent="  ")
-        return _AGAIN + "".join(f"{line}\n" for line in lines)
-
-    def _columns(self) -> int:
-        return columns.of(self._stream) or columns.USUAL
-
-
-class Lines(_Paced):
-    """Plain lines, few enough for a serial console: ``[42] restore: 1.0 GiB of 2.4 GiB``."""
-
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        super().__init__(stream, _LINE_EVERY_S)
-
-    def draw(self, phase: Phase, *, last: bool) -> str:
-        percent = _PER_CENT if last else phase.percent
-        return f"[{percent}] {phase.name}: {_amount(phase)}, {human_bytes(phase.rate)}/s\n"
-
-    def told(self, saying: Saying) -> str:
-        return f"{printable(saying.line)}\n"
-
-
-class JsonLines(_Paced):
-    """One JSON object a line, for programs."""
-
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        super().__init__(stream, 1.0)
-
-    def draw(self, phase: Phase, *, last: bool) -> str:
-        event = {
-            "phase": phase.name,
-            "done_bytes": phase.done_bytes,
-            "skipped_bytes": phase.skipped_bytes,
-            "total_bytes": phase.total_bytes,
-            "seconds": round(phase.seconds, 3),
-            "finished": last,
-        }
-        return json.dumps({"progress": event}) + "\n"
-
-    def told(self, saying: Saying) -> str:
-        return json.dumps(saying.as_dict()) + "\n"
-
-
-def _span(seconds: float) -> str:
-    """``42 s``, ``3 min``, ``5 h``: as exact as a guess can be."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{min(seconds / 3600, 9999):.0f} h"
-
-
-def for_stream(stream: TextIO | None = None, *, as_json: bool = False) -> Progress:
-    """The reporter that suits where ``stream``, else standard error, goes."""
-    stream = sys.stderr if stream is None else stream
-    reporter = JsonLines(stream) if as_json else Bar(stream) if stream.isatty() else Lines(stream)
-    return Progress(reporter, reporter.say)

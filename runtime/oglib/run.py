@@ -1,46 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only place where the runtime starts processes, and the only one that knows ``sh``.
+"""Programs that are run to their end; with ``streams`` the only place that starts processes.
 
 Arguments are lists, never shell text; standard input is closed unless given; the language is C so
 that messages can be relied upon, with UTF-8 for labels and names. A program that does not end with
-an accepted status raises ``ProcessError`` with all it said. Image bytes go through ``stream_from``,
-which gives the raw standard output of a running program and judges its exit status at the end. Only
-``run_through`` runs a program for somebody else: with the caller's own environment and input.
+an accepted status raises ``ProcessError`` with all it said.
+
+A program is spawned, not forked: a copy of this process for a moment costs more than most of the
+tools that are asked here, and loading a library for it more than all of them.
 """
 
 from __future__ import annotations
 
-import codecs
-import fcntl
 import os
 import select
 import signal
-import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 from oglib.errors import OgErr, OgError, ProcessError
 from oglib.waits import waiting
 
-if TYPE_CHECKING:
-    import sh
-
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE_BYTES = 65536
-# What a program can write ahead: with the usual 64 KiB it waits for us sixteen times a MiB.
-_PIPE_BYTES = 1 << 20
-_STDERR_LINES = 400  # a tool that logs for hours must not fill the memory
-_TIMER_SLACK = Path("/proc/self/timerslack_ns")  # of the child, and kept over exec: proc(5)
-_CALM_NS = "10000000"
-_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
-_ANY_NAME = "oglibanyname"  # Python spells it anew where it has more than letters
+_MOST_BYTES = 64 << 20  # of what a program says; what comes after that is read and left out
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+# as programs expect them: Python ignores the last two
+_USUAL = (*INTERRUPTIONS, signal.SIGPIPE, signal.SIGXFSZ)
+_MESSAGES = 2  # the descriptor of standard error
+_KILLED_MS = 5000  # what waits for a dead disk does not even die
 _undisturbed = threading.Event()
+_came: list[int] = []  # interruptions of the block that must not be cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,25 @@ class Finished:
     stderr: str
 
 
-def _environment() -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A running program. ``pid_fd`` is readable when it has ended.
+
+    ``disturbed``: signals that came for the whole group before it was in one of its own.
+    """
+
+    pid: int
+    pid_fd: int
+    has_own_group: bool
+    disturbed: frozenset[int] = frozenset()
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def environment() -> dict[str, str]:
+    """What a tool gets of ours."""
     kept = {key: os.environ[key] for key in ("HOME", "TERM", "TMPDIR") if key in os.environ}
     return {
         **kept,
@@ -63,97 +74,36 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _codec(name: str) -> codecs.CodecInfo | None:
-    """Names of files are bytes, and pass as such; what a program says is shown, whatever it is."""
-    if name != _ANY_NAME:
-        return None
-
-    def encode(text: str, _errors: str = "") -> tuple[bytes, int]:
-        return text.encode("utf-8", "surrogateescape"), len(text)
-
-    def decode(data: bytes, _errors: str = "") -> tuple[str, int]:
-        return bytes(data).decode("utf-8", "replace"), len(data)
-
-    return codecs.CodecInfo(encode, decode, name=_ANY_NAME)  # type: ignore[arg-type]
-
-
-def _word(word: str | Path) -> str:
+def word_of(word: str | Path) -> str:
     """A word for a program; a file whose name begins with a dash is no option."""
     text = str(word)
     return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
 
 
-def _load_sh() -> ModuleType:
-    """``sh``, only for who starts a process: loading it costs more than starting Python.
-
-    A good part of that is asyncio, which sh needs for coroutines alone. Nobody awaits here, so
-    an asyncio without any running loop stands in for it while sh is loaded.
-    """
-    stand_in = ModuleType("asyncio")
-    vars(stand_in).update(get_running_loop=_no_running_loop, Queue=None)
-    if "asyncio" not in sys.modules:
-        sys.modules["asyncio"] = stand_in
-    try:
-        import sh  # noqa: PLC0415
-    finally:
-        if sys.modules["asyncio"] is stand_in:
-            del sys.modules["asyncio"]
-    codecs.register(_codec)
-    return sh
+def where(program: str) -> str:
+    """The file of a program, as PATH leads to it; empty where there is none."""
+    folders = [""] if "/" in program else environment()["PATH"].split(":")
+    for folder in folders:
+        path = f"{folder}/{program}" if folder else program
+        if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112 - bytes go too
+            return path
+    return ""
 
 
-def _no_running_loop() -> None:
-    raise RuntimeError("no running event loop")
+def need(program: str) -> str:
+    """The same; raises (NOTEXEC, naming it) where it is missing."""
+    if path := where(program):
+        return path
+    raise OgError(
+        f"The program {program} is not installed here.",
+        hint="Install it, or run this inside ogLive.",
+        code=OgErr.NOTEXEC,
+    )
 
 
-def _command(program: str) -> sh.Command:
-    sh = sys.modules.get("sh") or _load_sh()
-    try:
-        return sh.Command(program)
-    except sh.CommandNotFound:
-        raise OgError(
-            f"The program {program} is not installed here.",
-            hint="Install it, or run this inside ogLive.",
-            code=OgErr.NOTEXEC,
-        ) from None
-
-
-def _started(
-    command: sh.Command, words: Sequence[str], *, calm: bool = False, **options: Any
-) -> sh.RunningCommand:
-    """``command`` started; an interruption waits until the fork is another program, and we know it.
-
-    Otherwise it would unwind our own stack in the child as well, clean up there and talk.
-    """
-    deaf = _undisturbed.is_set()
-
-    def be_a_program() -> None:
-        if calm:
-            with suppress(OSError):  # then it only costs more
-                _TIMER_SLACK.write_text(_CALM_NS)
-        for number in _INTERRUPTIONS:
-            if deaf:
-                signal.signal(number, signal.SIG_IGN)  # forgets one that came before the own group
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
-
-    started: sh.RunningCommand | None = None
-    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
-    try:
-        started = command(*words, _preexec_fn=be_a_program, _encoding=_ANY_NAME, **options)
-        return started
-    finally:
-        try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
-        except KeyboardInterrupt:
-            if started is not None and options["_new_group"] and started.is_alive():
-                started.kill_group()  # in its own group it would go on without us
-            raise
-
-
-def need(program: str) -> None:
-    """Raise (NOTEXEC, naming it) where a program is missing, before anything was changed."""
-    _command(program)
+def is_undisturbed() -> bool:
+    """Whether this is in a block that no interruption cuts."""
+    return _undisturbed.is_set()
 
 
 @contextmanager
@@ -165,16 +115,16 @@ def undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or _undisturbed.is_set():
         yield
         return
-    came: list[int] = []
-    before = [signal.signal(one, lambda number, _: came.append(number)) for one in _INTERRUPTIONS]
+    _came.clear()
+    before = [signal.signal(one, lambda number, _: _came.append(number)) for one in INTERRUPTIONS]
     _undisturbed.set()
     try:
         yield
     finally:
         _undisturbed.clear()
-        for number, handler in zip(_INTERRUPTIONS, before, strict=True):
+        for number, handler in zip(INTERRUPTIONS, before, strict=True):
             signal.signal(number, handler)
-    if came:
+    if _came:
         raise KeyboardInterrupt
 
 
@@ -189,42 +139,10 @@ def run(
     ``accept`` lists the exit statuses that mean success for this program. Raises
     ``ProcessError`` on any other one, or when ``timeout_s`` passed (it is killed then).
     """
-    words = tuple(_word(word) for word in argv)
-    expired = threading.Event()
-    done = _started(
-        _command(words[0]),
-        words[1:],
-        _in=stdin if stdin is not None else "",
-        _env=_environment(),
-        _tty_in=False,
-        _tty_out=False,
-        _bg=True,
-        _bg_exc=False,
-        # so that ending it ends its children and not us; or that Ctrl-C does not reach it
-        _new_group=timeout_s is not None or _undisturbed.is_set(),
-        _ok_code=list(range(-64, 256)),
-    )
-    if timeout_s is None:
-        with waiting(f"{Path(words[0]).name} to end"):
-            done.wait()
-    else:
-        # sh's own _timeout polls: it costs a tenth of a second on every call.
-        timer = threading.Timer(timeout_s, _end, (done, expired))
-        timer.start()
-        try:
-            done.wait()
-        finally:
-            timer.cancel()
-            if done.is_alive():  # interrupted: a program in its own group would go on without us
-                done.kill_group()
-    if expired.is_set():
-        raise ProcessError(words, -9, f"no answer within {timeout_s} s")
-    finished = Finished(
-        words,
-        int(done.exit_code),
-        done.stdout.decode(errors="replace"),
-        done.stderr.decode(errors="replace"),
-    )
+    words = tuple(word_of(word) for word in argv)
+    program = need(words[0])
+    while (finished := _run(program, words, stdin, timeout_s)) is None:
+        pass
     if finished.status == -signal.SIGINT:  # Ctrl-C has reached the program before us
         raise KeyboardInterrupt
     if finished.status not in accept:
@@ -232,116 +150,135 @@ def run(
     return finished
 
 
-def _end(running: sh.RunningCommand, expired: threading.Event) -> None:
-    if running.is_alive():
-        expired.set()
-        running.kill_group()
+def _run(
+    program: str, words: tuple[str, ...], stdin: str | None, timeout_s: float | None
+) -> Finished | None:
+    """One run; None where an interruption ended it before it was that program.
 
-
-@contextmanager
-def stream_from(
-    *argv: str | Path,
-    accept: Sequence[int] = (0,),
-    stdin: BinaryIO | None = None,
-    calm: bool = False,
-    head_only: bool = False,
-) -> Iterator[BinaryIO]:
-    """Run a program and give its standard output as a raw binary stream.
-
-    ``stdin``, the stream of another block like this, makes the two a pipeline. ``calm``: a
-    program that waits in a loop of zero seconds gets ten milliseconds each time. ``head_only``:
-    the reader wants the beginning; a program that is still writing when the block is left is
-    ended and not judged, it waited for a reader until then.
-
-    The reader must read to the end of the stream: leaving the block waits for the program and
-    raises ``ProcessError`` unless it ended with an accepted status. When the block itself
-    fails, the program is ended and the block's error wins.
+    That one was for us, who are not to be disturbed: it has done nothing and is started anew.
     """
-    words = tuple(_word(word) for word in argv)
-    command = _command(words[0])
-    read_end, write_end = os.pipe()
-    with suppress(OSError):  # a user who is not root may have used up what he is allowed
-        fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    said: deque[str] = deque(maxlen=_STDERR_LINES)
-
-    with os.fdopen(read_end, "rb", buffering=0) as stream:
+    with ExitStack() as stack:
+        given = _given(stdin or "")
+        stack.callback(os.close, given)
+        ends: list[int] = []
+        started: _Started | None = None
         try:
-            process = _started(
-                command,
-                words[1:],
-                calm=calm,
-                _in="" if stdin is None else stdin,
-                _out=write_end,
-                _err=said.append,
-                _env=_environment(),
-                _tty_in=False,
-                _bg=True,
-                _new_group=True,  # so that ending it ends its children and not us
-                _bg_exc=False,
-                _no_out=True,
-                _ok_code=list(range(-64, 256)),
-            )
-        finally:
-            os.close(write_end)
-        try:
-            yield stream
+            with ExitStack() as writers:
+                files = [given]
+                for _ in ("stdout", "stderr"):
+                    read_end, write_end = os.pipe()
+                    stack.callback(os.close, read_end)
+                    writers.callback(os.close, write_end)
+                    ends.append(read_end)
+                    files.append(write_end)
+                started = _spawned([program, *words[1:]], files, own_group=timeout_s is not None)
+                stack.callback(os.close, started.pid_fd)
+            if timeout_s is None:
+                with waiting(f"{Path(words[0]).name} to end"):
+                    said = _heard(started, ends, None)
+            else:
+                said = _heard(started, ends, timeout_s)
         except BaseException:
-            if process.is_alive():
-                process.kill_group()
-            process.wait()
+            if started is not None and started.has_own_group:
+                started.end()  # interrupted: it would go on without us
             raise
-        if head_only and process.is_alive() and not _has_ended(stream):
-            process.kill_group()
-            process.wait()
-            return
-        process.wait()
-        status = int(process.exit_code)
-        if status not in accept:
-            raise ProcessError(words, status, "".join(said))
+        if said is None:
+            raise ProcessError(words, -9, f"no answer within {timeout_s} s")
+        status = os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1])
+    if -status in started.disturbed:
+        return None
+    return Finished(words, status, *(text.decode(errors="replace") for text in said))
 
 
-def _has_ended(stream: BinaryIO) -> bool:
-    """Whether all of it was read and nobody can write more: its program is about to end."""
+def _given(text: str) -> int:
+    """A file that holds ``text`` and has no name: what is read from it never makes anybody wait."""
+    file = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    try:
+        rest = memoryview(text.encode("utf-8", "surrogateescape"))
+        while rest:
+            rest = rest[os.write(file, rest) :]
+        os.lseek(file, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _spawned(argv: Sequence[str], files: Sequence[int], *, own_group: bool) -> _Started:
+    """``argv``, its program by its path, with ``files`` as input, output and messages.
+
+    An interruption waits until it is started and known. It has none of our other files, and goes
+    on when the terminal is closed: who repairs a filesystem is not to be cut there.
+    """
+    grouped = own_group or is_undisturbed()
+    moves = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
+    closes = [(os.POSIX_SPAWN_CLOSE, file) for file in _inherited()]
+    before, known = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS), len(_came)
+    started: _Started | None = None
+    try:
+        pid = os.posix_spawn(
+            os.fsencode(argv[0]),
+            [word.encode("utf-8", "surrogateescape") for word in argv],
+            environment(),
+            file_actions=[*moves, *closes],
+            setsigdef=_USUAL,
+            setsigmask=(signal.SIGHUP,),
+            setpgroup=0 if grouped else os.getpgrp(),
+        )
+        started = _Started(pid, os.pidfd_open(pid), grouped)
+    finally:
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        except KeyboardInterrupt:
+            if started is not None:
+                os.close(started.pid_fd)
+                if grouped:  # in its own group it would go on without us
+                    started.end()
+            raise
+    return replace(started, disturbed=frozenset(_came[known:]))
+
+
+def _inherited() -> list[int]:
+    """Files that whoever started us left open for programs: a daemon would keep their locks."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - by their numbers
+        with suppress(OSError):  # that of this very look
+            if int(name) > _MESSAGES and os.get_inheritable(int(name)):
+                found.append(int(name))
+    return found
+
+
+def _heard(
+    started: _Started, ends: Sequence[int], timeout_s: float | None
+) -> tuple[bytes, ...] | None:
+    """All it says until it has ended; None where it was ended because the time had passed.
+
+    Whoever it leaves behind may hold its output open: what comes later is not waited for.
+    """
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    said = {end: bytearray() for end in ends}
     poller = select.poll()
-    poller.register(stream, select.POLLIN)
-    return any(
-        events & select.POLLHUP and not events & select.POLLIN for _, events in poller.poll(0)
-    )
+    for one in (*ends, started.pid_fd):
+        poller.register(one, select.POLLIN)
+    ready: set[int] = set()
+    while started.pid_fd not in ready:
+        left_ms = None if until is None else max(0.0, until - time.monotonic()) * 1000
+        ready = {one for one, _ in poller.poll(left_ms)}
+        if not ready:
+            started.end()
+            poller.poll(_KILLED_MS)
+            return None
+        for end in ready & said.keys():
+            if not _take(end, said[end]):
+                poller.unregister(end)
+    for end in {one for one, _ in poller.poll(0)} & said.keys():
+        _take(end, said[end])
+    return tuple(map(bytes, said.values()))
 
 
-def run_through(*argv: str, take: Callable[[bytes], None], with_errors: bool = False) -> int:
-    """Run a caller's own command; its exit status as shells count (128 + a signal's number).
-
-    It inherits environment and standard input. What it writes goes to ``take`` piece by piece
-    as it comes; messages on standard error pass by, or are taken too ``with_errors``.
-    """
-    command = _command(argv[0])
-    read_end, write_end = os.pipe()
-    with os.fdopen(read_end, "rb", buffering=0) as said:
-        try:
-            process = _started(
-                command,
-                argv[1:],
-                _in=os.fdopen(0, closefd=False) if sys.stdin else "",
-                _out=write_end,
-                _err=write_end if with_errors else sys.stderr.fileno(),
-                _tty_in=False,
-                _bg=True,
-                _new_group=False,
-                _bg_exc=False,
-                _no_out=True,
-                _ok_code=list(range(-64, 256)),
-            )
-        finally:
-            os.close(write_end)
-        try:
-            while piece := said.read(_PIECE_BYTES):
-                take(piece)
-        except BaseException:
-            if process.is_alive():
-                process.terminate()
-            process.wait()
-            raise
-    process.wait()
-    status = int(process.exit_code)
-    return status if status >= 0 else 128 - status
+def _take(end: int, said: bytearray) -> bool:
+    """What stands in a pipe, which holds no more than a piece; False at its end."""
+    piece = os.read(end, _PIECE_BYTES)
+    if len(said) < _MOST_BYTES:
+        said += piece
+    return bool(piece)

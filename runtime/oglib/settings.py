@@ -58,14 +58,9 @@ class Settings:
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
     action_cache_full: str = "NONE"
-    restore_protocol_without_cache: str = "UNICAST"
     image_program: str = "partclone"
     image_compressor: str = "zstd"
     image_extension: str = "img"
-    image_reduce: bool = True
-    windows_reduce: bool = True
-    session_log: Path = Path("/tmp/session.log")  # noqa: S108  where OpenGnsys' browser reads it
-    command_log: Path = Path("/tmp/command.log")  # noqa: S108
 
     def repository_url(self) -> str:
         """``http(s)://host:port`` of the repository, or an error that says how to name one."""

@@ -8,10 +8,12 @@ there, this knows what it stands for, and every ``OgError`` that is made meanwhi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+TYPE_CHECKING = False  # to checkers it is true; typing itself is a good part of a short command
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _names: dict[str, str] = {}
 
@@ -32,13 +34,19 @@ def standing_for(device: Path, name: str) -> Iterator[None]:
 
 def name_of(path: Path) -> str:
     """What a person calls ``path``: itself, unless it stands for something else."""
-    return _names.get(str(path), str(path))
+    return _named(str(path))
+
+
+def _named(path: str) -> str:
+    return _names.get(path, path)
 
 
 def told(text: str) -> str:
     """A sentence with every device by its name."""
     if not _names:
         return text
+    import re  # noqa: PLC0415  every command starts, few have such a device
+
     devices = "|".join(re.escape(device) for device in tuple(_names))
-    said = re.sub(rf"(?:{devices})(?!\w)", lambda found: name_of(Path(found[0])), text)
+    said = re.sub(rf"(?:{devices})(?!\w)", lambda found: _named(found[0]), text)
     return said if said[:1] == text[:1] else f"{said[:1].upper()}{said[1:]}"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which ogLive this is; asked for by itself, for looking it up imports half of Python's library."""
+"""Which ogLive this is: the one place that says so; the packages take it from here."""
 
 from __future__ import annotations
+
+VERSION = "0.1.0"
 
 
 def version_line() -> str:
     """``og 0.1.0``."""
-    from importlib.metadata import version  # noqa: PLC0415
-
-    return f"og {version('oglive')}"
+    return f"og {VERSION}"

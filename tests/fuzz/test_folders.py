@@ -20,7 +20,12 @@ from hypothesis import strategies as st
 from fuzz.seeds import plain, spoiled
 from fuzz.test_texts import FOLDERS, written
 from oglib.errors import ImageError, OgError
-from oglib.image.reading.formats import FolderImage, describe_folder, folder_image, is_folder_image
+from oglib.image.reading.formats.folders.folder import (
+    FolderImage,
+    describe_folder,
+    folder_image,
+    is_folder_image,
+)
 from oglib.image.reading.formats.folders.table_dump import parse_dump
 
 _SECRET = b'UUID="5ec2e700-0000-4000-8000-000000000000" sda1 /dev/sda7 5ec2e700 \n'

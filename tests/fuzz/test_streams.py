@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from fuzz.seeds import COMPRESSORS, IMAGES, PARTITION, sealed, spoiled
 from oglib.errors import ImageError, OgError
-from oglib.image.reading.formats import StreamImage, describe, open_stream
+from oglib.image.reading.formats.detect import describe, open_stream
+from oglib.image.reading.formats.model import StreamImage
 from oglib.image.reading.source import FileSource
 from oglib.image.reading.unpack import unpacked
 

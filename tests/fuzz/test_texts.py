@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fuzz.seeds import plain, spoiled
 from oglib.errors import ImageError, OgError
 from oglib.image.format.disk_manifest import DiskManifest
-from oglib.image.reading.formats import describe_folder, folder_image
+from oglib.image.reading.formats.folders.folder import describe_folder, folder_image
 
 _DUMP = b"""label: gpt
 label-id: 8B1F5B6E-5D0B-4E3B-9C5F-0F1E2D3C4B5A

@@ -19,7 +19,7 @@ import pytest
 
 from oglib.cache.partition import mount_or_repair
 from oglib.image.proving.verify import verify
-from oglib.image.reading.formats import open_stream
+from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import local_image
 from oglib.image.reading.source import FileSource
 from oglib.image.recording.capture import CaptureMeta

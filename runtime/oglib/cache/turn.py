@@ -21,7 +21,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from oglib.disk.probing.virtual import instead_of_disks
+from oglib.disk.probing.instead import instead_of_disks
 from oglib.errors import FilesystemError, OgErr, OgError, WriteError
 from oglib.kernel.flocks import holders, taken
 from oglib.kernel.loops import storage_of

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from oglib import columns, progress, settings, waits
+from oglib import columns, reporters, settings, waits
+from oglib.cli.arguments import DEBUG_HELP
 from oglib.cli.context import Context, Handler
 from oglib.cli.words import options_first, refuse_unknown
 from oglib.ending import last_words
@@ -36,6 +37,13 @@ _NOUNS = {
 }
 
 
+class _Formatter(argparse.HelpFormatter):
+    """As wide as the terminal. argparse makes one for every argument, and asks shutil each time."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=(columns.of(sys.stdout) or columns.USUAL) - 2)
+
+
 class _Parser(argparse.ArgumentParser):
     """Wrong arguments are an error like any other: OG_ERR_FORMAT, not argparse's 2.
 
@@ -43,7 +51,8 @@ class _Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        usual = {"allow_abbrev": False, "formatter_class": _Formatter}
+        super().__init__(*args, **{**usual, **kwargs})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._subparsers is None and args is not None:
@@ -68,16 +77,20 @@ class _Version(argparse.Action):
 def parser(noun: str = "") -> argparse.ArgumentParser:
     """The grammar of one noun, or of all when it is none that is known."""
     top = _Parser(prog="og", description="Disks, images and systems of this PC.")
+    top.add_argument("--debug", action="store_true", help=DEBUG_HELP)
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
-    nouns = top.add_subparsers(metavar="NOUN", required=True, parser_class=_Parser)
+    nouns = top.add_subparsers(metavar="NOUN", required=True, parser_class=_Parser, prog="og")
     for module in [_NOUNS[noun]] if noun in _NOUNS else _NOUNS.values():
         import_module(module).add_to(nouns)
     return top
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command and print its result; returns the exit code of one that ran."""
-    known = parser(argv[0] if argv else "")
+def main(argv: Sequence[str], known: argparse.ArgumentParser | None = None) -> int:
+    """Run one command and print its result; returns the exit code of one that ran.
+
+    ``known`` is the grammar that ``parser`` gives for it.
+    """
+    known = known or parser(argv[0] if argv else "")
     if not argv:
         known.print_help()
         return int(OgErr.FORMAT)
@@ -85,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
     told = settings.load()
     if repository := getattr(args, "repo", ""):
         told = settings.with_repository(told, repository, "--repo ")
-    context = Context(args=args, settings=told, progress=progress.for_stream(as_json=args.json))
+    context = Context(args=args, settings=told, progress=reporters.for_stream(as_json=args.json))
     waits.told_by(context.progress.waits)
     handler: Handler = args.handler
     what = f"`og {' '.join([word for word in argv if word[:1] != '-'][:2])}`"

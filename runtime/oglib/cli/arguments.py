@@ -8,6 +8,8 @@ from typing import Protocol
 
 from oglib.cli.context import Handler
 
+DEBUG_HELP = "show where in ogLive an error was raised (a traceback)"
+
 
 class Subparsers(Protocol):
     """What ``add_subparsers`` returns, as far as it is used here."""
@@ -17,7 +19,9 @@ class Subparsers(Protocol):
 
 def noun(nouns: Subparsers, name: str, text: str) -> Subparsers:
     made = nouns.add_parser(name, help=text, description=text)
-    return made.add_subparsers(metavar="VERB", required=True, parser_class=type(made))
+    return made.add_subparsers(
+        metavar="VERB", required=True, parser_class=type(made), prog=made.prog
+    )
 
 
 def verb(
@@ -35,6 +39,7 @@ def verb(
     """
     made = verbs.add_parser(name, help=text, description=text)
     made.add_argument("--json", action="store_true", help="print one JSON object")
+    made.add_argument("--debug", action="store_true", help=DEBUG_HELP)
     if destroys:
         made.add_argument("--yes", action="store_true", help="do not ask before data are lost")
         made.add_argument("--dry-run", action="store_true", help="print the plan and stop")

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
+from oglib.amounts import human_bytes
 from oglib.cache.find import Found, find_cache, require_cache
 from oglib.cache.model import Entry, Verdict, WhenFull
 from oglib.cache.partition import Places, plan_deletion
@@ -24,7 +25,6 @@ from oglib.disk.planning.layout import parse_size
 from oglib.disk.planning.planned import TablePlan
 from oglib.disk.probing.probe import list_disks
 from oglib.errors import OgError, UsageError
-from oglib.progress import human_bytes
 from oglib.views.output import table
 
 

@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from oglib.cli.arguments import Subparsers, add_disk, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.deploy.jobs import Partition
-from oglib.deploy.partition.checks import check_free
-from oglib.deploy.system.layouts import read_layout
-from oglib.disk.lock import held
 from oglib.disk.model import Disk
-from oglib.disk.planning.plan import plan_layout
-from oglib.disk.planning.planned import TablePlan
 from oglib.disk.probing.probe import list_disks
-from oglib.disk.writing.table import check_repairable, repair_table
 from oglib.errors import NotFoundError
 from oglib.views import disks as disk_text
 from oglib.views.output import plain
 from oglib.views.target import system_on, told
+
+if TYPE_CHECKING:
+    from oglib.disk.planning.planned import TablePlan
+
+# What writes is imported by who writes: libparted alone takes longer than a whole listing.
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -94,6 +93,9 @@ def _data(disk: Disk, systems: Mapping[int, str | None]) -> dict[str, object]:
 
 
 def _plan(context: Context) -> Result:
+    from oglib.deploy.system.layouts import read_layout  # noqa: PLC0415
+    from oglib.disk.planning.plan import plan_layout  # noqa: PLC0415
+
     disk = context.disk()
     layout = read_layout(context.args.layout, context.settings, disk)
     plan = plan_layout(layout, disk, replace_damaged=context.args.replace_damaged)
@@ -101,7 +103,9 @@ def _plan(context: Context) -> Result:
 
 
 def _apply(context: Context) -> Result:
-    from oglib.cli.doing import do  # noqa: PLC0415 - a listing starts without it
+    from oglib.cli.doing import do  # noqa: PLC0415
+    from oglib.deploy.jobs import Partition  # noqa: PLC0415
+    from oglib.disk.planning.planned import TablePlan  # noqa: PLC0415
 
     args = context.args
     doing = do(context, Partition(args.disk, args.layout, args.replace_damaged))
@@ -121,6 +125,10 @@ def _apply(context: Context) -> Result:
 
 
 def _repair(context: Context) -> Result:
+    from oglib.deploy.partition.checks import check_free  # noqa: PLC0415
+    from oglib.disk.lock import held  # noqa: PLC0415
+    from oglib.disk.writing.table import check_repairable, repair_table  # noqa: PLC0415
+
     disk = context.disk()
     if not disk.damage:
         return Result({"damage": []}, "nothing to repair")

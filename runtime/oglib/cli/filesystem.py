@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oglib.amounts import human_bytes
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Handler, Result
 from oglib.disk.find import find_partition
@@ -24,7 +25,6 @@ from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.filesystem.resize import grow_filesystem, minimum_size, shrink_filesystem
 from oglib.filesystem.sizes import device_bytes, filesystem_bytes, usage_of
 from oglib.filesystem.state import state_of
-from oglib.progress import human_bytes
 from oglib.views.output import table
 from oglib.views.target import facts_of
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from oglib.amounts import human_bytes
 from oglib.cli import image_convert, image_disk
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
@@ -15,7 +16,6 @@ from oglib.deploy.whole_disk.receipt import DiskReceipt
 from oglib.errors import OgErr
 from oglib.image.reading.formats.model import OwnInfo
 from oglib.image.writing.receipt import Receipt
-from oglib.progress import human_bytes
 from oglib.transfer.repository import RepositoryClient
 from oglib.views.images import told_by_manifest
 from oglib.views.output import table

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from oglib.amounts import human_bytes
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.deploy.library.convert import converted
@@ -15,7 +16,6 @@ from oglib.disk.planning.layout import parse_size
 from oglib.errors import UsageError
 from oglib.image.format.manifest import titled
 from oglib.image.proving.diff import compare_images
-from oglib.progress import human_bytes
 from oglib.views.output import table
 
 _MOST_WORDS = 2  # DISK [PART]

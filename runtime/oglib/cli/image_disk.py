@@ -10,6 +10,7 @@ import argparse
 from dataclasses import asdict
 
 from oglib import columns
+from oglib.amounts import human_bytes
 from oglib.cli.context import Context, Result
 from oglib.deploy.whole_disk import image as disk_source
 from oglib.deploy.whole_disk import verify as disk_verify
@@ -20,7 +21,6 @@ from oglib.errors import OgErr, UsageError, printable
 from oglib.image.format.manifest import titled
 from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.model import OwnInfo
-from oglib.progress import human_bytes
 from oglib.views.images import told_by_manifest
 from oglib.views.output import table
 

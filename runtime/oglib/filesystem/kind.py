@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 
 class Family(StrEnum):
@@ -93,7 +92,8 @@ SURFACE = "Let Windows look at all of its disk (`chkdsk /r`), or make it anew on
 REPLAY = "Let its own system mount it and shut down fully. Or: check it with `og fs check`."
 
 
-class Mark(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mark:
     """Bytes by which a filesystem is known, and where they stand."""
 
     at: int

@@ -5,8 +5,10 @@ The one owner of these facts: whoever needs one asks a row, and no other file ha
 of filesystems. A new filesystem is a row here; code of its own it has only where its own tables
 are read (``used``, ``superblock``, ``state``), and those know it by its ``family``. A kind
 without ``make`` is only recognised. Pure: imports nothing but the form of a row, so ``disk`` may
-read it too. Longer than other files because it is a table.
+read it too.
 """
+
+# long: it is a table, and whoever adds a row looks at the others
 
 from __future__ import annotations
 

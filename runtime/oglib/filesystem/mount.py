@@ -10,8 +10,6 @@ folders (mode 0700) under ``/run/oglive/mnt``, those for a person are under ``/m
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +21,7 @@ from oglib.filesystem.kinds import kind_mounted_as, kind_probed
 from oglib.filesystem.mounts import mountpoints_of, mounts_of
 from oglib.filesystem.probe import probe_filesystem, row_on
 from oglib.filesystem.state import NEVER_MOUNTED, NEVER_WRITTEN, State, state_of
-from oglib.run import run, undisturbed
+from oglib.run import run, undisturbed, where
 
 _MOUNTPOINTS = Path("/run/oglive/mnt")
 _FOR_PEOPLE = Path("/mnt")
@@ -43,7 +41,8 @@ def mounted(
     ``kind`` is a type for mount (found out by it when empty), ``options`` go to it as well.
     """
     _MOUNTPOINTS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    point = Path(tempfile.mkdtemp(prefix=f"{device.name}-", dir=_MOUNTPOINTS))
+    point = _MOUNTPOINTS / f"{device.name}-{os.urandom(6).hex()}"
+    point.mkdir(mode=0o700)  # there is none of that name, and nobody else may make one here
     try:
         with mounted_at(device, point, write=write, kind=kind, options=options):
             yield point
@@ -103,7 +102,7 @@ def check_writable(device: Path) -> None:
 
 def check_mountable(kind: str) -> None:
     """Raise unless this ogLive can mount a filesystem of ``kind`` (a type for mount)."""
-    if not (not kind or _by_kernel(kind) or shutil.which(f"mount.{kind}") or _module_there(kind)):
+    if not (not kind or _by_kernel(kind) or where(f"mount.{kind}") or _module_there(kind)):
         raise FilesystemError(
             f"This ogLive cannot mount {kind}: neither its kernel nor a program knows it.",
             hint="Use an ogLive whose kernel has it.",
@@ -111,7 +110,7 @@ def check_mountable(kind: str) -> None:
 
 
 def _module_there(kind: str) -> bool:
-    if shutil.which("modprobe") is None:
+    if not where("modprobe"):
         return False
     return run("modprobe", "--dry-run", "--quiet", kind, accept=range(256)).status == 0
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr
-from oglib.kernel.loops import refused_by, stretch_of
+from oglib.kernel.loops import stretch_of
+from oglib.kernel.users import refused_by
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _SWAPS = Path("/proc/swaps")

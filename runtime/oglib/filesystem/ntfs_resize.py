@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from oglib.amounts import human_bytes
 from oglib.errors import FilesystemError, ProcessError
 from oglib.filesystem.kind import Trouble
 from oglib.filesystem.sizes import size_of
 from oglib.filesystem.state import State, state_of
-from oglib.progress import human_bytes
 from oglib.run import Finished, run
 
 QUIET = ("--no-progress-bar", "--force", "--force")  # twice: also one that is flagged dirty

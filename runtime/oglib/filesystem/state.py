@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from oglib.filesystem.kind import (
     Trouble,
 )
 from oglib.filesystem.kinds import KINDS
-from oglib.filesystem.structures import f2fs, ntfs, xfs
-from oglib.filesystem.structures.ntfs import ReadAt
 
+# The tables of one family are imported when there is one of it: a listing meets few.
+
+ReadAt = Callable[[int, int], bytes]
 # Nothing can be mounted here without the key.
 NEVER_MOUNTED = frozenset({Trouble.BITLOCKER, Trouble.LUKS})
 # Written by us, Windows would lose what it keeps in memory or in its journal.
@@ -122,6 +124,8 @@ def _encrypted(read_at: ReadAt) -> list[State]:
 def _ntfs(read_at: ReadAt) -> list[State]:
     if not KINDS["ntfs"].is_on(read_at):
         return []
+    from oglib.filesystem.structures import ntfs  # noqa: PLC0415
+
     try:
         state = ntfs.read_state(read_at)
     except ntfs.Unreadable:
@@ -191,6 +195,8 @@ def _ext(read_at: ReadAt) -> list[State]:
 def _xfs(read_at: ReadAt) -> list[State]:
     if not KINDS["xfs"].is_on(read_at):
         return []
+    from oglib.filesystem.structures import xfs  # noqa: PLC0415
+
     try:
         left = xfs.read_left(read_at)
     except xfs.Unreadable:
@@ -208,6 +214,8 @@ def _xfs(read_at: ReadAt) -> list[State]:
 def _f2fs(read_at: ReadAt) -> list[State]:
     if not KINDS["f2fs"].is_on(read_at):
         return []
+    from oglib.filesystem.structures import f2fs  # noqa: PLC0415
+
     try:
         left = f2fs.read_left(read_at)
     except f2fs.Unreadable:

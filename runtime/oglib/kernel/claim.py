@@ -12,16 +12,15 @@ import errno
 import fcntl
 import os
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError, WriteError
+from oglib.kernel.flocks import take
 from oglib.partfile import is_at
 
 PATIENCE_S = 20.0  # udev and its like lock a device while they look at it, and let it go
-_PAUSE_S = 0.1
 _MOST_TRIES = 10
 
 
@@ -48,7 +47,7 @@ def _opened(path: Path, *, write: bool, exclusive: bool) -> int:
         except OSError as error:
             raise _not_opened(path, error) from error
         try:
-            _lock(fd, path, PATIENCE_S if is_block else 0.0)
+            take(fd, fcntl.LOCK_EX, str(path), patience_s=PATIENCE_S if is_block else 0.0)
             if is_at(fd, path):
                 return fd
         except BaseException:
@@ -60,21 +59,6 @@ def _opened(path: Path, *, write: bool, exclusive: bool) -> int:
         hint="Stop it, and run this again.",
         code=OgErr.LOCKED,
     )
-
-
-def _lock(fd: int, path: Path, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise OgError(
-                    f"{path} is locked by another program.",
-                    hint="Another restore or capture may be running on it; wait for its end.",
-                    code=OgErr.LOCKED,
-                ) from None
-        time.sleep(_PAUSE_S)
 
 
 def _not_opened(path: Path, error: OSError) -> OgError:

@@ -30,23 +30,28 @@ def taken(handle: int, kind: int) -> bool:
 def take(handle: int, kind: int, what: str, *, patience_s: float | None = None) -> None:
     """Lock, and wait for it; ``what``: the thing that the lock is on, for a sentence.
 
-    Raises LOCKED, naming who has it, after ``patience_s``, else a minute.
+    Raises LOCKED, naming who has it, after ``patience_s`` (0: at once), else a minute.
     """
     if taken(handle, kind):
         return
     patience_s = PATIENCE_S if patience_s is None else patience_s
+    if not patience_s:
+        raise _held(handle, what, "")
     end = time.monotonic() + patience_s
     with waiting(f"{holders(handle)} to let go of {what}"):
         while not taken(handle, kind):
             if time.monotonic() > end:
-                who = holders(handle)
-                raise OgError(
-                    f"{who[0].upper()}{who[1:]} holds {what}, since more than {patience_s:.0f} "
-                    "seconds.",
-                    hint="Wait for its end, then run this again.",
-                    code=OgErr.LOCKED,
-                )
+                raise _held(handle, what, f", since more than {patience_s:.0f} seconds")
             time.sleep(_STEP_S)
+
+
+def _held(handle: int, what: str, since: str) -> OgError:
+    who = holders(handle)
+    return OgError(
+        f"{who[0].upper()}{who[1:]} holds {what}{since}.",
+        hint="Wait for its end, then run this again.",
+        code=OgErr.LOCKED,
+    )
 
 
 def holders(handle: int) -> str:

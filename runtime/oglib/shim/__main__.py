@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oglib.ending import ended
+from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgErr, OgError, UsageError
-from oglib.shim.command import command_of
 from oglib.shim.names import MODULE_OF
+from oglib.spared import spare_inspect
 
 _LAUNCHERS = ("__main__.py", "og-shim")  # called by these, the first argument is the name
 _UNKNOWN_COMMAND = 127  # as shells count
@@ -23,7 +23,11 @@ _UNKNOWN_COMMAND = 127  # as shells count
 
 def perform(name: str, words: list[str]) -> int:
     """Run one command and print its answer; the exit code of one that did not fail."""
-    command = command_of(name)
+    with quick_start():
+        spare_inspect()
+        from oglib.shim.command import command_of  # noqa: PLC0415
+
+        command = command_of(name)
     if command.is_help(words):
         print(command.help())
         return 0
@@ -58,7 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # names of files are bytes, and go out as they are
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-    program, *words = sys.argv if argv is None else argv
+    status = _run(sys.argv if argv is None else argv, final=argv is None)
+    return leave(status) if argv is None else status
+
+
+def _run(argv: Sequence[str], *, final: bool) -> int:
+    program, *words = argv
     name = Path(program).name
     if name in _LAUNCHERS:
         if not words:
@@ -70,11 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{name}: {error}", file=sys.stderr)
 
     if name == "--install":
-        return ended(lambda: install(words), say, final=argv is None)
+        return ended(lambda: install(words), say, final=final)
     if name not in MODULE_OF:
         print(f"{name}: this ogLive has no command of that name.", file=sys.stderr)
         return _UNKNOWN_COMMAND
-    return ended(lambda: perform(name, words), say, final=argv is None)
+    return ended(lambda: perform(name, words), say, final=final)
 
 
 if __name__ == "__main__":

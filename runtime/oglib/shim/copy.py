@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from oglib import durable, progress
+from oglib import durable, reporters
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.partfile import locked, new_file
 
@@ -77,7 +77,7 @@ def _part_file(part: Path) -> BinaryIO:
 def _copy_into(source: Path, file: BinaryIO) -> None:
     info = source.stat()
     written = hashlib.blake2b()
-    with progress.for_stream().phase("copy", info.st_size) as phase, source.open("rb") as original:
+    with reporters.for_stream().phase("copy", info.st_size) as phase, source.open("rb") as original:
         for piece in _pieces(original):
             file.write(piece)
             written.update(piece)

@@ -6,21 +6,17 @@ Sizes are KB of 1024 bytes, sectors are the disk's own (512 or 4096 bytes).
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from oglib.disk.find import find_tagged
 from oglib.disk.model import TableKind
-from oglib.disk.probing.probe import list_disks
 from oglib.disk.tables.gpt import ENTRIES_BYTES
 from oglib.disk.type_codes import code_of
 from oglib.errors import NotFoundError, PartitionError
-from oglib.run import run
 from oglib.shim.command import Command
-from oglib.shim.target import disk_of, partition_of
+from oglib.shim.target import entry_of, table_of, tables
 
 _KB = 1024
 _EFI_CODE = "EF00"
@@ -33,10 +29,10 @@ _DRIVERS = {"sd": "DISK", "sr": "CDROM", "md": "RAID", "mdp": "RAID", "device-ma
 
 def _disk_to_dev(words: Sequence[str]) -> str:
     if not words:
-        return " ".join(str(disk.path) for disk in list_disks())
+        return " ".join(str(disk.path) for disk in tables())
     if len(words) == 1:
-        return str(disk_of(words[0]).path)
-    disk, part = partition_of(*words)
+        return str(table_of(words[0]).path)
+    disk, part = entry_of(*words)
     if part.path is None:
         raise NotFoundError(
             f"Partition {part.number} of {disk.describe()} has no device of its own: "
@@ -47,15 +43,19 @@ def _disk_to_dev(words: Sequence[str]) -> str:
 
 
 def _dev_to_disk(words: Sequence[str]) -> str:
-    disks = list_disks()
     tag, equals, value = words[0].partition("=")
     if equals:
+        from oglib.disk.find import find_tagged  # noqa: PLC0415
+        from oglib.disk.probing.probe import list_disks  # noqa: PLC0415
+
+        disks = list_disks()
         # a filesystem on a whole disk has no partition to be found by
         bare = [disk for disk in disks if value and getattr(disk, _TAGS.get(tag, ""), "") == value]
         if len(bare) == 1:
             return str(bare[0].number)
         disk, part = find_tagged(words[0], disks)
         return f"{disk.number} {part.number}"
+    disks = tables()
     real = Path(words[0]).resolve()
     for disk in disks:
         if disk.path.resolve() == real:
@@ -70,7 +70,7 @@ def _dev_to_disk(words: Sequence[str]) -> str:
 
 
 def _disk_size(words: Sequence[str]) -> str:
-    return str(disk_of(words[0]).size_bytes // _KB)
+    return str(table_of(words[0]).size_bytes // _KB)
 
 
 def _disk_type(words: Sequence[str]) -> str:
@@ -103,7 +103,7 @@ def drivers_by_major(text: str) -> dict[str, str]:
 
 
 def _esp(_words: Sequence[str]) -> str:
-    for disk in list_disks():
+    for disk in tables():
         for part in disk.partitions:
             if disk.table is TableKind.GPT and code_of(part, disk.table) == _EFI_CODE:
                 return f"{disk.number} {part.number}"
@@ -112,10 +112,14 @@ def _esp(_words: Sequence[str]) -> str:
 
 def _last_sector(words: Sequence[str]) -> str:
     if len(words) == 2:
-        disk, part = partition_of(*words)
+        disk, part = entry_of(*words)
         return str(part.end_bytes // disk.logical_sector_bytes - 1)
-    disk = disk_of(words[0])
+    disk = table_of(words[0])
     if disk.table is TableKind.GPT:
+        import json  # noqa: PLC0415
+
+        from oglib.run import run  # noqa: PLC0415
+
         said = json.loads(run("sfdisk", "--json", disk.path).stdout)
         return str(said["partitiontable"]["lastlba"])
     if disk.table in (TableKind.LVM, TableKind.ZPOOL):
@@ -126,7 +130,7 @@ def _last_sector(words: Sequence[str]) -> str:
 
 
 def _table_type(words: Sequence[str]) -> str:
-    table = disk_of(words[0]).table
+    table = table_of(words[0]).table
     return "UNKNOWN" if table is TableKind.NONE else table.upper()
 
 

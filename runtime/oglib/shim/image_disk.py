@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from oglib import progress, settings
+from oglib import reporters, settings
 from oglib.deploy.whole_disk import capture
 from oglib.deploy.whole_disk.plan import DiskWishes
 from oglib.deploy.whole_disk.restore import restore_disk
@@ -49,7 +49,7 @@ def _create(words: Sequence[str]) -> None:
             name,
             destination=destination,
             settings=told,
-            progress=progress.for_stream(),
+            progress=reporters.for_stream(),
         )
     warn(*made.warnings)
 
@@ -90,7 +90,7 @@ def _restore(words: Sequence[str]) -> None:
             info_of(image, told)  # an old raw image: told by its content, never by its name
     command_of("ogUnmountAll").run([words[2]])
     receipt = restore_disk(
-        image, words[2], DiskWishes(), settings=told, progress=progress.for_stream()
+        image, words[2], DiskWishes(), settings=told, progress=reporters.for_stream()
     )
     warn(*receipt.warnings)
 

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib import progress, settings
+from oglib import reporters, settings
 from oglib.deploy.partition import capture, restore
 from oglib.disk.lock import refuse_locked
 from oglib.disk.loop import partition_device
@@ -70,7 +70,7 @@ def _create(words: Sequence[str]) -> None:
             destination=aim.destination,
             wishes=capture.CaptureWishes(format=_FORMATS[level], raw=raw, full_sum=True),
             settings=told,
-            progress=progress.for_stream(),
+            progress=reporters.for_stream(),
         )
         warn(*made.warnings)
         line = info_line(info_of(str(aim.path) if aim.path else aim.name, told))
@@ -123,7 +123,7 @@ def _restore(words: Sequence[str]) -> None:
         image,
         restore.Request(words[2], words[3]),
         settings=told,
-        progress=progress.for_stream(),
+        progress=reporters.for_stream(),
     )
     warn(*receipt.warnings)
 

@@ -12,14 +12,14 @@ from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.type_codes import code_of, type_of_code
 from oglib.errors import PartitionError
 from oglib.shim.command import Command
-from oglib.shim.target import disk_of, partition_of
+from oglib.shim.target import entry_of, table_of
 
 _KB = 1024
 _EFI = "EFI"
 
 
 def _active(words: Sequence[str]) -> str:
-    disk = disk_of(words[0])
+    disk = table_of(words[0])
     flagged = [part.number for part in disk.partitions if part.active]
     if not flagged and disk.table is TableKind.GPT:
         # parted, which the old engine asked, calls the ESP of a gpt its boot partition
@@ -28,30 +28,30 @@ def _active(words: Sequence[str]) -> str:
 
 
 def _partition_id(words: Sequence[str]) -> str:
-    disk, part = partition_of(*words)
+    disk, part = entry_of(*words)
     return code_of(part, disk.table)
 
 
 def _partition_size(words: Sequence[str]) -> str:
-    return str(partition_of(*words)[1].size_bytes // _KB)
+    return str(entry_of(*words)[1].size_bytes // _KB)
 
 
 def _partitions_number(words: Sequence[str]) -> str:
-    return str(_highest(disk_of(words[0]).partitions))
+    return str(_highest(table_of(words[0]).partitions))
 
 
 def _partition_type(words: Sequence[str]) -> str:
-    disk, part = partition_of(*words)
+    disk, part = entry_of(*words)
     return _type(disk, part)
 
 
 def _list(words: Sequence[str]) -> str:
-    disk = disk_of(words[0])
+    disk = table_of(words[0])
     return _listed(disk, 1, _highest(disk.partitions))
 
 
 def _list_primary(words: Sequence[str]) -> str:
-    disk = disk_of(words[0])
+    disk = table_of(words[0])
     if disk.table is not TableKind.MSDOS:
         return _listed(disk, 1, _highest(disk.partitions))
     return _listed(
@@ -60,7 +60,7 @@ def _list_primary(words: Sequence[str]) -> str:
 
 
 def _list_logical(words: Sequence[str]) -> str:
-    disk = disk_of(words[0])
+    disk = table_of(words[0])
     if disk.table is not TableKind.MSDOS:
         raise PartitionError(
             f"{disk.describe()} has no msdos table, so it has no logical partitions.",

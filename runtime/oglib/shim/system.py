@@ -42,7 +42,7 @@ def _echo(words: Sequence[str]) -> None:
 
 
 def _execute_and_log(words: Sequence[str]) -> int:
-    from oglib.run import run_through  # noqa: PLC0415  most of these commands start nothing
+    from oglib.streams import run_through  # noqa: PLC0415  most of these commands start nothing
 
     logs, command = leading_logs(words)
     if not command:

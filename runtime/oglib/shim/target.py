@@ -8,27 +8,64 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from oglib.disk.find import find_disk, find_partition
-from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
+from oglib.disk.probing.plain import table_of_file, tables_of_files
 from oglib.errors import OgErr, OgError, printable
 from oglib.shim.command import positive
 
 
 def disk_of(number: str) -> Disk:
     """Disk ``number``; OG_ERR_FORMAT when that is no number, OG_ERR_NOTFOUND when none has it."""
+    # most of these commands ask for a table alone, and are started in loops
+    from oglib.disk.find import find_disk  # noqa: PLC0415
+
     return find_disk(str(positive(number, "The disk")))
+
+
+def table_of(number: str) -> Disk:
+    """Disk ``number`` for who asks for its table: what is on its partitions is not looked for."""
+    wanted = positive(number, "The disk")
+    if (disk := table_of_file(wanted)) is not None:
+        return disk
+    from oglib.disk.probing import probe  # noqa: PLC0415
+
+    return probe.table_of(wanted) or disk_of(number)
+
+
+def tables() -> tuple[Disk, ...]:
+    """Every disk of this PC in that way."""
+    if files := tables_of_files():
+        return files
+    from oglib.disk.probing.probe import list_tables  # noqa: PLC0415
+
+    return list_tables()
+
+
+def entry_of(disk_number: str, number: str) -> tuple[Disk, Partition]:
+    """A partition as its table has it, with the disk; the errors of ``partition_of``."""
+    return _with_partition(table_of(disk_number), number)
 
 
 def partition_of(disk_number: str, number: str) -> tuple[Disk, Partition]:
     """A partition with its disk; the same errors."""
-    disk = disk_of(disk_number)
-    return disk, find_partition(disk, positive(number, "The partition"))
+    return _with_partition(disk_of(disk_number), number)
+
+
+def _with_partition(disk: Disk, number: str) -> tuple[Disk, Partition]:
+    wanted = positive(number, "The partition")
+    for part in disk.partitions:
+        if part.number == wanted:
+            return disk, part
+    from oglib.disk.find import find_partition  # noqa: PLC0415  it says which there are
+
+    return disk, find_partition(disk, wanted)
 
 
 @contextmanager
 def device_of(disk_number: str, number: str) -> Iterator[Path]:
     """The block device of a partition, made for the ``with`` block where the disk is a file."""
+    from oglib.disk.loop import partition_device  # noqa: PLC0415
+
     with partition_device(*partition_of(disk_number, number)) as device:
         yield device
 

@@ -16,7 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from oglib.progress import Bar, Kind, Lines, Phase, Progress, Saying
+from oglib.progress import Kind, Phase, Progress, Saying
+from oglib.reporters import Bar, Lines
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from oglib.amounts import human_bytes
 from oglib.columns import USUAL, broken, cut, width
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.errors import printable
-from oglib.progress import human_bytes
 from oglib.views.output import table
 
 _LABEL_WIDTH = 16

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from oglib.amounts import human_bytes
 from oglib.inventory.hardware import Hardware, module_text
 from oglib.inventory.system import System
-from oglib.progress import human_bytes
 from oglib.views.output import table
 
 

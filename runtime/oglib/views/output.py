@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +32,8 @@ def plain(value: object) -> object:
 
 
 def as_json(value: object) -> str:
+    import json  # noqa: PLC0415  a command must start fast
+
     return json.dumps(plain(value), indent=2)
 
 

@@ -27,7 +27,7 @@ from disk.image.corpus import (
     web_server,
 )
 from oglib.errors import ImageError
-from oglib.image.reading.formats import describe, open_stream
+from oglib.image.reading.formats.detect import describe, open_stream
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.source import FileSource, FrameSource
 from oglib.image.reading.volumes import VolumeSource, open_volumes

@@ -19,7 +19,7 @@ import pytest
 from disk.image.damage import Trial, cut_all, flip_all, some
 from oglib.image.format.partclone import HEADER_BYTES, parse_header, prefix_bytes
 from oglib.image.format.signing import PrivateKey, generate_keypair
-from oglib.image.reading.formats import open_stream
+from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import create_local, local_image
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore

@@ -15,7 +15,7 @@ from disk.shim.images import MIB, tool
 from oglib.deploy.opening import reference
 from oglib.disk.lock import lock_path
 from oglib.disk.model import Disk, TableKind
-from oglib.disk.probing.virtual import instead_of_disks
+from oglib.disk.probing.instead import instead_of_disks
 from oglib.errors import UsageError
 from oglib.settings import Settings
 

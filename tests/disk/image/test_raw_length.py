@@ -18,8 +18,8 @@ import zstandard
 from disk.shim.images import MIB, tool
 from oglib.errors import ImageError
 from oglib.filesystem.kinds import HEAD_BYTES
-from oglib.image.reading.formats import describe, open_stream
 from oglib.image.reading.formats.content import content_of
+from oglib.image.reading.formats.detect import describe, open_stream
 from oglib.image.reading.formats.length import said_bytes
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore

@@ -36,8 +36,8 @@ from oglib.image.recording.second_opinion import own_head
 from oglib.image.writing.restore import restore
 from oglib.image.writing.target import open_target
 from oglib.progress import Phase, Progress, Silent
-from oglib.run import stream_from
 from oglib.settings import Settings
+from oglib.streams import stream_from
 
 QUIET = Progress(Silent())
 MIB = 1 << 20

@@ -19,7 +19,8 @@ from oglib.disk import loop
 from oglib.disk.loop import attached
 from oglib.disk.model import MIB
 from oglib.filesystem.mount import mounted
-from oglib.kernel.loops import loops_over, users_of
+from oglib.kernel.loops import loops_over
+from oglib.kernel.users import users_of
 from oglib.run import run, undisturbed
 
 

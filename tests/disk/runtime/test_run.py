@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oglib.errors import OgErr, OgError, ProcessError
-from oglib.run import run, run_through, stream_from
+from oglib.run import run, undisturbed
+from oglib.streams import run_through, stream_from
 
 
 def test_output_and_input_are_text() -> None:
@@ -87,13 +92,55 @@ def test_a_program_that_failed_before_its_head_was_read_is_judged() -> None:
         assert not stream.read()
 
 
-def test_a_program_runs_whether_asyncio_was_there_first_or_comes_later() -> None:
+def test_much_comes_whole_and_much_goes_in() -> None:
+    text = "line of text\n" * 300_000
+    assert run("cat", stdin=text).stdout == text
+    assert len(run("sh", "-c", "head -c 1000000 /dev/zero >&2").stderr) == 1_000_000
+
+
+def test_a_program_gets_none_of_the_files_that_we_were_given() -> None:
+    """A filesystem's daemon would hold them, and the locks on them, as long as it is mounted."""
+    with Path(os.devnull).open("rb") as file:
+        os.set_inheritable(file.fileno(), True)
+        listed = run("ls", "/proc/self/fd").stdout.split()
+    assert listed == ["0", "1", "2", "3"]  # the last one is that of ls itself
+
+
+def test_who_is_left_behind_is_not_waited_for(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    assert run("sh", "-c", 'sleep 60 & echo $! >"$0"; echo done', pid).stdout == "done\n"
+    os.kill(int(pid.read_text()), signal.SIGKILL)  # it is still there
+
+
+def test_what_was_cut_before_it_was_the_program_is_started_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a block that is not to be disturbed, when Ctrl-C comes before it has its own group."""
+    spawn, started = os.posix_spawn, list[int]()
+
+    def late(path: Any, argv: Any, *words: Any, **more: Any) -> int:
+        first = not started
+        if first:
+            os.kill(os.getpid(), signal.SIGINT)  # for the group: for us, and for our copy too
+            argv = ["sh", "-c", "kill -INT $$"]
+        started.append(spawn(path, argv, *words, **more))
+        return started[-1]
+
+    monkeypatch.setattr(os, "posix_spawn", late)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt), undisturbed():
+        said.append(run("sh", "-c", "echo done").stdout)
+    assert (said, len(started)) == (["done\n"], 2)
+
+
+def test_a_stream_runs_whether_asyncio_was_there_first_or_comes_later() -> None:
     """sh is loaded with a stand-in for asyncio; the real one must work before and after."""
-    loop = "import asyncio\nasync def main(): return run('echo', 'hi').stdout\n"
+    heard = "with stream_from('echo', 'hi') as s: said = s.read().decode()"
+    loop = f"import asyncio\nasync def main():\n  {heard}\n  return said\n"
     said = "print(asyncio.run(main()).strip())"
     for code in (
-        f"from oglib.run import run\nrun('true')\n{loop}{said}",
-        f"{loop}from oglib.run import run\n{said}",
+        f"from oglib.streams import stream_from\n{heard}\n{loop}{said}",
+        f"{loop}from oglib.streams import stream_from\n{said}",
     ):
         done = run(sys.executable, "-I", "-c", code)
         assert (done.stdout, done.stderr) == ("hi\n", "")

@@ -13,7 +13,7 @@ import pytest
 from disk.shim.images import MIB, device, mount_points, mounted, partitioned, release, tool
 from oglib.disk.find import find_partition
 from oglib.disk.lock import drop_lock, take_lock
-from oglib.disk.probing.probe import probe_virtual
+from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from oglib.shim.filesystem_mount import COMMANDS
 from unit.shim.old import Old, Ran

@@ -16,7 +16,7 @@ import pytest
 from disk.shim.images import device, mount_points, mounted, partitioned, release, said, tool
 from oglib.disk.find import find_partition
 from oglib.disk.lock import drop_lock, is_locked, take_lock
-from oglib.disk.probing.probe import probe_virtual
+from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import OgErr, OgError
 from oglib.shim.filesystem_write import COMMANDS
 from unit.shim.old import Old, Ran

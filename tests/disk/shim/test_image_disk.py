@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from disk.shim.images import device, mounted, partitioned, refusal, release, rows, tool
-from oglib.disk.probing.probe import probe_virtual
+from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import OgErr, PartitionError
 from oglib.shim.image_disk import _refuse_on_itself
 from unit.shim.old import Old, Ran

@@ -17,7 +17,7 @@ import pytest
 from disk.shim.images import device, mounted, partitioned, refusal, release, said, stretch, tool
 from oglib import settings
 from oglib.disk.lock import lock_path
-from oglib.disk.probing.probe import probe_virtual
+from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import ImageError, OgErr
 from oglib.settings import Settings
 from oglib.shim import image_file

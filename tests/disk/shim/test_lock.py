@@ -17,7 +17,7 @@ import pytest
 from oglib.disk.find import find_partition
 from oglib.disk.lock import FOLDER, drop_lock, held, is_locked, lock_path, refuse_locked, take_lock
 from oglib.disk.model import Disk, Partition
-from oglib.disk.probing.probe import probe_virtual
+from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import OgErr, OgError
 from unit.shim.old import Old, Ran
 
@@ -188,8 +188,9 @@ def test_work_holds_its_lock_until_it_ends(
 def test_two_never_get_the_same_lock(disk: Disk, stranger: int) -> None:
     """One asks while another one is just taking it: it waits, and is refused then."""
     code = (
-        "import os, sys; from pathlib import Path; from oglib import flocks;"
-        "from oglib.disk.probing.probe import probe_virtual; from oglib.disk.lock import take_lock;"
+        "import os, sys; from pathlib import Path; from oglib.kernel import flocks;"
+        "from oglib.disk.probing.virtual import probe_virtual;"
+        "from oglib.disk.lock import take_lock;"
         "real = flocks.holders;"  # asked for by who is about to wait
         "flocks.holders = lambda handle: (print('waits', flush=True), real(handle))[1];"
         "take_lock(probe_virtual(Path(sys.argv[1])), pid=os.getpid())"

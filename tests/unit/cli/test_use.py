@@ -43,6 +43,22 @@ def test_a_defect_is_one_sentence_with_its_place(
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["--debug", "disk", "list"], ["disk", "list", "--debug"]])
+@pytest.mark.parametrize("error", [KeyError("gpt"), NotFoundError("There is no gpt.")])
+def test_debug_shows_where_an_error_was_raised(
+    words: list[str],
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("oglib.cli.disk.list_disks", raising(error))
+    assert main(["disk", "list"]) == main(words) != 0
+    plain, _, shown = capsys.readouterr().err.partition("Traceback (most recent call last):\n")
+    assert plain.startswith("og: ")
+    assert 'test_use.py", line' in shown
+    assert f"\n{plain}" in shown  # and then the same sentence
+
+
 def test_an_interruption_is_one_json_object_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

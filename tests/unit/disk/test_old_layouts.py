@@ -148,7 +148,10 @@ def test_the_string_of_configurar() -> None:
             Row(4, "CACHE", "CACHE", 0, True),
         ),
     )
-    assert asked.to_format == ((1, "NTFS"), (4, "CACHE"))
+    assert [(row.number, row.filesystem) for row in asked.rows if row.format] == [
+        (1, "NTFS"),
+        (4, "CACHE"),
+    ]
     disk = a_disk()
     plan = plan_layout(asked.layout(disk), disk)
     assert plan.table is TableKind.MSDOS
@@ -188,7 +191,7 @@ def test_blanks_are_nothing_and_empty_rows_too() -> None:
         "par=2*cpt=EXTENDED*sfi=*tam=9000*ope=1%"
     )
     assert said.disk == 2
-    assert said.to_format == ()
+    assert not any(row.format for row in said.rows)
 
 
 @pytest.mark.parametrize(

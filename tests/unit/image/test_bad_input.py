@@ -21,7 +21,7 @@ import zstandard
 
 from oglib.errors import OgError
 from oglib.image.format.partclone import HEADER_BYTES, crc32
-from oglib.image.reading.formats import open_stream
+from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import local_image
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore

@@ -13,7 +13,7 @@ from typing import Protocol
 import pytest
 
 from oglib.errors import ImageError, WriteError
-from oglib.image.reading.formats import open_stream
+from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.source import FileSource
 from oglib.image.reading.volumes import VolumeSource, open_volumes
 from oglib.image.writing.readback import ReadBack

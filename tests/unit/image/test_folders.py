@@ -11,7 +11,7 @@ import pytest
 
 from oglib.disk.tables.gpt import Copy, laid_out
 from oglib.errors import ImageError, UsageError
-from oglib.image.reading.formats import describe_folder, folder_image, named_in
+from oglib.image.reading.formats.folders.folder import describe_folder, folder_image, named_in
 from oglib.image.reading.formats.folders.stored_gpt import gpt_of_first_sectors, gpt_of_sgdisk
 from oglib.image.reading.stretch import pieces_of
 from unit.image.synthetic import Partition

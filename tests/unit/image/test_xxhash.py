@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from oglib.errors import ImageError
 from oglib.image.any import ForeignImage
 from oglib.image.format.partclone import CHECKSUM_XXH64, CHECKSUM_XXH128, HEADER_BYTES, crc32
-from oglib.image.reading.formats import describe, open_stream
+from oglib.image.reading.formats.detect import describe, open_stream
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore
 from unit.image.synthetic import QUIET, Partition, bitmap_bytes, blank, partition

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import os
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.kernel.claim import claimed
+from unit.sources import attributes
 
-RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 CLAIMS = {
     "oglib/kernel/claim.py": "the owner",
-    "oglib/kernel/loops.py": "looks whether a device is claimed, and gives it back at once",
+    "oglib/kernel/users.py": "looks whether a device is claimed, and gives it back at once",
 }
 
 
@@ -27,7 +26,7 @@ def test_a_claim_keeps_others_off_until_its_end(tmp_path: Path) -> None:
     with claimed(tmp_path / "link", write=True) as fd:
         os.pwrite(fd, b"x", 0)
         with (
-            pytest.raises(OgError, match="locked by another") as caught,
+            pytest.raises(OgError, match=r"holds .*disk") as caught,
             claimed(path, write=False),
         ):
             pass
@@ -55,19 +54,6 @@ def test_what_is_replaced_before_our_lock_is_not_ours(
     monkeypatch.setattr(fcntl, "flock", late)
     with claimed(path, write=False) as fd:
         assert os.pread(fd, 3, 0) == b"new"
-
-
-def attributes(name: str) -> set[str]:
-    """The files that say ``os.NAME``."""
-    return {
-        str(path.relative_to(RUNTIME))
-        for path in sorted(RUNTIME.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute)
-        and node.attr == name
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "os"
-    }
 
 
 def test_nobody_else_claims_a_device() -> None:

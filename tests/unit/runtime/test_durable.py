@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from pathlib import Path
 
 import pytest
 
 from oglib import durable
+from unit.sources import attributes
 
-RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 # Who flushes besides the owner, and what.
 FLUSHES = {
     "oglib/durable.py": "small files and folders",
@@ -81,19 +80,6 @@ def test_a_link_is_not_synced_where_a_stranger_may_write(tmp_path: Path) -> None
     durable.sync(tmp_path / "x")
     with pytest.raises(OSError, match="symbolic"):
         durable.sync(tmp_path / "x", follow=False)
-
-
-def attributes(name: str) -> set[str]:
-    """The files that say ``os.NAME``."""
-    return {
-        str(path.relative_to(RUNTIME))
-        for path in sorted(RUNTIME.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute)
-        and node.attr == name
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "os"
-    }
 
 
 def test_nobody_else_flushes() -> None:

@@ -23,16 +23,14 @@ def test_lines_as_sites_write_them(tmp_path: Path) -> None:
     cfg = """
     # ACTIONCACHEFULL=NONE
     export ACTIONCACHEFULL="format"   # evict
-    RESTOREPROTOCOLNOTCACHE='MULTICAST';
+    IMGPROG='partimage';
     IMGCOMP=lzop
-    IMGREDUCE=FALSE
-    OGLOGSESSION="/var/log/my session.log"
+    IMGEXT="my img"
     OGSLEEP=20
     """
     told = load(tmp_path, cfg=cfg)
-    assert (told.action_cache_full, told.restore_protocol_without_cache) == ("FORMAT", "MULTICAST")
-    assert (told.image_compressor, told.image_reduce, told.windows_reduce) == ("lzop", False, True)
-    assert told.session_log == Path("/var/log/my session.log")
+    assert (told.action_cache_full, told.image_program) == ("FORMAT", "partimage")
+    assert (told.image_compressor, told.image_extension) == ("lzop", "my img")
 
 
 @pytest.mark.parametrize("value", ["$(touch OWNED)", "`touch OWNED`", '"$IMGEXT"', "a b", '"open'])

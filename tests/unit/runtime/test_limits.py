@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 from oglib import limits
+from unit.sources import trees
 
-RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 OURS = re.compile(r"_?(MOST_|MAX_)?(MANIFEST|FRAMES|LAYOUT|GAPS|SIGNATURE|DISK)_BYTES|_MAX_NAME")
 # The same word for something else.
 OTHERS = {
@@ -20,9 +19,8 @@ OTHERS = {
 
 def test_nobody_has_a_number_of_its_own() -> None:
     found = set()
-    for path in sorted(RUNTIME.rglob("*.py")):
-        name = str(path.relative_to(RUNTIME))
-        for node in ast.parse(path.read_text()).body:
+    for name, tree in trees():
+        for node in tree.body:
             if name != "oglib/limits.py" and isinstance(node, ast.Assign):
                 found |= {
                     f"{name}: {one.id}"

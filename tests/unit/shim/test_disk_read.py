@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
+from oglib.disk.probing import probe
 from oglib.errors import OgErr, OgError
-from oglib.shim import disk_read
 from oglib.shim.command import command_of
 
 GIB = 1024**3
@@ -52,8 +52,9 @@ DISKS = (
 
 @pytest.fixture(autouse=True)
 def these_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OG_DISKS", raising=False)
     monkeypatch.setattr("oglib.disk.find.list_disks", lambda: DISKS)
-    monkeypatch.setattr(disk_read, "list_disks", lambda: DISKS)
+    monkeypatch.setattr(probe, "_own_disks", lambda: DISKS)
 
 
 @pytest.mark.parametrize(

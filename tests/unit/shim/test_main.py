@@ -15,6 +15,7 @@ from oglib.errors import OgErr
 from oglib.shim.__main__ import main
 from oglib.shim.command import Command, positive
 from oglib.shim.names import MODULE_OF
+from unit.plain_disks import plain_disk
 from unit.shim.old import Old, Ran
 
 LAUNCHER = "#!{} -I\nimport sys\nfrom oglib.shim.__main__ import main\nsys.exit(main())\n"
@@ -101,6 +102,12 @@ def test_only_plain_numbers_name_disks(word: str) -> None:
 
 # What costs more than all the rest of a start, and no question about disks needs.
 _HEAVY = {"asyncio", "cryptography", "zstandard", "argparse", "parted", "tomllib", "hivex"}
+# A plain table is read without a program, so without whatever starts one.
+_PROBING = {
+    "sh", "subprocess", "blkinfo", "ctypes", "json", "logging", "tempfile", "typing", "uuid",
+    "importlib.metadata", "oglib.run", "oglib.settings", "oglib.progress", "oglib.deploy",
+    "oglib.disk.probing.probe", "oglib.kernel.loops", "oglib.filesystem.mount",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -109,7 +116,11 @@ _HEAVY = {"asyncio", "cryptography", "zstandard", "argparse", "parted", "tomllib
         (["ogCheckIpAddress", "1.2.3.4"], {*_HEAVY, "sh", "json", "oglib.run", "oglib.settings"}),
         (["ogGetPath", "/"], {*_HEAVY, "sh", "json", "hashlib", "oglib.settings"}),
         (["ogEcho", "text"], {*_HEAVY, "sh", "json", "oglib.run", "oglib.settings"}),
-        (["ogGetPartitionsNumber", "1"], _HEAVY),
+        (["ogGetPartitionsNumber", "1"], {*_HEAVY, *_PROBING}),
+        (["ogGetPartitionId", "1", "1"], {*_HEAVY, *_PROBING}),
+        (["ogListPartitions", "1"], {*_HEAVY, *_PROBING}),
+        (["ogGetPartitionTableType", "1"], {*_HEAVY, *_PROBING}),
+        (["ogGetDiskSize", "1"], {*_HEAVY, *_PROBING}),
         (["ogIsImageLocked", "/x"], {*_HEAVY, "sh", "oglib.settings"}),
         (["ogGetImageInfo", "/x"], {*_HEAVY, "sh", "oglib.image"}),
     ],
@@ -118,9 +129,7 @@ _HEAVY = {"asyncio", "cryptography", "zstandard", "argparse", "parted", "tomllib
 def test_a_start_brings_in_what_it_needs_and_no_more(
     words: list[str], unwanted: set[str], tmp_path: Path
 ) -> None:
-    disk = tmp_path / "disk"
-    with disk.open("wb") as file:
-        file.truncate(8 * 1024 * 1024)
+    disk = plain_disk(tmp_path / "disk")
     code = (
         "import sys; from oglib.shim.__main__ import main;"
         f"main(['og-shim', *{words!r}]); loaded = set(sys.modules);"

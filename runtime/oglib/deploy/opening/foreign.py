@@ -27,7 +27,8 @@ from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent
 
 if TYPE_CHECKING:
-    from oglib.image.reading.formats import FolderImage, PartImage
+    from oglib.image.reading.formats.folders.folder import FolderImage
+    from oglib.image.reading.formats.folders.saved_disk import PartImage
 
 _MOST_BESIDE = 5000
 _MOST_FILES = 10_000
@@ -38,7 +39,8 @@ def open_foreign(name: str, path: Path, policy: Policy, scratch: Path) -> Foreig
     """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``)."""
     _require(path)
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
-    from oglib.image.reading.formats import is_folder_image, open_stream  # noqa: PLC0415
+    from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
+    from oglib.image.reading.formats.folders.folder import is_folder_image  # noqa: PLC0415
     from oglib.image.reading.volumes import open_paths, volumes_of  # noqa: PLC0415
 
     if found := in_folder(path):
@@ -80,7 +82,7 @@ def open_foreign_url(name: str, url: str, policy: Policy, scratch: Path) -> Fore
     source = _source_at(url)
     try:
         doubt = judge_unsigned(name, url, policy.unsigned_remote)
-        from oglib.image.reading.formats import open_stream  # noqa: PLC0415
+        from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
 
         stream = open_stream(source, name, scratch=scratch)
     except BaseException:
@@ -92,7 +94,8 @@ def open_foreign_url(name: str, url: str, policy: Policy, scratch: Path) -> Fore
 def describe_path(path: Path) -> ImageInfo:
     """What is in a file, in volumes or in a folder image, or in one partition of that."""
     _require(path)
-    from oglib.image.reading.formats import describe, describe_folder  # noqa: PLC0415
+    from oglib.image.reading.formats.detect import describe  # noqa: PLC0415
+    from oglib.image.reading.formats.folders.folder import describe_folder  # noqa: PLC0415
     from oglib.image.reading.volumes import open_volumes  # noqa: PLC0415
 
     if found := in_folder(path):
@@ -108,7 +111,7 @@ def describe_url(url: str) -> ImageInfo:
     """What is at an address."""
     source = _source_at(url)
     with closing(source):
-        from oglib.image.reading.formats import describe  # noqa: PLC0415
+        from oglib.image.reading.formats.detect import describe  # noqa: PLC0415
 
         return describe(source)
 
@@ -117,7 +120,7 @@ def _require(path: Path) -> None:
     """Raise unless there is a file, a folder, volumes of that name, or a folder it could be in."""
     if is_there(path):
         return
-    from oglib.image.reading.formats import is_folder_image  # noqa: PLC0415
+    from oglib.image.reading.formats.folders.folder import is_folder_image  # noqa: PLC0415
 
     volumes = path.parent.glob(f"{escape(path.name)}.*")
     if not is_folder_image(path.parent) and not any(volumes):
@@ -144,7 +147,7 @@ def in_folder(path: Path) -> tuple[FolderImage, int] | None:
     """
     if is_there(path) or "." in path.name:  # no device has a dot in its name, every file has one
         return None
-    from oglib.image.reading.formats import is_folder_image, named_in  # noqa: PLC0415
+    from oglib.image.reading.formats.folders.folder import is_folder_image, named_in  # noqa: PLC0415
 
     return named_in(path.parent, path.name) if is_folder_image(path.parent) else None
 

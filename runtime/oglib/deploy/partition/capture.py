@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from oglib.amounts import human_bytes
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.itself import refuse_into_itself
 from oglib.deploy.partition.subject import CaptureSource, capture_source, source_facts
@@ -33,7 +34,7 @@ from oglib.image.format.manifest import Manifest, check_name
 from oglib.image.recording.capture import CaptureMeta, capture, check_source
 from oglib.image.recording.legacy_capture import COMPRESSORS, capture_legacy
 from oglib.image.recording.sink import SUFFIX, FileSink, ImageSink
-from oglib.progress import Progress, human_bytes
+from oglib.progress import Progress
 from oglib.run import undisturbed
 from oglib.settings import Settings
 from oglib.transfer.upload import HttpUploadSink, read_token

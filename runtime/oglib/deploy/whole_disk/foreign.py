@@ -38,7 +38,7 @@ from oglib.run import run
 from oglib.settings import Settings
 
 if TYPE_CHECKING:
-    from oglib.image.reading.formats import FolderImage, PartImage, SwapInfo
+    from oglib.image.reading.formats.folders.saved_disk import FolderImage, PartImage, SwapInfo
     from oglib.image.reading.formats.folders.stored_gpt import StoredGpt
 
 _MOST_DISK_BYTES = 1 << 50
@@ -53,7 +53,7 @@ def disk_at(path: Path) -> FolderImage | None:
     None where it is no such folder, and for one of its partitions.
     """
     if path.is_dir():
-        from oglib.image.reading.formats import folder_at  # noqa: PLC0415 - only where one is met
+        from oglib.image.reading.formats.folders.folder import folder_at  # noqa: PLC0415 - only where one is met
 
         return folder_at(path)
     found = in_folder(path)

@@ -47,11 +47,6 @@ class Configurar:
     cache_kib: int | None
     rows: tuple[Row, ...]
 
-    @property
-    def to_format(self) -> tuple[tuple[int, str], ...]:
-        """(number, filesystem) of what is to be formatted, the CACHE included."""
-        return tuple((row.number, row.filesystem) for row in self.rows if row.format)
-
     def layout(self, disk: Disk, table: TableKind | None = None) -> Layout:
         """The layout that it asks for on ``disk``; like the old one, msdos for an empty disk."""
         if disk.number not in (0, self.disk):

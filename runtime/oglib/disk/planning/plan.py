@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from oglib.amounts import human_bytes
 from oglib.disk import types
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planning import place
@@ -35,7 +36,6 @@ from oglib.disk.planning.planned import (
     removal,
 )
 from oglib.errors import PartitionError
-from oglib.progress import human_bytes
 
 
 def plan_layout(layout: Layout, disk: Disk, *, replace_damaged: bool = False) -> TablePlan:

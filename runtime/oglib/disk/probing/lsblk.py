@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oglib.disk import types
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
-from oglib.disk.probing.lvm import Group, Volume
 from oglib.disk.probing.rows import (
     START_UNIT_BYTES,
     TABLES,
@@ -31,6 +31,9 @@ from oglib.disk.probing.rows import (
     uses_of,
     walk,
 )
+
+if TYPE_CHECKING:
+    from oglib.disk.probing.lvm import Group, Volume
 
 # RAM, loops, optical and floppy drives, the flash of the firmware, an eMMC's own boot areas
 _NOT_DISKS = re.compile(

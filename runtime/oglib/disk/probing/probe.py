@@ -11,22 +11,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oglib.disk import types
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
+from oglib.disk.probing.instead import INSTEAD, MEND, instead_of_disks
 from oglib.disk.probing.lsblk import is_virtual, parse_lsblk
-from oglib.disk.probing.lvm import volume_groups
 from oglib.disk.probing.rows import COLUMNS, LVM_MEMBER, rows_of
-from oglib.disk.probing.virtual import (
-    INSTEAD,
-    MEND,
-    bare_filesystem,
-    instead_of_disks,
-    parse_sfdisk,
-    probe_signature,
-    probe_virtual,
-    read_table,
-)
+from oglib.disk.probing.virtual import bare_filesystem, probe_virtual, read_table
 from oglib.disk.tables import mbr
 from oglib.disk.tables.damage import examine
 from oglib.disk.tables.gpt import ENTRIES_BYTES
@@ -34,15 +26,8 @@ from oglib.errors import NotFoundError, PartitionError, ProcessError
 from oglib.kernel.udev import settle
 from oglib.run import run
 
-__all__ = [
-    "list_disks",
-    "parse_lsblk",
-    "parse_sfdisk",
-    "probe_signature",
-    "probe_target",
-    "probe_virtual",
-    "read_table",
-]
+if TYPE_CHECKING:
+    from oglib.disk.probing.lvm import Group
 
 # Disks come and go while lsblk looks: what it says then may be half of the truth, or no JSON.
 _LOOKS = 3
@@ -80,7 +65,11 @@ def _listed() -> tuple[Disk, ...]:
     """One look. Whatever is wrong with what lsblk prints raises as Python finds it."""
     listing = run("lsblk", "--json", "--bytes", "--output", COLUMNS).stdout
     has_lvm = any(row["fstype"] == LVM_MEMBER for row in rows_of(listing))
-    groups = volume_groups() if has_lvm else ()
+    groups: tuple[Group, ...] = ()
+    if has_lvm:
+        from oglib.disk.probing.lvm import volume_groups  # noqa: PLC0415
+
+        groups = volume_groups()
     return parse_lsblk(listing, _names(), groups)
 
 
@@ -88,6 +77,32 @@ def _said_by_lsblk(why: Exception | None) -> str:
     if isinstance(why, ProcessError):
         return why.message
     return f"what lsblk prints is not understood, {_LOOKS} times ({type(why).__name__}: {why})."
+
+
+def list_tables() -> tuple[Disk, ...]:
+    """The same disks for who asks for their tables: files on them are told only where that is free.
+
+    What lsblk says of a PC's own disks says it of their filesystems too.
+    """
+    if instead := instead_of_disks():
+        return tuple(
+            _probe_instead(number, path, contents=False)
+            for number, path in enumerate(instead, start=1)
+        )
+    return _own_disks()
+
+
+def table_of(number: int) -> Disk | None:
+    """Disk ``number`` with its table; of filesystems on it only what is told besides.
+
+    None where there is no such disk.
+    """
+    instead = instead_of_disks()
+    if not instead:
+        return next((disk for disk in _own_disks() if disk.number == number), None)
+    if not 1 <= number <= len(instead):
+        return None
+    return _probe_instead(number, instead[number - 1], contents=False)
 
 
 def probe_target(path: Path) -> Disk:
@@ -99,13 +114,13 @@ def probe_target(path: Path) -> Disk:
     return _own_disk(real) or _looked_into(probe_virtual(path))
 
 
-def _probe_instead(number: int, path: Path) -> Disk:
+def _probe_instead(number: int, path: Path, *, contents: bool = True) -> Disk:
     if not path.exists():
         raise NotFoundError(
             f"There is no disk or file {path}, which {INSTEAD} names as disk {number}.",
             hint=MEND,
         )
-    disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path))
+    disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path, contents=contents))
     return replace(disk, number=number)
 
 

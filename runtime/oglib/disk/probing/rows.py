@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -23,6 +22,8 @@ Row = Mapping[str, Any]
 
 def rows_of(text: str) -> list[Row]:
     """Every row, the ones below others included; a device below two others comes twice."""
+    import json  # noqa: PLC0415  a command must start fast
+
     return list(walk(json.loads(text)["blockdevices"]))
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from oglib.disk import types
 from oglib.disk.model import Disk, Partition, TableKind
+from oglib.disk.probing.plain import plain_table
 from oglib.disk.probing.rows import (
     COLUMNS,
     START_UNIT_BYTES,
@@ -30,52 +30,18 @@ from oglib.disk.probing.rows import (
 )
 from oglib.disk.tables import mbr
 from oglib.disk.tables.boot_sector import filesystem_of, header_of
-from oglib.errors import PartitionError, UsageError
-from oglib.kernel import loops
+from oglib.errors import PartitionError
+from oglib.kernel.users import users_of
 from oglib.run import run
 
 _NOTHING_FOUND = 2  # blkid: no signature
 
-# Files or block devices, colons between: these are then the disks 1, 2, … of this PC. For work on
-# disk images, and for tests.
-INSTEAD = "OG_DISKS"
-MEND = f"Mend or unset {INSTEAD}."
 
+def probe_virtual(path: Path, *, contents: bool = True) -> Disk:
+    """A file or device as a disk; a table that cannot be read is told as its damage.
 
-def instead_of_disks() -> tuple[Path, ...]:
-    """The files or devices that stand for the disks of this PC, in order; () where none do.
-
-    A name may hold a colon itself: the fewest pieces that together name something are one name.
+    Without ``contents`` the partitions are not looked into.
     """
-    said = os.environ.get(INSTEAD, "")
-    pieces = said.split(":")
-    paths: list[Path] = []
-    while pieces:
-        if not pieces[0]:
-            del pieces[0]
-            continue
-        joined = (":".join(pieces[:count]) for count in range(1, len(pieces) + 1))
-        ends = (count for count, name in enumerate(joined, start=1) if _may_be_disk(Path(name)))
-        count = next(ends, 1)
-        paths.append(Path(":".join(pieces[:count])))
-        del pieces[:count]
-    if said and not paths:
-        # whoever wanted to work on an image must not find itself on the disks of this PC
-        raise UsageError(f"{INSTEAD} is {said!r}, which names no disk.", hint=MEND)
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError(f"{INSTEAD} names a disk twice: {said}.", hint=MEND)
-    return tuple(paths)
-
-
-def _may_be_disk(path: Path) -> bool:
-    try:
-        return path.is_file() or path.is_block_device()
-    except OSError:  # longer than a name can be
-        return False
-
-
-def probe_virtual(path: Path) -> Disk:
-    """A file or device as a disk; a table that cannot be read is told as its damage."""
     try:
         mode = path.stat().st_mode
         with path.open("rb") as device:
@@ -86,8 +52,9 @@ def probe_virtual(path: Path) -> Disk:
     if not is_device and not stat.S_ISREG(mode):
         raise PartitionError(f"{path} is neither a disk nor a regular file.")
     damage: tuple[str, ...] = ()
+    sector_bytes = _told(path, "queue/logical_block_size", 512)
     try:
-        table, partitions = read_table(path)
+        table, partitions = plain_table(path, sector_bytes) or read_table(path)
     except PartitionError as error:
         table, partitions, damage = TableKind.NONE, (), (error.message,)
     bare = probe_signature(path) if table is TableKind.NONE else {}
@@ -97,8 +64,8 @@ def probe_virtual(path: Path) -> Disk:
         path=path,
         size_bytes=size_bytes,
         table=table,
-        partitions=tuple(_seen(path, part, users) for part in partitions),
-        logical_sector_bytes=_told(path, "queue/logical_block_size", 512),
+        partitions=tuple(_seen(path, part, users, contents) for part in partitions),
+        logical_sector_bytes=sector_bytes,
         physical_sector_bytes=_told(path, "queue/physical_block_size", 512),
         transport="loop" if is_device else "file",
         read_only=bool(_told(path, "ro", 0)) or not os.access(path, os.W_OK),
@@ -145,6 +112,8 @@ def _first_sector(path: Path) -> tuple[bytes, int]:
 
 def parse_sfdisk(text: str) -> tuple[TableKind, tuple[Partition, ...]]:
     """``sfdisk --json``: start and size in sectors, ``type`` a GUID or hex, ``node`` a name."""
+    import json  # noqa: PLC0415  a plain table is read without
+
     found = json.loads(text)["partitiontable"]
     table = TABLES.get(str(found["label"]), TableKind.NONE)
     sector = int(found.get("sectorsize", 512))
@@ -198,7 +167,7 @@ def _users(path: Path, is_device: bool) -> list[_User]:
             held = [child for child in children(row) if not is_partition(child)]
             found.append(_User(start, uses_of(row, held), mountpoints(row)))
     own = path.resolve().name
-    for user in loops.users_of(path):
+    for user in users_of(path):
         if is_device and user.device.name.startswith(own):
             continue  # a partition of its own, told above
         # detached already: it lives as long as its mount, or as somebody's glance at it
@@ -212,11 +181,11 @@ def _rows(*devices: str | Path) -> list[Row]:
     return rows_of(said.stdout)
 
 
-def _seen(path: Path, part: Partition, users: Sequence[_User]) -> Partition:
-    """The partition with its filesystem and its users."""
+def _seen(path: Path, part: Partition, users: Sequence[_User], contents: bool) -> Partition:
+    """The partition with its users, and its filesystem where ``contents`` are asked for."""
     mine = [user for user in users if _is_in(user, part)]
     found = {}
-    if part.type != types.EXTENDED:
+    if contents and part.type != types.EXTENDED:
         found = probe_signature(path, part.start_bytes, part.size_bytes)
     return replace(
         part,

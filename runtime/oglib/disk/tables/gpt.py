@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from oglib.disk.tables.mbr import Read
 
@@ -29,6 +28,20 @@ _ATTRIBUTES_AT = slice(48, 56)
 _NAME_AT = slice(56, 128)  # 36 units of UTF-16
 NAME_UNITS = 36  # of UTF-16, in an entry
 _NAME_BYTES = 2 * NAME_UNITS
+
+
+def _guid(raw: bytes) -> str:
+    """Lower case. The first three groups of the 16 bytes lie the other way round."""
+    groups = (raw[3::-1], raw[5:3:-1], raw[7:5:-1], raw[8:10], raw[10:16])
+    return "-".join(group.hex() for group in groups)
+
+
+def _raw_guid(text: str) -> bytes:
+    """The same way back; ValueError where it is none."""
+    raw = bytes.fromhex(text.replace("-", "").strip("{}"))
+    if len(raw) != 16:
+        raise ValueError(f"{text!r} is no GUID")
+    return raw[3::-1] + raw[5:3:-1] + raw[7:5:-1] + raw[8:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +74,10 @@ class Row:
     def over(self, old: bytes) -> bytes:
         """The entry, made out of the ``old`` one."""
         raw = bytearray(old)
-        raw[_TYPE_AT] = UUID(self.type_id).bytes_le
+        raw[_TYPE_AT] = _raw_guid(self.type_id)
         raw[_PLACE_AT] = struct.pack("<QQ", self.first, self.last)
         if self.marks is not None:
-            raw[_GUID_AT] = UUID(self.marks.guid).bytes_le
+            raw[_GUID_AT] = _raw_guid(self.marks.guid)
             raw[_ATTRIBUTES_AT] = self.marks.attributes.to_bytes(8, "little")
         if self.name is not None:
             raw[_NAME_AT] = _raw_name(fitting_name(self.name)).ljust(_NAME_BYTES, b"\0")
@@ -104,7 +117,7 @@ class Copy:
 
     @property
     def guid(self) -> str:
-        return str(UUID(bytes_le=self.disk_guid))
+        return _guid(self.disk_guid)
 
     @property
     def marks(self) -> dict[int, Marks]:
@@ -113,7 +126,7 @@ class Copy:
         for entry in self.entries:
             raw = self.raw_entries[(entry.number - 1) * self.entry_bytes :][: self.entry_bytes]
             attributes = int.from_bytes(raw[_ATTRIBUTES_AT], "little")
-            found[entry.number] = Marks(str(UUID(bytes_le=raw[_GUID_AT])), attributes)
+            found[entry.number] = Marks(_guid(raw[_GUID_AT]), attributes)
         return found
 
     @property
@@ -133,9 +146,7 @@ class Copy:
     def types(self) -> dict[int, str]:
         """The type of every partition by its number, lower case."""
         return {
-            entry.number: str(
-                UUID(bytes_le=self.raw_entries[(entry.number - 1) * self.entry_bytes :][_TYPE_AT])
-            )
+            entry.number: _guid(self.raw_entries[(entry.number - 1) * self.entry_bytes :][_TYPE_AT])
             for entry in self.entries
         }
 
@@ -155,7 +166,7 @@ class Copy:
 
 def blank(disk_guid: str) -> Copy:
     """A table of the usual size without partitions; where it lies is told by ``laid_out``."""
-    return Copy(1, 0, 0, 0, UUID(disk_guid).bytes_le, 2, ENTRY_BYTES, bytes(ENTRIES_BYTES))
+    return Copy(1, 0, 0, 0, _raw_guid(disk_guid), 2, ENTRY_BYTES, bytes(ENTRIES_BYTES))
 
 
 def fitting_name(name: str) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from oglib.disk.loop import attached
 from oglib.disk.planning.planned import TablePlan
+from oglib.disk.probing.virtual import read_table
+from oglib.errors import PartitionError
 
 _FILE_SECTOR_BYTES = 512  # what the tools take a file's sectors for
 
@@ -33,3 +35,22 @@ def draft_of(plan: TablePlan, contents: Iterable[tuple[int, bytes]]) -> Iterator
         else:
             with attached(path, sector_bytes=plan.sector_bytes) as device:
                 yield device
+
+
+def compare(plan: TablePlan, path: Path) -> None:
+    """What sfdisk reads must be what was planned. Names are not asked for: it reads its own."""
+    table, written = read_table(path)
+    sector = plan.sector_bytes
+    found = [
+        (part.number, part.start_bytes // sector, part.size_bytes // sector, part.type_id)
+        for part in written
+    ]
+    asked = [
+        (part.number, part.start_sector, part.size_sectors, part.type_id)
+        for part in plan.partitions
+    ]
+    if table is not plan.table or found != asked:
+        raise PartitionError(
+            f"The table of {plan.path} is not as it was planned: sfdisk reads it on {path} as "
+            f"{found}, not as {asked}."
+        )

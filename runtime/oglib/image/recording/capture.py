@@ -31,7 +31,7 @@ from oglib.image.recording.sink import ImageSink
 from oglib.image.writing.target import Target, open_target
 from oglib.kernel.claim import claimed
 from oglib.progress import Phase, Progress
-from oglib.run import stream_from
+from oglib.streams import stream_from
 
 # It claims the device itself, and refuses one that is claimed already.
 _CLAIMS_ITSELF = "partclone.f2fs"

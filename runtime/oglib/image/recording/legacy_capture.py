@@ -16,7 +16,7 @@ from oglib.cancel import NEVER, Cancel
 from oglib.errors import FilesystemError, ImageError, OgErr, OgError, WriteError
 from oglib.filesystem.sizes import usage_of
 from oglib.image.format.companions import info_line
-from oglib.image.reading.formats import open_stream
+from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.source import FileSource
 from oglib.image.recording.capture import OWN_MAP, check_source, partclone_argv, source_held
@@ -25,7 +25,8 @@ from oglib.image.recording.recorder import StreamEnded, spool_head
 from oglib.image.recording.second_opinion import Opinion
 from oglib.image.recording.sink import FileSink
 from oglib.progress import Phase, Progress
-from oglib.run import need, stream_from
+from oglib.run import need
+from oglib.streams import stream_from
 
 _PIECE_BYTES = 1 << 20
 _IMAGER = "partclone.imager"

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from oglib import durable
+from oglib.amounts import human_bytes
 from oglib.errors import OgErr, OgError, UsageError, WriteError
 from oglib.image.format.companions import COMPANIONS, Checksums, info_line
 from oglib.image.format.frames import digest_of_file
 from oglib.image.format.manifest import Manifest
 from oglib.partfile import beside, locked, new_file, refuse_long
-from oglib.progress import human_bytes
 from oglib.run import undisturbed
 
 SUFFIX = ".img"

@@ -127,6 +127,10 @@ class DoneMap:
     def __contains__(self, index: int) -> bool:
         return bool(self._done[index])
 
+    def __len__(self) -> int:
+        """How many are done."""
+        return self._done.count(1)
+
     def __iter__(self) -> Iterator[int]:
         return (index for index, done in enumerate(self._done) if done)
 

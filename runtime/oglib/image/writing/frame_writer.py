@@ -152,10 +152,8 @@ class Writer:
     def finish(self) -> None:
         """Prove the rest, check that nothing is missing, then write the guard and prove it."""
         self._writer.prove_written()
-        missing = sum(
-            index not in self._done and index not in self._held
-            for index in range(1, len(self._image.frames))
-        )
+        # those that are held are not done before the guard is written, and frame 0 never is
+        missing = len(self._image.frames) - 1 - len(self._done) - len(self._held)
         if missing:
             raise ImageError(
                 f"{missing} frames of the image {self._name} never arrived.",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +20,6 @@ from blake3 import blake3
 
 from oglib.cancel import NEVER, Cancel
 from oglib.image.any import Image, either
-from oglib.image.format.frames import FrameTable
 from oglib.image.heap import keep_freed_memory
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.proving.verify import holds_frame
@@ -106,15 +105,14 @@ class _Restore:
             frame = frames[index]
             writer.accept(index, image.source.read(frame.offset, frame.stored_len))
         marked = array("I", done)
-        equal = array("I", self._equal(self._candidates(writer, marked, delta)))
+        equal, skipped = self._equal(self._candidates(writer, marked, delta), writer.guard_frames)
         wanted = (index for index in self._outside(writer) if index not in done)
         puller = Puller(image, writer, wanted, self.workers + _WAITING, self.cancel)
-        with self.progress.phase("restore", _content(frames, range(1, len(frames)))) as phase:
+        with self.progress.phase("restore", self._content_bytes) as phase:
             writer.begin(phase.advance)
             try:
                 done.reset()
                 done.mark(equal)
-                skipped = _content(frames, equal)
                 phase.skip(skipped)
                 puller.run()
                 writer.finish()
@@ -179,27 +177,41 @@ class _Restore:
                     break
         return False
 
-    def _equal(self, indexes: array[int]) -> Iterator[int]:
-        """Those of ``indexes`` whose content the target holds, hashed under the bitmap."""
+    @property
+    def _content_bytes(self) -> int:
+        """Of all frames but frame 0: the used blocks, as the table was proven to say."""
+        return self.image.header.used_blocks * self.image.header.block_size
+
+    def _equal(self, indexes: array[int], guard: frozenset[int]) -> tuple[array[int], int]:
+        """Those of ``indexes`` whose content the target holds, and the bytes of that content.
+
+        It is hashed under the bitmap.
+        """
+        equal, content_bytes = array("I"), 0
         if not indexes:
-            return
+            return equal, content_bytes
         frames = self.image.frames
         readers = reader_count(self.workers, frames.region_bytes)
         with (
-            self.progress.phase("compare", _content(frames, indexes)) as phase,
+            self.progress.phase("compare", self._content_of(indexes, guard)) as phase,
             TargetHasher(self.target, frames.region_bytes) as hasher,
             closing(in_order(holds_frame(self.image, hasher), indexes, readers)) as results,
         ):
             for index, same in zip(indexes, results, strict=True):
                 phase.advance(frames[index].content_len)
                 if same:
-                    yield index
+                    equal.append(index)
+                    content_bytes += frames[index].content_len
+        return equal, content_bytes
+
+    def _content_of(self, indexes: array[int], guard: frozenset[int]) -> int:
+        """The content of these frames: those that a map has, or all outside the guard."""
+        frames = self.image.frames
+        if len(indexes) == len(frames) - 1 - len(guard):
+            return self._content_bytes - sum(frames[index].content_len for index in guard)
+        return sum(frames[index].content_len for index in indexes)
 
 
 @lru_cache(maxsize=2)
 def _digest_of_zeros(length: int) -> bytes:
     return blake3(bytes(length)).digest()
-
-
-def _content(frames: FrameTable, indexes: Iterable[int]) -> int:
-    return sum(frames[index].content_len for index in indexes)

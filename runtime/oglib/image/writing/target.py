@@ -20,7 +20,8 @@ from pathlib import Path
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError, WriteError
 from oglib.image.reading.formats.model import Buffer
 from oglib.kernel.claim import claimed
-from oglib.kernel.loops import loops_over, refused_by
+from oglib.kernel.loops import loops_over
+from oglib.kernel.users import refused_by
 
 _BLKGETSIZE64 = 0x80081272  # linux/fs.h
 _BLKSSZGET = 0x1268

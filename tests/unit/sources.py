@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runtime's own text, read by tests that look for a second owner of something."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
+
+
+def trees(package: str = "") -> Iterator[tuple[str, ast.Module]]:
+    """Every file of the runtime by its name below it, parsed."""
+    for path in sorted((RUNTIME / package).rglob("*.py")):
+        yield str(path.relative_to(RUNTIME)), ast.parse(path.read_text())
+
+
+def attributes(name: str, module: str = "os") -> set[str]:
+    """The files that say ``os.NAME``."""
+    return {
+        path
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr == name
+        and isinstance(node.value, ast.Name)
+        and node.value.id == module
+    }
