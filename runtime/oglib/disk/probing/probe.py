@@ -26,6 +26,7 @@ from oglib.disk.probing.virtual import (
     probe_signature,
     probe_virtual,
     read_table,
+    sfdisk_table,
 )
 from oglib.disk.tables import mbr
 from oglib.disk.tables.damage import examine
@@ -42,6 +43,7 @@ __all__ = [
     "probe_target",
     "probe_virtual",
     "read_table",
+    "sfdisk_table",
 ]
 
 # Disks come and go while lsblk looks: what it says then may be half of the truth, or no JSON.
@@ -90,22 +92,25 @@ def _said_by_lsblk(why: Exception | None) -> str:
     return f"what lsblk prints is not understood, {_LOOKS} times ({type(why).__name__}: {why})."
 
 
-def probe_target(path: Path) -> Disk:
-    """A disk by its path: a disk of this PC, a loop device, or a regular file with its content."""
+def probe_target(path: Path, *, contents: bool = True) -> Disk:
+    """A disk by its path: a disk of this PC, a loop device, or a regular file with its content.
+
+    Without ``contents`` filesystems may be left out: for who asks for the table and the users.
+    """
     real = path.resolve()
     for number, instead in enumerate(instead_of_disks(), start=1):
         if instead.resolve() == real:
-            return _probe_instead(number, instead)
-    return _own_disk(real) or _looked_into(probe_virtual(path))
+            return _probe_instead(number, instead, contents=contents)
+    return _own_disk(real) or _looked_into(probe_virtual(path, contents=contents))
 
 
-def _probe_instead(number: int, path: Path) -> Disk:
+def _probe_instead(number: int, path: Path, *, contents: bool = True) -> Disk:
     if not path.exists():
         raise NotFoundError(
             f"There is no disk or file {path}, which {INSTEAD} names as disk {number}.",
             hint=MEND,
         )
-    disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path))
+    disk = _own_disk(path.resolve()) or _looked_into(probe_virtual(path, contents=contents))
     return replace(disk, number=number)
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,8 +74,12 @@ def _may_be_disk(path: Path) -> bool:
         return False
 
 
-def probe_virtual(path: Path) -> Disk:
-    """A file or device as a disk; a table that cannot be read is told as its damage."""
+def probe_virtual(path: Path, *, contents: bool = True) -> Disk:
+    """A file or device as a disk; a table that cannot be read is told as its damage.
+
+    Without ``contents`` nobody looks for filesystems, which takes a process for each partition,
+    and none is told.
+    """
     try:
         mode = path.stat().st_mode
         with path.open("rb") as device:
@@ -90,14 +94,16 @@ def probe_virtual(path: Path) -> Disk:
         table, partitions = read_table(path)
     except PartitionError as error:
         table, partitions, damage = TableKind.NONE, (), (error.message,)
-    bare = probe_signature(path) if table is TableKind.NONE else {}
+    bare = probe_signature(path) if contents and table is TableKind.NONE else {}
     users = _users(path, is_device)
     return Disk(
         number=0,
         path=path,
         size_bytes=size_bytes,
         table=table,
-        partitions=tuple(_seen(path, part, users) for part in partitions),
+        partitions=tuple(
+            _seen(part, users, _contents(path, part) if contents else {}) for part in partitions
+        ),
         logical_sector_bytes=_told(path, "queue/logical_block_size", 512),
         physical_sector_bytes=_told(path, "queue/physical_block_size", 512),
         transport="loop" if is_device else "file",
@@ -119,6 +125,11 @@ def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
         is_table or probe_signature(path).get("PTTYPE") in TABLES
     ):
         return TableKind.NONE, ()
+    return sfdisk_table(path)
+
+
+def sfdisk_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
+    """The same where it is known that there is a table: nobody asks what else it might be."""
     said = run("sfdisk", "--json", path, accept=(0, 1))
     if said.status:
         raise PartitionError(
@@ -212,12 +223,15 @@ def _rows(*devices: str | Path) -> list[Row]:
     return rows_of(said.stdout)
 
 
-def _seen(path: Path, part: Partition, users: Sequence[_User]) -> Partition:
-    """The partition with its filesystem and its users."""
+def _contents(path: Path, part: Partition) -> dict[str, str]:
+    if part.type == types.EXTENDED:
+        return {}
+    return probe_signature(path, part.start_bytes, part.size_bytes)
+
+
+def _seen(part: Partition, users: Sequence[_User], found: Mapping[str, str]) -> Partition:
+    """The partition with its filesystem, as blkid has ``found`` it, and its users."""
     mine = [user for user in users if _is_in(user, part)]
-    found = {}
-    if part.type != types.EXTENDED:
-        found = probe_signature(path, part.start_bytes, part.size_bytes)
     return replace(
         part,
         filesystem=found.get("TYPE", ""),

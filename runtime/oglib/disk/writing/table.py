@@ -21,7 +21,7 @@ import parted
 from oglib.disk import types
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning.planned import FIRST_LOGICAL, Planned, TablePlan
-from oglib.disk.probing.probe import probe_signature, probe_target, read_table
+from oglib.disk.probing.probe import probe_target, read_table, sfdisk_table
 from oglib.disk.remedy import remedy
 from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.damage import examine
@@ -72,7 +72,7 @@ def apply_table(plan: TablePlan) -> Disk:
                 f"written at byte {at}.",
                 hint="The disk may be failing; look at the kernel's log.",
             )
-        _compare(plan, plan.path)
+        _compare(plan, plan.path, read_table(plan.path))
         shown = reread(device_fd, plan.path)
     if shown:
         wait_for_nodes(plan)
@@ -98,10 +98,10 @@ def _finished(plan: TablePlan, device_fd: int, old_chain: Sequence[int]) -> sect
             ) from error
     else:
         with draft_of(plan, () if plan.new_table else [(0, first)]) as draft:
-            _draft(plan, draft, _msdos_id(plan))
+            _draft(plan, draft, _msdos_id(plan, first))
             return sectors.read_msdos(draft, plan, old_chain)
     with draft_of(plan, [*table.others, (0, table.first)]) as draft:
-        _compare(plan, draft)
+        _compare(plan, draft, sfdisk_table(draft))
     return table
 
 
@@ -185,8 +185,11 @@ def refuse_busy(disk: Disk) -> None:
 
 
 def refuse_changed(plan: TablePlan) -> Disk:
-    """The disk as it is now; raises when it is in use, or not what was planned for any more."""
-    disk = probe_target(plan.path)
+    """The disk as it is now; raises when it is in use, or not what was planned for any more.
+
+    What its partitions hold is not looked at.
+    """
+    disk = probe_target(plan.path, contents=False)
     refuse_busy(disk)
     found = (disk.damage, _places(disk.partitions))
     if found != (plan.damage, _places(plan.before)) or disk.size_bytes != plan.disk_size_bytes:
@@ -210,7 +213,7 @@ def _draft(plan: TablePlan, path: Path, disk_id: str) -> None:
             f"The partition table of {plan.path} could not be made: {error}."
         ) from error
     _set_types(plan, path, disk_id)
-    _compare(plan, path)
+    _compare(plan, path, sfdisk_table(path))
 
 
 def _edit(plan: TablePlan, path: Path) -> None:
@@ -289,18 +292,21 @@ def _spare_sectors(plan: TablePlan, number: int) -> Iterator[int]:
             yield begin + number
 
 
-def _msdos_id(plan: TablePlan) -> str:
-    """The disk id that the table gets; PARTUUIDs are made from it."""
+def _msdos_id(plan: TablePlan, first: bytes) -> str:
+    """The disk id that the table gets; PARTUUIDs are made from it. ``first``: the disk's sector 0.
+
+    blkid has no word for it where the header of a filesystem stands in front of the table.
+    """
     if plan.identity is not None:
         return plan.identity.disk_id
     if plan.new_table:
         return ""
-    return probe_signature(plan.path).get("PTUUID", "")
+    return mbr.disk_id(first)
 
 
 def _set_types(plan: TablePlan, path: Path, disk_id: str) -> None:
     quiet = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never")
-    _, written = read_table(path)
+    _, written = sfdisk_table(path)
     have = {part.number: part.type_id for part in written}
     for part in plan.partitions:
         if have.get(part.number) != part.type_id:
@@ -309,9 +315,9 @@ def _set_types(plan: TablePlan, path: Path, disk_id: str) -> None:
         run("sfdisk", *quiet, "--disk-id", path, f"0x{disk_id}")
 
 
-def _compare(plan: TablePlan, path: Path) -> None:
-    """What sfdisk reads must be what was planned. Names are not asked for: it reads its own."""
-    table, written = read_table(path)
+def _compare(plan: TablePlan, path: Path, read: tuple[TableKind, Sequence[Partition]]) -> None:
+    """What sfdisk ``read`` must be what was planned. Names are not asked for: it has its own."""
+    table, written = read
     sector = plan.sector_bytes
     found = [
         (part.number, part.start_bytes // sector, part.size_bytes // sector, part.type_id)
