@@ -18,15 +18,15 @@ _OWN_PAGES_BYTES = 256 << 10
 _GROWTH_BYTES = 4 << 20
 _STATM = Path("/proc/self/statm")
 
+_libc = ctypes.CDLL(None)  # another one than GNU's lacks the calls, and grows as it likes
 _size_bytes = 0
 
 
 def allocate_little() -> None:
     """What is freed goes back: buffers have pages of their own, and threads no heaps of theirs."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # another C library grows as it likes
-        libc.mallopt(_M_MMAP_THRESHOLD, _OWN_PAGES_BYTES)
-        libc.mallopt(_M_ARENA_MAX, 1)
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(_M_MMAP_THRESHOLD, _OWN_PAGES_BYTES)
+        _libc.mallopt(_M_ARENA_MAX, 1)
 
 
 def keep() -> None:
@@ -45,6 +45,8 @@ def give_back() -> None:
     global _size_bytes  # noqa: PLW0603
     if _resident_bytes() > _size_bytes + _GROWTH_BYTES:
         gc.collect()
+        if hasattr(_libc, "malloc_trim"):
+            _libc.malloc_trim(0)
         _size_bytes = _resident_bytes()
 
 
