@@ -29,8 +29,9 @@ from oglib.image.recording.sink import FileSink
 from power.crash import CrashState
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from quiet import QUIET
 from tallies import Tally
-from unit.image.synthetic import QUIET, make_image, partition
+from unit.image.synthetic import make_image, partition
 
 MIB = 1 << 20
 SIZE = 48 * MIB
