@@ -10,6 +10,7 @@ ARGS ?=
 # V=1 shows all that the programs of a build say; make hands it on. Else it goes to build/log/.
 # What needs no virtual PC runs in a process for each processor, each with mounts of its own.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+SLOWEST := --durations=20 --durations-min=1
 
 .PHONY: help setup check test test-all fuzz bench image clonezilla golden artefacts demo serve clean
 
@@ -43,13 +44,17 @@ artefacts: setup
 	image/build --profile test
 	image/golden/build
 
+# tests/unit has processes of its own: those of tests/disk start programs, for which they must be
+# small (tests/smallness.py).
 test: artefacts ## the covering set: real tools, real disks, network boots (needs root)
-	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/disk tests/power $(ARGS)
-	$(PYTEST) tests/qemu --covering $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/unit $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk $(ARGS)
+	$(PYTEST) $(SLOWEST) tests/qemu --covering $(ARGS)
 
 test-all: artefacts clonezilla ## everything; SHARD=i/n runs one part of it (needs root)
-	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/disk tests/power --shard $(SHARD) $(ARGS)
-	$(PYTEST) tests/qemu --shard $(SHARD) $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/unit --shard $(SHARD) $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk --shard $(SHARD) $(ARGS)
+	$(PYTEST) $(SLOWEST) tests/qemu --shard $(SHARD) $(ARGS)
 
 fuzz: setup ## every parser against thousands of hostile inputs (ten minutes or so)
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/fuzz -q $(ARGS)

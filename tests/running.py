@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from harness.selection import Shard
 
+import smallness
 from mounts import own_mounts
 from tallies import TALLY, Tally
 
@@ -33,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell starts its background jobs with SIGINT ignored, and every child inherits that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[TALLY] = Tally()
+    smallness.allocate_little()
     if hasattr(config, "workerinput") and os.geteuid() == 0:
         own_mounts()
 
@@ -50,6 +52,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=list(dropped))
         items[:] = [item for item in items if item not in dropped]
+
+
+def pytest_collection_finish() -> None:
+    smallness.keep()
+
+
+def pytest_runtest_logfinish() -> None:
+    smallness.give_back()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

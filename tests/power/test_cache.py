@@ -9,6 +9,7 @@ else. What the images folder shows *before* the recovery must be whole too: olde
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import random
@@ -42,8 +43,12 @@ World = dict[str, str]
 Files = dict[str, bytes]
 
 
+@functools.cache
 def files_of(name: str, version: int) -> Files:
-    """What an image consists of; its companions change with the version, and are not the same."""
+    """What an image consists of; its companions change with the version, and are not the same.
+
+    Made once: every state is compared with it many times.
+    """
     rng = random.Random(f"{name}/{version}")
     leaf = f"{name.rpartition('/')[2]}.img"
     files = {leaf: rng.randbytes(2 * MIB + version * 12345), f"{leaf}.json": rng.randbytes(700)}
@@ -56,6 +61,7 @@ def files_of(name: str, version: int) -> Files:
     return files
 
 
+@functools.cache
 def world(*images: tuple[str, int]) -> World:
     """The images folder when it holds exactly these versions."""
     found = {}

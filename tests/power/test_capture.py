@@ -30,16 +30,15 @@ from oglib.image.reading.local import local_image
 from oglib.image.recording.capture import CaptureMeta, manifest_of
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink
-from oglib.progress import Progress, Silent
 from power.crash import CrashState
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from quiet import QUIET
 from tallies import Tally
 
 SIZE = 160 << 20  # more than 128 MiB, so that there is a backup of the superblock
 BLOCK = 4096
 STATES = 80
-QUIET = Progress(Silent())
 NAME = "x.img"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,16 +29,16 @@ from oglib.image.recording.sink import FileSink
 from power.crash import CrashState
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from quiet import QUIET
 from tallies import Tally
-from unit.image.synthetic import QUIET, Partition, make_image, partition
+from unit.image.synthetic import make_image, partition
 
 MIB = 1 << 20
 SIZE = 48 * MIB
 STATES = 105
 NAME = "x.img"
-OLD = partition(31, mib=3, density=0.3)
-NEW = partition(32, mib=4, density=0.4)
-"""What is converted, and what had the name before."""
+# what had the name before, and what is converted
+SOURCES = {"old": partition(31, mib=3, density=0.3), "new": partition(32, mib=4, density=0.4)}
 
 
 def ran(*argv: str | Path) -> None:
@@ -72,7 +73,7 @@ def record(case: Case, folder: Path, foreign: Path, *, replaces: bool) -> Record
     ran("mke2fs", "-q", "-t", "ext4", base)
     if replaces:
         with mounted(base, case.work / "mnt") as root:
-            make_image(OLD, root)
+            make_image(SOURCES["old"], root)
     with recorded_disk(folder, SIZE, base) as disk, mounted(disk.device, case.work / "mnt") as root:
         converted(foreign, root)
         disk.mark_returned()
@@ -81,10 +82,16 @@ def record(case: Case, folder: Path, foreign: Path, *, replaces: bool) -> Record
     return disk.recording()
 
 
-def holds(path: Path, source: Partition) -> bool:
-    """Whether ``path`` is a whole image of ``source``, as everybody reads it."""
+@cache
+def content(which: str) -> bytes:
+    """The stream of a source; made once, for every state is compared with it."""
+    return SOURCES[which].stream()
+
+
+def holds(path: Path, which: str) -> bool:
+    """Whether ``path`` is a whole image of this source, as everybody reads it."""
     done = subprocess.run(["zstd", "-dcq", path], capture_output=True, check=False)
-    return done.returncode == 0 and done.stdout[110:] == source.stream()[110:]
+    return done.returncode == 0 and done.stdout[110:] == content(which)[110:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class Judge:
             assert not list(root.glob("*.part")), "the rerun left something behind"
             if self.replaces:
                 aside = root / f"{NAME}.ant"
-                assert holds(aside, OLD) or holds(aside, NEW), "the version before is lost"
+                assert holds(aside, "old") or holds(aside, "new"), "the version before is lost"
 
     def _judge_names(self, root: Path, *, done: bool) -> None:
         shown = self._shown(root)
@@ -114,14 +121,16 @@ class Judge:
             assert shown == "new", f"it was done, and yet there is {shown}"
         if self.replaces and shown != "new":
             aside = [root / NAME, root / f"{NAME}.ant"]
-            assert any(path.exists() and holds(path, OLD) for path in aside), "the old one is lost"
+            assert any(path.exists() and holds(path, "old") for path in aside), (
+                "the old one is lost"
+            )
 
     @staticmethod
     def _shown(root: Path) -> str:
         """What the name stands for; what it stands for is whole."""
         path = root / NAME
         if path.exists():
-            which = {"old": holds(path, OLD), "new": holds(path, NEW)}
+            which = {name: holds(path, name) for name in SOURCES}
             assert any(which.values()), f"{NAME} is there and not whole"
         if not path.with_name(f"{NAME}.json").exists():
             return "none"
@@ -133,7 +142,7 @@ class Judge:
 @pytest.mark.parametrize("replaces", [False, True], ids=["the-first", "a-new-version"])
 def test_an_image_is_whole_or_not_there(replaces: bool, case: Case, tally: Tally) -> None:
     foreign = case.work / "old.partclone"
-    foreign.write_bytes(NEW.stream())
+    foreign.write_bytes(content("new"))
     recording = case.recording(lambda folder: record(case, folder, foreign, replaces=replaces))
     judge = Judge(foreign, replaces, recording.returned, case.work / "mnt")
     case.explore(recording, STATES, judge, tally, "convert")
@@ -145,7 +154,7 @@ def test_a_sink_that_does_not_wait_for_the_disk_is_found_out(
 ) -> None:
     """The negative control: the method sees what it is there to see."""
     foreign = case.work / "old.partclone"
-    foreign.write_bytes(NEW.stream())
+    foreign.write_bytes(content("new"))
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", lambda _fd: None)
         recording = record(case, case.work / "recorded", foreign, replaces=True)

@@ -27,9 +27,10 @@ from oglib.image.writing.shape import Shape, shape_of, shape_of_stream
 from power.crash import CrashState
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from quiet import QUIET
 from tallies import Tally
 from unit.image.streams import PartitionStream
-from unit.image.synthetic import QUIET, Partition, make_image, partition
+from unit.image.synthetic import Partition, make_image, partition
 
 MIB = 1 << 20
 STATES = 45

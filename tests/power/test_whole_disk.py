@@ -40,8 +40,8 @@ from oglib.settings import Settings
 from power.crash import CrashState, crash_states, make_disk
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
+from quiet import QUIET
 from tallies import Tally
-from unit.image.synthetic import QUIET
 
 KIND = "whole disk"
 SIZE = 32 * MIB

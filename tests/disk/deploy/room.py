@@ -18,11 +18,10 @@ from oglib.deploy.partition.capture import create
 from oglib.disk.loop import attached
 from oglib.filesystem.mount import mounted_at
 from oglib.image.format.manifest import Manifest
-from oglib.progress import Progress, Silent
 from oglib.settings import Settings
+from quiet import QUIET
 
 MIB = 1 << 20
-QUIET = Progress(Silent())
 IMAGE_MIB = 32
 
 _FSTAB = """UUID=11111111-2222-3333-4444-555555555555 / ext4 errors=remount-ro 0 1

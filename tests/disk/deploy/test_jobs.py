@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from disk.deploy.room import MIB, QUIET, Images, digest, disk_file, og, said
+from disk.deploy.room import MIB, Images, digest, disk_file, og, said
 from oglib import settings as told
 from oglib.cancel import Cancel
 from oglib.cli import job as cli
@@ -21,6 +21,7 @@ from oglib.deploy.work import perform
 from oglib.errors import CancelledError, OgErr
 from oglib.settings import Settings
 from oglib.transfer.upload import keep_token
+from quiet import QUIET
 from unit.ogrepo.conftest import Repository, folder, repository
 
 __all__ = ["folder", "repository"]  # fixtures

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from disk.deploy.conftest import started_by
-from disk.deploy.room import MIB, QUIET, Images, Said, digest, disk_file, og, said
+from disk.deploy.room import MIB, Images, Said, digest, disk_file, og, said
 from oglib.boot import grub
 from oglib.deploy.opening.memory import of_this_pc
 from oglib.deploy.opening.opened import opened
@@ -30,6 +30,7 @@ from oglib.errors import OgErr, OgError
 from oglib.filesystem import mount
 from oglib.filesystem.mount import mounted
 from oglib.settings import Settings
+from quiet import QUIET
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
 

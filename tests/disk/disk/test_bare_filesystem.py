@@ -17,6 +17,7 @@ from oglib.disk.planning.cache_partition import plan_cache
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.probing.probe import probe_target
+from oglib.disk.writing.table import apply_table
 from oglib.image.reading.formats.content import content_of
 from oglib.settings import Settings
 
@@ -58,3 +59,19 @@ def test_a_table_behind_the_header_of_a_filesystem_is_one(tmp_path: Path) -> Non
     disk = probe_target(path)
     assert disk.table is TableKind.MSDOS
     assert [(part.number, part.start_bytes) for part in disk.partitions] == [(1, MIB)]
+
+
+def test_a_table_behind_the_header_of_a_filesystem_keeps_its_id(tmp_path: Path) -> None:
+    """The PARTUUIDs of what stays are made of it, and blkid does not tell it there."""
+    path = a_file(tmp_path / "stick", 64 * MIB)
+    subprocess.run([*MAKERS["vfat"], path], check=True, capture_output=True)
+    with path.open("r+b") as file:
+        file.seek(440)
+        file.write(struct.pack("<IH", 0x0A0B0C0D, 0))
+        file.write(struct.pack("<B3sB3sII", 0x80, b"", 0x83, b"", 2048, 8192))
+    layout = {
+        "table": "msdos",
+        "partitions": [{"keep": True, "number": 1}, {"type": "LINUX", "size": "rest"}],
+    }
+    disk = apply_table(plan_layout(layout_from(layout), probe_target(path)))
+    assert [part.partuuid for part in disk.partitions] == ["0a0b0c0d-01", "0a0b0c0d-02"]

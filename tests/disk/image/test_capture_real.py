@@ -20,10 +20,9 @@ from oglib.image.proving.verify import verify
 from oglib.image.reading.local import local_image
 from oglib.image.recording.sink import FileSink
 from oglib.image.writing.restore import restore
-from oglib.progress import Progress, Silent
 from oglib.settings import Settings
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 MIB = 1 << 20
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")

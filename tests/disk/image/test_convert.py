@@ -22,9 +22,7 @@ from oglib.errors import OgErr
 from oglib.image.proving.verify import verify
 from oglib.image.reading.local import local_image
 from oglib.image.writing.restore import restore
-from oglib.progress import Progress, Silent
-
-QUIET = Progress(Silent())
+from quiet import QUIET
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
 

@@ -23,9 +23,8 @@ from oglib.image.reading.local import create_local, local_image
 from oglib.image.recording.capture import CaptureMeta, capture
 from oglib.image.recording.sink import FileSink
 from oglib.image.writing.restore import restore
-from oglib.progress import Progress, Silent
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 MIB = 1 << 20
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")

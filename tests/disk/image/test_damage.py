@@ -24,8 +24,9 @@ from oglib.image.reading.local import create_local, local_image
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore
 from oglib.run import run
+from quiet import QUIET
 from tallies import Tally
-from unit.image.synthetic import QUIET, sign_image
+from unit.image.synthetic import sign_image
 
 BODY = 1000  # places in the body of ours
 PLAIN = 400  # and of the plain stream

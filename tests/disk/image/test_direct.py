@@ -19,7 +19,8 @@ from oglib.image.reading.local import local_image
 from oglib.image.writing.direct import DirectWriter, aligned_memory
 from oglib.image.writing.restore import restore
 from oglib.image.writing.target import open_target
-from unit.image.synthetic import QUIET, Partition, make_image
+from quiet import QUIET
+from unit.image.synthetic import Partition, make_image
 
 MIB = 1 << 20
 

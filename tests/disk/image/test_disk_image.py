@@ -30,11 +30,10 @@ from oglib.disk.model import MIB
 from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.format.disk_manifest import DiskManifest
-from oglib.progress import Progress, Silent
 from oglib.settings import Settings
+from quiet import QUIET
 from unit.ogrepo.conftest import Repository, folder, repository
 
-QUIET = Progress(Silent())
 SETTINGS = Settings()
 ANY = DiskWishes(other_firmware=True)
 ONE_KIND = pytest.mark.parametrize("table", ["msdos"], indirect=True, scope="module")
@@ -59,9 +58,8 @@ def table(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def disk(table: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp(table) / "disk"
-    return made_disk(path, table, GPT if table == "gpt" else MSDOS)
+def disk(table: str, gpt: Path, msdos: Path) -> Path:
+    return gpt if table == "gpt" else msdos
 
 
 @pytest.fixture(scope="module")

@@ -33,10 +33,9 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
 from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError, OgErr, OgError
-from oglib.progress import Progress, Silent
 from oglib.settings import Settings
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 SETTINGS = Settings()
 ANY = DiskWishes(other_firmware=True)
 

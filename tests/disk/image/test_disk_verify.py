@@ -28,10 +28,9 @@ from oglib.disk.model import MIB
 from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError, OgErr, PartitionError
 from oglib.filesystem.make import make_swap
-from oglib.progress import Progress, Silent
+from quiet import QUIET
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
-QUIET = Progress(Silent())
 ROOT, SWAP, ESP = 3, 4, 2  # of GPT
 WHAT_DIFFERS = (Comparison.DIFFERS, Comparison.GROWN)
 

@@ -30,10 +30,9 @@ from oglib.disk.tables.exact import read_exact
 from oglib.disk.writing.table import apply_table, repair_table
 from oglib.errors import ImageError, PartitionError
 from oglib.image.format.disk_manifest import DiskManifest, packed_table
-from oglib.progress import Progress, Silent
 from oglib.settings import Settings
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 SETTINGS = Settings()
 ANY = DiskWishes(other_firmware=True)
 SIZE = 24 * MIB

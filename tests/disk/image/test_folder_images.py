@@ -30,11 +30,10 @@ from oglib.disk.model import MIB
 from oglib.disk.probing.probe import probe_target
 from oglib.errors import ImageError
 from oglib.filesystem.make import format_filesystem
-from oglib.progress import Progress, Silent
 from oglib.settings import Settings
+from quiet import QUIET
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
-QUIET = Progress(Silent())
 ROOM: Rows = [{"type": "LINUX", "size": "40MiB"}, {"type": "LINUX-SWAP", "size": "16MiB"}]
 
 

@@ -19,10 +19,9 @@ from oglib.deploy.partition import restore
 from oglib.deploy.partition.checks import Wishes
 from oglib.errors import ImageError, OgErr, OgError, UsageError
 from oglib.image.writing.receipt import Receipt
-from oglib.progress import Progress, Silent
 from oglib.settings import Settings
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 LINUX_GUID = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 DATA_GUID = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
 

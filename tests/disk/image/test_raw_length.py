@@ -23,9 +23,8 @@ from oglib.image.reading.formats.detect import describe, open_stream
 from oglib.image.reading.formats.length import said_bytes
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore
-from oglib.progress import Progress, Silent
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 SIZE = 320 * MIB
 # What makes each, and by how much it falls short of its partition at most: FAT keeps whole
 # tracks, NTFS does not count its spare boot sector.

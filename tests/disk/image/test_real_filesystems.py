@@ -21,9 +21,8 @@ from oglib.image.recording.capture import program_for
 from oglib.image.writing import direct
 from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.restore import restore
-from oglib.progress import Progress, Silent
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 MIB = 1 << 20
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")

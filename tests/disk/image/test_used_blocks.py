@@ -38,8 +38,8 @@ from oglib.image.writing.target import open_target
 from oglib.progress import Phase, Progress, Silent
 from oglib.settings import Settings
 from oglib.streams import stream_from
+from quiet import QUIET
 
-QUIET = Progress(Silent())
 MIB = 1 << 20
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")

@@ -8,11 +8,14 @@ import random
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
+
+from blake3 import blake3
 
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.loop import partition_device
@@ -43,6 +46,7 @@ MSDOS: Rows = [
     },
 ]
 FORMATS = {"EFI": "fat32", "LINUX": "ext4"}
+_FOLDERS = TemporaryDirectory(prefix="oglive-folders-")  # gone with this process
 
 
 def said(*argv: str | Path) -> str:
@@ -179,7 +183,27 @@ def loop(path: Path, sector_bytes: int) -> Iterator[Path]:
 
 def as_clonezilla(path: Path, folder: Path) -> Path:
     """The folder that Clonezilla makes of a disk, by its documented names, with real images."""
-    folder.mkdir()
+    return shutil.copytree(_made_once(_clonezilla, path), folder)
+
+
+def as_fog(path: Path, folder: Path) -> Path:
+    """The folder that FOG makes of a disk with a gpt."""
+    return shutil.copytree(_made_once(_fog, path), folder)
+
+
+def _made_once(make: Callable[[Path, Path], None], disk: Path) -> Path:
+    """What ``make`` makes of a disk with this content: many tests begin with the same."""
+    return _made(make, disk, blake3().update_mmap(disk).digest())
+
+
+@cache
+def _made(make: Callable[[Path, Path], None], disk: Path, _digest: bytes) -> Path:
+    folder = Path(mkdtemp(dir=_FOLDERS.name))
+    make(disk, folder)
+    return folder
+
+
+def _clonezilla(path: Path, folder: Path) -> None:
     disk = probe_target(path)
     numbers = [part.number for part in disk.partitions if part.type in FORMATS]
     (folder / "disk").write_text("sda\n")
@@ -197,12 +221,9 @@ def as_clonezilla(path: Path, folder: Path) -> Path:
     for number in numbers:
         name = f"sda{number}.ext4-ptcl-img.zst.aa"
         _partclone(disk, number, folder / name, "zstd -1")
-    return folder
 
 
-def as_fog(path: Path, folder: Path) -> Path:
-    """The folder that FOG makes of a disk with a gpt."""
-    folder.mkdir()
+def _fog(path: Path, folder: Path) -> None:
     disk = probe_target(path)
     (folder / "d1.partitions").write_text(_dump(path, "/dev/sda"))
     said("sgdisk", "--backup", folder / "d1.mbr", path)
@@ -213,7 +234,6 @@ def as_fog(path: Path, folder: Path) -> Path:
     for part in disk.partitions:
         if part.type in FORMATS:
             _partclone(disk, part.number, folder / f"d1p{part.number}.img", "gzip -1")
-    return folder
 
 
 def _dump(path: Path, device: str) -> str:

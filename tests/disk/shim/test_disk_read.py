@@ -10,9 +10,8 @@ import pytest
 from disk.shim.images import partitioned, tool
 from oglib.disk.loop import attached
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError, UsageError
-from oglib.shim.command import command_of
 from oglib.shim.disk_read import drivers_by_major
-from unit.shim.old import Old, Ran
+from unit.shim.old import Old, Ran, answer, answer_about
 
 EFI = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 GPT = f"""label: gpt
@@ -46,17 +45,6 @@ def here(disks: list[Path], monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The same disks for commands run in this process."""
     monkeypatch.setenv("OG_DISKS", ":".join(str(disk) for disk in disks))
     return disks
-
-
-def answer(name: str, *words: str) -> object:
-    return command_of(name).run(words)
-
-
-def of(image: Path, name: str, *words: str) -> object:
-    """The answer about this image as the only disk of the PC."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OG_DISKS", str(image))
-        return command_of(name).run(["1", *words])
 
 
 @pytest.mark.proves("ogDiskToDev")
@@ -176,9 +164,9 @@ def test_last_sectors(old: Old, here: list[Path]) -> None:
     said = tool("sgdisk", "-p", here[1])
     assert "last usable sector is 131038" in said
     assert old("ogGetLastSector", 1, disks=[here[1]]) == Ran("131038\n", "", 0)
-    assert of(here[0], "ogGetLastSector") == "131038"
+    assert answer_about(here[0], "ogGetLastSector") == "131038"
     assert "Last sector: 18431 " in tool("sgdisk", "-i", "1", here[1])
-    assert of(here[1], "ogGetLastSector", "1") == "18431"
+    assert answer_about(here[1], "ogGetLastSector", "1") == "18431"
 
 
 @pytest.mark.parametrize("script", [GPT, ""])
@@ -205,23 +193,23 @@ def test_a_partition_that_is_not_there(old: Old, here: list[Path]) -> None:
     assert (ran.stdout, ran.status) == ("", OgErr.NOTFOUND)
     for name in ("ogGetLastSector", "ogGetPartitionId", "ogGetPartitionType"):
         with pytest.raises(NotFoundError):
-            of(here[1], name, "3")
+            answer_about(here[1], name, "3")
         with pytest.raises(UsageError):
-            of(here[1], name, "zero")
+            answer_about(here[1], name, "zero")
 
 
 @pytest.mark.proves("ogGetPartitionActive")
 def test_the_active_partition(old: Old, here: list[Path]) -> None:
     assert old("ogGetPartitionActive", 1, disks=[here[0]]) == Ran("1\n", "", 0)
-    assert of(here[1], "ogGetPartitionActive") == "1"
-    assert of(here[2], "ogGetPartitionActive") == ""
+    assert answer_about(here[1], "ogGetPartitionActive") == "1"
+    assert answer_about(here[2], "ogGetPartitionActive") == ""
 
 
 @pytest.mark.proves("ogGetPartitionId")
 def test_type_codes(old: Old, here: list[Path]) -> None:
     assert old("ogGetPartitionId", 1, 6, disks=[here[1]]) == Ran("CA00\n", "", 0)
-    assert [of(here[0], "ogGetPartitionId", n) for n in "12"] == ["7", "f"]
-    assert [of(here[1], "ogGetPartitionId", n) for n in "24"] == ["0700", "8E00"]
+    assert [answer_about(here[0], "ogGetPartitionId", n) for n in "12"] == ["7", "f"]
+    assert [answer_about(here[1], "ogGetPartitionId", n) for n in "24"] == ["0700", "8E00"]
 
 
 @pytest.mark.proves("ogGetPartitionSize")
@@ -232,34 +220,37 @@ def test_size_of_a_partition(old: Old, disks: list[Path]) -> None:
 @pytest.mark.proves("ogGetPartitionsNumber")
 def test_the_highest_number(old: Old, here: list[Path]) -> None:
     assert old("ogGetPartitionsNumber", 1, disks=[here[1]]) == Ran("6\n", "", 0)
-    assert of(here[2], "ogGetPartitionsNumber") == "0"
+    assert answer_about(here[2], "ogGetPartitionsNumber") == "0"
 
 
 @pytest.mark.proves("ogGetPartitionTableType")
 def test_the_kind_of_table(old: Old, here: list[Path]) -> None:
     assert old("ogGetPartitionTableType", 1, disks=[here[0]]) == Ran("MSDOS\n", "", 0)
-    assert [of(image, "ogGetPartitionTableType") for image in here[1:]] == ["GPT", "UNKNOWN"]
+    assert [answer_about(image, "ogGetPartitionTableType") for image in here[1:]] == [
+        "GPT",
+        "UNKNOWN",
+    ]
 
 
 @pytest.mark.proves("ogGetPartitionType")
 def test_types_by_name(old: Old, here: list[Path]) -> None:
     assert old("ogGetPartitionType", 1, 4, disks=[here[1]]) == Ran("LINUX-LVM\n", "", 0)
-    assert of(here[0], "ogGetPartitionType", "2") == "EXTENDED"
+    assert answer_about(here[0], "ogGetPartitionType", "2") == "EXTENDED"
 
 
 @pytest.mark.proves("ogListPartitions")
 def test_all_partitions(old: Old, here: list[Path]) -> None:
     assert old("ogListPartitions", 1, disks=[here[1]]) == Ran(GPT_LIST + "\n", "", 0)
     msdos = "NTFS:10240 EXTENDED:40960 EMPTY:0 EMPTY:0 LINUX:12288 LINUX-SWAP:4096"
-    assert of(here[0], "ogListPartitions") == msdos
-    assert of(here[2], "ogListPartitions") == ""
+    assert answer_about(here[0], "ogListPartitions") == msdos
+    assert answer_about(here[2], "ogListPartitions") == ""
 
 
 @pytest.mark.proves("ogListPrimaryPartitions")
 def test_primary_partitions(old: Old, here: list[Path]) -> None:
     ran = old("ogListPrimaryPartitions", 1, disks=[here[0]])
     assert ran == Ran("NTFS:10240 EXTENDED:40960\n", "", 0)
-    assert of(here[1], "ogListPrimaryPartitions") == GPT_LIST
+    assert answer_about(here[1], "ogListPrimaryPartitions") == GPT_LIST
 
 
 @pytest.mark.proves("ogListLogicalPartitions")
@@ -273,9 +264,9 @@ def test_a_gpt_has_no_logical_partitions(old: Old, here: list[Path]) -> None:
     ran = old("ogListLogicalPartitions", 1, disks=[here[1]])
     assert (ran.stdout, ran.status) == ("", OgErr.PARTITION)
     with pytest.raises(PartitionError):
-        of(here[2], "ogListLogicalPartitions")
+        answer_about(here[2], "ogListLogicalPartitions")
 
 
 def test_a_disk_image_that_is_missing_is_told(disks: list[Path]) -> None:
     with pytest.raises(OgError, match=r"nowhere\.img.*OG_DISKS"):
-        of(disks[0].with_name("nowhere.img"), "ogListPartitions")
+        answer_about(disks[0].with_name("nowhere.img"), "ogListPartitions")

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from disk.shim.images import MIB, device, mount_points, partitioned, release, rows, said, tool
+from disk.shim.images import MIB, device, mount_points, partitioned, rows, said, tool
 from oglib.disk.loop import attached
-from oglib.errors import OgErr, OgError
+from oglib.errors import OgErr
 from oglib.shim.command import command_of
-from oglib.shim.disk_table import COMMANDS
 from oglib.shim.filesystem_mount import COMMANDS as MOUNT
-from unit.shim.old import Old, Ran
+from unit.shim.old import Old, Ran, answer, code_of
 
 WITH_CACHE = """label: gpt
 1: size=8M, type=uefi
@@ -23,22 +20,9 @@ WITH_CACHE = """label: gpt
 """
 
 
-@pytest.fixture
-def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    made = partitioned(tmp_path / f"{uuid4()}.img", "")
-    monkeypatch.setenv("OG_DISKS", str(made))
-    yield made
-    release(made)
-
-
-def answer(name: str, *words: str) -> object:
-    return COMMANDS[name].run(words)
-
-
-def code_of(name: str, *words: str) -> OgErr:
-    with pytest.raises(OgError) as told:
-        answer(name, *words)
-    return told.value.code
+@pytest.fixture(scope="module")
+def formatted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return partitioned(tmp_path_factory.mktemp("blank") / "made.img", "")
 
 
 def listed() -> object:

@@ -13,10 +13,9 @@ import pytest
 from disk.shim.images import MIB, device, mount_points, partitioned, release, rows, tool
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
-from oglib.errors import OgErr, OgError
+from oglib.errors import OgErr
 from oglib.shim import disk_write
-from oglib.shim.command import command_of
-from unit.shim.old import Old, Ran
+from unit.shim.old import Old, Ran, answer_about, code_about
 
 GPT = """label: gpt
 1: size=8M, type=uefi
@@ -52,19 +51,6 @@ def disks(tmp_path: Path) -> Iterator[list[Path]]:
         release(image)
 
 
-def answer(image: Path, name: str, *words: str) -> object:
-    """A command about this image as the only disk of the PC."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OG_DISKS", str(image))
-        return command_of(name).run(["1", *words])
-
-
-def code_of(image: Path, name: str, *words: str) -> OgErr:
-    with pytest.raises(OgError) as told:
-        answer(image, name, *words)
-    return told.value.code
-
-
 def column(image: Path, name: str) -> dict[int, object]:
     return {number: row.get(name) for number, row in rows(image).items()}
 
@@ -90,8 +76,8 @@ def test_types_by_name(old: Old, disks: list[Path]) -> None:
     content = kept(disks[0]), kept(disks[1])
     assert old("ogSetPartitionType", 1, 2, "NTFS", disks=disks[:1]) == Ran("", "", 0)
     assert column(disks[0], "type") == {1: "7", 2: "7", 3: "5", 5: "83"}
-    answer(disks[0], "ogSetPartitionType", "5", "LINUX-SWAP")
-    answer(disks[1], "ogSetPartitionType", "2", "EXT4")
+    answer_about(disks[0], "ogSetPartitionType", "5", "LINUX-SWAP")
+    answer_about(disks[1], "ogSetPartitionType", "2", "EXT4")
     assert column(disks[0], "type") == {1: "7", 2: "7", 3: "5", 5: "82"}
     assert column(disks[0], "bootable") == {1: True, 2: None, 3: None, 5: None}
     assert column(disks[1], "type")[2] == LINUX
@@ -104,10 +90,10 @@ def test_types_by_name(old: Old, disks: list[Path]) -> None:
 def test_types_by_code(old: Old, disks: list[Path]) -> None:
     assert old("ogSetPartitionId", 1, 2, "c", disks=disks[:1]) == Ran("", "", 0)
     assert column(disks[0], "type")[2] == "c"
-    answer(disks[1], "ogSetPartitionId", "2", "8304")
+    answer_about(disks[1], "ogSetPartitionId", "2", "8304")
     assert "8304" in tool("sgdisk", "-p", disks[1])
-    answer(disks[1], "ogSetPartitionId", "3", "0700")
-    answer(disks[1], "ogSetPartitionId", "2", "CA00")
+    answer_about(disks[1], "ogSetPartitionId", "3", "0700")
+    answer_about(disks[1], "ogSetPartitionId", "2", "CA00")
     assert column(disks[1], "type")[2] == LINUX
     assert column(disks[1], "name")[2] == "CACHE"
     assert column(disks[1], "type")[3] == BASIC_DATA
@@ -119,12 +105,12 @@ def test_types_that_are_refused(old: Old, disks: list[Path]) -> None:
     before = [image.read_bytes() for image in disks]
     ran = old("ogSetPartitionType", 1, 1, "NONSENSE", disks=disks[:1])
     assert (ran.stdout, ran.status) == ("", OgErr.FORMAT)
-    assert code_of(disks[0], "ogSetPartitionType", "4", "NTFS") is OgErr.NOTFOUND
-    assert code_of(disks[0], "ogSetPartitionId", "1", "xyz") is OgErr.OUTOFLIMIT
-    assert code_of(disks[0], "ogSetPartitionId", "1", "0700") is OgErr.OUTOFLIMIT
-    assert code_of(disks[1], "ogSetPartitionId", "1", "0001") is OgErr.PARTITION
-    assert code_of(disks[1], "ogSetPartitionId", "1") is OgErr.FORMAT
-    assert code_of(disks[0], "ogSetPartitionId", "1", "0") is OgErr.PARTITION
+    assert code_about(disks[0], "ogSetPartitionType", "4", "NTFS") is OgErr.NOTFOUND
+    assert code_about(disks[0], "ogSetPartitionId", "1", "xyz") is OgErr.OUTOFLIMIT
+    assert code_about(disks[0], "ogSetPartitionId", "1", "0700") is OgErr.OUTOFLIMIT
+    assert code_about(disks[1], "ogSetPartitionId", "1", "0001") is OgErr.PARTITION
+    assert code_about(disks[1], "ogSetPartitionId", "1") is OgErr.FORMAT
+    assert code_about(disks[0], "ogSetPartitionId", "1", "0") is OgErr.PARTITION
     assert [image.read_bytes() for image in disks] == before
 
 
@@ -134,9 +120,9 @@ def test_hidden_and_shown_again(old: Old, disks: list[Path]) -> None:
     assert column(disks[0], "type")[1] == "17"
     assert old("ogUnhidePartition", 1, 1, disks=disks[:1]) == Ran("", "", 0)
     assert column(disks[0], "type")[1] == "7"
-    answer(disks[1], "ogHidePartition", "2")
+    answer_about(disks[1], "ogHidePartition", "2")
     assert column(disks[1], "type")[2] == RESERVED
-    answer(disks[1], "ogUnhidePartition", "2")
+    answer_about(disks[1], "ogUnhidePartition", "2")
     assert column(disks[1], "type")[2] == BASIC_DATA
 
 
@@ -144,14 +130,14 @@ def test_hidden_and_shown_again(old: Old, disks: list[Path]) -> None:
 def test_what_cannot_be_hidden(old: Old, disks: list[Path]) -> None:
     ran = old("ogHidePartition", 1, 2, disks=disks[:1])
     assert (ran.stdout, ran.status) == ("", OgErr.PARTITION)
-    assert code_of(disks[0], "ogUnhidePartition", "1") is OgErr.PARTITION
-    assert code_of(disks[1], "ogHidePartition", "1") is OgErr.PARTITION
+    assert code_about(disks[0], "ogUnhidePartition", "1") is OgErr.PARTITION
+    assert code_about(disks[1], "ogHidePartition", "1") is OgErr.PARTITION
 
 
 @pytest.mark.proves("ogSetPartitionActive")
 def test_the_active_partition(old: Old, disks: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_write, "running_firmware", lambda: Firmware.BIOS)
-    answer(disks[0], "ogSetPartitionActive", "2")
+    answer_about(disks[0], "ogSetPartitionActive", "2")
     assert column(disks[0], "bootable") == {1: None, 2: True, 3: None, 5: None}
     if not Path("/sys/firmware/efi").exists():
         assert old("ogSetPartitionActive", 1, 1, disks=disks[:1]) == Ran("", "", 0)
@@ -163,11 +149,11 @@ def test_no_active_partition(
     disks: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(disk_write, "running_firmware", lambda: Firmware.BIOS)
-    assert code_of(disks[1], "ogSetPartitionActive", "1") is OgErr.NOMSDOS
-    assert code_of(disks[0], "ogSetPartitionActive", "4") is OgErr.NOTFOUND
+    assert code_about(disks[1], "ogSetPartitionActive", "1") is OgErr.NOMSDOS
+    assert code_about(disks[0], "ogSetPartitionActive", "4") is OgErr.NOTFOUND
     monkeypatch.setattr(disk_write, "running_firmware", lambda: Firmware.UEFI)
     before = disks[0].read_bytes()
-    assert answer(disks[0], "ogSetPartitionActive", "2") is None
+    assert answer_about(disks[0], "ogSetPartitionActive", "2") is None
     assert "UEFI" in capsys.readouterr().err
     assert disks[0].read_bytes() == before
 
@@ -178,7 +164,7 @@ def test_sizes(old: Old, disks: list[Path]) -> None:
     content = kept(disks[0]), kept(disks[1])
     assert old("ogSetPartitionSize", 1, 3, 30 * 1024, disks=disks[1:]) == Ran("", "", 0)
     assert column(disks[1], "size")[3] == 30 * MIB // 512
-    answer(disks[0], "ogSetPartitionSize", "1", "4096")
+    answer_about(disks[0], "ogSetPartitionSize", "1", "4096")
     assert column(disks[0], "size")[1] == 4096 * 2
     assert (column(disks[0], "start"), column(disks[1], "start")) == starts
     assert (kept(disks[0]), kept(disks[1])) == content
@@ -190,18 +176,18 @@ def test_sizes_that_are_refused(old: Old, disks: list[Path]) -> None:
     before = [image.read_bytes() for image in disks]
     ran = old("ogSetPartitionSize", 1, 1, 20 * 1024, disks=disks[1:])
     assert (ran.stdout, ran.status) == ("", OgErr.PARTITION)
-    assert code_of(disks[1], "ogSetPartitionSize", "3", str(99 * 1024)) is OgErr.PARTITION
-    assert code_of(disks[1], "ogSetPartitionSize", "3", "0") is OgErr.FORMAT
-    assert code_of(disks[1], "ogSetPartitionSize", "9", "1024") is OgErr.NOTFOUND
+    assert code_about(disks[1], "ogSetPartitionSize", "3", str(99 * 1024)) is OgErr.PARTITION
+    assert code_about(disks[1], "ogSetPartitionSize", "3", "0") is OgErr.FORMAT
+    assert code_about(disks[1], "ogSetPartitionSize", "9", "1024") is OgErr.NOTFOUND
     assert [image.read_bytes() for image in disks] == before
 
 
 def test_the_mounted_cache_comes_back_after_a_change(disks: list[Path]) -> None:
     with device(disks[1], 3) as loop:
         tool("mkfs.ext4", "-q", "-F", loop)
-    point = Path(str(answer(disks[1], "ogMountFs", "3")))
+    point = Path(str(answer_about(disks[1], "ogMountFs", "3")))
     (point / "image").write_text("kept")
-    answer(disks[1], "ogSetPartitionType", "2", "LINUX")
+    answer_about(disks[1], "ogSetPartitionType", "2", "LINUX")
     assert column(disks[1], "type")[2] == LINUX
     assert mount_points(disks[1]) == [str(point)]
     assert (point / "image").read_text() == "kept"
@@ -214,9 +200,9 @@ def test_a_mount_in_use_refuses_the_change(
     monkeypatch.setattr("oglib.filesystem.mount._UNMOUNT_PAUSE_S", 0)
     with device(disks[1], 3) as loop:
         tool("mkfs.ext4", "-q", "-F", loop)
-    point = Path(str(answer(disks[1], "ogMountFs", "3")))
+    point = Path(str(answer_about(disks[1], "ogMountFs", "3")))
     with (point / "image").open("w"):
-        assert code_of(disks[1], "ogSetPartitionType", "2", "LINUX") is OgErr.LOCKED
+        assert code_about(disks[1], "ogSetPartitionType", "2", "LINUX") is OgErr.LOCKED
     assert mount_points(disks[1]) == [str(point)]
     assert column(disks[1], "type")[2] == BASIC_DATA
 
@@ -225,8 +211,8 @@ def test_sectors_of_4096_bytes(tmp_path: Path) -> None:
     image = partitioned(tmp_path / "4k.img", "")
     with attached(image, sector_bytes=4096) as loop:
         tool("sfdisk", "-q", loop, stdin=GPT)
-        answer(loop, "ogSetPartitionType", "2", "LINUX")
-        answer(loop, "ogSetPartitionSize", "3", str(24 * 1024))
+        answer_about(loop, "ogSetPartitionType", "2", "LINUX")
+        answer_about(loop, "ogSetPartitionSize", "3", str(24 * 1024))
         found = rows(loop)
         assert (found[2]["type"], found[3]["size"]) == (LINUX, 24 * MIB // 4096)
         sound(loop)

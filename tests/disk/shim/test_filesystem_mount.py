@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -14,9 +13,8 @@ from disk.shim.images import MIB, device, mount_points, mounted, partitioned, re
 from oglib.disk.find import find_partition
 from oglib.disk.lock import drop_lock, take_lock
 from oglib.disk.probing.virtual import probe_virtual
-from oglib.errors import NotFoundError, OgErr, OgError, UsageError
-from oglib.shim.filesystem_mount import COMMANDS
-from unit.shim.old import Old, Ran
+from oglib.errors import NotFoundError, OgErr, UsageError
+from unit.shim.old import Old, Ran, answer, code_of
 
 GPT = """label: gpt
 1: size=8M, type=swap
@@ -42,15 +40,6 @@ def formatted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def image(formatted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    copy = tmp_path / f"{uuid4()}.img"  # mountpoints are named after it
-    tool("cp", "--sparse=always", formatted, copy)
-    monkeypatch.setenv("OG_DISKS", str(copy))
-    yield copy
-    release(copy)
-
-
-@pytest.fixture
 def locked(image: Path) -> Iterator[Path]:
     """Partition 2 is locked by this very script."""
     disk = probe_virtual(image)
@@ -58,16 +47,6 @@ def locked(image: Path) -> Iterator[Path]:
     take_lock(disk, part, pid=os.getpid())
     yield image
     drop_lock(disk, part)
-
-
-def answer(name: str, *words: str) -> object:
-    return COMMANDS[name].run(words)
-
-
-def code_of(name: str, *words: str) -> OgErr:
-    with pytest.raises(OgError) as told:
-        answer(name, *words)
-    return told.value.code
 
 
 @pytest.mark.proves("ogMount", "ogUnmount", "ogMountFs", "ogUnmountFs")

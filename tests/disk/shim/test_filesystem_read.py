@@ -11,8 +11,7 @@ import pytest
 
 from disk.shim.images import device, mounted, partitioned, release, tool
 from oglib.errors import NotFoundError, OgErr, UsageError
-from oglib.shim.filesystem_read import COMMANDS
-from unit.shim.old import Old, Ran
+from unit.shim.old import Old, Ran, answer
 
 GPT = """label: gpt
 1: size=40M, type=linux
@@ -46,10 +45,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def here(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OG_DISKS", str(image))
-
-
-def answer(name: str, *words: str) -> object:
-    return COMMANDS[name].run(words)
 
 
 def df(point: Path) -> list[int]:

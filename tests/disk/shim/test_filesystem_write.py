@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,9 +16,8 @@ from disk.shim.images import device, mount_points, mounted, partitioned, release
 from oglib.disk.find import find_partition
 from oglib.disk.lock import drop_lock, is_locked, take_lock
 from oglib.disk.probing.virtual import probe_virtual
-from oglib.errors import OgErr, OgError
-from oglib.shim.filesystem_write import COMMANDS
-from unit.shim.old import Old, Ran
+from oglib.errors import OgErr
+from unit.shim.old import Old, Ran, answer, code_of
 
 GPT = """label: gpt
 1: size=40M, type=linux
@@ -38,25 +36,6 @@ def formatted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with device(made, 2) as loop:
         tool("mkfs.ntfs", "-q", "-F", "-Q", "-L", "OLD", loop)
     return made
-
-
-@pytest.fixture
-def image(formatted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    copy = tmp_path / f"{uuid4()}.img"  # mountpoints are named after it
-    tool("cp", "--sparse=always", formatted, copy)
-    monkeypatch.setenv("OG_DISKS", str(copy))
-    yield copy
-    release(copy)
-
-
-def answer(name: str, *words: str) -> object:
-    return COMMANDS[name].run(words)
-
-
-def code_of(name: str, *words: str) -> OgErr:
-    with pytest.raises(OgError) as told:
-        answer(name, *words)
-    return told.value.code
 
 
 def blkid(image: Path, number: int) -> dict[str, str]:

@@ -15,7 +15,8 @@ from oglib.image.format.manifest import Manifest, SourceInfo
 from oglib.image.format.signing import generate_keypair
 from oglib.settings import Settings
 from oglib.views.output import as_json
-from unit.image.synthetic import QUIET, make_image, partition, sign_image
+from quiet import QUIET
+from unit.image.synthetic import make_image, partition, sign_image
 
 _COMMON = [
     "tool", "compressor", "filesystem", "block_size", "total_blocks", "used_blocks",

@@ -18,9 +18,7 @@ from oglib.image.reading.source import FileSource
 from oglib.image.recording.capture import CaptureMeta, manifest_of
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink
-from oglib.progress import Progress, Silent
-
-QUIET = Progress(Silent())
+from quiet import QUIET
 
 
 def header(

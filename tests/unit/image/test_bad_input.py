@@ -25,7 +25,8 @@ from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import local_image
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore
-from unit.image.synthetic import QUIET, blank, make_image, partition
+from quiet import QUIET
+from unit.image.synthetic import blank, make_image, partition
 
 SOURCE = partition(21, mib=3, compressible=True)
 BOMB = bytes(12 << 20)

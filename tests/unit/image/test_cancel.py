@@ -17,8 +17,9 @@ from oglib.image.reading.opened import Policy, open_image
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink
 from oglib.image.writing.restore import restore
+from quiet import QUIET
 from unit.image.streams import PartitionStream
-from unit.image.synthetic import QUIET, WatchedSource, blank, make_image, partition
+from unit.image.synthetic import WatchedSource, blank, make_image, partition
 
 MIB = 1 << 20
 PARTITION = partition(31)

@@ -26,8 +26,8 @@ from oglib.image.recording.estimate import TYPICAL_RATIO, estimated_bytes
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink
 from oglib.image.writing.target import open_target
-
-from .synthetic import QUIET, make_image, partition
+from quiet import QUIET
+from unit.image.synthetic import make_image, partition
 
 MIB = 1 << 20
 

@@ -19,7 +19,8 @@ from oglib.image.recording.capture import CaptureMeta
 from oglib.image.recording.convert import convert
 from oglib.image.recording.sink import FileSink
 from oglib.image.writing.restore import restore
-from unit.image.synthetic import QUIET, Partition, blank, make_image, partition
+from quiet import QUIET
+from unit.image.synthetic import Partition, blank, make_image, partition
 
 MIB = 1 << 20
 

@@ -14,7 +14,8 @@ from oglib.errors import ImageError
 from oglib.image.proving.diff import Difference, compare_images
 from oglib.image.reading.local import local_image
 from oglib.image.writing.restore import restore
-from unit.image.synthetic import QUIET, Partition, blank, make_image, partition
+from quiet import QUIET
+from unit.image.synthetic import Partition, blank, make_image, partition
 
 MIB = 1 << 20
 OLD = partition(11, mib=16)

@@ -25,8 +25,8 @@ from oglib.image.writing.done_map import DoneMap, map_key, map_path
 from oglib.image.writing.frame_writer import Writer
 from oglib.image.writing.restore import restore
 from oglib.image.writing.target import Target, open_target
+from quiet import QUIET
 from unit.image.synthetic import (
-    QUIET,
     Partition,
     WatchedSource,
     blank,

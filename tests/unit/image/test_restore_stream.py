@@ -14,8 +14,9 @@ from oglib.image.reading.formats.model import Region
 from oglib.image.writing.guard import guard_spans
 from oglib.image.writing.restore import restore
 from oglib.image.writing.shape import shape_of_stream
+from quiet import QUIET
 from unit.image.streams import PartitionStream
-from unit.image.synthetic import QUIET, Partition, blank, partition
+from unit.image.synthetic import Partition, blank, partition
 
 MIB = 1 << 20
 PARTITION = partition(11)

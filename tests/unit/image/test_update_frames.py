@@ -15,7 +15,8 @@ from oglib.image.proving.verify import verify
 from oglib.image.reading.local import local_image
 from oglib.image.reading.opened import OpenImage
 from oglib.image.writing.restore import restore
-from unit.image.synthetic import QUIET, Partition, blank, make_image, partition
+from quiet import QUIET
+from unit.image.synthetic import Partition, blank, make_image, partition
 from unit.image.test_diff import changed
 
 MIB = 1 << 20

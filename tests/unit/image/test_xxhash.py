@@ -24,7 +24,8 @@ from oglib.image.format.partclone import CHECKSUM_XXH64, CHECKSUM_XXH128, HEADER
 from oglib.image.reading.formats.detect import describe, open_stream
 from oglib.image.reading.source import FileSource
 from oglib.image.writing.restore import restore
-from unit.image.synthetic import QUIET, Partition, bitmap_bytes, blank, partition
+from quiet import QUIET
+from unit.image.synthetic import Partition, bitmap_bytes, blank, partition
 
 _MIB = 1 << 20
 _XXH = ctypes.CDLL("libxxhash.so.0")

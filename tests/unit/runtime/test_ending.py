@@ -35,6 +35,7 @@ def work():
 
 import atexit
 atexit.register(stop)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 status = ended(work, lambda error: print(error, file=sys.stderr), final=True)
 stop()
 sys.exit(status)

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from oglib.errors import OgErr, OgError
+from oglib.shim.command import command_of
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
@@ -52,6 +55,32 @@ def run_old(
         check=False,
     )
     return Ran(done.stdout, done.stderr, done.returncode)
+
+
+def answer(name: str, *words: str) -> object:
+    """The result of an old command in this process."""
+    return command_of(name).run(words)
+
+
+def code_of(name: str, *words: str) -> OgErr:
+    """The code of the error that an old command ends with in this process."""
+    with pytest.raises(OgError) as told:
+        answer(name, *words)
+    return told.value.code
+
+
+def answer_about(image: Path, name: str, *words: str) -> object:
+    """The result of an old command about this image as the only disk of the PC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OG_DISKS", str(image))
+        return answer(name, "1", *words)
+
+
+def code_about(image: Path, name: str, *words: str) -> OgErr:
+    """The code of the error that it ends with."""
+    with pytest.raises(OgError) as told:
+        answer_about(image, name, *words)
+    return told.value.code
 
 
 class Old:

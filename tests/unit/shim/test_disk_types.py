@@ -8,8 +8,7 @@ import pytest
 from oglib.disk.model import TableKind
 from oglib.disk.type_codes import raw_of_code
 from oglib.errors import OgErr, UsageError
-from oglib.shim.disk_types import COMMANDS
-from unit.shim.old import Old, Ran
+from unit.shim.old import Old, Ran, answer
 
 MSDOS = """0 EMPTY 1 FAT12 5 EXTENDED f EXTENDED 6 FAT16 e FAT16 7 NTFS b FAT32 c FAT32 11 HFAT12
     12 COMPAQDIAG 16 HFAT16 1e HFAT16 17 HNTFS 1b HFAT32 1c HFAT32 42 WIN-DYNAMIC 82 LINUX-SWAP
@@ -26,10 +25,6 @@ VOLUMES = "10000 LVM-LV 10010 ZFS-VOL"
 def pairs(text: str) -> list[tuple[str, str]]:
     words = text.split()
     return list(zip(words[::2], words[1::2], strict=True))
-
-
-def answer(name: str, *words: str) -> object:
-    return COMMANDS[name].run(words)
 
 
 @pytest.mark.proves("ogIdToType", "ogTypeToId")

@@ -50,6 +50,7 @@ class BareServer:
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
         self.released = threading.Event()
+        self.ended = threading.Semaphore(0)  # one for each connection that was closed
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
@@ -68,6 +69,12 @@ class BareServer:
             threading.Thread(target=self._converse, args=(peer,), daemon=True).start()
 
     def _converse(self, peer: socket.socket) -> None:
+        try:
+            self._answer(peer)
+        finally:
+            self.ended.release()
+
+    def _answer(self, peer: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             stack.enter_context(peer)
             self.greet(peer)

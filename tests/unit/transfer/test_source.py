@@ -14,6 +14,7 @@ import pytest
 
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.http import HttpSource
+from oglib.transfer.patience import Patience
 from unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
 
 DATA = random.Random(1).randbytes(300_000)
@@ -103,7 +104,7 @@ def test_a_kept_connection_closed_meanwhile_is_no_failure(serve: Serve) -> None:
     server = serve(once)
     with source(server) as opened:
         for _ in range(3):
-            time.sleep(0.02)  # let the server's FIN arrive
+            assert server.ended.acquire(timeout=10)  # the one before is closed
             assert opened.read(0, 10) == DATA[:10]
 
 
@@ -148,12 +149,20 @@ def test_a_server_that_is_gone_is_named(serve: Serve) -> None:
             opened.read(0, 10)
 
 
-def test_a_server_that_comes_back_is_used_again(serve: Serve) -> None:
-    server = serve(good)
+def test_a_server_that_comes_back_is_used_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, refused, real = serve(good), threading.Event(), Patience.next_delay
+
+    def counted(patience: Patience, at_least_s: float = 0.0) -> float | None:
+        refused.set()
+        return real(patience, at_least_s)
+
+    monkeypatch.setattr(Patience, "next_delay", counted)
     with source(server, deadline_s=10) as opened, ThreadPoolExecutor(1) as pool:
         server.close()
         reading = pool.submit(opened.read, 0, 10)
-        time.sleep(0.3)
+        assert refused.wait(10)  # it has asked in vain
         again = socket.create_server(("127.0.0.1", server.port), reuse_port=False)
         with again:
             peer, _ = again.accept()

@@ -105,13 +105,16 @@ def table_of(number: int) -> Disk | None:
     return _probe_instead(number, instead[number - 1], contents=False)
 
 
-def probe_target(path: Path) -> Disk:
-    """A disk by its path: a disk of this PC, a loop device, or a regular file with its content."""
+def probe_target(path: Path, *, contents: bool = True) -> Disk:
+    """A disk by its path: a disk of this PC, a loop device, or a regular file with its content.
+
+    Without ``contents`` filesystems may be left out: for who asks for the table and the users.
+    """
     real = path.resolve()
     for number, instead in enumerate(instead_of_disks(), start=1):
         if instead.resolve() == real:
-            return _probe_instead(number, instead)
-    return _own_disk(real) or _looked_into(probe_virtual(path))
+            return _probe_instead(number, instead, contents=contents)
+    return _own_disk(real) or _looked_into(probe_virtual(path, contents=contents))
 
 
 def _probe_instead(number: int, path: Path, *, contents: bool = True) -> Disk:

@@ -57,7 +57,7 @@ def probe_virtual(path: Path, *, contents: bool = True) -> Disk:
         table, partitions = plain_table(path, sector_bytes) or read_table(path)
     except PartitionError as error:
         table, partitions, damage = TableKind.NONE, (), (error.message,)
-    bare = probe_signature(path) if table is TableKind.NONE else {}
+    bare = probe_signature(path) if contents and table is TableKind.NONE else {}
     users = _users(path, is_device)
     return Disk(
         number=0,
@@ -86,6 +86,11 @@ def read_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
         is_table or probe_signature(path).get("PTTYPE") in TABLES
     ):
         return TableKind.NONE, ()
+    return sfdisk_table(path)
+
+
+def sfdisk_table(path: Path) -> tuple[TableKind, tuple[Partition, ...]]:
+    """The same where it is known that there is a table: nobody asks what else it might be."""
     said = run("sfdisk", "--json", path, accept=(0, 1))
     if said.status:
         raise PartitionError(

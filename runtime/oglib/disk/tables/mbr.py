@@ -19,6 +19,7 @@ MOST_LOGICAL = 256  # the kernel reads as many
 _MAGIC = b"\x55\xaa"
 _TABLE = 446
 _ROW = struct.Struct("<B3sB3sII")
+_ID = struct.Struct("<I")
 _ALL = 2**32 - 1
 # Two bytes between the disk id and the table that nobody uses (Windows: 0x5a5a, copy-protected).
 # Sector 0 carries them while a table is being written: one sector is written whole or not at all.
@@ -57,6 +58,12 @@ def rows(sector: bytes) -> tuple[Row, ...]:
         return ()
     found = (_ROW.unpack_from(sector, _TABLE + 16 * at) for at in range(4))
     return tuple(Row(boot, kind, start, length) for boot, _, kind, _, start, length in found)
+
+
+def disk_id(first_sector: bytes) -> str:
+    """The eight hex digits that PARTUUIDs are made from; "" where there are none."""
+    number: int = _ID.unpack_from(first_sector, CODE_BYTES)[0]
+    return f"{number:08x}" if number and rows(first_sector) else ""
 
 
 def extended_of(first_sector: bytes) -> Row | None:

@@ -8,13 +8,13 @@ leave none. So they work here, and only the finished sectors go to the disk (``s
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from oglib.disk.loop import attached
+from oglib.disk.model import Partition, TableKind
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.virtual import read_table
 from oglib.errors import PartitionError
 
 _FILE_SECTOR_BYTES = 512  # what the tools take a file's sectors for
@@ -37,9 +37,9 @@ def draft_of(plan: TablePlan, contents: Iterable[tuple[int, bytes]]) -> Iterator
                 yield device
 
 
-def compare(plan: TablePlan, path: Path) -> None:
-    """What sfdisk reads must be what was planned. Names are not asked for: it reads its own."""
-    table, written = read_table(path)
+def compare(plan: TablePlan, path: Path, read: tuple[TableKind, Sequence[Partition]]) -> None:
+    """What sfdisk ``read`` must be what was planned. Names are not asked for: it has its own."""
+    table, written = read
     sector = plan.sector_bytes
     found = [
         (part.number, part.start_bytes // sector, part.size_bytes // sector, part.type_id)

@@ -15,7 +15,8 @@ import parted
 
 from oglib.disk import types
 from oglib.disk.planning.planned import FIRST_LOGICAL, Planned, TablePlan
-from oglib.disk.probing.virtual import probe_signature, read_table
+from oglib.disk.probing.virtual import sfdisk_table
+from oglib.disk.tables import mbr
 from oglib.disk.writing.draft import compare
 from oglib.errors import PartitionError
 from oglib.run import run
@@ -36,16 +37,19 @@ _PARTED_ERRORS = (
 )
 
 
-def draft(plan: TablePlan, path: Path) -> None:
-    """Have the tools write the planned msdos table on a draft, and compare what they wrote."""
+def draft(plan: TablePlan, path: Path, first: bytes) -> None:
+    """Have the tools write the planned msdos table on a draft, and compare what they wrote.
+
+    ``first`` is the disk's sector 0 as it is.
+    """
     try:
         _edit(plan, path)
     except _PARTED_ERRORS as error:
         raise PartitionError(
             f"The partition table of {plan.path} could not be made: {error}."
         ) from error
-    _set_types(plan, path, _msdos_id(plan))
-    compare(plan, path)
+    _set_types(plan, path, _msdos_id(plan, first))
+    compare(plan, path, sfdisk_table(path))
 
 
 def _edit(plan: TablePlan, path: Path) -> None:
@@ -124,18 +128,21 @@ def _spare_sectors(plan: TablePlan, number: int) -> Iterator[int]:
             yield begin + number
 
 
-def _msdos_id(plan: TablePlan) -> str:
-    """The disk id that the table gets; PARTUUIDs are made from it."""
+def _msdos_id(plan: TablePlan, first: bytes) -> str:
+    """The disk id that the table gets; PARTUUIDs are made from it.
+
+    blkid has no word for it where the header of a filesystem stands in front of the table.
+    """
     if plan.identity is not None:
         return plan.identity.disk_id
     if plan.new_table:
         return ""
-    return probe_signature(plan.path).get("PTUUID", "")
+    return mbr.disk_id(first)
 
 
 def _set_types(plan: TablePlan, path: Path, disk_id: str) -> None:
     quiet = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never")
-    _, written = read_table(path)
+    _, written = sfdisk_table(path)
     have = {part.number: part.type_id for part in written}
     for part in plan.partitions:
         if have.get(part.number) != part.type_id:

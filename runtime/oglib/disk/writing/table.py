@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning.planned import TablePlan
 from oglib.disk.probing.probe import probe_target
+from oglib.disk.probing.virtual import read_table, sfdisk_table
 from oglib.disk.remedy import remedy
 from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.damage import examine
@@ -50,7 +51,7 @@ def apply_table(plan: TablePlan) -> Disk:
                 f"written at byte {at}.",
                 hint="The disk may be failing; look at the kernel's log.",
             )
-        compare(plan, plan.path)
+        compare(plan, plan.path, read_table(plan.path))
         shown = reread(device_fd, plan.path)
     if shown:
         wait_for_nodes(plan)
@@ -78,10 +79,10 @@ def _finished(plan: TablePlan, device_fd: int, old_chain: Sequence[int]) -> sect
         with draft_of(plan, () if plan.new_table else [(0, first)]) as draft:
             from oglib.disk.writing import msdos  # noqa: PLC0415  libparted is met by few
 
-            msdos.draft(plan, draft)
+            msdos.draft(plan, draft, first)
             return sectors.read_msdos(draft, plan, old_chain)
     with draft_of(plan, [*table.others, (0, table.first)]) as draft:
-        compare(plan, draft)
+        compare(plan, draft, sfdisk_table(draft))
     return table
 
 
@@ -165,8 +166,11 @@ def refuse_busy(disk: Disk) -> None:
 
 
 def refuse_changed(plan: TablePlan) -> Disk:
-    """The disk as it is now; raises when it is in use, or not what was planned for any more."""
-    disk = probe_target(plan.path)
+    """The disk as it is now; raises when it is in use, or not what was planned for any more.
+
+    What its partitions hold is not looked at.
+    """
+    disk = probe_target(plan.path, contents=False)
     refuse_busy(disk)
     found = (disk.damage, _places(disk.partitions))
     if found != (plan.damage, _places(plan.before)) or disk.size_bytes != plan.disk_size_bytes:
