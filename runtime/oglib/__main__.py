@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from oglib import columns
 from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgError
-from oglib.spared import spare_gettext, spare_inspect
+from oglib.spared import spare_gettext, spare_inspect, spare_urls
 from oglib.version import version_line
 
 DEBUG = "--debug"
@@ -17,7 +17,7 @@ DEBUG = "--debug"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one ``og`` command; the exit code is 0 or the OG_ERR number."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words, final = list(sys.argv[1:] if argv is None else argv), argv is None
 
     def say(error: OgError) -> None:
         if "--json" in words:
@@ -27,16 +27,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines = columns.broken(f"og: {error}", columns.of(sys.stderr), indent="    ")
         print("\n".join(lines), file=sys.stderr)
 
-    status = ended(lambda: _run(words), say, final=argv is None, debug=DEBUG in words)
-    return leave(status) if argv is None else status
+    status = ended(lambda: _run(words, final=final), say, final=final, debug=DEBUG in words)
+    return leave(status) if final else status
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], *, final: bool) -> int:
     if words and words[0] == "--version":  # at once, without the grammar of a dozen nouns
         print(version_line())
         return 0
     # not before: an interruption while a thousand lines are imported is one like any other
-    with quick_start():
+    with quick_start(final=final):
+        spare_urls()
         spare_inspect()
         spare_gettext()
         from oglib import cli  # noqa: PLC0415

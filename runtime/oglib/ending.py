@@ -59,13 +59,18 @@ def last_words() -> Iterator[None]:
 
 
 @contextmanager
-def quick_start() -> Iterator[None]:
-    """Around imports: nothing of them is ever let go, so nobody looks for what could be."""
+def quick_start(*, final: bool) -> Iterator[None]:
+    """Around imports: nothing of them is ever let go, so nobody looks for what could be.
+
+    ``final``: nor later, each time that something else may be; this process ends with its command.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if final:
+            gc.freeze()
         if was_on:
             gc.enable()
 

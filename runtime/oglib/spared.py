@@ -2,8 +2,9 @@
 """Parts of Python's library that a short command is spared; asked for before all else.
 
 ``dataclasses`` wants ``inspect`` for a class without a docstring, ``argparse`` wants ``gettext``
-for translations that nobody made. Both cost more than what is done with them, so that something
-small stands in their place while they are imported. Whoever else imports them gets the real ones.
+for translations that nobody made, ``pathlib`` quotes an address now and then. All of them cost more
+than what is done with them, so something small stands in their place while they are imported.
+Whoever else imports them gets the real ones.
 """
 
 from __future__ import annotations
@@ -39,6 +40,21 @@ def _plain_gettext() -> ModuleType:
         gettext=lambda text: text, ngettext=lambda one, many, count: one if count == 1 else many
     )
     return found
+
+
+def _later_quoting() -> ModuleType:
+    def quote_from_bytes(data: bytes) -> str:
+        from urllib.parse import quote_from_bytes as real  # noqa: PLC0415
+
+        return real(data)
+
+    found = ModuleType("urllib.parse")
+    vars(found).update(quote_from_bytes=quote_from_bytes)
+    return found
+
+
+def spare_urls() -> None:
+    _imported("pathlib", _later_quoting())
 
 
 def spare_inspect() -> None:

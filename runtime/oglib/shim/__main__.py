@@ -8,22 +8,23 @@ program says which function is meant; ``python -m oglib.shim NAME ARGUMENTS`` is
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.shim.names import MODULE_OF
-from oglib.spared import spare_inspect
+from oglib.spared import spare_inspect, spare_urls
 
 _LAUNCHERS = ("__main__.py", "og-shim")  # called by these, the first argument is the name
 _UNKNOWN_COMMAND = 127  # as shells count
 
 
-def perform(name: str, words: list[str]) -> int:
+def perform(name: str, words: list[str], *, final: bool = False) -> int:
     """Run one command and print its answer; the exit code of one that did not fail."""
-    with quick_start():
+    with quick_start(final=final):
+        spare_urls()
         spare_inspect()
         from oglib.shim.command import command_of  # noqa: PLC0415
 
@@ -48,6 +49,8 @@ def install(words: Sequence[str]) -> int:
     """
     if len(words) != 2:
         raise UsageError("A folder and a launcher are needed.", hint="--install FOLDER LAUNCHER")
+    from pathlib import Path  # noqa: PLC0415
+
     folder, launcher = (Path(word) for word in words)
     folder.mkdir(parents=True, exist_ok=True)
     for name in MODULE_OF:
@@ -68,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str], *, final: bool) -> int:
     program, *words = argv
-    name = Path(program).name
+    name = os.path.basename(program)  # noqa: PTH119 - pathlib comes later, without its own luggage
     if name in _LAUNCHERS:
         if not words:
             print("og-shim: which command? Usage: og-shim NAME ARGUMENTS", file=sys.stderr)
@@ -83,7 +86,7 @@ def _run(argv: Sequence[str], *, final: bool) -> int:
     if name not in MODULE_OF:
         print(f"{name}: this ogLive has no command of that name.", file=sys.stderr)
         return _UNKNOWN_COMMAND
-    return ended(lambda: perform(name, words), say, final=final)
+    return ended(lambda: perform(name, words, final=final), say, final=final)
 
 
 if __name__ == "__main__":
