@@ -233,10 +233,18 @@ def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each 
 
 
 def open_vouched(
-    vouched: Vouched, frames_path: Path, source: FrameSource, *, scratch: Path | None = None
+    vouched: Vouched,
+    frames_path: Path,
+    source: FrameSource,
+    *,
+    ends: FrameSource | None = None,
+    scratch: Path | None = None,
 ) -> OpenImage:
-    """The same of a manifest that was judged: its table, its size, its first frame."""
-    manifest = vouched.manifest
+    """The same of a manifest that was judged: its table, its size, its first frame.
+
+    ``ends``: where frame 0 and the seek table are read, where that is not ``source``.
+    """
+    manifest, ends = vouched.manifest, ends or source
     _check_table(frames_path, manifest)
     if source.size_bytes != manifest.image_size_bytes:
         raise ImageError(
@@ -248,10 +256,10 @@ def open_vouched(
     spool: BinaryIO | None = None
     try:
         first = frames.check_first(prefix_bytes(manifest.total_blocks))
-        spool = spool_first_frame(source, first, manifest.name, scratch)
+        spool = spool_first_frame(ends, first, manifest.name, scratch)
         header, bitmap = _first_frame(spool, frames, manifest)
         end = frames.validate(header, bitmap)
-        _check_seek_table(source, frames, end, manifest)
+        _check_seek_table(ends, frames, end, manifest)
     except BaseException:
         if spool is not None:
             spool.close()
