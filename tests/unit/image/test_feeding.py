@@ -16,9 +16,10 @@ from oglib.errors import CancelledError, ImageError, TransferError
 from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import local_image
-from oglib.image.reading.opened import OpenImage, open_vouched, vouch
+from oglib.image.reading.opened import OpenImage, open_vouched
 from oglib.image.reading.pushed import ChunkSource, Ends
 from oglib.image.reading.source import FileSource
+from oglib.image.reading.vouching import vouch
 from oglib.image.writing.feeder import Feeder, PushFeeder, Taker
 from oglib.image.writing.restore import restore
 from unit.image.synthetic import QUIET, WatchedSource, blank, make_image, partition

@@ -20,8 +20,8 @@ from oglib.deploy.opening.policy import judge_unsigned
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
-from oglib.image.reading.opened import Policy
 from oglib.image.reading.source import FrameSource
+from oglib.image.reading.vouching import Policy
 from oglib.nearest import meant
 from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent

@@ -27,7 +27,8 @@ from oglib.image.format.manifest import Manifest
 from oglib.image.format.signing import PublicKey, load_public_keys
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
-from oglib.image.reading.opened import OpenImage, Policy, open_vouched, vouch
+from oglib.image.reading.opened import OpenImage, open_vouched
+from oglib.image.reading.vouching import Policy, vouch
 from oglib.nearest import meant
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError
