@@ -23,6 +23,7 @@ LEVELS = {
         (
             "cancel",
             "columns",
+            "connection",
             "run",
             "settings",
             "progress",

@@ -179,7 +179,12 @@ def _into_folder(work: _Work, folder: Path) -> CreatedDisk:
 
 
 def _into_repository(work: _Work, base: str, settings: Settings) -> CreatedDisk:
-    upload = DiskUpload(base, work.draft.name, read_token(settings.upload_token))
+    upload = DiskUpload(
+        base,
+        work.draft.name,
+        read_token(settings.upload_token),
+        connection=settings.connection,
+    )
     try:
         disk, gaps = work.finished(work.partitions(upload.part))
         published = upload.finish_disk(disk.to_bytes(), gaps)

@@ -137,7 +137,7 @@ def _check_name_of(disk: DiskManifest, place: Place) -> None:
 def _signature(place: Place) -> bytes | None:
     if place.path is not None:
         return place.read(DISK_SIGNATURE, limits.SIGNATURE_BYTES)
-    return signature_of(f"{place.url}/{DISK_SIGNATURE}")
+    return signature_of(f"{place.url}/{DISK_SIGNATURE}", place.connection)
 
 
 def _part_of(place: Place, disk: DiskManifest, number: int) -> Reference:
