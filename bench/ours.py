@@ -19,8 +19,9 @@ from bench.measure import peak_of
 from oglib.image.any import Image
 from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import create_local, local_image
-from oglib.image.reading.opened import Policy, open_image
+from oglib.image.reading.opened import open_image
 from oglib.image.reading.source import FileSource
+from oglib.image.reading.vouching import Policy
 from oglib.image.writing.restore import restore
 from oglib.progress import Progress, Silent
 

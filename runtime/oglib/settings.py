@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from oglib.connection import USUAL, Connection
 from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.texts import read_whole
@@ -45,6 +46,7 @@ class Settings:
     """
 
     repository: str = ""
+    connection: Connection = USUAL
     hostname: str = ""
     group: str = ""
     job: str = ""

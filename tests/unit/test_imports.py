@@ -24,6 +24,7 @@ LEVELS = {
             "amounts",
             "cancel",
             "columns",
+            "connection",
             "edits",
             "fitting",
             "run",

@@ -120,7 +120,9 @@ def _verify(context: Context) -> Result:
 def _list(context: Context) -> Result:
     if context.args.fits:
         return image_convert.list_fits(context)
-    with RepositoryClient(context.settings.repository_url()) as repository:
+    with RepositoryClient(
+        context.settings.repository_url(), connection=context.settings.connection
+    ) as repository:
         listed = repository.listing()
     rows = [
         (

@@ -14,14 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from oglib.connection import USUAL, Connection
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress
 from oglib.transfer.link import Link, LinkPool, OutOfTime
 from oglib.transfer.patience import Patience
 from oglib.waits import waiting
-
-STALL_S = 15.0
-DEADLINE_S = 60.0
 
 _PIECE_BYTES = 1 << 20
 _SENT_BYTES = 64 << 10
@@ -109,13 +107,11 @@ Handler = Callable[[Hearing], _T]
 class HttpClient:
     """Exchanges with the server of one address; safe for many threads."""
 
-    def __init__(
-        self, address: HttpAddress, *, stall_s: float = STALL_S, deadline_s: float = DEADLINE_S
-    ) -> None:
+    def __init__(self, address: HttpAddress, connection: Connection = USUAL) -> None:
         self.address = address
-        self.stall_s = stall_s
-        self.deadline_s = deadline_s
-        self._pool = LinkPool(address, stall_s)
+        self.stall_s = connection.stall_s
+        self.deadline_s = connection.deadline_s
+        self._pool = LinkPool(address, connection)
 
     def close(self) -> None:
         self._pool.close()

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from oglib import durable
+from oglib.connection import USUAL, Connection
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.client import (
-    DEADLINE_S,
-    STALL_S,
     Hearing,
     HttpClient,
     Interrupted,
@@ -53,11 +52,10 @@ class HttpSource:
         url: str,
         *,
         expected_size: int | None = None,
-        stall_s: float = STALL_S,
-        deadline_s: float = DEADLINE_S,
+        connection: Connection = USUAL,
     ) -> None:
         self._address = parse_address(url)
-        self._client = HttpClient(self._address, stall_s=stall_s, deadline_s=deadline_s)
+        self._client = HttpClient(self._address, connection=connection)
         self._etag = ""
         try:
             self.size_bytes = self._measure()
@@ -192,12 +190,11 @@ def fetch(
     url: str,
     *,
     limit_bytes: int,
-    stall_s: float = STALL_S,
-    deadline_s: float = DEADLINE_S,
+    connection: Connection = USUAL,
 ) -> bytes:
     """A small file whole, in memory: manifests, signatures, layouts. Never a web page."""
     address = parse_address(url)
-    client = HttpClient(address, stall_s=stall_s, deadline_s=deadline_s)
+    client = HttpClient(address, connection=connection)
     try:
         return fetch_with(client, address, limit_bytes=limit_bytes)
     finally:
@@ -247,8 +244,7 @@ def download(
     limit_bytes: int,
     expected_size: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
-    stall_s: float = STALL_S,
-    deadline_s: float = DEADLINE_S,
+    connection: Connection = USUAL,
 ) -> int:
     """Bring a file to ``path``, which appears only when it is complete; returns its size.
 
@@ -256,7 +252,7 @@ def download(
     caller to verify.
     """
     part = path.with_name(path.name + ".part")
-    source = HttpSource(url, expected_size=expected_size, stall_s=stall_s, deadline_s=deadline_s)
+    source = HttpSource(url, expected_size=expected_size, connection=connection)
     with source:
         if source.size_bytes > limit_bytes:
             raise too_long(parse_address(url), limit_bytes)

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+from oglib.connection import Connection
 from oglib.transfer import tls
 from oglib.transfer.address import HttpAddress
 from oglib.transfer.patience import Pace
@@ -203,9 +204,9 @@ def _connected(host: str, port: int, pace: Pace) -> socket.socket:
 class LinkPool:
     """Connections to one server, as many as threads ask for at a time."""
 
-    def __init__(self, address: HttpAddress, stall_s: float) -> None:
+    def __init__(self, address: HttpAddress, connection: Connection) -> None:
         self._address = address
-        self._stall_s = stall_s
+        self._connection = connection
         self._demands: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._idle: list[Link] = []
@@ -228,8 +229,8 @@ class LinkPool:
 
     def _new(self) -> Link:
         if self._address.secure and self._demands is None:
-            self._demands = tls.context()
-        return Link(self._address, self._stall_s, self._demands)
+            self._demands = tls.context(self._connection.ca_file)
+        return Link(self._address, self._connection.stall_s, self._demands)
 
     def _release(self, link: Link, *, keep: bool) -> None:
         with self._lock:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib import limits
+from oglib.connection import USUAL, Connection
 from oglib.errors import OgErr, TransferError, UsageError
 from oglib.settings import NAME_PART
 from oglib.transfer.address import parse_address
-from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError
+from oglib.transfer.client import HttpClient, StatusError
 from oglib.transfer.http import HttpSource, download, fetch_with
 
 _LISTING_BYTES = 16 << 20
@@ -67,13 +68,10 @@ def addresses_of(image_url: str) -> ImageAddresses:
 class RepositoryClient:
     """The repository at ``http://host[:port]`` or ``https://…``, for one PC."""
 
-    def __init__(
-        self, base_url: str, *, stall_s: float = STALL_S, deadline_s: float = DEADLINE_S
-    ) -> None:
+    def __init__(self, base_url: str, *, connection: Connection = USUAL) -> None:
         self._base = parse_address(base_url)
-        self._client = HttpClient(self._base, stall_s=stall_s, deadline_s=deadline_s)
-        self._stall_s = stall_s
-        self._deadline_s = deadline_s
+        self._client = HttpClient(self._base, connection=connection)
+        self._connection = connection
 
     def close(self) -> None:
         self._client.close()
@@ -136,8 +134,7 @@ class RepositoryClient:
             path,
             limit_bytes=limits.FRAMES_BYTES,
             expected_size=expected_size,
-            stall_s=self._stall_s,
-            deadline_s=self._deadline_s,
+            connection=self._connection,
         )
 
     def open_image(self, name: str, *, expected_size: int | None = None) -> HttpSource:
@@ -145,8 +142,7 @@ class RepositoryClient:
         return HttpSource(
             self.addresses(name).image,
             expected_size=expected_size,
-            stall_s=self._stall_s,
-            deadline_s=self._deadline_s,
+            connection=self._connection,
         )
 
     def listing(self) -> tuple[ListedImage, ...]:

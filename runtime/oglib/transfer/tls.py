@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from pathlib import Path
 
 from oglib.errors import TransferError
 from oglib.partfile import is_there
@@ -20,9 +21,9 @@ _DATES = (9, 10)
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 
-def context() -> ssl.SSLContext:
-    """What every connection of this PC demands of a server."""
-    ca_file = CA_FILE
+def context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """What a connection demands of a server; ``ca_file`` None: the site's own CA, if it has one."""
+    ca_file = ca_file or CA_FILE
     made = ssl.create_default_context()
     # Python 3.13 began to refuse CAs that leave out what RFC 5280 wants named, as many of a
     # site's own do; whom they vouch for is proven all the same.

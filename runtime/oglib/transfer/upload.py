@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from oglib.connection import USUAL, Connection
 from oglib.errors import OgError, TransferError
 from oglib.settings import UPLOAD_TOKEN
 from oglib.transfer.address import HttpAddress, parse_address
-from oglib.transfer.client import DEADLINE_S, STALL_S, HttpClient, StatusError, TooLongError
+from oglib.transfer.client import HttpClient, StatusError, TooLongError
 from oglib.transfer.http import download
 from oglib.transfer.repository import addresses_of
 
@@ -101,14 +102,14 @@ class HttpUploadSink:
         name: str,
         token: str,
         *,
-        stall_s: float = STALL_S,
-        deadline_s: float = DEADLINE_S,
+        connection: Connection = USUAL,
         piece_bytes: int = _PIECE_BYTES,
     ) -> None:
         base = self._base = parse_address(base_url)
         self._name = name
         self.published: PublishedImage | None = None
-        self._client = HttpClient(base, stall_s=stall_s, deadline_s=deadline_s)
+        self._connection = connection
+        self._client = HttpClient(base, connection=connection)
         self._authorization = {"authorization": f"Bearer {token}"}
         self._piece_bytes = piece_bytes
         self._pending = bytearray()
@@ -147,7 +148,7 @@ class HttpUploadSink:
         path = folder / "frames.before"
         try:
             table = addresses_of(self.address_of(f"{name}.img")).frames
-            download(table, path, limit_bytes=_MOST_BEFORE_BYTES)
+            download(table, path, limit_bytes=_MOST_BEFORE_BYTES, connection=self._connection)
         except TooLongError:
             return None
         except StatusError as error:

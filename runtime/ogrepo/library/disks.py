@@ -21,13 +21,13 @@ from blake3 import blake3
 from oglib import limits
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.image.format.disk_gaps import unpacked_gaps
 from oglib.image.format.disk_manifest import (
     DISK_FILE,
     DISK_SIGNATURE,
     GAPS_FILE,
     DiskManifest,
     part_name,
-    unpacked_gaps,
 )
 from oglib.image.format.manifest import (
     PrivateKey,

@@ -13,8 +13,9 @@ from pathlib import Path
 from oglib.errors import ImageError
 from oglib.image.format.manifest import Manifest, PublicKey
 from oglib.image.proving.verify import Verified, verify
-from oglib.image.reading.opened import Policy, open_image
+from oglib.image.reading.opened import open_image
 from oglib.image.reading.source import FileSource
+from oglib.image.reading.vouching import Policy
 from oglib.progress import Progress
 from ogrepo.library.store import Published
 

@@ -29,7 +29,8 @@ from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.exact import read_exact
 from oglib.disk.writing.table import apply_table, repair_table
 from oglib.errors import ImageError, PartitionError
-from oglib.image.format.disk_manifest import DiskManifest, packed_table
+from oglib.image.format.disk_gaps import packed_table
+from oglib.image.format.disk_manifest import DiskManifest
 from oglib.settings import Settings
 from quiet import QUIET
 

@@ -125,7 +125,7 @@ def test_a_difference_names_its_two(og: Og, image: Path, tmp_path: Path) -> None
 def test_an_image_of_ours_that_nobody_signed_says_how_it_would_be(
     og: Og, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oglib.image.reading.opened import Policy
+    from oglib.image.reading.vouching import Policy
 
     monkeypatch.setattr(
         "oglib.deploy.opening.opened.policy_on", lambda *_: Policy(unsigned_local=False)

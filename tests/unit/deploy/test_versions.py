@@ -136,9 +136,9 @@ def test_a_version_that_is_replaced_meanwhile_is_not_taken_for_the_new_one(
     publish(repository, 1)
     settings = settings_of(repository)
     reference = resolve("debian@1", settings)
-    looked = source.located(reference)
+    looked = source.located(reference, settings_of(repository))
     publish(repository, 2)
-    monkeypatch.setattr(source, "located", lambda _: looked)
+    monkeypatch.setattr(source, "located", lambda *_: looked)
     with pytest.raises(NotFoundError, match="no version 1"):
         opened_version("debian@1", settings)
 

@@ -13,7 +13,8 @@ from oglib.cancel import NEVER, Cancel
 from oglib.errors import CancelledError
 from oglib.image.reading.formats.model import measured
 from oglib.image.reading.local import local_image
-from oglib.image.reading.opened import Policy, open_image
+from oglib.image.reading.opened import open_image
+from oglib.image.reading.vouching import Policy
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink
 from oglib.image.writing.restore import restore

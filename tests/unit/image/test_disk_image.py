@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib.errors import ImageError
-from oglib.image.format.disk_manifest import (
-    Content,
-    DiskManifest,
-    DiskPart,
-    Gap,
-    packed_gaps,
-    part_number,
-    unpacked_gaps,
-)
+from oglib.image.format.disk_gaps import packed_gaps, unpacked_gaps
+from oglib.image.format.disk_manifest import Content, DiskManifest, DiskPart, Gap, part_number
 
 MIB = 1 << 20
 GUID = "0fc63daf-8483-4772-8e79-3d69d8477de4"

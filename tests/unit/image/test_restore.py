@@ -19,8 +19,9 @@ from oglib.image.format.manifest import Manifest
 from oglib.image.format.signing import PrivateKey, generate_keypair, sign
 from oglib.image.proving.verify import verify
 from oglib.image.reading.local import local_image
-from oglib.image.reading.opened import OpenImage, Policy, open_image
+from oglib.image.reading.opened import OpenImage, open_image
 from oglib.image.reading.source import FileSource
+from oglib.image.reading.vouching import Policy
 from oglib.image.writing.done_map import DoneMap, map_key, map_path
 from oglib.image.writing.frame_writer import Writer
 from oglib.image.writing.restore import restore

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from oglib.image.format.disk_manifest import Content, DiskManifest, DiskPart, packed_gaps, part_name
+from oglib.image.format.disk_gaps import packed_gaps
+from oglib.image.format.disk_manifest import Content, DiskManifest, DiskPart, part_name
 from oglib.transfer.disk_upload import DiskUpload
 from oglib.transfer.upload import PublishedImage
 from unit.ogrepo.conftest import Repository

@@ -20,6 +20,7 @@ import pytest
 from blake3 import blake3
 
 from oglib import limits
+from oglib.connection import Connection
 from oglib.errors import OgErr, TransferError
 from oglib.image.format.frames import FrameTable
 from oglib.image.format.manifest import Manifest, load_public_keys
@@ -312,7 +313,11 @@ def test_pieces_may_come_again_but_not_leave_a_hole(repository: Repository) -> N
 
 def test_a_capture_survives_a_restart_of_the_server(repository: Repository, tmp_path: Path) -> None:
     sink = HttpUploadSink(
-        repository.base, "debian", repository.token("debian"), piece_bytes=300_000, deadline_s=20
+        repository.base,
+        "debian",
+        repository.token("debian"),
+        piece_bytes=300_000,
+        connection=Connection(deadline_s=20),
     )
     sink.write(SAMPLE.image[:800_000])
     repository.stop()
@@ -359,7 +364,7 @@ def test_a_new_connection_takes_over_from_one_that_hangs(
     repository: Repository, tmp_path: Path
 ) -> None:
     token = repository.token("debian")
-    sink = HttpUploadSink(repository.base, "debian", token, deadline_s=5)
+    sink = HttpUploadSink(repository.base, "debian", token, connection=Connection(deadline_s=5))
     path = sink.describe().removeprefix(repository.base)
     with hanging_put(repository, path, token) as old:
         assert repository.ask("POST", f"{path}/commit", headers=bearer(token)).status == 409
@@ -381,7 +386,11 @@ def test_an_aborted_capture_leaves_nothing(repository: Repository) -> None:
 
 def test_room_is_asked_for_before_the_first_byte(repository: Repository) -> None:
     sink = HttpUploadSink(
-        repository.base, "debian", repository.token("debian"), deadline_s=0.3, piece_bytes=10
+        repository.base,
+        "debian",
+        repository.token("debian"),
+        connection=Connection(deadline_s=0.3),
+        piece_bytes=10,
     )
     sink.reserve(1 << 20)
     with pytest.raises(StatusError, match="disk is full") as caught:
@@ -400,7 +409,9 @@ def test_room_is_asked_for_with_a_number(repository: Repository, body: bytes) ->
 
 
 def test_aborting_without_a_server_is_quick_and_quiet(repository: Repository) -> None:
-    sink = HttpUploadSink(repository.base, "debian", repository.token("debian"), deadline_s=0.3)
+    sink = HttpUploadSink(
+        repository.base, "debian", repository.token("debian"), connection=Connection(deadline_s=0.3)
+    )
     repository.stop()
     sink.abort()
     repository.start()
@@ -523,7 +534,9 @@ def test_a_stream_is_refused_where_it_passes_its_total(serve: Serve) -> None:
 
 
 def test_a_promise_survives_a_restart(repository: Repository) -> None:
-    sink = HttpUploadSink(repository.base, "debian", repository.token("debian"), deadline_s=20)
+    sink = HttpUploadSink(
+        repository.base, "debian", repository.token("debian"), connection=Connection(deadline_s=20)
+    )
     sink.reserve(1 << 30)
     repository.stop()
     repository.start()

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from oglib import waits
+from oglib.connection import Connection
 from oglib.transfer.http import fetch
 from oglib.waits import AFTER_S, Watch
 
@@ -74,7 +75,14 @@ def test_a_server_that_does_not_answer_is_named_while_it_is_waited_for() -> None
             serving = threading.Thread(target=answer_late)
             serving.start()
             address = f"127.0.0.1:{server.getsockname()[1]}"
-            assert fetch(f"http://{address}/x", limit_bytes=10, stall_s=90, deadline_s=90) == b"ok"
+            assert (
+                fetch(
+                    f"http://{address}/x",
+                    limit_bytes=10,
+                    connection=Connection(stall_s=90, deadline_s=90),
+                )
+                == b"ok"
+            )
             serving.join()
     finally:
         waits.told_by(None)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from oglib.connection import Connection
 from oglib.errors import TransferError
 from oglib.transfer.http import HttpSource, fetch
 from oglib.transfer.upload import HttpUploadSink
@@ -26,6 +27,7 @@ Serve = Callable[[Reply], BareServer]
 Hostile = Callable[[Callable[[bytes], None]], None]
 
 STALL_S, DEADLINE_S = 0.2, 0.3
+BRIEF = Connection(stall_s=STALL_S, deadline_s=DEADLINE_S)
 HANG_S = 30.0  # far more than both: whoever needs this hangs
 LIMIT = 1000
 MIB = 1 << 20
@@ -170,7 +172,11 @@ def test_a_hostile_answer_has_an_end(serve: Serve, name: str) -> None:
     answer, sentence = ANSWERS[name]
     server = serve(answering(answer))
     with pytest.raises(TransferError, match=sentence) as caught:
-        fetch(f"{server.base}/a", limit_bytes=LIMIT, stall_s=STALL_S, deadline_s=DEADLINE_S)
+        fetch(
+            f"{server.base}/a",
+            limit_bytes=LIMIT,
+            connection=BRIEF,
+        )
     assert server.base in caught.value.message
     assert caught.value.hint
 
@@ -212,7 +218,7 @@ def test_a_hostile_range_has_an_end(serve: Serve, name: str) -> None:
         return answering(answer(head.encode(), stop - first))(asked, peer)
 
     with (
-        HttpSource(f"{serve(reply).base}/a", stall_s=STALL_S, deadline_s=DEADLINE_S) as source,
+        HttpSource(f"{serve(reply).base}/a", connection=BRIEF) as source,
         pytest.raises(TransferError, match=sentence),
     ):
         source.read(0, size)
@@ -243,7 +249,11 @@ def test_a_server_that_does_not_take_an_upload_has_an_end() -> None:
         thread.start()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         sink = HttpUploadSink(
-            base, "x", "t" * 20, stall_s=STALL_S, deadline_s=DEADLINE_S, piece_bytes=32 * MIB
+            base,
+            "x",
+            "t" * 20,
+            connection=BRIEF,
+            piece_bytes=32 * MIB,
         )
         try:
             with pytest.raises(TransferError, match="Sending to"):
@@ -259,7 +269,11 @@ def test_no_flood_fills_the_memory(serve: Serve) -> None:
     for name in ("header lines without an end", "a body without an end", "noughts"):
         server = serve(answering(ANSWERS[name][0]))
         with pytest.raises(TransferError):
-            fetch(server.base, limit_bytes=LIMIT, stall_s=STALL_S, deadline_s=DEADLINE_S)
+            fetch(
+                server.base,
+                limit_bytes=LIMIT,
+                connection=BRIEF,
+            )
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib < 16 << 10
 
@@ -274,7 +288,7 @@ def test_a_frame_table_that_only_says_where_to_cut_is_not_worth_all_memory(
             send(peer, "206 OK", b"x", content_range=f"bytes 0-0/{4 << 30}")
 
     server = serve(huge)
-    sink = HttpUploadSink(server.base, "x", "t" * 20, stall_s=STALL_S, deadline_s=DEADLINE_S)
+    sink = HttpUploadSink(server.base, "x", "t" * 20, connection=BRIEF)
     assert sink.frames_before(tmp_path) is None
     assert [asked.method for asked in server.asked] == ["POST", "GET"]
     assert list(tmp_path.iterdir()) == []

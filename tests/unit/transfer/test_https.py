@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from oglib.connection import Connection
 from oglib.errors import TransferError
 from oglib.transfer import tls
 from oglib.transfer.http import HttpSource, fetch
@@ -119,7 +120,7 @@ def secured(server: BareServer, context: ssl.SSLContext) -> str:
 
 def refused(url: str) -> TransferError:
     with pytest.raises(TransferError) as caught:
-        fetch(url, limit_bytes=100, stall_s=5, deadline_s=60)
+        fetch(url, limit_bytes=100, connection=Connection(stall_s=5, deadline_s=60))
     return caught.value
 
 
@@ -201,7 +202,7 @@ def test_a_connection_that_is_reset_meanwhile_is_made_anew(
             reset(peer)
 
     server.greet = first_only
-    assert fetch(base, limit_bytes=10, deadline_s=30) == b"small"
+    assert fetch(base, limit_bytes=10, connection=Connection(deadline_s=30)) == b"small"
     assert server.connections == 2
 
 
@@ -219,7 +220,11 @@ def test_a_handshake_that_does_not_go_on_has_an_end(serve: Serve, drop: bytes) -
     server = serve(good)
     server.greet = drips
     with pytest.raises(TransferError, match=r"no TLS within 0\.2 s"):
-        fetch(server.base.replace("http:", "https:"), limit_bytes=9, stall_s=0.2, deadline_s=0.3)
+        fetch(
+            server.base.replace("http:", "https:"),
+            limit_bytes=9,
+            connection=Connection(stall_s=0.2, deadline_s=0.3),
+        )
 
 
 def test_a_ca_that_is_none_is_said(serve: Serve, ca: Ca, tmp_path: Path, trusted: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib import limits
+from oglib.connection import Connection
 from oglib.errors import OgErr, OgError, TransferError, UsageError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.http import download, fetch
@@ -159,7 +160,7 @@ def test_fetch_starts_again_after_a_cut(serve: Serve) -> None:
         return bool(asked.number)
 
     server = serve(cut_once)
-    assert fetch(server.base, limit_bytes=100, deadline_s=5) == b"0123456789"
+    assert fetch(server.base, limit_bytes=100, connection=Connection(deadline_s=5)) == b"0123456789"
 
 
 def test_an_error_of_ogrepo_is_told_in_its_own_words(serve: Serve) -> None:
@@ -202,7 +203,12 @@ def test_a_broken_download_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
     target = tmp_path / "frames"
     target.write_bytes(b"old")
     with pytest.raises(TransferError):
-        download(f"{serve(breaks).base}/f", target, limit_bytes=len(data), deadline_s=0.5)
+        download(
+            f"{serve(breaks).base}/f",
+            target,
+            limit_bytes=len(data),
+            connection=Connection(deadline_s=0.5),
+        )
     assert target.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
 

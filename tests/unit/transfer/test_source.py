@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from oglib.connection import Connection
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.http import HttpSource
 from oglib.transfer.patience import Patience
@@ -26,7 +27,9 @@ def good(asked: Asked, peer: socket.socket) -> None:
 
 
 def source(server: BareServer, *, stall_s: float = 0.3, deadline_s: float = 1.0) -> HttpSource:
-    return HttpSource(f"{server.base}/a.img", stall_s=stall_s, deadline_s=deadline_s)
+    return HttpSource(
+        f"{server.base}/a.img", connection=Connection(stall_s=stall_s, deadline_s=deadline_s)
+    )
 
 
 def after_first(reply: Reply) -> Reply:

@@ -33,7 +33,7 @@ def fits_on(disk_spec: str, part_spec: str | None, settings: Settings) -> tuple[
     disk = find_disk(disk_spec, rules=settings.disk_rules)
     parts: Sequence[Partition] = [find_partition(disk, part_spec)] if part_spec else disk.partitions
     parts = [part for part in parts if part.type != types.EXTENDED]
-    with RepositoryClient(settings.repository_url()) as repository:
+    with RepositoryClient(settings.repository_url(), connection=settings.connection) as repository:
         return tuple(
             fit_of(image, _sector_size(repository, image), disk, parts)
             for image in repository.listing()

@@ -7,6 +7,7 @@ the bytes are judged again when they lie in the cache, before they become an ent
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from oglib.cache.model import Entry, WhenFull
 from oglib.cache.partition import Places
 from oglib.cache.room import make_room
 from oglib.cancel import NEVER, Cancel
+from oglib.connection import Connection
 from oglib.deploy.library.cache import OpenCache, format_empty
 from oglib.deploy.opening import memory as memories
 from oglib.deploy.opening.fetching import fetch_frames, signature_of
@@ -53,7 +55,7 @@ def update_cache(
     cancel: Cancel = NEVER,
 ) -> Updated:
     """Store the image that ``text`` names, by a name in the repository or by its address."""
-    reference = located(resolve(text, settings))
+    reference = located(resolve(text, settings), settings)
     if not reference.url:
         raise UsageError(f"{text} is a local file.", hint="Store it with `og cache add`.")
     memory = memories.of_store(cache.store)
@@ -70,9 +72,17 @@ def update_cache(
             replaces=reference.name,
             reformat=lambda: format_empty(places, user=cache.user),
         )
-        entry = cache.store.publish(
-            reference.name, lambda folder: _fetch(reference, image, folder, progress, cancel)
-        )
+
+        def fill(folder: Path) -> None:
+            with progress.phase("fetch", manifest.image_size_bytes) as phase:
+
+                def came(count: int) -> None:
+                    cancel.check()
+                    phase.advance(count)
+
+                _fetch(reference, image, folder, settings.connection, came)
+
+        entry = cache.store.publish(reference.name, fill)
     return Updated(entry, manifest.version, changed=True, said=(*said, *memory.keep()))
 
 
@@ -89,26 +99,25 @@ def _same_version(cache: OpenCache, name: str, manifest: bytes) -> Entry | None:
 
 
 def _fetch(
-    reference: Reference, image: OpenImage, folder: Path, progress: Progress, cancel: Cancel
+    reference: Reference,
+    image: OpenImage,
+    folder: Path,
+    connection: Connection,
+    came: Callable[[int], None],
 ) -> None:
     urls = addresses_of(reference.url)
     leaf = reference.name.rpartition("/")[2]
     size = image.manifest.image_size_bytes
     (folder / f"{leaf}.img.json").write_bytes(image.manifest.to_bytes())
-    signature = signature_of(urls.signature)
+    signature = signature_of(urls.signature, connection)
     if signature is not None:
         (folder / f"{leaf}.img.json.sig").write_bytes(signature)
-    fetch_frames(urls.frames, folder / f"{leaf}.img.frames", image.manifest)
-    with progress.phase("fetch", size) as phase:
-
-        def came(count: int) -> None:
-            cancel.check()
-            phase.advance(count)
-
-        download(
-            urls.image,
-            folder / f"{leaf}.img",
-            limit_bytes=size,
-            expected_size=size,
-            on_bytes=came,
-        )
+    fetch_frames(urls.frames, folder / f"{leaf}.img.frames", image.manifest, connection)
+    download(
+        urls.image,
+        folder / f"{leaf}.img",
+        limit_bytes=size,
+        expected_size=size,
+        on_bytes=came,
+        connection=connection,
+    )

@@ -7,31 +7,35 @@ from http import HTTPStatus
 from pathlib import Path
 
 from oglib import limits
+from oglib.connection import Connection
 from oglib.image.format.frames import table_bytes
 from oglib.image.format.manifest import Manifest
 from oglib.transfer.client import StatusError
 from oglib.transfer.http import download, fetch, unless_absent
 
 
-def fetch_frames(url: str, path: Path, manifest: Manifest) -> None:
+def fetch_frames(url: str, path: Path, manifest: Manifest, connection: Connection) -> None:
     """The frame table, of exactly the size that the manifest announces; else nothing is fetched."""
     download(
         url,
         path,
         limit_bytes=limits.FRAMES_BYTES,
         expected_size=table_bytes(manifest.frame_count),
+        connection=connection,
     )
 
 
-def signature_of(url: str) -> bytes | None:
+def signature_of(url: str, connection: Connection) -> bytes | None:
     """The detached signature of something that is there; None where there is none for certain."""
-    return unless_absent(lambda: fetch(url, limit_bytes=limits.SIGNATURE_BYTES))
+    return unless_absent(
+        lambda: fetch(url, limit_bytes=limits.SIGNATURE_BYTES, connection=connection)
+    )
 
 
-def fetch_if_there(url: str, limit_bytes: int) -> bytes | None:
+def fetch_if_there(url: str, limit_bytes: int, connection: Connection) -> bytes | None:
     """A small file; None only when the server says that there is none."""
     try:
-        return fetch(url, limit_bytes=limit_bytes)
+        return fetch(url, limit_bytes=limit_bytes, connection=connection)
     except StatusError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

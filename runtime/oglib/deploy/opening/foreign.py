@@ -16,12 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oglib.connection import Connection
 from oglib.deploy.opening.policy import judge_unsigned
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
-from oglib.image.reading.opened import Policy
 from oglib.image.reading.source import FrameSource
+from oglib.image.reading.vouching import Policy
 from oglib.nearest import meant
 from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent
@@ -77,9 +78,11 @@ def files_in(folder: Path) -> tuple[Path, ...]:
     return tuple(islice(folder.iterdir(), _MOST_FILES))
 
 
-def open_foreign_url(name: str, url: str, policy: Policy, scratch: Path) -> ForeignImage:
+def open_foreign_url(
+    name: str, url: str, policy: Policy, scratch: Path, connection: Connection
+) -> ForeignImage:
     """The image at an address, read by ranges; its later volumes are found by their names."""
-    source = _source_at(url)
+    source = _source_at(url, connection)
     try:
         doubt = judge_unsigned(name, url, policy.unsigned_remote)
         from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
@@ -107,9 +110,9 @@ def describe_path(path: Path) -> ImageInfo:
         return describe(source)
 
 
-def describe_url(url: str) -> ImageInfo:
+def describe_url(url: str, connection: Connection) -> ImageInfo:
     """What is at an address."""
-    source = _source_at(url)
+    source = _source_at(url, connection)
     with closing(source):
         from oglib.image.reading.formats.detect import describe  # noqa: PLC0415
 
@@ -161,13 +164,13 @@ def _folder(path: Path, tool: str, part: str) -> UsageError:
     )
 
 
-def _source_at(url: str) -> FrameSource:
+def _source_at(url: str, connection: Connection) -> FrameSource:
     """All volumes at an address as one source."""
-    parts = [HttpSource(url)]
+    parts = [HttpSource(url, connection=connection)]
     try:
         for later in later_volumes(url):
             # a volume that a busy server denies would cut the image short
-            part = unless_absent(partial(HttpSource, later))
+            part = unless_absent(partial(HttpSource, later, connection=connection))
             if part is None:
                 break
             parts.append(part)

@@ -27,7 +27,8 @@ from oglib.image.format.manifest import Manifest
 from oglib.image.format.signing import PublicKey, load_public_keys
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
-from oglib.image.reading.opened import OpenImage, Policy, open_vouched, vouch
+from oglib.image.reading.opened import OpenImage, open_vouched
+from oglib.image.reading.vouching import Policy, vouch
 from oglib.nearest import meant
 from oglib.settings import Settings
 from oglib.transfer.client import StatusError
@@ -54,7 +55,7 @@ def opened_at(
 ) -> Iterator[Image]:
     """As ``opened``, for who knows what it is called."""
     if reference.version:
-        reference = located(reference)
+        reference = located(reference, settings)
     with scratch_folder() as scratch:
         if reference.path is None:
             image = _open_url(reference, settings, scratch, memory)
@@ -84,7 +85,7 @@ def opened_frames(
         yield own
 
 
-def located(reference: Reference) -> Reference:
+def located(reference: Reference, settings: Settings) -> Reference:
     """The same, leading to the files of the version that was asked for.
 
     Their manifests say which of the two it is; they are judged when it is opened.
@@ -93,7 +94,7 @@ def located(reference: Reference) -> Reference:
         return reference
     known = []
     for one in (reference, reference.aside()):
-        raw = manifest_of(one)
+        raw = manifest_of(one, settings)
         found = Manifest.from_bytes(raw).version if raw is not None else 0
         if found == reference.version:
             return one
@@ -101,10 +102,11 @@ def located(reference: Reference) -> Reference:
     raise no_version(reference.name, reference.version, reference.where, known)
 
 
-def manifest_of(reference: Reference) -> bytes | None:
+def manifest_of(reference: Reference, settings: Settings) -> bytes | None:
     """The manifest at that place, unjudged; None where there is none."""
     if reference.path is None:
-        return fetch_if_there(addresses_of(reference.url).manifest, limits.MANIFEST_BYTES)
+        address = addresses_of(reference.url).manifest
+        return fetch_if_there(address, limits.MANIFEST_BYTES, settings.connection)
     return own_files(reference.path).read_manifest()
 
 
@@ -113,7 +115,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
     Raises only where there is nothing to look at.
     """
-    reference = located(resolve(text, settings))
+    reference = located(resolve(text, settings), settings)
     with scratch_folder() as scratch:
         try:
             return _described(reference, settings, scratch)
@@ -129,11 +131,11 @@ def _described(reference: Reference, settings: Settings, scratch: Path) -> Image
             return describe_path(reference.path)
         with open_files(files, keys=keys, policy=anything, scratch=scratch) as image:
             return image.info
-    manifest = manifest_of(reference)
+    manifest = manifest_of(reference, settings)
     if manifest is None:
-        with _told_when_absent(reference):
-            return describe_url(reference.url)
-    with _open_our_url(reference, manifest, anything, keys, scratch=scratch) as image:
+        with _told_when_absent(reference, settings):
+            return describe_url(reference.url, settings.connection)
+    with _open_our_url(reference, manifest, anything, settings, scratch=scratch) as image:
         return image.info
 
 
@@ -183,16 +185,17 @@ def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    manifest = manifest_of(reference)
+    manifest = manifest_of(reference, settings)
     if manifest is None:
-        with _told_when_absent(reference):
-            return open_foreign_url(reference.name, reference.url, policy, scratch)
-    keys = _keys(settings)
-    return _open_our_url(reference, manifest, policy, keys, scratch=scratch, memory=memory)
+        with _told_when_absent(reference, settings):
+            return open_foreign_url(
+                reference.name, reference.url, policy, scratch, settings.connection
+            )
+    return _open_our_url(reference, manifest, policy, settings, scratch=scratch, memory=memory)
 
 
 @contextmanager
-def _told_when_absent(reference: Reference) -> Iterator[None]:
+def _told_when_absent(reference: Reference, settings: Settings) -> Iterator[None]:
     """A name that the repository does not have is told as such, with what is nearest to it."""
     try:
         yield
@@ -201,15 +204,15 @@ def _told_when_absent(reference: Reference) -> Iterator[None]:
             raise
         raise NotFoundError(
             f"The repository at {reference.repository} has no image {reference.name}.",
-            hint=f"{meant(reference.name, _names_at(reference.repository))}"
+            hint=f"{meant(reference.name, _names_at(reference.repository, settings))}"
             "`og image list` shows what is there; a file is named by its path, as in ./NAME.img.",
         ) from error
 
 
-def _names_at(repository: str) -> list[str]:
+def _names_at(repository: str, settings: Settings) -> list[str]:
     """The names in the listing; none where there is no listing."""
     try:
-        with RepositoryClient(repository) as client:
+        with RepositoryClient(repository, connection=settings.connection) as client:
             return [one.name for one in client.listing()]
     except TransferError:
         return []
@@ -219,7 +222,7 @@ def _open_our_url(
     reference: Reference,
     manifest_bytes: bytes,
     policy: Policy,
-    keys: list[PublicKey],
+    settings: Settings,
     *,
     scratch: Path,
     memory: Memory | None = None,
@@ -228,8 +231,8 @@ def _open_our_url(
     urls = addresses_of(reference.url)
     vouched = vouch(
         manifest_bytes,
-        signature_of(urls.signature),
-        keys,
+        signature_of(urls.signature, settings.connection),
+        _keys(settings),
         where=reference.url,
         allowed=policy.unsigned_remote,
         name=reference.name,
@@ -241,8 +244,10 @@ def _open_our_url(
     if memory is not None and vouched.signed_by:
         said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
     frames = scratch / "frames"
-    fetch_frames(urls.frames, frames, manifest)
-    source = HttpSource(urls.image, expected_size=manifest.image_size_bytes)
+    fetch_frames(urls.frames, frames, manifest, settings.connection)
+    source = HttpSource(
+        urls.image, expected_size=manifest.image_size_bytes, connection=settings.connection
+    )
     try:
         image = open_vouched(vouched, frames, source, scratch=scratch)
     except BaseException:

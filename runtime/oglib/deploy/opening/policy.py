@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from oglib.errors import ImageError, UsageError
 from oglib.filesystem.mounts import Mount, parse_mountinfo
-from oglib.image.reading.opened import Policy, how_to_vouch
+from oglib.image.reading.vouching import Policy, how_to_vouch
 from oglib.settings import Settings
 from oglib.transfer.address import parse_address
 

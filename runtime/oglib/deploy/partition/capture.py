@@ -191,7 +191,9 @@ def sink_for(
         sink = FileSink(image_path(destination, name), full_sum=full_sum)
     else:
         base = destination or settings.repository_url()
-        sink = HttpUploadSink(base, name, read_token(settings.upload_token))
+        sink = HttpUploadSink(
+            base, name, read_token(settings.upload_token), connection=settings.connection
+        )
     try:
         yield sink
     except BaseException:

@@ -45,7 +45,7 @@ def read_layout(text: str, settings: Settings, disk: Disk) -> Layout:
 
 
 def _fetched(name: str, settings: Settings) -> bytes:
-    with RepositoryClient(settings.repository_url()) as repository:
+    with RepositoryClient(settings.repository_url(), connection=settings.connection) as repository:
         try:
             return repository.fetch_layout(name)
         except StatusError as error:

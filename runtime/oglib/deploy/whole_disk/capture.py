@@ -27,15 +27,8 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.writing.table import refuse_busy
 from oglib.errors import FilesystemError, WriteError, printable
-from oglib.image.format.disk_manifest import (
-    DISK_FILE,
-    GAPS_FILE,
-    DiskManifest,
-    DiskPart,
-    packed_gaps,
-    packed_table,
-    part_name,
-)
+from oglib.image.format.disk_gaps import packed_gaps, packed_table
+from oglib.image.format.disk_manifest import DISK_FILE, GAPS_FILE, DiskManifest, DiskPart, part_name
 from oglib.image.format.manifest import SourceInfo, check_name
 from oglib.image.recording.capture import CaptureMeta, capture
 from oglib.image.recording.sink import FileSink, ImageSink
@@ -186,7 +179,12 @@ def _into_folder(work: _Work, folder: Path) -> CreatedDisk:
 
 
 def _into_repository(work: _Work, base: str, settings: Settings) -> CreatedDisk:
-    upload = DiskUpload(base, work.draft.name, read_token(settings.upload_token))
+    upload = DiskUpload(
+        base,
+        work.draft.name,
+        read_token(settings.upload_token),
+        connection=settings.connection,
+    )
     try:
         disk, gaps = work.finished(work.partitions(upload.part))
         published = upload.finish_disk(disk.to_bytes(), gaps)

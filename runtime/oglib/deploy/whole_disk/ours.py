@@ -28,6 +28,7 @@ from oglib.disk.tables.exact import Stretch
 from oglib.disk.tables.gpt import ENTRIES_BYTES, ENTRY_BYTES
 from oglib.errors import ImageError, OgErr
 from oglib.image.any import Image, own_of
+from oglib.image.format.disk_gaps import unpacked_gaps, unpacked_table
 from oglib.image.format.disk_manifest import (
     DISK_FILE,
     DISK_SIGNATURE,
@@ -35,12 +36,10 @@ from oglib.image.format.disk_manifest import (
     DiskManifest,
     Gap,
     part_name,
-    unpacked_gaps,
-    unpacked_table,
 )
 from oglib.image.format.signing import load_public_keys, verify_signature
 from oglib.image.reading.formats.model import ImageInfo, OwnInfo
-from oglib.image.reading.opened import how_to_vouch
+from oglib.image.reading.vouching import how_to_vouch
 from oglib.settings import Settings
 
 
@@ -138,7 +137,7 @@ def _check_name_of(disk: DiskManifest, place: Place) -> None:
 def _signature(place: Place) -> bytes | None:
     if place.path is not None:
         return place.read(DISK_SIGNATURE, limits.SIGNATURE_BYTES)
-    return signature_of(f"{place.url}/{DISK_SIGNATURE}")
+    return signature_of(f"{place.url}/{DISK_SIGNATURE}", place.connection)
 
 
 def _part_of(place: Place, disk: DiskManifest, number: int) -> Reference:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oglib import limits
+from oglib.connection import USUAL, Connection
 from oglib.deploy.opening.fetching import fetch_if_there
 from oglib.deploy.opening.reference import (
     ASIDE,
@@ -32,6 +33,7 @@ class Place:
     path: Path | None = None
     url: str = ""
     version: int = 0
+    connection: Connection = USUAL
 
     @property
     def where(self) -> str:
@@ -52,7 +54,7 @@ class Place:
     def read(self, file: str, limit_bytes: int) -> bytes | None:
         if self.path is not None:
             return _file(self.path / file, limit_bytes)
-        return fetch_if_there(f"{self.url}/{file}", limit_bytes)
+        return fetch_if_there(f"{self.url}/{file}", limit_bytes, self.connection)
 
 
 def place_of(text: str, settings: Settings) -> Place:
@@ -62,13 +64,13 @@ def place_of(text: str, settings: Settings) -> Place:
         base = text.removesuffix(f"/{DISK_FILE}").rstrip("/")
         _, below, tail = base.rpartition("/images/")
         name = check_name(tail if below else base.rpartition("/")[2])
-        return Place(name, url=base, version=version)
+        return Place(name, url=base, version=version, connection=settings.connection)
     if is_path(text) or Path(text).is_absolute():
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
         return Place(path.resolve().name, path=path, version=version)
     refuse_ambiguous(text, settings)
     url = f"{settings.repository_url()}/images/{text}"
-    return Place(check_name(text), url=url, version=version)
+    return Place(check_name(text), url=url, version=version, connection=settings.connection)
 
 
 def located(place: Place) -> Place | None:

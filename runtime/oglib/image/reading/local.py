@@ -13,8 +13,9 @@ from oglib.errors import FilesystemError, ImageError, NotFoundError, OgErr
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.format.manifest import Manifest, SourceInfo
 from oglib.image.format.signing import PublicKey
-from oglib.image.reading.opened import OpenImage, Policy, open_image
+from oglib.image.reading.opened import OpenImage, open_image
 from oglib.image.reading.source import FileSource
+from oglib.image.reading.vouching import Policy
 from oglib.image.recording.capture import CaptureMeta, capture
 from oglib.image.recording.sink import ASIDE, SUFFIX, FileSink
 from oglib.partfile import is_there

@@ -30,19 +30,12 @@ from oglib.image.format.partclone import (
     prefix_bytes,
 )
 from oglib.image.format.seekable import seek_table, seek_table_bytes
-from oglib.image.format.signing import PublicKey, verify_signature
+from oglib.image.format.signing import PublicKey
 from oglib.image.reading.decode import spool_first_frame
 from oglib.image.reading.formats.model import OwnInfo
 from oglib.image.reading.source import FileSource, FrameSource
+from oglib.image.reading.vouching import Policy, Vouched, vouch
 from oglib.progress import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a site accepts without a signature it can check."""
-
-    unsigned_local: bool = True
-    unsigned_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,42 +158,6 @@ class OpenImage:
         return self.frames[index].first_block, self.frames.span(index, per_region)
 
 
-@dataclass(frozen=True, slots=True)
-class Vouched:
-    """A manifest of which is known who signed it, and what to warn of."""
-
-    manifest: Manifest
-    signed_by: str
-    warnings: tuple[str, ...]
-
-
-def vouch(
-    manifest_bytes: bytes,
-    signature: bytes | None,
-    keys: Iterable[PublicKey],
-    *,
-    where: str,
-    allowed: bool,
-    name: str | None = None,
-    at_least_version: int = 0,
-) -> Vouched:
-    """Judge the manifest alone, before anything else of the image is fetched.
-
-    ``where`` is for messages; ``allowed``: the site takes it from there without a signature. The
-    signature counts first: what nobody signed is not even parsed where it must be signed.
-    """
-    accepted = tuple(keys)
-    signed_by = ""
-    if signature is not None and accepted:
-        signed_by = verify_signature(manifest_bytes, signature, accepted)
-    manifest = Manifest.from_bytes(manifest_bytes)
-    if signed_by and manifest.key_id != signed_by:
-        raise ImageError(f"The manifest of {manifest.name} names another key than signed it.")
-    warnings = () if signed_by else _unsigned(manifest, signature, where=where, allowed=allowed)
-    _check_asked(manifest, name, at_least_version)
-    return Vouched(manifest, signed_by, warnings)
-
-
 def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each has its place
     manifest_bytes: bytes,
     signature: bytes | None,
@@ -233,10 +190,18 @@ def open_image(  # noqa: PLR0917 - four files, who is trusted and how far: each 
 
 
 def open_vouched(
-    vouched: Vouched, frames_path: Path, source: FrameSource, *, scratch: Path | None = None
+    vouched: Vouched,
+    frames_path: Path,
+    source: FrameSource,
+    *,
+    ends: FrameSource | None = None,
+    scratch: Path | None = None,
 ) -> OpenImage:
-    """The same of a manifest that was judged: its table, its size, its first frame."""
-    manifest = vouched.manifest
+    """The same of a manifest that was judged: its table, its size, its first frame.
+
+    ``ends``: where frame 0 and the seek table are read, where that is not ``source``.
+    """
+    manifest, ends = vouched.manifest, ends or source
     _check_table(frames_path, manifest)
     if source.size_bytes != manifest.image_size_bytes:
         raise ImageError(
@@ -248,10 +213,10 @@ def open_vouched(
     spool: BinaryIO | None = None
     try:
         first = frames.check_first(prefix_bytes(manifest.total_blocks))
-        spool = spool_first_frame(source, first, manifest.name, scratch)
+        spool = spool_first_frame(ends, first, manifest.name, scratch)
         header, bitmap = _first_frame(spool, frames, manifest)
         end = frames.validate(header, bitmap)
-        _check_seek_table(source, frames, end, manifest)
+        _check_seek_table(ends, frames, end, manifest)
     except BaseException:
         if spool is not None:
             spool.close()
@@ -276,43 +241,6 @@ def _check_table(frames_path: Path, manifest: Manifest) -> None:
         raise ImageError(
             f"The frame table of {manifest.name} is not the one its manifest names.",
             hint="Fetch or copy NAME.img, NAME.img.frames and NAME.img.json together.",
-        )
-
-
-def _unsigned(
-    manifest: Manifest, signature: bytes | None, *, where: str, allowed: bool
-) -> tuple[str, ...]:
-    """What to warn of where no signature can be checked; raises when the site's policy says no."""
-    why = "is not signed" if signature is None else "is signed, but no key is installed to check it"
-    if not allowed:
-        raise ImageError(
-            f"The image {manifest.name} from {where} {why}.",
-            hint=how_to_vouch(signed=signature is not None),
-        )
-    return (f"The image {manifest.name} {why}: nobody vouches for its origin.",)
-
-
-def how_to_vouch(*, signed: bool) -> str:
-    """What to do about an image that nobody this PC knows has signed."""
-    if signed:
-        return "Put the repository's keys/image.pub into the site overlay (`ognetboot site`)."
-    return (
-        "Have the repository sign it: `og image convert IMAGE --to http://REPOSITORY`, with a "
-        "token of `ogrepo token NAME`; or allow its place in the site's policy (allow_unsigned)."
-    )
-
-
-def _check_asked(manifest: Manifest, name: str | None, at_least_version: int) -> None:
-    if name is not None and manifest.name != name:
-        raise ImageError(
-            f"The image is {manifest.name}, but {name} was asked for.",
-            hint="The files were renamed or swapped; use the name in the manifest.",
-        )
-    if manifest.version < at_least_version:
-        raise ImageError(
-            f"The image {manifest.name} is version {manifest.version}, but at least version "
-            f"{at_least_version} was asked for.",
-            hint="The source is out of date; take another one.",
         )
 
 

@@ -25,7 +25,8 @@ from oglib.filesystem.structures.ext import Traits, traits
 from oglib.image.format.frames import digest_of_file, region_bytes_for
 from oglib.image.format.manifest import Manifest, SourceInfo, check_name, check_text
 from oglib.image.reading.raw_stream import RawHead
-from oglib.image.recording.recorder import Recorded, StreamEnded, record
+from oglib.image.recording.filling import StreamEnded
+from oglib.image.recording.recorder import Recorded, record
 from oglib.image.recording.second_opinion import Opinion, own_head
 from oglib.image.recording.sink import ImageSink
 from oglib.image.writing.target import Target, open_target

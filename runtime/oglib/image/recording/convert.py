@@ -22,7 +22,8 @@ from oglib.image.reading.formats.model import StreamImage
 from oglib.image.reading.opened import OpenImage
 from oglib.image.reading.partclone_stream import partclone_stream
 from oglib.image.recording.capture import CaptureMeta, manifest_of
-from oglib.image.recording.recorder import StreamEnded, record
+from oglib.image.recording.filling import StreamEnded
+from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import ImageSink
 from oglib.progress import Progress
 

@@ -21,7 +21,7 @@ from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.source import FileSource
 from oglib.image.recording.capture import OWN_MAP, check_source, partclone_argv, source_held
 from oglib.image.recording.estimate import TYPICAL_RATIO
-from oglib.image.recording.recorder import StreamEnded, spool_head
+from oglib.image.recording.filling import StreamEnded, spool_head
 from oglib.image.recording.second_opinion import Opinion
 from oglib.image.recording.sink import FileSink
 from oglib.progress import Phase, Progress

@@ -13,9 +13,8 @@ import queue
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,23 +25,25 @@ from oglib.cancel import NEVER, Cancel
 from oglib.errors import ImageError, WriteError
 from oglib.image.format.bitmap import Bitmap
 from oglib.image.format.frames import (
-    PARTS_OF_REGION,
     Frame,
     FrameTable,
     FrameWriter,
-    part_blocks,
     region_bytes_for,
 )
 from oglib.image.format.partclone import (
-    BITMAP_BITS,
-    CHECKSUM_NONE,
     HEADER_BYTES,
     Header,
-    parse_header,
 )
 from oglib.image.format.seekable import seek_table
 from oglib.image.ordered import in_order, made_ahead, worker_count
 from oglib.image.recording.estimate import estimated_bytes
+from oglib.image.recording.filling import (
+    Fill,
+    from_source,
+    from_stream,
+    spool_head,
+)
+from oglib.image.recording.regions import Part, Region, has_changed, parts_of, version_before
 from oglib.image.recording.second_opinion import Judge
 from oglib.image.recording.sink import ImageSink
 from oglib.image.writing.target import Target
@@ -58,42 +59,12 @@ _AHEAD_EACH = 4
 _READ_AHEAD = 4
 _AHEAD_BYTES = 64 << 20  # fewer where regions are large
 
-Fill = Callable[[int, memoryview], None]
-"""Fills the room with the used blocks of the region whose first block is given, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """The used blocks of one region; ``before``: its frames in the version before."""
-
-    buffer: bytearray
-    length: int
-    first_block: int
-    before: list[Frame]
-
-    @property
-    def content(self) -> memoryview:
-        return memoryview(self.buffer)[: self.length]
-
-
-class _Part:
-    """What becomes one frame."""
-
-    def __init__(self, first_block: int, content: memoryview) -> None:
-        self.first_block = first_block
-        self.content = content
-        self.digest = blake3(content).digest()
-
 
 @dataclass(frozen=True, slots=True)
 class _Compressed:
-    part: _Part
+    part: Part
     stored: bytes
     stored_blake3: bytes
-
-
-class StreamEnded(ImageError):
-    """The stream stopped in the middle; why is for its program to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +134,8 @@ def _record(
             phase.total_bytes = header.used_blocks * header.block_size
             sink.reserve(estimated_bytes(header, bitmap, source.read if source else None))
             table = recorder.take_prefix(header, prefix, table_file)
-            fill = _from_source(source, header, bitmap) if source else _from_stream(stream)
-            with _version_before(sink.frames_before(folder), header) as before:
+            fill = from_source(source, header, bitmap) if source else from_stream(stream)
+            with version_before(sink.frames_before(folder), header) as before:
                 recorder.take_regions(
                     fill, header, bitmap, table, before,
                     advance=phase.advance, workers=workers, cancel=cancel,
@@ -239,18 +210,18 @@ class _Recorder:
 
         per_region = region_bytes // header.block_size
 
-        def regions() -> Iterator[_Region]:
+        def regions() -> Iterator[Region]:
             for first in range(0, header.total_blocks, per_region):
                 if used := bitmap.used(first, per_region):
-                    region = _Region(free.get(), used * header.block_size, first, before(first))
+                    region = Region(free.get(), used * header.block_size, first, before(first))
                     fill(first, region.content)
                     yield region
 
-        def compress(region: _Region) -> tuple[_Region, list[_Compressed]]:
-            whole = _Part(region.first_block, region.content)
+        def compress(region: Region) -> tuple[Region, list[_Compressed]]:
+            whole = Part(region.first_block, region.content)
             parts = [whole]
-            if _has_changed(region, whole):
-                parts = list(_parts(region, bitmap, header.block_size, per_region))
+            if has_changed(region, whole):
+                parts = list(parts_of(region, bitmap, header.block_size, per_region))
             return region, [self._compress(part, region_bytes) for part in parts]
 
         with (
@@ -277,7 +248,7 @@ class _Recorder:
         )
         self._put(done.stored)
 
-    def _compress(self, part: _Part, region_bytes: int) -> _Compressed:
+    def _compress(self, part: Part, region_bytes: int) -> _Compressed:
         compressor: zstandard.ZstdCompressor | None = getattr(self._local, "compressor", None)
         if compressor is None:
             compressor = self._local.compressor = _compressor_for(region_bytes)
@@ -294,64 +265,6 @@ class _Recorder:
             frames.close()
 
 
-@contextmanager
-def _version_before(path: Path | None, header: Header) -> Iterator[Callable[[int], list[Frame]]]:
-    """Its frames, by the first block of their region; asked for in ascending order.
-
-    It only says where to cut, so a table that is damaged or of other regions is as good as none.
-    """
-    region_bytes = region_bytes_for(header.block_size)
-    table: FrameTable | None = None
-    if path is not None:
-        with suppress(ImageError, OSError):
-            table = FrameTable(path)
-    known = table is not None and table.region_bytes == region_bytes
-    rows = islice(table, 1, None) if table is not None and known else iter(())
-    waiting = next(rows, None)
-
-    def frames_of(first_block: int) -> list[Frame]:
-        nonlocal waiting
-        found: list[Frame] = []
-        end = first_block + region_bytes // header.block_size
-        while waiting is not None and waiting.first_block < end:
-            if waiting.first_block >= first_block and len(found) < PARTS_OF_REGION:
-                found.append(waiting)
-            waiting = next(rows, None)
-        return found
-
-    try:
-        yield frames_of
-    finally:
-        if table is not None:
-            table.close()
-
-
-def _has_changed(region: _Region, whole: _Part) -> bool:
-    """Whether some of the region was there before and is now another.
-
-    What is new altogether has to be fetched altogether, so it stays one frame.
-    """
-    if len(region.before) == 1:
-        return region.before[0].content_blake3 != whole.digest
-    at = 0
-    for frame in region.before:
-        part = region.content[at : at + frame.content_len]
-        if blake3(part).digest() != frame.content_blake3:
-            return True
-        at += frame.content_len
-    return bool(region.before) and at != region.length
-
-
-def _parts(region: _Region, bitmap: Bitmap, block_bytes: int, per_region: int) -> Iterator[_Part]:
-    """Every part of the region that has used blocks."""
-    at, step = 0, part_blocks(per_region)
-    for first in range(region.first_block, region.first_block + per_region, step):
-        length = bitmap.used(first, step) * block_bytes
-        if length:
-            yield _Part(first, region.content[at : at + length])
-            at += length
-
-
 def _compressor_for(region_bytes: int) -> zstandard.ZstdCompressor:
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL,
@@ -362,51 +275,3 @@ def _compressor_for(region_bytes: int) -> zstandard.ZstdCompressor:
         write_content_size=True,
     )
     return zstandard.ZstdCompressor(compression_params=parameters)
-
-
-def spool_head(stream: BinaryIO, prefix: BinaryIO) -> Header:
-    """Read header and bitmap into ``prefix``; the header must be one we ask partclone for."""
-    raw = bytearray(HEADER_BYTES)
-    _fill(stream, memoryview(raw))
-    header = parse_header(raw)
-    if header.checksum_mode != CHECKSUM_NONE or header.bitmap_mode != BITMAP_BITS:
-        raise ImageError("partclone wrote checksums or another bitmap than was asked for.")
-    prefix.write(raw)
-    left, room = header.prefix_bytes - HEADER_BYTES, memoryview(bytearray(_PIECE_BYTES))
-    while left:
-        piece = room[: min(left, _PIECE_BYTES)]
-        _fill(stream, piece)
-        prefix.write(piece)
-        left -= len(piece)
-    prefix.flush()
-    return header
-
-
-def _from_stream(stream: BinaryIO) -> Fill:
-    return lambda _first_block, room: _fill(stream, room)
-
-
-def _from_source(source: Target, header: Header, bitmap: Bitmap) -> Fill:
-    size = header.block_size
-    per_region = region_bytes_for(size) // size
-    if header.total_blocks * size > source.size_bytes:
-        raise ImageError(
-            f"partclone counts {header.total_blocks} blocks on {source.path}, which is smaller.",
-            hint="Is the filesystem larger than its partition? Check it (og fs check).",
-        )
-
-    def fill(first_block: int, room: memoryview) -> None:
-        for block, count in bitmap.runs(first_block, per_region):
-            source.read_into(room[: count * size], block * size)
-            room = room[count * size :]
-
-    return fill
-
-
-def _fill(stream: BinaryIO, room: memoryview) -> None:
-    """Read until ``room`` is full; the stream's end is an error."""
-    while room:
-        count = stream.readinto(room)  # type: ignore[attr-defined]
-        if not count:
-            raise StreamEnded("partclone ended before the image was complete.")
-        room = room[count:]

@@ -9,7 +9,7 @@ not its business: pulled or pushed, from one source or several.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -141,6 +141,15 @@ class Writer:
                 return False
             self._claimed[index] = 1
             return True
+
+    def missing(self) -> Iterator[int]:
+        """The frames that nobody brought yet, ascending; those of the guard are held, or missing.
+
+        While frames are being accepted it is a moment's answer.
+        """
+        for index in range(1, len(self._image.frames)):
+            if not (self._claimed[index] or index in self._held or index in self._done):
+                yield index
 
     def settle_after(self, error: BaseException) -> None:
         """Prove and mark what was written completely, so that it counts for the next run.

@@ -19,12 +19,14 @@ from pathlib import Path
 from blake3 import blake3
 
 from oglib.cancel import NEVER, Cancel
+from oglib.errors import TransferError
 from oglib.image.any import Image, either
 from oglib.image.heap import keep_freed_memory
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.proving.verify import holds_frame
 from oglib.image.reading.opened import OpenImage
 from oglib.image.writing.done_map import RUN_FOLDER, DoneMap, map_key, map_path
+from oglib.image.writing.feeder import Feeding
 from oglib.image.writing.frame_writer import Writer
 from oglib.image.writing.pull import Puller
 from oglib.image.writing.readback import ReadBack, TargetHasher
@@ -49,6 +51,7 @@ def restore(
     delta: bool = False,
     maps: Path = RUN_FOLDER,
     cancel: Cancel = NEVER,
+    pushed: Feeding | None = None,
 ) -> Receipt:
     """Write ``image`` to ``target`` (block device or regular file of at least its size).
 
@@ -56,7 +59,8 @@ def restore(
     ``not proven``. ``delta`` first compares the target and leaves equal regions alone. After an
     interruption the same call goes on: by the map of the earlier run, or, where that is gone
     or the image is a foreign one, by comparing the target. ``cancel`` ends it as an interruption
-    does.
+    does. ``pushed`` feeds frames of an image of ours that are sent; what it does not bring is
+    pulled from the image's own source.
     """
     started = time.monotonic()
     keep_freed_memory()
@@ -65,7 +69,7 @@ def restore(
             image,
             ours=lambda own: _restored(
                 own, opened, progress, verify=verify, workers=workers, delta=delta,
-                map_file=map_path(opened, maps), started=started, cancel=cancel,
+                map_file=map_path(opened, maps), started=started, cancel=cancel, pushed=pushed,
             ),
             foreign=lambda stream: restore_stream(
                 stream, opened, progress=progress, verify=verify, workers=workers, delta=delta,
@@ -77,12 +81,15 @@ def restore(
 def _restored(
     image: OpenImage, target: Target, progress: Progress, *, verify: bool, workers: int | None,
     delta: bool, map_file: Path, started: float, cancel: Cancel,
+    pushed: Feeding | None,
 ) -> Receipt:  # fmt: skip
     count = worker_count(workers, 4 * image.frames.region_bytes)
     check_fits(target, image.required_bytes, image.sector_size, image.name)
     key = map_key(target, image.manifest.image_blake3)
     with DoneMap(map_file, key, len(image.frames)) as done:
-        receipt = _Restore(image, target, done, progress, verify, count, cancel).run(delta, started)
+        receipt = _Restore(image, target, done, progress, verify, count, cancel, pushed).run(
+            delta, started
+        )
         done.remove()
         return receipt
 
@@ -96,6 +103,7 @@ class _Restore:
     verify: bool
     workers: int
     cancel: Cancel
+    pushed: Feeding | None
 
     def run(self, delta: bool, started: float) -> Receipt:
         image, frames, done = self.image, self.image.frames, self.done
@@ -106,15 +114,13 @@ class _Restore:
             writer.accept(index, image.source.read(frame.offset, frame.stored_len))
         marked = array("I", done)
         equal, skipped = self._equal(self._candidates(writer, marked, delta), writer.guard_frames)
-        wanted = (index for index in self._outside(writer) if index not in done)
-        puller = Puller(image, writer, wanted, self.workers + _WAITING, self.cancel)
         with self.progress.phase("restore", self._content_bytes) as phase:
             writer.begin(phase.advance)
             try:
                 done.reset()
                 done.mark(equal)
                 phase.skip(skipped)
-                puller.run()
+                fetched, said = self._feed(writer)
                 writer.finish()
             except BaseException as error:
                 writer.settle_after(error)
@@ -130,15 +136,35 @@ class _Restore:
             target=name_of(self.target.path),
             target_size_bytes=self.target.size_bytes,
             frames=len(frames),
-            fetched_bytes=guard + puller.fetched_bytes,
+            fetched_bytes=guard + fetched,
             written_bytes=writer.written_bytes,
             skipped_bytes=skipped,
             skipped_frames=len(equal),
             resumed=bool(marked),
             seconds=round(time.monotonic() - started, 3),
             verified="read-back" if self.verify else "not proven",
-            warnings=image.warnings,
+            warnings=(*image.warnings, *said),
         )
+
+    def _feed(self, writer: Writer) -> tuple[int, tuple[str, ...]]:
+        """Bring every frame that is missing, the pushed ones first.
+
+        The stored bytes that came, and what is to be said: a sender that fails ends nothing.
+        """
+        fetched, said = 0, list[str]()
+        if self.pushed is not None:
+            first = self.pushed(writer)
+            try:
+                first.run()
+            except TransferError as error:
+                said.append(f"What was sent ended early, and the rest was fetched: {error.message}")
+            except BaseException:
+                first.stop()
+                raise
+            fetched = first.fetched_bytes
+        puller = Puller(self.image, writer, writer.missing(), self.workers + _WAITING, self.cancel)
+        puller.run()
+        return fetched + puller.fetched_bytes, tuple(said)
 
     def _outside(self, writer: Writer) -> Iterator[int]:
         """Every frame but frame 0 and those of the guard."""

@@ -61,18 +61,14 @@ def restore_stream(
         if not delta and not writer.guard_is_zero():
             taker.comparing.stop()
         writer.begin(phase.advance)
-        digest, skipped, numbers = blake3(), 0, 0
-        skipped_regions = 0
+        poured = _Poured()
         try:
             some = chain([first], regions) if first else iter(())
             with closing(in_order(taker.take, some, count)) as results:
                 for taken in results:
                     cancel.check()
-                    digest.update(taken.digest)
-                    numbers += 1
+                    poured.add(taken)
                     if taken.equal_bytes:
-                        skipped += taken.equal_bytes
-                        skipped_regions += 1
                         phase.skip(taken.equal_bytes)
             writer.prove_written()
             writer.finish(taker.held())
@@ -88,16 +84,16 @@ def restore_stream(
         source=image.where,
         target=name_of(target.path),
         target_size_bytes=target.size_bytes,
-        frames=numbers,
+        frames=poured.regions,
         fetched_bytes=image.stored_bytes,
         written_bytes=writer.written_bytes,
-        skipped_bytes=skipped,
-        skipped_frames=skipped_regions,
+        skipped_bytes=poured.equal_bytes,
+        skipped_frames=poured.equal_regions,
         resumed=taker.comparing.resuming,
         seconds=round(time.monotonic() - started, 3),
         verified="read-back" if verify else "not proven",
         warnings=image.warnings,
-        content_blake3=digest.hexdigest() if verify else "",
+        content_blake3=poured.digest.hexdigest() if verify else "",
     )
 
 
@@ -161,6 +157,20 @@ class _Comparing:
 class _Taken:
     digest: bytes
     equal_bytes: int
+
+
+class _Poured:
+    """What came of all regions so far."""
+
+    def __init__(self) -> None:
+        self.digest = blake3()
+        self.regions = self.equal_regions = self.equal_bytes = 0
+
+    def add(self, taken: _Taken) -> None:
+        self.digest.update(taken.digest)
+        self.regions += 1
+        self.equal_regions += bool(taken.equal_bytes)
+        self.equal_bytes += taken.equal_bytes
 
 
 class _Taker:
