@@ -20,13 +20,13 @@ from pathlib import Path
 from bench import data, places, report, rows, serving, starts
 from bench.measure import Sample, Stage, Works, run_ours, run_pipeline
 from bench.pipelines import PEERS, Bench, built_shim
-from oglib.amounts import human_bytes
 from oglib.errors import OgError
 from oglib.image.format.partclone import HEADER_BYTES, Header, parse_header
 from oglib.image.proving.diff import compare_images
 from oglib.image.reading.local import local_image
 from oglib.progress import Progress, Silent
 from oglib.run import need
+from oglib.wording.amounts import human_bytes
 
 _TOOLS = (
     "partclone.extfs", "partclone.restore", "zstd", "lzop", "gzip", "mbuffer", "gcc", "mkfs.ext4",

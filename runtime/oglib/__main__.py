@@ -6,11 +6,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from oglib import columns
 from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgError
 from oglib.spared import spare_gettext, spare_inspect, spare_urls
 from oglib.version import version_line
+from oglib.wording import columns
 
 DEBUG = "--debug"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
-from oglib.spoken import told
+from oglib.wording.spoken import told
 
 
 class OgErr(IntEnum):

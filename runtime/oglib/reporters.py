@@ -12,10 +12,10 @@ import time
 from abc import ABC, abstractmethod
 from typing import TextIO
 
-from oglib import columns
-from oglib.amounts import human_bytes, human_seconds
 from oglib.errors import printable
 from oglib.progress import PER_CENT, Phase, Progress, Saying
+from oglib.wording import columns
+from oglib.wording.amounts import human_bytes, human_seconds
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 5.0

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError, ProcessError
-from oglib.waits import waiting
+from oglib.wording.waits import waiting
 
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE_BYTES = 65536

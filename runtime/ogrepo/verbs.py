@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from oglib import columns
-from oglib.amounts import human_bytes
 from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from oglib.reporters import for_stream
+from oglib.wording import columns
+from oglib.wording.amounts import human_bytes
 from ogrepo.intake.tokens import load_secret, make_token
 from ogrepo.library.disks import PublishedDisk, disk_names, find_disk, published_disks, verify_disk
 from ogrepo.library.folder import Folder, check_owner, checked_name, make_folder, open_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from oglib import columns
+from oglib.wording import columns
 
 
 def fitted(text: str, stream: TextIO, *, indent: str = "    ") -> str:

@@ -15,7 +15,7 @@ RUNTIME = ROOT / "runtime"
 HOMES = {"oglib": RUNTIME, "ogrepo": RUNTIME, "ognetboot": ROOT / "pxe"}
 MOST_FILES = 20
 # One file for each group of old names.
-MANY = {"oglib/shim", "ogrepo", "oglib"}
+MANY = {"oglib/shim"}
 # What is there already and alike: outside of the named files, and one beside them, no file says it.
 ALIKE = {
     "another filesystem": '"NILFS2"',

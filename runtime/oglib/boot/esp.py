@@ -14,10 +14,10 @@ from oglib.boot.grub import install, uefi_argv
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
-from oglib.edits import Files
 from oglib.errors import PartitionError
 from oglib.filesystem.mount import mounted
-from oglib.fitting import Check, Need
+from oglib.fitting.edits import Files
+from oglib.fitting.fittings import Check, Need
 
 
 def esp_of(disk: Disk) -> Partition:

@@ -8,8 +8,8 @@ from oglib.boot.facts import BootFacts
 from oglib.boot.firmware import check_table
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk
-from oglib.edits import Files
-from oglib.fitting import FileFitting, Fitting
+from oglib.fitting.edits import Files
+from oglib.fitting.fittings import FileFitting, Fitting
 
 _MENU: tuple[Fitting[BootFacts], ...] = (
     FileFitting("grub.cfg", grub.config),

@@ -14,9 +14,9 @@ from pathlib import Path
 from oglib.boot.facts import BootFacts
 from oglib.boot.grub_config import adapt_config, adapt_defaults
 from oglib.disk.firmware import Firmware
-from oglib.edits import Edit, Files, bytes_of, content, words_of
 from oglib.errors import NotFoundError, OgErr, OgError
-from oglib.fitting import Check, Need, edited
+from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
+from oglib.fitting.fittings import Check, Need, edited
 from oglib.run import run
 from oglib.texts import joined
 

@@ -7,8 +7,8 @@ The removable path starts without an entry; an entry of the distribution still f
 from __future__ import annotations
 
 from oglib.boot.facts import BootFacts
-from oglib.edits import Files
-from oglib.fitting import Check, Need
+from oglib.fitting.edits import Files
+from oglib.fitting.fittings import Check, Need
 
 _LEFT = Check(Need.NOT_NEEDED, "left as they are: the removable path starts without an entry")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.cache import folder as disk
 from oglib.cache.folder import Folder
 from oglib.cache.model import Entry, Proof, Prove
@@ -18,6 +17,7 @@ from oglib.cache.proof import digests_of
 from oglib.cache.record import Record, read_record
 from oglib.cache.survey import companions, survey
 from oglib.errors import OgError
+from oglib.wording.amounts import human_bytes
 
 
 def recover(folder: Folder, *, since_mount: bool = False) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from oglib.amounts import human_bytes
 from oglib.cache.model import Room, Verdict, WhenFull
 from oglib.cache.store import Store
 from oglib.errors import OgErr, OgError
+from oglib.wording.amounts import human_bytes
 
 
 def make_room(

@@ -24,8 +24,8 @@ from oglib.cache.recover import check, recover
 from oglib.cache.survey import COMPANIONS, survey
 from oglib.cache.versions import last_version, remember
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
-from oglib.nearest import meant
 from oglib.partfile import is_at
+from oglib.wording.nearest import meant
 
 Fill = Callable[[Path], None]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from oglib import columns, reporters, settings, waits
+from oglib import reporters, settings
 from oglib.cli.arguments import DEBUG_HELP
 from oglib.cli.context import Context, Handler
 from oglib.cli.words import options_first, refuse_unknown
@@ -22,6 +22,7 @@ from oglib.errors import OgErr, UsageError, printable
 from oglib.rights import need_root, told_in_rights
 from oglib.version import version_line
 from oglib.views.output import as_json
+from oglib.wording import columns, waits
 
 # A noun's module is imported only when it is asked for: a command must start fast.
 _NOUNS = {

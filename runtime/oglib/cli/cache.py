@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.cache.find import Found, find_cache, require_cache
 from oglib.cache.model import Entry, Verdict, WhenFull
 from oglib.cache.partition import Places, plan_deletion
@@ -26,6 +25,7 @@ from oglib.disk.planning.planned import TablePlan
 from oglib.disk.probing.probe import list_disks
 from oglib.errors import OgError, UsageError
 from oglib.views.output import table
+from oglib.wording.amounts import human_bytes
 
 
 def add_to(nouns: Subparsers) -> None:

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from oglib import columns
 from oglib.disk.find import find_disk
 from oglib.disk.model import Disk
 from oglib.errors import OgErr, OgError, UsageError, printable
 from oglib.progress import Progress
 from oglib.settings import Settings
+from oglib.wording import columns
 
 
 @dataclass(frozen=True, slots=True)

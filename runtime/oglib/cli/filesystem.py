@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Handler, Result
 from oglib.disk.find import find_partition
@@ -27,6 +26,7 @@ from oglib.filesystem.sizes import device_bytes, filesystem_bytes, usage_of
 from oglib.filesystem.state import state_of
 from oglib.views.output import table
 from oglib.views.target import facts_of
+from oglib.wording.amounts import human_bytes
 
 
 def add_to(nouns: Subparsers) -> None:

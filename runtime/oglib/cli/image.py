@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from oglib.amounts import human_bytes
 from oglib.cli import image_convert, image_disk
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
@@ -19,6 +18,7 @@ from oglib.image.writing.receipt import Receipt
 from oglib.transfer.repository import RepositoryClient
 from oglib.views.images import told_by_manifest
 from oglib.views.output import table
+from oglib.wording.amounts import human_bytes
 
 _IMAGE_HELP = "name in the repository (NAME@VERSION), address, path of a file, or FOLDER/PART"
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.deploy.library.convert import converted
@@ -17,6 +16,7 @@ from oglib.errors import UsageError
 from oglib.image.format.manifest import titled
 from oglib.image.proving.diff import compare_images
 from oglib.views.output import table
+from oglib.wording.amounts import human_bytes
 
 _MOST_WORDS = 2  # DISK [PART]
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from oglib import columns
-from oglib.amounts import human_bytes
 from oglib.cli.context import Context, Result
 from oglib.deploy.whole_disk import image as disk_source
 from oglib.deploy.whole_disk import verify as disk_verify
@@ -23,6 +21,8 @@ from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.model import OwnInfo
 from oglib.views.images import told_by_manifest
 from oglib.views.output import table
+from oglib.wording import columns
+from oglib.wording.amounts import human_bytes
 
 
 def add_restore_options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from oglib import waits
 from oglib.cache.turn import Tell
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
@@ -21,6 +20,7 @@ from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.views.board import Board, opened_board
 from oglib.views.output import plain
+from oglib.wording import waits
 
 _NOTHING = "The boot entry of this PC carries no job."
 _GOES_ON = {

@@ -9,9 +9,9 @@ from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.deploy.jobs import Configure
 from oglib.deploy.system.configure import Configuration
-from oglib.edits import shown
 from oglib.errors import OgErr
-from oglib.steps import Outcome, Step
+from oglib.fitting.edits import shown
+from oglib.fitting.steps import Outcome, Step
 from oglib.views.output import plain
 from oglib.views.steps import told
 

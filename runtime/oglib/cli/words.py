@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from oglib.errors import UsageError
-from oglib.nearest import meant
+from oglib.wording.nearest import meant
 
 _NUMBER = re.compile(r"-\d+(\.\d*)?")
 _END = "--"

@@ -47,8 +47,8 @@ from oglib.disk.model import Disk
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.writing.table import apply_table
 from oglib.errors import OgErr, UsageError
+from oglib.fitting.steps import Outcome
 from oglib.settings import Settings
-from oglib.steps import Outcome
 from oglib.transfer.upload import read_token
 
 

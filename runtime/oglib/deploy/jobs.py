@@ -18,8 +18,8 @@ from typing import Literal, cast, get_args, get_type_hints
 from oglib.deploy.opening.reference import is_path
 from oglib.errors import UsageError
 from oglib.image.format.manifest import check_name
-from oglib.nearest import meant
 from oglib.settings import NAME_PART, Settings
+from oglib.wording.nearest import meant
 
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}", re.ASCII)
 _PART = re.compile(r"[1-9][0-9]{0,2}|PARTUUID=[0-9A-Fa-f-]{8,36}", re.ASCII)

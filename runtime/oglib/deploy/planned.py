@@ -25,10 +25,10 @@ from oglib.disk.find import find_disk
 from oglib.disk.model import Disk
 from oglib.disk.planning.planned import TablePlan
 from oglib.errors import OgErr
+from oglib.fitting.steps import Step
 from oglib.image.writing.receipt import Receipt
 from oglib.progress import Progress
 from oglib.settings import Settings
-from oglib.steps import Step
 
 Plan = system_plan.Plan | RestorePlan | DiskPlan | Configuration | TablePlan
 

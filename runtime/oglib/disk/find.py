@@ -16,7 +16,7 @@ from oglib.disk.model import Disk, DiskKind, Partition, listed
 from oglib.disk.probing.probe import list_disks, probe_target
 from oglib.disk.rules import RULES, chosen, followed
 from oglib.errors import NotFoundError, UsageError
-from oglib.nearest import meant
+from oglib.wording.nearest import meant
 
 _PARTITION_TAGS = {
     "LABEL": "label",

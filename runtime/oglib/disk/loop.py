@@ -30,7 +30,7 @@ from oglib.kernel.loops import (
     LoopInfo,
 )
 from oglib.run import undisturbed
-from oglib.spoken import standing_for
+from oglib.wording.spoken import standing_for
 
 _START_BYTES = 1024
 _MOST_TRIES = 50

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from oglib.amounts import human_bytes
+from oglib.wording.amounts import human_bytes
 
 MIB = 1024 * 1024
 PRIMARY_SLOTS = 4  # of an msdos table

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from oglib.disk.model import TableKind
 from oglib.errors import UsageError
-from oglib.nearest import meant
+from oglib.wording.nearest import meant
 
 CACHE = "CACHE"
 EMPTY = "EMPTY"  # a number, and room on the disk, that stay free; never in a table

@@ -28,7 +28,7 @@ from oglib.filesystem.kind import (
     Shrink,
     Trouble,
 )
-from oglib.nearest import meant
+from oglib.wording.nearest import meant
 
 _KIB, _MIB, _TIB = 1024, 1024**2, 1024**4
 _SECTOR = 512

@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.errors import FilesystemError, OgErr, ProcessError
 from oglib.filesystem.kind import Family, Kind, LabelIn
 from oglib.filesystem.kinds import kind_of
@@ -19,6 +18,7 @@ from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.kernel.udev import look_again
 from oglib.run import need, run
+from oglib.wording.amounts import human_bytes
 
 _CACHE_LABEL = "CACHE"
 

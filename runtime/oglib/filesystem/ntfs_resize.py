@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.errors import FilesystemError, ProcessError
 from oglib.filesystem.kind import Trouble
 from oglib.filesystem.sizes import size_of
 from oglib.filesystem.state import State, state_of
 from oglib.run import Finished, run
+from oglib.wording.amounts import human_bytes
 
 QUIET = ("--no-progress-bar", "--force", "--force")  # twice: also one that is flagged dirty
 _STEP = 1024 * 1024

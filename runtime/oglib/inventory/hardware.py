@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.disk.probing.probe import list_disks
 from oglib.errors import OgError
 from oglib.inventory import devices, firmware, links, memory
 from oglib.inventory.devices import Device
 from oglib.inventory.firmware import SYS
 from oglib.inventory.foreign import one_line
+from oglib.wording.amounts import human_bytes
 
 # SMBIOS specification 3.7, table 17: system enclosure types
 _CHASSIS = (

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError
-from oglib.waits import waiting
+from oglib.wording.waits import waiting
 
 PATIENCE_S = 60.0
 _STEP_S = 0.05

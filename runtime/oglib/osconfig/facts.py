@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from oglib.edits import bytes_of, words_of
+from oglib.fitting.edits import bytes_of, words_of
 
 _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 _BY_TAG = re.compile(rb"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)", re.DOTALL)

@@ -7,7 +7,7 @@ fittings in a package beside ``linux``.
 
 from __future__ import annotations
 
-from oglib.fitting import Fitting
+from oglib.fitting.fittings import Fitting
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.linux.fittings import FITTINGS as LINUX_FITTINGS

@@ -18,12 +18,12 @@ from pathlib import Path
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.types import EXTENDED
-from oglib.edits import words_of
 from oglib.errors import FilesystemError, OgError, printable
 from oglib.filesystem.kinds import kind_of
 from oglib.filesystem.mount import mounted, mounted_at
 from oglib.filesystem.mounts import root_of_mount
 from oglib.filesystem.probe import probe_filesystem
+from oglib.fitting.edits import words_of
 from oglib.osconfig.facts import Known
 from oglib.osconfig.fstab import Entry, entries, named_by
 from oglib.osconfig.root import NoPlainFileError, TargetRoot

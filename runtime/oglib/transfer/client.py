@@ -19,7 +19,7 @@ from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress
 from oglib.transfer.link import Link, LinkPool, OutOfTime
 from oglib.transfer.patience import Patience
-from oglib.waits import waiting
+from oglib.wording.waits import waiting
 
 _PIECE_BYTES = 1 << 20
 _SENT_BYTES = 64 << 10

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from oglib.amounts import human_bytes
-from oglib.columns import USUAL, broken, cut, width
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.errors import printable
 from oglib.views.output import table
+from oglib.wording.amounts import human_bytes
+from oglib.wording.columns import USUAL, broken, cut, width
 
 _LABEL_WIDTH = 16
 _INDENT = " " * 8

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from oglib.amounts import human_bytes
 from oglib.inventory.hardware import Hardware, module_text
 from oglib.inventory.system import System
 from oglib.views.output import table
+from oglib.wording.amounts import human_bytes
 
 
 def system_told(system: System, uuid: str) -> str:

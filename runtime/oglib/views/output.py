@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from oglib import columns
 from oglib.errors import printable
+from oglib.wording import columns
 
 _BETWEEN = "  "
 _LAST = 24  # so many columns of the last one go before more of the others

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oglib.edits import shown
 from oglib.errors import printable
-from oglib.steps import Step
+from oglib.fitting.edits import shown
+from oglib.fitting.steps import Step
 from oglib.views.output import table
 
 

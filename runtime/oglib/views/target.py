@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from oglib.amounts import human_bytes
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgError, printable
 from oglib.inventory.installed import system_of
+from oglib.wording.amounts import human_bytes
 
 _UNREADABLE = "its files cannot be read"
 

@@ -7,8 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
+from oglib.wording.amounts import human_bytes
 from ogrepo.install.model import Artefacts
 from ogrepo.install.program import checkout
 

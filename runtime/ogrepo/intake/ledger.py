@@ -12,8 +12,8 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.errors import OgErr
+from oglib.wording.amounts import human_bytes
 from ogrepo.refusal import Refusal
 
 SPARE_BYTES = 64 << 20  # a full disk would stop the whole machine, not only this upload

@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from oglib.amounts import human_bytes
+from oglib.wording.amounts import human_bytes
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; }

@@ -17,9 +17,9 @@ from disk.inventory.room import tool
 from oglib.deploy.system import configure
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
-from oglib.edits import Edit
+from oglib.fitting.edits import Edit
+from oglib.fitting.steps import Outcome
 from oglib.osconfig.root import TargetRoot
-from oglib.steps import Outcome
 from unit.osconfig.test_fittings import NAMES, planned
 from unit.osconfig.trees import FILES, LATIN, contents, make, seen
 

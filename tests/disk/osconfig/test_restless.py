@@ -22,9 +22,9 @@ from oglib.disk.loop import attached
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgError
 from oglib.filesystem.mount import mounted
+from oglib.fitting.steps import Outcome
 from oglib.image.format.manifest import Manifest
 from oglib.inventory.installed import system_of
-from oglib.steps import Outcome
 
 SIZES_MIB = (48,)
 # Detections where it is mounted already and by an own mount, facts for a manifest, captures,

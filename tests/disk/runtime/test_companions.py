@@ -15,7 +15,7 @@ from oglib.disk.probing.probe import probe_target
 from oglib.disk.writing.table import apply_table
 from oglib.filesystem.make import format_filesystem, make_swap
 from oglib.filesystem.probe import probe_filesystem
-from oglib.steps import Outcome
+from oglib.fitting.steps import Outcome
 
 MIB = 1 << 20
 

@@ -18,10 +18,11 @@ from types import SimpleNamespace, TracebackType
 
 import pytest
 
-from oglib import cli, columns
+from oglib import cli
 from oglib.__main__ import main
 from oglib.disk.model import MIB
 from oglib.transfer.repository import ListedImage
+from oglib.wording import columns
 
 COLUMNS = 80
 _NAME = "laboratorio-de-informática-y-electrónica"[:36]  # a GPT holds no more

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from oglib import columns
 from oglib.image.format.manifest import PublicKey
+from oglib.wording import columns
 from ogrepo import verbs
 from ogrepo.__main__ import main
 from ogrepo.intake.tokens import load_secret, read_token

@@ -17,15 +17,15 @@ from oglib.boot import fittings as boot
 from oglib.boot.facts import BootFacts
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, Partition, TableKind
-from oglib.edits import Edit
 from oglib.errors import OgError, UsageError, WriteError
-from oglib.fitting import Check, FileFitting, Need, Planned, check_all, chosen
+from oglib.fitting.edits import Edit
+from oglib.fitting.fittings import Check, FileFitting, Need, Planned, check_all, chosen
+from oglib.fitting.steps import Outcome
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.fitted import is_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.linux.fittings import FITTINGS
 from oglib.osconfig.root import TargetRoot
-from oglib.steps import Outcome
 from unit.osconfig.trees import FACTS, FILES, LATIN, SWAP, contents, make, seen
 
 ROOT = FACTS.root.uuid

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import UsageError
-from oglib.fitting import Planned, check_all
+from oglib.fitting.fittings import Planned, check_all
+from oglib.fitting.steps import Outcome, Step
 from oglib.osconfig.facts import Known, PcFacts
 from oglib.osconfig.linux.fittings import FITTINGS
 from oglib.osconfig.linux.mounts import adapt_resume, wanted_swap_uuid
 from oglib.osconfig.linux.names import adapt_hosts, adapt_variable
 from oglib.osconfig.linux.system import LinuxSystem, detect_linux
 from oglib.osconfig.root import TargetRoot
-from oglib.steps import Outcome, Step
 
 OLD_SWAP = "99999999-9999-4999-8999-999999999999"
 FACTS = PcFacts(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib import columns
+from oglib.wording import columns
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from oglib import progress, reporters
-from oglib.amounts import human_bytes
+from oglib.wording.amounts import human_bytes
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import OgError, ProcessError
-from oglib.spoken import name_of, standing_for, told
+from oglib.wording.spoken import name_of, standing_for, told
 
 LOOP = Path("/dev/loop1")
 

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from oglib import waits
 from oglib.connection import Connection
 from oglib.transfer.http import fetch
-from oglib.waits import AFTER_S, Watch
+from oglib.wording import waits
+from oglib.wording.waits import AFTER_S, Watch
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.disk.loop import attached
 from oglib.errors import FilesystemError, NotFoundError, OgErr, WriteError
 from oglib.filesystem.kind import Shrink
@@ -25,6 +24,7 @@ from oglib.image.reading.formats.model import StreamImage, measured
 from oglib.image.reading.opened import OpenImage
 from oglib.image.writing.restore import restore
 from oglib.progress import Progress
+from oglib.wording.amounts import human_bytes
 
 _STEP_BLOCKS = 1 << 20
 _SPARE_BYTES = 64 << 20  # what tools and the file's own filesystem need beside the content

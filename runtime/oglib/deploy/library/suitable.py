@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oglib.amounts import human_bytes
 from oglib.disk import types
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.model import Disk, Partition
@@ -15,6 +14,7 @@ from oglib.filesystem.kinds import kind_in_image
 from oglib.image.format.manifest import Manifest
 from oglib.settings import Settings
 from oglib.transfer.repository import ListedImage, RepositoryClient
+from oglib.wording.amounts import human_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.source import FrameSource
 from oglib.image.reading.vouching import Policy
-from oglib.nearest import meant
 from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent
+from oglib.wording.nearest import meant
 
 if TYPE_CHECKING:
     from oglib.image.reading.formats.folders.folder import FolderImage

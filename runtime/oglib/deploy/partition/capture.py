@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.itself import refuse_into_itself
 from oglib.deploy.partition.subject import CaptureSource, capture_source, source_facts
@@ -38,6 +37,7 @@ from oglib.progress import Progress
 from oglib.run import undisturbed
 from oglib.settings import Settings
 from oglib.transfer.upload import HttpUploadSink, read_token
+from oglib.wording.amounts import human_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from oglib.disk.planning.planned import Planned, TablePlan
 from oglib.disk.starts import ESP
 from oglib.filesystem.kinds import USUAL_FOR_TYPE
 from oglib.filesystem.make import format_filesystem, make_swap
+from oglib.fitting.steps import Outcome, Step
 from oglib.progress import Task
-from oglib.steps import Outcome, Step
 
 
 def make_companions(

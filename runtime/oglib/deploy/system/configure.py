@@ -18,16 +18,16 @@ from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
-from oglib.edits import Files
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable, mounted
 from oglib.filesystem.probe import probe_filesystem
-from oglib.fitting import Planned, check_all, chosen
+from oglib.fitting.edits import Files
+from oglib.fitting.fittings import Planned, check_all, chosen
+from oglib.fitting.steps import Step
 from oglib.osconfig.facts import Known, PcFacts
 from oglib.osconfig.fitted import FITTINGS, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
-from oglib.steps import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,12 @@ from oglib.disk.starts import ESP
 from oglib.disk.writing.table import apply_table, refuse_changed
 from oglib.errors import OgError
 from oglib.filesystem.resize import grow_filesystem
+from oglib.fitting.steps import Outcome, Step
 from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.restore import restore
 from oglib.osconfig.linux.mounts import wanted_swap_uuid
 from oglib.osconfig.opened_system import opened_root
 from oglib.progress import Progress, Task
-from oglib.steps import Outcome, Step
 
 
 @dataclass(frozen=True, slots=True)

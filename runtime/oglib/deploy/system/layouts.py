@@ -15,10 +15,10 @@ from oglib.disk.planning.old_layouts import (
     parse_configurar,
 )
 from oglib.errors import NotFoundError, UsageError
-from oglib.nearest import meant
 from oglib.settings import NAME_PART, Settings
 from oglib.transfer.client import StatusError
 from oglib.transfer.repository import RepositoryClient
+from oglib.wording.nearest import meant
 
 _USUAL_LAYOUTS = ("uefi", "bios")  # which every repository is made with
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from oglib.amounts import human_bytes
 from oglib.deploy.whole_disk.fixed import RECOVERY, can_grow, fixed_as, moves_along
 from oglib.disk import types
 from oglib.disk.model import MIB, Disk, Partition, TableKind
@@ -34,6 +33,7 @@ from oglib.disk.tables.exact import Exact
 from oglib.disk.tables.gpt import ENTRIES_BYTES, ENTRY_BYTES, Marks, fitting_name
 from oglib.errors import OgErr, PartitionError
 from oglib.image.format.disk_manifest import Content, DiskPart
+from oglib.wording.amounts import human_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from oglib.amounts import human_bytes
 from oglib.disk import types
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, Disk, Partition, TableKind
@@ -26,6 +25,7 @@ from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.image.format.disk_manifest import MOST_NUMBER, Content, DiskPart
 from oglib.image.recording.capture import check_source
+from oglib.wording.amounts import human_bytes
 
 _RAW_MOST_BYTES = 32 * MIB  # partitions without a filesystem that hold a few bytes of boot code
 _FIRST_GAP_MOST_BYTES = 8 * MIB  # boot loaders use the first MiB

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.partition.restore import is_grown
 from oglib.deploy.whole_disk.boot_bytes import first_difference, places_of
@@ -38,6 +37,7 @@ from oglib.image.proving.verify_stream import DiffersError
 from oglib.image.reading.stretch import Raw
 from oglib.progress import Progress
 from oglib.settings import Settings
+from oglib.wording.amounts import human_bytes
 
 
 class Comparison(StrEnum):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from oglib.amounts import human_bytes
 from oglib.disk import types
 from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.planning.edit import as_found, edited, is_logical, without
@@ -23,6 +22,7 @@ from oglib.disk.planning.planned import (
 )
 from oglib.disk.tables.gpt import SLOTS
 from oglib.errors import PartitionError
+from oglib.wording.amounts import human_bytes
 
 _USUAL_NUMBER = 4
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from oglib.amounts import human_bytes
 from oglib.disk import types
 from oglib.disk.model import Partition
 from oglib.disk.planning.layout import Size, Wanted
 from oglib.errors import PartitionError
+from oglib.wording.amounts import human_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from oglib.amounts import human_bytes
 from oglib.disk import types
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planning import place
@@ -36,6 +35,7 @@ from oglib.disk.planning.planned import (
     removal,
 )
 from oglib.errors import PartitionError
+from oglib.wording.amounts import human_bytes
 
 
 def plan_layout(layout: Layout, disk: Disk, *, replace_damaged: bool = False) -> TablePlan:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from oglib.amounts import human_bytes
 from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, DiskKind, Partition, TableKind
 from oglib.disk.planning.place import Bounds
 from oglib.disk.tables.damage import UNFINISHED
 from oglib.disk.tables.exact import Exact
 from oglib.disk.tables.gpt import ENTRIES_BYTES, Marks
 from oglib.errors import PartitionError
+from oglib.wording.amounts import human_bytes
 
 MSDOS_SECTORS = 2**32 - 1  # start and length are 32-bit numbers
 FIRST_LOGICAL = PRIMARY_SLOTS + 1

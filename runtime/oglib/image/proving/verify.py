@@ -12,7 +12,6 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from oglib import spoken
 from oglib.errors import ImageError
 from oglib.image.any import Image, either
 from oglib.image.ordered import in_order, reader_count, worker_count
@@ -22,6 +21,7 @@ from oglib.image.reading.opened import OpenImage
 from oglib.image.writing.readback import TargetHasher
 from oglib.image.writing.target import check_fits, open_target
 from oglib.progress import Progress
+from oglib.wording import spoken
 
 _STEP_BYTES = 4 << 20
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Protocol
 
 from oglib import durable
-from oglib.amounts import human_bytes
 from oglib.errors import OgErr, OgError, UsageError, WriteError
 from oglib.image.format.companions import COMPANIONS, Checksums, info_line
 from oglib.image.format.frames import digest_of_file
 from oglib.image.format.manifest import Manifest
 from oglib.partfile import beside, locked, new_file, refuse_long
 from oglib.run import undisturbed
+from oglib.wording.amounts import human_bytes
 
 SUFFIX = ".img"
 ASIDE = ".ant"

@@ -34,7 +34,7 @@ from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.restore_stream import restore_stream
 from oglib.image.writing.target import Target, check_fits, open_target
 from oglib.progress import Progress
-from oglib.spoken import name_of
+from oglib.wording.spoken import name_of
 
 _SAMPLE_FRAMES = 8
 # Threads that wait for the source or the disk while one for each processor decompresses.

@@ -28,7 +28,7 @@ from oglib.image.writing.region_writer import Held, RegionWriter
 from oglib.image.writing.shape import Shape, shape_of_stream
 from oglib.image.writing.target import Target, check_fits
 from oglib.progress import Progress
-from oglib.spoken import name_of
+from oglib.wording.spoken import name_of
 
 _SAMPLE_REGIONS = 8
 

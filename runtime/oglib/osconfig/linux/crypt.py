@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from oglib.edits import Files, content, words_of
-from oglib.fitting import Check, Need
+from oglib.fitting.edits import Files, content, words_of
+from oglib.fitting.fittings import Check, Need
 from oglib.osconfig.facts import Known, PcFacts
 from oglib.osconfig.fstab import number_of
 from oglib.texts import joined, shortened

@@ -6,7 +6,7 @@ No two of them write the same file. Left alone on purpose: SSH host keys, users,
 
 from __future__ import annotations
 
-from oglib.fitting import FileFitting, Fitting
+from oglib.fitting.fittings import FileFitting, Fitting
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.linux import crypt, identity, mounts, names
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from oglib.edits import Edit, Files, bytes_of, content, words_of
-from oglib.fitting import Check, Need, edited
+from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
+from oglib.fitting.fittings import Check, Need, edited
 from oglib.osconfig.facts import PcFacts
 
 _ID = "etc/machine-id"

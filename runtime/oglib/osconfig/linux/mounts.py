@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from oglib.edits import Edit, Files, bytes_of, changed, content, words_of
-from oglib.fitting import Check, Need, edited
+from oglib.fitting.edits import Edit, Files, bytes_of, changed, content, words_of
+from oglib.fitting.fittings import Check, Need, edited
 from oglib.osconfig.facts import Known, PcFacts
 from oglib.osconfig.fstab import adapt_fstab, device_is_mapped, swap_uuids
 from oglib.texts import joined

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from oglib.edits import Edit, Files, bytes_of, changed, content, words_of
 from oglib.errors import OgError, UsageError
-from oglib.fitting import Check, Need, edited
+from oglib.fitting.edits import Edit, Files, bytes_of, changed, content, words_of
+from oglib.fitting.fittings import Check, Need, edited
 from oglib.osconfig.facts import PcFacts
 
 _HOSTNAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*")

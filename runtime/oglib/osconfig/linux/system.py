@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from oglib.edits import words_of
+from oglib.fitting.edits import words_of
 from oglib.osconfig.root import TargetRoot
 from oglib.texts import shortened
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from oglib.edits import Edit, Files, bytes_of, shown
 from oglib.errors import OgError, UsageError
-from oglib.steps import Outcome, Step
+from oglib.fitting.edits import Edit, Files, bytes_of, shown
+from oglib.fitting.steps import Outcome, Step
 
 Facts = TypeVar("Facts")
 _Facts_contra = TypeVar("_Facts_contra", contravariant=True)
