@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 import termios
 from collections.abc import Iterator
@@ -26,6 +27,16 @@ def screen() -> Iterator[tuple[int, Path]]:
     os.close(slave)
 
 
+def shown_until(master: int, last: str) -> str:
+    """What the terminal shows up to ``last``: the kernel hands it over in pieces of its own."""
+    shown = b""
+    while last.encode() not in shown:
+        ready, _, _ = select.select([master], [], [], 60)
+        assert ready, shown
+        shown += os.read(master, 8192)
+    return shown.decode()
+
+
 def test_the_same_is_told_everywhere_each_in_its_way(
     screen: tuple[int, Path], tmp_path: Path
 ) -> None:
@@ -44,7 +55,7 @@ def test_the_same_is_told_everywhere_each_in_its_way(
         assert any(row.startswith("[100] restore: 2.0 KiB of 2.0 KiB") for row in rows)
         assert rows[-1] == "Ready: Debian 13 as pc14"
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    shown = os.read(master, 8192).decode().replace("\r\n", "\n")
+    shown = shown_until(master, "Ready: Debian 13 as pc14").replace("\r\n", "\n")
     drawn = [part for row in shown.split("\n") for part in row.split("\r\x1b[K")]
     assert "Ready: Debian 13 as pc14" in drawn
     assert any(row.startswith("restore  [####") for row in drawn)
