@@ -188,7 +188,7 @@ def test_work_holds_its_lock_until_it_ends(
 def test_two_never_get_the_same_lock(disk: Disk, stranger: int) -> None:
     """One asks while another one is just taking it: it waits, and is refused then."""
     code = (
-        "import os, sys; from pathlib import Path; from oglib import flocks;"
+        "import os, sys; from pathlib import Path; from oglib.kernel import flocks;"
         "from oglib.disk.probing.probe import probe_virtual; from oglib.disk.lock import take_lock;"
         "real = flocks.holders;"  # asked for by who is about to wait
         "flocks.holders = lambda handle: (print('waits', flush=True), real(handle))[1];"
