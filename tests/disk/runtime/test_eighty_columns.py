@@ -177,7 +177,7 @@ def test_all_errors_that_name_long_things(terminal: Terminal, disk: Path) -> Non
 class _Shelf:
     """A repository whose images have long names."""
 
-    def __init__(self, _url: str) -> None:
+    def __init__(self, _url: str, **_: object) -> None:
         pass
 
     def __enter__(self) -> _Shelf:

@@ -140,7 +140,7 @@ def test_the_repository_of_the_command_line_goes_before_that_of_the_environment(
 class _Named:
     """Instead of a repository: says which one was meant."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **_: object) -> None:
         raise OgError(f"Asked {url}.", code=OgErr.REPO)
 
 
