@@ -19,16 +19,15 @@ from oglib import durable
 from oglib.connection import USUAL, Connection
 from oglib.errors import OgErr, TransferError
 from oglib.transfer.address import HttpAddress, parse_address
-from oglib.transfer.client import (
+from oglib.transfer.answers import (
     Hearing,
-    HttpClient,
     Interrupted,
-    Request,
     StatusError,
     read_body,
     refuse_unless,
     too_long,
 )
+from oglib.transfer.client import HttpClient, Request
 from oglib.transfer.patience import Patience
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")

@@ -16,7 +16,8 @@ from oglib.connection import USUAL, Connection
 from oglib.errors import OgErr, TransferError, UsageError
 from oglib.settings import NAME_PART
 from oglib.transfer.address import parse_address
-from oglib.transfer.client import HttpClient, StatusError
+from oglib.transfer.answers import StatusError
+from oglib.transfer.client import HttpClient
 from oglib.transfer.http import HttpSource, download, fetch_with
 
 _LISTING_BYTES = 16 << 20

@@ -23,7 +23,8 @@ from oglib.connection import USUAL, Connection
 from oglib.errors import OgError, TransferError
 from oglib.settings import UPLOAD_TOKEN
 from oglib.transfer.address import HttpAddress, parse_address
-from oglib.transfer.client import HttpClient, StatusError, TooLongError
+from oglib.transfer.answers import StatusError, TooLongError
+from oglib.transfer.client import HttpClient
 from oglib.transfer.http import download
 from oglib.transfer.repository import addresses_of
 

@@ -20,8 +20,9 @@ from disk.image.whole_disks import (
     said,
 )
 from oglib.__main__ import main
+from oglib.deploy.whole_disk.comparison import Compared, Comparison, DiskVerified
 from oglib.deploy.whole_disk.plan import DiskWishes
-from oglib.deploy.whole_disk.verify import Compared, Comparison, DiskVerified, verify_disk
+from oglib.deploy.whole_disk.verify import verify_disk
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB

@@ -23,7 +23,8 @@ from disk.image.whole_disks import (
     size_of_filesystem,
 )
 from oglib.__main__ import main
-from oglib.deploy.whole_disk.verify import Comparison, verify_disk
+from oglib.deploy.whole_disk.comparison import Comparison
+from oglib.deploy.whole_disk.verify import verify_disk
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB

@@ -17,7 +17,7 @@ from oglib.image.format.manifest import load_public_keys
 from oglib.image.reading.opened import OpenImage
 from oglib.progress import Progress, Silent
 from oglib.settings import Settings
-from oglib.transfer.client import StatusError
+from oglib.transfer.answers import StatusError
 from oglib.transfer.disk_upload import DiskUpload
 from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import PublishedImage

@@ -27,7 +27,7 @@ from oglib.image.format.manifest import Manifest, load_public_keys
 from oglib.image.recording.capture import CaptureMeta, manifest_of
 from oglib.image.recording.recorder import record
 from oglib.progress import Progress, Silent
-from oglib.transfer.client import StatusError
+from oglib.transfer.answers import StatusError
 from oglib.transfer.repository import RepositoryClient
 from oglib.transfer.upload import HttpUploadSink, PublishedImage
 from ogrepo.library.store import find, published

@@ -10,7 +10,7 @@ from oglib import limits
 from oglib.connection import Connection
 from oglib.image.format.frames import table_bytes
 from oglib.image.format.manifest import Manifest
-from oglib.transfer.client import StatusError
+from oglib.transfer.answers import StatusError
 from oglib.transfer.http import download, fetch, unless_absent
 
 

@@ -30,7 +30,7 @@ from oglib.image.reading.local import OwnFiles, open_files, own_files
 from oglib.image.reading.opened import OpenImage, open_vouched
 from oglib.image.reading.vouching import Policy, vouch
 from oglib.settings import Settings
-from oglib.transfer.client import StatusError
+from oglib.transfer.answers import StatusError
 from oglib.transfer.http import HttpSource
 from oglib.transfer.repository import RepositoryClient, addresses_of
 from oglib.wording.nearest import meant

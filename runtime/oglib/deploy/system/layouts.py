@@ -16,7 +16,7 @@ from oglib.disk.planning.old_layouts import (
 )
 from oglib.errors import NotFoundError, UsageError
 from oglib.settings import NAME_PART, Settings
-from oglib.transfer.client import StatusError
+from oglib.transfer.answers import StatusError
 from oglib.transfer.repository import RepositoryClient
 from oglib.wording.nearest import meant
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.partition.restore import is_grown
 from oglib.deploy.whole_disk.boot_bytes import first_difference, places_of
+from oglib.deploy.whole_disk.comparison import Compared, Comparison, DiskVerified
 from oglib.deploy.whole_disk.fit import Wanted, fit
 from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
 from oglib.deploy.whole_disk.whole import WholeDisk
@@ -38,57 +37,6 @@ from oglib.image.reading.stretch import Raw
 from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.wording.amounts import human_bytes
-
-
-class Comparison(StrEnum):
-    """What the comparison of one thing came to."""
-
-    SAME = "same"
-    DIFFERS = "differs"
-    GROWN = "grown"  # differs, as growing it makes it
-    NOT_COMPARED = "not compared"  # the image holds nothing of it
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """``what``: ``table``, ``boot code`` or ``partition N``; ``said``: the finding in words."""
-
-    what: str
-    outcome: Comparison
-    said: str
-    content_bytes: int = 0
-    regions: int = 0
-    different_regions: int = 0
-    first_byte: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DiskVerified:
-    """The comparison of a disk with an image, in the disk's order."""
-
-    image: str
-    version: int
-    signed_by: str
-    against: str
-    rows: tuple[Compared, ...]
-    content_bytes: int
-    seconds: float
-    warnings: tuple[str, ...]
-
-    @property
-    def first_difference(self) -> Compared | None:
-        """None where the disk holds what the image says."""
-        proven = (Comparison.SAME, Comparison.NOT_COMPARED)
-        return next((row for row in self.rows if row.outcome not in proven), None)
-
-    def as_dict(self) -> dict[str, object]:
-        """JSON-able."""
-        return {
-            **asdict(self),
-            "rows": [asdict(row) for row in self.rows],
-            "warnings": list(self.warnings),
-            "same": self.first_difference is None,
-        }
 
 
 def verify_disk(

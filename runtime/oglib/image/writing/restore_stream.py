@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 from blake3 import blake3
 
@@ -52,7 +52,7 @@ def restore_stream(
     count = worker_count(workers, 4 * shape.region_bytes)
     regions = checked_regions(image, shape)
     # Asked for first and kept: a source that is dead or damaged here destroys nothing.
-    first = next(regions, None)
+    first = list(islice(regions, 1))
     with (
         TargetHasher(target, writer.room_bytes) as hasher,
         progress.phase("restore", image.content_bytes) as phase,
@@ -63,13 +63,11 @@ def restore_stream(
         writer.begin(phase.advance)
         poured = _Poured()
         try:
-            some = chain([first], regions) if first else iter(())
-            with closing(in_order(taker.take, some, count)) as results:
+            with closing(in_order(taker.take, chain(first, regions), count)) as results:
                 for taken in results:
                     cancel.check()
                     poured.add(taken)
-                    if taken.equal_bytes:
-                        phase.skip(taken.equal_bytes)
+                    phase.skip(taken.equal_bytes)
             writer.prove_written()
             writer.finish(taker.held())
         except BaseException as error:
