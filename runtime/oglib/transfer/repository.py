@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from oglib import limits
 from oglib.connection import USUAL, Connection
@@ -18,7 +17,7 @@ from oglib.settings import NAME_PART
 from oglib.transfer.address import parse_address
 from oglib.transfer.answers import StatusError
 from oglib.transfer.client import HttpClient
-from oglib.transfer.http import HttpSource, download, fetch_with
+from oglib.transfer.http import HttpSource, fetch_with
 
 _LISTING_BYTES = 16 << 20
 _ASIDE = ".ant"
@@ -113,30 +112,11 @@ class RepositoryClient:
                 code=OgErr.NOTFOUND,
             ) from error
 
-    def fetch_signature(self, name: str) -> bytes | None:
-        """The detached signature; ``None`` when the image has none."""
-        try:
-            return self._small(self.addresses(name).signature, limits.SIGNATURE_BYTES)
-        except StatusError as error:
-            if error.status != 404:
-                raise
-            return None
-
     def fetch_layout(self, name: str) -> bytes:
         """The layout file of this name, as the site put it into ``layouts/``."""
         if not NAME_PART.fullmatch(name):
             raise UsageError(f"{name!r} is not the name of a layout.", hint="Mend the entry.")
         return self._small(str(self._base.below("layouts", f"{name}.json")), limits.LAYOUT_BYTES)
-
-    def download_frames(self, name: str, path: Path, *, expected_size: int | None = None) -> int:
-        """Bring the frame table to a file, from where it is read by mmap."""
-        return download(
-            self.addresses(name).frames,
-            path,
-            limit_bytes=limits.FRAMES_BYTES,
-            expected_size=expected_size,
-            connection=self._connection,
-        )
 
     def open_image(self, name: str, *, expected_size: int | None = None) -> HttpSource:
         """The image itself, to be read by ranges."""

@@ -14,8 +14,6 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
@@ -62,17 +60,11 @@ class OpenFiles:
         self._lock = threading.Lock()
         self._open: dict[tuple[int, int], OpenFile] = {}
 
-    @contextmanager
-    def reading(self, path: Path) -> Iterator[tuple[OpenFile, os.stat_result]]:
-        """The regular file at ``path``, which is no link, and what it is now; blocks shortly."""
-        file, status = self.take(path)
-        try:
-            yield file, status
-        finally:
-            self.give_back(file)
-
     def take(self, path: Path) -> tuple[OpenFile, os.stat_result]:
-        """As ``reading``; ``give_back`` must follow."""
+        """The regular file at ``path``, which is no link, and what it is now; blocks shortly.
+
+        ``give_back`` must follow.
+        """
         status = path.lstat()
         with self._lock:
             known = self._open.get((status.st_dev, status.st_ino))

@@ -15,7 +15,7 @@ from disk.inventory.room import tool
 from disk.osconfig.restless import restless
 from disk.osconfig.systems import NAME, ROOT_UUID, device_of, make_debian, make_disk, seen_at
 from oglib.deploy.partition.subject import CaptureSource, source_facts
-from oglib.deploy.system.configure import configure
+from oglib.deploy.system.configure import apply_configuration, plan_configuration
 from oglib.disk.find import find_disk
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
@@ -104,7 +104,8 @@ def facts(source: CaptureSource) -> tuple[str, tuple[str, ...]]:
 
 def configured(disk: Disk, name: str, point: Path) -> str:
     """The name that the system has when it was configured; what failed where something did."""
-    steps = configure(disk, disk.partitions[0], hostname=name, firmware=Firmware.BIOS)
+    plan = plan_configuration(disk, disk.partitions[0], hostname=name, firmware=Firmware.BIOS)
+    steps = apply_configuration(plan)
     failed = [str(step) for step in steps if step.outcome is Outcome.FAILED]
     with device_of(disk.path, SIZES_MIB, 1) as device, seen_at(device, point) as at:
         return " ".join([(at / "etc/hostname").read_text().strip(), *failed])

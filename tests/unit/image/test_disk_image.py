@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oglib.errors import ImageError
 from oglib.image.format.disk_gaps import packed_gaps, unpacked_gaps
-from oglib.image.format.disk_manifest import Content, DiskManifest, DiskPart, Gap, part_number
+from oglib.image.format.disk_manifest import Content, DiskManifest, DiskPart, Gap
 
 MIB = 1 << 20
 GUID = "0fc63daf-8483-4772-8e79-3d69d8477de4"
@@ -132,9 +132,3 @@ def test_gaps_come_back_or_are_refused(contents: list[bytes], at: int) -> None:
         for wrong in (bytes(broken), raw[:-1], raw + b"x"):
             with pytest.raises(ImageError):
                 unpacked_gaps(disk, wrong)
-
-
-def test_the_names_of_its_images() -> None:
-    assert [part_number(word) for word in ("p1", "p128", "p01", "p", "q1", "p1.img")] == [
-        1, 128, 0, 0, 0, 0,
-    ]  # fmt: skip

@@ -363,12 +363,14 @@ def test_many_readers_of_a_file_hold_one_descriptor(tmp_path: Path) -> None:
     before = descriptors()
     with ExitStack() as stack:
         for _ in range(20):
-            file, status = stack.enter_context(opened.reading(path))
+            file, status = opened.take(path)
+            stack.callback(opened.give_back, file)
             assert status.st_size == 5
         assert descriptors() == before + 1
         (tmp_path / "new").write_bytes(b"second")
         (tmp_path / "new").replace(path)
-        newer, status = stack.enter_context(opened.reading(path))
+        newer, status = opened.take(path)
+        stack.callback(opened.give_back, newer)
         assert (newer is file, status.st_size) == (False, 6)
         assert os.pread(file.fileno(), 10, 0) == b"first"
     assert descriptors() == before

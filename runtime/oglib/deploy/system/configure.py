@@ -107,13 +107,6 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
         return plan.done(system.root)
 
 
-def configure(
-    disk: Disk, part: Partition, *, hostname: str = "", firmware: Firmware | None = None
-) -> tuple[Step, ...]:
-    """Plan and apply, for those who ask nobody in between."""
-    return apply_configuration(plan_configuration(disk, part, hostname=hostname, firmware=firmware))
-
-
 def _checked(aim: Aim, facts: PcFacts) -> Configuration:
     """The plan, and that what it writes to can be opened for writing."""
     with opened_system(aim.disk, aim.part) as system:

@@ -227,12 +227,6 @@ def part_name(name: str, number: int) -> str:
     return f"{name}/p{number}"
 
 
-def part_number(word: str) -> int:
-    """``p3`` → 3; 0 for anything else."""
-    found = _PART_NAME.fullmatch(word)
-    return int(found[1]) if found else 0
-
-
 def _is_disk_id(text: str, table: str) -> bool:
     return _MBR_ID.fullmatch(text) is not None if table == "msdos" else _is_guid(text)
 
