@@ -228,11 +228,9 @@ def _job(work: str, words: list[str], settings: Settings) -> Job:
             return Create(check_image_name(image), _disk(disk), _part(part[0]) if part else None)
         case "update_cache", [image]:
             return UpdateCache(_image(image))
-        case "configure", [disk, part]:
-            return Configure(_disk(disk), _part(part), settings.hostname)
     raise UsageError(
         "it is none of deploy:IMAGE:DISK:PART, restore:IMAGE:DISK[:PART], "
-        "create:IMAGE:DISK[:PART], update_cache:IMAGE, configure:DISK:PART."
+        "create:IMAGE:DISK[:PART], update_cache:IMAGE."
     )
 
 

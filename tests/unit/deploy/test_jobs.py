@@ -20,10 +20,8 @@ from oglib.deploy.jobs import (
     UpdateCache,
     as_dict,
     from_dict,
-    parse_job,
 )
 from oglib.errors import UsageError
-from oglib.settings import Settings
 
 JOBS: list[Job] = [
     Deploy("lab1/debian@3", "1", "2", layout="uefi", hostname="pc7"),
@@ -99,8 +97,3 @@ def test_a_job_from_elsewhere_names_no_path_and_no_address(words: dict[str, obje
 def test_this_pcs_own_job_may() -> None:
     job = Restore("/mnt/a.img", "/dev/sda", "1")
     assert from_dict(as_dict(job), own=True) == job
-
-
-def test_a_boot_may_fit_what_is_there() -> None:
-    told = Settings(job="configure:1:2", hostname="pc7")
-    assert parse_job(told) == Configure("1", "2", "pc7")
