@@ -247,9 +247,18 @@ def identify(device: Path, numbers: list[int], table: str) -> None:
     """Give the partitions that will be kept a PARTUUID that is the same in every recording."""
     if table == "gpt":
         for number in numbers:
-            ran("sfdisk", "-q", "--no-reread", "--part-uuid", device, str(number), guid_of(number))
+            ran(
+                "sfdisk",
+                "-q",
+                "--no-tell-kernel",
+                "--no-reread",
+                "--part-uuid",
+                device,
+                str(number),
+                guid_of(number),
+            )
     else:
-        ran("sfdisk", "-q", "--no-reread", "--disk-id", device, DISK_ID)
+        ran("sfdisk", "-q", "--no-tell-kernel", "--no-reread", "--disk-id", device, DISK_ID)
 
 
 def digests(device: Path, numbers: list[int], sector_bytes: int) -> list[str]:

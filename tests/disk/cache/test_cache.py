@@ -87,7 +87,9 @@ NewPc = Callable[[Path, str], Pc]
 def new_pc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewPc:
     def partitioned(disk: Path, table: str) -> Pc:
         text = f"label: {table}\nstart=1MiB, size={FIRST[1] // MIB}MiB, type=L\n"
-        subprocess.run(["sfdisk", "--quiet", disk], input=text, text=True, check=True)
+        subprocess.run(
+            ["sfdisk", "--quiet", "--no-tell-kernel", disk], input=text, text=True, check=True
+        )
         with disk.open("r+b") as file:
             file.seek(FIRST[0])
             file.write(os.urandom(MIB) * (FIRST[1] // MIB))

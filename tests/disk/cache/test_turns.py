@@ -35,7 +35,10 @@ class Room:
         with self.disk.open("wb") as file:
             file.truncate(160 * MIB)
         subprocess.run(
-            ["sfdisk", "--quiet", self.disk], input="label: gpt\n1M,16M\n", text=True, check=True
+            ["sfdisk", "--quiet", "--no-tell-kernel", self.disk],
+            input="label: gpt\n1M,16M\n",
+            text=True,
+            check=True,
         )
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:

@@ -128,7 +128,7 @@ def disk_file(path: Path, table: str = "msdos", *, part_mib: int = 48, size_mib:
         file.truncate(size_mib * MIB)
     script = TABLES[table].format(size=part_mib * MIB // 512, next=2048 + part_mib * MIB // 512)
     if script:
-        said("sfdisk", "--quiet", path, stdin=script)
+        said("sfdisk", "--quiet", "--no-tell-kernel", path, stdin=script)
         offset = f"offset={MIB}"
         said("mke2fs", "-q", "-F", "-L", "THESIS", "-E", offset, path, f"{part_mib * 1024}k")
     return path

@@ -25,7 +25,7 @@ def an_image(path: Path, script: str = "") -> Path:
     with path.open("wb") as made:
         made.truncate(16 * MIB)
     if script:
-        tool("sfdisk", "--quiet", path, stdin=script)
+        tool("sfdisk", "--quiet", "--no-tell-kernel", path, stdin=script)
     return path
 
 

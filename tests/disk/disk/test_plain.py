@@ -40,7 +40,7 @@ def a_disk(path: Path, script: str, size: int = 64 * MIB) -> Path:
     with path.open("wb") as made:
         made.truncate(size)
     if script:
-        tool("sfdisk", "--quiet", path, stdin=script)
+        tool("sfdisk", "--quiet", "--no-tell-kernel", path, stdin=script)
     return path
 
 
@@ -59,7 +59,13 @@ def test_a_plain_table_reads_as_sfdisk_reads_it(script: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("kind", ["gpt", "dos"])
 def test_so_it_does_on_large_sectors(kind: str, tmp_path: Path) -> None:
     with attached(a_disk(tmp_path / "disk", ""), sector_bytes=4096) as device:
-        tool("sfdisk", "--quiet", device, stdin=f"label: {kind}\nsize=4M\nsize=8M\n")
+        tool(
+            "sfdisk",
+            "--quiet",
+            "--no-tell-kernel",
+            device,
+            stdin=f"label: {kind}\nsize=4M\nsize=8M\n",
+        )
         found = plain_table(device, 4096)
         assert found is not None
         assert found == read_table(device)
@@ -81,7 +87,7 @@ def test_what_is_not_plain_is_left_to_the_tools(tmp_path: Path) -> None:
     hybrid = a_disk(tmp_path / "hybrid", gpt)
     tool("sgdisk", "--hybrid=1", hybrid)
     removed = a_disk(tmp_path / "removed", logical)
-    tool("sfdisk", "--quiet", "--delete", removed, "5")
+    tool("sfdisk", "--quiet", "--no-tell-kernel", "--delete", removed, "5")
     others = [
         a_disk(tmp_path / "blank", ""),
         a_disk(tmp_path / "empty", "label: dos\n"),

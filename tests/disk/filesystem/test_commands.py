@@ -40,7 +40,7 @@ def og(
     disk.touch()
     os.truncate(disk, 200 * MIB)
     table = "label: gpt\nsize=120MiB\nsize=64MiB\n"
-    subprocess.run(["sfdisk", "-q", disk], input=table, text=True, check=True)
+    subprocess.run(["sfdisk", "-q", "--no-tell-kernel", disk], input=table, text=True, check=True)
     monkeypatch.setenv("OG_DISKS", str(disk))
 
     def call(*words: str) -> Ran:
@@ -138,7 +138,12 @@ def test_asking_writes_nothing(og: Og, tmp_path: Path, kind: str) -> None:
 def test_an_extended_partition_is_never_formatted(og: Og, tmp_path: Path) -> None:
     disk = tmp_path / "disk.img"
     table = "label: dos\n1: size=120MiB,type=5\n5: size=64MiB,type=83\n"
-    subprocess.run(["sfdisk", "-q", "-w", "always", disk], input=table, text=True, check=True)
+    subprocess.run(
+        ["sfdisk", "-q", "--no-tell-kernel", "-w", "always", disk],
+        input=table,
+        text=True,
+        check=True,
+    )
     before = [part.number for part in probe_target(disk).partitions]
     assert 5 in before
     for kind in ("ext4", "fat12", "swap"):

@@ -260,6 +260,11 @@ def test_raw_disks(tmp_path: Path, table: str) -> None:
     disk = tmp_path / "disk"
     disk.touch()
     os.truncate(disk, 8 * MIB)
-    subprocess.run(["sfdisk", "-q", disk], input=f"label: {table}\n,2M\n,\n", text=True, check=True)
+    subprocess.run(
+        ["sfdisk", "-q", "--no-tell-kernel", disk],
+        input=f"label: {table}\n,2M\n,\n",
+        text=True,
+        check=True,
+    )
     info = described(disk)
     assert (info.tool, info.required_bytes, info.damage) == ("disk", 8 * MIB, "")

@@ -116,23 +116,46 @@ def wrong_esp(disk: Path) -> None:
 
 
 def wrong_type(disk: Path) -> None:
-    said("sfdisk", "--quiet", "--part-type", disk, "3", "0FC63DAF-8483-4772-8E79-3D69D8477DE5")
+    said(
+        "sfdisk",
+        "--quiet",
+        "--no-tell-kernel",
+        "--part-type",
+        disk,
+        "3",
+        "0FC63DAF-8483-4772-8E79-3D69D8477DE5",
+    )
 
 
 def wrong_partuuid(disk: Path) -> None:
-    said("sfdisk", "--quiet", "--part-uuid", disk, "3", "11111111-2222-4333-8444-555555555555")
+    said(
+        "sfdisk",
+        "--quiet",
+        "--no-tell-kernel",
+        "--part-uuid",
+        disk,
+        "3",
+        "11111111-2222-4333-8444-555555555555",
+    )
 
 
 def wrong_name(disk: Path) -> None:
-    said("sfdisk", "--quiet", "--part-label", disk, "3", "another name")
+    said("sfdisk", "--quiet", "--no-tell-kernel", "--part-label", disk, "3", "another name")
 
 
 def wrong_attributes(disk: Path) -> None:
-    said("sfdisk", "--quiet", "--part-attrs", disk, "3", "")
+    said("sfdisk", "--quiet", "--no-tell-kernel", "--part-attrs", disk, "3", "")
 
 
 def wrong_disk_id(disk: Path) -> None:
-    said("sfdisk", "--quiet", "--disk-id", disk, "11111111-2222-4333-8444-555555555555")
+    said(
+        "sfdisk",
+        "--quiet",
+        "--no-tell-kernel",
+        "--disk-id",
+        disk,
+        "11111111-2222-4333-8444-555555555555",
+    )
 
 
 def wrong_swap(disk: Path) -> None:
@@ -146,7 +169,7 @@ def no_swap(disk: Path) -> None:
 
 
 def no_partition(disk: Path) -> None:
-    said("sfdisk", "--quiet", "--delete", disk, str(SWAP))
+    said("sfdisk", "--quiet", "--no-tell-kernel", "--delete", disk, str(SWAP))
 
 
 def damaged_table(disk: Path) -> None:

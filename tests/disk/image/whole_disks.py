@@ -76,7 +76,15 @@ def made_disk(path: Path, table: str, rows: Rows, size_bytes: int = DISK_BYTES) 
                 format_filesystem(device, FORMATS[part.type], label=f"part{part.number}")
                 write_files(device, part.type, dice)
     if table == "gpt":
-        attributes = ("sfdisk", "--quiet", "--part-attrs", path, "3", "LegacyBIOSBootable,GUID:60")
+        attributes = (
+            "sfdisk",
+            "--quiet",
+            "--no-tell-kernel",
+            "--part-attrs",
+            path,
+            "3",
+            "LegacyBIOSBootable,GUID:60",
+        )
         said(*attributes)
     gap_at = 40 * 512 if table == "gpt" else disk.logical_sector_bytes
     with path.open("r+b") as file:

@@ -49,7 +49,7 @@ def make_disk(folder: Path, sector_bytes: int = 512) -> Path:
     units = MIB // sector_bytes
     script = "".join(f"start={at * units}, size={size * units}\n" for at, size in PLACES.values())
     with attached(disk, sector_bytes=sector_bytes) as device:
-        tool("sfdisk", "--quiet", device, stdin=f"label: gpt\n{script}")
+        tool("sfdisk", "--quiet", "--no-tell-kernel", device, stdin=f"label: gpt\n{script}")
     debian = make_tree(folder / "debian", DEBIAN)
     (debian / "bin").symlink_to("usr/bin")
     with partition(disk, LINUX, sector_bytes) as device:

@@ -168,7 +168,7 @@ def test_a_damaged_folder_ends_no_listing(
     image = tmp_path / "disk.img"
     with image.open("wb") as file:
         file.truncate(16 * MIB)
-    tool("sfdisk", "--quiet", image, stdin="label: gpt\nstart=1M, size=12M\n")
+    tool("sfdisk", "--quiet", "--no-tell-kernel", image, stdin="label: gpt\nstart=1M, size=12M\n")
     tree = make_tree(tmp_path / "tree", {"etc/some-release": "Some Linux 1\n"})
     with attached(image, offset_bytes=MIB, size_bytes=12 * MIB) as device:
         tool("mkfs.ext4", "-q", "-b", "4096", "-O", "metadata_csum", "-d", tree, device)
@@ -199,7 +199,7 @@ def test_a_hibernated_windows_is_read_and_keeps_its_memory(
     image = tmp_path / "disk.img"
     with image.open("wb") as file:
         file.truncate(16 * MIB)
-    tool("sfdisk", "--quiet", image, stdin="label: gpt\nstart=1M, size=14M\n")
+    tool("sfdisk", "--quiet", "--no-tell-kernel", image, stdin="label: gpt\nstart=1M, size=14M\n")
     tree = make_windows(tmp_path / "tree")
     (tree / "hiberfil.sys").write_bytes(b"hibr".ljust(8192, b"\0"))
     point = tmp_path / "point"

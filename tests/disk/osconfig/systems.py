@@ -36,7 +36,13 @@ def make_disk(path: Path, sizes_mib: Sequence[int]) -> Path:
     with path.open("wb") as file:
         file.truncate((sum(sizes_mib) + 2) * MIB)
     lines = "".join(f"size={size}M, type=83\n" for size in sizes_mib)
-    tool("sfdisk", "--quiet", path, stdin=f"label: dos\nlabel-id: 0xcafe0001\n{lines}")
+    tool(
+        "sfdisk",
+        "--quiet",
+        "--no-tell-kernel",
+        path,
+        stdin=f"label: dos\nlabel-id: 0xcafe0001\n{lines}",
+    )
     return path
 
 

@@ -72,7 +72,7 @@ def _disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     disk.touch()
     os.truncate(disk, 64 * MIB)
     table = "label: gpt\nsize=20MiB\nsize=20MiB\n"
-    subprocess.run(["sfdisk", "-q", disk], input=table, text=True, check=True)
+    subprocess.run(["sfdisk", "-q", "--no-tell-kernel", disk], input=table, text=True, check=True)
     monkeypatch.setenv("OG_DISKS", str(disk))
     monkeypatch.setenv("OGCAC", str(tmp_path / "cache"))
     before = signal.getsignal(signal.SIGTERM)

@@ -92,7 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     disk.touch()
     os.truncate(disk, 200 * MIB)
     table = f'label: gpt\nsize=40MiB, name="{_NAME}"\nsize=60MiB, name="{_WIDE}"\nsize=40MiB\n'
-    subprocess.run(["sfdisk", "-q", disk], input=table, text=True, check=True)
+    subprocess.run(["sfdisk", "-q", "--no-tell-kernel", disk], input=table, text=True, check=True)
     return disk
 
 

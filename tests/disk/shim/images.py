@@ -44,7 +44,7 @@ def partitioned(path: Path, script: str, size_mib: int = 64) -> Path:
     with path.open("wb") as made:
         made.truncate(size_mib * MIB)
     if script:
-        tool("sfdisk", "--quiet", path, stdin=script)
+        tool("sfdisk", "--quiet", "--no-tell-kernel", path, stdin=script)
     return path
 
 

@@ -176,7 +176,7 @@ def test_last_sectors_of_4096_bytes(
     image = partitioned(tmp_path / "4k.img", "")
     with attached(image, sector_bytes=4096) as loop:
         if script:
-            tool("sfdisk", "-q", loop, stdin=script)
+            tool("sfdisk", "-q", "--no-tell-kernel", loop, stdin=script)
         monkeypatch.setenv("OG_DISKS", str(loop))
         assert answer("ogGetLastSector", "1") == "16378"
         assert "last usable sector is 16378" in tool("sgdisk", "-p", loop)

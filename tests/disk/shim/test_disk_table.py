@@ -81,7 +81,7 @@ def test_layouts_that_are_refused(old: Old, image: Path) -> None:
 
 
 def test_the_cache_stays_and_is_mounted_again(old: Old, image: Path) -> None:
-    tool("sfdisk", "-q", image, stdin=WITH_CACHE)
+    tool("sfdisk", "-q", "--no-tell-kernel", image, stdin=WITH_CACHE)
     with device(image, 4) as loop:
         tool("mkfs.ext4", "-q", "-F", loop)
     with device(image, 1) as loop:
@@ -115,13 +115,13 @@ def test_sectors_of_4096_bytes(image: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_empty_tables(old: Old, image: Path) -> None:
     assert old("ogCreatePartitionTable", 1, disks=[image]) == Ran("", "", 0)
     assert table_of(image) == "dos"
-    tool("sfdisk", "-q", image, stdin="label: dos\n1: size=8M, type=7\n")
+    tool("sfdisk", "-q", "--no-tell-kernel", image, stdin="label: dos\n1: size=8M, type=7\n")
     answer("ogCreatePartitionTable", "1", "MSDOS")
     assert rows(image)[1]["type"] == "7", "there is a sound one of that kind"
     answer("ogCreatePartitionTable", "1", "GPT")
     assert (table_of(image), rows(image)) == ("gpt", {})
     assert "No problems found" in tool("sgdisk", "-v", image)
-    tool("sfdisk", "-q", image, stdin=WITH_CACHE)
+    tool("sfdisk", "-q", "--no-tell-kernel", image, stdin=WITH_CACHE)
     answer("ogCreatePartitionTable", "1")
     assert sorted(rows(image)) == [1, 4]
     answer("ogCreatePartitionTable", "1", "msdos")
@@ -139,10 +139,10 @@ def test_tables_that_are_not_made(old: Old, image: Path) -> None:
 
 @pytest.mark.proves("ogDeletePartitionTable")
 def test_tables_are_emptied(old: Old, image: Path) -> None:
-    tool("sfdisk", "-q", image, stdin=WITH_CACHE)
+    tool("sfdisk", "-q", "--no-tell-kernel", image, stdin=WITH_CACHE)
     assert old("ogDeletePartitionTable", 1, disks=[image]) == Ran("", "", 0)
     assert (table_of(image), rows(image)) == ("gpt", {})
-    tool("sfdisk", "-q", image, stdin="label: dos\n1: size=8M, type=7\n")
+    tool("sfdisk", "-q", "--no-tell-kernel", image, stdin="label: dos\n1: size=8M, type=7\n")
     answer("ogDeletePartitionTable", "1")
     assert (table_of(image), rows(image)) == ("dos", {})
 
@@ -157,7 +157,7 @@ def test_no_table_to_empty(old: Old, image: Path) -> None:
 
 @pytest.mark.proves("ogUpdatePartitionTable")
 def test_the_kernel_is_told(old: Old, image: Path) -> None:
-    tool("sfdisk", "-q", image, stdin=WITH_CACHE)
+    tool("sfdisk", "-q", "--no-tell-kernel", image, stdin=WITH_CACHE)
     with attached(image) as loop:
         node = Path("/sys/class/block", f"{loop.name}p4")
         assert not node.exists()

@@ -210,7 +210,7 @@ def test_a_mount_in_use_refuses_the_change(
 def test_sectors_of_4096_bytes(tmp_path: Path) -> None:
     image = partitioned(tmp_path / "4k.img", "")
     with attached(image, sector_bytes=4096) as loop:
-        tool("sfdisk", "-q", loop, stdin=GPT)
+        tool("sfdisk", "-q", "--no-tell-kernel", loop, stdin=GPT)
         answer_about(loop, "ogSetPartitionType", "2", "LINUX")
         answer_about(loop, "ogSetPartitionSize", "3", str(24 * 1024))
         found = rows(loop)

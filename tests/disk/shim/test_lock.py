@@ -30,7 +30,9 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     with image.open("wb") as made:
         made.truncate(16 * MIB)
     subprocess.run(
-        ["sfdisk", "--quiet", image], input=b"label: gpt\nsize=4M\nsize=4M\n", check=True
+        ["sfdisk", "--quiet", "--no-tell-kernel", image],
+        input=b"label: gpt\nsize=4M\nsize=4M\n",
+        check=True,
     )
     found = probe_virtual(image)
     yield found

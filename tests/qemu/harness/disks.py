@@ -87,7 +87,7 @@ class Disk:
         """
         sectors = size_bytes // SECTOR_BYTES
         script = f"label: dos\nunit: sectors\n{MIB // SECTOR_BYTES},{sectors},83,*\n"
-        run(["sfdisk", "--quiet", str(self.path)], stdin=script)
+        run(["sfdisk", "--quiet", "--no-tell-kernel", str(self.path)], stdin=script)
         with self.path.open("r+b") as stream:
             stream.write(golden.read(0, _BOOT_CODE_BYTES))
             stream.seek(SECTOR_BYTES)
