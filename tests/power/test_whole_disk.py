@@ -21,7 +21,7 @@ import pytest
 from blake3 import blake3
 
 from disk.image.whole_disks import Rows, blank, said, seen, write_files
-from oglib.deploy.whole_disk import restore
+from oglib.deploy.whole_disk import plan, restore
 from oglib.deploy.whole_disk.capture import create_disk
 from oglib.deploy.whole_disk.fit import Fitted
 from oglib.deploy.whole_disk.plan import DiskWishes
@@ -268,9 +268,9 @@ def _as_they_come(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
 
 
 WITHOUT = {
-    "an-order": (restore, "_in_order", _as_they_come),
-    "disarming": (restore, "disarm", lambda *_: None),
-    "holding-code-back": (mbr, "without_code", lambda first: b"\xeb\xfe" + first[2:]),
+    "an-order": ((plan, restore), "in_order", _as_they_come),
+    "disarming": ((restore,), "disarm", lambda *_: None),
+    "holding-code-back": ((mbr,), "without_code", lambda first: b"\xeb\xfe" + first[2:]),
 }
 
 
@@ -284,7 +284,9 @@ def test_a_restore_without_its_care_is_found_out(
 ) -> None:
     """The negative control: the method sees what it is there to see."""
     with monkeypatch.context() as patched:
-        patched.setattr(*WITHOUT[without])
+        owners, name, other = WITHOUT[without]
+        for owner in owners:
+            patched.setattr(owner, name, other)
         recording = disks.record(case.work / "recorded")
     judge = judge_of(disks, recording, case.work)
     found = (said for _, said in case.violations(recording, STATES, judge))

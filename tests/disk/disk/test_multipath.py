@@ -54,8 +54,8 @@ def kpartx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
     return put
 
 
-def as_map(path: Path) -> Disk:
-    return replace(probe_target(path), kind=DiskKind.MULTIPATH)
+def as_map(path: Path, *, contents: bool = True) -> Disk:
+    return replace(probe_target(path, contents=contents), kind=DiskKind.MULTIPATH)
 
 
 def test_the_maps_go_before_the_change_and_come_back_after_it(

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -18,8 +18,8 @@ import pytest
 from disk.image.corpus import Ranges, run, web_server
 from oglib import settings
 from oglib.__main__ import main
+from oglib.connection import Connection
 from oglib.errors import OgErr
-from oglib.transfer.http import HttpSource
 
 MIB = 1 << 20
 SIZE = 40 * MIB
@@ -74,8 +74,9 @@ def target(tmp_path: Path) -> Path:
 def og(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Og:
     """The command, with a site's policy, and with less patience for servers that are gone."""
     policy = tmp_path / "policy.toml"
-    monkeypatch.setitem(_defaults(settings.load), "policy", policy)
-    monkeypatch.setitem(_defaults(HttpSource.__init__), "deadline_s", 2.0)
+    load = settings.load
+    hasty = Connection(deadline_s=2.0)
+    monkeypatch.setattr(settings, "load", lambda: replace(load(policy=policy), connection=hasty))
 
     def og(*words: str | Path, allowed: str = "") -> Told:
         policy.write_text(f"allow_unsigned = {json.dumps([allowed] if allowed else [])}\n")
@@ -86,12 +87,6 @@ def og(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         return told
 
     return og
-
-
-def _defaults(call: Callable[..., object]) -> dict[str, object]:
-    found = call.__kwdefaults__
-    assert isinstance(found, dict)
-    return found
 
 
 def digest(path: Path) -> bytes:
