@@ -3,7 +3,7 @@
 
 What one side writes the other must be able to read, so a bound of what is exchanged has one
 number: PC, cache and repository refuse at the same byte. A bound that one file alone knows stays
-in that file; those of a partition table are in ``disk.gpt`` and ``disk.mbr``.
+in that file; those of a partition table are in ``disk.tables``.
 """
 
 from __future__ import annotations

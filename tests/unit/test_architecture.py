@@ -37,8 +37,8 @@ def rows() -> list[tuple[str, list[str], str]]:
     ]
 
 
-def test_there_are_ten_changes() -> None:
-    assert len(rows()) == 10
+def test_there_are_ten_changes_and_more() -> None:
+    assert len(rows()) >= 10
 
 
 @pytest.mark.parametrize(("change", "files", "test"), rows(), ids=[row[0] for row in rows()])

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTP server: files with ranges by sendfile, the listing, uploads, one log line a request.
 
-It starts, serves and stops; what an upload is, which path may be seen and how a page looks is
-decided elsewhere.
+It starts, serves and stops, and here each path gets its handler (those of uploads come from
+``intake.api``). What an upload is, which path may be seen and how a page looks is decided
+elsewhere.
 """
 
 from __future__ import annotations

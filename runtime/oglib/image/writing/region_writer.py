@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The writer: takes the content of regions in any order, from any thread, and puts it in place.
 
-It alone writes a target, and knows no format: ``writer`` feeds it with verified frames,
+It alone writes a target, and knows no format: ``frame_writer`` feeds it with verified frames,
 ``restore_stream`` with the regions of foreign images. Order of a restore: ``begin`` (the guard
 is zeroed and flushed), ``place`` for every region outside the guard, ``finish`` (everything
 flushed and read back, then the guard). After a failure ``settle`` makes what is already

@@ -3,7 +3,7 @@
 
 Everything that can be refused is refused before the first write. A restore that fails, or is
 interrupted, leaves the target unbootable and a map of what is done; the same call again goes
-on from there. Bytes and threads are ``writer``'s and ``pull``'s business.
+on from there. Bytes and threads are ``frame_writer``'s and ``pull``'s business.
 """
 
 from __future__ import annotations
