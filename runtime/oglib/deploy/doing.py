@@ -45,7 +45,7 @@ from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.writing.table import apply_table
+from oglib.disk.writing.table import apply_table, check_drafted
 from oglib.errors import OgErr, UsageError
 from oglib.fitting.steps import Outcome
 from oglib.settings import Settings
@@ -106,6 +106,7 @@ def do_restore(job: Restore, given: Given) -> Finished | None:
             )
             if not given.approve(planned):
                 return None
+            given.cancel.check()
             disk = disk_restore.apply(plan, progress=given.progress, cancel=given.cancel)
             return Finished(saying.ready(plan.system, plan.image), disk, disk.warnings)
         planned = Planned(
@@ -118,6 +119,7 @@ def do_restore(job: Restore, given: Given) -> Finished | None:
         )
         if not given.approve(planned):
             return None
+        given.cancel.check()
         part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
         sentence = saying.ready(saying.system_in(plan.image), plan.image.title)
         return Finished(sentence, part, part.warnings)
@@ -127,10 +129,12 @@ def do_restore(job: Restore, given: Given) -> Finished | None:
 def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskPlan]:
     """Open what is named once, and plan by what it turned out to be."""
     settings, progress = given.settings, given.progress
+    if job.parts and job.part is not None:
+        raise UsageError("A restore is of one partition or of some of a disk, not of both.")
     if job.parts:
         with disk_plan.planned(
             job.image, job.disk, _of_disk(job), numbers=job.parts, settings=settings,
-            progress=progress,
+            progress=progress, cancel=given.cancel,
         ) as parts:  # fmt: skip
             yield parts
         return
@@ -140,7 +144,7 @@ def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskP
         if isinstance(found, WholeDisk):
             with disk_plan.planned_on(
                 found, job.disk, _of_disk(job), settings=settings, progress=progress,
-                memory=memory,
+                memory=memory, cancel=given.cancel,
             ) as whole:  # fmt: skip
                 yield whole
         elif job.part is None and is_copy_of_disk(Path(job.image), found.info):
@@ -248,6 +252,7 @@ def do_partition(job: Partition, given: Given) -> Finished | None:
     sentence = f"Partitioned: {saying.place(disk)}"
     if not plan.nothing_to_change:
         check_free(disk)
+        check_drafted(plan, disk)
     question = "" if plan.nothing_to_change else f"Partition {disk.describe()}?"
     if not given.approve(Planned(plan.changes, question, disk, plan=plan)):
         return None

@@ -18,7 +18,7 @@ from oglib.cli import job as cli
 from oglib.deploy.jobs import Create, Deploy, Inventory, Partition, Restore
 from oglib.deploy.planned import Planned
 from oglib.deploy.work import perform
-from oglib.errors import CancelledError, OgErr
+from oglib.errors import CancelledError, OgErr, UsageError
 from oglib.settings import Settings
 from oglib.transfer.upload import keep_token
 from quiet import QUIET
@@ -198,6 +198,19 @@ def test_a_job_that_was_cancelled_writes_nothing_more(tmp_path: Path, images: Im
     with pytest.raises(CancelledError):
         perform(Partition(str(disk), "LINUX:20000"), Settings(), progress=QUIET,
                 approve=lambda _: True, cancel=cancel)  # fmt: skip
+    restoring = Restore(str(images.get("debian")), str(disk), "1")
+    cancel = Cancel()
+    with pytest.raises(CancelledError):
+        perform(restoring, Settings(), progress=QUIET, approve=yes, cancel=cancel)
+    assert digest(disk) == before
+
+
+def test_a_restore_is_of_one_partition_or_of_some(tmp_path: Path, images: Images) -> None:
+    disk = disk_file(tmp_path / "disk.img")
+    before = digest(disk)
+    job = Restore(str(images.get("debian")), str(disk), "2", parts=(1,))
+    with pytest.raises(UsageError, match="not of both"):
+        perform(job, Settings(), progress=QUIET, approve=lambda _: True)
     assert digest(disk) == before
 
 

@@ -26,7 +26,8 @@ from oglib.disk.firmware import Firmware
 from oglib.disk.lock import drop_lock, take_lock
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.probing.probe import probe_target
-from oglib.errors import OgErr, OgError
+from oglib.disk.writing import table
+from oglib.errors import OgErr, OgError, PartitionError
 from oglib.filesystem import mount
 from oglib.filesystem.mount import mounted
 from oglib.settings import Settings
@@ -169,6 +170,24 @@ def test_a_layout_without_the_partition(disk: Path, images: Images, layouts: Pat
         disk, "deploy", images.get("debian"), disk, "4", "--layout", layouts / "bios.json"
     )
     assert told.status == OgErr.NOTFOUND
+
+
+def test_a_table_that_the_tools_refuse(
+    tmp_path: Path, images: Images, layouts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made on a draft before the old system's start is taken away."""
+    disk = disk_file(tmp_path / "disk.img", "blank")
+    with disk.open("r+b") as file:
+        file.write(b"\xeb\x63" + bytes([0x90]) * 400)  # boot code of something
+
+    def refuse(*_: object) -> None:
+        raise PartitionError("Number 2 cannot stay free in this table.")
+
+    monkeypatch.setattr(table, "_finished", refuse)
+    told = refused(
+        disk, "deploy", images.get("debian"), disk, "1", "--layout", layouts / "bios.json"
+    )
+    assert "cannot stay free" in told.error
 
 
 def test_a_name_that_no_pc_can_have(disk: Path, images: Images, layouts: Path) -> None:

@@ -20,6 +20,7 @@ from disk.image.whole_disks import (
     size_of_filesystem,
 )
 from oglib.__main__ import main
+from oglib.deploy.whole_disk import restore as whole_restore
 from oglib.deploy.whole_disk.capture import CreatedDisk, create_disk
 from oglib.deploy.whole_disk.image import is_whole, whole_info
 from oglib.deploy.whole_disk.plan import DiskWishes
@@ -110,6 +111,20 @@ def test_a_larger_disk_is_filled_and_what_lies_behind_moves(
     here, there = seen(target), seen(disk)
     assert (here.files, here.identity, here.front) == (there.files, there.identity, there.front)
     assert [one.uuid for one in here.signatures] == [one.uuid for one in there.signatures]
+
+
+@ONE_KIND
+def test_what_cannot_be_grown_is_said_and_the_disk_is_whole(
+    image: Path, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_device: Path) -> bool:
+        raise OgError("Windows has not let go of it.")
+
+    monkeypatch.setattr(whole_restore, "grow_filesystem", refuse)
+    target = blank(tmp_path / "target", DISK_BYTES + 64 * MIB)
+    receipt = put_back(image, target)
+    assert any("not grown: Windows has not let go" in said for said in receipt.after)
+    assert seen(target).front == seen(disk).front
 
 
 @ONE_KIND

@@ -65,6 +65,20 @@ def test_a_foreign_restore_ends_too(tmp_path: Path) -> None:
         measured(PartitionStream(PARTITION), QUIET, cancel)
 
 
+@pytest.mark.parametrize("delta", [False, True])
+def test_what_is_cancelled_before_the_first_write_is_as_it_was(tmp_path: Path, delta: bool) -> None:
+    path = make_image(PARTITION, tmp_path)
+    target = blank(tmp_path / "target", PARTITION.device_size)
+    before = target.read_bytes()
+    cancel = Cancel()
+    cancel.set("the server said so")
+    with local_image(path) as image, pytest.raises(CancelledError):
+        restore(image, target, progress=QUIET, delta=delta, cancel=cancel)
+    with pytest.raises(CancelledError):
+        restore(PartitionStream(PARTITION), target, progress=QUIET, delta=delta, cancel=cancel)
+    assert target.read_bytes() == before
+
+
 def test_a_cancelled_capture_leaves_nothing(tmp_path: Path) -> None:
     sink, cancel = FileSink(tmp_path / "x.img"), Cancel()
     cancel.set("enough")

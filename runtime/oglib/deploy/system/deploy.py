@@ -116,9 +116,9 @@ def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
             hostname=planned.request.hostname,
             firmware=planned.firmware,
         )
+        return apply_configuration(configuration), ""
     except OgError as error:
         return (), error.message.rstrip(".")
-    return apply_configuration(configuration), ""
 
 
 def _grown(device: Path) -> Step:

@@ -32,6 +32,7 @@ from oglib.disk.model import Disk, Partition
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.planning.planned import Planned, TablePlan
 from oglib.disk.starts import ESP
+from oglib.disk.writing.table import check_drafted
 from oglib.errors import FilesystemError, NotFoundError, PartitionError
 from oglib.filesystem.kind import Family, Kind
 from oglib.filesystem.kinds import family_probed
@@ -137,6 +138,7 @@ def plan(
         number = _number_in(table, request.part)
         there = planned_view(disk, table)
         check_free(disk)
+        check_drafted(table, disk)
         _check_companions(disk, table, number, firmware)
     else:
         table, there = None, disk

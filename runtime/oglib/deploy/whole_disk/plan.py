@@ -31,6 +31,7 @@ from oglib.disk.find import find_disk, find_partition
 from oglib.disk.firmware import running_firmware
 from oglib.disk.model import Disk
 from oglib.disk.starts import ESP
+from oglib.disk.writing.table import check_drafted
 from oglib.errors import ImageError, NotFoundError, UsageError
 from oglib.filesystem.make import check_makeable
 from oglib.image.any import Image
@@ -214,6 +215,7 @@ def _planned_whole(
         if part.content is Content.SWAP:
             check_makeable("swap", part.size_bytes)
     check_free(disk)
+    check_drafted(fitted.plan, disk)
     said = tuple(text for image in images.values() for text in image.own_warnings)
     return DiskPlan(
         disk, wanted, fitted.plan.changes, images, whole, fitted, said=said, memory=memory

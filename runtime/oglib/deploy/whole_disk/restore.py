@@ -40,6 +40,7 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probing.probe import probe_target
 from oglib.disk.writing.table import apply_table, is_of_another_size, refuse_changed, repair_table
+from oglib.errors import OgError
 from oglib.filesystem.make import make_swap
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image.any import Image
@@ -161,13 +162,18 @@ def _made(disk: Disk, fitted: Fitted) -> list[str]:
 
 
 def _grown(disk: Disk, parts: Sequence[DiskPart]) -> tuple[str, ...]:
+    """What was grown. What refuses it is said: its content is proven, and the disk must start."""
     said = []
     for part in parts:
         roomy = part.is_image and part.size_bytes > part.required_bytes
         if roomy and can_grow(part) and not fixed_as(part, disk.table):
+            where = f"partition {part.number}"
             with partition_device(disk, find_partition(disk, part.number)) as device:
-                if grow_filesystem(device):
-                    said.append(f"partition {part.number}: its filesystem fills it")
+                try:
+                    if grow_filesystem(device):
+                        said.append(f"{where}: its filesystem fills it")
+                except OgError as error:
+                    said.append(f"{where}: its filesystem was not grown: {error.message}")
     return tuple(said)
 
 

@@ -38,11 +38,7 @@ def apply_table(plan: TablePlan) -> Disk:
         return probe_target(plan.path)
     disk = refuse_changed(plan)
     with without_maps(disk), claimed(plan.path, write=True) as device_fd:
-        old_chain = (
-            ()
-            if disk.table is not TableKind.MSDOS
-            else sectors.present_chain(device_fd, plan.sector_bytes)
-        )
+        old_chain = _old_chain(disk, plan, device_fd)
         table = _finished(plan, device_fd, old_chain)
         sectors.write_plan(device_fd, plan, table, old_chain)
         if (at := sectors.first_difference(device_fd, table)) is not None:
@@ -56,6 +52,23 @@ def apply_table(plan: TablePlan) -> Disk:
     if shown:
         wait_for_nodes(plan)
     return probe_target(plan.path)
+
+
+def check_drafted(plan: TablePlan, disk: Disk) -> None:
+    """Raise where ``apply_table`` would before it writes: the table is made on a draft; only reads.
+
+    For whoever writes something else first.
+    """
+    if plan.nothing_to_change:
+        return
+    with disk.path.open("rb", buffering=0) as device:
+        _finished(plan, device.fileno(), _old_chain(disk, plan, device.fileno()))
+
+
+def _old_chain(disk: Disk, plan: TablePlan, device_fd: int) -> Sequence[int]:
+    if disk.table is not TableKind.MSDOS:
+        return ()
+    return sectors.present_chain(device_fd, plan.sector_bytes)
 
 
 def _finished(plan: TablePlan, device_fd: int, old_chain: Sequence[int]) -> sectors.Table:

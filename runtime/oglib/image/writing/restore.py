@@ -114,6 +114,7 @@ class _Restore:
             writer.accept(index, image.source.read(frame.offset, frame.stored_len))
         marked = array("I", done)
         equal, skipped = self._equal(self._candidates(writer, marked, delta), writer.guard_frames)
+        self.cancel.check()  # the target is still as it was
         with self.progress.phase("restore", self._content_bytes) as phase:
             writer.begin(phase.advance)
             try:
@@ -224,6 +225,7 @@ class _Restore:
             closing(in_order(holds_frame(self.image, hasher), indexes, readers)) as results,
         ):
             for index, same in zip(indexes, results, strict=True):
+                self.cancel.check()
                 phase.advance(frames[index].content_len)
                 if same:
                     equal.append(index)

@@ -60,6 +60,7 @@ def restore_stream(
         taker = _Taker(writer, hasher, verify, _Comparing(always=delta))
         if not delta and not writer.guard_is_zero():
             taker.comparing.stop()
+        cancel.check()  # the target is still as it was
         writer.begin(phase.advance)
         poured = _Poured()
         try:
