@@ -13,10 +13,11 @@ import pytest
 from disk.deploy.room import IMAGE_MIB, MIB, Images, digest, disk_file, og, said
 from oglib.cli import job as cli
 from oglib.deploy.jobs import Deploy
+from oglib.deploy.system import deploy as system_deploy
 from oglib.disk.find import find_partition
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.probing.probe import probe_target
-from oglib.errors import OgErr
+from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.probe import probe_filesystem
 
@@ -134,6 +135,21 @@ def test_what_shows_only_on_the_disk_ends_the_same_way(
     if image == "without grub":
         with opened(disk) as device, mounted(device) as root:
             assert (root / "etc/hostname").read_text() == "model-pc\n"
+
+
+def test_what_is_refused_between_plan_and_fitting_ends_the_same_way(
+    tmp_path: Path, images: Images, layouts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is on the disk and proven by then."""
+
+    def changed(_: object) -> None:
+        raise OgError("The system is not as it was when this was planned.")
+
+    monkeypatch.setattr(system_deploy, "apply_configuration", changed)
+    disk = disk_file(tmp_path / "disk.img", "blank")
+    status, told = deploy(images.get("debian"), disk, layouts / "bios.json", "--hostname", "pc7")
+    assert status == OgErr.NOTFITTED, told
+    assert "restored, not fitted: The system is not as it was" in told
 
 
 def test_a_kept_esp_stays_byte_for_byte(tmp_path: Path, images: Images) -> None:
