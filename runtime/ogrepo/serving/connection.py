@@ -57,6 +57,7 @@ class Connection(web.RequestHandler):
         self._heard = False
         self._deadline: asyncio.TimerHandle | None = None
         # Whether only whole requests came, one at a time: then aiohttp's parser is empty now.
+        # Once this is not so, the connection goes the long way for good.
         self._is_simple = True
         self._plain: Plain | None = None
         self._transfer: Transfer | None = None
@@ -97,6 +98,9 @@ class Connection(web.RequestHandler):
             assert isinstance(self.transport, asyncio.Transport)  # noqa: S101 - it has just read
             self.transport.pause_reading()
             return
+        if data and (self._busy or self._heard):
+            # It is in aiohttp's parser or queue, and what follows it must take the same way.
+            self._is_simple = False
         if data and not self._busy and self._here:
             if self._is_simple and not self._heard:
                 self._is_simple = is_one_request(data)

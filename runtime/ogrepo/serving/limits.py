@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from oglib.errors import OgError
 
 _LEAST_DESCRIPTORS = 128
+KEPT_FILES = 16  # files that stay open for a moment though nobody reads them
 _OWN = 48  # streams, event loop, threads that look at files, what libraries open
 _MOST_CONNECTIONS = 4096  # some 20 KiB of memory each
 _WITHOUT_END = 1 << 20  # what Linux grants at most unless told otherwise
@@ -44,7 +45,7 @@ def limits_for(descriptors: int) -> Limits:
         )
     sixteenth = descriptors // 16
     refusals = min(sixteenth // 2, 64)
-    connections = min(descriptors - _OWN - refusals - sixteenth, _MOST_CONNECTIONS)
+    connections = min(descriptors - _OWN - KEPT_FILES - refusals - sixteenth, _MOST_CONNECTIONS)
     return Limits(
         connections=connections,
         per_address=connections - connections // 8,

@@ -25,9 +25,9 @@ from aiohttp.web_protocol import RequestHandler
 
 from oglib.errors import OgError
 from ogrepo.serving.files import Heading, OpenFile, OpenFiles, Part, part_for
+from ogrepo.serving.limits import KEPT_FILES
 from ogrepo.serving.outlet import Outlet
 
-_MOST_FILES = 64
 _KEPT_S = 5.0  # a file that was removed must not hold its room on the disk for long
 _LONGEST = 4 << 10
 
@@ -104,7 +104,7 @@ class Quick:
         where = str(self._root.joinpath(asked))
         now = self._loop.time()
         self._known[request.raw_path] = _Known(where, asked, file, status, heading, now)
-        if len(self._known) > _MOST_FILES:
+        if len(self._known) > KEPT_FILES:
             self._drop(next(iter(self._known)))
         if self._sweep is None:
             self._sweep = self._loop.call_later(_KEPT_S, self._forget_unused)

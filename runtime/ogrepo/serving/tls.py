@@ -16,9 +16,11 @@ from pathlib import Path
 from oglib.errors import OgError, UsageError
 from ogrepo.intake.receive import in_thread
 from ogrepo.serving.accesslog import LOG
+from ogrepo.shortage import is_shortage
 
 _LOOK_EVERY_S = 30.0
-_Stamp = tuple[int, int, int]
+_STAYS = "The certificate that was read before stays in use."
+_Stamp = tuple[int, int, int, int]
 
 
 class Pair:
@@ -35,8 +37,13 @@ class Pair:
         stamps = self._stamps()
         if stamps == self._seen:
             return False
+        try:
+            self.context = server_context(*self._files, self._served)
+        except (OgError, OSError, MemoryError) as error:
+            if not is_shortage(error):  # that says nothing about the pair: the next look tries it
+                self._seen = stamps
+            raise
         self._seen = stamps
-        self.context = server_context(*self._files, self._served)
         return True
 
     def _stamps(self) -> list[_Stamp]:
@@ -47,8 +54,9 @@ def _stamp(path: Path) -> _Stamp:
     try:
         status = path.stat()
     except OSError:
-        return 0, 0, 0  # reading it says why
-    return status.st_ino, status.st_size, status.st_mtime_ns
+        return 0, 0, 0, 0  # reading it says why
+    # The change time too: another mode may be all that a pair needed.
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 async def follow(pair: Pair, use: Callable[[ssl.SSLContext], None]) -> None:
@@ -60,7 +68,9 @@ async def follow(pair: Pair, use: Callable[[ssl.SSLContext], None]) -> None:
                 use(pair.context)
                 LOG.info("The certificate was renewed; new connections get it.")
         except OgError as error:
-            LOG.warning("%s The certificate that was read before stays in use.", error.args[0])
+            LOG.warning("%s %s", error.args[0], _STAYS)
+        except (OSError, MemoryError) as error:
+            LOG.warning("The certificate cannot be read again: %s. %s", error, _STAYS)
 
 
 def server_context(certificate: Path, key: Path, served: Path) -> ssl.SSLContext:
@@ -86,10 +96,7 @@ def _check_key(key: Path, served: Path) -> None:
             mode = key.stat().st_mode
         where = key.resolve(strict=True)
     except OSError as error:
-        raise OgError(
-            f"The key {key} cannot be read: {error.strerror}.",
-            hint="Give the certificate's private key as a PEM file.",
-        ) from None
+        raise _unreadable(key, error) from None
     if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
         raise OgError(
             f"The key {key} can be read by other users of this machine.",
@@ -116,4 +123,15 @@ def _why(error: ssl.SSLError, certificate: Path, key: Path) -> str:
 
 
 def _is_locked(key: Path) -> bool:
-    return b"ENCRYPTED" in key.read_bytes()[: 1 << 16]
+    try:
+        with key.open("rb") as file:
+            return b"ENCRYPTED" in file.read(1 << 16)
+    except OSError as error:  # it was there a moment ago
+        raise _unreadable(key, error) from None
+
+
+def _unreadable(key: Path, error: OSError) -> OgError:
+    return OgError(
+        f"The key {key} cannot be read: {error.strerror}.",
+        hint="Give the certificate's private key as a PEM file.",
+    )

@@ -16,7 +16,7 @@ import pytest
 
 from ogrepo.intake.tokens import Grant
 from ogrepo.intake.upload import State
-from ogrepo.serving import door, files, places, quick
+from ogrepo.serving import door, files, limits, places, quick
 from ogrepo.serving.connection import Connection
 from ogrepo.serving.quick import Plain, Quick
 from unit.ogrepo.conftest import Answer, Repository
@@ -220,6 +220,60 @@ def test_a_body_is_never_taken_for_a_request(
     assert len(taken) == 1
 
 
+def test_a_rest_of_a_request_is_never_taken_for_a_request(
+    repository: Repository, known: Path, taken: list[Plain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half came while another request was answered; its rest looks like a request of a file."""
+    assert known.exists()
+    (repository.folder.root / "other").write_bytes(b"other")
+    asking, answering, half_came = threading.Event(), threading.Event(), threading.Event()
+    take, receive = files.OpenFiles.take, Connection.data_received
+
+    def slow(self: files.OpenFiles, path: Path) -> tuple[files.OpenFile, os.stat_result]:
+        asking.set()
+        assert answering.wait(60)
+        return take(self, path)
+
+    def received(self: Connection, data: bytes) -> None:
+        receive(self, data)
+        if data.endswith(b"X: "):
+            half_came.set()
+
+    monkeypatch.setattr(files.OpenFiles, "take", slow)
+    monkeypatch.setattr(Connection, "data_received", received)
+    with connected(repository) as link:
+        link.sendall(asked("/other"))
+        assert asking.wait(60)
+        link.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        assert half_came.wait(60)
+        answering.set()
+        assert answer_on(link) == (200, b"other")
+        assert repository.logged("GET /other")  # now it is over for the server as well
+        link.sendall(asked(FILE))
+        assert answer_on(link) == (200, b"ok\n")
+        link.sendall(asked(FILE, "Range: bytes=0-9"))
+        assert answer_on(link) == (206, DATA[:10])
+    assert not taken
+
+
+def test_as_many_files_are_kept_as_the_limits_allow_for(
+    repository: Repository, taken: list[Plain]
+) -> None:
+    folder = repository.folder.root / "many"
+    folder.mkdir()
+    for number in range(40):
+        (folder / str(number)).write_bytes(DATA)
+        assert repository.ask("HEAD", f"/many/{number}").status == 200
+    assert repository.logged("HEAD /many/39")
+    opened = [n for n in os.listdir("/proc/self/fd") if _lies_in(n, folder)]  # noqa: PTH208
+    assert len(opened) == limits.KEPT_FILES
+    some = 256
+    allowed = limits.limits_for(some)
+    in_use = allowed.connections + allowed.refusals + limits.KEPT_FILES
+    assert in_use + 48 + some // 16 <= some
+    assert not taken
+
+
 def test_a_request_that_drips_in_is_one_request(repository: Repository, known: Path) -> None:
     assert known.exists()
     with connected(repository) as link:
@@ -359,6 +413,13 @@ def test_a_removed_file_gives_its_room_back(
     while any(_leads_to(number, gone) for number in os.listdir("/proc/self/fd")):  # noqa: PTH208
         time.sleep(0.01)
     assert repository.ask("GET", "/kernel").status == 404
+
+
+def _lies_in(number: str, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/self/fd/{number}").readlink().parent == folder
+    except OSError:
+        return False
 
 
 def _leads_to(number: str, path: str) -> bool:

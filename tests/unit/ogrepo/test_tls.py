@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import http.client
+import logging
+import os
 import ssl
 import subprocess
 import sys
@@ -143,6 +147,91 @@ def test_a_pair_is_read_once_for_each_change(folder: Folder, tmp_path: Path) -> 
         pair.look()
     assert not pair.look()
     assert pair.context is first
+
+
+def test_another_mode_of_the_key_is_seen(folder: Folder, tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path, "server")
+    pair = Pair(certificate, key, folder.root)
+    newer = make_pair(tmp_path, "newer")
+    newer[1].chmod(0o640)
+    newer[0].replace(certificate)
+    newer[1].replace(key)
+    with pytest.raises(OgError, match="read by other users"):
+        pair.look()
+    key.chmod(0o600)  # as the sentence recommends
+    assert pair.look()
+
+
+def test_a_shortage_is_no_answer_about_the_pair(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = make_pair(tmp_path, "server")
+    pair = Pair(certificate, key, folder.root)
+    for name, number in (("descriptors", errno.EMFILE), ("memory", errno.ENOMEM)):
+        for made, old in zip(make_pair(tmp_path, name), (certificate, key), strict=True):
+            made.replace(old)
+
+        def short(*_: object, number: int = number, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ssl.SSLContext, "load_cert_chain", short)
+            with pytest.raises(OgError, match="cannot be read"):
+                pair.look()
+        assert pair.look()
+        assert not pair.look()
+
+
+def test_a_key_that_goes_while_it_is_read_costs_one_line(
+    folder: Folder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    certificate, key = make_pair(tmp_path, "server")
+    pair = Pair(certificate, key, folder.root)
+    newer = make_pair(tmp_path, "newer")
+
+    load = ssl.SSLContext.load_cert_chain
+
+    def exchanged(self: ssl.SSLContext, *files: Path, password: Callable[[], str]) -> None:
+        try:
+            load(self, *files, password=password)
+        finally:
+            key.unlink()
+
+    certificate.write_text("words")
+    with monkeypatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_cert_chain", exchanged)
+        with pytest.raises(OgError, match="cannot be read: No such file"):
+            pair.look()
+
+    looks = iter([OSError(errno.EIO, "Input/output error"), None])
+
+    def look() -> bool:
+        error = next(looks)
+        if error is not None:
+            raise error
+        newer[0].replace(certificate)
+        newer[1].replace(key)
+        return type(pair).look(pair)
+
+    async def until_renewed() -> None:
+        used: asyncio.Queue[ssl.SSLContext] = asyncio.Queue()
+        task = asyncio.create_task(tls.follow(pair, used.put_nowait))
+        got = asyncio.create_task(used.get())
+        await asyncio.wait({task, got}, return_when=asyncio.FIRST_COMPLETED)
+        assert not task.done(), task.exception()
+        task.cancel()
+        assert got.result() is pair.context
+
+    monkeypatch.setattr(tls, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(pair, "look", look)
+    with caplog.at_level(logging.WARNING, "ogrepo"):
+        asyncio.run(until_renewed())
+    (line,) = caplog.messages
+    assert "Input/output error" in line
+    assert line.endswith("stays in use.")
 
 
 def _open(pair: tuple[Path, Path], _: Path) -> None:
