@@ -18,7 +18,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError, ProcessError
@@ -31,7 +32,8 @@ INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 # as programs expect them: Python ignores the last two
 _USUAL = (*INTERRUPTIONS, signal.SIGPIPE, signal.SIGXFSZ)
 _MESSAGES = 2  # the descriptor of standard error
-_KILLED_MS = 5000  # what waits for a dead disk does not even die
+_KILLED_S = 5.0  # what waits for a dead disk does not even die
+_LOOK_S = 0.005
 _undisturbed = threading.Event()
 _came: list[int] = []  # interruptions of the block that must not be cut
 
@@ -48,19 +50,11 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class _Started:
-    """A running program. ``pid_fd`` is readable when it has ended.
-
-    ``disturbed``: signals that came for the whole group before it was in one of its own.
-    """
+    """A running program. ``pid_fd`` is readable when it has ended."""
 
     pid: int
     pid_fd: int
     has_own_group: bool
-    disturbed: frozenset[int] = frozenset()
-
-    def end(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
 
 
 def environment() -> dict[str, str]:
@@ -107,25 +101,40 @@ def is_undisturbed() -> bool:
 
 
 @contextmanager
+def _held() -> Iterator[None]:
+    """A moment that no interruption cuts, as short as it must be: they come at its end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        # within: it heeds what came before it, once they are blocked
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """A block that Ctrl-C and SIGTERM do not cut, nor the programs in it: they wait for its end.
 
-    For the moment between doing a thing and knowing how to undo it, and for the undoing.
+    For the moment between doing a thing and knowing how to undo it, and for the undoing. Also
+    when it fails they are heeded at its end: whoever deals with failures would go on working.
     """
     if threading.current_thread() is not threading.main_thread() or _undisturbed.is_set():
         yield
         return
     _came.clear()
-    before = [signal.signal(one, lambda number, _: _came.append(number)) for one in INTERRUPTIONS]
-    _undisturbed.set()
+    with _held():  # between the two handlers an interruption would leave one of them for ever
+        before = [signal.signal(one, lambda came, _: _came.append(came)) for one in INTERRUPTIONS]
+        _undisturbed.set()
     try:
         yield
     finally:
-        _undisturbed.clear()
-        for number, handler in zip(INTERRUPTIONS, before, strict=True):
-            signal.signal(number, handler)
-    if _came:
-        raise KeyboardInterrupt
+        with _held():
+            _undisturbed.clear()
+            for number, handler in zip(INTERRUPTIONS, before, strict=True):
+                signal.signal(number, handler)
+        if _came:
+            raise KeyboardInterrupt
 
 
 def run(
@@ -161,7 +170,8 @@ def _run(
         given = _given(stdin or "")
         stack.callback(os.close, given)
         ends: list[int] = []
-        started: _Started | None = None
+        running: list[_Started] = []
+        stack.callback(_forget, running)
         try:
             with ExitStack() as writers:
                 files = [given]
@@ -171,21 +181,24 @@ def _run(
                     writers.callback(os.close, write_end)
                     ends.append(read_end)
                     files.append(write_end)
-                started = _spawned([program, *words[1:]], files, own_group=timeout_s is not None)
-                stack.callback(os.close, started.pid_fd)
+                disturbed = _spawned(
+                    [program, *words[1:]], files, running, own_group=timeout_s is not None
+                )
+            (started,) = running
             if timeout_s is None:
                 with waiting(f"{Path(words[0]).name} to end"):
                     said = _heard(started, ends, None)
             else:
                 said = _heard(started, ends, timeout_s)
-        except BaseException:
-            if started is not None and started.has_own_group:
-                started.end()  # interrupted: it would go on without us
+        except BaseException as error:
+            for one in running:  # it would go on without us
+                if one.has_own_group or not isinstance(error, KeyboardInterrupt):
+                    _end(one.pid, own_group=one.has_own_group)
             raise
         if said is None:
             raise ProcessError(words, -9, f"no answer within {timeout_s} s")
         status = os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1])
-    if -status in started.disturbed:
+    if -status in disturbed:
         return None
     return Finished(words, status, *(text.decode(errors="replace") for text in said))
 
@@ -204,38 +217,52 @@ def _given(text: str) -> int:
     return file
 
 
-def _spawned(argv: Sequence[str], files: Sequence[int], *, own_group: bool) -> _Started:
+def _spawned(
+    argv: Sequence[str], files: Sequence[int], running: list[_Started], *, own_group: bool
+) -> frozenset[int]:
     """``argv``, its program by its path, with ``files`` as input, output and messages.
 
-    An interruption waits until it is started and known. It has none of our other files, and goes
-    on when the terminal is closed: who repairs a filesystem is not to be cut there.
+    Put into ``running``, whose owner ends it: an interruption waits until it stands there. Returns
+    the signals that came for the whole group before it was in one of its own. It has none of our
+    other files, and goes on when the terminal is closed: who repairs a filesystem is not to be cut
+    there.
     """
     grouped = own_group or is_undisturbed()
+    # otherwise in ours, which has no number where its leader is outside our namespace
+    spawn = partial(os.posix_spawn, setpgroup=0) if grouped else os.posix_spawn
     moves = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
     closes = [(os.POSIX_SPAWN_CLOSE, file) for file in _inherited()]
-    before, known = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS), len(_came)
-    started: _Started | None = None
-    try:
-        pid = os.posix_spawn(
+    with _held():
+        known = len(_came)
+        pid = spawn(
             os.fsencode(argv[0]),
             [word.encode("utf-8", "surrogateescape") for word in argv],
             environment(),
             file_actions=[*moves, *closes],
             setsigdef=_USUAL,
             setsigmask=(signal.SIGHUP,),
-            setpgroup=0 if grouped else os.getpgrp(),
         )
-        started = _Started(pid, os.pidfd_open(pid), grouped)
-    finally:
         try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        except KeyboardInterrupt:
-            if started is not None:
-                os.close(started.pid_fd)
-                if grouped:  # in its own group it would go on without us
-                    started.end()
+            running.append(_Started(pid, os.pidfd_open(pid), grouped))
+        except BaseException:  # no file is left for us: nobody would ever hear it
+            _end(pid, own_group=grouped)
             raise
-    return replace(started, disturbed=frozenset(_came[known:]))
+    return frozenset(_came[known:])
+
+
+def _end(pid: int, *, own_group: bool) -> None:
+    """Kill a program of ours, with those it started, and wait until it holds nothing any more."""
+    with suppress(ProcessLookupError):
+        (os.killpg if own_group else os.kill)(pid, signal.SIGKILL)
+    until = time.monotonic() + _KILLED_S
+    with suppress(ChildProcessError):  # that was interrupted when it had seen it
+        while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+
+
+def _forget(running: Sequence[_Started]) -> None:
+    for one in running:
+        os.close(one.pid_fd)
 
 
 def _inherited() -> list[int]:
@@ -264,9 +291,10 @@ def _heard(
     while started.pid_fd not in ready:
         left_ms = None if until is None else max(0.0, until - time.monotonic()) * 1000
         ready = {one for one, _ in poller.poll(left_ms)}
-        if not ready:
-            started.end()
-            poller.poll(_KILLED_MS)
+        # one that keeps talking is ready each time
+        late = until is not None and time.monotonic() >= until
+        if not ready or (late and started.pid_fd not in ready):
+            _end(started.pid, own_group=started.has_own_group)
             return None
         for end in ready & said.keys():
             if not _take(end, said[end]):
