@@ -12,10 +12,8 @@ tools that are asked here, and loading a library for it more than all of them.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,17 +21,14 @@ from functools import partial
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError, ProcessError
+from oglib.kernel.children import Started, heard, kill
 from oglib.wording.waits import waiting
 
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PIECE_BYTES = 65536
-_MOST_BYTES = 64 << 20  # of what a program says; what comes after that is read and left out
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 # as programs expect them: Python ignores the last two
 _USUAL = (*INTERRUPTIONS, signal.SIGPIPE, signal.SIGXFSZ)
 _MESSAGES = 2  # the descriptor of standard error
-_KILLED_S = 5.0  # what waits for a dead disk does not even die
-_LOOK_S = 0.005
 _undisturbed = threading.Event()
 _came: list[int] = []  # interruptions of the block that must not be cut
 
@@ -46,15 +41,6 @@ class Finished:
     status: int
     stdout: str
     stderr: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """A running program. ``pid_fd`` is readable when it has ended."""
-
-    pid: int
-    pid_fd: int
-    has_own_group: bool
 
 
 def environment() -> dict[str, str]:
@@ -170,7 +156,7 @@ def _run(
         given = _given(stdin or "")
         stack.callback(os.close, given)
         ends: list[int] = []
-        running: list[_Started] = []
+        running: list[Started] = []
         stack.callback(_forget, running)
         try:
             with ExitStack() as writers:
@@ -187,13 +173,13 @@ def _run(
             (started,) = running
             if timeout_s is None:
                 with waiting(f"{Path(words[0]).name} to end"):
-                    said = _heard(started, ends, None)
+                    said = heard(started, ends, None)
             else:
-                said = _heard(started, ends, timeout_s)
+                said = heard(started, ends, timeout_s)
         except BaseException as error:
             for one in running:  # it would go on without us
                 if one.has_own_group or not isinstance(error, KeyboardInterrupt):
-                    _end(one.pid, own_group=one.has_own_group)
+                    kill(one.pid, own_group=one.has_own_group)
             raise
         if said is None:
             raise ProcessError(words, -9, f"no answer within {timeout_s} s")
@@ -218,7 +204,7 @@ def _given(text: str) -> int:
 
 
 def _spawned(
-    argv: Sequence[str], files: Sequence[int], running: list[_Started], *, own_group: bool
+    argv: Sequence[str], files: Sequence[int], running: list[Started], *, own_group: bool
 ) -> frozenset[int]:
     """``argv``, its program by its path, with ``files`` as input, output and messages.
 
@@ -243,24 +229,14 @@ def _spawned(
             setsigmask=(signal.SIGHUP,),
         )
         try:
-            running.append(_Started(pid, os.pidfd_open(pid), grouped))
+            running.append(Started(pid, os.pidfd_open(pid), grouped))
         except BaseException:  # no file is left for us: nobody would ever hear it
-            _end(pid, own_group=grouped)
+            kill(pid, own_group=grouped)
             raise
     return frozenset(_came[known:])
 
 
-def _end(pid: int, *, own_group: bool) -> None:
-    """Kill a program of ours, with those it started, and wait until it holds nothing any more."""
-    with suppress(ProcessLookupError):
-        (os.killpg if own_group else os.kill)(pid, signal.SIGKILL)
-    until = time.monotonic() + _KILLED_S
-    with suppress(ChildProcessError):  # that was interrupted when it had seen it
-        while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < until:
-            time.sleep(_LOOK_S)
-
-
-def _forget(running: Sequence[_Started]) -> None:
+def _forget(running: Sequence[Started]) -> None:
     for one in running:
         os.close(one.pid_fd)
 
@@ -273,40 +249,3 @@ def _inherited() -> list[int]:
             if int(name) > _MESSAGES and os.get_inheritable(int(name)):
                 found.append(int(name))
     return found
-
-
-def _heard(
-    started: _Started, ends: Sequence[int], timeout_s: float | None
-) -> tuple[bytes, ...] | None:
-    """All it says until it has ended; None where it was ended because the time had passed.
-
-    Whoever it leaves behind may hold its output open: what comes later is not waited for.
-    """
-    until = None if timeout_s is None else time.monotonic() + timeout_s
-    said = {end: bytearray() for end in ends}
-    poller = select.poll()
-    for one in (*ends, started.pid_fd):
-        poller.register(one, select.POLLIN)
-    ready: set[int] = set()
-    while started.pid_fd not in ready:
-        left_ms = None if until is None else max(0.0, until - time.monotonic()) * 1000
-        ready = {one for one, _ in poller.poll(left_ms)}
-        # one that keeps talking is ready each time
-        late = until is not None and time.monotonic() >= until
-        if not ready or (late and started.pid_fd not in ready):
-            _end(started.pid, own_group=started.has_own_group)
-            return None
-        for end in ready & said.keys():
-            if not _take(end, said[end]):
-                poller.unregister(end)
-    for end in {one for one, _ in poller.poll(0)} & said.keys():
-        _take(end, said[end])
-    return tuple(map(bytes, said.values()))
-
-
-def _take(end: int, said: bytearray) -> bool:
-    """What stands in a pipe, which holds no more than a piece; False at its end."""
-    piece = os.read(end, _PIECE_BYTES)
-    if len(said) < _MOST_BYTES:
-        said += piece
-    return bool(piece)

@@ -17,6 +17,7 @@ import pytest
 
 import oglib.run
 from oglib.errors import OgErr, OgError, ProcessError
+from oglib.kernel import children
 from oglib.run import run, undisturbed
 from oglib.streams import run_through, stream_from
 
@@ -93,9 +94,9 @@ def test_a_program_that_keeps_talking_is_ended_too(
         now[0] = 1000.0
         return True  # and what it said stands in the pipe still
 
-    monkeypatch.setattr(oglib.run, "_take", take)
+    monkeypatch.setattr(children, "_take", take)
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep)
-    monkeypatch.setattr(oglib.run, "time", clock)
+    monkeypatch.setattr(children, "time", clock)
     with pytest.raises(ProcessError, match="no answer within 600 s"):
         run("sh", "-c", "echo talk; exec sleep 60", timeout_s=600)
     assert gone(*spawned)
@@ -108,7 +109,7 @@ def test_nothing_is_left_of_a_program_that_was_ended(spawned: list[int]) -> None
     assert gone(*spawned)
 
 
-@pytest.mark.parametrize("at", ["_heard", "_spawned"])
+@pytest.mark.parametrize("at", ["heard", "_spawned"])
 def test_nothing_is_left_of_a_program_that_was_interrupted(
     monkeypatch: pytest.MonkeyPatch, spawned: list[int], at: str
 ) -> None:
