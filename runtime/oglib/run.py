@@ -12,26 +12,23 @@ tools that are asked here, and loading a library for it more than all of them.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from oglib.errors import OgErr, OgError, ProcessError
+from oglib.kernel.children import Started, heard, kill
 from oglib.wording.waits import waiting
 
 _TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PIECE_BYTES = 65536
-_MOST_BYTES = 64 << 20  # of what a program says; what comes after that is read and left out
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 # as programs expect them: Python ignores the last two
 _USUAL = (*INTERRUPTIONS, signal.SIGPIPE, signal.SIGXFSZ)
 _MESSAGES = 2  # the descriptor of standard error
-_KILLED_MS = 5000  # what waits for a dead disk does not even die
 _undisturbed = threading.Event()
 _came: list[int] = []  # interruptions of the block that must not be cut
 
@@ -44,23 +41,6 @@ class Finished:
     status: int
     stdout: str
     stderr: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """A running program. ``pid_fd`` is readable when it has ended.
-
-    ``disturbed``: signals that came for the whole group before it was in one of its own.
-    """
-
-    pid: int
-    pid_fd: int
-    has_own_group: bool
-    disturbed: frozenset[int] = frozenset()
-
-    def end(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
 
 
 def environment() -> dict[str, str]:
@@ -107,25 +87,40 @@ def is_undisturbed() -> bool:
 
 
 @contextmanager
+def _held() -> Iterator[None]:
+    """A moment that no interruption cuts, as short as it must be: they come at its end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        # within: it heeds what came before it, once they are blocked
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """A block that Ctrl-C and SIGTERM do not cut, nor the programs in it: they wait for its end.
 
-    For the moment between doing a thing and knowing how to undo it, and for the undoing.
+    For the moment between doing a thing and knowing how to undo it, and for the undoing. Also
+    when it fails they are heeded at its end: whoever deals with failures would go on working.
     """
     if threading.current_thread() is not threading.main_thread() or _undisturbed.is_set():
         yield
         return
     _came.clear()
-    before = [signal.signal(one, lambda number, _: _came.append(number)) for one in INTERRUPTIONS]
-    _undisturbed.set()
+    with _held():  # between the two handlers an interruption would leave one of them for ever
+        before = [signal.signal(one, lambda came, _: _came.append(came)) for one in INTERRUPTIONS]
+        _undisturbed.set()
     try:
         yield
     finally:
-        _undisturbed.clear()
-        for number, handler in zip(INTERRUPTIONS, before, strict=True):
-            signal.signal(number, handler)
-    if _came:
-        raise KeyboardInterrupt
+        with _held():
+            _undisturbed.clear()
+            for number, handler in zip(INTERRUPTIONS, before, strict=True):
+                signal.signal(number, handler)
+        if _came:
+            raise KeyboardInterrupt
 
 
 def run(
@@ -161,7 +156,8 @@ def _run(
         given = _given(stdin or "")
         stack.callback(os.close, given)
         ends: list[int] = []
-        started: _Started | None = None
+        running: list[Started] = []
+        stack.callback(_forget, running)
         try:
             with ExitStack() as writers:
                 files = [given]
@@ -171,21 +167,24 @@ def _run(
                     writers.callback(os.close, write_end)
                     ends.append(read_end)
                     files.append(write_end)
-                started = _spawned([program, *words[1:]], files, own_group=timeout_s is not None)
-                stack.callback(os.close, started.pid_fd)
+                disturbed = _spawned(
+                    [program, *words[1:]], files, running, own_group=timeout_s is not None
+                )
+            (started,) = running
             if timeout_s is None:
                 with waiting(f"{Path(words[0]).name} to end"):
-                    said = _heard(started, ends, None)
+                    said = heard(started, ends, None)
             else:
-                said = _heard(started, ends, timeout_s)
-        except BaseException:
-            if started is not None and started.has_own_group:
-                started.end()  # interrupted: it would go on without us
+                said = heard(started, ends, timeout_s)
+        except BaseException as error:
+            for one in running:  # it would go on without us
+                if one.has_own_group or not isinstance(error, KeyboardInterrupt):
+                    kill(one.pid, own_group=one.has_own_group)
             raise
         if said is None:
             raise ProcessError(words, -9, f"no answer within {timeout_s} s")
         status = os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1])
-    if -status in started.disturbed:
+    if -status in disturbed:
         return None
     return Finished(words, status, *(text.decode(errors="replace") for text in said))
 
@@ -204,38 +203,42 @@ def _given(text: str) -> int:
     return file
 
 
-def _spawned(argv: Sequence[str], files: Sequence[int], *, own_group: bool) -> _Started:
+def _spawned(
+    argv: Sequence[str], files: Sequence[int], running: list[Started], *, own_group: bool
+) -> frozenset[int]:
     """``argv``, its program by its path, with ``files`` as input, output and messages.
 
-    An interruption waits until it is started and known. It has none of our other files, and goes
-    on when the terminal is closed: who repairs a filesystem is not to be cut there.
+    Put into ``running``, whose owner ends it: an interruption waits until it stands there. Returns
+    the signals that came for the whole group before it was in one of its own. It has none of our
+    other files, and goes on when the terminal is closed: who repairs a filesystem is not to be cut
+    there.
     """
     grouped = own_group or is_undisturbed()
+    # otherwise in ours, which has no number where its leader is outside our namespace
+    spawn = partial(os.posix_spawn, setpgroup=0) if grouped else os.posix_spawn
     moves = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
     closes = [(os.POSIX_SPAWN_CLOSE, file) for file in _inherited()]
-    before, known = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS), len(_came)
-    started: _Started | None = None
-    try:
-        pid = os.posix_spawn(
+    with _held():
+        known = len(_came)
+        pid = spawn(
             os.fsencode(argv[0]),
             [word.encode("utf-8", "surrogateescape") for word in argv],
             environment(),
             file_actions=[*moves, *closes],
             setsigdef=_USUAL,
             setsigmask=(signal.SIGHUP,),
-            setpgroup=0 if grouped else os.getpgrp(),
         )
-        started = _Started(pid, os.pidfd_open(pid), grouped)
-    finally:
         try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        except KeyboardInterrupt:
-            if started is not None:
-                os.close(started.pid_fd)
-                if grouped:  # in its own group it would go on without us
-                    started.end()
+            running.append(Started(pid, os.pidfd_open(pid), grouped))
+        except BaseException:  # no file is left for us: nobody would ever hear it
+            kill(pid, own_group=grouped)
             raise
-    return replace(started, disturbed=frozenset(_came[known:]))
+    return frozenset(_came[known:])
+
+
+def _forget(running: Sequence[Started]) -> None:
+    for one in running:
+        os.close(one.pid_fd)
 
 
 def _inherited() -> list[int]:
@@ -246,39 +249,3 @@ def _inherited() -> list[int]:
             if int(name) > _MESSAGES and os.get_inheritable(int(name)):
                 found.append(int(name))
     return found
-
-
-def _heard(
-    started: _Started, ends: Sequence[int], timeout_s: float | None
-) -> tuple[bytes, ...] | None:
-    """All it says until it has ended; None where it was ended because the time had passed.
-
-    Whoever it leaves behind may hold its output open: what comes later is not waited for.
-    """
-    until = None if timeout_s is None else time.monotonic() + timeout_s
-    said = {end: bytearray() for end in ends}
-    poller = select.poll()
-    for one in (*ends, started.pid_fd):
-        poller.register(one, select.POLLIN)
-    ready: set[int] = set()
-    while started.pid_fd not in ready:
-        left_ms = None if until is None else max(0.0, until - time.monotonic()) * 1000
-        ready = {one for one, _ in poller.poll(left_ms)}
-        if not ready:
-            started.end()
-            poller.poll(_KILLED_MS)
-            return None
-        for end in ready & said.keys():
-            if not _take(end, said[end]):
-                poller.unregister(end)
-    for end in {one for one, _ in poller.poll(0)} & said.keys():
-        _take(end, said[end])
-    return tuple(map(bytes, said.values()))
-
-
-def _take(end: int, said: bytearray) -> bool:
-    """What stands in a pipe, which holds no more than a piece; False at its end."""
-    piece = os.read(end, _PIECE_BYTES)
-    if len(said) < _MOST_BYTES:
-        said += piece
-    return bool(piece)

@@ -107,6 +107,10 @@ class Planned(Generic[Facts]):
             detail = self.fitting.apply(root, self.facts, self.checked)
         except OgError as error:
             return self._step(Outcome.FAILED, error.message)
+        except OSError as error:
+            named = f" {error.filename}" if error.filename else ""
+            why = f"The system refused{named}: {error.strerror or error}."
+            return self._step(Outcome.FAILED, why)
         return self._step(Outcome.DONE, detail)
 
     def _step(self, outcome: Outcome, detail: str) -> Step:

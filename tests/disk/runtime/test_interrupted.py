@@ -18,6 +18,7 @@ import pytest
 from oglib.disk import loop
 from oglib.disk.loop import attached
 from oglib.disk.model import MIB
+from oglib.errors import OgError
 from oglib.filesystem.mount import mounted
 from oglib.kernel.loops import loops_over
 from oglib.kernel.users import users_of
@@ -54,6 +55,39 @@ def test_a_block_that_must_not_be_cut_is_done_first() -> None:
     assert done[0] == "done"
     # the terminal sends Ctrl-C to our whole group: the program must not be in it
     assert int(done[1]) != os.getpgrp()
+
+
+def test_a_block_that_fails_does_not_forget_that_it_was_interrupted() -> None:
+    """Who catches its error would go on working."""
+    with pytest.raises(KeyboardInterrupt), undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        raise OgError("It failed as well.")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_no_handler_stays_of_a_block_that_must_not_be_cut(
+    monkeypatch: pytest.MonkeyPatch, stop: signal.Signals
+) -> None:
+    """When one comes between the two: at its begin, where one is usual yet, and at its end."""
+    stops = (signal.SIGINT, signal.SIGTERM)
+    usual, real = signal.default_int_handler, signal.signal
+    before = [real(one, usual) for one in stops]
+
+    def late(number: int, handler: Any) -> Any:
+        was = real(number, handler)
+        if number == signal.SIGINT and (handler is usual) == (stop == signal.SIGINT):
+            signal.raise_signal(stop)
+        return was
+
+    monkeypatch.setattr(signal, "signal", late)
+    try:
+        with pytest.raises(KeyboardInterrupt), undisturbed():
+            pass
+        assert [signal.getsignal(one) for one in stops] == [usual, usual]
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(stops)
+    finally:
+        for one, handler in zip(stops, before, strict=True):
+            real(one, handler)
 
 
 def test_ctrl_c_that_reached_the_program_alone_is_an_interruption() -> None:

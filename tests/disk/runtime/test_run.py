@@ -3,18 +3,47 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import oglib.run
 from oglib.errors import OgErr, OgError, ProcessError
+from oglib.kernel import children
 from oglib.run import run, undisturbed
 from oglib.streams import run_through, stream_from
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of all programs that are started."""
+    spawn, pids = os.posix_spawn, list[int]()
+
+    def noted(*words: Any, **more: Any) -> int:
+        pids.append(spawn(*words, **more))
+        return pids[-1]
+
+    monkeypatch.setattr(os, "posix_spawn", noted)
+    return pids
+
+
+def gone(pid: int) -> bool:
+    """Whether nothing is left of a program of ours, not even how it ended."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return False
 
 
 def test_output_and_input_are_text() -> None:
@@ -51,6 +80,71 @@ def test_a_program_that_does_not_answer_is_ended() -> None:
     with pytest.raises(ProcessError, match="no answer"):
         run("sleep", "60", timeout_s=0.3)
     assert time.monotonic() - started < 10
+
+
+def test_a_program_that_keeps_talking_is_ended_too(
+    monkeypatch: pytest.MonkeyPatch, spawned: list[int]
+) -> None:
+    now, heard = [0.0], list[int]()
+
+    def take(end: int, _said: bytearray) -> bool:
+        heard.append(end)
+        if len(heard) > 1:
+            raise AssertionError("it is heard after its time")
+        now[0] = 1000.0
+        return True  # and what it said stands in the pipe still
+
+    monkeypatch.setattr(children, "_take", take)
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep)
+    monkeypatch.setattr(children, "time", clock)
+    with pytest.raises(ProcessError, match="no answer within 600 s"):
+        run("sh", "-c", "echo talk; exec sleep 60", timeout_s=600)
+    assert gone(*spawned)
+
+
+def test_nothing_is_left_of_a_program_that_was_ended(spawned: list[int]) -> None:
+    """It held its output, and it might hold a disk."""
+    with pytest.raises(ProcessError, match="no answer"):
+        run("sleep", "60", timeout_s=0.01)
+    assert gone(*spawned)
+
+
+@pytest.mark.parametrize("at", ["heard", "_spawned"])
+def test_nothing_is_left_of_a_program_that_was_interrupted(
+    monkeypatch: pytest.MonkeyPatch, spawned: list[int], at: str
+) -> None:
+    """While it is heard, and at the very moment when it was started."""
+    real = getattr(oglib.run, at)
+
+    def interrupted(*words: Any, **more: Any) -> None:
+        if at == "_spawned":
+            real(*words, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(oglib.run, at, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("sleep", "60", timeout_s=600)
+    assert gone(*spawned)
+
+
+@pytest.mark.parametrize("timeout_s", [None, 600])
+def test_a_program_that_cannot_be_watched_does_not_run(
+    monkeypatch: pytest.MonkeyPatch, spawned: list[int], timeout_s: float | None
+) -> None:
+    def refuse(_pid: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        run("sleep", "60", timeout_s=timeout_s)
+    assert gone(*spawned)
+
+
+def test_a_program_is_in_our_group_where_that_has_no_number() -> None:
+    code = "from oglib.run import run; print(run('cut', '-d ', '-f5', '/proc/self/stat').stdout)"
+    argv = ["unshare", "--pid", "--fork", sys.executable, "-c", code]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert int(said) == os.getpgrp()
 
 
 def test_a_stream_that_broke_is_not_a_success() -> None:

@@ -166,6 +166,19 @@ def test_what_cannot_be_read_is_foreseen_and_fails_alone(tree: Path) -> None:
         assert "not a regular file" in one.foreseen.detail
 
 
+def test_what_the_system_refuses_is_one_failed_step(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/dev/none")
+
+    monkeypatch.setattr(Edit, "write", refuse)
+    with TargetRoot(tree) as root:
+        steps = [one.done(root) for one in planned(root, "hosts", "hostname")]
+    assert [step.outcome for step in steps] == [Outcome.FAILED] * 2
+    assert all("/dev/none: Too many open files" in step.detail for step in steps)
+
+
 def test_what_nobody_can_have_asked_for_refuses_all(tree: Path) -> None:
     def wrong(*_: object) -> Check:
         raise UsageError("That is no name.")
