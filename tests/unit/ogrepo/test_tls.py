@@ -194,9 +194,11 @@ def test_a_key_that_goes_while_it_is_read_costs_one_line(
 
     load = ssl.SSLContext.load_cert_chain
 
-    def exchanged(self: ssl.SSLContext, *files: Path, password: Callable[[], str]) -> None:
+    def exchanged(
+        self: ssl.SSLContext, chain: Path, private: Path, password: Callable[[], str]
+    ) -> None:
         try:
-            load(self, *files, password=password)
+            load(self, chain, private, password)
         finally:
             key.unlink()
 
@@ -209,11 +211,12 @@ def test_a_key_that_goes_while_it_is_read_costs_one_line(
     looks = iter([OSError(errno.EIO, "Input/output error"), None])
 
     def look() -> bool:
-        error = next(looks)
+        error = next(looks, None)
         if error is not None:
             raise error
-        newer[0].replace(certificate)
-        newer[1].replace(key)
+        if newer[0].exists():
+            newer[0].replace(certificate)
+            newer[1].replace(key)
         return type(pair).look(pair)
 
     async def until_renewed() -> None:
