@@ -65,6 +65,7 @@ class Outlet:
         for number, _ in self._epoll.poll(0, _AT_ONCE):
             transfer = self._known.get(number)
             if transfer is not None:
+                self._blocked.pop(transfer, None)  # it is waited for again, or not at all
                 transfer.go()
 
     def _look_around(self) -> None:
