@@ -57,12 +57,11 @@ def restore_stream(
         TargetHasher(target, writer.room_bytes) as hasher,
         progress.phase("restore", image.content_bytes) as phase,
     ):
-        taker = _Taker(writer, hasher, verify, _Comparing(always=delta))
+        taker, poured = _Taker(writer, hasher, verify, _Comparing(always=delta)), _Poured()
         if not delta and not writer.guard_is_zero():
             taker.comparing.stop()
         cancel.check()  # the target is still as it was
         writer.begin(phase.advance)
-        poured = _Poured()
         try:
             with closing(in_order(taker.take, chain(first, regions), count)) as results:
                 for taken in results:
