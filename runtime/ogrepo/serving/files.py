@@ -43,11 +43,15 @@ def patience_s(count: int) -> float:
 
 @dataclass(slots=True, eq=False)
 class OpenFile:
-    """A descriptor that is shared; ``users`` of it are reading."""
+    """A descriptor that is shared; ``users`` of it are reading.
+
+    ``copied``: its filesystem knows no sendfile, so what is sent of it is read.
+    """
 
     descriptor: int
     key: tuple[int, int]
     users: int = 0
+    copied: bool = False
 
     def fileno(self) -> int:
         return self.descriptor
@@ -254,6 +258,9 @@ class FileAnswer(web.StreamResponse):
                 break
             await self.write(data)
             moved += len(data)
+        # A reader that has gone looks like a filesystem without sendfile, too.
+        if not (file.copied or transport.is_closing() or transport.get_extra_info("sslcontext")):
+            file.copied = True
         return moved
 
 

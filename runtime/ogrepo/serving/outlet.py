@@ -8,6 +8,7 @@ lets nobody else wait for a socket that one of its transports holds.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from ogrepo.serving.files import PIECE_BYTES, OpenFile, Part, patience_s
 
 _TURN_BYTES = 1 << 20  # then it is another reader's turn
+_NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _AT_ONCE = 64
 _LOOK_EVERY_S = 0.5
 
@@ -99,7 +101,7 @@ class Transfer:
         self.due = 0.0
         self._outlet = outlet
         self._head = head
-        self._source = source.descriptor
+        self._source = source
         self._first = part.first
         self._left = part.count
         self._until = part.count  # what is left when this piece is through
@@ -113,7 +115,9 @@ class Transfer:
             self._send()
         except (BlockingIOError, InterruptedError):
             self._wait()
-        except OSError:
+        except OSError as error:
+            if error.errno in _NO_SENDFILE:
+                self._source.copied = True  # whoever asks again goes the long way
             self.stop()
         else:
             if self._left:
@@ -133,7 +137,7 @@ class Transfer:
         while self._left and turn > 0:
             count = min(self._left, turn)
             # Each call names its offset, so a shared descriptor has no place of its own.
-            moved = os.sendfile(target, self._source, self._first, count)
+            moved = os.sendfile(target, self._source.descriptor, self._first, count)
             if not moved:
                 raise ConnectionResetError("The file became shorter than promised.")
             self._first += moved

@@ -115,7 +115,7 @@ class Quick:
             return None
         path = data[4 : data.find(b" ", 4)].decode("latin-1")
         known = self._known.get(path)
-        if known is None:
+        if known is None or known.file.copied:
             return None
         request = _parsed(data, connection, self._loop)
         if request is None or request.raw_path != path:

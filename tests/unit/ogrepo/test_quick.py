@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -172,6 +173,39 @@ def test_what_is_odd_goes_the_long_way(
         link.sendall(text.encode())
         assert read(link, 9).startswith(b"HTTP/1.")
     assert not taken
+
+
+def test_a_filesystem_without_sendfile_is_read_each_time(
+    repository: Repository, taken: list[Plain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    path = repository.folder.root / FILE[1:]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(DATA)
+    monkeypatch.setattr(os, "sendfile", none)
+    for _ in range(3):
+        assert repository.ask("GET", FILE).body == DATA
+    assert not taken
+
+
+def test_where_that_shows_on_the_short_way_the_next_goes_the_long_one(
+    repository: Repository, known: Path, taken: list[Plain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    assert known.exists()
+    monkeypatch.setattr(os, "sendfile", none)
+    with connected(repository) as link:
+        link.sendall(asked(FILE))
+        with contextlib.suppress(ConnectionResetError):
+            while link.recv(1 << 16):
+                pass
+    assert len(taken) == 1
+    assert repository.ask("GET", FILE).body == DATA
+    assert len(taken) == 1
 
 
 def test_answers_come_in_the_order_of_the_requests(
