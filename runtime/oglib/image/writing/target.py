@@ -12,6 +12,7 @@ import fcntl
 import os
 import stat
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from oglib.kernel.users import refused_by
 _BLKGETSIZE64 = 0x80081272  # linux/fs.h
 _BLKSSZGET = 0x1268
 _MOST_PARTS = 1024  # of one call: IOV_MAX
+_LEAVING_S, _LOOK_S = 2.0, 0.02
 _IDENTITY_FILES = ("device/wwid", "wwid", "device/serial", "serial", "device/model")
 
 
@@ -140,8 +142,17 @@ def open_target(path: Path, *, write: bool) -> Iterator[Target]:
 
 
 def _refuse_backing_file(path: Path) -> None:
-    """A file behind a loop device has a second writer; O_EXCL says nothing about files."""
-    for loop in loops_over(path):
+    """A file behind a loop device has a second writer; O_EXCL says nothing about files.
+
+    One that was detached goes when the kernel has closed it, a moment after an unmount: that is
+    waited for, shortly, for it may be mounted somewhere still.
+    """
+    until = time.monotonic() + _LEAVING_S
+    loops = loops_over(path)
+    while loops and all(loop.leaving for loop in loops) and time.monotonic() < until:
+        time.sleep(_LOOK_S)
+        loops = loops_over(path)
+    for loop in loops:
         raise OgError(
             f"{path} is in use by {loop.path}.",
             hint=f"Unmount what is on it, and detach it: `losetup --detach {loop.path}`.",
