@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from oglib.boot.grub_defaults import lock_script, with_variables
-from oglib.boot.grub_edits import (
+from oglib.boot.menu.defaults import lock_script, with_variables
+from oglib.boot.menu.edits import (
     Place,
     entries_of,
     entry_named,
@@ -18,10 +18,10 @@ from oglib.boot.grub_edits import (
     with_timeout,
     without,
 )
-from oglib.boot.grub_entries import is_oglive, with_hidden, with_oglive
-from oglib.boot.grub_lock import digest_of, is_locked, with_lock, without_lock
-from oglib.boot.grub_menu import Menu, read_menu
-from oglib.boot.grub_words import quoted, unquoted
+from oglib.boot.menu.entries import is_oglive, with_hidden, with_oglive
+from oglib.boot.menu.lock import digest_of, is_locked, with_lock, without_lock
+from oglib.boot.menu.reader import Menu, read_menu
+from oglib.boot.menu.words import quoted, unquoted
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from unit.boot.menus import MENU, OTHER, ROOT, TITLES
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from oglib.boot.grub_check import check_script
-from oglib.boot.grub_defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
-from oglib.boot.grub_edits import Change, Place, check_theme, with_theme
-from oglib.boot.grub_lock import with_lock, without_lock
-from oglib.boot.grub_menu import Menu, read_menu
+from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
+from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
+from oglib.boot.menu.judge import check_script
+from oglib.boot.menu.lock import with_lock, without_lock
+from oglib.boot.menu.reader import Menu, read_menu
 from oglib.deploy.partition.checks import check_unused
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from oglib.boot.grub_words import TOKEN, Command, Word, unquoted, value_after
+from oglib.boot.menu.words import TOKEN, Command, Word, unquoted, value_after
 from oglib.errors import OgErr, OgError
 
 _MOST_CHARS = 1 << 20

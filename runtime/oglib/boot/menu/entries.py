@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oglib.boot.grub_edits import Changed, Cut, applied, first_entry, moved, removed, set_cuts
-from oglib.boot.grub_menu import Entry, Menu
-from oglib.boot.grub_words import quoted
+from oglib.boot.menu.edits import Changed, Cut, applied, first_entry, moved, removed, set_cuts
+from oglib.boot.menu.reader import Entry, Menu
+from oglib.boot.menu.words import quoted
 
 _ID = "oglive"
 _TITLE = "OpenGnsys Live"

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from oglib.boot.grub_menu import Entry, Menu
-from oglib.boot.grub_words import unquoted
+from oglib.boot.menu.reader import Entry, Menu
+from oglib.boot.menu.words import unquoted
 from oglib.errors import NotFoundError, OgErr, UsageError
 
 _PLAIN_ID = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9._+-]*[A-Za-z._+-][A-Za-z0-9._+-]*")
@@ -109,7 +109,10 @@ def without(menu: Menu, entries: Sequence[Entry]) -> Changed:
     """Without these entries, and without a submenu that they leave empty.
 
     A default that is a number follows the entry that it means; where that goes it is the first.
+    NOTFOUND where there are none.
     """
+    if not entries:
+        raise NotFoundError("The menu has no entry of that partition.")
     gone = list(entries)
     for one in reversed(menu.all_entries):
         if one.is_submenu and one.inner and all(inner in gone for inner in one.inner):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 
-from oglib.boot.grub_edits import NAME, Changed, Cut, applied
-from oglib.boot.grub_menu import Menu
+from oglib.boot.menu.edits import NAME, Changed, Cut, applied
+from oglib.boot.menu.reader import Menu
 from oglib.errors import UsageError
 
 _LOCKS = ("password", "password_pbkdf2")
