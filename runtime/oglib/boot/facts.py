@@ -15,7 +15,7 @@ class BootFacts:
     """``disk`` shall start the system on the root.
 
     ``root_uuid`` and ``swap_uuid`` (empty: no swap) are this PC's, ``os_id`` is os-release's ID,
-    ``present`` the UUIDs of other filesystems here.
+    ``present`` the UUIDs of other filesystems here, ``number`` the root's partition.
     """
 
     disk: Disk
@@ -24,3 +24,4 @@ class BootFacts:
     root_uuid: str
     swap_uuid: str = ""
     present: Collection[str] = ()
+    number: int = 0

@@ -20,7 +20,7 @@ from oglib.fitting.fittings import Check, Need, edited
 from oglib.run import run
 from oglib.texts import joined
 
-_GRUB = "boot/grub"
+FOLDER = "boot/grub"
 _CONFIG = "boot/grub/grub.cfg"
 _DEFAULTS = "etc/default/grub"
 _INSTALL_LIMIT_S = 600.0
@@ -33,7 +33,7 @@ _TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
 
 def check_tree(root: Files) -> None:
     """Raise unless ``root`` has a GRUB with a menu, and nothing leads grub-install out of it."""
-    for folder in ("boot", _GRUB):
+    for folder in ("boot", FOLDER):
         if not root.is_directory(folder):
             raise NotFoundError(
                 f"{root.called} has no folder {folder}, so there is no GRUB to start it with.",
@@ -46,8 +46,8 @@ def check_tree(root: Files) -> None:
         )
     strange = [
         name
-        for name in root.irregular_below(_GRUB)
-        if not name.startswith((f"{_GRUB}/themes/", f"{_GRUB}/./themes/"))
+        for name in root.irregular_below(FOLDER)
+        if not name.startswith((f"{FOLDER}/themes/", f"{FOLDER}/./themes/"))
     ]
     if strange:
         raise OgError(
@@ -138,5 +138,5 @@ def install(root: Files, argv: tuple[str, ...]) -> str:
     OgError where either program fails.
     """
     run(*argv, timeout_s=_INSTALL_LIMIT_S)
-    device = run("grub-probe", "--target=device", root.path / _GRUB).stdout.strip()
+    device = run("grub-probe", "--target=device", root.path / FOLDER).stdout.strip()
     return f"{' '.join(argv[1:])}; its files are on {device}"

@@ -83,7 +83,7 @@ def mount_at(
         run("mount", *typed, "-o", wanted, device, point)
     except ProcessError as error:
         raise FilesystemError(
-            f"{device} cannot be mounted: {_said(error.stderr)}.",
+            f"{device} cannot be mounted: {_said(error.stderr, point)}.",
             hint="Check the filesystem with `og fs check`.",
         ) from error
     if write and os.statvfs(point).f_flag & os.ST_RDONLY:
@@ -181,9 +181,10 @@ def unmount(point: Path) -> None:
     )
 
 
-def _said(stderr: str) -> str:
-    """What mount said, without its pointer to dmesg."""
-    return " ".join(stderr.partition("dmesg(1)")[0].split()).rstrip(".")
+def _said(stderr: str, point: Path) -> str:
+    """What mount said, without its pointer to dmesg and a folder whose name is another each time."""
+    said = stderr.replace(f"mount: {point}: ", "").partition("dmesg(1)")[0]
+    return " ".join(said.split()).rstrip(".")
 
 
 def _refuse_states(device: Path, *, write: bool) -> None:

@@ -19,7 +19,7 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
-from oglib.filesystem.mount import check_writable, mounted
+from oglib.filesystem.mount import check_writable
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Planned, check_all, chosen
@@ -114,12 +114,7 @@ def _checked(aim: Aim, facts: PcFacts) -> Configuration:
     with partition_device(aim.disk, aim.part) as device:
         check_writable(device)
     if plan.start and aim.firmware is Firmware.UEFI:
-        esp = esp_of(aim.disk)
-        check_unused(aim.disk, esp)
-        with partition_device(aim.disk, esp) as device:
-            check_writable(device)
-            with mounted(device, kind="vfat"):
-                pass  # whether it can be is all that is asked
+        check_unused(aim.disk, esp_of(aim.disk))
     return plan
 
 
@@ -158,6 +153,7 @@ def _boot(aim: Aim, system: Found, facts: PcFacts) -> BootFacts:
         disk=aim.disk,
         firmware=aim.firmware,
         os_id=system.id,
+        number=aim.part.number,
         root_uuid=facts.root.uuid,
         swap_uuid=facts.swaps[0].uuid if facts.swaps else "",
         present=tuple(known.uuid for known in (*facts.others, *facts.swaps) if known.uuid),
