@@ -182,7 +182,7 @@ def unmount(point: Path) -> None:
 
 
 def _said(stderr: str, point: Path) -> str:
-    """What mount said, without its pointer to dmesg and a folder whose name is another each time."""
+    """What mount said, without its pointer to dmesg and a folder that is new each time."""
     said = stderr.replace(f"mount: {point}: ", "").partition("dmesg(1)")[0]
     return " ".join(said.split()).rstrip(".")
 
