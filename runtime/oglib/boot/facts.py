@@ -15,7 +15,8 @@ class BootFacts:
     """``disk`` shall start the system on the root.
 
     ``root_uuid`` and ``swap_uuid`` (empty: no swap) are this PC's, ``os_id`` is os-release's ID,
-    ``present`` the UUIDs of other filesystems here.
+    ``present`` the UUIDs of other filesystems here. ``number``: of the system's partition, for its
+    names. ``network_first``: the firmware shall try the network before it, as sites want it.
     """
 
     disk: Disk
@@ -24,3 +25,5 @@ class BootFacts:
     root_uuid: str
     swap_uuid: str = ""
     present: Collection[str] = ()
+    number: int = 0
+    network_first: bool = True

@@ -39,6 +39,7 @@ class Aim:
     hostname: str
     firmware: Firmware
     only: tuple[str, ...] = ()
+    network_first: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,19 @@ def plan_configuration(
     hostname: str = "",
     firmware: Firmware | None = None,
     only: Collection[str] = (),
+    network_first: bool = True,
 ) -> Configuration:
     """What will make the system on ``part`` this PC's own and ``disk`` bootable; only reads.
 
     ``firmware`` is this PC's own unless it is said; ``only`` names steps, all others are left out,
-    and what they alone would need is not asked. Raises where there is no system to configure,
-    where the disk cannot boot, and for whatever else is known to keep this from being done.
+    and what they alone would need is not asked; ``network_first``: whether the firmware shall try
+    the network before it. Raises where there is no system to configure, where the disk cannot boot,
+    and for whatever else is known to keep this from being done.
     """
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
-    aim = Aim(disk, part, hostname, firmware or running_firmware(), tuple(only))
+    aim = Aim(disk, part, hostname, firmware or running_firmware(), tuple(only), network_first)
     return _checked(aim, _look(aim))
 
 
@@ -161,6 +164,8 @@ def _boot(aim: Aim, system: Found, facts: PcFacts) -> BootFacts:
         root_uuid=facts.root.uuid,
         swap_uuid=facts.swaps[0].uuid if facts.swaps else "",
         present=tuple(known.uuid for known in (*facts.others, *facts.swaps) if known.uuid),
+        number=aim.part.number,
+        network_first=aim.network_first,
     )
 
 
