@@ -19,6 +19,8 @@ from typing import Any
 from oglib.connection import USUAL, Connection
 from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
+from oglib.fitting.policy import USUAL as USUAL_FITTING
+from oglib.fitting.policy import FittingPolicy, fitting_policy
 from oglib.texts import read_whole
 
 CMDLINE = Path("/proc/cmdline")
@@ -57,6 +59,8 @@ class Settings:
     profile: str = ""
     allow_unsigned: tuple[str, ...] = ()
     disk_rules: Mapping[str, str] = field(default_factory=dict)
+    fitting: FittingPolicy = USUAL_FITTING
+    interface: str = ""
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
     action_cache_full: str = "NONE"
@@ -213,6 +217,8 @@ def load(
         profile=found.get("PROFILE", ""),
         allow_unsigned=_unsigned_allowed(site),
         disk_rules=_disk_rules(words, site),
+        fitting=fitting_policy(site.get("fitting", {}), POLICY),
+        interface=found.get("INTERFACE", ""),
     )
     told = replace(told, **fields_of(knobs(engine_cfg)))
     here = os.environ.get(VARIABLE, "")

@@ -115,6 +115,7 @@ def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
             part,
             hostname=planned.request.hostname,
             firmware=planned.firmware,
+            told=planned.settings,
         )
         return apply_configuration(configuration), ""
     except OgError as error:
