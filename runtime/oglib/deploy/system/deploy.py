@@ -116,7 +116,7 @@ def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
             part,
             hostname=planned.request.hostname,
             firmware=planned.firmware,
-            network_first=planned.network_first,
+            told=planned.settings,
         )
         return apply_configuration(configuration), ""
     except OgError as error:
