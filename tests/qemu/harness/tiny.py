@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ProductFailure
 from harness.paths import program
-from harness.qemu_argv import OVMF_CODE, OVMF_VARS
+from harness.qemu_argv import Firmware, Shape
 from oglib.boot.nvram.load_option import Target
 from oglib.boot.nvram.planning import Presence
 from oglib.boot.nvram.variables import Variables
@@ -33,6 +33,7 @@ _START, _SECTORS, _SECTOR = 2048, 68000, 512
 _MIB = 1 << 20
 _LIMIT_S = 180  # of a start, on a machine that is loaded; it ends by itself
 _STARTED = re.compile(rb"STARTED-(\w+)")
+_SHAPE = Shape(Firmware.UEFI, mac="")
 _OURS = re.compile(r"Boot(?:[0-9A-F]{4}|Order|Next)|Timeout")
 
 
@@ -54,7 +55,7 @@ class TinyPc:
         self.image = folder / "disk.img"
         self.vars = folder / "vars.fd"
         self.card: tuple[str, ...] = ()
-        shutil.copyfile(OVMF_VARS, self.vars)
+        shutil.copyfile(_SHAPE.ovmf_vars, self.vars)
         self._make_disk()
 
     def another(self, folder: Path) -> TinyPc:
@@ -94,7 +95,7 @@ class TinyPc:
         argv = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-machine", "q35", "-accel", "tcg", "-m", "256", "-no-reboot",
-            "-drive", f"{pflash},unit=0,readonly=on,file={OVMF_CODE}",
+            "-drive", f"{pflash},unit=0,readonly=on,file={_SHAPE.ovmf_code}",
             "-drive", f"{pflash},unit=1,file={self.vars}",
             "-serial", f"file:{serial}",
             "-blockdev", json.dumps(file),
