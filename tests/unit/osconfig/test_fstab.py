@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from oglib.osconfig.facts import Known
-from oglib.osconfig.fstab import adapt_fstab, swap_uuids
+from oglib.fitting.devices import Known
+from oglib.osconfig.facts import PcFacts
+from oglib.osconfig.fstab import NewFstab, adapt_fstab, swap_uuids
 
 ROOT = Known("ext4", "11111111-1111-4111-8111-111111111111", label="root", partuuid="r", number=2)
 SWAP = Known("swap", "22222222-2222-4222-8222-222222222222", number=3)
@@ -26,8 +29,21 @@ tmpfs /tmp tmpfs defaults 0 0
 """
 
 
+def adapted(
+    text: str,
+    *,
+    root: Known,
+    swaps: Sequence[Known] = (),
+    esp: Known | None = None,
+    others: Sequence[Known] = (),
+    subvolumes: Sequence[str] = (),
+) -> NewFstab:
+    facts = PcFacts(root, "", tuple(swaps), esp, tuple(others), tuple(subvolumes))
+    return adapt_fstab(text, facts)
+
+
 def test_root_esp_and_swap_get_their_new_uuids_and_all_else_stays() -> None:
-    new = adapt_fstab(DEBIAN, root=ROOT, swaps=[SWAP], esp=ESP)
+    new = adapted(DEBIAN, root=ROOT, swaps=[SWAP], esp=ESP)
     assert new.text == (
         DEBIAN.replace("UUID=old-root", f"UUID={ROOT.uuid}")
         .replace("UUID=0000-0000", f"UUID={ESP.uuid}")
@@ -41,21 +57,21 @@ def test_root_esp_and_swap_get_their_new_uuids_and_all_else_stays() -> None:
 
 
 def test_a_second_time_changes_nothing() -> None:
-    once = adapt_fstab(DEBIAN, root=ROOT, swaps=[SWAP], esp=ESP).text
-    twice = adapt_fstab(once, root=ROOT, swaps=[SWAP], esp=ESP)
+    once = adapted(DEBIAN, root=ROOT, swaps=[SWAP], esp=ESP).text
+    twice = adapted(once, root=ROOT, swaps=[SWAP], esp=ESP)
     assert twice.changes == ()
     assert twice.text == once
 
 
 def test_what_this_pc_has_not_is_commented_out() -> None:
-    new = adapt_fstab(DEBIAN, root=ROOT, swaps=[], esp=None)
+    new = adapted(DEBIAN, root=ROOT, swaps=[], esp=None)
     assert "# ogLive: not on this PC: UUID=old-swap none            swap" in new.text
     assert "# ogLive: not on this PC: UUID=0000-0000  /boot/efi" in new.text
     assert f"UUID={ROOT.uuid} / " in new.text
 
 
 def test_missing_lines_are_added() -> None:
-    new = adapt_fstab("/dev/sda1 / ext4 defaults 0 1\n", root=ROOT, swaps=[SWAP], esp=ESP)
+    new = adapted("/dev/sda1 / ext4 defaults 0 1\n", root=ROOT, swaps=[SWAP], esp=ESP)
     assert new.text.splitlines() == [
         f"UUID={ROOT.uuid} / ext4 defaults 0 1",
         f"UUID={SWAP.uuid}\tnone\tswap\tsw\t0\t0",
@@ -86,12 +102,12 @@ def test_missing_lines_are_added() -> None:
     ],
 )
 def test_lines_that_are_right_or_not_ours_stay(line: str) -> None:
-    assert adapt_fstab(f"{line}\n", root=ROOT, swaps=[], esp=None).text == f"{line}\n"
+    assert adapted(f"{line}\n", root=ROOT, swaps=[], esp=None).text == f"{line}\n"
 
 
 def test_kernel_names_become_the_uuid_of_the_same_partition_number() -> None:
     text = "/dev/sda5 /home ext4 defaults 0 2\n/dev/sda3 none swap sw 0 0\n"
-    new = adapt_fstab(text, root=ROOT, swaps=[SWAP], esp=None, others=[HOME])
+    new = adapted(text, root=ROOT, swaps=[SWAP], esp=None, others=[HOME])
     assert new.text.splitlines() == [
         f"UUID={HOME.uuid} /home ext4 defaults 0 2",
         f"UUID={SWAP.uuid} none swap sw 0 0",
@@ -100,18 +116,18 @@ def test_kernel_names_become_the_uuid_of_the_same_partition_number() -> None:
 
 def test_a_filesystem_that_is_not_here_must_not_stop_the_boot() -> None:
     text = "UUID=gone /data ext4 defaults,noatime 0 2 # of the model PC\nLABEL=X /x xfs\n"
-    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None)
+    new = adapted(text, root=ROOT, swaps=[], esp=None)
     assert new.text.splitlines() == [
         "UUID=gone /data ext4 defaults,noatime,nofail 0 2 # of the model PC",
         "LABEL=X /x xfs\tdefaults,nofail",
     ]
-    assert adapt_fstab(new.text, root=ROOT, swaps=[], esp=None).changes == ()
+    assert adapted(new.text, root=ROOT, swaps=[], esp=None).changes == ()
 
 
 def test_two_swaps_keep_their_order() -> None:
     second = Known("swap", "33333333-3333-4333-8333-333333333333")
     text = f"UUID=gone none swap sw 0 0\nUUID={SWAP.uuid} none swap sw 0 0\n"
-    new = adapt_fstab(text, root=ROOT, swaps=[SWAP, second], esp=None)
+    new = adapted(text, root=ROOT, swaps=[SWAP, second], esp=None)
     assert new.text == text.replace("gone", second.uuid)
 
 
@@ -124,20 +140,23 @@ def test_the_swap_a_system_knows() -> None:
 def test_a_label_as_fstab_and_udev_write_it(device: str) -> None:
     data = Known("ext4", "55555555-5555-4555-8555-555555555555", label="my é")
     text = f"{device}\t/data ext4 defaults 0 2\n"
-    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None, others=[data])
+    new = adapted(text, root=ROOT, swaps=[], esp=None, others=[data])
     assert (new.text, new.changes) == (text, ())
 
 
 def test_other_subvolumes_of_the_root_follow_it() -> None:
     text = "UUID=old / btrfs subvol=@ 0 0\nUUID=old /home btrfs subvol=@home 0 0\n"
-    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None)
+    new = adapted(text, root=ROOT, swaps=[], esp=None)
     assert new.text == text.replace("UUID=old", f"UUID={ROOT.uuid}")
 
 
 def test_lines_end_as_they_did() -> None:
-    """A carriage return, a form feed, no newline at the end: none of them is made or lost."""
+    """A carriage return, a form feed: none of them is made or lost; the last newline is made."""
     text = "UUID=old  /  ext4 defaults\r\n# \x0c \x85\u2028\nLABEL=X /x xfs rw\r\n# end"
-    new = adapt_fstab(text, root=ROOT, swaps=[], esp=None)
-    assert new.text == text.replace("UUID=old", f"UUID={ROOT.uuid}").replace(" rw", " rw,nofail")
-    more = adapt_fstab("# end", root=ROOT, swaps=[SWAP], esp=None)
+    new = adapted(text, root=ROOT, swaps=[], esp=None)
+    after = text.replace("UUID=old", f"UUID={ROOT.uuid}").replace(" rw", " rw,nofail")
+    assert new.text == f"{after}\n"
+    same = "tmpfs /tmp tmpfs defaults 0 0"
+    assert adapted(same, root=ROOT).text == same
+    more = adapted("# end", root=ROOT, swaps=[SWAP], esp=None)
     assert more.text == f"# end\nUUID={SWAP.uuid}\tnone\tswap\tsw\t0\t0\n"

@@ -190,7 +190,7 @@ def test_a_system_that_had_no_name_of_its_own(old: str) -> None:
     ],
 )
 def test_resume(old: str, new: str | None) -> None:
-    assert adapt_resume(old, FACTS.swaps) == (old if new is None else new)
+    assert adapt_resume(old, FACTS) == (old if new is None else new)
 
 
 def with_files(tree: Path, files: dict[str, str]) -> Path:
@@ -307,7 +307,7 @@ def test_an_id_that_boot_entries_need_stays_where_their_name_cannot_be_kept(tree
         ("a /dev/vg/a none luks", Outcome.NOT_NEEDED, "already so"),
         ("a /swap.img /dev/urandom swap", Outcome.NOT_NEEDED, "already so"),
         ("# a /dev/sda3 none luks", Outcome.NOT_NEEDED, "already so"),
-        ("a UUID=x none luks", Outcome.NOT_NEEDED, "a is on UUID=x, not found on this disk"),
+        ("a UUID=x none luks", Outcome.NOT_NEEDED, "a is on UUID=x, not found on this PC"),
         ("a\t/dev/sda3 /dev/urandom swap", Outcome.FAILED, "a is on /dev/sda3, which is another"),
         ("a /dev/nvme0n1p3 none luks,nofail", Outcome.FAILED, "a is on /dev/nvme0n1p3"),
         ("a", Outcome.NOT_NEEDED, "already so"),
