@@ -8,15 +8,19 @@ Applying opens it for writing, looks whether it is still what was planned for, a
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts
 from oglib.deploy.partition.checks import check_unused
+from oglib.deploy.system.starting import refuse_unsure, starting_disk
 from oglib.disk.firmware import Firmware, running_firmware
+from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, Partition
+from oglib.disk.model import Disk, DiskKind, Partition
+from oglib.disk.probing.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable, mounted
@@ -33,12 +37,16 @@ from oglib.osconfig.opened_system import OpenedSystem, opened_system
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all."""
+    """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all.
+
+    ``start``: the disk that starts it; None where that is not sure.
+    """
 
     disk: Disk
     part: Partition
     hostname: str
     firmware: Firmware
+    start: Disk | None
     only: tuple[str, ...] = ()
 
 
@@ -86,7 +94,9 @@ def plan_configuration(
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
-    aim = Aim(disk, part, hostname, firmware or running_firmware(), tuple(only))
+    here = firmware or running_firmware()
+    start = starting_disk(disk, list_disks() if disk.kind is DiskKind.LVM else (), here)
+    aim = Aim(disk, part, hostname, here, start, tuple(only))
     return _checked(aim, _look(aim))
 
 
@@ -98,7 +108,10 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     """
     aim = plan.aim
     facts = _look(aim)
-    with opened_system(aim.disk, aim.part, write=True) as system:
+    with (
+        held(aim.start) if aim.start and aim.start != aim.disk else nullcontext(),
+        opened_system(aim.disk, aim.part, write=True) as system,
+    ):
         if _plan(system, aim, facts) != plan:
             raise OgError(
                 f"The system on partition {aim.part.number} of {aim.disk.describe()} is not as "
@@ -116,10 +129,10 @@ def _checked(aim: Aim, facts: PcFacts) -> Configuration:
     for disk, part in ((aim.disk, aim.part), *parts):
         with partition_device(disk, part) as device:
             check_writable(device)
-    if plan.start and aim.firmware is Firmware.UEFI:
-        esp = esp_of(aim.disk)
-        check_unused(aim.disk, esp)
-        with partition_device(aim.disk, esp) as device:
+    if plan.start and aim.start and aim.firmware is Firmware.UEFI:
+        esp = esp_of(aim.start)
+        check_unused(aim.start, esp)
+        with partition_device(aim.start, esp) as device:
             check_writable(device)
             with mounted(device, kind="vfat"):
                 pass  # whether it can be is all that is asked
@@ -142,8 +155,9 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     planned = check_all(opened.files, facts, files)
     if not start:
         return Configuration(aim, planned, ())
-    boot.check(opened.files, aim.disk, aim.firmware)
-    found = _boot(aim, system, facts, opened)
+    disk = refuse_unsure(aim.disk, aim.start)
+    boot.check(opened.files, disk, aim.firmware)
+    found = _boot(aim, disk, system, facts, opened)
     return Configuration(aim, planned, check_all(opened.files, found, start))
 
 
@@ -159,13 +173,13 @@ def _check_names(aim: Aim, system: Found) -> None:
         )
 
 
-def _boot(aim: Aim, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
+def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
     apart = opened.boot
     boot_on = known_on(apart.disk)[apart.part.number] if apart else None
-    if apart and boot_on and apart.disk.path != aim.disk.path:
+    if apart and boot_on and apart.disk.path not in (aim.disk.path, disk.path):
         boot_on = replace(boot_on, number=0)
     return BootFacts(
-        disk=aim.disk,
+        disk=disk,
         firmware=aim.firmware,
         os_id=system.id,
         root=facts.root,
@@ -180,8 +194,11 @@ def _look(aim: Aim) -> PcFacts:
     """The name of this PC, and its filesystems that the system's files may name."""
     known = known_on(aim.disk)
     root = known.pop(aim.part.number)
+    start = aim.start or aim.disk
+    below = known if start == aim.disk else known_on(start)
     swaps = tuple(one for one in known.values() if one.kind == SWAP)
-    esps = [known[one.number] for one in aim.disk.partitions if one.type == ESP and one != aim.part]
-    here = tuple(one for one in known.values() if one.kind not in ("", SWAP))
-    away = tuple(one for _, _, one in elsewhere(aim.disk) if one.kind)
-    return PcFacts(root, aim.hostname, swaps, esps[0] if esps else None, (*here, *away))
+    esps = [below[one.number] for one in start.partitions if one.type == ESP and one != aim.part]
+    here = {**dict.fromkeys(known.values()), **dict.fromkeys(below.values())}
+    away = (one for disk, _, one in elsewhere(aim.disk) if disk.path != start.path)
+    others = tuple(one for one in (*here, *away) if one.kind and one not in swaps)
+    return PcFacts(root, aim.hostname, swaps, esps[0] if esps else None, others)
