@@ -17,7 +17,7 @@ from pathlib import Path
 
 from oglib import durable
 from oglib.boot.facts import BootFacts
-from oglib.boot.grub import FOLDER, install, uefi_argv
+from oglib.boot.grub import install, uefi_argv
 from oglib.boot.loaders import (
     Pair,
     chosen,
@@ -26,6 +26,7 @@ from oglib.boot.loaders import (
     pair_of_system,
     stub,
 )
+from oglib.boot.place import boot_directory, grub_folder, not_understood
 from oglib.boot.secure.firmware import Accepts, read_accepts
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
@@ -65,6 +66,20 @@ def opened_esp(disk: Disk, esp: Partition, *, write: bool = False) -> Iterator[P
             yield at
 
 
+@contextmanager
+def _folder(root: Files, facts: BootFacts, *, write: bool = False) -> Iterator[Path]:
+    """The ESP of the disk: where the system has it mounted, never a second time.
+
+    Two loop devices of one file that are both written would destroy the filesystem.
+    """
+    esp = esp_of(facts.disk)
+    if facts.boot and facts.boot.number == esp.number:
+        yield root.path / "boot"
+        return
+    with opened_esp(facts.disk, esp, write=write) as at:
+        yield at
+
+
 def part_label(disk: Disk, number: int) -> str:
     """``Part-01-02``: what OpenGnsys calls a partition on the ESP. A file is disk 1."""
     return f"Part-{max(1, disk.number):02d}-{number:02d}"
@@ -77,7 +92,7 @@ def accepted_here() -> Accepts:
 
 def stub_of(root: Files) -> str:
     """The stub for the menu of a system, wherever that lies: on a partition, in a subvolume."""
-    folder = root.path / FOLDER
+    folder = root.path / grub_folder(root)
     uuid = run("grub-probe", "--target=fs_uuid", folder).stdout.strip()
     prefix = run("grub-mkrelpath", folder).stdout.strip()
     return stub(uuid, prefix)
@@ -129,7 +144,9 @@ class Loader:
             pair, why = self._pair(root)
             if why:
                 return Check(Need.CANNOT, f"Secure Boot is on: {why}")
-            with opened_esp(facts.disk, esp) as at:
+            if why := not_understood(root, "x86_64-efi", facts.subvolume):
+                return Check(Need.CANNOT, why)
+            with _folder(root, facts) as at:
                 if self.shared and (other := _starts_other(at / where, facts)):
                     return Check(Need.NOT_NEEDED, f"{where} is left: it starts {other}")
                 return self._compared(root, at, where, pair, esp)
@@ -162,11 +179,12 @@ class Loader:
     def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:
         where = self._where(facts)
         pair, _ = self._pair(root)
-        with opened_esp(facts.disk, esp_of(facts.disk), write=True) as at:
+        with _folder(root, facts, write=True) as at:
             if self.first == _STARTED:
                 _keep(at / where, _own(facts))
             if pair is None and self.shared:
-                return install(root, uefi_argv(root.path, at, self._id(facts)))
+                with boot_directory(root) as boot:
+                    return install(root, uefi_argv(boot, at, self._id(facts)))
             if pair is None:
                 put_files(at, where, core_files(stub_of(root), first=_OLD_NAME))
             else:
@@ -194,12 +212,13 @@ class Loader:
 
 def _own(facts: BootFacts) -> str:
     """The UUID by which the system is looked for when it starts."""
-    return facts.root_uuid
+    return facts.start.uuid
 
 
 def _others(facts: BootFacts) -> list[str]:
     """The UUIDs of all other filesystems here."""
-    return [uuid for uuid in facts.present if uuid]
+    own = (facts.root, facts.start)
+    return [one.uuid for one in facts.present if one.uuid and one not in own]
 
 
 def _starts_other(place: Path, facts: BootFacts) -> str:
