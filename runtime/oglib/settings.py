@@ -19,6 +19,8 @@ from typing import Any
 from oglib.connection import USUAL, Connection
 from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
+from oglib.fitting.policy import USUAL as USUAL_FITTING
+from oglib.fitting.policy import FittingPolicy, fitting_policy
 from oglib.texts import read_whole
 
 CMDLINE = Path("/proc/cmdline")
@@ -58,6 +60,8 @@ class Settings:
     allow_unsigned: tuple[str, ...] = ()
     disk_rules: Mapping[str, str] = field(default_factory=dict)
     network_first: bool = True
+    fitting: FittingPolicy = USUAL_FITTING
+    interface: str = ""
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
     action_cache_full: str = "NONE"
@@ -227,6 +231,8 @@ def load(
         allow_unsigned=_unsigned_allowed(site),
         disk_rules=_disk_rules(words, site),
         network_first=_network_first(site),
+        fitting=fitting_policy(site.get("fitting", {}), POLICY),
+        interface=found.get("INTERFACE", ""),
     )
     told = replace(told, **fields_of(knobs(engine_cfg)))
     here = os.environ.get(VARIABLE, "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og boot``: an installed system started, and the boot entries of this PC's firmware.
+"""``og boot``: an installed system started, its menu, and the entries of this PC's firmware.
 
 ``og boot 1 2`` is ``og boot start 1 2``.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from oglib.cli import boot_menu
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.views.output import table
@@ -22,7 +23,7 @@ _DRY = "print what would be changed and stop"
 
 
 def add_to(nouns: Subparsers) -> None:
-    verbs = noun(nouns, "boot", "start a system; boot entries of the firmware")
+    verbs = noun(nouns, "boot", "start a system; its menu; boot entries of the firmware")
     made = verb(verbs, "start", _start, "start the system on a partition, as `og boot 1 2` does")
     add_disk(made)
     add_partition(made)
@@ -50,10 +51,11 @@ def add_to(nouns: Subparsers) -> None:
         made.add_argument("entry", metavar="ENTRY", nargs="+", help="number or label")
     made = _changing(verbs, "next", _next, "start an entry at the next start alone")
     made.add_argument("entry", metavar="ENTRY", help="number or label")
-    made = _changing(verbs, "timeout", _timeout, "how long the firmware's menu waits")
+    made = _changing(verbs, "firmware-timeout", _timeout, "how long the firmware's menu waits")
     made.add_argument("seconds", metavar="SECONDS", type=int)
     _changing(verbs, "network-first", _network_first, "put the network's entry first")
     _changing(verbs, "clean", _clean, "remove entries that lead nowhere, and doubled ones")
+    boot_menu.add_to(verbs)
 
 
 def _changing(

@@ -226,9 +226,8 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
     disk = given.disk(job.disk)
     part = find_partition(disk, job.part)
     with held(disk, part):
-        first = given.settings.network_first
         plan = plan_configuration(
-            disk, part, hostname=job.hostname, only=job.steps, network_first=first
+            disk, part, hostname=job.hostname, only=job.steps, told=given.settings
         )
         name = f" as {job.hostname}" if job.hostname else ""
         changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)

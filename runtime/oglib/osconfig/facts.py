@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a PC is to a system that shall be its own: its name and its filesystems."""
+"""What a PC is to a system that shall be its own: name, network cards, filesystems, policy."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
 from oglib.fitting.edits import bytes_of, words_of
+from oglib.fitting.policy import USUAL, FittingPolicy
 
 _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 _BY_TAG = re.compile(rb"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)", re.DOTALL)
@@ -41,14 +43,46 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Nic:
+    """A network card: the name that a Linux of today gives it, all it may have, its address.
+
+    ``mac`` in capital letters, parted by colons.
+    """
+
+    name: str
+    names: frozenset[str]
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
 class PcFacts:
-    """The PC's name (empty: it has none) and what is on the disk that carries the system."""
+    """The PC's name (empty: it has none) and what is on the disk that carries the system.
+
+    ``nics``: the one that it was started by first. ``disk_id``: the disk's link in
+    ``/dev/disk/by-id``, empty where it has none. ``policy``: what the site wants. ``new_files``:
+    paths that the other steps make where no file was.
+    """
 
     root: Known
     hostname: str = ""
     swaps: tuple[Known, ...] = ()
     esp: Known | None = None
     others: tuple[Known, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    disk_id: str = ""
+    policy: FittingPolicy = USUAL
+    new_files: tuple[str, ...] = ()
+
+    def own(self, purpose: str) -> str:
+        """32 hexadecimal digits that are this PC's and no other's; empty where it is not known.
+
+        The same each time for one system on one PC; who knows the one for a purpose does not
+        know those for others.
+        """
+        if not self.nics:
+            return ""
+        told = "\0".join([purpose, self.root.uuid, *sorted(one.mac for one in self.nics)])
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def _tag_of(spec: str) -> tuple[str, str]:

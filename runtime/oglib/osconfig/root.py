@@ -16,13 +16,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO
 
 from oglib.errors import OgError, WriteError
+from oglib.osconfig import replacing
 from oglib.osconfig.inside import NOTHING_THERE, open_inside
-from oglib.osconfig.replacing import folder_of, place_of, remove_file, replace_file
+from oglib.osconfig.replacing import folder_of, place_of
 
 _READ_LIMIT_BYTES = 4 * 1024 * 1024
 _COPY_LIMIT_BYTES = 512 * 1024 * 1024  # a registry hive or package database of hundreds of MiB
@@ -79,13 +82,9 @@ class TargetRoot:
     def below(self, name: str) -> TargetRoot | None:
         """A folder of this root as a root of its own (a btrfs subvolume); None where none is."""
         folder_fd = self._opened(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
-        return (
-            None
-            if folder_fd is None
-            else TargetRoot(
-                self.path / name, folder_fd=folder_fd, called=f"{name} of {self.called}"
-            )
-        )
+        if folder_fd is None:
+            return None
+        return TargetRoot(self.path / name, folder_fd=folder_fd, called=f"{name} of {self.called}")
 
     def folder_path(self, name: str) -> Path | None:
         """Where a folder really lies on this PC, links resolved inside the root; None: nowhere.
@@ -166,25 +165,37 @@ class TargetRoot:
         loss leaves the old or the new content. The folder must exist. A link to a regular file of
         the same filesystem stays, and that file is replaced; any other link is replaced itself.
         """
+        with self._doing("written", name), place_of(self._fd, name) as (folder_fd, last):
+            replacing.replace_file(folder_fd, last, data, mode)
+
+    def write_link(self, name: str, target: str) -> None:
+        """Put a link to ``target``, as it is written there, in place of ``name``, whole or not."""
+        with self._doing("written", name), folder_of(self._fd, name) as (folder_fd, last):
+            replacing.replace_with_link(folder_fd, last, target)
+
+    def rename(self, name: str, last: str) -> None:
+        """Another name in the same folder; what has that name already is replaced."""
+        with self._doing("renamed", name), folder_of(self._fd, name) as (folder_fd, old):
+            replacing.rename_file(folder_fd, old, last)
+
+    def link_target(self, name: str) -> str | None:
+        """What a link says that it leads to; None where ``name`` is no link."""
         try:
-            with place_of(self._fd, name) as (folder_fd, last):
-                replace_file(folder_fd, last, data, mode)
+            with folder_of(self._fd, name) as (folder_fd, last):
+                return os.readlink(last, dir_fd=folder_fd)
         except OSError as error:
-            raise WriteError(
-                f"{name} in {self.called} cannot be written: {error.strerror}."
-            ) from error
+            if error.errno in NOTHING_THERE or error.errno == errno.EINVAL:
+                return None
+            raise _said(self.called, name, error) from error
 
     def remove(self, name: str) -> bool:
         """Remove a file or link (never what a link points to); False where there is none."""
-        try:
-            with folder_of(self._fd, name) as (folder_fd, last):
-                remove_file(folder_fd, last)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise WriteError(
-                f"{name} in {self.called} cannot be removed: {error.strerror}."
-            ) from error
+        with self._doing("removed", name):
+            try:
+                with folder_of(self._fd, name) as (folder_fd, last):
+                    replacing.remove_file(folder_fd, last)
+            except FileNotFoundError:
+                return False
         return True
 
     def is_regular(self, name: str) -> bool:
@@ -246,6 +257,14 @@ class TargetRoot:
         finally:
             os.close(seen_fd)
         return os.fdopen(file_fd, "rb")
+
+    @contextmanager
+    def _doing(self, done: str, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = f"{name} in {self.called} cannot be {done}: {error.strerror}."
+            raise WriteError(why) from error
 
     def _read(self, name: str, file: BinaryIO, size_bytes: int) -> bytes:
         try:

@@ -333,7 +333,7 @@ def test_entries_are_shown_and_changed_by_number_and_label(pc: Pc) -> None:
     assert og("boot", "add", "mine", "EFI\\debian\\shimx64.efi", "--last").status == 0
     assert og("boot", "order", "2", "mine").status == 0
     assert og("boot", "next", "debian").status == 0
-    assert og("boot", "timeout", "7").status == 0
+    assert og("boot", "firmware-timeout", "7").status == 0
     assert og("boot", "deactivate", "debian").status == 0
     there = read_table(store)
     assert (there.order, there.next, there.timeout) == ((2, 7, 0x10), 0x10, 7)
@@ -354,8 +354,8 @@ def test_entries_are_shown_and_changed_by_number_and_label(pc: Pc) -> None:
         ("delete 77", OgErr.NOTFOUND),
         ("next nothing", OgErr.NOTFOUND),
         ("order 0 0", OgErr.FORMAT),
-        ("timeout 70000", OgErr.OUTOFLIMIT),
-        ("timeout x", OgErr.FORMAT),
+        ("firmware-timeout 70000", OgErr.OUTOFLIMIT),
+        ("firmware-timeout x", OgErr.FORMAT),
         ("add x EFI/none.efi", OgErr.NOTFOUND),
         ("delete", OgErr.FORMAT),
     ],

@@ -8,12 +8,13 @@ Applying opens it for writing, looks whether it is still what was planned for, a
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts
 from oglib.deploy.partition.checks import check_unused
+from oglib.deploy.system import pc
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
@@ -25,34 +26,42 @@ from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Planned, check_all, chosen
 from oglib.fitting.steps import Step
 from oglib.osconfig.facts import Known, PcFacts
-from oglib.osconfig.fitted import FITTINGS, why_not_fitted
+from oglib.osconfig.fitted import FITTINGS, LAST, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
+from oglib.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all."""
+    """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all.
+
+    ``told``: what this boot and the site say.
+    """
 
     disk: Disk
     part: Partition
     hostname: str
     firmware: Firmware
     only: tuple[str, ...] = ()
-    network_first: bool = True
+    told: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What does that, checked and not yet written: the system's own files, and what starts it."""
+    """What does that, checked and not yet written: the system's own files, and what starts it.
+
+    ``last``: what needs the names of files as they were, or knows what else is written.
+    """
 
     aim: Aim
     files: tuple[Planned[PcFacts], ...]
     start: tuple[Planned[BootFacts], ...]
+    last: tuple[Planned[PcFacts], ...]
 
     @property
     def _all(self) -> tuple[Planned[PcFacts] | Planned[BootFacts], ...]:
-        return (*self.files, *self.start)
+        return (*self.files, *self.start, *self.last)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -76,19 +85,20 @@ def plan_configuration(
     hostname: str = "",
     firmware: Firmware | None = None,
     only: Collection[str] = (),
-    network_first: bool = True,
+    told: Settings | None = None,
 ) -> Configuration:
     """What will make the system on ``part`` this PC's own and ``disk`` bootable; only reads.
 
     ``firmware`` is this PC's own unless it is said; ``only`` names steps, all others are left out,
-    and what they alone would need is not asked; ``network_first``: whether the firmware shall try
-    the network before it. Raises where there is no system to configure, where the disk cannot boot,
-    and for whatever else is known to keep this from being done.
+    and what they alone would need is not asked; ``told``: what this boot and the site say. Raises
+    where there is no system to configure, where the disk cannot boot, and for whatever else is
+    known to keep this from being done.
     """
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
-    aim = Aim(disk, part, hostname, firmware or running_firmware(), tuple(only), network_first)
+    started_by = firmware or running_firmware()
+    aim = Aim(disk, part, hostname, started_by, tuple(only), told or Settings())
     return _checked(aim, _look(aim))
 
 
@@ -136,17 +146,22 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
             code=OgErr.NOTOS,
         )
     _check_names(aim, system)
-    files = chosen(FITTINGS[system.kind], aim.only)
+    root = opened.root
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
-    planned = check_all(opened.root, facts, files)
+    files = check_all(root, facts, chosen(FITTINGS[system.kind], aim.only))
     if start:
-        boot.check(opened.root, aim.disk, aim.firmware)
-    return Configuration(aim, planned, check_all(opened.root, _boot(aim, system, facts), start))
+        boot.check(root, aim.disk, aim.firmware)
+    starting = check_all(root, _boot(aim, system, facts), start)
+    checks = (*(one.checked for one in files), *(one.checked for one in starting))
+    changes = [change for checked in checks for change in checked.edits]
+    facts = replace(facts, new_files=tuple(one.path for one in changes if one.is_new))
+    last = check_all(root, facts, chosen(LAST[system.kind], aim.only))
+    return Configuration(aim, files, starting, last)
 
 
 def _check_names(aim: Aim, system: Found) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
-    known = [*(one.name for one in files), *(one.name for one in start)]
+    known = [one.name for group in (files, start, LAST[system.kind]) for one in group]
     unknown = [name for name in aim.only if name not in known]
     if unknown:
         raise UsageError(
@@ -165,7 +180,7 @@ def _boot(aim: Aim, system: Found, facts: PcFacts) -> BootFacts:
         swap_uuid=facts.swaps[0].uuid if facts.swaps else "",
         present=tuple(known.uuid for known in (*facts.others, *facts.swaps) if known.uuid),
         number=aim.part.number,
-        network_first=aim.network_first,
+        network_first=aim.told.network_first,
     )
 
 
@@ -179,7 +194,16 @@ def _look(aim: Aim) -> PcFacts:
         for one in known.values()
         if one.number != aim.part.number and one.kind not in ("", "swap")
     )
-    return PcFacts(known[aim.part.number], aim.hostname, swaps, esps[0] if esps else None, others)
+    return PcFacts(
+        root=known[aim.part.number],
+        hostname=aim.hostname,
+        swaps=swaps,
+        esp=esps[0] if esps else None,
+        others=others,
+        nics=pc.nics(aim.told.interface),
+        disk_id=pc.disk_id(aim.disk),
+        policy=aim.told.fitting,
+    )
 
 
 def _known(disk: Disk, part: Partition) -> Known:
