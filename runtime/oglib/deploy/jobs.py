@@ -116,7 +116,16 @@ class Inventory:
     part: str = ""
 
 
-Job = Deploy | Restore | Create | UpdateCache | Configure | Partition | Inventory
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Start the system on a partition. Empty ``how``: as this PC starts it best."""
+
+    disk: str
+    part: str
+    how: Literal["", "kexec", "firmware"] = ""
+
+
+Job = Deploy | Restore | Create | UpdateCache | Configure | Partition | Inventory | Boot
 
 WORKS: dict[str, type[Job]] = {
     "deploy": Deploy,
@@ -126,6 +135,7 @@ WORKS: dict[str, type[Job]] = {
     "configure": Configure,
     "partition": Partition,
     "inventory": Inventory,
+    "boot": Boot,
 }
 _WORK_OF = {kind: work for work, kind in WORKS.items()}
 

@@ -17,6 +17,7 @@ from oglib.deploy.system.configure import (
     Configuration,
 )
 from oglib.deploy.system.deploy import Deployed
+from oglib.deploy.system.start import Started, StartPlan
 from oglib.deploy.whole_disk.capture import CreatedDisk
 from oglib.deploy.whole_disk.plan import DiskPlan
 from oglib.deploy.whole_disk.receipt import DiskReceipt
@@ -30,7 +31,7 @@ from oglib.image.writing.receipt import Receipt
 from oglib.progress import Progress
 from oglib.settings import Settings
 
-Plan = system_plan.Plan | RestorePlan | DiskPlan | Configuration | TablePlan
+Plan = system_plan.Plan | RestorePlan | DiskPlan | Configuration | TablePlan | StartPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ Done = (
     | tuple[Step, ...]
     | Disk
     | Found
+    | Started
 )
 
 

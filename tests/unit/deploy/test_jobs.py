@@ -10,6 +10,7 @@ import pytest
 
 from oglib.deploy.jobs import (
     WORKS,
+    Boot,
     Configure,
     Create,
     Deploy,
@@ -31,6 +32,7 @@ JOBS: list[Job] = [
     UpdateCache("lab1/debian"),
     Configure("1", "2", hostname="pc7"),
     Partition("1", "uefi", replace_damaged=True),
+    Boot("1", "2", how="kexec"),
     Inventory(),
     Inventory("software", "1", "2"),
 ]
