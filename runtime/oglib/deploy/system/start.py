@@ -35,6 +35,7 @@ from oglib.disk.probing.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import unmount_device
+from oglib.fitting.devices import Known
 from oglib.osconfig.kinds import LINUX, Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
 
@@ -159,7 +160,7 @@ def _not_started(system: Found | None, disk: Disk, part: Partition) -> OgError:
 
 def _next(disk: Disk, part: Partition, system: Found) -> tuple[BootTable, BootTable]:
     """The firmware's table now, and with the system's own loader at the next start alone."""
-    facts = BootFacts(disk, Firmware.UEFI, system.id, "", number=part.number)
+    facts = BootFacts(disk, Firmware.UEFI, system.id, Known("", ""), number=part.number)
     own = any(one.type == ESP for one in disk.partitions)
     esp_disk, esp = find_esp([disk] if own else list_disks())
     file = loader_on(replace(facts, disk=esp_disk) if not own else facts, esp, only_own=True)
