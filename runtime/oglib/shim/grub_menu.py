@@ -116,6 +116,7 @@ def _add_oglive(words: Sequence[str]) -> None:
     status = rest.pop(0) if rest else ""
     if rest or (status and status not in STATUSES):
         raise UsageError(f"{' '.join(words[2:])!r} is no [TIMEOUT] [online|offline].")
+    partition_of(*words[:2])
     changes = [oglive_change(status), lambda menu: with_default(menu, oglive_of(menu))]
     if seconds:
         changes.append(timeout_change(seconds))
