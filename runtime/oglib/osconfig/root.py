@@ -16,13 +16,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO
 
 from oglib.errors import OgError, WriteError
 from oglib.osconfig.inside import NOTHING_THERE, open_inside
-from oglib.osconfig.replacing import folder_of, place_of, remove_file, replace_file
+from oglib.osconfig.replacing import (
+    folder_of,
+    place_of,
+    remove_file,
+    replace_file,
+    replace_proven,
+)
 
 _READ_LIMIT_BYTES = 4 * 1024 * 1024
 _COPY_LIMIT_BYTES = 512 * 1024 * 1024  # a registry hive or package database of hundreds of MiB
@@ -130,14 +137,33 @@ class TargetRoot:
             path /= part
         return str(path)
 
+    def open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO:
+        """A regular file, open for reading, if no larger; FileNotFoundError where there is none."""
+        # looked at before it is opened: opening a pipe would wait, opening a device may do more
+        seen_fd = self._opened(name, os.O_PATH)
+        if seen_fd is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        try:
+            info = os.fstat(seen_fd)
+            regular = stat.S_ISREG(info.st_mode)
+            if not regular or (limit_bytes is not None and info.st_size > limit_bytes):
+                why = f"{info.st_size} bytes: too large" if regular else "not a regular file"
+                raise NoPlainFileError(f"{name} in {self.called} is {why}.")
+            file_fd = os.open(f"/proc/self/fd/{seen_fd}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _said(self.called, name, error) from error
+        finally:
+            os.close(seen_fd)
+        return os.fdopen(file_fd, "rb")
+
     def read_bytes(self, name: str, *, limit_bytes: int = _READ_LIMIT_BYTES) -> bytes:
         """The whole of a regular file; FileNotFoundError where there is none."""
-        with self._open_regular(name, limit_bytes) as file:
+        with self.open_regular(name, limit_bytes) as file:
             return self._read(name, file, limit_bytes)
 
     def read_head(self, name: str, size_bytes: int) -> bytes:
         """The first bytes of a regular file however large; FileNotFoundError where none is."""
-        with self._open_regular(name) as file:
+        with self.open_regular(name) as file:
             return self._read(name, file, size_bytes)
 
     def copy_to(self, name: str, target: BinaryIO, *, limit_bytes: int = _COPY_LIMIT_BYTES) -> int:
@@ -146,7 +172,7 @@ class TargetRoot:
         For what a library must open by itself: it gets the copy, never a path of the target.
         """
         copied = 0
-        with self._open_regular(name, limit_bytes) as file:
+        with self.open_regular(name, limit_bytes) as file:
             # a damaged filesystem may give more than the size it told
             while copied < limit_bytes and (data := self._read(name, file, _COPY_BYTES)):
                 try:
@@ -172,6 +198,21 @@ class TargetRoot:
         except OSError as error:
             raise WriteError(
                 f"{name} in {self.called} cannot be written: {error.strerror}."
+            ) from error
+
+    def put_proven(
+        self, name: str, source: BinaryIO, prove: Callable[[BinaryIO], None], *, kept_as: str
+    ) -> None:
+        """Put all of ``source`` in place of the file ``name``, once ``prove`` has found it good.
+
+        That reads it back from the disk, and raises where it is not. The old one is ``kept_as``.
+        """
+        try:
+            with place_of(self._fd, name) as (folder_fd, last):
+                replace_proven(folder_fd, last, source, prove, kept_as)
+        except OSError as error:
+            raise WriteError(
+                f"{name} in {self.called} cannot be replaced: {error.strerror}."
             ) from error
 
     def remove(self, name: str) -> bool:
@@ -227,25 +268,6 @@ class TargetRoot:
         finally:
             os.close(top_fd)
         return sorted(found)
-
-    def _open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO:
-        """A regular file not larger than the limit, open for reading."""
-        # looked at before it is opened: opening a pipe would wait, opening a device may do more
-        seen_fd = self._opened(name, os.O_PATH)
-        if seen_fd is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        try:
-            info = os.fstat(seen_fd)
-            regular = stat.S_ISREG(info.st_mode)
-            if not regular or (limit_bytes is not None and info.st_size > limit_bytes):
-                why = f"{info.st_size} bytes: too large" if regular else "not a regular file"
-                raise NoPlainFileError(f"{name} in {self.called} is {why}.")
-            file_fd = os.open(f"/proc/self/fd/{seen_fd}", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise _said(self.called, name, error) from error
-        finally:
-            os.close(seen_fd)
-        return os.fdopen(file_fd, "rb")
 
     def _read(self, name: str, file: BinaryIO, size_bytes: int) -> bytes:
         try:

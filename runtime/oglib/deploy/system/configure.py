@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts
+from oglib.deploy.hardware import adapt as hardware
+from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
@@ -43,15 +45,19 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What does that, checked and not yet written: the system's own files, and what starts it."""
+    """What does that, checked and not yet written.
+
+    The system's own files, what it finds its root with on this hardware, and what starts it.
+    """
 
     aim: Aim
     files: tuple[Planned[PcFacts], ...]
+    hardware: tuple[Planned[HardwareFacts], ...]
     start: tuple[Planned[BootFacts], ...]
 
     @property
-    def _all(self) -> tuple[Planned[PcFacts] | Planned[BootFacts], ...]:
-        return (*self.files, *self.start)
+    def _all(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
+        return (*self.files, *self.hardware, *self.start)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -136,14 +142,19 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     files = chosen(FITTINGS[system.kind], aim.only)
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
     planned = check_all(opened.root, facts, files)
+    swaps = [one.uuid for one in facts.swaps if one.uuid]
+    here = hardware.hardware_here(aim.disk, opened.kind, swaps)
+    adapted = hardware.check_all(opened, here, aim.only)
     if start:
         boot.check(opened.root, aim.disk, aim.firmware)
-    return Configuration(aim, planned, check_all(opened.root, _boot(aim, system, facts), start))
+    started = check_all(opened.root, _boot(aim, system, facts), start)
+    return Configuration(aim, planned, adapted, started)
 
 
 def _check_names(aim: Aim, system: Found) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
-    known = [*(one.name for one in files), *(one.name for one in start)]
+    adapted = hardware.FITTINGS.get(system.kind, ())
+    known = [one.name for group in (files, adapted, start) for one in group]
     unknown = [name for name in aim.only if name not in known]
     if unknown:
         raise UsageError(
