@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts
+from oglib.deploy.hardware import adapt as hardware
+from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
 from oglib.deploy.system import pc
 from oglib.deploy.system.starting import refuse_unsure, starting_disk
@@ -56,19 +58,21 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What does that, checked and not yet written: the system's own files, and what starts it.
+    """What does that, checked and not yet written.
 
+    The system's own files, what it finds its root with on this hardware, and what starts it.
     ``last``: what needs the names of files as they were, or knows what else is written.
     """
 
     aim: Aim
     files: tuple[Planned[PcFacts], ...]
+    hardware: tuple[Planned[HardwareFacts], ...]
     start: tuple[Planned[BootFacts], ...]
     last: tuple[Planned[PcFacts], ...]
 
     @property
-    def _all(self) -> tuple[Planned[PcFacts] | Planned[BootFacts], ...]:
-        return (*self.files, *self.start, *self.last)
+    def _all(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
+        return (*self.files, *self.hardware, *self.start, *self.last)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -162,6 +166,9 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
     facts = replace(facts, subvolumes=opened.subvolumes)
     files = check_all(opened.files, facts, chosen(FITTINGS[system.kind], aim.only))
+    swaps = [one.uuid for one in facts.swaps if one.uuid]
+    here = hardware.hardware_here(aim.disk, opened.kind, swaps)
+    adapted = hardware.check_all(opened, here, aim.only)
     starting: tuple[Planned[BootFacts], ...] = ()
     if start:
         disk = refuse_unsure(aim.disk, aim.start)
@@ -172,12 +179,13 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     changes = [change for checked in checks for change in checked.edits]
     facts = replace(facts, new_files=tuple(one.path for one in changes if one.is_new))
     last = check_all(opened.files, facts, chosen(LAST[system.kind], aim.only))
-    return Configuration(aim, files, starting, last)
+    return Configuration(aim, files, adapted, starting, last)
 
 
 def _check_names(aim: Aim, system: Found) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
-    known = [one.name for group in (files, start, LAST[system.kind]) for one in group]
+    adapted = hardware.FITTINGS.get(system.kind, ())
+    known = [one.name for group in (files, adapted, start, LAST[system.kind]) for one in group]
     unknown = [name for name in aim.only if name not in known]
     if unknown:
         raise UsageError(
