@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ProductFailure
 from harness.paths import program
-from harness.qemu_argv import OVMF_CODE, OVMF_VARS
+from harness.qemu_argv import Firmware, Shape
 from oglib.boot.nvram.load_option import Target
 from oglib.boot.nvram.planning import Presence
 from oglib.boot.nvram.variables import Variables
@@ -27,6 +27,7 @@ from oglib.disk.model import Disk, Partition, TableKind
 ESP = "11111111-1111-4111-8111-111111111111"
 GONE = "22222222-2222-4222-8222-222222222222"
 REMOVABLE = "EFI/BOOT/BOOTX64.EFI"
+_SHAPE = Shape(Firmware.UEFI, "")
 _GUID = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00C93EC93B3B"
 _START, _SECTORS, _SECTOR = 2048, 68000, 512
@@ -54,7 +55,7 @@ class TinyPc:
         self.image = folder / "disk.img"
         self.vars = folder / "vars.fd"
         self.card: tuple[str, ...] = ()
-        shutil.copyfile(OVMF_VARS, self.vars)
+        shutil.copyfile(_SHAPE.ovmf_vars, self.vars)
         self._make_disk()
 
     def another(self, folder: Path) -> TinyPc:
@@ -94,7 +95,7 @@ class TinyPc:
         argv = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-machine", "q35", "-accel", "tcg", "-m", "256", "-no-reboot",
-            "-drive", f"{pflash},unit=0,readonly=on,file={OVMF_CODE}",
+            "-drive", f"{pflash},unit=0,readonly=on,file={_SHAPE.ovmf_code}",
             "-drive", f"{pflash},unit=1,file={self.vars}",
             "-serial", f"file:{serial}",
             "-blockdev", json.dumps(file),
