@@ -24,7 +24,7 @@ TWO = {(KERNEL, "ata_piix"), (KERNEL, "sd_mod")}
 
 def legacy_lz4(data: bytes) -> bytes:
     """As the kernel's build and ``lz4 -l`` write it."""
-    block = lz4.block.compress(data, store_size=False)
+    block: bytes = lz4.block.compress(data, store_size=False)
     return b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block
 
 
