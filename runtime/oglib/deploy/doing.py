@@ -228,7 +228,9 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
     disk = given.disk(job.disk)
     part = find_partition(disk, job.part)
     with held(disk, part):
-        plan = plan_configuration(disk, part, hostname=job.hostname, only=job.steps)
+        plan = plan_configuration(
+            disk, part, hostname=job.hostname, only=job.steps, told=given.settings
+        )
         name = f" as {job.hostname}" if job.hostname else ""
         changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
         failed = any(step.outcome is Outcome.FAILED for step in plan.steps)

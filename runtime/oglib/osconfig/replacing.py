@@ -105,6 +105,19 @@ def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
     os.fsync(folder_fd)
 
 
+def replace_with_link(folder_fd: int, last: str, target: str) -> None:
+    """``last`` in the folder is a link to ``target``, whatever it was."""
+    temporary = f".og.{os.urandom(8).hex()}"
+    os.symlink(target, temporary, dir_fd=folder_fd)
+    try:
+        os.rename(temporary, last, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder_fd)
+        raise
+    os.fsync(folder_fd)
+
+
 def replace_proven(
     folder_fd: int, last: str, source: BinaryIO, prove: Callable[[BinaryIO], None], kept_as: str
 ) -> None:
@@ -130,6 +143,14 @@ def replace_proven(
         with suppress(OSError):
             os.unlink(_PART, dir_fd=folder_fd)
         raise
+    os.fsync(folder_fd)
+
+
+def rename_file(folder_fd: int, last: str, new: str) -> None:
+    """Another name for ``last``, in the same folder, for good."""
+    if "/" in new or new in ("", ".", ".."):
+        raise OgError(f"{new!r} does not name a file.")
+    os.rename(last, new, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     os.fsync(folder_fd)
 
 

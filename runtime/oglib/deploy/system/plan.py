@@ -63,7 +63,7 @@ class Plan:
 
     ``not_fitted``: why the system will be restored and not fitted to this PC; empty where it will.
     ``title``: what comes onto what, in a sentence. ``image`` is as open as when this was planned;
-    ``memory`` keeps its version when it is restored.
+    ``memory`` keeps its version when it is restored. ``settings``: what this boot and the site say.
     """
 
     request: Request
@@ -76,6 +76,7 @@ class Plan:
     warnings: tuple[str, ...]
     title: str
     memory: Memory
+    settings: Settings
 
     @property
     def system(self) -> str:
@@ -132,7 +133,6 @@ def plan(
     disk = find_disk(request.disk, rules=settings.disk_rules)
     refuse_itself(image.files, disk.path)
     firmware = running_firmware()
-    reason = not_fitted(image)
     if request.layout:
         table = plan_layout(read_layout(request.layout, settings, disk), disk)
         number = _number_in(table, request.part)
@@ -144,6 +144,8 @@ def plan(
         table, there = None, disk
         number = find_partition(disk, request.part).number
         check_free(disk, find_partition(disk, number))
+    alone = table is not None and not any(one.kept for one in table.partitions)
+    reason = not_fitted(image, alone=alone)
     check_table(there.table, {one.type for one in there.partitions}, firmware, disk.describe())
     part = find_partition(there, number)
     # what is fitted starts here, whatever started the PC that it was made on
@@ -163,6 +165,7 @@ def plan(
         warnings=(*image.warnings, *checked.warnings),
         title=saying.onto(saying.short_system(image.origin.os), image.title, disk, part),
         memory=memory,
+        settings=settings,
     )
 
 
