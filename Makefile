@@ -53,7 +53,7 @@ test: artefacts ## the covering set: real tools, real disks, network boots (need
 
 test-all: artefacts clonezilla ## everything; SHARD=i/n runs one part of it (needs root)
 	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/unit --shard $(SHARD) $(ARGS)
-	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk --shard $(SHARD) $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk --all-states --shard $(SHARD) $(ARGS)
 	$(PYTEST) $(SLOWEST) tests/qemu --shard $(SHARD) $(ARGS)
 
 fuzz: setup ## every parser against thousands of hostile inputs (ten minutes or so)
