@@ -37,18 +37,24 @@ class Files(Protocol):
     def names(self, name: str) -> list[str]: ...
     def irregular_below(self, name: str) -> list[str]: ...
     def read_bytes(self, name: str) -> bytes: ...
-    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644) -> None: ...
+    def write_bytes(
+        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False
+    ) -> None: ...
     def remove(self, name: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file."""
+    """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file.
+
+    ``own``: a link of that name is replaced, wherever it leads.
+    """
 
     path: str
     old: bytes | None
     new: bytes | None
     mode: int = 0o644
+    own: bool = False
 
     @property
     def diff(self) -> bytes:
@@ -78,7 +84,7 @@ class Edit:
         if self.new is None:
             root.remove(self.path)
         else:
-            root.write_bytes(self.path, self.new, mode=self.mode)
+            root.write_bytes(self.path, self.new, mode=self.mode, own=self.own)
 
 
 def content(root: Files, path: str) -> bytes | None:

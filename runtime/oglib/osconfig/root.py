@@ -110,6 +110,17 @@ class TargetRoot:
         finally:
             os.close(folder_fd)
 
+    def link_target(self, name: str) -> str:
+        """What a link says, unread by anybody; empty where ``name`` is none, or is not there."""
+        link_fd = self._opened(name, os.O_PATH | os.O_NOFOLLOW)
+        if link_fd is None:
+            return ""
+        try:
+            is_link = stat.S_ISLNK(os.fstat(link_fd).st_mode)
+            return os.readlink("", dir_fd=link_fd) if is_link else ""
+        finally:
+            os.close(link_fd)
+
     @property
     def inode(self) -> int:
         """The inode number of the root itself."""
@@ -159,15 +170,17 @@ class TargetRoot:
                     ) from error
         return copied
 
-    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644) -> None:
+    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False) -> None:
         """Put a whole new file in place of ``name``.
 
         Owner, mode and extended attributes of a regular file that was there are kept; power
         loss leaves the old or the new content. The folder must exist. A link to a regular file of
-        the same filesystem stays, and that file is replaced; any other link is replaced itself.
+        the same filesystem stays, and that file is replaced; any other link is replaced itself, and
+        with ``own`` every one.
         """
+        find = folder_of if own else place_of
         try:
-            with place_of(self._fd, name) as (folder_fd, last):
+            with find(self._fd, name) as (folder_fd, last):
                 replace_file(folder_fd, last, data, mode)
         except OSError as error:
             raise WriteError(

@@ -8,7 +8,7 @@ Applying opens it for writing, looks whether it is still what was planned for, a
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
@@ -20,11 +20,12 @@ from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable, mounted
-from oglib.filesystem.probe import probe_filesystem
+from oglib.fitting.devices import SWAP
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Planned, check_all, chosen
 from oglib.fitting.steps import Step
-from oglib.osconfig.facts import Known, PcFacts
+from oglib.osconfig.facts import PcFacts
+from oglib.osconfig.filesystems import elsewhere, known_on
 from oglib.osconfig.fitted import FITTINGS, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
@@ -104,15 +105,17 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
                 "it was when this was planned.",
                 hint="Run it again.",
             )
-        return plan.done(system.root)
+        return plan.done(system.files)
 
 
 def _checked(aim: Aim, facts: PcFacts) -> Configuration:
     """The plan, and that what it writes to can be opened for writing."""
     with opened_system(aim.disk, aim.part) as system:
         plan = _plan(system, aim, facts)
-    with partition_device(aim.disk, aim.part) as device:
-        check_writable(device)
+        parts = [(one.disk, one.part) for one in system.parts if one.point != "/home"]
+    for disk, part in ((aim.disk, aim.part), *parts):
+        with partition_device(disk, part) as device:
+            check_writable(device)
     if plan.start and aim.firmware is Firmware.UEFI:
         esp = esp_of(aim.disk)
         check_unused(aim.disk, esp)
@@ -135,10 +138,13 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     _check_names(aim, system)
     files = chosen(FITTINGS[system.kind], aim.only)
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
-    planned = check_all(opened.root, facts, files)
-    if start:
-        boot.check(opened.root, aim.disk, aim.firmware)
-    return Configuration(aim, planned, check_all(opened.root, _boot(aim, system, facts), start))
+    facts = replace(facts, subvolumes=opened.subvolumes)
+    planned = check_all(opened.files, facts, files)
+    if not start:
+        return Configuration(aim, planned, ())
+    boot.check(opened.files, aim.disk, aim.firmware)
+    found = _boot(aim, system, facts, opened)
+    return Configuration(aim, planned, check_all(opened.files, found, start))
 
 
 def _check_names(aim: Aim, system: Found) -> None:
@@ -153,41 +159,29 @@ def _check_names(aim: Aim, system: Found) -> None:
         )
 
 
-def _boot(aim: Aim, system: Found, facts: PcFacts) -> BootFacts:
+def _boot(aim: Aim, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
+    apart = opened.boot
+    boot_on = known_on(apart.disk)[apart.part.number] if apart else None
+    if apart and boot_on and apart.disk.path != aim.disk.path:
+        boot_on = replace(boot_on, number=0)
     return BootFacts(
         disk=aim.disk,
         firmware=aim.firmware,
         os_id=system.id,
-        root_uuid=facts.root.uuid,
-        swap_uuid=facts.swaps[0].uuid if facts.swaps else "",
-        present=tuple(known.uuid for known in (*facts.others, *facts.swaps) if known.uuid),
+        root=facts.root,
+        swaps=facts.swaps,
+        others=tuple(one for one in facts.present if one not in (facts.root, *facts.swaps)),
+        boot=boot_on,
+        subvolume=opened.subvolume,
     )
 
 
 def _look(aim: Aim) -> PcFacts:
-    """The name of this PC, and the filesystems of the disk that the system's files may name."""
-    known = {part.number: _known(aim.disk, part) for part in aim.disk.partitions}
-    swaps = tuple(one for one in known.values() if one.kind == "swap")
-    esps = [known[part.number] for part in aim.disk.partitions if part.type == ESP]
-    others = tuple(
-        one
-        for one in known.values()
-        if one.number != aim.part.number and one.kind not in ("", "swap")
-    )
-    return PcFacts(known[aim.part.number], aim.hostname, swaps, esps[0] if esps else None, others)
-
-
-def _known(disk: Disk, part: Partition) -> Known:
-    """Read from the device itself: what udev remembers may be older than the restore."""
-    if part.type == "EXTENDED":
-        return Known(kind="", uuid="", number=part.number)
-    with partition_device(disk, part) as device:
-        info = probe_filesystem(device)
-    return Known(
-        kind=info.kind,
-        uuid=info.uuid,
-        label=info.label,
-        partuuid=part.partuuid,
-        partlabel=part.name,
-        number=part.number,
-    )
+    """The name of this PC, and its filesystems that the system's files may name."""
+    known = known_on(aim.disk)
+    root = known.pop(aim.part.number)
+    swaps = tuple(one for one in known.values() if one.kind == SWAP)
+    esps = [known[one.number] for one in aim.disk.partitions if one.type == ESP and one != aim.part]
+    here = tuple(one for one in known.values() if one.kind not in ("", SWAP))
+    away = tuple(one for _, _, one in elsewhere(aim.disk) if one.kind)
+    return PcFacts(root, aim.hostname, swaps, esps[0] if esps else None, (*here, *away))
