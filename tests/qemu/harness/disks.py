@@ -122,9 +122,18 @@ class Disk:
         )  # fmt: skip
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
-    def ext4_bytes(self, number: int) -> int:
-        """How large the ext4 filesystem on a partition is, by its own superblock."""
-        superblock = self.read(self.partition(number).start_bytes + 1024, 1024)
+    def filesystem_bytes(self, number: int) -> int:
+        """How large the filesystem on a partition is, by its own superblock."""
+        kind, start = self.filesystem(number)["TYPE"], self.partition(number).start_bytes
+        if kind == "xfs":
+            superblock = self.read(start, 16)
+            block_bytes = int.from_bytes(superblock[4:8], "big")
+            return int.from_bytes(superblock[8:16], "big") * block_bytes
+        if kind == "btrfs":
+            return int.from_bytes(self.read(start + (64 << 10) + 0x70, 8), "little")
+        if kind != "ext4":
+            raise HarnessError(f"the size of {kind} is not known here")
+        superblock = self.read(start + 1024, 1024)
         low = int.from_bytes(superblock[0x4:0x8], "little")
         log_size = int.from_bytes(superblock[0x18:0x1C], "little")
         high = int.from_bytes(superblock[0x150:0x154], "little")
