@@ -8,6 +8,7 @@ belongs to the file and not to its content stays: owner, mode, labels, ACLs.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -87,8 +88,11 @@ def _linked(root_fd: int, name: str, device: int) -> str:
 
 def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
     """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there."""
-    # a name near the longest that a filesystem takes leaves no room for more of it
-    temporary = f".og.{os.urandom(8).hex()}"
+    # A name near the longest that a filesystem takes leaves no room for more of it. It is the same
+    # each time: what a power cut leaves of it, the next try takes away.
+    temporary = f".og.{hashlib.sha256(os.fsencode(last)).hexdigest()[:16]}"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder_fd)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
     try:
