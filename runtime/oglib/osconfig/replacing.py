@@ -8,7 +8,6 @@ belongs to the file and not to its content stays: owner, mode, labels, ACLs.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -90,6 +89,8 @@ def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
     """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there."""
     # A name near the longest that a filesystem takes leaves no room for more of it. It is the same
     # each time: what a power cut leaves of it, the next try takes away.
+    import hashlib  # noqa: PLC0415 - who only reads needs no digest
+
     temporary = f".og.{hashlib.sha256(os.fsencode(last)).hexdigest()[:16]}"
     with suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder_fd)

@@ -89,7 +89,7 @@ def test_without_a_menu_by_their_names(tmp_path: Path) -> None:
 
 
 def test_the_kernel_s_own_word_for_its_version_comes_first(tmp_path: Path) -> None:
-    files = {
+    files: dict[str, str | bytes] = {
         "boot/vmlinuz-linux": bzimage("6.9.1-arch1-1"),
         "boot/initramfs-linux.img": "",
         "boot/grub/grub.cfg": pair("vmlinuz-linux", "/initramfs-linux.img"),
@@ -101,7 +101,7 @@ def test_the_kernel_s_own_word_for_its_version_comes_first(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("version", ["../../etc", "-x", "..", "6.1/../6.2", ""])
 def test_a_version_that_is_a_path_or_an_option_is_none(version: str, tmp_path: Path) -> None:
-    files = {
+    files: dict[str, str | bytes] = {
         "boot/vmlinuz-x": bzimage(version),
         "boot/initrd.img-x": "",
         "boot/grub/grub.cfg": pair("vmlinuz-x", "/initrd.img-x"),
