@@ -70,7 +70,7 @@ def check_all(
     """What adapts this kind of system, checked; ``only``: these steps, empty for all."""
     found = find_system(system.root)
     fittings = FITTINGS.get(found.kind, ()) if found else ()
-    return fitting.check_all(system.root, facts, fitting.chosen(fittings, only))
+    return fitting.check_all(system.files, facts, fitting.chosen(fittings, only))
 
 
 def plan_adaptation(disk: Disk, part: Partition, *, anywhere: bool) -> Adaptation:
@@ -112,7 +112,7 @@ def apply_adaptation(plan: Adaptation) -> tuple[Step, ...]:
                 f"The system on {system.root.called} is not as it was when this was planned.",
                 hint="Run it again.",
             )
-        return tuple(one.done(system.root) for one in plan.planned)
+        return tuple(one.done(system.files) for one in plan.planned)
 
 
 def _not_adapted(system: OpenedSystem) -> OgError:

@@ -227,6 +227,6 @@ def _look(aim: Aim) -> PcFacts:
         esp=esps[0] if esps else None,
         others=others,
         nics=pc.nics(aim.told.interface),
-        disk_id=pc.disk_id(aim.disk),
+        disk_id=pc.disk_id(start),
         policy=aim.told.fitting,
     )
