@@ -40,14 +40,17 @@ def _configure(context: Context) -> Result:
     args = context.args
     hostname = args.hostname or context.settings.hostname
     doing = do(context, Configure(args.disk, args.part, hostname, tuple(args.step)))
+    plan = doing.planned.plan
+    assert isinstance(plan, Configuration)  # noqa: S101 - for the type checker
     if doing.finished is None:
-        plan = doing.planned.plan
-        assert isinstance(plan, Configuration)  # noqa: S101 - for the type checker
-        data = {"steps": plain(plan.steps), "diff": shown(plan.diff)}
+        data = {"steps": plain(plan.steps), "diff": shown(plan.diff), "notes": list(plan.notes)}
         return Result(data, told(plan.steps, plan.diff), status_of(plan.steps))
+    for note in plan.notes:
+        context.warn(note)
     steps = doing.finished.done
     assert isinstance(steps, tuple)  # noqa: S101 - as above
-    return Result({"steps": plain(steps)}, told(steps), status_of(steps))
+    data = {"steps": plain(steps), "notes": list(plan.notes)}
+    return Result(data, told(steps), status_of(steps))
 
 
 def status_of(steps: Sequence[Step]) -> int:

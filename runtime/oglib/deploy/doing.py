@@ -233,7 +233,9 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
         changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
         failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
         status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
+        if not given.approve(
+            Planned(changes, "", disk, part, plan.notes, status=status, plan=plan)
+        ):
             return None
         given.cancel.check()
         steps = apply_configuration(plan)
@@ -242,8 +244,9 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
     )
     where = saying.place(disk, part)
     if notes:
-        return Finished(f"{where} is not fitted as a whole.", steps, notes, OgErr.GENERIC)
-    return Finished(f"Fitted: {where}", steps)
+        said = (*notes, *plan.notes)
+        return Finished(f"{where} is not fitted as a whole.", steps, said, OgErr.GENERIC)
+    return Finished(f"Fitted: {where}", steps, plan.notes)
 
 
 def do_partition(job: Partition, given: Given) -> Finished | None:
