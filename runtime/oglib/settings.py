@@ -60,6 +60,7 @@ class Settings:
     profile: str = ""
     allow_unsigned: tuple[str, ...] = ()
     disk_rules: Mapping[str, str] = field(default_factory=dict)
+    network_first: bool = True
     fitting: FittingPolicy = USUAL_FITTING
     interface: str = ""
     steps_dir: Path = STEPS_DIR
@@ -181,6 +182,18 @@ def _disk_rules(words: Mapping[str, str], policy: Mapping[str, Any]) -> dict[str
     return rules
 
 
+def _network_first(policy: Mapping[str, Any]) -> bool:
+    """Whether firmware shall try the network before an installed system: ``[boot] first``."""
+    boot = policy.get("boot", {})
+    first = boot.get("first", "network") if isinstance(boot, dict) else None
+    if first not in ("network", "disk"):
+        raise UsageError(
+            f"first of [boot] in {POLICY} is not network or disk.",
+            hint='Write it as [boot] and first = "network".',
+        )
+    return bool(first == "network")
+
+
 def load(
     *,
     cmdline: Path = CMDLINE,
@@ -219,6 +232,7 @@ def load(
         profile=found.get("PROFILE", ""),
         allow_unsigned=_unsigned_allowed(site),
         disk_rules=_disk_rules(words, site),
+        network_first=_network_first(site),
         fitting=fitting_policy(site.get("fitting", {}), POLICY),
         interface=found.get("INTERFACE", ""),
     )

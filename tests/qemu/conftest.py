@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from harness.accel import Accelerator, choose
+from harness.bound import BoundModels
 from harness.captured import Captured, capture
 from harness.golden import GoldenDisks
+from harness.inventory import BENCH, UEFI_BENCH
 from harness.lan import Lan
+from harness.models import Models
 from harness.owner import make_work_dir
 from harness.paths import TEST_ARTIFACTS, LiveArtifacts
 from harness.qemu_argv import Firmware
@@ -130,8 +133,11 @@ def default_profile(server: Server) -> LiveArtifacts:
 @pytest.fixture(scope="session")
 def ready(
     lan: Lan, server: Server, accel: Accelerator, live: LiveArtifacts, session_logs: Path
-) -> ReadyState:
-    return ReadyState(lan, server, accel, live, session_logs)
+) -> dict[Firmware, ReadyState]:
+    return {
+        pc.firmware: ReadyState(lan, server, accel, live, session_logs, pc=pc)
+        for pc in (BENCH, UEFI_BENCH)
+    }
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +146,17 @@ def golden(lan: Lan, accel: Accelerator, session_logs: Path) -> GoldenDisks:
 
 
 @pytest.fixture(scope="session")
-def bench(lan: Lan, accel: Accelerator, server: Server, ready: ReadyState) -> Bench:
+def models() -> Models:
+    return Models()
+
+
+@pytest.fixture(scope="session")
+def bound(lan: Lan, accel: Accelerator, models: Models, session_logs: Path) -> BoundModels:
+    return BoundModels(lan, accel, models, session_logs)
+
+
+@pytest.fixture(scope="session")
+def bench(lan: Lan, accel: Accelerator, server: Server, ready: dict[Firmware, ReadyState]) -> Bench:
     """What all rooms of the session share."""
     return Bench(lan, accel, server, ready)
 
@@ -156,12 +172,6 @@ def session_room(bench: Bench, work_dir: Path, session_logs: Path) -> Iterator[R
 def debian_bios(session_room: Room, golden: GoldenDisks) -> Captured:
     """The BIOS golden Debian, captured into the repository as ``debian-bios``."""
     return capture(session_room, golden.get(Firmware.BIOS), "debian-bios")
-
-
-@pytest.fixture(scope="session")
-def debian_uefi(session_room: Room, golden: GoldenDisks) -> Captured:
-    """The UEFI golden Debian, captured into the repository as ``debian-uefi``."""
-    return capture(session_room, golden.get(Firmware.UEFI), "debian-uefi")
 
 
 # ---- once per scenario -------------------------------------------------------------------------

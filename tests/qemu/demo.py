@@ -21,7 +21,7 @@ from harness.clock import Deadline, poll
 from harness.display import Display
 from harness.errors import HarnessError, ProductFailure
 from harness.golden import GoldenDisks
-from harness.inventory import DEMO_PC
+from harness.inventory import BENCH, DEMO_PC
 from harness.lan import Lan
 from harness.machine import Machine
 from harness.owner import make_work_dir
@@ -169,7 +169,7 @@ def _story(display: Display, stack: ExitStack, table: Table) -> None:
         server.prepare(live)
         server.start()
         stack.callback(server.stop)
-    bench = Bench(lan, accel, server, ReadyState(lan, server, accel, live, logs))
+    bench = Bench(lan, accel, server, {BENCH.firmware: ReadyState(lan, server, accel, live, logs)})
     room = Room(bench, disk_dir=work / "disks", log_dir=logs)
     stack.callback(room.close)
     room.listeners.append(display.on_console)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from oglib.boot import esp, grub, nvram
+from oglib.boot import bls, esp, grub
 from oglib.boot.facts import BootFacts
 from oglib.boot.firmware import check_table
+from oglib.boot.nvram.fitting import BOOT_ENTRIES
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk
 from oglib.fitting.edits import Files
@@ -14,14 +15,17 @@ from oglib.fitting.fittings import FileFitting, Fitting
 _MENU: tuple[Fitting[BootFacts], ...] = (
     FileFitting("grub.cfg", grub.config),
     FileFitting("grub-defaults", grub.defaults),
+    FileFitting("loader-entries", bls.entries),
+    FileFitting("kernel-cmdline", bls.command_line),
 )
 FITTINGS: dict[Firmware, tuple[Fitting[BootFacts], ...]] = {
     Firmware.BIOS: (*_MENU, grub.BIOS_CODE),
     Firmware.UEFI: (
         *_MENU,
-        esp.REMOVABLE,
+        esp.PART,
         esp.OWN_FOLDER,
-        FileFitting("boot-entries", nvram.entries),
+        esp.REMOVABLE,
+        BOOT_ENTRIES,
     ),
 }
 

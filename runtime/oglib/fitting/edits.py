@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from oglib.errors import OgErr, OgError
 
@@ -36,12 +36,19 @@ class Files(Protocol):
     def is_regular(self, name: str) -> bool: ...
     def names(self, name: str) -> list[str]: ...
     def irregular_below(self, name: str) -> list[str]: ...
-    def read_bytes(self, name: str) -> bytes: ...
+    def read_bytes(self, name: str, *, limit_bytes: int = ...) -> bytes: ...
     def read_head(self, name: str, size_bytes: int) -> bytes: ...
+    def open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO: ...
+    def folder_path(self, name: str) -> Path | None: ...
     def link_target(self, name: str) -> str | None: ...
-    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644) -> None: ...
     def write_link(self, name: str, target: str) -> None: ...
     def rename(self, name: str, last: str) -> None: ...
+    def put_proven(
+        self, name: str, source: BinaryIO, prove: Callable[[BinaryIO], None], *, kept_as: str
+    ) -> None: ...
+    def write_bytes(
+        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False
+    ) -> None: ...
     def remove(self, name: str) -> bool: ...
 
 
@@ -49,7 +56,8 @@ class Files(Protocol):
 class Edit:
     """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file.
 
-    ``private``: passwords may stand in it, so that its lines are shown to nobody.
+    ``private``: passwords may stand in it, so that its lines are shown to nobody. ``own``: a link
+    of that name is replaced, wherever it leads.
     """
 
     path: str
@@ -57,6 +65,7 @@ class Edit:
     new: bytes | None
     mode: int = 0o644
     private: bool = False
+    own: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -93,7 +102,7 @@ class Edit:
         if self.new is None:
             root.remove(self.path)
         else:
-            root.write_bytes(self.path, self.new, mode=self.mode)
+            root.write_bytes(self.path, self.new, mode=self.mode, own=self.own)
 
 
 def differs(path: str, *, old: bool = True, new: bool = True) -> bytes:

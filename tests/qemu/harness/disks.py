@@ -19,15 +19,25 @@ _BOOT_CODE_BYTES = 440  # of an MBR, before the disk signature
 
 
 class Bus(StrEnum):
-    """What a disk is connected by; the value is the device model that QEMU gives the guest."""
+    """What a disk is connected by."""
 
-    VIRTIO = "virtio-blk-pci"
-    SATA = "ide-hd"
+    VIRTIO = "virtio"
+    IDE = "ide"
+    SATA = "sata"
     NVME = "nvme"
-    SCSI = "scsi-hd"
-    USB = "usb-storage"
+    SCSI = "scsi"
+    USB = "usb"
 
 
+# The device model that QEMU gives the guest; PCs with a BIOS have a controller for IDE.
+_MODELS = {
+    Bus.VIRTIO: "virtio-blk-pci",
+    Bus.IDE: "ide-hd",
+    Bus.SATA: "ide-hd",
+    Bus.NVME: "nvme",
+    Bus.SCSI: "scsi-hd",
+    Bus.USB: "usb-storage",
+}
 # What a bus hangs on where the machine has none of its own; each serves one disk here.
 _CONTROLLERS = {Bus.SATA: "ich9-ahci", Bus.SCSI: "virtio-scsi-pci", Bus.USB: "qemu-xhci"}
 
@@ -122,9 +132,18 @@ class Disk:
         )  # fmt: skip
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
-    def ext4_bytes(self, number: int) -> int:
-        """How large the ext4 filesystem on a partition is, by its own superblock."""
-        superblock = self.read(self.partition(number).start_bytes + 1024, 1024)
+    def filesystem_bytes(self, number: int) -> int:
+        """How large the filesystem on a partition is, by its own superblock."""
+        kind, start = self.filesystem(number)["TYPE"], self.partition(number).start_bytes
+        if kind == "xfs":
+            superblock = self.read(start, 16)
+            block_bytes = int.from_bytes(superblock[4:8], "big")
+            return int.from_bytes(superblock[8:16], "big") * block_bytes
+        if kind == "btrfs":
+            return int.from_bytes(self.read(start + (64 << 10) + 0x70, 8), "little")
+        if kind != "ext4":
+            raise HarnessError(f"the size of {kind} is not known here")
+        superblock = self.read(start + 1024, 1024)
         low = int.from_bytes(superblock[0x4:0x8], "little")
         log_size = int.from_bytes(superblock[0x18:0x1C], "little")
         high = int.from_bytes(superblock[0x150:0x154], "little")
@@ -188,7 +207,7 @@ class Disk:
         found: list[dict[str, object]] = []
         for path in range(self.paths):
             device: dict[str, object] = {
-                "driver": self.bus.value,
+                "driver": _MODELS[self.bus],
                 "id": f"dev-{self.serial}-{path}",
                 "drive": self.serial,
                 "serial": self.serial,

@@ -22,6 +22,8 @@ class Pc:
     entry: str = "oglive-test"
     room: str = "lab"
     display: str = "VGA"
+    secure: bool = False
+    slots: int = 0
 
     @property
     def name(self) -> str:
@@ -36,14 +38,25 @@ class Pc:
         return f"10.77.0.{10 + self.number}"
 
     def shape(self, memory_mib: int = 1024) -> Shape:
-        return Shape(self.firmware, self.mac, memory_mib, display=self.display)
+        return Shape(
+            self.firmware,
+            self.mac,
+            memory_mib,
+            display=self.display,
+            secure=self.secure,
+            slots=self.slots,
+        )
 
 
 BENCH = Pc(1, Firmware.BIOS)
 """The PC whose ready state is saved and resumed."""
 
+UEFI_BENCH = Pc(2, Firmware.UEFI, slots=2)
+"""The same, with UEFI."""
+
 BIOS_PC = Pc(11, Firmware.BIOS)
 UEFI_PC = Pc(12, Firmware.UEFI)
+SECURE_PC = Pc(17, Firmware.UEFI, secure=True)
 LOCKED_PC = Pc(13, Firmware.BIOS, entry="install-locked", display="isa-vga")
 """Boots the default profile with a job: nobody can log in.
 
@@ -59,7 +72,17 @@ MODEL_PC = Pc(15, Firmware.BIOS, entry="capture-locked", display="isa-vga")
 CHANGED_PC = Pc(16, Firmware.BIOS, entry="restore-locked", display="isa-vga")
 """Gets back, in the same way, the version that the model PC has made, and stays."""
 
-PCS = (BENCH, BIOS_PC, UEFI_PC, LOCKED_PC, DEMO_PC, MODEL_PC, CHANGED_PC)
+PCS = (
+    BENCH,
+    UEFI_BENCH,
+    BIOS_PC,
+    UEFI_PC,
+    SECURE_PC,
+    LOCKED_PC,
+    DEMO_PC,
+    MODEL_PC,
+    CHANGED_PC,
+)
 
 
 IN_FOLDER = "lab1/debian"

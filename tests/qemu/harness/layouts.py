@@ -29,6 +29,16 @@ def _part(type_name: str, size: str, **more: object) -> dict[str, object]:
     return {"type": type_name, "size": size, **more}
 
 
+def _moved(table: str, *, first: str = "", boot: bool = False) -> dict[str, object]:
+    """The partitions of a model PC (harness.models) in another order, so with other numbers."""
+    parts = [_part(first, "1MiB" if first == "BIOS-BOOT" else "128MiB")] if first else []
+    parts.append(_part("LINUX-SWAP", "128MiB"))
+    if boot:
+        parts.append(_part("LINUX", "384MiB"))
+    parts.append(_part("LINUX", "rest", **({} if first else {"active": True})))
+    return {"table": table, "partitions": parts}
+
+
 LAYOUTS: Mapping[str, object] = {
     "bios": {
         "table": "msdos",
@@ -42,6 +52,12 @@ LAYOUTS: Mapping[str, object] = {
             _part("LINUX-SWAP", "256MiB"),
         ],
     },
+    "moved-bios-mbr": _moved("msdos"),
+    "moved-bios-mbr-boot": _moved("msdos", boot=True),
+    "moved-bios-gpt": _moved("gpt", first="BIOS-BOOT"),
+    "moved-bios-gpt-boot": _moved("gpt", first="BIOS-BOOT", boot=True),
+    "moved-uefi": _moved("gpt", first="EFI"),
+    "moved-uefi-boot": _moved("gpt", first="EFI", boot=True),
     "every-kind": {
         "table": "gpt",
         "partitions": [_part("LINUX", f"{mib}MiB", name=kind) for kind, mib in KINDS_MIB.items()],

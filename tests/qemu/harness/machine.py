@@ -27,7 +27,6 @@ from harness.errors import HarnessError, ProductFailure
 from harness.lan import Lan
 from harness.process import Background
 from harness.qemu_argv import (
-    OVMF_VARS,
     Boot,
     Firmware,
     FromDisk,
@@ -36,6 +35,7 @@ from harness.qemu_argv import (
     Shape,
     Wiring,
     machine_argv,
+    slot_name,
 )
 from harness.qmp import Monitor
 from harness.report import BootReport
@@ -86,7 +86,7 @@ class Machine:
         log_dir.mkdir(parents=True, exist_ok=True)
         self._vars = log_dir / "efi-vars.fd"
         if shape.firmware is Firmware.UEFI:
-            shutil.copyfile(OVMF_VARS, self._vars)
+            shutil.copyfile(shape.ovmf_vars, self._vars)
 
     def __enter__(self) -> Machine:
         return self
@@ -311,6 +311,8 @@ class Machine:
         for node in disk.nodes():
             monitor.command("blockdev-add", node)
         for device in disk.devices():
+            if self.shape.slots and "bus" not in device:
+                device["bus"] = slot_name(len(self.disks))
             monitor.command("device_add", device)
         self.disks.append(disk)
         self.succeed(f"udevadm wait --settle --timeout=30 {disk.link} && udevadm settle")

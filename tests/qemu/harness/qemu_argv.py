@@ -12,8 +12,7 @@ from pathlib import Path
 from harness.accel import Accelerator
 from harness.disks import Disk
 
-OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+_OVMF = Path("/usr/share/OVMF")
 
 
 class Firmware(StrEnum):
@@ -32,6 +31,19 @@ class Shape:
     memory_mib: int = 1024
     cores: int = 2
     display: str = "VGA"
+    secure: bool = False
+    """UEFI with Secure Boot on and Microsoft's keys."""
+    slots: int = 0
+    """How many virtio disks can be plugged into a running PC with UEFI, whose bus has no place."""
+
+    @property
+    def ovmf_code(self) -> Path:
+        return _OVMF / ("OVMF_CODE_4M.ms.fd" if self.secure else "OVMF_CODE_4M.fd")
+
+    @property
+    def ovmf_vars(self) -> Path:
+        """The variables of a new PC."""
+        return _OVMF / ("OVMF_VARS_4M.ms.fd" if self.secure else "OVMF_VARS_4M.fd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,11 @@ class Wiring:
         return self.run_dir / "qmp"
 
 
+def slot_name(number: int) -> str:
+    """QEMU's name for a place into which a disk can be plugged; counted from 0."""
+    return f"slot{number}"
+
+
 def _socket(name: str, path: Path, log: Path) -> list[str]:
     """QEMU connects to our listening socket, so that nothing said is missed."""
     return ["-chardev", f"socket,id={name},path={path},logfile={log},logappend=on"]
@@ -112,7 +129,8 @@ def machine_argv(
     """The whole argument list of one start."""
     uefi = shape.firmware is Firmware.UEFI
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
-    argv += ["-machine", "q35" if uefi else "pc", "-accel", accel.option, "-cpu", accel.cpu]
+    machine = "q35,smm=on" if shape.secure else "q35" if uefi else "pc"
+    argv += ["-machine", machine, "-accel", accel.option, "-cpu", accel.cpu]
     argv += ["-smp", str(shape.cores), "-m", str(shape.memory_mib), "-rtc", "base=utc"]
     argv += [
         "-no-reboot",
@@ -124,8 +142,12 @@ def machine_argv(
         "virtio-rng-pci",
     ]
     if uefi:
-        argv += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}"]
+        argv += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={shape.ovmf_code}"]
         argv += ["-drive", f"if=pflash,unit=1,format=raw,file={wiring.vars_copy}"]
+    if shape.secure:
+        argv += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    for slot in range(shape.slots):
+        argv += ["-device", f"pcie-root-port,id={slot_name(slot)},chassis={slot + 1}"]
     argv += _socket("console", wiring.console, wiring.log_dir / "serial.log")
     argv += ["-serial", "chardev:console"]
     # SeaBIOS tells its boot decisions on this port.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A saved ogLive that is ready: scenarios whose subject is not the boot resume it in a second.
 
-One PC (machine ``pc``, no disk) is booted from the network, stopped when ready, and its memory
+One PC for each firmware (no disk) is booted from the network, stopped when ready, and its memory
 migrated to a file. The file's name is a digest of everything the state depends on, so a changed
 artefact, key, boot entry or QEMU makes a new one.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from harness.accel import Accelerator
 from harness.clock import Deadline
 from harness.errors import HarnessError
-from harness.inventory import BENCH
+from harness.inventory import BENCH, Pc
 from harness.lan import Lan
 from harness.machine import Machine
 from harness.paths import LiveArtifacts, cache_dir
@@ -40,14 +40,22 @@ class ReadyState:
     """The saved state for these artefacts, this server's boot files and this QEMU."""
 
     def __init__(
-        self, lan: Lan, server: Server, accel: Accelerator, live: LiveArtifacts, log_dir: Path
+        self,
+        lan: Lan,
+        server: Server,
+        accel: Accelerator,
+        live: LiveArtifacts,
+        log_dir: Path,
+        *,
+        pc: Pc = BENCH,
     ) -> None:
         self._lan = lan
         self._server = server
         self._accel = accel
         self._log_dir = log_dir
-        self._shape = BENCH.shape()
-        self._file = cache_dir("ready") / f"{self._digest(live)}.state.zst"
+        self._pc = pc
+        self._shape = pc.shape()
+        self._file = cache_dir("ready", pc.name) / f"{self._digest(live)}.state.zst"
 
     def _digest(self, live: LiveArtifacts) -> str:
         nowhere = Wiring(Path("/r"), Path("/l"), "tap", Path("/v"))
@@ -64,8 +72,10 @@ class ReadyState:
         if self._file.exists():
             return
         with (
-            step("save a ready ogLive"),
-            Machine(self._lan, self._accel, self._shape, self._log_dir / "ready-state") as machine,
+            step(f"save a ready ogLive ({self._pc.firmware})"),
+            Machine(
+                self._lan, self._accel, self._shape, self._log_dir / f"ready-{self._pc.name}"
+            ) as machine,
         ):
             machine.netboot()
             machine.wait_for_ready()
@@ -102,7 +112,7 @@ class ReadyState:
     def resume(self, log_dir: Path, listeners: Sequence[Callable[[str], None]] = ()) -> Machine:
         """A ready PC without disks; ``plug`` gives it some."""
         self.ensure()
-        machine = Machine(self._lan, self._accel, self._shape, log_dir, name=BENCH.name)
+        machine = Machine(self._lan, self._accel, self._shape, log_dir, name=self._pc.name)
         machine.listeners.extend(listeners)
         with subprocess.Popen(["zstd", "-dc", str(self._file)], stdout=subprocess.PIPE) as unpacker:
             assert unpacker.stdout is not None

@@ -27,6 +27,7 @@ class BootReport:
     grub_uuid: str
     command_line: str
     pretty_name: str
+    swaps: tuple[str, ...]
     raw: dict[str, object]
 
     @classmethod
@@ -50,7 +51,7 @@ class BootReport:
                 raise ProductFailure(f"the report has no text {key!r}: {raw}")
             return value.strip()
 
-        failed = raw.get("failed")
+        failed, swaps = raw.get("failed"), raw.get("swaps")
         if isinstance(failed, str):
             failed = failed.split()
         return cls(
@@ -65,6 +66,7 @@ class BootReport:
             grub_uuid=text("grub_uuid"),
             command_line=text("cmdline"),
             pretty_name=text("pretty_name"),
+            swaps=tuple(str(row).split()[0] for row in swaps) if isinstance(swaps, list) else (),
             raw=raw,
         )
 

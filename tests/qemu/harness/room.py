@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.inventory import Pc
 from harness.lan import Lan
 from harness.machine import Machine
+from harness.qemu_argv import Firmware
 from harness.ready_state import ReadyState
 from harness.server import Server
 from harness.steps import LOG
@@ -27,7 +28,7 @@ class Bench:
     lan: Lan
     accel: Accelerator
     server: Server
-    ready: ReadyState
+    ready: Mapping[Firmware, ReadyState]
 
 
 class Room:
@@ -73,9 +74,10 @@ class Room:
         machine.listeners.extend(self.listeners)
         return self._keep(machine)
 
-    def ready_pc(self, *disks: Disk) -> Machine:
+    def ready_pc(self, *disks: Disk, firmware: Firmware = Firmware.BIOS) -> Machine:
         """A PC that has already booted ogLive from the network, with these disks plugged in."""
-        machine = self._bench.ready.resume(self.log_dir / "pc01", self.listeners)
+        logs = self.log_dir / f"ready-{firmware}"
+        machine = self._bench.ready[firmware].resume(logs, self.listeners)
         self._keep(machine)
         for disk in disks:
             machine.plug(disk)

@@ -144,14 +144,20 @@ class Server:
 
     def convert(self, name: str, copy: str, *options: str) -> None:
         """``og image convert`` beside the repository; the copy is uploaded and signed."""
+        argv = ["image", "convert", str(self.image(name)), *options, "--name", copy]
+        self._upload(copy, *argv, "--scratch", str(self.root.parent))
+
+    def capture(self, disk: Path, part: int, name: str) -> None:
+        """``og image create`` of a disk in a file, beside the repository; likewise signed."""
+        self._upload(name, "image", "create", str(disk), str(part), name)
+
+    def _upload(self, name: str, *words: str) -> None:
         token = UPLOAD_TOKEN
         token.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         token.touch(mode=0o600)
-        token.write_text(self.token(copy), "ascii")
+        token.write_text(self.token(name), "ascii")
         try:
-            argv = [program("og"), "image", "convert", str(self.image(name)), *options]
-            where = ["--to", self.url, "--scratch", str(self.root.parent)]
-            run(self._lan.inside([*argv, "--name", copy, *where]))
+            run(self._lan.inside([program("og"), *words, "--to", self.url]))
         finally:
             token.unlink()
 
