@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from oglib.disk.probing import drivers
 from oglib.disk.probing.drivers import Driver, drivers_of, drivers_of_block
 from oglib.errors import PartitionError
 
@@ -167,6 +167,6 @@ def test_a_file_has_none_and_what_cannot_be_read_is_an_error(
     assert drivers_of(tmp_path / "disk.img") == ()
     with pytest.raises(PartitionError, match="cannot be read: No such file"):
         drivers_of(tmp_path / "gone")
-    monkeypatch.setattr(drivers.stat, "S_ISBLK", lambda _mode: True)
-    with pytest.raises(PartitionError, match="cannot be read: No such file.*/dev"):
+    monkeypatch.setattr(stat, "S_ISBLK", lambda _mode: True)
+    with pytest.raises(PartitionError, match=r"cannot be read: No such file.*/dev"):
         drivers_of(tmp_path / "disk.img", sys=tmp_path)
