@@ -18,7 +18,14 @@ from pathlib import Path
 import pytest
 
 from disk.deploy.room import Said, digest, og
-from disk.osconfig.systems import device_of, make_debian, make_disk, seen_at
+from disk.osconfig.systems import (
+    BOOT_UUID,
+    ROOT_UUID,
+    device_of,
+    make_debian,
+    make_disk,
+    seen_at,
+)
 from disk.runtime.foreign import add_script, make_runnable
 from oglib.deploy.hardware import rebuild, tools
 from oglib.disk.loop import attached
@@ -71,9 +78,8 @@ def put(folder: Path, files: Mapping[str, str | bytes]) -> None:
 class Pc:
     """A disk file with one such system."""
 
-    size = (48,)
-
     def __init__(self, tmp_path: Path, base: Path) -> None:
+        self.size: tuple[int, ...] = (48,)
         self.tmp_path = tmp_path
         self.base = base
         self.disk = make_disk(tmp_path / "pc.img", self.size)
@@ -84,13 +90,15 @@ class Pc:
         *,
         program: str = "usr/sbin/mkinitramfs",
         script: str = MAKES,
+        uuid: str = "random",
     ) -> Pc:
         tree = self.tmp_path / "tree"
         subprocess.run(["cp", "-a", self.base, tree], check=True)
         add_script(tree, program, script)
         put(tree, files or {})
         with device_of(self.disk, self.size, 1) as device:
-            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tree, device], check=True)
+            make = ("mke2fs", "-q", "-t", "ext4", "-U", uuid, "-d", tree, device)
+            subprocess.run(make, check=True)
         return self
 
     @contextmanager
@@ -298,6 +306,28 @@ def test_configure_does_it_too_where_the_filesystem_s_driver_is_lacking(pc: Pc) 
         assert (root / INITRAMFS).read_bytes() == NEW
     again = og("os", "configure", pc.disk, "1", "--step", "initramfs")
     assert "it has ext4 for the disk file" in " ".join(again.out.split())
+
+
+def test_a_boot_of_its_own_gets_the_new_one_and_keeps_the_old(pc: Pc) -> None:
+    pc.size = (40, 48)
+    make_disk(pc.disk, pc.size)
+    fstab = f"UUID={ROOT_UUID} / ext4 defaults 0 1\nUUID={BOOT_UUID} /boot ext4 defaults 0 2\n"
+    pc.filled({"etc/fstab": fstab}, uuid=ROOT_UUID)
+    boot = pc.tmp_path / "boot"
+    shutil.move(pc.tmp_path / "tree/boot", boot)
+    with device_of(pc.disk, pc.size, 2) as device:
+        make = ("mke2fs", "-q", "-t", "ext4", "-U", BOOT_UUID, "-d", boot, device)
+        subprocess.run(make, check=True)
+    with pc.seen("rw") as root:
+        shutil.rmtree(root / "boot")
+        (root / "boot").mkdir()
+    done = pc.adapt()
+    assert done.status == 0, done
+    with device_of(pc.disk, pc.size, 2) as device, seen_at(device, pc.tmp_path / "m") as root:
+        assert (root / Path(INITRAMFS).name).read_bytes() == NEW
+        assert (root / Path(KEPT).name).read_bytes() == OLD
+    with pc.seen() as root:
+        assert names(root / "boot") == []
 
 
 def test_the_small_debian_gets_its_drivers_by_its_own_program(tmp_path: Path) -> None:
