@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from disk.deploy.room import Said, digest, og
+from disk.deploy.room import Said, captured, digest, disk_file, og
 from disk.osconfig.systems import (
     BOOT_UUID,
     ROOT_UUID,
@@ -27,8 +27,9 @@ from disk.osconfig.systems import (
     seen_at,
 )
 from disk.runtime.foreign import add_script, make_runnable
-from oglib.deploy.hardware import rebuild, tools
+from oglib.deploy.hardware import adapt, rebuild, tools
 from oglib.disk.loop import attached
+from oglib.disk.probing.drivers import Driver
 from unit.deploy.cpios import KERNEL, cpio, modules
 
 MIB = 1 << 20
@@ -306,6 +307,40 @@ def test_configure_does_it_too_where_the_filesystem_s_driver_is_lacking(pc: Pc) 
         assert (root / INITRAMFS).read_bytes() == NEW
     again = og("os", "configure", pc.disk, "1", "--step", "initramfs")
     assert "it has ext4 for the disk file" in " ".join(again.out.split())
+
+
+def test_deploy_does_it_by_itself_for_what_drives_this_pc_s_disk(
+    pc: Pc, layouts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvme = Driver("nvme", built_in=False, modalias="pci:v00001B36d00000010bc01sc08i02")
+    monkeypatch.setattr(adapt, "drivers_of", lambda _disk: (nvme,))
+    pc.filled()
+    with device_of(pc.disk, pc.size, 1) as device:
+        image = captured(device, "debian", pc.tmp_path / "images")
+    target = disk_file(pc.tmp_path / "target.img", "blank", size_mib=128)
+    words = ("deploy", image, target, "1", "--layout", layouts / "roomy.json", "--yes", "--json")
+    done = og(*words)
+    assert done.status == 0, done
+    (step,) = (one for one in json.loads(done.out)["steps"] if one["name"] == "initramfs")
+    assert (step["outcome"], step["detail"]) == (
+        "done",
+        f"{INITRAMFS} has nvme now, the old one is beside it: {Path(KEPT).name}",
+    )
+    point = pc.tmp_path / "m"
+    with attached(target, offset_bytes=MIB) as device, seen_at(device, point, "ro,noload") as root:
+        assert (root / INITRAMFS).read_bytes() == NEW
+    again = og("os", "configure", target, "1", "--step", "initramfs")
+    assert "it has nvme, ext4 for this PC's disk" in " ".join(again.out.split())
+
+
+def test_a_kernel_without_a_driver_for_this_pc_s_disk_fails_the_step(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapt, "drivers_of", lambda _disk: (Driver("vmd", built_in=False),))
+    pc.filled()
+    done = og("os", "configure", pc.disk, "1", "--step", "initramfs")
+    assert done.status != 0
+    assert f"kernel {KERNEL} has no vmd, which this PC's disk needs" in " ".join(done.out.split())
 
 
 def test_a_boot_of_its_own_gets_the_new_one_and_keeps_the_old(pc: Pc) -> None:
