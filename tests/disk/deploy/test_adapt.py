@@ -200,7 +200,7 @@ TRAPS = {
     "makes one that is poor": "cp /boot/initrd.img-* /tmp/initramfs",
     "makes half of one": "cat /usr/share/new | { IFS= read -r l; echo x >/tmp/initramfs; }",
     "fills the memory": "cat /dev/zero >/tmp/initramfs",
-    "sleeps for ever": "sleep 1000000",
+    "sleeps for ever": "sleep 999999",
     "fails": "echo 'no such module: \033[2J' >&2; exit 1",
 }
 
