@@ -160,7 +160,7 @@ def _not_started(system: Found | None, disk: Disk, part: Partition) -> OgError:
 
 def _next(disk: Disk, part: Partition, system: Found) -> tuple[BootTable, BootTable]:
     """The firmware's table now, and with the system's own loader at the next start alone."""
-    facts = BootFacts(disk, Firmware.UEFI, system.id, Known(kind="", uuid=""), number=part.number)
+    facts = BootFacts(disk, Firmware.UEFI, system.id, Known("", ""), number=part.number)
     own = any(one.type == ESP for one in disk.partitions)
     esp_disk, esp = find_esp([disk] if own else list_disks())
     file = loader_on(replace(facts, disk=esp_disk) if not own else facts, esp, only_own=True)
