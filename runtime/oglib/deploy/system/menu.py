@@ -63,7 +63,7 @@ Wanted = Callable[[Files, Shown], Change]
 def show_menu(disk: Disk, part: Partition) -> Shown:
     """The menu that starts the system; reads only. NOTFOUND where it has no GRUB."""
     with opened_system(disk, part) as system:
-        return _menus(system.root)[0]
+        return _menus(system.files)[0]
 
 
 def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = False) -> MenuPlan:
@@ -73,7 +73,7 @@ def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = Fals
     """
     _check_writable(disk, part)
     with opened_system(disk, part) as system:
-        root = system.root
+        root = system.files
         shown = _menus(root)
         edits: list[Edit] = []
         told = ""
@@ -103,7 +103,7 @@ def plan_lock(disk: Disk, part: Partition, user: str, digest: str) -> MenuPlan:
     change = (lambda menu: with_lock(menu, user, digest)) if user else without_lock
     plan = plan_menu(disk, part, lambda _root, _shown: change, every=True)
     with opened_system(disk, part) as system:
-        root = system.root
+        root = system.files
         old = content(root, LOCK_PATH)
         new = bytes_of(lock_script(user, digest)) if user else None
         edit = Edit(LOCK_PATH, old, new, LOCK_MODE)
@@ -130,7 +130,7 @@ def apply_menu(plan: MenuPlan) -> None:
         return
     with opened_system(plan.disk, plan.part, write=True) as system:
         for edit in plan.edits:
-            edit.write(system.root)
+            edit.write(system.files)
 
 
 def place_of(disk: Disk, part: Partition) -> Place:
