@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from oglib.boot.esp import opened_esp, part_label, put_files
 from oglib.boot.loaders import stub
+from oglib.boot.nvram.changing import change_here
+from oglib.boot.nvram.load_option import LoadOption, loader
+from oglib.boot.nvram.planning import Place
+from oglib.boot.nvram.table import BootTable
 from oglib.deploy.system.loader import Wanted, esp_here, put_loader, stub_for
-from oglib.disk.firmware import running_firmware
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probing.probe import list_disks
@@ -18,6 +23,7 @@ from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.opened_system import opened_system
 from oglib.shim.command import Command
 from oglib.shim.grub_menu import free_partition
+from oglib.shim.nvram import with_one
 from oglib.shim.target import disk_of, warn
 
 _CODE_BYTES = 440
@@ -29,6 +35,7 @@ _KNOWN_CODE = (
     (b"SYSLINUX", "SYSLINUX"),
 )
 _FIRST_DISK = "1"
+_LABEL = "grub"
 
 
 def _wanted(words: Sequence[str]) -> tuple[bool, tuple[str, ...]]:
@@ -44,7 +51,21 @@ def _install_mbr(words: Sequence[str]) -> None:
     first = disk_of(_FIRST_DISK)
     with free_partition(words) as (disk, part):
         onto = disk if disk.path == first.path else first
-        warn(*put_loader(Wanted(disk, part, running_firmware(), onto, every, parameters)))
+        wanted = Wanted(disk, part, running_firmware(), onto, every, parameters)
+        warn(*put_loader(wanted))
+        if wanted.firmware is Firmware.UEFI:
+            option = loader(_LABEL, *esp_here(disk, list_disks()), f"{wanted.folder}/ogloader.efi")
+            change_here(lambda table: _second(table, option))
+
+
+def _second(table: BootTable, option: LoadOption) -> BootTable:
+    """With this entry in the second place, behind the network's where that is first.
+
+    One of the same label goes.
+    """
+    new = with_one(table, option, Place.LAST)
+    *others, own = new.order
+    return replace(new, order=(*others[:1], own, *others[1:]))
 
 
 def _install_partition(words: Sequence[str]) -> None:
@@ -127,7 +148,7 @@ COMMANDS = {
             4,
             'ogGrubInstallMbr 1 1 TRUE "nomodeset irqpoll"',
             better=f"{_LOADER} The system's own menu stays where it is. ogLive is put into the "
-            "menu by ogGrubAddOgLive.",
+            "menu by ogGrubAddOgLive. The firmware's entry is read back.",
         ),
         Command(
             "ogGrubInstallPartition",

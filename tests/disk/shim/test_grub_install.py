@@ -13,6 +13,7 @@ from disk.boot.room import MIB, SYSTEM, add_system, inside, make_system, read
 from disk.boot.test_esp import OGLIVE, disk, files_of
 from disk.deploy.room import said
 from disk.shim.images import refusal
+from oglib.boot.nvram.table import BootTable
 from oglib.boot.secure.firmware import Accepts, Signers
 from oglib.deploy.system import loader
 from oglib.disk.find import find_disk
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devi
 
 OF_MBR = "boot/grubMBR/boot/grub/grub.cfg"
 TRAP = "#!/bin/sh\ntouch /tmp/og-trap-grub\n"
+TABLES: list[BootTable] = []
 LINES = f"""
 set default=0
 menuentry 'Other' {{
@@ -57,6 +59,9 @@ def uefi(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (grub_install, efi_copies):
         monkeypatch.setattr(module, "running_firmware", lambda: Firmware.UEFI)
     monkeypatch.setattr(loader, "pair_of_oglive", lambda: OGLIVE)
+    table = BootTable(entries=(), order=(7, 8))
+    monkeypatch.setattr(grub_install, "change_here", lambda plan: TABLES.append(plan(table)))
+    TABLES.clear()
     accepts = Accepts(True, Signers((authority("MS 2011").der,)))
     monkeypatch.setattr(loader, "accepted_here", lambda: accepts)
     return disk
@@ -127,7 +132,11 @@ def test_loaders_on_the_esp(uefi: Path) -> None:
     assert (
         f"--set=root {ROOT}\nset prefix=($root)/boot/grub\n" in found[f"{folder}/grub.cfg"].decode()
     )
+    assert TABLES == []
     answer("ogGrubInstallMbr", "1", "1", "TRUE")
+    (table,) = TABLES
+    (entry,) = table.entries
+    assert (entry.label, table.order) == ("grub", (7, entry.number, 8))
     found = files_of(uefi)
     assert "prefix=($root)/boot/grubMBR/boot/grub\n" in found["EFI/grub/Boot/grub.cfg"].decode()
     assert f"root=UUID={ROOT}" in read(uefi, OF_MBR)
