@@ -165,6 +165,17 @@ def _check_fitting(value: object) -> None:
             )
 
 
+def _check_boot(value: object) -> None:
+    if not isinstance(value, dict) or value.get("first", "network") not in ("network", "disk"):
+        raise NetbootError(
+            f"{POLICY}: first of [boot] is not network or disk",
+            hint='write it as [boot] and first = "network"',
+        )
+    for name in value:
+        if name != "first":
+            raise _unknown(f"{POLICY}: {name} in [boot] is no word of a policy", name, ("first",))
+
+
 # What oglib's fitting policy takes; a test holds the two together.
 FITTING_WORDS: Mapping[str, str] = {
     "ssh_host_keys": "new|keep",
@@ -179,6 +190,7 @@ FITTING_WORDS: Mapping[str, str] = {
 # What oglib's settings read from it; a test holds the two together.
 POLICY_WORDS: Mapping[str, Callable[[object], None]] = {
     "allow_unsigned": _check_unsigned,
+    "boot": _check_boot,
     "disks": _check_disks,
     "fitting": _check_fitting,
 }

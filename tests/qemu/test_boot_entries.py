@@ -22,6 +22,7 @@ from oglib.boot.nvram.planning import Place
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.disk.firmware import Firmware
 from oglib.errors import WriteError
+from oglib.fitting.devices import Known
 
 DEBIAN = "EFI/debian/grubx64.efi"
 OTHER = "EFI/Part-01-03/Boot/grubx64.efi"
@@ -63,7 +64,7 @@ def elsewhere(pc: TinyPc, file: str, label: str = "debian") -> LoadOption:
 
 
 def facts(pc: TinyPc) -> BootFacts:
-    return BootFacts(pc.disk(), Firmware.UEFI, "debian", "", number=2)
+    return BootFacts(pc.disk(), Firmware.UEFI, "debian", Known("ext4", ""), number=2)
 
 
 def fitted(pc: TinyPc) -> BootTable:

@@ -7,10 +7,14 @@ which the entries of a PC that had it before still point.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from oglib.boot.facts import BootFacts
 from oglib.boot.grub import install, uefi_argv
+from oglib.boot.place import boot_directory
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
@@ -42,11 +46,25 @@ class Loader:
         return Check(Need.NEEDED, f"EFI/{where} on partition {esp_of(facts.disk).number}")
 
     def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:  # noqa: ARG002
-        with (
-            partition_device(facts.disk, esp_of(facts.disk)) as device,
-            mounted(device, write=True, kind="vfat") as at,
-        ):
-            return install(root, uefi_argv(root.path, at, facts.os_id if self.own else ""))
+        with esp_folder(root, facts) as at, boot_directory(root) as boot:
+            return install(root, uefi_argv(boot, at, facts.os_id if self.own else ""))
+
+
+@contextmanager
+def esp_folder(root: Files, facts: BootFacts) -> Iterator[Path]:
+    """The ESP of the disk as a folder to write to: where it is mounted, never a second time.
+
+    Two loop devices of one file that are both written would destroy the filesystem.
+    """
+    esp = esp_of(facts.disk)
+    if facts.boot and facts.boot.number == esp.number:
+        yield root.path / "boot"
+        return
+    with (
+        partition_device(facts.disk, esp) as device,
+        mounted(device, write=True, kind="vfat") as at,
+    ):
+        yield at
 
 
 REMOVABLE = Loader("grub-removable", own=False)

@@ -3,27 +3,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from oglib.disk.firmware import Firmware
-from oglib.disk.model import Disk
+from oglib.disk.model import Disk, TableKind
+from oglib.fitting.devices import Known
 
 
 @dataclass(frozen=True, slots=True)
 class BootFacts:
     """``disk`` shall start the system on the root.
 
-    ``root_uuid`` and ``swap_uuid`` (empty: no swap) are this PC's, ``os_id`` is os-release's ID,
-    ``present`` the UUIDs of other filesystems here. ``number``: of the system's partition, for its
-    names. ``network_first``: the firmware shall try the network before it, as sites want it.
+    ``os_id`` is os-release's ID. ``swaps`` are this disk's, ``others`` all other filesystems of
+    this PC. ``boot`` is what is mounted at ``/boot``; None where that is a folder of the root.
+    ``subvolume``: where the root lies in its btrfs, empty for its top. ``number``: of the system's
+    partition, for its names. ``network_first``: the firmware shall try the network before it.
     """
 
     disk: Disk
     firmware: Firmware
     os_id: str
-    root_uuid: str
-    swap_uuid: str = ""
-    present: Collection[str] = ()
+    root: Known
+    swaps: tuple[Known, ...] = ()
+    others: tuple[Known, ...] = ()
+    boot: Known | None = None
+    subvolume: str = ""
     number: int = 0
     network_first: bool = True
+
+    @property
+    def present(self) -> tuple[Known, ...]:
+        """Every filesystem that is here; one that was seen twice is told once."""
+        return tuple(dict.fromkeys((self.root, *self.swaps, *self.others)))
+
+    @property
+    def start(self) -> Known:
+        """The filesystem that GRUB's files are on."""
+        return self.boot or self.root
+
+    @property
+    def table(self) -> str:
+        """What GRUB calls the table of the disk in the name of a partition: ``gpt1``."""
+        return "gpt" if self.disk.table is TableKind.GPT else "msdos"

@@ -8,11 +8,12 @@ links, so there may be none where it writes. Its loader for UEFI goes where ``es
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from oglib.boot.facts import BootFacts
-from oglib.boot.grub_config import adapt_config, adapt_defaults
+from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
+from oglib.boot.place import boot_directory, grub_folder, menu_path, not_understood
 from oglib.disk.firmware import Firmware
 from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
@@ -20,9 +21,9 @@ from oglib.fitting.fittings import Check, Need, edited
 from oglib.run import run
 from oglib.texts import joined
 
-_GRUB = "boot/grub"
-_CONFIG = "boot/grub/grub.cfg"
 _DEFAULTS = "etc/default/grub"
+_MORE_DEFAULTS = f"{_DEFAULTS}.d"
+_MOST_DEFAULTS = 100
 _INSTALL_LIMIT_S = 600.0
 _MODULES = Path("/usr/lib/grub")
 # Not left to grub-install: it looks at the partition through a loop device where the disk is a
@@ -33,21 +34,22 @@ _TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
 
 def check_tree(root: Files) -> None:
     """Raise unless ``root`` has a GRUB with a menu, and nothing leads grub-install out of it."""
-    for folder in ("boot", _GRUB):
+    folder_of_grub = grub_folder(root)
+    for folder in ("boot", folder_of_grub):
         if not root.is_directory(folder):
             raise NotFoundError(
                 f"{root.called} has no folder {folder}, so there is no GRUB to start it with.",
-                hint="If /boot is a partition of its own, mount it there first.",
+                hint="Is it a system that GRUB starts?",
             )
-    if not root.exists(_CONFIG):
+    if not root.exists(menu_path(root)):
         raise NotFoundError(
-            f"{root.called} has no {_CONFIG}: GRUB would find nothing to start.",
+            f"{root.called} has no {menu_path(root)}: GRUB would find nothing to start.",
             hint="Run update-grub in the model PC before it is captured.",
         )
     strange = [
         name
-        for name in root.irregular_below(_GRUB)
-        if not name.startswith((f"{_GRUB}/themes/", f"{_GRUB}/./themes/"))
+        for name in root.irregular_below(folder_of_grub)
+        if not name.startswith((f"{folder_of_grub}/themes/", f"{folder_of_grub}/./themes/"))
     ]
     if strange:
         raise OgError(
@@ -73,27 +75,38 @@ def check_tools(firmware: Firmware) -> None:
 
 
 def config(root: Files, facts: BootFacts) -> Check:
-    """grub.cfg: the kernel command lines that the system's own generator wrote."""
-    return _text(
+    """grub.cfg and grubenv: what the system's own generator wrote of devices."""
+    folder = grub_folder(root)
+    return _texts(
         root,
-        _CONFIG,
-        lambda old: adapt_config(
-            old, root_uuid=facts.root_uuid, swap_uuid=facts.swap_uuid, present=facts.present
-        ),
+        {f"{folder}/grub.cfg": adapt_config, f"{folder}/grubenv": adapt_environment},
+        facts,
     )
 
 
 def defaults(root: Files, facts: BootFacts) -> Check:
-    """/etc/default/grub, from which the system writes the next grub.cfg."""
-    return _text(root, _DEFAULTS, lambda old: adapt_defaults(old, swap_uuid=facts.swap_uuid))
+    """/etc/default/grub and grub.d beside it, from which the system writes the next grub.cfg."""
+    more = [name for name in root.names(_MORE_DEFAULTS) if name.endswith(".cfg")]
+    if len(more) > _MOST_DEFAULTS:
+        return Check(Need.CANNOT, f"{_MORE_DEFAULTS} has {len(more)} files, more than any system")
+    paths = (_DEFAULTS, *(f"{_MORE_DEFAULTS}/{name}" for name in more))
+    return _texts(root, dict.fromkeys(paths, adapt_defaults), facts)
 
 
-def _text(root: Files, path: str, change: Callable[[str], tuple[str, tuple[str, ...]]]) -> Check:
-    old = content(root, path)
-    if old is None:
-        return Check(Need.NOT_NEEDED, "there is none")
-    new, changes = change(words_of(old))
-    return edited([Edit(path, old, bytes_of(new))], joined(changes))
+_Change = Callable[[str, BootFacts], tuple[str, tuple[str, ...]]]
+
+
+def _texts(root: Files, changes: Mapping[str, _Change], facts: BootFacts) -> Check:
+    edits: list[Edit] = []
+    said: list[str] = []
+    for path, change in changes.items():
+        old = content(root, path)
+        if old is None:
+            continue
+        new, changed = change(words_of(old), facts)
+        edits.append(Edit(path, old, bytes_of(new)))
+        said += changed
+    return edited(edits, joined(said)) if edits else Check(Need.NOT_NEEDED, "there is none")
 
 
 class BiosCode:
@@ -101,33 +114,36 @@ class BiosCode:
 
     name = "grub-bios"
 
-    def check(self, root: Files, facts: BootFacts) -> Check:  # noqa: ARG002
+    def check(self, root: Files, facts: BootFacts) -> Check:
+        if why := not_understood(root, _TARGETS[Firmware.BIOS], facts.subvolume):
+            return Check(Need.CANNOT, why)
         return Check(Need.NEEDED, f"onto {facts.disk.path}")
 
     def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:  # noqa: ARG002
-        return install(root, bios_argv(root.path, facts.disk.path))
+        with boot_directory(root) as boot:
+            return install(root, bios_argv(boot, facts.disk.path))
 
 
 BIOS_CODE = BiosCode()
 
 
-def bios_argv(root: Path, disk: Path) -> tuple[str, ...]:
-    """What installs GRUB for a BIOS."""
-    return (*_common(Firmware.BIOS, root), str(disk))
+def bios_argv(boot: Path, disk: Path) -> tuple[str, ...]:
+    """What installs GRUB for a BIOS; ``boot`` is the folder that ``grub`` lies in."""
+    return (*_common(Firmware.BIOS, boot), str(disk))
 
 
-def uefi_argv(root: Path, esp: Path, os_id: str) -> tuple[str, ...]:
+def uefi_argv(boot: Path, esp: Path, os_id: str) -> tuple[str, ...]:
     """What installs the loader on an ESP: at the removable path, or in a distribution's folder."""
     where = (f"--bootloader-id={os_id}",) if os_id else ("--removable",)
-    return (*_common(Firmware.UEFI, root), f"--efi-directory={esp}", "--no-nvram", *where)
+    return (*_common(Firmware.UEFI, boot), f"--efi-directory={esp}", "--no-nvram", *where)
 
 
-def _common(firmware: Firmware, root: Path) -> tuple[str, ...]:
+def _common(firmware: Firmware, boot: Path) -> tuple[str, ...]:
     return (
         "grub-install",
         f"--target={_TARGETS[firmware]}",
         _TABLES,
-        f"--boot-directory={root / 'boot'}",
+        f"--boot-directory={boot}",
         "--recheck",
     )
 
@@ -138,5 +154,5 @@ def install(root: Files, argv: tuple[str, ...]) -> str:
     OgError where either program fails.
     """
     run(*argv, timeout_s=_INSTALL_LIMIT_S)
-    device = run("grub-probe", "--target=device", root.path / _GRUB).stdout.strip()
+    device = run("grub-probe", "--target=device", root.path / grub_folder(root)).stdout.strip()
     return f"{' '.join(argv[1:])}; its files are on {device}"

@@ -1,94 +1,106 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""grub.cfg and /etc/default/grub on another PC: pure text in, text out.
+"""grub.cfg, grubenv and /etc/default/grub on another PC: pure text in, text out.
 
-Owns which words of a kernel command line name a device of the PC the image came from. Only
-what the system's own generator wrote for itself is touched, not its entries for other systems.
+Only what the system's own generator wrote for itself is touched, not its entries for other systems.
+A menu without the generator's marks was written by a person: there, what names another filesystem
+of this PC is left.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from oglib.texts import shortened
+from oglib.boot.command_line import adapt_words, told
+from oglib.boot.facts import BootFacts
+from oglib.boot.search import adapt_place, adapt_search, is_place, is_search
 
-_OWN_BEGIN = re.compile(r"^### BEGIN /etc/grub\.d/(\d+_linux\w*) ###", re.ASCII)
-_OWN_END = re.compile(r"^### END /etc/grub\.d/\d+_linux\w* ###", re.ASCII)
-_KERNEL_LINE = re.compile(r"^\s*linux(16|efi)?\s", re.ASCII)
-_INITRD_LINE = re.compile(r"^\s*initrd(16|efi)?\s", re.ASCII)
-_ROOT = re.compile(r"(?<=\s)root=(\S+)", re.ASCII)
-_RESUME = re.compile(r"(?<=[\s\"'])resume=([^\s\"']+)", re.ASCII)
-_DEFAULTS = re.compile(r"^\s*GRUB_CMDLINE_LINUX\w*=", re.ASCII)
+_BEGIN = re.compile(r"### BEGIN /etc/grub\.d/(\S+) ###", re.ASCII)
+_END = re.compile(r"### END /etc/grub\.d/\S+ ###", re.ASCII)
+# Of the system itself: its kernels, and what looks for fonts and tools of its own.
+_KERNELS = re.compile(r"\d+_linux\w*", re.ASCII)
+_TOOLS = re.compile(r"00_header|05_\w+|\d+_memtest\S*", re.ASCII)
+_KERNEL_LINE = re.compile(r"\s*linux(16|efi)?\s", re.ASCII)
+_INITRD_LINE = re.compile(r"\s*(initrd(16|efi)?\s|blscfg\b)", re.ASCII)
+_OPTIONS = re.compile(r"\s*(set\s+)?(kernelopts|default_kernelopts)=", re.ASCII)
+_DEFAULTS = re.compile(r"\s*GRUB_CMDLINE_LINUX\w*=", re.ASCII)
+_ENVIRONMENT_BYTES = 1024  # of grubenv: GRUB writes into it in place, so it never has another size
 
 
-def adapt_config(
-    text: str, *, root_uuid: str, swap_uuid: str, present: Collection[str]
-) -> tuple[str, tuple[str, ...]]:
-    """grub.cfg for this PC and what changed; ``present``: UUIDs of filesystems that are here."""
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What a line of the menu belongs to."""
+
+    kernels: bool = True
+    tools: bool = False
+    marked: bool = False
+
+
+def adapt_config(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
+    """grub.cfg for this PC and what changed."""
     # Patterns are asked line by line: over a text of blank lines one that begins with blanks would
     # look at each of them again from each. A newline alone ends a line.
     old_lines = text.split("\n")
-    own = not any(_OWN_BEGIN.match(line) for line in old_lines)
+    marked = any(
+        (found := _BEGIN.match(line)) and _KERNELS.fullmatch(found[1]) for line in old_lines
+    )
+    outside = _Section(kernels=not marked)
     by_uuid = any(_INITRD_LINE.match(line) for line in old_lines)  # else no UUID is understood
     changes: dict[str, None] = {}
+    section = outside
     lines = []
-    for line in old_lines:
-        if _OWN_BEGIN.match(line):
-            own = True
-        elif _OWN_END.match(line):
-            own = False
-        if own and _KERNEL_LINE.match(line):
-            new = _with_root(line, root_uuid, present) if by_uuid else line
-            new = _with_resume(new, swap_uuid)
-            if new != line:
-                changes[_told(line, new)] = None
-            lines.append(new)
-        else:
-            lines.append(line)
-    return "\n".join(lines), tuple(changes)
-
-
-def adapt_defaults(text: str, *, swap_uuid: str) -> tuple[str, tuple[str, ...]]:
-    """/etc/default/grub, so that the system's next update-grub keeps what was put right."""
-    lines = []
-    changes = []
-    for line in text.split("\n"):
-        new = _with_resume(line, swap_uuid) if _DEFAULTS.match(line) else line
+    for number, line in enumerate(old_lines):
+        if begins := _BEGIN.match(line):
+            ours = bool(_KERNELS.fullmatch(begins[1]))
+            section = _Section(ours, bool(_TOOLS.fullmatch(begins[1])), marked=True)
+        elif _END.match(line):
+            section = outside
+        new = _adapted(old_lines, number, section, facts, by_uuid=by_uuid)
         if new != line:
-            changes.append(_told(line, new))
+            changes[told(line, new)] = None
         lines.append(new)
     return "\n".join(lines), tuple(changes)
 
 
-def _with_root(line: str, root_uuid: str, present: Collection[str]) -> str:
-    found = _ROOT.search(line)
-    if found is None:
+def _adapted(
+    lines: list[str], number: int, section: _Section, facts: BootFacts, *, by_uuid: bool
+) -> str:
+    line = lines[number]
+    if not (section.kernels or section.tools):
         return line
-    device = found.group(1)
-    tag, _, value = device.partition("=")
-    here = tag == "UUID" and (value.lower() == root_uuid.lower() or value in present)
-    # volumes and labels travel with the image; kernel names and partition ids do not
-    if here or not (tag in ("UUID", "PARTUUID") or re.match(r"/dev/(?!mapper/|md)\w+\d", device)):
-        return line
-    return line[: found.start()] + f"root=UUID={root_uuid}" + line[found.end() :]
+    own = section.kernels and section.marked
+    if is_search(line):
+        return adapt_search(line, facts, own=own)
+    if is_place(line):
+        return adapt_place(line, lines[number + 1 : number + 10], facts, own=own)
+    if section.kernels and (_KERNEL_LINE.match(line) or _OPTIONS.match(line)):
+        return adapt_words(line, facts, own=own, by_uuid=by_uuid)
+    return adapt_words(line, facts, own=True) if _OPTIONS.match(line) else line
 
 
-def _with_resume(line: str, swap_uuid: str) -> str:
-    found = _RESUME.search(line)
-    if found is None or found.group(1).startswith("/dev/mapper/"):
-        return line
-    if swap_uuid:
-        return line[: found.start()] + f"resume=UUID={swap_uuid}" + line[found.end() :]
-    return re.sub(r" ?(?<=[\s\"'])resume=[^\s\"']+", "", line, count=1)
+def adapt_defaults(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
+    """/etc/default/grub, so that the system's next update-grub keeps what was put right."""
+    lines = []
+    changes = []
+    for line in text.split("\n"):
+        new = adapt_words(line, facts, own=True) if _DEFAULTS.match(line) else line
+        if new != line:
+            changes.append(told(line, new))
+        lines.append(new)
+    return "\n".join(lines), tuple(changes)
 
 
-def _told(old: str, new: str) -> str:
-    before, after = old.split(), new.split()
-    gone = shortened(" ".join(_without(before, after)))
-    come = shortened(" ".join(_without(after, before)))
-    return f"{gone} is now {come or 'left out'}"
-
-
-def _without(words: Sequence[str], others: Sequence[str]) -> list[str]:
-    known = frozenset(others)
-    return [word for word in words if word not in known]
+def adapt_environment(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
+    """grubenv, where RHEL 8 keeps the command line; it is left where it would not fit any more."""
+    lines = []
+    changes = []
+    for line in text.rstrip("#").split("\n"):
+        new = adapt_words(line, facts, own=True) if _OPTIONS.match(line) else line
+        if new != line:
+            changes.append(told(line, new))
+        lines.append(new)
+    new_text = "\n".join(lines)
+    size = len(new_text.encode("utf-8", "surrogateescape"))
+    if not changes or size > _ENVIRONMENT_BYTES:
+        return text, ()
+    return new_text + "#" * (_ENVIRONMENT_BYTES - size), tuple(changes)

@@ -39,9 +39,11 @@ class Files(Protocol):
     def read_bytes(self, name: str) -> bytes: ...
     def read_head(self, name: str, size_bytes: int) -> bytes: ...
     def link_target(self, name: str) -> str | None: ...
-    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644) -> None: ...
     def write_link(self, name: str, target: str) -> None: ...
     def rename(self, name: str, last: str) -> None: ...
+    def write_bytes(
+        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False
+    ) -> None: ...
     def remove(self, name: str) -> bool: ...
 
 
@@ -49,7 +51,8 @@ class Files(Protocol):
 class Edit:
     """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file.
 
-    ``private``: passwords may stand in it, so that its lines are shown to nobody.
+    ``private``: passwords may stand in it, so that its lines are shown to nobody. ``own``: a link
+    of that name is replaced, wherever it leads.
     """
 
     path: str
@@ -57,6 +60,7 @@ class Edit:
     new: bytes | None
     mode: int = 0o644
     private: bool = False
+    own: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -93,7 +97,7 @@ class Edit:
         if self.new is None:
             root.remove(self.path)
         else:
-            root.write_bytes(self.path, self.new, mode=self.mode)
+            root.write_bytes(self.path, self.new, mode=self.mode, own=self.own)
 
 
 def differs(path: str, *, old: bool = True, new: bool = True) -> bytes:

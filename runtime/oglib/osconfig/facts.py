@@ -3,43 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 
-from oglib.fitting.edits import bytes_of, words_of
+from oglib.fitting.devices import Known
 from oglib.fitting.policy import USUAL, FittingPolicy
 
-_TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
-_BY_TAG = re.compile(rb"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)", re.DOTALL)
-# How fstab writes a blank, and how udev writes it in the name of a link.
-_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
-_HEX = re.compile(rb"\\x([0-9A-Fa-f]{2})")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A filesystem that is on this PC, by all its names (empty: it has none)."""
-
-    kind: str
-    uuid: str
-    label: str = ""
-    partuuid: str = ""
-    partlabel: str = ""
-    number: int = 0  # of its partition on the disk that carries the root; 0 on another disk
-
-    def is_named(self, spec: str) -> bool:
-        """Whether an fstab device means this one: ``UUID=…``, ``LABEL="x"``, a link by one of them.
-
-        Blanks in it are escaped as fstab (``\\040``) or udev (``\\x20``) do.
-        """
-        tag, value = _tag_of(spec)
-        if tag not in _TAGS or not value:
-            return False
-        have = (self.uuid, self.label, self.partuuid, self.partlabel)[_TAGS.index(tag)]
-        return bool(have) and (
-            have.lower() == value.lower() if tag.endswith("UUID") else have == value
-        )
+__all__ = ["Known", "PcFacts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +25,13 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class PcFacts:
-    """The PC's name (empty: it has none) and what is on the disk that carries the system.
+    """The PC's name (empty: it has none), its filesystems, network cards, and the site's policy.
 
-    ``nics``: the one that it was started by first. ``disk_id``: the disk's link in
-    ``/dev/disk/by-id``, empty where it has none. ``policy``: what the site wants. ``new_files``:
-    paths that the other steps make where no file was.
+    ``swaps`` and ``esp`` are those of the disk that carries the system, ``others`` all else, on
+    whatever disk of this PC. ``nics``: the one that it was started by first. ``disk_id``: the
+    disk's link in ``/dev/disk/by-id``, empty where it has none. ``policy``: what the site wants.
+    ``new_files``: paths that the other steps make where no file was. ``subvolumes``: those that
+    the system's fstab names and its own btrfs has.
     """
 
     root: Known
@@ -72,6 +43,7 @@ class PcFacts:
     disk_id: str = ""
     policy: FittingPolicy = USUAL
     new_files: tuple[str, ...] = ()
+    subvolumes: tuple[str, ...] = ()
 
     def own(self, purpose: str) -> str:
         """32 hexadecimal digits that are this PC's and no other's; empty where it is not known.
@@ -81,15 +53,13 @@ class PcFacts:
         """
         if not self.nics:
             return ""
+        import hashlib  # noqa: PLC0415 - listings know filesystems, and make no ids
+
         told = "\0".join([purpose, self.root.uuid, *sorted(one.mac for one in self.nics)])
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
-
-def _tag_of(spec: str) -> tuple[str, str]:
-    raw = _OCTAL.sub(lambda found: bytes([int(found[1], 8)]), bytes_of(spec))
-    link = _BY_TAG.fullmatch(raw)
-    if link:
-        name = _HEX.sub(lambda found: bytes([int(found[1], 16)]), link[2])
-        return words_of(link[1]).upper(), words_of(name)
-    tag, _, value = words_of(raw).partition("=")
-    return tag, value.strip("\"'")
+    @property
+    def present(self) -> tuple[Known, ...]:
+        """Every filesystem that is here; one that was seen twice is told once."""
+        esp = (self.esp,) if self.esp else ()
+        return tuple(dict.fromkeys((self.root, *self.swaps, *esp, *self.others)))

@@ -31,17 +31,12 @@ def only_these() -> str:
 def why_not_fitted(system: OpenedSystem) -> str:
     """Why the system cannot be fitted to a PC, in one sentence; empty where it can.
 
-    What depends on the disk (firmware, boot loader) is asked by who plans that.
+    What depends on the disk (firmware, boot loader) is asked by who plans that, and what lies in a
+    part that is not here by whoever looks there (``OpenedSystem.files``).
     """
     found = find_system(system.root)
     if found is None:
         return "there is no Linux on it (os-release is missing)"
     if not is_fitted(found.kind):
         return f"it holds {found.name}, and {only_these()} is fitted"
-    if "/boot" in system.absent:
-        return system.notes[system.absent.index("/boot")].rstrip(".")
-    if system.subvolume:
-        return f"it lies in the btrfs subvolume {system.subvolume}, which is not fitted yet"
-    if system.boot is not None:
-        return f"its /boot is partition {system.boot.number}, which is not fitted yet"
     return ""

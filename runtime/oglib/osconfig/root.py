@@ -158,14 +158,16 @@ class TargetRoot:
                     ) from error
         return copied
 
-    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644) -> None:
+    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False) -> None:
         """Put a whole new file in place of ``name``.
 
         Owner, mode and extended attributes of a regular file that was there are kept; power
         loss leaves the old or the new content. The folder must exist. A link to a regular file of
-        the same filesystem stays, and that file is replaced; any other link is replaced itself.
+        the same filesystem stays, and that file is replaced; any other link is replaced itself, and
+        with ``own`` every one.
         """
-        with self._doing("written", name), place_of(self._fd, name) as (folder_fd, last):
+        find = folder_of if own else place_of
+        with self._doing("written", name), find(self._fd, name) as (folder_fd, last):
             replacing.replace_file(folder_fd, last, data, mode)
 
     def write_link(self, name: str, target: str) -> None:

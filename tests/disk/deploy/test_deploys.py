@@ -89,13 +89,12 @@ def test_only_the_named_partition_is_written_without_a_layout(
         assert file.read(14) == b"another system"
 
 
-@pytest.mark.parametrize("image", ["ntfs", "of a Windows", "boot apart", "btrfs @"])
+@pytest.mark.parametrize("image", ["ntfs", "of a Windows", "boot apart"])
 def test_what_cannot_be_fitted_is_restored_and_said(
     tmp_path: Path, images: Images, layouts: Path, image: str
 ) -> None:
     disk = disk_file(tmp_path / "disk.img", "blank", size_mib=400)
-    layout = "roomy" if image == "btrfs @" else "bios"
-    words = ("deploy", images.get(image), disk, "1", "--layout", layouts / f"{layout}.json")
+    words = ("deploy", images.get(image), disk, "1", "--layout", layouts / "bios.json")
     dry = og(*words, "--dry-run")
     real = og(*words, "--yes")
     assert dry.status == real.status == OgErr.NOTFITTED, real.err
@@ -105,6 +104,30 @@ def test_what_cannot_be_fitted_is_restored_and_said(
     assert last in dry.out
     checked = og("image", "verify", images.get(image), disk, "1")
     assert checked.status == 0 or "grow" in real.out, checked.err
+
+
+def test_a_system_in_a_subvolume_is_fitted(tmp_path: Path, images: Images, layouts: Path) -> None:
+    disk = disk_file(tmp_path / "disk.img", "blank", size_mib=400)
+    words = ("deploy", images.get("btrfs @"), disk, "1", "--layout", layouts / "roomy.json")
+    real = og(*words, "--hostname", "pc7", "--yes")
+    assert real.status == 0, real.err
+    with (
+        attached(disk, offset_bytes=MIB) as device,
+        mounted(device, kind="btrfs", options="subvol=/@") as root,
+    ):
+        assert (root / "etc/hostname").read_text() == "pc7\n"
+        # GRUB looks from the top of the filesystem
+        assert "/@/boot/grub" in (root / "boot/grub/i386-pc/load.cfg").read_text()
+    assert b"GRUB" in boot_code(disk)
+
+
+def test_a_root_without_its_boot_is_tried_where_partitions_are_kept(
+    tmp_path: Path, images: Images
+) -> None:
+    """An image that was made before says where its /boot lay; whether it is here shows there."""
+    disk = disk_file(tmp_path / "disk.img")
+    status, told = deploy(images.get("boot apart"), disk, None)
+    assert status == 0, told
 
 
 @pytest.mark.parametrize(("image", "after"), [("ntfs", 1), ("debian", 1), ("damaged", 0)])

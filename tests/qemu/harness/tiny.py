@@ -34,6 +34,7 @@ _START, _SECTORS, _SECTOR = 2048, 68000, 512
 _MIB = 1 << 20
 _LIMIT_S = 180  # of a start, on a machine that is loaded; it ends by itself
 _STARTED = re.compile(rb"STARTED-(\w+)")
+_SHAPE = Shape(Firmware.UEFI, mac="")
 _OURS = re.compile(r"Boot(?:[0-9A-F]{4}|Order|Next)|Timeout")
 
 

@@ -17,6 +17,7 @@ from oglib.boot.nvram.variables import Variables
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import OgError
+from oglib.fitting.devices import Known
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Need
 from unit.boot.efivars import ESP, OTHER_ESP, option, ovmf, words
@@ -36,7 +37,7 @@ def facts(tmp_path: Path) -> BootFacts:
         mountpoints=(str(tmp_path / "esp"),),
     )  # fmt: skip
     disk = Disk(1, Path("/dev/vda"), 40 << 20, TableKind.GPT, (esp,))
-    return BootFacts(disk, Firmware.UEFI, "debian", "", number=2)
+    return BootFacts(disk, Firmware.UEFI, "debian", Known("ext4", ""), number=2)
 
 
 @pytest.fixture

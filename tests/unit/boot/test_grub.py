@@ -81,8 +81,8 @@ def test_a_root_without_grub(tmp_path: Path) -> None:
 
 
 def test_the_commands() -> None:
-    root, esp = Path("/mnt/root"), Path("/mnt/esp")
-    assert bios_argv(root, Path("/dev/vda")) == (
+    boot, esp = Path("/mnt/root/boot"), Path("/mnt/esp")
+    assert bios_argv(boot, Path("/dev/vda")) == (
         "grub-install",
         "--target=i386-pc",
         "--modules=part_gpt part_msdos",
@@ -90,8 +90,8 @@ def test_the_commands() -> None:
         "--recheck",
         "/dev/vda",
     )
-    assert uefi_argv(root, esp, "")[-1] == "--removable"
-    assert uefi_argv(root, esp, "debian") == (
+    assert uefi_argv(boot, esp, "")[-1] == "--removable"
+    assert uefi_argv(boot, esp, "debian") == (
         "grub-install",
         "--target=x86_64-efi",
         "--modules=part_gpt part_msdos",

@@ -163,9 +163,11 @@ def test_a_repositorys_own_private_key_is_refused(
     [
         ("allow_unsigned = [", "is not valid TOML"),
         ("allow_unsined = []", "did you mean allow_unsigned?"),
-        ("colour = 1", "known are allow_unsigned, disks"),
+        ("colour = 1", "known are allow_unsigned, boot, disks"),
         ('allow_unsigned = "http://old/"', "is not a list of addresses"),
         ('disks = "nvme"', "disks is not a table"),
+        ('[boot]\nfirst = "cd"', "first of [boot] is not network or disk"),
+        ('[boot]\nfirst = "disk"\nlast = 1', "last in [boot] is no word of a policy"),
         ('[disks]\nsystem = "two words"', "does not name a disk"),
         ('[disks]\nSystem = "nvme"', "does not name a disk"),
     ],

@@ -30,15 +30,16 @@ from oglib.osconfig.root import TargetRoot
 from unit.osconfig.trees import FACTS, FILES, LATIN, SWAP, contents, make, seen
 
 ROOT = FACTS.root.uuid
+BACKUP = "etc/fstab.backup"
 ESP = Partition(number=2, start_bytes=2**30, size_bytes=2**28, type="EFI", type_id="ef")
 DISK = Disk(
     number=1, path=Path("/dev/none"), size_bytes=2**34, table=TableKind.GPT, partitions=(ESP,)
 )
-BOOT = BootFacts(DISK, Firmware.UEFI, "debian", ROOT, SWAP)
+BOOT = BootFacts(DISK, Firmware.UEFI, "debian", FACTS.root, FACTS.swaps)
 FITTINGS = (*FIRST, *LAST)
 # which have something to do in this tree
 WRITING = ("hostname", "hosts", "fstab", "dbus-machine-id", "resume", "machine-id")
-NAMES = (*WRITING, "grub.cfg", "grub-defaults")
+NAMES = (*WRITING, "grub.cfg", "grub-defaults", "loader-entries", "kernel-cmdline")
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def test_bytes_that_are_no_utf8_stay(tree: Path) -> None:
     with TargetRoot(tree) as root:
         assert {one.done(root).outcome for one in planned(root)} == {Outcome.DONE}
     new = contents(tree)
+    assert new.pop(BACKUP) == FILES["etc/fstab"]
     assert new == {
         **{path: data for path, data in FILES.items() if path != "var/lib/dbus/machine-id"},
         "etc/hostname": b"pc17\n",
@@ -106,6 +108,10 @@ def test_bytes_that_are_no_utf8_stay(tree: Path) -> None:
         .replace(b"/dev/sda1", f"UUID={ROOT}".encode())
         .replace(b"UUID=old", f"UUID={SWAP}".encode()),
         "etc/default/grub": FILES["etc/default/grub"].replace(b"old", SWAP.encode()),
+        "boot/loader/entries/linux.conf": FILES["boot/loader/entries/linux.conf"].replace(
+            b"/dev/sda1", f"UUID={ROOT}".encode()
+        ),
+        "etc/kernel/cmdline": FILES["etc/kernel/cmdline"].replace(b"old", ROOT.encode()),
     }
 
 
@@ -138,7 +144,8 @@ def test_a_folder_that_leads_elsewhere(tree: Path, target: str) -> None:
 def test_no_two_write_the_same_file(tree: Path) -> None:
     with TargetRoot(tree) as root:
         paths = [edit.path for one in planned(root) for edit in one.checked.edits]
-    assert len(paths) == len(set(paths)) == len(NAMES)
+    assert len(paths) == len(set(paths))
+    assert len(paths) == len(NAMES) + 1  # the fstab that was is kept
 
 
 def test_names_are_words_that_one_can_type_and_no_two_are_the_same() -> None:
@@ -309,7 +316,8 @@ def test_the_kind_of_system(tmp_path: Path, files: dict[str, str], found: Found 
 
 def test_what_starts_a_uefi_pc(tree: Path) -> None:
     with TargetRoot(tree) as root:
-        steps = [one.foreseen for one in check_all(root, BOOT, boot.FITTINGS[Firmware.UEFI][2:])]
+        start = [one for one in boot.FITTINGS[Firmware.UEFI] if one.name not in NAMES]
+        steps = [one.foreseen for one in check_all(root, BOOT, start)]
     assert [(step.name, step.outcome, step.detail) for step in steps[:2]] == [
         ("grub-removable", Outcome.DONE, "EFI/BOOT on partition 2"),
         ("grub-esp", Outcome.DONE, "EFI/debian on partition 2"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,7 +191,7 @@ def test_a_system_that_had_no_name_of_its_own(old: str) -> None:
     ],
 )
 def test_resume(old: str, new: str | None) -> None:
-    assert adapt_resume(old, FACTS.swaps) == (old if new is None else new)
+    assert adapt_resume(old, FACTS) == (old if new is None else new)
 
 
 def with_files(tree: Path, files: dict[str, str]) -> Path:
@@ -307,7 +308,7 @@ def test_an_id_that_boot_entries_need_stays_where_their_name_cannot_be_kept(tree
         ("a /dev/vg/a none luks", Outcome.NOT_NEEDED, "already so"),
         ("a /swap.img /dev/urandom swap", Outcome.NOT_NEEDED, "already so"),
         ("# a /dev/sda3 none luks", Outcome.NOT_NEEDED, "already so"),
-        ("a UUID=x none luks", Outcome.NOT_NEEDED, "a is on UUID=x, not found on this disk"),
+        ("a UUID=x none luks", Outcome.NOT_NEEDED, "a is on UUID=x, not found on this PC"),
         ("a\t/dev/sda3 /dev/urandom swap", Outcome.FAILED, "a is on /dev/sda3, which is another"),
         ("a /dev/nvme0n1p3 none luks,nofail", Outcome.FAILED, "a is on /dev/nvme0n1p3"),
         ("a", Outcome.NOT_NEEDED, "already so"),
@@ -320,3 +321,71 @@ def test_crypttab_is_looked_at_and_left_alone(
     step = configured(tree)["crypttab"]
     assert (step.outcome, said in step.detail) == (outcome, True)
     assert (tree / "etc/crypttab").read_text() == f"{line}\n"
+
+
+LUKS = Known("crypto_LUKS", "33333333-3333-4333-8333-333333333333", partuuid="b-03", number=3)
+PLAIN = Known("swap", "22222222-2222-4222-8222-222222222222", partuuid="a-02", number=2)
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("a /dev/sda3 none luks # c\r", f"a UUID={LUKS.uuid} none luks # c\r"),
+        ("a\t/dev/disk/by-id/x-part3  none", f"a\tUUID={LUKS.uuid}  none"),
+        ("a /dev/sda2 /dev/urandom swap,cipher=x", "a PARTUUID=a-02 /dev/urandom swap,cipher=x"),
+        ("a UUID=gone /dev/urandom swap,x=1", "a PARTUUID=a-02 /dev/urandom swap,x=1"),
+        (f"a UUID={PLAIN.uuid} /dev/urandom swap,offset=1024", None),
+        ("a PARTUUID=A-02 /dev/urandom swap", None),
+        ("a /dev/vg/swap /dev/urandom swap", None),
+        ("a /swap.img /dev/urandom swap", None),
+        ("# a /dev/sda3 none luks", None),
+    ],
+)  # fmt: skip
+def test_crypttab_by_what_its_lines_mean(tree: Path, line: str, after: str | None) -> None:
+    facts = replace(FACTS, swaps=(PLAIN,), others=(LUKS,))
+    (tree / "etc/crypttab").write_bytes(f"{line}\n".encode())
+    done = configured(tree, facts)["crypttab"]
+    assert done.outcome is (Outcome.NOT_NEEDED if after is None else Outcome.DONE)
+    assert (tree / "etc/crypttab").read_bytes() == f"{after or line}\n".encode()
+    assert configured(tree, facts)["crypttab"].outcome is Outcome.NOT_NEEDED
+
+
+@pytest.mark.parametrize(
+    "line", ["a /dev/sda1 none luks", "a /dev/sda2 none luks", "a /dev/sda3 /dev/urandom plain"]
+)
+def test_a_partition_of_that_number_that_is_something_else_is_refused(
+    tree: Path, line: str
+) -> None:
+    (tree / "etc/crypttab").write_text(f"{line}\n")
+    facts = replace(FACTS, swaps=(PLAIN,), others=(LUKS,))
+    assert configured(tree, facts)["crypttab"].outcome is Outcome.FAILED
+    assert (tree / "etc/crypttab").read_text() == f"{line}\n"
+
+
+def test_the_fstab_that_was_is_kept_and_not_written_again(tree: Path) -> None:
+    old = (tree / "etc/fstab").read_text()
+    configured(tree)
+    backup = tree / "etc/fstab.backup"
+    assert (backup.read_text(), backup.stat().st_mode & 0o777) == (old, 0o600)
+    seen = backup.stat()
+    assert configured(tree)["fstab"].outcome is Outcome.NOT_NEEDED
+    assert backup.stat() == seen
+
+
+@pytest.mark.parametrize("target", ["/usr/share/fstab", "../usr/share/fstab"])
+def test_an_fstab_that_is_a_link_becomes_a_file(tree: Path, target: str) -> None:
+    """An initramfs looks at it from another root; and what it leads to is a package's."""
+    (tree / "usr/share").mkdir()
+    (tree / "etc/fstab").rename(tree / "usr/share/fstab")
+    (tree / "etc/fstab").symlink_to(target)
+    old = (tree / "usr/share/fstab").read_text()
+    assert configured(tree)["fstab"].outcome is Outcome.DONE
+    assert not (tree / "etc/fstab").is_symlink()
+    assert FACTS.root.uuid in (tree / "etc/fstab").read_text()
+    assert (tree / "usr/share/fstab").read_text() == old
+
+
+def test_a_resume_from_a_swap_file_stays(tree: Path) -> None:
+    line = f"RESUME=UUID={FACTS.root.uuid}\n"
+    (tree / "etc/initramfs-tools/conf.d/resume").write_text(line)
+    assert configured(tree)["resume"].outcome is Outcome.NOT_NEEDED

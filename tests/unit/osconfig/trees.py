@@ -35,6 +35,9 @@ FILES = {
     + b"menuentry 'caf\xe9' {\n\tlinux /vmlinuz root=/dev/sda1 title=\xe9 resume=UUID=old\n"
     + b"\tinitrd /initrd\n}\n",
     "boot/grub/caf\udce9.lst": b"\xe9\n",
+    "boot/loader/entries/linux.conf": LATIN
+    + b"initrd /initrd\noptions root=/dev/sda1 title=\xe9\n",
+    "etc/kernel/cmdline": b"root=UUID=old title=\xe9\n",
     "etc/default/grub": LATIN + b'GRUB_CMDLINE_LINUX="resume=UUID=old title=\xe9"\n',
 }
 

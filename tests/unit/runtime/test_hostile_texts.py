@@ -15,13 +15,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from oglib.boot.bls import adapt_entry
 from oglib.boot.default_entry import environment_of, of_bls, of_grub, of_menu_lst
-from oglib.boot.grub_config import adapt_config, adapt_defaults
+from oglib.boot.facts import BootFacts
+from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
+from oglib.disk.firmware import Firmware
+from oglib.disk.model import Disk, TableKind
 from oglib.disk.planning.layout import parse_layout
 from oglib.disk.planning.old_layouts import is_old_list, parse_configurar
 from oglib.engine_cfg import parse_cfg, parse_json
@@ -40,17 +45,23 @@ from oglib.inventory.memory import parse_dmidecode
 from oglib.inventory.redact import redact
 from oglib.inventory.rpm import parse_header
 from oglib.inventory.software import newest_release, parse_dpkg
-from oglib.osconfig.facts import Known
+from oglib.osconfig.facts import Known, PcFacts
 from oglib.osconfig.fstab import adapt_fstab, entries, swap_uuids
 from oglib.osconfig.linux import system as linux_system
-from oglib.osconfig.linux.crypt import volumes_of
+from oglib.osconfig.linux.crypt import adapt_crypttab
 from oglib.osconfig.linux.mounts import adapt_resume
 from oglib.osconfig.linux.names import adapt_hosts, adapt_variable
 from oglib.settings import parse_cmdline, parse_env
 
 MOST_CPU_S = 5  # of the processor, for one text: its square takes half a minute, its length 0.1 s
 UUID = "11111111-1111-4111-8111-111111111111"
-ROOT = Known("ext4", UUID, number=1)
+FACTS = PcFacts(Known("ext4", UUID, number=1), swaps=(Known("swap", "2" * 8),))
+BOOT = BootFacts(
+    Disk(number=1, path=Path("/dev/none"), size_bytes=1 << 30, table=TableKind.GPT),
+    Firmware.BIOS,
+    "debian",
+    FACTS.root,
+)
 ANY = (
     "\n",
     " ",
@@ -83,11 +94,11 @@ class Parser:
 
 
 def _grub(text: str) -> object:
-    return adapt_config(text, root_uuid=UUID, swap_uuid="", present=())
+    return adapt_config(text, BOOT)
 
 
 def _fstab(text: str) -> object:
-    return adapt_fstab(text, root=ROOT, swaps=(Known("swap", "2" * 8),), esp=None)
+    return adapt_fstab(text, FACTS)
 
 
 def _clonezilla(text: str) -> object:
@@ -111,9 +122,11 @@ PARSERS = {
     "grub.cfg": Parser(
         _grub,
         ("root=x ", "/dev/sda1 ", "resume=UUID=x ", "linux /x root=/dev/sda1 resume=/dev/sda2\n",
-         "### BEGIN /etc/grub.d/10_linux ###\n", "1"),
+         "### BEGIN /etc/grub.d/10_linux ###\n", "1", "search --fs-uuid a\n",
+         "set root=hd0,1\n", "--hint=hd0,1 ", ",1"),
         ("", "\tlinux ", "initrd \n", "initrd x\nlinux root=/dev/sda1 ", "linux root=/dev/",
-         "### BEGIN /etc/grub.d/", "### BEGIN /etc/grub.d/1_linux", "linux x resume="),
+         "### BEGIN /etc/grub.d/", "### BEGIN /etc/grub.d/1_linux", "linux x resume=",
+         "search ", "search --fs-uuid ", "set root=", "kernelopts="),
     ),
     "grub.cfg, its default": Parser(
         lambda text: of_grub(text, {}),
@@ -132,7 +145,7 @@ PARSERS = {
         ("", "title a\nkernel ", "default="),
     ),
     "default/grub": Parser(
-        lambda text: adapt_defaults(text, swap_uuid=UUID),
+        lambda text: adapt_defaults(text, BOOT),
         ("resume=x ", "resume=", "GRUB_CMDLINE_LINUX"),
         ("", 'GRUB_CMDLINE_LINUX="', "GRUB_CMDLINE_LINUX"),
     ),
@@ -148,11 +161,25 @@ PARSERS = {
         ("", "127.0.0.1 ", "127.0.1.1 "),
     ),
     "resume": Parser(
-        lambda text: adapt_resume(text, (Known("swap", "2" * 8),)),
+        lambda text: adapt_resume(text, FACTS),
         ("RESUME=x\n", "RESUME=", " ", "\t"),
         ("", "RESUME=", " RESUME=UUID="),
     ),
-    "crypttab": Parser(volumes_of, ("a /dev/sda1\n", "a ", " ", "\t"), ("", "a /dev/sda")),
+    "crypttab": Parser(
+        lambda text: adapt_crypttab(text, FACTS),
+        ("a /dev/sda1\n", "a /dev/sda2 /dev/urandom swap\n", "a ", " ", "\t"),
+        ("", "a /dev/sda"),
+    ),
+    "boot entry": Parser(
+        lambda text: adapt_entry(text, BOOT),
+        ("options root=x\n", "root=UUID=x ", "resume=", "initrd "),
+        ("", "options ", "options root="),
+    ),
+    "grubenv": Parser(
+        lambda text: adapt_environment(text, BOOT),
+        ("kernelopts=root=x\n", "#", "root=UUID=x "),
+        ("", "kernelopts="),
+    ),
     "shell variable": Parser(
         lambda text: adapt_variable(text, "HOSTNAME", "new", missing=True),
         ("HOSTNAME=a\n", "HOSTNAME=", "'", " ", "a"),

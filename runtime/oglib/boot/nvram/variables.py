@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oglib.disk.firmware import Firmware, running_firmware
-from oglib.errors import OgErr, OgError, WriteError
+from oglib.boot.firmware import check_uefi
+from oglib.disk.firmware import running_firmware
+from oglib.errors import OgError, WriteError
 from oglib.texts import read_whole
 
 SYS = Path("/sys")
@@ -101,12 +102,7 @@ class Variables:
 
 def here() -> Variables:
     """This PC's own; NOTUEFI where it was not started by UEFI."""
-    if running_firmware(sys=SYS) is not Firmware.UEFI:
-        raise OgError(
-            "This PC was not started by UEFI, so there are no boot entries of a firmware.",
-            hint="Start ogLive by UEFI if this PC has it.",
-            code=OgErr.NOTUEFI,
-        )
+    check_uefi(running_firmware(sys=SYS), "boot entries of a firmware")
     folder = SYS / "firmware/efi/efivars"
     if not folder.is_dir() or not any(folder.iterdir()):
         raise OgError(

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib.deploy.system.fittable import BOOT_APART
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import attached, partition_device
@@ -160,7 +161,7 @@ def _where_it_lies(opened: OpenedSystem) -> str:
     if opened.subvolume:
         return _clean(f"in the btrfs subvolume {opened.subvolume}")
     apart = opened.boot is not None or "/boot" in opened.absent
-    return "with /boot on a filesystem of its own" if apart else ""
+    return BOOT_APART if apart else ""
 
 
 def _opened(source: CaptureSource) -> AbstractContextManager[OpenedSystem]:

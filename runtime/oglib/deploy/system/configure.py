@@ -8,6 +8,7 @@ Applying opens it for writing, looks whether it is still what was planned for, a
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from oglib.boot import fittings as boot
@@ -15,17 +16,21 @@ from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts
 from oglib.deploy.partition.checks import check_unused
 from oglib.deploy.system import pc
+from oglib.deploy.system.starting import refuse_unsure, starting_disk
 from oglib.disk.firmware import Firmware, running_firmware
+from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, Partition
+from oglib.disk.model import Disk, DiskKind, Partition
+from oglib.disk.probing.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable, mounted
-from oglib.filesystem.probe import probe_filesystem
+from oglib.fitting.devices import SWAP
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Planned, check_all, chosen
 from oglib.fitting.steps import Step
-from oglib.osconfig.facts import Known, PcFacts
+from oglib.osconfig.facts import PcFacts
+from oglib.osconfig.filesystems import elsewhere, known_on
 from oglib.osconfig.fitted import FITTINGS, LAST, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
@@ -36,13 +41,15 @@ from oglib.settings import Settings
 class Aim:
     """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all.
 
-    ``told``: what this boot and the site say.
+    ``start``: the disk that starts it; None where that is not sure. ``told``: what this boot and
+    the site say.
     """
 
     disk: Disk
     part: Partition
     hostname: str
     firmware: Firmware
+    start: Disk | None
     only: tuple[str, ...] = ()
     told: Settings = field(default_factory=Settings)
 
@@ -97,8 +104,9 @@ def plan_configuration(
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
-    started_by = firmware or running_firmware()
-    aim = Aim(disk, part, hostname, started_by, tuple(only), told or Settings())
+    here = firmware or running_firmware()
+    start = starting_disk(disk, list_disks() if disk.kind is DiskKind.LVM else (), here)
+    aim = Aim(disk, part, hostname, here, start, tuple(only), told or Settings())
     return _checked(aim, _look(aim))
 
 
@@ -110,26 +118,31 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     """
     aim = plan.aim
     facts = _look(aim)
-    with opened_system(aim.disk, aim.part, write=True) as system:
+    with (
+        held(aim.start) if aim.start and aim.start != aim.disk else nullcontext(),
+        opened_system(aim.disk, aim.part, write=True) as system,
+    ):
         if _plan(system, aim, facts) != plan:
             raise OgError(
                 f"The system on partition {aim.part.number} of {aim.disk.describe()} is not as "
                 "it was when this was planned.",
                 hint="Run it again.",
             )
-        return plan.done(system.root)
+        return plan.done(system.files)
 
 
 def _checked(aim: Aim, facts: PcFacts) -> Configuration:
     """The plan, and that what it writes to can be opened for writing."""
     with opened_system(aim.disk, aim.part) as system:
         plan = _plan(system, aim, facts)
-    with partition_device(aim.disk, aim.part) as device:
-        check_writable(device)
-    if plan.start and aim.firmware is Firmware.UEFI:
-        esp = esp_of(aim.disk)
-        check_unused(aim.disk, esp)
-        with partition_device(aim.disk, esp) as device:
+        parts = [(one.disk, one.part) for one in system.parts if one.point != "/home"]
+    for disk, part in ((aim.disk, aim.part), *parts):
+        with partition_device(disk, part) as device:
+            check_writable(device)
+    if plan.start and aim.start and aim.firmware is Firmware.UEFI:
+        esp = esp_of(aim.start)
+        check_unused(aim.start, esp)
+        with partition_device(aim.start, esp) as device:
             check_writable(device)
             with mounted(device, kind="vfat"):
                 pass  # whether it can be is all that is asked
@@ -146,16 +159,19 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
             code=OgErr.NOTOS,
         )
     _check_names(aim, system)
-    root = opened.root
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
-    files = check_all(root, facts, chosen(FITTINGS[system.kind], aim.only))
+    facts = replace(facts, subvolumes=opened.subvolumes)
+    files = check_all(opened.files, facts, chosen(FITTINGS[system.kind], aim.only))
+    starting: tuple[Planned[BootFacts], ...] = ()
     if start:
-        boot.check(root, aim.disk, aim.firmware)
-    starting = check_all(root, _boot(aim, system, facts), start)
+        disk = refuse_unsure(aim.disk, aim.start)
+        boot.check(opened.files, disk, aim.firmware)
+        found = _boot(aim, disk, system, facts, opened)
+        starting = check_all(opened.files, found, start)
     checks = (*(one.checked for one in files), *(one.checked for one in starting))
     changes = [change for checked in checks for change in checked.edits]
     facts = replace(facts, new_files=tuple(one.path for one in changes if one.is_new))
-    last = check_all(root, facts, chosen(LAST[system.kind], aim.only))
+    last = check_all(opened.files, facts, chosen(LAST[system.kind], aim.only))
     return Configuration(aim, files, starting, last)
 
 
@@ -171,31 +187,38 @@ def _check_names(aim: Aim, system: Found) -> None:
         )
 
 
-def _boot(aim: Aim, system: Found, facts: PcFacts) -> BootFacts:
+def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
+    apart = opened.boot
+    boot_on = known_on(apart.disk)[apart.part.number] if apart else None
+    if apart and boot_on and apart.disk.path not in (aim.disk.path, disk.path):
+        boot_on = replace(boot_on, number=0)
     return BootFacts(
-        disk=aim.disk,
+        disk=disk,
         firmware=aim.firmware,
         os_id=system.id,
-        root_uuid=facts.root.uuid,
-        swap_uuid=facts.swaps[0].uuid if facts.swaps else "",
-        present=tuple(known.uuid for known in (*facts.others, *facts.swaps) if known.uuid),
+        root=facts.root,
+        swaps=facts.swaps,
+        others=tuple(one for one in facts.present if one not in (facts.root, *facts.swaps)),
+        boot=boot_on,
+        subvolume=opened.subvolume,
         number=aim.part.number,
         network_first=aim.told.network_first,
     )
 
 
 def _look(aim: Aim) -> PcFacts:
-    """The name of this PC, and the filesystems of the disk that the system's files may name."""
-    known = {part.number: _known(aim.disk, part) for part in aim.disk.partitions}
-    swaps = tuple(one for one in known.values() if one.kind == "swap")
-    esps = [known[part.number] for part in aim.disk.partitions if part.type == ESP]
-    others = tuple(
-        one
-        for one in known.values()
-        if one.number != aim.part.number and one.kind not in ("", "swap")
-    )
+    """The name of this PC, and its filesystems that the system's files may name."""
+    known = known_on(aim.disk)
+    root = known.pop(aim.part.number)
+    start = aim.start or aim.disk
+    below = known if start == aim.disk else known_on(start)
+    swaps = tuple(one for one in known.values() if one.kind == SWAP)
+    esps = [below[one.number] for one in start.partitions if one.type == ESP and one != aim.part]
+    here = {**dict.fromkeys(known.values()), **dict.fromkeys(below.values())}
+    away = (one for disk, _, one in elsewhere(aim.disk) if disk.path != start.path)
+    others = tuple(one for one in (*here, *away) if one.kind and one not in swaps)
     return PcFacts(
-        root=known[aim.part.number],
+        root=root,
         hostname=aim.hostname,
         swaps=swaps,
         esp=esps[0] if esps else None,
@@ -203,20 +226,4 @@ def _look(aim: Aim) -> PcFacts:
         nics=pc.nics(aim.told.interface),
         disk_id=pc.disk_id(aim.disk),
         policy=aim.told.fitting,
-    )
-
-
-def _known(disk: Disk, part: Partition) -> Known:
-    """Read from the device itself: what udev remembers may be older than the restore."""
-    if part.type == "EXTENDED":
-        return Known(kind="", uuid="", number=part.number)
-    with partition_device(disk, part) as device:
-        info = probe_filesystem(device)
-    return Known(
-        kind=info.kind,
-        uuid=info.uuid,
-        label=info.label,
-        partuuid=part.partuuid,
-        partlabel=part.name,
-        number=part.number,
     )

@@ -6,11 +6,15 @@ from __future__ import annotations
 from oglib.image.any import Image
 from oglib.osconfig.fitted import is_fitted, only_these
 
+# What a manifest says of a root without its /boot.
+BOOT_APART = "with /boot on a filesystem of its own"
 
-def not_fitted(image: Image) -> str:
+
+def not_fitted(image: Image, *, alone: bool = False) -> str:
     """Why the system in ``image`` is restored and not fitted; empty where nothing speaks against.
 
-    What nobody noted when the image was made shows when it is on the disk.
+    ``alone``: it will be the only one on its disk, so that no part of it is there already. What
+    nobody noted when the image was made shows when it is on the disk.
     """
     kind = image.kind  # of another filesystem it is something else, or files alone
     if kind is None or not kind.linux_root:
@@ -18,6 +22,6 @@ def not_fitted(image: Image) -> str:
     source = image.origin
     if source.system and not is_fitted(source.system):
         return f"it holds {source.os or source.system}, and {only_these()} is fitted"
-    if source.lies:
-        return f"its system lies {source.lies}, which is not fitted yet"
+    if alone and source.lies == BOOT_APART:
+        return f"its system lies {BOOT_APART}, which the new table has not"
     return ""

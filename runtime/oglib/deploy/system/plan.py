@@ -133,7 +133,6 @@ def plan(
     disk = find_disk(request.disk, rules=settings.disk_rules)
     refuse_itself(image.files, disk.path)
     firmware = running_firmware()
-    reason = not_fitted(image)
     if request.layout:
         table = plan_layout(read_layout(request.layout, settings, disk), disk)
         number = _number_in(table, request.part)
@@ -145,6 +144,8 @@ def plan(
         table, there = None, disk
         number = find_partition(disk, request.part).number
         check_free(disk, find_partition(disk, number))
+    alone = table is not None and not any(one.kept for one in table.partitions)
+    reason = not_fitted(image, alone=alone)
     check_table(there.table, {one.type for one in there.partitions}, firmware, disk.describe())
     part = find_partition(there, number)
     # what is fitted starts here, whatever started the PC that it was made on

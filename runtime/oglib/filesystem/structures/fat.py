@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads from a FAT or an exFAT which of its clusters are used; never writes.
+"""Reads from a FAT or an exFAT which of its clusters are used, and whether it is new; never writes.
 
 Layouts after Microsoft's "FAT: General Overview of On-Disk Format" and "exFAT file system
 specification". The bytes are hostile input: what makes no sense is ``Unreadable``.
@@ -13,12 +13,16 @@ from collections.abc import Iterator, Sequence
 from oglib.filesystem.structures.ntfs import ReadAt, Unreadable
 from oglib.filesystem.structures.pieces import ALL, Piece
 
-__all__ = ["Unreadable", "exfat_pieces", "fat_pieces"]
+__all__ = ["Unreadable", "exfat_pieces", "fat_pieces", "holds_nothing"]
 
 _STEP = 3 * 4096  # entries of any width that fill whole bytes
 _MOST_FAT12 = 0xFF4
 _EXFAT_BITMAP = 0x81
 _PIECE_BYTES = 64 * 1024
+_ENTRY_BYTES = 32  # of a folder
+_ATTRIBUTES = 11
+_LABEL = 0x08
+_DELETED = 0xE5
 _MOST_FOLDER_BYTES = 256 << 20
 
 
@@ -28,6 +32,37 @@ def fat_pieces(read_at: ReadAt) -> Iterator[Piece]:
         yield from _fat_pieces(read_at)
     except (struct.error, IndexError, OverflowError, ValueError) as error:
         raise Unreadable from error
+
+
+def holds_nothing(read_at: ReadAt) -> bool:
+    """Whether a FAT is as it was made: no file or folder, at most a label."""
+    try:
+        return _holds_nothing(read_at)
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
+        raise Unreadable from error
+
+
+def _holds_nothing(read_at: ReadAt) -> bool:
+    boot = read_at(0, 512)
+    sector, per_cluster, reserved, fats, roots = struct.unpack_from("<HBHBH", boot, 11)
+    short, long, root = struct.unpack_from("<H12xI4xI", boot, 22)
+    if not 128 <= sector <= 4096 or not per_cluster or not reserved or not fats:
+        raise Unreadable
+    first = (reserved + fats * (short or long)) * sector
+    if roots:
+        folder = _all_of(read_at, first, roots * _ENTRY_BYTES)
+    elif root >= 2:
+        unit = per_cluster * sector
+        folder = _all_of(read_at, first + (root - 2) * unit, unit)
+    else:
+        raise Unreadable
+    for at in range(0, len(folder), _ENTRY_BYTES):
+        if not folder[at]:
+            return True  # nothing was ever written from here on
+        is_label = folder[at + _ATTRIBUTES] & 0x0F == _LABEL
+        if folder[at] != _DELETED and not is_label:
+            return False
+    return bool(roots)  # a full cluster of what is gone may go on in another
 
 
 def _fat_pieces(read_at: ReadAt) -> Iterator[Piece]:

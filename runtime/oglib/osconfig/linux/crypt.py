@@ -1,55 +1,125 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Encrypted volumes that a Linux opens at its start: nothing is changed, what is wrong is refused.
+"""Encrypted volumes that a Linux opens at its start, by what their lines mean here.
 
-A line with a kernel's name of a partition (``/dev/sda3``) means another one on another PC. Where
-its key is a random one, as for swap, the system writes over what has that name here.
+A name by its place (``/dev/sda3``) means another partition on another PC. Where the key is a random
+one, as for swap, the system writes over what has that name: such a line is given the swap of this
+disk, or it is refused. All others are opened by a key that only their own volume takes.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from oglib.fitting.edits import Files, content, words_of
-from oglib.fitting.fittings import Check, Need
-from oglib.osconfig.facts import Known, PcFacts
-from oglib.osconfig.fstab import number_of
+from oglib.fitting.devices import TAGS, Known, named_by, number_of
+from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
+from oglib.fitting.fittings import Check, Need, edited
+from oglib.osconfig.facts import PcFacts
 from oglib.texts import joined, shortened
 
 _CRYPTTAB = "etc/crypttab"
-_FIELDS = re.compile(r"[^ \t\r]+")
+_LUKS = "crypto_LUKS"
+_LINE = re.compile(
+    r"([ \t]*[^ \t\r#][^ \t\r]*[ \t]+)([^ \t\r]+)((?:[ \t]+[^ \t\r]+){0,2})(.*)", re.DOTALL
+)
+_RANDOM = ("/dev/urandom", "/dev/random", "/dev/hwrng")
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A line of crypttab. ``fresh``: its key is a random one, so what was on it is lost."""
+
+    name: str
+    device: str
+    fresh: bool
+    options: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        return f"{shortened(self.name)} is on {shortened(self.device)}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCrypttab:
+    """The text to write, what changed in it, what cannot be told, and what is not here."""
+
+    text: str
+    changes: tuple[str, ...]
+    unsure: tuple[str, ...]
+    away: tuple[str, ...]
 
 
 def crypttab(root: Files, facts: PcFacts) -> Check:
-    """Refused where it names partitions by number; what was not found here is told."""
+    """The devices of etc/crypttab; refused where one could be another's partition."""
     raw = content(root, _CRYPTTAB)
     if raw is None:
         return Check(Need.NOT_NEEDED, "there is no etc/crypttab")
-    volumes = volumes_of(words_of(raw))
-    wrong = [one for one in volumes if number_of(one[1]) is not None]
-    if wrong:
-        told = joined([f"{name} is on {device}" for name, device in wrong])
-        why = f"{told}, which is another partition on another PC: mend etc/crypttab"
+    new = adapt_crypttab(words_of(raw), facts)
+    if new.unsure:
+        why = f"{joined(new.unsure)}, which is another partition on another PC: mend etc/crypttab"
         return Check(Need.CANNOT, why)
-    esp = (facts.esp,) if facts.esp else ()
-    present = (facts.root, *facts.swaps, *esp, *facts.others)
-    away = [one for one in volumes if _is_tag(one[1]) and not _is_here(one[1], present)]
-    told = joined([f"{name} is on {device}, not found on this disk" for name, device in away])
-    return Check(Need.NOT_NEEDED, told or "already so")
+    away = joined([f"{told}, not found on this PC" for told in new.away])
+    told = "; ".join(filter(None, (joined(new.changes), away)))
+    return edited([Edit(_CRYPTTAB, raw, bytes_of(new.text))], told, away or "already so")
 
 
-def volumes_of(text: str) -> list[tuple[str, str]]:
-    """The volumes of a crypttab: name and device, as a person is told them."""
-    lines = (_FIELDS.findall(line) for line in text.split("\n"))
-    return [
-        (shortened(fields[0]), shortened(fields[1]))
-        for fields in lines
-        if len(fields) > 1 and not fields[0].startswith("#")
-    ]
+def adapt_crypttab(text: str, facts: PcFacts) -> NewCrypttab:
+    """Of a line that changes the device alone does."""
+    lines, changes, unsure, away = [], [], [], []
+    for line in text.split("\n"):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            lines.append(line)
+            continue
+        volume = _volume(found)
+        wanted = _wanted(volume, facts)
+        here = any(one.is_named(volume.device) for one in facts.present)
+        if wanted:
+            changes.append(f"{volume.told}, which is now {wanted}")
+            line = f"{found[1]}{wanted}{found[3]}{found[4]}"  # noqa: PLW2901
+        elif number_of(volume.device) is not None:
+            unsure.append(volume.told)
+        elif not here and volume.device.partition("=")[0] in TAGS:
+            away.append(volume.told)
+        lines.append(line)
+    return NewCrypttab("\n".join(lines), tuple(changes), tuple(unsure), tuple(away))
 
 
-def _is_tag(device: str) -> bool:
-    return "=" in device and not device.startswith("/")
+def volumes_of(text: str) -> list[Volume]:
+    """The volumes of a crypttab, in its order."""
+    return [_volume(found) for line in text.split("\n") if (found := _LINE.fullmatch(line))]
 
 
-def _is_here(device: str, present: tuple[Known, ...]) -> bool:
-    return any(one.is_named(device) for one in present)
+def _volume(found: re.Match[str]) -> Volume:
+    key, _, options = found[3].strip().partition(" ")
+    words = options.strip().split(",")
+    return Volume(found[1].strip(), found[2], key in _RANDOM, tuple(filter(None, words)))
+
+
+def _wanted(volume: Volume, facts: PcFacts) -> str:
+    """What the line has to name instead; empty where it is right, or nobody can tell."""
+    by_place = number_of(volume.device) is not None
+    if volume.fresh:
+        # what is written over again and again is named by its place in the table: a UUID on it
+        # would be gone after the first start
+        swap = _swap_for(volume, facts) if "swap" in volume.options else None
+        return f"PARTUUID={swap.partuuid}" if swap and swap.partuuid else ""
+    if not by_place:
+        return ""
+    found = named_by(volume.device, _LUKS, _luks(facts.present))
+    return found.spec if found else ""
+
+
+def _swap_for(volume: Volume, facts: PcFacts) -> Known | None:
+    """This disk's swap, where the line names none that is here."""
+    if any(one.is_named(volume.device) for one in facts.present):
+        return None
+    number = number_of(volume.device)
+    same = [one for one in facts.swaps if one.number == number]
+    named = number is None and volume.device.partition("=")[0] not in TAGS
+    return None if named else next(iter((*same, *facts.swaps)), None)
+
+
+def _luks(present: Sequence[Known]) -> tuple[Known, ...]:
+    return tuple(one for one in present if one.kind == _LUKS)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from oglib.fitting.fittings import FileFitting, Fitting
 from oglib.osconfig.facts import PcFacts
-from oglib.osconfig.linux import crypt, identity, memories, mounts, names
+from oglib.osconfig.linux import crypt, devices, identity, memories, mounts, names, site
+from oglib.osconfig.linux.network import files as network
 from oglib.osconfig.linux.ssh import HostKeys
 
 FITTINGS: tuple[Fitting[PcFacts], ...] = (
@@ -24,6 +25,16 @@ FITTINGS: tuple[Fitting[PcFacts], ...] = (
     FileFitting("agents", memories.agents),
     FileFitting("subscription", memories.subscription),
     FileFitting("resume", mounts.resume),
+    FileFitting("lvm-devices", devices.lvm_devices),
+    FileFitting("debconf", devices.debconf),
+    FileFitting("net-rules", network.net_rules),
+    FileFitting("network", network.network),
+    FileFitting("timezone", site.timezone),
+    FileFitting("locale", site.locale),
+    FileFitting("keyboard", site.keyboard),
 )
 # Behind what starts the system: boot entries are renamed after their lines were mended.
-LAST: tuple[Fitting[PcFacts], ...] = (FileFitting("machine-id", identity.machine_id),)
+LAST: tuple[Fitting[PcFacts], ...] = (
+    FileFitting("machine-id", identity.machine_id),
+    FileFitting("selinux", devices.relabel),
+)

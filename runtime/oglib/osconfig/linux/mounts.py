@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import re
 
+from oglib.fitting.devices import is_mapped
 from oglib.fitting.edits import Edit, Files, bytes_of, changed, content, words_of
 from oglib.fitting.fittings import Check, Need, edited
-from oglib.osconfig.facts import Known, PcFacts
-from oglib.osconfig.fstab import adapt_fstab, device_is_mapped, swap_uuids
+from oglib.osconfig.facts import PcFacts
+from oglib.osconfig.fstab import adapt_fstab, swap_uuids
 from oglib.texts import joined
 
 _FSTAB = "etc/fstab"
+_BACKUP = "etc/fstab.backup"
 _CONF_D = "etc/initramfs-tools/conf.d"
 _RESUME = f"{_CONF_D}/resume"
 _RESUME_LINE = re.compile(r"([ \t]*RESUME=)([^\s#]*)(.*)", re.DOTALL)
@@ -27,27 +29,38 @@ def wanted_swap_uuid(root: Files) -> str:
 
 
 def fstab(root: Files, facts: PcFacts) -> Check:
-    """The devices of etc/fstab; every changed line is told."""
+    """The devices of etc/fstab; every changed line is told, and what it was is kept beside it.
+
+    Both become files of this system's own: what a link leads to may be a package's, and an
+    initramfs looks at the link from a root where an absolute one leads elsewhere.
+    """
     old = content(root, _FSTAB)
     if old is None:
         return Check(Need.NOT_NEEDED, "there is no etc/fstab")
-    new = adapt_fstab(
-        words_of(old), root=facts.root, swaps=facts.swaps, esp=facts.esp, others=facts.others
-    )
-    return edited([Edit(_FSTAB, old, bytes_of(new.text))], joined(new.changes))
+    new = adapt_fstab(words_of(old), facts)
+    if not new.changes:
+        return Check(Need.NOT_NEEDED, "already so")
+    edits = [
+        Edit(_BACKUP, content(root, _BACKUP), old, mode=0o600, own=True),
+        Edit(_FSTAB, old, bytes_of(new.text), own=True),
+    ]
+    return edited(edits, f"{joined(new.changes)}; the old one is {_BACKUP}")
 
 
 def resume(root: Files, facts: PcFacts) -> Check:
     """The swap that initramfs-tools looks at for a system that sleeps on it."""
     if not root.exists(_CONF_D):
         return Check(Need.NOT_NEEDED, "no initramfs-tools here")
-    edit = changed(root, _RESUME, lambda text: adapt_resume(text, facts.swaps))
-    return edited([edit], f"UUID={facts.swaps[0].uuid}" if facts.swaps else "none")
+    edit = changed(root, _RESUME, lambda text: adapt_resume(text, facts))
+    return edited([edit], facts.swaps[0].spec if facts.swaps else "none")
 
 
-def adapt_resume(text: str, swaps: tuple[Known, ...]) -> str:
-    """``RESUME=`` names a swap of this PC, or none; what is mapped, and all other lines, stay."""
-    device = f"UUID={swaps[0].uuid}" if swaps else "none"
+def adapt_resume(text: str, facts: PcFacts) -> str:
+    """``RESUME=`` names what is here, a swap or the filesystem of a swap file; else the swap.
+
+    Where there is none it says so. What is mapped, and all other lines, stay.
+    """
+    device = facts.swaps[0].spec if facts.swaps else "none"
     lines = text.split("\n")
     found = False
     for number, line in enumerate(lines):
@@ -56,7 +69,7 @@ def adapt_resume(text: str, swaps: tuple[Known, ...]) -> str:
             continue
         found = True
         named = match[2].strip("\"'")
-        if not device_is_mapped(named) and not any(one.is_named(named) for one in swaps):
+        if not is_mapped(named) and not any(one.is_named(named) for one in facts.present):
             lines[number] = f"{match[1]}{device}{match[3]}"
     if found:
         return "\n".join(lines)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the GRUB of a system has its files, and what of its menu ogLive's own GRUB understands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from oglib.fitting.edits import Files, content, words_of
+
+# Debian's name, and that of Fedora, RHEL and SUSE.
+_FOLDERS = ("boot/grub", "boot/grub2")
+_MODULES = Path("/usr/lib/grub")
+_BLS = re.compile(r"[ \t]*blscfg\b")
+_OF_SUSE = re.compile(r"[ \t]*set btrfs_relative_path=")
+
+
+def grub_folder(root: Files) -> str:
+    """The folder of GRUB's files in the tree: the one that has a menu, else the one that is there.
+
+    ``boot/grub`` where neither is. A link of that name is none.
+    """
+    there = [name for name in _FOLDERS if root.is_directory(name)]
+    with_menu = [name for name in there if root.exists(f"{name}/grub.cfg")]
+    return next(iter((*with_menu, *there)), _FOLDERS[0])
+
+
+def menu_path(root: Files) -> str:
+    """The file of GRUB's menu."""
+    return f"{grub_folder(root)}/grub.cfg"
+
+
+@contextmanager
+def boot_directory(root: Files) -> Iterator[Path]:
+    """What grub-install is told, which puts its files into a folder called ``grub`` in there.
+
+    It asks the kernel where that really is, so a name of ours may lead to the system's folder.
+    """
+    folder = root.path / grub_folder(root)
+    if folder.name == "grub":
+        yield folder.parent
+        return
+    with TemporaryDirectory(prefix="og-grub-") as made:
+        (Path(made) / "grub").symlink_to(folder)
+        yield Path(made)
+
+
+def not_understood(root: Files, target: str, subvolume: str) -> str:
+    """Why ogLive's GRUB would show an empty menu, or find no kernel; empty where it would not.
+
+    ``target``: which of GRUB's; ``subvolume``: where the system lies in its btrfs.
+    """
+    lines = words_of(content(root, menu_path(root)) or b"").split("\n")
+    if any(map(_BLS.match, lines)) and not (_MODULES / target / "blscfg.mod").is_file():
+        return (
+            "its menu is made of boot/loader/entries by a command (blscfg) that only the GRUB of "
+            "its distribution has: what starts it was left as it was"
+        )
+    if subvolume and any(map(_OF_SUSE.match, lines)):
+        return (
+            "its menu names kernels inside the default subvolume of its btrfs, which only the GRUB "
+            "of openSUSE looks into: what starts it was left as it was"
+        )
+    return ""
