@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oglib.boot.esp import opened_esp, part_label, put_files
+from oglib.boot.esp import opened_esp, put_files
+from oglib.boot.facts import part_label
 from oglib.boot.loaders import stub
 from oglib.deploy.system.loader import Wanted, esp_here, put_loader, stub_for
 from oglib.disk.firmware import running_firmware
@@ -70,7 +71,7 @@ def _uefi_conf(words: Sequence[str]) -> None:
             with opened_system(disk, part) as system:
                 script = stub_for(system.root)
         esp_disk, esp = esp_here(disk, list_disks())
-        folder = f"EFI/{part_label(disk, part.number)}"
+        folder = f"EFI/{part_label(disk.number, part.number)}"
         with opened_esp(esp_disk, esp, write=True) as at:
             for name in (f"{folder}/Boot/grub", folder, f"{folder}/Boot"):
                 put_files(at, name, {"grub.cfg": script.encode()})
