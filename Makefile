@@ -10,6 +10,8 @@ ARGS ?=
 # V=1 shows all that the programs of a build say; make hands it on. Else it goes to build/log/.
 # What needs no virtual PC runs in a process for each processor, each with mounts of its own.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+# The unit tests wait for servers and deadlines a third of their time: one process more than that.
+WITH_WAITS := -n $(shell expr $$(nproc) + 1) --maxprocesses 5 --dist worksteal
 SLOWEST := --durations=20 --durations-min=1
 
 .PHONY: help setup check test test-all fuzz bench image clonezilla golden golden-dracut artefacts demo serve clean
@@ -27,7 +29,7 @@ check: setup ## the inner loop: format, lint, types, dead code, unit and propert
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m vulture
-	$(PYTEST) $(SIDE_BY_SIDE) tests/unit tests/fuzz -q
+	$(PYTEST) $(WITH_WAITS) tests/unit tests/fuzz -q
 
 image: setup ## build ogLive (PROFILE=test or debug for the other profiles; V=1 says all)
 	image/build $(if $(PROFILE),--profile $(PROFILE))
@@ -50,12 +52,12 @@ artefacts: setup
 # tests/unit has processes of its own: those of tests/disk start programs, for which they must be
 # small (tests/smallness.py).
 test: artefacts ## the covering set: real tools, real disks, network boots (needs root)
-	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/unit $(ARGS)
+	$(PYTEST) $(WITH_WAITS) $(SLOWEST) tests/unit $(ARGS)
 	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk $(ARGS)
 	$(PYTEST) $(SLOWEST) tests/qemu --covering $(ARGS)
 
 test-all: artefacts clonezilla golden-dracut ## everything; SHARD=i/n runs one part of it (needs root)
-	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/unit --shard $(SHARD) $(ARGS)
+	$(PYTEST) $(WITH_WAITS) $(SLOWEST) tests/unit --shard $(SHARD) $(ARGS)
 	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk --all-states --shard $(SHARD) $(ARGS)
 	$(PYTEST) $(SLOWEST) tests/qemu --shard $(SHARD) $(ARGS)
 

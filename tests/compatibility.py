@@ -25,8 +25,12 @@ MESSAGES_FILE = (
     TESTS.parent / "image/mkosi.images/root/mkosi.extra/opt/opengnsys/etc/lang.en_GB.conf"
 )
 FUNCTIONS = TESTS / "unit/shim/data/engine-functions.tsv"
-# Modules of the engine whose functions are all commands here; the others come with later work.
-DONE = ("Disk", "FileSystem", "Cache", "File", "String", "Net", "System", "Inventory", "Image")
+# Modules of the engine whose functions are all commands here; of the others those are told that
+# are, and the rest comes with later work. Scripts: what sites call that is no function.
+DONE = (
+    "Disk", "FileSystem", "Cache", "File", "String", "Net", "System", "Inventory", "Image",
+    "PostConf", "PostConfEAC", "Scripts",
+)  # fmt: skip
 
 MARK = "# ---- made by tests/compatibility.py"
 
@@ -44,7 +48,9 @@ named by their path below `tests/`.
   another test checks that it fails as it should.
 - **works better**: the same, and a defect of the old one is gone or something was added. The row
   says what differs.
-- **retired**: it answers with the name of what replaces it. None of the modules below has one.
+- **retired**: it answers with the name of what replaces it, and NOTEXEC (7).
+- **not yet**: it changes a Windows, which is not fitted yet: it says so, changes nothing, and
+  answers NOTOS (6).
 
 Exit code 1 of a question (`ogIsMounted`, `ogCheckIpAddress`, …) means no, and of `ogGetFsType`,
 `ogGetMountPoint`, `ogGetGroupName` and `ogGetHostname` that there is none; an error has the number
@@ -101,7 +107,7 @@ def _marks(test: ast.FunctionDef) -> Iterator[tuple[str, str]]:
 
 def _row(command: Command, tests: Tests) -> str:
     shape = f"{command.name} {command.usage}".strip().replace("|", "\\|")
-    status = "works better" if command.better else "works"
+    status = command.status or ("works better" if command.better else "works")
     differs = command.better.replace("|", "\\|")
     proofs = "<br>".join(f"`{test}`" for test in tests.proves)
     refusals = "<br>".join(f"`{test}`" for test in tests.refuses)
@@ -113,11 +119,18 @@ def render() -> str:
     tests = marked_tests()
     functions = engine_functions()
     parts = [INTRODUCTION]
-    for module in DONE:
-        rows = [_row(command_of(name), tests.get(name, Tests())) for name in functions[module]]
+    for module, names in functions.items():
+        here = [name for name in names if name in MODULE_OF]
+        if not here:
+            continue
+        rows = [_row(command_of(name), tests.get(name, Tests())) for name in here]
         head = ["| Function | Status | What differs | Proved by | Refused by |", "|---" * 5 + "|"]
         parts.append("\n".join([f"## {module}", "", *head, *rows]) + "\n")
-    later = ", ".join(f"{name} ({len(functions[name])})" for name in functions if name not in DONE)
+    left = {
+        module: [name for name in names if name not in MODULE_OF]
+        for module, names in functions.items()
+    }
+    later = ", ".join(f"{module} ({len(names)})" for module, names in left.items() if names)
     parts.append(f"## Not yet\n\nThe functions of these modules follow: {later}.\n")
     return "\n".join(parts)
 

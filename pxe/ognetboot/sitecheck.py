@@ -148,10 +148,51 @@ def _check_disks(value: object) -> None:
             )
 
 
+def _check_fitting(value: object) -> None:
+    if not isinstance(value, dict):
+        raise NetbootError(
+            f"{POLICY}: fitting is not a table", hint='write it as [fitting] and NAME = "WORD"'
+        )
+    for name, word in value.items():
+        if name not in FITTING_WORDS:
+            raise _unknown(
+                f"{POLICY}: {name} in [fitting] is no word of a policy", name, FITTING_WORDS
+            )
+        if not isinstance(word, str) or re.fullmatch(FITTING_WORDS[name], word, re.ASCII) is None:
+            raise NetbootError(
+                f"{POLICY}: {name} = {word!r} in [fitting] is no value that it can have",
+                hint="docs/guide.md lists them",
+            )
+
+
+def _check_boot(value: object) -> None:
+    if not isinstance(value, dict) or value.get("first", "network") not in ("network", "disk"):
+        raise NetbootError(
+            f"{POLICY}: first of [boot] is not network or disk",
+            hint='write it as [boot] and first = "network"',
+        )
+    for name in value:
+        if name != "first":
+            raise _unknown(f"{POLICY}: {name} in [boot] is no word of a policy", name, ("first",))
+
+
+# What oglib's fitting policy takes; a test holds the two together.
+FITTING_WORDS: Mapping[str, str] = {
+    "ssh_host_keys": "new|keep",
+    "agents": "forget|keep",
+    "logins": "forget|keep",
+    "subscription": "forget|keep",
+    "network": "dhcp|keep",
+    "timezone": r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}",
+    "locale": r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9-]+)?(?:@[a-z]+)?",
+    "keyboard": r"[a-z0-9_-]{1,32}",
+}
 # What oglib's settings read from it; a test holds the two together.
 POLICY_WORDS: Mapping[str, Callable[[object], None]] = {
     "allow_unsigned": _check_unsigned,
+    "boot": _check_boot,
     "disks": _check_disks,
+    "fitting": _check_fitting,
 }
 
 

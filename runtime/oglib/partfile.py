@@ -14,8 +14,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from blake3 import blake3
-
 from oglib.errors import WriteError
 
 _MOST_TRIES = 10
@@ -77,7 +75,11 @@ def is_there(path: Path) -> bool:
 def stand_in(name: str, most: int = 200) -> str:
     """``name``, or a short one made of its digest where it has more than ``most`` bytes."""
     raw = os.fsencode(name)
-    return name if len(raw) <= most else blake3(raw).hexdigest()[:32]
+    if len(raw) <= most:
+        return name
+    from blake3 import blake3  # noqa: PLC0415 - for the rare name; a lock's needs none
+
+    return blake3(raw).hexdigest()[:32]
 
 
 def refuse_long(path: Path, suffixes: tuple[str, ...]) -> None:

@@ -119,7 +119,10 @@ def undisturbed() -> Iterator[None]:
             _undisturbed.clear()
             for number, handler in zip(INTERRUPTIONS, before, strict=True):
                 signal.signal(number, handler)
-        if _came:
+        handlers = dict(zip(INTERRUPTIONS, before, strict=True))
+        if any(
+            handlers[signal.Signals(came)] is not signal.SIG_IGN for came in _came
+        ):  # nohup's stay ignored
             raise KeyboardInterrupt
 
 

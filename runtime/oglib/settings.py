@@ -19,6 +19,8 @@ from typing import Any
 from oglib.connection import USUAL, Connection
 from oglib.engine_cfg import ENGINE_CFG, fields_of, knobs
 from oglib.errors import OgErr, OgError, UsageError
+from oglib.fitting.policy import USUAL as USUAL_FITTING
+from oglib.fitting.policy import FittingPolicy, fitting_policy
 from oglib.texts import read_whole
 
 CMDLINE = Path("/proc/cmdline")
@@ -57,6 +59,9 @@ class Settings:
     profile: str = ""
     allow_unsigned: tuple[str, ...] = ()
     disk_rules: Mapping[str, str] = field(default_factory=dict)
+    network_first: bool = True
+    fitting: FittingPolicy = USUAL_FITTING
+    interface: str = ""
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
     action_cache_full: str = "NONE"
@@ -175,6 +180,18 @@ def _disk_rules(words: Mapping[str, str], policy: Mapping[str, Any]) -> dict[str
     return rules
 
 
+def _network_first(policy: Mapping[str, Any]) -> bool:
+    """Whether firmware shall try the network before an installed system: ``[boot] first``."""
+    boot = policy.get("boot", {})
+    first = boot.get("first", "network") if isinstance(boot, dict) else None
+    if first not in ("network", "disk"):
+        raise UsageError(
+            f"first of [boot] in {POLICY} is not network or disk.",
+            hint='Write it as [boot] and first = "network".',
+        )
+    return bool(first == "network")
+
+
 def load(
     *,
     cmdline: Path = CMDLINE,
@@ -213,6 +230,9 @@ def load(
         profile=found.get("PROFILE", ""),
         allow_unsigned=_unsigned_allowed(site),
         disk_rules=_disk_rules(words, site),
+        network_first=_network_first(site),
+        fitting=fitting_policy(site.get("fitting", {}), POLICY),
+        interface=found.get("INTERFACE", ""),
     )
     told = replace(told, **fields_of(knobs(engine_cfg)))
     here = os.environ.get(VARIABLE, "")

@@ -25,6 +25,7 @@ LEVELS = {
             "connection",
             "fitting",
             "run",
+            "sandbox",
             "streams",
             "reporters",
             "settings",

@@ -16,7 +16,8 @@ class BootFacts:
 
     ``os_id`` is os-release's ID. ``swaps`` are this disk's, ``others`` all other filesystems of
     this PC. ``boot`` is what is mounted at ``/boot``; None where that is a folder of the root.
-    ``subvolume``: where the root lies in its btrfs, empty for its top.
+    ``subvolume``: where the root lies in its btrfs, empty for its top. ``number``: of the system's
+    partition, for its names. ``network_first``: the firmware shall try the network before it.
     """
 
     disk: Disk
@@ -27,6 +28,8 @@ class BootFacts:
     others: tuple[Known, ...] = ()
     boot: Known | None = None
     subvolume: str = ""
+    number: int = 0
+    network_first: bool = True
 
     @property
     def present(self) -> tuple[Known, ...]:

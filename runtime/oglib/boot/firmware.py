@@ -29,6 +29,16 @@ def check(
         raise OgError(told(theirs, here.upper()), hint=hint, code=_CODES[here])
 
 
+def check_uefi(here: Firmware, lacking: str) -> None:
+    """Refuse what only a PC that UEFI started has; ``lacking`` names it."""
+    if here is not Firmware.UEFI:
+        raise OgError(
+            f"This PC was not started by UEFI, so there are no {lacking}.",
+            hint="Start ogLive by UEFI if this PC has it.",
+            code=_CODES[here],
+        )
+
+
 def check_table(table: TableKind, types: Collection[str], here: Firmware, where: str) -> None:
     """Refuse a table, planned or there, on which nothing can be installed that ``here`` starts.
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from oglib.boot import bls, esp, grub, nvram
+from oglib.boot import bls, esp, grub
 from oglib.boot.facts import BootFacts
 from oglib.boot.firmware import check_table
+from oglib.boot.nvram.fitting import BOOT_ENTRIES
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk
 from oglib.fitting.edits import Files
@@ -23,7 +24,7 @@ FITTINGS: dict[Firmware, tuple[Fitting[BootFacts], ...]] = {
         *_MENU,
         esp.REMOVABLE,
         esp.OWN_FOLDER,
-        FileFitting("boot-entries", nvram.entries),
+        BOOT_ENTRIES,
     ),
 }
 

@@ -31,6 +31,7 @@ _NOUNS = {
     "cache": "oglib.cli.cache",
     "image": "oglib.cli.image",
     "os": "oglib.cli.system",
+    "boot": "oglib.cli.boot",
     "deploy": "oglib.cli.deploy",
     "job": "oglib.cli.job",
     "inventory": "oglib.cli.inventory",

@@ -99,6 +99,15 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapt:
+    """Give the system on a partition an initramfs for this PC's disk, or for any PC."""
+
+    disk: str
+    part: str
+    hardware: Literal["this", "any"] = "this"
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
     """Write the partitions of a layout."""
 
@@ -116,7 +125,7 @@ class Inventory:
     part: str = ""
 
 
-Job = Deploy | Restore | Create | UpdateCache | Configure | Partition | Inventory
+Job = Deploy | Restore | Create | UpdateCache | Configure | Adapt | Partition | Inventory
 
 WORKS: dict[str, type[Job]] = {
     "deploy": Deploy,
@@ -124,6 +133,7 @@ WORKS: dict[str, type[Job]] = {
     "create": Create,
     "update_cache": UpdateCache,
     "configure": Configure,
+    "adapt": Adapt,
     "partition": Partition,
     "inventory": Inventory,
 }

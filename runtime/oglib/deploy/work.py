@@ -13,6 +13,7 @@ import signal
 from oglib.cache.turn import Tell, silent
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.doing import (
+    do_adapt,
     do_configure,
     do_create,
     do_deploy,
@@ -22,6 +23,7 @@ from oglib.deploy.doing import (
 )
 from oglib.deploy.examine import examined
 from oglib.deploy.jobs import (
+    Adapt,
     Configure,
     Create,
     Deploy,
@@ -65,6 +67,8 @@ def perform(
             return do_update_cache(job, given)
         case Configure():
             return do_configure(job, given)
+        case Adapt():
+            return do_adapt(job, given)
         case Partition():
             return do_partition(job, given)
         case Inventory():

@@ -9,6 +9,7 @@ folders (mode 0700) under ``/run/oglive/mnt``, those for a person are under ``/m
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from oglib.filesystem.kinds import kind_mounted_as, kind_probed
 from oglib.filesystem.mounts import mountpoints_of, mounts_of
 from oglib.filesystem.probe import probe_filesystem, row_on
 from oglib.filesystem.state import NEVER_MOUNTED, NEVER_WRITTEN, State, state_of
+from oglib.kernel import mounting
 from oglib.run import run, undisturbed, where
 
 _MOUNTPOINTS = Path("/run/oglive/mnt")
@@ -29,6 +31,11 @@ _FILESYSTEMS = Path("/proc/filesystems")
 _SAFE = "nosuid,nodev,noexec"
 _DISCARD = "remove_hiberfile"  # an option of ntfs-3g
 _UNMOUNT_TRIES = 20
+# the kernel's words for these say less than is known
+_REASONS = {
+    errno.EINVAL: "its filesystem is damaged, or newer than this ogLive's kernel",
+    errno.ENODEV: "this ogLive's kernel does not know its kind",
+}
 _UNMOUNT_PAUSE_S = 0.25
 
 
@@ -78,14 +85,11 @@ def mount_at(
     wanted = ",".join(
         part for part in (_SAFE, "rw" if write else _read_only(kind), options) if part
     )
-    typed = ("-t", kind) if kind else ()
-    try:
-        run("mount", *typed, "-o", wanted, device, point)
-    except ProcessError as error:
+    why = _mount(device, point, kind, wanted)
+    if why:
         raise FilesystemError(
-            f"{device} cannot be mounted: {_said(error.stderr)}.",
-            hint="Check the filesystem with `og fs check`.",
-        ) from error
+            f"{device} cannot be mounted: {why}.", hint="Check the filesystem with `og fs check`."
+        )
     if write and os.statvfs(point).f_flag & os.ST_RDONLY:
         # ntfs-3g and others do so, and say it to nobody
         unmount(point)
@@ -168,17 +172,35 @@ def unmount_device(device: Path) -> tuple[Path, ...]:
 def unmount(point: Path) -> None:
     """Unmount, waiting a little for a program that still closes its files."""
     for attempt in range(_UNMOUNT_TRIES):
-        done = run("umount", point, accept=range(256))
-        if done.status == 0:
+        try:
+            mounting.unmount(point)
+        except OSError as error:
+            why = error
+        else:
             return
-        if "busy" not in done.stderr:
+        if why.errno != errno.EBUSY:
             break
         if attempt + 1 < _UNMOUNT_TRIES:
             time.sleep(_UNMOUNT_PAUSE_S)
     raise FilesystemError(
-        f"{point} cannot be unmounted: {' '.join(done.stderr.split()).rstrip('.')}.",
-        hint="Something still uses it.",
+        f"{point} cannot be unmounted: {why.strerror}.", hint="Something still uses it."
     )
+
+
+def _mount(device: Path, point: Path, kind: str, options: str) -> str:
+    """Mount; why that failed, empty where it did not."""
+    if kind and not where(f"mount.{kind}"):
+        try:
+            mounting.mount(device, point, kind, options.split(","))
+        except OSError as error:
+            return _REASONS.get(error.errno or 0, "") or str(error.strerror)
+        return ""
+    typed = ("-t", kind) if kind else ()
+    try:
+        run("mount", *typed, "-o", options, device, point)
+    except ProcessError as error:
+        return _said(error.stderr)
+    return ""
 
 
 def _said(stderr: str) -> str:

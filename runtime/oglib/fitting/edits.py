@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from oglib.errors import OgErr, OgError
 
@@ -36,7 +36,16 @@ class Files(Protocol):
     def is_regular(self, name: str) -> bool: ...
     def names(self, name: str) -> list[str]: ...
     def irregular_below(self, name: str) -> list[str]: ...
-    def read_bytes(self, name: str) -> bytes: ...
+    def read_bytes(self, name: str, *, limit_bytes: int = ...) -> bytes: ...
+    def read_head(self, name: str, size_bytes: int) -> bytes: ...
+    def open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO: ...
+    def folder_path(self, name: str) -> Path | None: ...
+    def link_target(self, name: str) -> str | None: ...
+    def write_link(self, name: str, target: str) -> None: ...
+    def rename(self, name: str, last: str) -> None: ...
+    def put_proven(
+        self, name: str, source: BinaryIO, prove: Callable[[BinaryIO], None], *, kept_as: str
+    ) -> None: ...
     def write_bytes(
         self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False
     ) -> None: ...
@@ -47,20 +56,29 @@ class Files(Protocol):
 class Edit:
     """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file.
 
-    ``own``: a link of that name is replaced, wherever it leads.
+    ``private``: passwords may stand in it, so that its lines are shown to nobody. ``own``: a link
+    of that name is replaced, wherever it leads.
     """
 
     path: str
     old: bytes | None
     new: bytes | None
     mode: int = 0o644
+    private: bool = False
     own: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is a file afterwards where none was."""
+        return self.old is None and self.new is not None
 
     @property
     def diff(self) -> bytes:
         """A unified diff as ``patch -p1`` takes it; empty where nothing changes."""
         if self.old == self.new:
             return b""
+        if self.private:
+            return differs(self.path, old=self.old is not None, new=self.new is not None)
         old, new = _lines(self.old or b""), _lines(self.new or b"")
         names = _name(self.old, "a", self.path), _name(self.new, "b", self.path)
         if len(old) + len(new) > _MOST_COMPARED_LINES:
@@ -85,6 +103,13 @@ class Edit:
             root.remove(self.path)
         else:
             root.write_bytes(self.path, self.new, mode=self.mode, own=self.own)
+
+
+def differs(path: str, *, old: bool = True, new: bool = True) -> bytes:
+    """What ``diff`` says of a file whose lines it does not show."""
+    before = f"a/{path}" if old else "/dev/null"
+    after = f"b/{path}" if new else "/dev/null"
+    return f"Binary files {before} and {after} differ\n".encode("utf-8", "surrogateescape")
 
 
 def content(root: Files, path: str) -> bytes | None:

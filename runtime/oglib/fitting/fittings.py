@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from oglib.errors import OgError, UsageError
+from oglib.fitting.changes import Change
 from oglib.fitting.edits import Edit, Files, bytes_of, shown
 from oglib.fitting.steps import Outcome, Step
 
@@ -42,7 +43,7 @@ class Check:
 
     need: Need
     detail: str
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[Change, ...] = ()
 
 
 class Fitting(Protocol[_Facts_contra]):
@@ -118,9 +119,9 @@ class Planned(Generic[Facts]):
         return Step(self.fitting.name, outcome, shown(bytes_of(detail)))
 
 
-def edited(edits: Sequence[Edit], detail: str, otherwise: str = "already so") -> Check:
+def edited(edits: Sequence[Change], detail: str, otherwise: str = "already so") -> Check:
     """The check of a fitting that writes these files; ``otherwise``: why none is written."""
-    real = tuple(edit for edit in edits if edit.old != edit.new)
+    real = tuple(one for one in edits if not isinstance(one, Edit) or one.old != one.new)
     return Check(Need.NEEDED, detail, real) if real else Check(Need.NOT_NEEDED, otherwise)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of the kernel: claims, locks, loop devices, udev's settling, our children."""
+"""What is asked of the kernel: claims, locks, loop devices, mounts, settling, our children."""

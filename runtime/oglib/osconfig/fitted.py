@@ -10,10 +10,12 @@ from __future__ import annotations
 from oglib.fitting.fittings import Fitting
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.kinds import LINUX, find_system
-from oglib.osconfig.linux.fittings import FITTINGS as LINUX_FITTINGS
+from oglib.osconfig.linux import fittings as linux
 from oglib.osconfig.opened_system import OpenedSystem
 
-FITTINGS: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: LINUX_FITTINGS}
+FITTINGS: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: linux.FITTINGS}
+# What comes behind all that starts the system.
+LAST: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: linux.LAST}
 
 
 def is_fitted(kind: str) -> bool:

@@ -24,7 +24,8 @@ from oglib.fitting.devices import Known, named_by
 from oglib.fitting.edits import words_of
 from oglib.osconfig.filesystems import elsewhere, known_on
 from oglib.osconfig.fstab import Entry, entries
-from oglib.osconfig.root import NoPlainFileError, TargetRoot
+from oglib.osconfig.reading import NoPlainFileError
+from oglib.osconfig.root import TargetRoot
 
 # Parts that are looked at or written to, outer ones first.
 _POINTS = ("/boot", "/home", "/usr", "/var")

@@ -25,7 +25,8 @@ class Command:
     """``call`` gets exactly the words after the name; ``at_least``/``at_most`` count them.
 
     ``usage`` is the argument part as ``help`` shows it, ``example`` a full line; ``does`` one
-    sentence. ``better``: what differs from the old engine, empty when nothing does.
+    sentence. ``better``: what differs from the old engine, empty when nothing does. ``status``:
+    what became of one that does not do its work here, ``retired`` or ``not yet``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Command:
     at_most: int = 0
     example: str = ""
     better: str = ""
+    status: str = ""
 
     def help(self) -> str:
         """What ``NAME help`` prints."""

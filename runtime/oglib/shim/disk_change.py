@@ -56,12 +56,19 @@ def change_table(disk: Disk, plan: TablePlan, comes_back: Callable[[Partition], 
 
 
 @contextmanager
-def unmounted(disk: Disk, comes_back: Callable[[Partition], bool]) -> Iterator[None]:
-    """A block in which nothing of the disk is mounted; what ``comes_back`` is mounted again."""
+def unmounted(
+    disk: Disk,
+    comes_back: Callable[[Partition], bool],
+    goes: Callable[[Partition], bool] = everything,
+) -> Iterator[None]:
+    """A block in which nothing of the disk is mounted; what ``comes_back`` is mounted again.
+
+    ``goes``: of which partitions this is so, where the others may stay.
+    """
     was: list[_Was] = []
     try:
         for part in disk.partitions:
-            if part.mountpoints:
+            if part.mountpoints and goes(part):
                 was += _unmount(disk, part, comes_back(part))
         yield
     finally:

@@ -7,6 +7,9 @@ _BY_MODULE = {
     "cache": """
         ogCreateCache ogDeleteCache ogFindCache ogFormatCache ogGetCacheSize ogGetCacheSpace
         ogMountCache ogUnmountCache""",
+    "configure": """
+        configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent
+        ogSetLinuxName ogUninstallLinuxClient""",
     "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector
         ogGetPartitionTableType""",
@@ -50,10 +53,22 @@ _BY_MODULE = {
     "partition_read": """
         ogGetPartitionActive ogGetPartitionId ogGetPartitionSize ogGetPartitionType
         ogGetPartitionsNumber ogListLogicalPartitions ogListPartitions ogListPrimaryPartitions""",
+    "postconf": "ogDeletePartitionsLabels ogDiskToRelativeDev ogInfoCache",
+    "retired": """
+        NTAutoLogon NTChangeName NTPolUserOFF NTPolUserOn NTRunMachine NTRunOnceMachine NTRunUser
+        NTSetGroupName NTSetOwner NTStartRecovery NTStatusRatonTeclado ogAddToLaunchDaemon
+        ogBurgDefaultEntry ogBurgDeleteEntry ogBurgHidePartitions ogBurgInstallMbr
+        ogBurgOgliveDefaultEntry ogBurgSetAdminKeys ogBurgSetResolution ogBurgSetTheme
+        ogBurgSetTimeOut ogGrub4dosInstallMbr ogHiveNTRunMachine ogInstallLaunchDaemon
+        ogLoadHiveWindows ogNTPolUserOn ogSchrootLinux ogSetWindowsChkdisk ogUpdateHiveWindows""",
     "string": "ogCheckIpAddress ogCheckStringInGroup ogCheckStringInReg",
     "system": """
         ogCheckProgram ogEcho ogExecAndLog ogGetCaller ogHelp ogIsRepoLocked ogIsVirtualMachine
         ogRaiseError""",
+    "windows": """
+        ogAddCmd ogDomainScript ogFixBootSector ogGetWindowsName ogInstallFirstBoot
+        ogInstallMiniSetup ogInstallRunonce ogSetWindowsName ogSetWinlogonUser
+        ogUninstallWindowsClient ogWindowsBootParameters ogWindowsRegisterPartition""",
 }
 
 MODULE_OF = {name: module for module, names in _BY_MODULE.items() for name in names.split()}

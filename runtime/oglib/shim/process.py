@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -40,6 +41,16 @@ def caller_of(pid: int) -> str:
     if program in _INTERPRETERS and len(words) > 1 and not words[1].startswith("-"):
         return Path(words[1]).name
     return program
+
+
+def is_called_by(name: str) -> bool:
+    """Whether a script or program of this name is among those that led to this process."""
+    pid = _parent(os.getpid())
+    while pid > 1:
+        if caller_of(pid) == name:
+            return True
+        pid = _parent(pid)
+    return False
 
 
 def is_open_below(folder: Path) -> bool:

@@ -56,6 +56,11 @@ POLICY = """\
 # Which disk a rule means on all PCs.
 # [disks]
 # system = "nvme"
+
+# What restored systems keep of the image, and what they get here; docs/guide.md has each word.
+# [fitting]
+# ssh_host_keys = "keep"
+# timezone = "Europe/Madrid"
 """
 
 

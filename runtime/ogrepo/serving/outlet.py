@@ -42,12 +42,11 @@ class Outlet:
     def wait(self, transfer: Transfer) -> None:
         """``transfer`` goes on when its socket has room."""
         number = transfer.sock.fileno()
-        fresh = number not in self._known
-        self._known[number] = transfer
-        self._blocked[transfer] = None
-        if fresh:
+        if number not in self._known:
             # Only the moment in which room comes is told, so nothing is to be taken back after.
             self._epoll.register(number, select.EPOLLOUT | select.EPOLLET)
+        self._known[number] = transfer
+        self._blocked[transfer] = None
         if self._look is None:
             self._look = self.loop.call_later(_LOOK_EVERY_S, self._look_around)
 
@@ -68,15 +67,23 @@ class Outlet:
             transfer = self._known.get(number)
             if transfer is not None:
                 self._blocked.pop(transfer, None)  # it is waited for again, or not at all
-                transfer.go()
+                self._apart(transfer.go)
 
     def _look_around(self) -> None:
         self._look = None
         now = self.loop.time()
         for transfer in [one for one in self._blocked if one.due <= now]:
-            transfer.stop()
+            self._apart(transfer.stop)
         if self._blocked:
             self._look = self.loop.call_later(_LOOK_EVERY_S, self._look_around)
+
+    def _apart(self, step: Callable[[], None]) -> None:
+        """What one transfer fails with is not the others': each was told just this once."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - told as the loop tells its own
+            told = {"message": "A transfer broke off.", "exception": error}
+            self.loop.call_exception_handler(told)
 
 
 class Transfer:
@@ -112,14 +119,16 @@ class Transfer:
         if self._done is None:
             return
         try:
-            self._send()
-        except (BlockingIOError, InterruptedError):
-            self._wait()
+            blocked = not self._send()
+            if blocked:
+                self._wait()
         except OSError as error:
             if error.errno in _NO_SENDFILE:
                 self._source.copied = True  # whoever asks again goes the long way
             self.stop()
         else:
+            if blocked:
+                return
             if self._left:
                 self._outlet.loop.call_soon(self.go)
             else:
@@ -129,20 +138,25 @@ class Transfer:
         """The reader has gone or stands still, or the file became shorter."""
         self._end(whole=False)
 
-    def _send(self) -> None:
-        while self._head:
-            # The head leaves together with the first bytes of the body.
-            self._head = self._head[self.sock.send(self._head, socket.MSG_MORE) :]
+    def _send(self) -> bool:
+        """Whether the socket took all that this turn had for it."""
         target, turn = self.sock.fileno(), _TURN_BYTES
-        while self._left and turn > 0:
-            count = min(self._left, turn)
-            # Each call names its offset, so a shared descriptor has no place of its own.
-            moved = os.sendfile(target, self._source.descriptor, self._first, count)
-            if not moved:
-                raise ConnectionResetError("The file became shorter than promised.")
-            self._first += moved
-            self._left -= moved
-            turn -= moved
+        try:
+            while self._head:
+                # The head leaves together with the first bytes of the body.
+                self._head = self._head[self.sock.send(self._head, socket.MSG_MORE) :]
+            while self._left and turn > 0:
+                count = min(self._left, turn)
+                # Each call names its offset, so a shared descriptor has no place of its own.
+                moved = os.sendfile(target, self._source.descriptor, self._first, count)
+                if not moved:
+                    raise ConnectionResetError("The file became shorter than promised.")
+                self._first += moved
+                self._left -= moved
+                turn -= moved
+        except (BlockingIOError, InterruptedError):
+            return False
+        return True
 
     def _wait(self) -> None:
         if not self.due or self._left <= self._until:

@@ -7,9 +7,11 @@ Each refusal leaves every byte of the disk, with ``--dry-run`` and without.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from disk.deploy.room import MIB, Images, Said, digest, disk_file, og, said
 from oglib.boot import grub
 from oglib.deploy.opening.memory import of_this_pc
 from oglib.deploy.opening.opened import opened
+from oglib.deploy.partition import restore as partition_restore
 from oglib.deploy.system.deploy import deploy
 from oglib.deploy.system.plan import Request, plan
 from oglib.disk.find import find_partition
@@ -314,3 +317,26 @@ def test_the_disk_that_changed_after_the_question_is_left_alone(
                 deploy(planned, progress=QUIET)
             assert digest(disk) == before
     assert caught.value.code is OgErr.LOCKED
+
+
+@pytest.mark.parametrize("deployed", [True, False], ids=["deploy", "restore"])
+def test_a_partition_that_moved_after_the_question_is_not_written(
+    tmp_path: Path, disk: Path, images: Images, deployed: bool
+) -> None:
+    """Between question and yes somebody partitioned the disk anew."""
+    settings, image_file = Settings(), str(images.get("debian"))
+    with opened(image_file, settings) as image:
+        memory = of_this_pc(settings)
+        begin: Callable[[], object]
+        if deployed:
+            planned = plan(Request(str(disk), "1"), image, settings, progress=QUIET, memory=memory)
+            begin = partial(deploy, planned, progress=QUIET)
+        else:
+            asked = partition_restore.Request(str(disk), "1")
+            found = partition_restore.plan(asked, image, settings, memory)
+            begin = partial(partition_restore.apply, found, progress=QUIET)
+        shutil.copy(disk_file(tmp_path / "other.img", part_mib=40), disk)
+        before = digest(disk)
+        with pytest.raises(OgError, match="is not as it was when this was planned"):
+            begin()
+    assert digest(disk) == before

@@ -181,6 +181,18 @@ def test_a_single_bit_is_told(odd: tuple[Path, Path], tmp_path: Path) -> None:
     assert rows() == ["byte 446 of the disk is another one than in the image"]
 
 
+def test_chs_values_are_told_and_are_no_difference(odd: tuple[Path, Path], tmp_path: Path) -> None:
+    """Clonezilla's sfdisk makes them of the geometry that its kernel tells, not of the image's."""
+    disk, image = odd
+    target = Path(shutil.copy(disk, tmp_path / "target"))
+    write_at(target, 447, b"\x0a\x0b\x0c")
+    write_at(target, 446 + 16 + 5, b"\x0d\x0e\x0f")
+    found = verify_disk(str(image), str(target), settings=SETTINGS, progress=QUIET)
+    assert found.first_difference is None
+    (table,) = (row for row in found.rows if row.what == "table")
+    assert "other CHS values" in table.said
+
+
 def test_an_image_without_the_sectors_is_restored_as_before(
     odd: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,18 +19,12 @@ from oglib.disk.loop import attached
 from oglib.disk.model import MIB
 from oglib.errors import OgError
 from oglib.filesystem.mount import mounted
+from oglib.kernel import mounting
 from oglib.kernel.loops import loops_over
 from oglib.kernel.users import users_of
 from oglib.run import run, undisturbed
 
-
-def interrupting(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, at: str) -> None:
-    """The real tool, which interrupts who called it when it has done its work."""
-    real = shutil.which(name)
-    tool = folder / name
-    tool.write_text(f'#!/bin/sh\n{real} "$@" || exit\n[ "$1" != "{at}" ] || kill -INT $PPID\n')
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+MOUNT = mounting.mount
 
 
 def said_by(*argv: str | Path) -> str:
@@ -62,6 +55,17 @@ def test_a_block_that_fails_does_not_forget_that_it_was_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt), undisturbed():
         signal.raise_signal(signal.SIGINT)
         raise OgError("It failed as well.")
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """``nohup`` and a shell's background jobs ask for that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with undisturbed():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -136,9 +140,14 @@ def test_a_loop_device_that_was_let_go_lives_as_long_as_its_mount(image: Path) -
         assert (user.device, user.leaving) == (device, True)
 
 
-def test_no_mount_stays(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def mount_and_interrupt(*words: Any) -> None:
+    MOUNT(*words)
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_no_mount_stays(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with attached(image) as device:
-        interrupting(tmp_path, monkeypatch, "mount", at="-t")
+        monkeypatch.setattr(mounting, "mount", mount_and_interrupt)
         with pytest.raises(KeyboardInterrupt), mounted(device):
             pytest.fail("it was interrupted before")
         assert str(device) not in Path("/proc/self/mountinfo").read_text()

@@ -213,3 +213,20 @@ def test_a_cache_in_use_stays_mounted(formatted: Cmd, tmp_path: Path) -> None:
         ran = formatted("ogUnmountCache")
     assert (ran.stdout, ran.status) == ("", OgErr.LOCKED), ran.stderr
     assert kept.read_bytes() == b"image"
+
+
+@pytest.mark.proves("ogInfoCache")
+def test_what_is_in_the_cache(formatted: Cmd, tmp_path: Path) -> None:
+    (tmp_path / "cache/opt/opengnsys/images/debian.img").touch()
+    ran = formatted("ogInfoCache")
+    first, second = ran.stdout.splitlines()
+    assert first.split()[-1] == str(tmp_path / "cache")
+    assert len(first.split()) == 6
+    assert "images/debian.img" in second.split()
+    assert not (tmp_path / "cache").is_mount()
+
+
+@pytest.mark.refuses("ogInfoCache")
+def test_no_cache_has_no_facts(og: Cmd) -> None:
+    assert og("ogInfoCache") == Ran(" \n", "", 0)
+    assert og("ogInfoCache", 1).status == OgErr.FORMAT

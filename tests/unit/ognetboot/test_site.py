@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import base64
 import subprocess
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from oglib import settings as pc_settings
+from oglib.fitting.policy import WORDS, FittingPolicy
 from ognetboot import site, sitecheck
 from ognetboot.cli import main
 from ognetboot.errors import NetbootError
@@ -161,9 +163,11 @@ def test_a_repositorys_own_private_key_is_refused(
     [
         ("allow_unsigned = [", "is not valid TOML"),
         ("allow_unsined = []", "did you mean allow_unsigned?"),
-        ("colour = 1", "known are allow_unsigned, disks"),
+        ("colour = 1", "known are allow_unsigned, boot, disks"),
         ('allow_unsigned = "http://old/"', "is not a list of addresses"),
         ('disks = "nvme"', "disks is not a table"),
+        ('[boot]\nfirst = "cd"', "first of [boot] is not network or disk"),
+        ('[boot]\nfirst = "disk"\nlast = 1', "last in [boot] is no word of a policy"),
         ('[disks]\nsystem = "two words"', "does not name a disk"),
         ('[disks]\nSystem = "nvme"', "does not name a disk"),
     ],
@@ -251,3 +255,12 @@ def test_a_ca_whose_time_is_over_is_refused(tmp_path: Path) -> None:
     )
     both = {PurePosixPath("etc/oglive/ca.pem"): ca_pem(days=-1) + ca_pem()}
     sitecheck.check(both)
+
+
+def test_the_words_of_fitting_are_those_that_pcs_read() -> None:
+    assert dict(sitecheck.FITTING_WORDS) == WORDS
+    assert {field.name for field in fields(FittingPolicy)} == set(WORDS)
+    sitecheck.check_policy(b'[fitting]\nssh_host_keys = "keep"\ntimezone = "Europe/Madrid"\n')
+    for wrong in (b"fitting = 1", b"[fitting]\nssh = 1", b'[fitting]\ntimezone = "../x"'):
+        with pytest.raises(NetbootError, match="fitting"):
+            sitecheck.check_policy(wrong)

@@ -24,7 +24,8 @@ from oglib.fitting.steps import Outcome
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.fitted import is_fitted
 from oglib.osconfig.kinds import Found, find_system
-from oglib.osconfig.linux.fittings import FITTINGS
+from oglib.osconfig.linux.fittings import FITTINGS as FIRST
+from oglib.osconfig.linux.fittings import LAST
 from oglib.osconfig.root import TargetRoot
 from unit.osconfig.trees import FACTS, FILES, LATIN, SWAP, contents, make, seen
 
@@ -35,7 +36,9 @@ DISK = Disk(
     number=1, path=Path("/dev/none"), size_bytes=2**34, table=TableKind.GPT, partitions=(ESP,)
 )
 BOOT = BootFacts(DISK, Firmware.UEFI, "debian", FACTS.root, FACTS.swaps)
-WRITING = tuple(one.name for one in FITTINGS if one.name != "crypttab")  # which only looks
+FITTINGS = (*FIRST, *LAST)
+# which have something to do in this tree
+WRITING = ("hostname", "hosts", "fstab", "dbus-machine-id", "resume", "machine-id")
 NAMES = (*WRITING, "grub.cfg", "grub-defaults", "loader-entries", "kernel-cmdline")
 
 

@@ -39,7 +39,7 @@ def adapted(
     others: Sequence[Known] = (),
     subvolumes: Sequence[str] = (),
 ) -> NewFstab:
-    facts = PcFacts(root, "", tuple(swaps), esp, tuple(others), tuple(subvolumes))
+    facts = PcFacts(root, "", tuple(swaps), esp, tuple(others), subvolumes=tuple(subvolumes))
     return adapt_fstab(text, facts)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from oglib.boot.bls import adapt_entry
+from oglib.boot.default_entry import environment_of, of_bls, of_grub, of_menu_lst
 from oglib.boot.facts import BootFacts
 from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
 from oglib.disk.firmware import Firmware
@@ -126,6 +127,22 @@ PARSERS = {
         ("", "\tlinux ", "initrd \n", "initrd x\nlinux root=/dev/sda1 ", "linux root=/dev/",
          "### BEGIN /etc/grub.d/", "### BEGIN /etc/grub.d/1_linux", "linux x resume=",
          "search ", "search --fs-uuid ", "set root=", "kernelopts="),
+    ),
+    "grub.cfg, its default": Parser(
+        lambda text: of_grub(text, {}),
+        ("menuentry 'a' {\n", "submenu a {\n", "}\n", "set default=$a\n", "linux /a $b ${c}\n",
+         "$a", "${a", "'a' ", '\\"', "; "),
+        ("", "menuentry a {\n", 'menuentry "', "menuentry '", "menuentry a {\nlinux /a "),
+    ),
+    "loader/entries": Parser(
+        lambda text: (of_bls({"a.conf": text, "b.conf": text}, {}), environment_of(text)),
+        ("linux /a\n", "version 1.2\n", "initrd /a\n", "options $a\n", "1.", "a="),
+        ("", "linux ", "linux /a\nversion ", "linux /a\noptions "),
+    ),
+    "menu.lst": Parser(
+        of_menu_lst,
+        ("title a\n", "kernel /a\n", "initrd /b\n", "default 1\n", "=", "--a "),
+        ("", "title a\nkernel ", "default="),
     ),
     "default/grub": Parser(
         lambda text: adapt_defaults(text, BOOT),

@@ -86,7 +86,17 @@ def test_values_that_could_mean_something_else_are_refused(tmp_path: Path, cmdli
         load(tmp_path, cmdline)
 
 
-@pytest.mark.parametrize("policy", ["allow_unsigned = 1", "allow_unsigned = [1]", "not toml ["])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "allow_unsigned = 1",
+        "allow_unsigned = [1]",
+        "not toml [",
+        "boot = 1",
+        '[boot]\nfirst = "usb"\n',
+        "[boot]\nfirst = []\n",
+    ],
+)
 def test_a_damaged_policy_is_refused(tmp_path: Path, policy: str) -> None:
     with pytest.raises(UsageError):
         load(tmp_path, policy=policy)
@@ -97,6 +107,12 @@ def test_cmdline_gives_back_what_was_put_in(words: dict[str, str]) -> None:
     words = {key: "".join(value.split()) for key, value in words.items()}
     text = " ".join(f"{key}={value}" for key, value in words.items())
     assert settings.parse_cmdline(text) == words
+
+
+def test_a_site_says_what_firmware_tries_first(tmp_path: Path) -> None:
+    assert load(tmp_path).network_first
+    assert load(tmp_path, policy='[boot]\nfirst = "network"\n').network_first
+    assert not load(tmp_path, policy='[boot]\nfirst = "disk"\n').network_first
 
 
 def test_what_a_disk_is_called_on_this_pc(tmp_path: Path) -> None:

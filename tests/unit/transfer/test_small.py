@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oglib import limits
-from oglib.connection import Connection
+from oglib.connection import USUAL, Connection
+from oglib.deploy.opening.fetching import fetch_if_there
 from oglib.errors import OgErr, OgError, TransferError, UsageError
 from oglib.transfer.address import HttpAddress, parse_address
 from oglib.transfer.http import download, fetch
@@ -151,6 +152,20 @@ def test_fetch_refuses_a_web_page(serve: Serve) -> None:
     with pytest.raises(TransferError, match="web page"):
         fetch(f"{server.base}/a.json", limit_bytes=100)
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "410 Gone"])
+def test_what_nothing_announced_is_absent_when_that_was_said_twice(
+    serve: Serve, status: str
+) -> None:
+    def gone(asked: Asked, peer: socket.socket) -> None:
+        if asked.target == "/once" and asked.number:
+            send(peer, "200 OK", b"{}", content_type="application/json")
+        else:
+            send(peer, status)
+
+    assert fetch_if_there(f"{serve(gone).base}/once", 10, USUAL) == b"{}"
+    assert fetch_if_there(f"{serve(gone).base}/never", 10, USUAL) is None
 
 
 def test_fetch_starts_again_after_a_cut(serve: Serve) -> None:

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from pathlib import Path
 
 from oglib import limits
 from oglib.connection import Connection
 from oglib.image.format.frames import table_bytes
 from oglib.image.format.manifest import Manifest
-from oglib.transfer.answers import StatusError
 from oglib.transfer.http import download, fetch, unless_absent
+
+# of a file that nothing announced; most images that are not ours have none
+_SAID = 2
 
 
 def fetch_frames(url: str, path: Path, manifest: Manifest, connection: Connection) -> None:
@@ -33,10 +34,7 @@ def signature_of(url: str, connection: Connection) -> bytes | None:
 
 
 def fetch_if_there(url: str, limit_bytes: int, connection: Connection) -> bytes | None:
-    """A small file; None only when the server says that there is none."""
-    try:
-        return fetch(url, limit_bytes=limit_bytes, connection=connection)
-    except StatusError as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None
+    """A small file; None where the server says twice that there is none."""
+    return unless_absent(
+        lambda: fetch(url, limit_bytes=limit_bytes, connection=connection), times=_SAID
+    )

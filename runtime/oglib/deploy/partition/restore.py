@@ -28,7 +28,7 @@ from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
-from oglib.disk.writing.table import apply_table
+from oglib.disk.writing.table import apply_table, refuse_moved
 from oglib.errors import FilesystemError, OgError, UsageError
 from oglib.filesystem.resize import grow_filesystem
 from oglib.filesystem.sizes import size_of
@@ -132,6 +132,7 @@ def apply(plan: RestorePlan, *, progress: Progress, cancel: Cancel = NEVER) -> R
 def _applied(plan: RestorePlan, progress: Progress, cancel: Cancel) -> Receipt:
     disk, part = plan.disk, plan.part
     with held(disk, part):
+        refuse_moved(disk, part)
         system = saying.short_system(plan.image.origin.os)
         task = progress.task(saying.onto(system, plan.image.title, disk, part), plan.steps)
         order = _Order(plan.image, plan.request, progress, task, cancel)

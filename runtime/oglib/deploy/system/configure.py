@@ -8,15 +8,22 @@ Applying opens it for writing, looks whether it is still what was planned for, a
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts
+from oglib.deploy.hardware import adapt as hardware
+from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
+from oglib.deploy.system import pc
+from oglib.deploy.system.starting import refuse_unsure, starting_disk
 from oglib.disk.firmware import Firmware, running_firmware
+from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, Partition
+from oglib.disk.model import Disk, DiskKind, Partition
+from oglib.disk.probing.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable, mounted
@@ -26,33 +33,46 @@ from oglib.fitting.fittings import Planned, check_all, chosen
 from oglib.fitting.steps import Step
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.filesystems import elsewhere, known_on
-from oglib.osconfig.fitted import FITTINGS, why_not_fitted
+from oglib.osconfig.fitted import FITTINGS, LAST, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
+from oglib.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all."""
+    """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all.
+
+    ``start``: the disk that starts it; None where that is not sure. ``told``: what this boot and
+    the site say.
+    """
 
     disk: Disk
     part: Partition
     hostname: str
     firmware: Firmware
+    start: Disk | None
     only: tuple[str, ...] = ()
+    told: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What does that, checked and not yet written: the system's own files, and what starts it."""
+    """What does that, checked and not yet written.
+
+    The system's own files, what it finds its root with on this hardware, and what starts it.
+    ``last``: what needs the names of files as they were, or knows what else is written.
+    """
 
     aim: Aim
     files: tuple[Planned[PcFacts], ...]
+    hardware: tuple[Planned[HardwareFacts], ...]
     start: tuple[Planned[BootFacts], ...]
+    last: tuple[Planned[PcFacts], ...]
 
     @property
-    def _all(self) -> tuple[Planned[PcFacts] | Planned[BootFacts], ...]:
-        return (*self.files, *self.start)
+    def _all(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
+        return (*self.files, *self.hardware, *self.start, *self.last)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -76,17 +96,21 @@ def plan_configuration(
     hostname: str = "",
     firmware: Firmware | None = None,
     only: Collection[str] = (),
+    told: Settings | None = None,
 ) -> Configuration:
     """What will make the system on ``part`` this PC's own and ``disk`` bootable; only reads.
 
     ``firmware`` is this PC's own unless it is said; ``only`` names steps, all others are left out,
-    and what they alone would need is not asked. Raises where there is no system to configure,
-    where the disk cannot boot, and for whatever else is known to keep this from being done.
+    and what they alone would need is not asked; ``told``: what this boot and the site say. Raises
+    where there is no system to configure, where the disk cannot boot, and for whatever else is
+    known to keep this from being done.
     """
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
-    aim = Aim(disk, part, hostname, firmware or running_firmware(), tuple(only))
+    here = firmware or running_firmware()
+    start = starting_disk(disk, list_disks() if disk.kind is DiskKind.LVM else (), here)
+    aim = Aim(disk, part, hostname, here, start, tuple(only), told or Settings())
     return _checked(aim, _look(aim))
 
 
@@ -98,7 +122,10 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     """
     aim = plan.aim
     facts = _look(aim)
-    with opened_system(aim.disk, aim.part, write=True) as system:
+    with (
+        held(aim.start) if aim.start and aim.start != aim.disk else nullcontext(),
+        opened_system(aim.disk, aim.part, write=True) as system,
+    ):
         if _plan(system, aim, facts) != plan:
             raise OgError(
                 f"The system on partition {aim.part.number} of {aim.disk.describe()} is not as "
@@ -116,10 +143,10 @@ def _checked(aim: Aim, facts: PcFacts) -> Configuration:
     for disk, part in ((aim.disk, aim.part), *parts):
         with partition_device(disk, part) as device:
             check_writable(device)
-    if plan.start and aim.firmware is Firmware.UEFI:
-        esp = esp_of(aim.disk)
-        check_unused(aim.disk, esp)
-        with partition_device(aim.disk, esp) as device:
+    if plan.start and aim.start and aim.firmware is Firmware.UEFI:
+        esp = esp_of(aim.start)
+        check_unused(aim.start, esp)
+        with partition_device(aim.start, esp) as device:
             check_writable(device)
             with mounted(device, kind="vfat"):
                 pass  # whether it can be is all that is asked
@@ -136,20 +163,29 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
             code=OgErr.NOTOS,
         )
     _check_names(aim, system)
-    files = chosen(FITTINGS[system.kind], aim.only)
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
     facts = replace(facts, subvolumes=opened.subvolumes)
-    planned = check_all(opened.files, facts, files)
-    if not start:
-        return Configuration(aim, planned, ())
-    boot.check(opened.files, aim.disk, aim.firmware)
-    found = _boot(aim, system, facts, opened)
-    return Configuration(aim, planned, check_all(opened.files, found, start))
+    files = check_all(opened.files, facts, chosen(FITTINGS[system.kind], aim.only))
+    swaps = [one.uuid for one in facts.swaps if one.uuid]
+    here = hardware.hardware_here(aim.disk, opened.kind, swaps)
+    adapted = hardware.check_all(opened, here, aim.only)
+    starting: tuple[Planned[BootFacts], ...] = ()
+    if start:
+        disk = refuse_unsure(aim.disk, aim.start)
+        boot.check(opened.files, disk, aim.firmware)
+        found = _boot(aim, disk, system, facts, opened)
+        starting = check_all(opened.files, found, start)
+    checks = (*(one.checked for one in files), *(one.checked for one in starting))
+    changes = [change for checked in checks for change in checked.edits]
+    facts = replace(facts, new_files=tuple(one.path for one in changes if one.is_new))
+    last = check_all(opened.files, facts, chosen(LAST[system.kind], aim.only))
+    return Configuration(aim, files, adapted, starting, last)
 
 
 def _check_names(aim: Aim, system: Found) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
-    known = [*(one.name for one in files), *(one.name for one in start)]
+    adapted = hardware.FITTINGS.get(system.kind, ())
+    known = [one.name for group in (files, adapted, start, LAST[system.kind]) for one in group]
     unknown = [name for name in aim.only if name not in known]
     if unknown:
         raise UsageError(
@@ -159,13 +195,13 @@ def _check_names(aim: Aim, system: Found) -> None:
         )
 
 
-def _boot(aim: Aim, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
+def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
     apart = opened.boot
     boot_on = known_on(apart.disk)[apart.part.number] if apart else None
-    if apart and boot_on and apart.disk.path != aim.disk.path:
+    if apart and boot_on and apart.disk.path not in (aim.disk.path, disk.path):
         boot_on = replace(boot_on, number=0)
     return BootFacts(
-        disk=aim.disk,
+        disk=disk,
         firmware=aim.firmware,
         os_id=system.id,
         root=facts.root,
@@ -173,6 +209,8 @@ def _boot(aim: Aim, system: Found, facts: PcFacts, opened: OpenedSystem) -> Boot
         others=tuple(one for one in facts.present if one not in (facts.root, *facts.swaps)),
         boot=boot_on,
         subvolume=opened.subvolume,
+        number=aim.part.number,
+        network_first=aim.told.network_first,
     )
 
 
@@ -180,8 +218,20 @@ def _look(aim: Aim) -> PcFacts:
     """The name of this PC, and its filesystems that the system's files may name."""
     known = known_on(aim.disk)
     root = known.pop(aim.part.number)
+    start = aim.start or aim.disk
+    below = known if start == aim.disk else known_on(start)
     swaps = tuple(one for one in known.values() if one.kind == SWAP)
-    esps = [known[one.number] for one in aim.disk.partitions if one.type == ESP and one != aim.part]
-    here = tuple(one for one in known.values() if one.kind not in ("", SWAP))
-    away = tuple(one for _, _, one in elsewhere(aim.disk) if one.kind)
-    return PcFacts(root, aim.hostname, swaps, esps[0] if esps else None, (*here, *away))
+    esps = [below[one.number] for one in start.partitions if one.type == ESP and one != aim.part]
+    here = {**dict.fromkeys(known.values()), **dict.fromkeys(below.values())}
+    away = (one for disk, _, one in elsewhere(aim.disk) if disk.path != start.path)
+    others = tuple(one for one in (*here, *away) if one.kind and one not in swaps)
+    return PcFacts(
+        root=root,
+        hostname=aim.hostname,
+        swaps=swaps,
+        esp=esps[0] if esps else None,
+        others=others,
+        nics=pc.nics(aim.told.interface),
+        disk_id=pc.disk_id(aim.disk),
+        policy=aim.told.fitting,
+    )

@@ -23,7 +23,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.starts import ESP
-from oglib.disk.writing.table import apply_table, refuse_changed
+from oglib.disk.writing.table import apply_table, refuse_changed, refuse_moved
 from oglib.errors import OgError
 from oglib.filesystem.resize import grow_filesystem
 from oglib.fitting.steps import Outcome, Step
@@ -96,6 +96,7 @@ def _deploy(planned: Plan, progress: Progress, cancel: Cancel) -> Deployed:
 def _partitioned(planned: Plan, task: Task) -> Disk:
     """The disk with its table. Where nothing is kept, nothing on it starts from here on."""
     if planned.table is None:
+        refuse_moved(planned.disk, find_partition(planned.disk, planned.number))
         return planned.disk
     task.step(PARTITION)
     refuse_changed(planned.table)
@@ -115,6 +116,7 @@ def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
             part,
             hostname=planned.request.hostname,
             firmware=planned.firmware,
+            told=planned.settings,
         )
         return apply_configuration(configuration), ""
     except OgError as error:

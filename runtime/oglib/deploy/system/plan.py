@@ -63,7 +63,7 @@ class Plan:
 
     ``not_fitted``: why the system will be restored and not fitted to this PC; empty where it will.
     ``title``: what comes onto what, in a sentence. ``image`` is as open as when this was planned;
-    ``memory`` keeps its version when it is restored.
+    ``memory`` keeps its version when it is restored. ``settings``: what this boot and the site say.
     """
 
     request: Request
@@ -76,6 +76,7 @@ class Plan:
     warnings: tuple[str, ...]
     title: str
     memory: Memory
+    settings: Settings
 
     @property
     def system(self) -> str:
@@ -164,6 +165,7 @@ def plan(
         warnings=(*image.warnings, *checked.warnings),
         title=saying.onto(saying.short_system(image.origin.os), image.title, disk, part),
         memory=memory,
+        settings=settings,
     )
 
 

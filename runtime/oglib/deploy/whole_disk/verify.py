@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from oglib.deploy.itself import refuse_itself
@@ -27,6 +27,7 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.tables.exact import Exact
 from oglib.disk.tables.identity import identity_of
+from oglib.disk.tables.mbr import CODE_BYTES, without_chs
 from oglib.errors import FilesystemError, UsageError, printable
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.any import Image
@@ -118,24 +119,40 @@ def _place(part: DiskPart | Partition | None) -> tuple[int, int]:
 def _table(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[Compared]:
     """A row for each thing that differs, or one for all of it."""
     differences = [*disk.damage, *_differences(wanted, parts, disk)]
+    said = f"{disk.table}, {len(parts)} partitions"
     if not differences and wanted.exact is not None and wanted.is_exact(disk, parts):
-        differences = list(_other_bytes(wanted.exact, disk))
-    for said in differences:
-        yield Compared("table", Comparison.DIFFERS, said)
+        differences = list(_other_bytes(wanted.exact, disk, _without_chs))
+        if not differences and any(_other_bytes(wanted.exact, disk, _as_it_is)):
+            said += "; other CHS values, which only a BIOS without LBA reads"
+    for difference in differences:
+        yield Compared("table", Comparison.DIFFERS, difference)
     if not differences:
-        yield Compared("table", Comparison.SAME, f"{disk.table}, {len(parts)} partitions")
+        yield Compared("table", Comparison.SAME, said)
 
 
-def _other_bytes(exact: Exact, disk: Disk) -> Iterator[str]:
+def _other_bytes(
+    exact: Exact, disk: Disk, seen: Callable[[Exact, int, bytes], bytes]
+) -> Iterator[str]:
     """What no field of a partition tells: flags, CHS values, the copies' own places."""
     with disk.path.open("rb") as device:
-        known = [one for one in exact.stretches if one[0] not in exact.drafted]
-        for offset, raw in known:
-            found = os.pread(device.fileno(), len(raw), offset)
-            if found != raw:
-                pairs = enumerate(zip(found, raw, strict=False))
-                at = next((at for at, (one, two) in pairs if one != two), len(found))
+        for offset, raw in (one for one in exact.stretches if one[0] not in exact.drafted):
+            there = seen(exact, offset, os.pread(device.fileno(), len(raw), offset))
+            wanted = seen(exact, offset, raw)
+            if there != wanted:
+                pairs = enumerate(zip(there, wanted, strict=False))
+                at = next((at for at, (one, two) in pairs if one != two), len(there))
                 yield f"byte {offset + at} of the disk is another one than in the image"
+
+
+def _as_it_is(exact: Exact, offset: int, raw: bytes) -> bytes:  # noqa: ARG001
+    return raw
+
+
+def _without_chs(exact: Exact, offset: int, raw: bytes) -> bytes:
+    """Who writes a table makes CHS values of a geometry that each kernel invents for itself."""
+    if offset == CODE_BYTES:
+        return without_chs(bytes(CODE_BYTES) + raw)[CODE_BYTES:]
+    return without_chs(raw) if offset // exact.sector_bytes in exact.chain else raw
 
 
 def _name_in(wanted: Wanted, part: DiskPart) -> str:

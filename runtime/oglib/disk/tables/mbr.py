@@ -60,6 +60,14 @@ def rows(sector: bytes) -> tuple[Row, ...]:
     return tuple(Row(boot, kind, start, length) for boot, _, kind, _, start, length in found)
 
 
+def without_chs(sector: bytes) -> bytes:
+    """The same sector of a table without the CHS values of its rows, which repeat the others."""
+    found = bytearray(sector)
+    for at in range(_TABLE, _TABLE + 64, 16):
+        found[at + 1 : at + 4] = found[at + 5 : at + 8] = bytes(3)
+    return bytes(found)
+
+
 def disk_id(first_sector: bytes) -> str:
     """The eight hex digits that PARTUUIDs are made from; "" where there are none."""
     number: int = _ID.unpack_from(first_sector, CODE_BYTES)[0]

@@ -187,11 +187,27 @@ def refuse_changed(plan: TablePlan) -> Disk:
     refuse_busy(disk)
     found = (disk.damage, _places(disk.partitions))
     if found != (plan.damage, _places(plan.before)) or disk.size_bytes != plan.disk_size_bytes:
-        raise PartitionError(
-            f"{disk.describe()} is not as it was when this was planned.",
-            hint="Look at it again and plan anew.",
-        )
+        raise _changed(disk)
     return disk
+
+
+def refuse_moved(disk: Disk, part: Partition | None = None) -> None:
+    """Raise where the disk, or this partition of it, is not where it was when it was found.
+
+    Between a question and its answer somebody may have partitioned, or plugged another disk in.
+    """
+    now = probe_target(disk.path, contents=False)
+    same = (now.size_bytes, now.serial) == (disk.size_bytes, disk.serial)
+    there = [one for one in now.partitions if part and one.number == part.number]
+    if not same or (part and _places(there) != _places([part])):
+        raise _changed(now)
+
+
+def _changed(disk: Disk) -> PartitionError:
+    return PartitionError(
+        f"{disk.describe()} is not as it was when this was planned.",
+        hint="Look at it again and plan anew.",
+    )
 
 
 def _places(partitions: Sequence[Partition]) -> list[tuple[int, int, int]]:

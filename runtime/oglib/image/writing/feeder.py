@@ -52,7 +52,8 @@ class PushFeeder:
     """Hands on the frames that somebody sends, as (index, stored bytes), in whatever order.
 
     What is damaged on its way or belongs to no frame is counted (``spoiled``) and left for who
-    pulls. It ends with the sender, and as soon as nothing is missing.
+    pulls. It ends with the sender, and as soon as nothing is missing. The deadline of a sender that
+    falls silent is with ``frames``, which then end or raise.
     """
 
     def __init__(

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""GRUB's script as words: as its own lexer parts them, with where each stands. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+TOKEN = re.compile(
+    r"(?P<blank>(?:[ \t\r]|\\\n)+)"
+    r"|(?P<comment>#[^\n]*)"
+    r"|(?P<end>[\n;&|<>])"
+    r"|(?P<open>\{)|(?P<close>\})"
+    r"|(?P<word>(?:\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|\$\{[^}\n]*\}|[^ \t\r\n{}|&;<>'\"\\])+)",
+    re.DOTALL,
+)
+_PIECE = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"\\]+", re.DOTALL)
+_ESCAPED = re.compile(r"\\([$\"\\\n])")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as it stands in the text, from ``start``."""
+
+    raw: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.raw)
+
+    @property
+    def value(self) -> str:
+        """Without quotes and backslashes; variables stay as they are written."""
+        return unquoted(self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Words up to the end of a command."""
+
+    words: tuple[Word, ...]
+
+    @property
+    def name(self) -> str:
+        return self.words[0].value
+
+
+def unquoted(raw: str) -> str:
+    """A word without its quotes; what GRUB would expand stays as it is written."""
+    return "".join(_bare(found[0]) for found in _PIECE.finditer(raw))
+
+
+def quoted(text: str) -> str:
+    """A text as one word that GRUB takes as it is."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _bare(piece: str) -> str:
+    if piece.startswith("'"):
+        return piece[1:-1]
+    if piece.startswith('"'):
+        return _ESCAPED.sub(lambda found: found[1].strip("\n"), piece[1:-1])
+    if piece.startswith("\\"):
+        return piece[1:].strip("\n")
+    return piece
+
+
+def value_after(words: Iterator[Word]) -> str:
+    """The next word's value; empty where the command ends."""
+    word = next(words, None)
+    return "" if word is None else word.value

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step ``boot-entries``: this PC's firmware has one entry for the system, and starts it.
+
+The entry is called by system and partition (``debian Part-01-02``), so that two copies of one
+image are told apart. What is taken away is the system's own: entries of that label, and dead ones
+that led into its folder. Those of other systems stay, and the removable path needs none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from oglib.boot.esp import esp_of
+from oglib.boot.facts import BootFacts
+from oglib.boot.nvram import planning
+from oglib.boot.nvram.load_option import Kind, LoadOption, loader
+from oglib.boot.nvram.looking import is_file, look_on, on_partition
+from oglib.boot.nvram.planning import Look
+from oglib.boot.nvram.table import BootTable, Entry, read_table, write
+from oglib.boot.nvram.variables import SYS, Variables, here
+from oglib.disk.firmware import Firmware, running_firmware
+from oglib.disk.model import Disk, Partition
+from oglib.disk.probing.probe import list_disks
+from oglib.errors import NotFoundError, OgError
+from oglib.fitting.edits import Files
+from oglib.fitting.fittings import Check, Need
+from oglib.texts import joined
+
+REMOVABLE = "EFI/BOOT/BOOTX64.EFI"
+# In the folder of a system: the first that is there is started. A shim starts what is beside it,
+# and is what the firmware of a PC with Secure Boot takes.
+_LOADERS = ("shimx64.efi", "grubx64.efi", "ogloader.efi")
+
+
+def part_label(disk: int, part: int) -> str:
+    """``Part-01-02``: the folder and the entry of a partition's system, as sites know it."""
+    return f"Part-{disk:02}-{part:02}"
+
+
+def own_label(facts: BootFacts) -> str:
+    """What the entry of the system is called."""
+    return f"{facts.os_id or 'linux'} {part_label(facts.disk.number, facts.number)}"
+
+
+def folders(facts: BootFacts) -> tuple[str, ...]:
+    """Where on the ESP the system's loader may be, the one that is its alone first."""
+    own = part_label(facts.disk.number, facts.number)
+    return (f"EFI/{own}/Boot", f"EFI/{own}", *((f"EFI/{facts.os_id}",) if facts.os_id else ()))
+
+
+def loader_on(facts: BootFacts, esp: Partition) -> str:
+    """The loader that starts the system, of those on the ESP; empty where none is there."""
+    names = [f"{folder}/{name}" for folder in folders(facts) for name in _LOADERS]
+    found: list[str] = []
+
+    def ask(top: Path) -> bool:
+        found.extend(name for name in (*names, REMOVABLE) if is_file(top, name))
+        return bool(found)
+
+    return found[0] if on_partition(facts.disk, esp, ask) else ""
+
+
+def planned(table: BootTable, option: LoadOption, facts: BootFacts, look: Look) -> BootTable:
+    """The table with this one entry for the system; pure but for what ``look`` asks.
+
+    An entry that is there already stays, with its number. The network goes first where the site
+    wants it, and the firmware has it.
+    """
+    same = [one for one in table.entries if one.option == option]
+    kept = min(same, key=lambda one: _place(table, one)) if same else None
+    gone = {one.number for one in table.entries if _is_old(one, facts, look, table)}
+    table = planning.without(table, gone - {kept.number if kept else None})
+    if kept is None:
+        table = planning.added(table, option)
+    elif not table.order or table.order[0] != kept.number:
+        table = planning.brought_forward(table, [kept.number])
+    order = tuple(number for number in table.order if table.entry(number) is not None)
+    table = replace(table, order=tuple(dict.fromkeys(order)))
+    return planning.network_first(table) if facts.network_first else table
+
+
+def _place(table: BootTable, one: Entry) -> tuple[int, int]:
+    order = table.order
+    return (order.index(one.number) if one.number in order else len(order), one.number)
+
+
+def _is_old(one: Entry, facts: BootFacts, look: Look, table: BootTable) -> bool:
+    """Whether an entry is one that the system had before: of its label, or dead in its folder."""
+    if one.label == own_label(facts):
+        return True
+    target = one.option.target
+    if target.kind is not Kind.FILE:
+        return False
+    file = target.file.strip("/").casefold()
+    inside = any(file.startswith(f"{folder.casefold()}/") for folder in folders(facts))
+    return inside and planning.is_dead(one, table, look)
+
+
+class BootEntries:
+    """The fitting: reads and writes the variables of this PC's firmware."""
+
+    name = "boot-entries"
+
+    def check(self, root: Files, facts: BootFacts) -> Check:  # noqa: ARG002
+        why = _why_not(facts)
+        if why:
+            return Check(Need.NOT_NEEDED, why)
+        try:
+            store = here()
+            old, new = _tables(store, facts)
+        except OgError as error:
+            return Check(Need.CANNOT, error.message)
+        told = planning.changes(old, new)
+        return Check(Need.NEEDED if told else Need.NOT_NEEDED, joined(told) or "already so")
+
+    def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:  # noqa: ARG002
+        store = here()
+        old, new = _tables(store, facts, installed=True)
+        write(store, old, new)
+        return joined(planning.changes(old, new)) or "already so"
+
+
+def _why_not(facts: BootFacts) -> str:
+    if facts.disk.number == 0:
+        return "a disk in a file: no firmware has entries for it"
+    if running_firmware(sys=SYS) is not Firmware.UEFI:
+        return "this PC was not started by UEFI; the removable path starts without an entry"
+    return ""
+
+
+def _tables(
+    store: Variables, facts: BootFacts, *, installed: bool = False
+) -> tuple[BootTable, BootTable]:
+    """What is there, and what shall be. ``installed``: the loader must be on the ESP by now."""
+    esp = esp_of(facts.disk)
+    file = loader_on(facts, esp)
+    if not file and installed:
+        raise NotFoundError(f"There is no loader on the ESP, partition {esp.number}, to start.")
+    # the steps before this one put it there
+    file = file or f"{folders(facts)[-1]}/grubx64.efi"
+    old = read_table(store)
+    option = loader(own_label(facts), facts.disk, esp, file)
+    return old, planned(old, option, facts, _look(facts.disk))
+
+
+def _look(disk: Disk) -> Look:
+    """As the disks are now: the one that is being fitted was partitioned a moment ago."""
+    others = [one for one in list_disks() if one.path != disk.path]
+    return look_on([disk, *others])
+
+
+BOOT_ENTRIES = BootEntries()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether what a boot entry starts is on the disks of this PC: looked at, not guessed.
+
+A partition is missing where every disk's table was read and none has it; a file where its
+filesystem was opened and holds no such name. All else is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from oglib.boot.nvram.load_option import Target
+from oglib.boot.nvram.planning import Look, Presence
+from oglib.disk.loop import partition_device
+from oglib.disk.model import Disk, Partition
+from oglib.errors import OgError
+from oglib.filesystem.mount import mounted
+
+
+def look_on(disks: Sequence[Disk]) -> Look:
+    """The look of somebody who has these disks, which are all of the PC's."""
+
+    @cache  # several entries lead to the same ESP
+    def look(target: Target) -> Presence:
+        found = _partition(disks, target.partition)
+        if found is None:
+            readable = not any(disk.damage for disk in disks)
+            return Presence.MISSING if readable else Presence.UNKNOWN
+        try:
+            there = on_partition(*found, lambda at: is_file(at, target.file))
+        except (OgError, OSError):
+            return Presence.UNKNOWN
+        return Presence.THERE if there else Presence.MISSING
+
+    return look
+
+
+def on_partition(disk: Disk, part: Partition, ask: Callable[[Path], bool]) -> bool:
+    """The answer about the files of a partition, opened for reading where it is not mounted."""
+    for point in part.mountpoints:
+        if point.startswith("/"):
+            return ask(Path(point))
+    with partition_device(disk, part) as device, mounted(device) as at:
+        return ask(at)
+
+
+def is_file(top: Path, name: str) -> bool:
+    """Whether a file is below a folder, as firmware finds it: upper and lower case are one."""
+    at = top
+    for part in PurePosixPath(name.lstrip("/")).parts:
+        if part in (".", ".."):
+            return False
+        found = [one for one in at.iterdir() if one.name.casefold() == part.casefold()]
+        if not found:
+            return False
+        at = found[0]
+        if at.is_symlink():
+            return False
+    return at.is_file()
+
+
+def _partition(disks: Sequence[Disk], partuuid: str) -> tuple[Disk, Partition] | None:
+    for disk in disks:
+        for part in disk.partitions:
+            if part.partuuid and part.partuuid.lower() == partuuid:
+                return disk, part
+    return None
