@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from oglib import reporters, settings
 from oglib.cli.arguments import DEBUG_HELP
 from oglib.cli.context import Context, Handler
-from oglib.cli.words import options_first, refuse_unknown
+from oglib.cli.words import options_first, refuse_unknown, spelled_out
 from oglib.ending import last_words
 from oglib.errors import OgErr, UsageError, printable
 from oglib.rights import need_root, told_in_rights
@@ -96,7 +96,7 @@ def main(argv: Sequence[str], known: argparse.ArgumentParser | None = None) -> i
     if not argv:
         known.print_help()
         return int(OgErr.FORMAT)
-    args = known.parse_args(argv)
+    args = known.parse_args(spelled_out(argv))
     told = settings.load()
     if repository := getattr(args, "repo", ""):
         told = settings.with_repository(told, repository, "--repo ")

@@ -70,6 +70,15 @@ def refuse_unknown(parser: argparse.ArgumentParser, action: argparse.Action, val
     )
 
 
+def spelled_out(words: Sequence[str]) -> Sequence[str]:
+    """``boot 1 2`` as ``boot start 1 2``: a disk stands where a verb would."""
+    noun, *rest = words
+    first = next((word for word in rest if not word.startswith("-")), "")
+    if noun == "boot" and (first.isdecimal() or any(mark in first for mark in "/=@")):
+        return [noun, "start", *rest]
+    return words
+
+
 def image_named(
     disk: str, part: str | None, name: str | None, given: str
 ) -> tuple[str | None, str]:

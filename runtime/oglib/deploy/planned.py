@@ -18,6 +18,7 @@ from oglib.deploy.system.configure import (
     Configuration,
 )
 from oglib.deploy.system.deploy import Deployed
+from oglib.deploy.system.start import Started, StartPlan
 from oglib.deploy.whole_disk.capture import CreatedDisk
 from oglib.deploy.whole_disk.plan import DiskPlan
 from oglib.deploy.whole_disk.receipt import DiskReceipt
@@ -31,7 +32,9 @@ from oglib.image.writing.receipt import Receipt
 from oglib.progress import Progress
 from oglib.settings import Settings
 
-Plan = system_plan.Plan | RestorePlan | DiskPlan | Configuration | Adaptation | TablePlan
+Plan = (
+    system_plan.Plan | RestorePlan | DiskPlan | Configuration | Adaptation | TablePlan | StartPlan
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ Done = (
     | tuple[Step, ...]
     | Disk
     | Found
+    | Started
 )
 
 

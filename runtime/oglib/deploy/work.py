@@ -8,8 +8,6 @@ show it, ask, or raise, and says whether it shall be done.
 
 from __future__ import annotations
 
-import signal
-
 from oglib.cache.turn import Tell, silent
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.doing import (
@@ -24,6 +22,7 @@ from oglib.deploy.doing import (
 from oglib.deploy.examine import examined
 from oglib.deploy.jobs import (
     Adapt,
+    Boot,
     Configure,
     Create,
     Deploy,
@@ -33,10 +32,10 @@ from oglib.deploy.jobs import (
     Restore,
     UpdateCache,
 )
+from oglib.deploy.leaving import leave
 from oglib.deploy.planned import Approve, Finished, Given
-from oglib.errors import ProcessError
+from oglib.deploy.starting import do_boot
 from oglib.progress import Progress
-from oglib.run import run
 from oglib.settings import Settings
 
 
@@ -71,6 +70,8 @@ def perform(
             return do_adapt(job, given)
         case Partition():
             return do_partition(job, given)
+        case Boot():
+            return do_boot(job, given)
         case Inventory():
             found = examined(job, settings)
             return Finished(found.sentence, found, found.notes)
@@ -80,9 +81,4 @@ def end_of_job(after: str) -> None:
     """``reboot``, ``poweroff`` or ``stay``; only called when the job succeeded."""
     if after == "stay":
         return
-    try:
-        run("systemctl", "--no-block", after)
-    except ProcessError as error:
-        # it belongs to the unit of this job, and going down ends that with all that is in it
-        if error.status != -signal.SIGTERM:
-            raise
+    leave(after)

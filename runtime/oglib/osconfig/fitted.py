@@ -35,6 +35,8 @@ def why_not_fitted(system: OpenedSystem) -> str:
     part that is not here by whoever looks there (``OpenedSystem.files``).
     """
     found = find_system(system.root)
+    if found is None and "/usr" in system.absent:  # where os-release may lie
+        return system.notes[system.absent.index("/usr")].rstrip(".")
     if found is None:
         return "there is no Linux on it (os-release is missing)"
     if not is_fitted(found.kind):

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
@@ -135,6 +134,8 @@ def _join(root: TargetRoot, entry: Entry, around: Around, found: Joined, stack: 
         if around.write:
             if part.use:
                 return f"partition {part.number} of {disk.describe()} is in use: {part.use[0]}"
+            from oglib.disk.lock import held  # noqa: PLC0415 - a listing does without
+
             stack.enter_context(held(disk, part))
         device = stack.enter_context(partition_device(disk, part))
         if part.type == ESP and entry.point == "/boot" and _is_new(device):

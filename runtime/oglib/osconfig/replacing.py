@@ -8,7 +8,6 @@ belongs to the file and not to its content stays: owner, mode, labels, ACLs.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -110,6 +109,8 @@ def _free_name_beside(folder_fd: int, last: str) -> str:
 
     It is short, for a name near the longest that a filesystem takes leaves no room for more of it.
     """
+    import hashlib  # noqa: PLC0415 - who only reads needs no digest
+
     name = f".og.{hashlib.sha256(os.fsencode(last)).hexdigest()[:16]}"
     _forget(folder_fd, name)
     return name

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 _BY_MODULE = {
+    "boot": "IniciarSesion bootLinux bootOs bootWindows ogBoot ogLinuxBootParameters",
     "cache": """
         ogCreateCache ogDeleteCache ogFindCache ogFormatCache ogGetCacheSize ogGetCacheSpace
         ogMountCache ogUnmountCache""",
@@ -50,6 +51,10 @@ _BY_MODULE = {
     "net": """
         ogChangeRepo ogGetGroupDir ogGetGroupName ogGetHostname ogGetIpAddress ogGetMacAddress
         ogGetNetInterface ogGetRepoIp ogGetServerIp ogMakeGroupDir""",
+    "nvram": """
+        ogNvramActiveEntry ogNvramAddEntry ogNvramDeleteEntry ogNvramGetCurrent ogNvramGetNext
+        ogNvramGetOrder ogNvramGetTimeout ogNvramInactiveEntry ogNvramList ogNvramPxeFirstEntry
+        ogNvramSetNext ogNvramSetOrder ogNvramSetTimeout""",
     "partition_read": """
         ogGetPartitionActive ogGetPartitionId ogGetPartitionSize ogGetPartitionType
         ogGetPartitionsNumber ogListLogicalPartitions ogListPartitions ogListPrimaryPartitions""",

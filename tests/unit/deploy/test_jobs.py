@@ -11,6 +11,7 @@ import pytest
 from oglib.deploy.jobs import (
     WORKS,
     Adapt,
+    Boot,
     Configure,
     Create,
     Deploy,
@@ -33,6 +34,7 @@ JOBS: list[Job] = [
     Configure("1", "2", hostname="pc7"),
     Adapt("1", "2", hardware="any"),
     Partition("1", "uefi", replace_damaged=True),
+    Boot("1", "2", how="kexec"),
     Inventory(),
     Inventory("software", "1", "2"),
 ]

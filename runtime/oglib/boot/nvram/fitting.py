@@ -49,13 +49,17 @@ def folders(facts: BootFacts) -> tuple[str, ...]:
     return (f"EFI/{own}/Boot", f"EFI/{own}", *((f"EFI/{facts.os_id}",) if facts.os_id else ()))
 
 
-def loader_on(facts: BootFacts, esp: Partition) -> str:
-    """The loader that starts the system, of those on the ESP; empty where none is there."""
+def loader_on(facts: BootFacts, esp: Partition, *, only_own: bool = False) -> str:
+    """The loader that starts the system, of those on the ESP; empty where none is there.
+
+    ``only_own``: one in a folder of the system, for what lies at the removable path may be any's.
+    """
     names = [f"{folder}/{name}" for folder in folders(facts) for name in _LOADERS]
     found: list[str] = []
 
     def ask(top: Path) -> bool:
-        found.extend(name for name in (*names, REMOVABLE) if is_file(top, name))
+        wanted = names if only_own else (*names, REMOVABLE)
+        found.extend(name for name in wanted if is_file(top, name))
         return bool(found)
 
     return found[0] if on_partition(facts.disk, esp, ask) else ""

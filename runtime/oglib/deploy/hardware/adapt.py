@@ -23,7 +23,7 @@ from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting import fittings as fitting
-from oglib.fitting.fittings import Fitting, Planned
+from oglib.fitting.fittings import Fitting, Need, Planned
 from oglib.fitting.steps import Step
 from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
@@ -99,7 +99,12 @@ def plan_adaptation(disk: Disk, part: Partition, *, anywhere: bool) -> Adaptatio
 
 
 def apply_adaptation(plan: Adaptation) -> tuple[Step, ...]:
-    """Do what was planned; raises before the first write where it does not hold any more."""
+    """Do what was planned; raises before the first write where it does not hold any more.
+
+    Where there is nothing to do, or nothing that can be done, nothing is opened for writing.
+    """
+    if all(one.checked.need is not Need.NEEDED for one in plan.planned):
+        return plan.steps
     with opened_system(plan.disk, plan.part, write=True) as system:
         facts = plan.planned[0].facts
         if check_all(system, facts) != plan.planned:

@@ -64,7 +64,8 @@ def _initramfs_tools(box: Sandbox, program: str, making: Making) -> None:
 def _dracut(box: Sandbox, program: str, making: Making) -> None:
     """``--no-hostonly``: with ``hostonly`` it would look for the drivers of this very sandbox."""
     words = (
-        program, "--force", "--no-hostonly", "--tmpdir", "/tmp",  # noqa: S108
+        program, "--force", "--no-hostonly", "--no-hostonly-cmdline",
+        "--tmpdir", "/tmp",  # noqa: S108
         f"/tmp/{MADE}", making.kernel,  # noqa: S108
     )  # fmt: skip
     box.run(*words, timeout_s=_LIMIT_S, capabilities=(DAC_OVERRIDE,))
