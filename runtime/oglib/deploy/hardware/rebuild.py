@@ -45,11 +45,15 @@ _seen: OrderedDict[tuple[int, ...], Carried] = OrderedDict()
 
 @dataclass(frozen=True, slots=True)
 class HardwareFacts:
-    """``whose``: for a sentence, whose hardware it is. ``resume``: a swap's device, or ``none``."""
+    """``whose``: for a sentence, whose hardware it is. ``resume``: a swap's device, or ``none``.
+
+    ``unknown``: why it is not known, a sentence; then nothing can be judged.
+    """
 
     hardware: Hardware
     whose: str
     resume: str
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Initramfs:
 
     def check(self, root: Files, facts: HardwareFacts) -> Check:
         """As ``Fitting``; what cannot be read or made is this step's alone."""
+        if facts.unknown:
+            return Check(Need.CANNOT, facts.unknown.rstrip("."))
         try:
             return _look(root, facts)
         except OgError as error:
