@@ -25,6 +25,7 @@ from oglib.boot.bls import adapt_entry
 from oglib.boot.default_entry import environment_of, of_bls, of_grub, of_menu_lst
 from oglib.boot.facts import BootFacts
 from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
+from oglib.boot.legacy import adapt_legacy
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, TableKind
 from oglib.disk.planning.layout import parse_layout
@@ -174,6 +175,11 @@ PARSERS = {
         lambda text: adapt_entry(text, BOOT),
         ("options root=x\n", "root=UUID=x ", "resume=", "initrd "),
         ("", "options ", "options root="),
+    ),
+    "menu.lst, changed": Parser(
+        lambda text: adapt_legacy(text, BOOT),
+        ("title a\n", "kernel /a root=x\n", "root (hd0,0)\n", "initrd ", "(hd0,", "root=a "),
+        ("", "kernel ", "root ", "kernel /a root="),
     ),
     "grubenv": Parser(
         lambda text: adapt_environment(text, BOOT),
