@@ -123,11 +123,14 @@ PARSERS = {
     "grub.cfg": Parser(
         _grub,
         ("root=x ", "/dev/sda1 ", "resume=UUID=x ", "linux /x root=/dev/sda1 resume=/dev/sda2\n",
-         "### BEGIN /etc/grub.d/10_linux ###\n", "1", "search --fs-uuid a\n",
-         "set root=hd0,1\n", "--hint=hd0,1 ", ",1"),
+         "### BEGIN /etc/grub.d/10_linux ###\n", "1"),
         ("", "\tlinux ", "initrd \n", "initrd x\nlinux root=/dev/sda1 ", "linux root=/dev/",
-         "### BEGIN /etc/grub.d/", "### BEGIN /etc/grub.d/1_linux", "linux x resume=",
-         "search ", "search --fs-uuid ", "set root=", "kernelopts="),
+         "### BEGIN /etc/grub.d/", "### BEGIN /etc/grub.d/1_linux", "linux x resume="),
+    ),
+    "grub.cfg, search": Parser(
+        _grub,
+        ("search --fs-uuid a\n", "set root=hd0,1\n", "--hint=hd0,1 ", ",1"),
+        ("", "search --fs-uuid ", "set root=hd0", "kernelopts="),
     ),
     "grub.cfg, its default": Parser(
         lambda text: of_grub(text, {}),
