@@ -55,26 +55,32 @@ def _configure(context: Context) -> Result:
 
     args = context.args
     hostname = args.hostname or context.settings.hostname
-    return _stepped(do(context, Configure(args.disk, args.part, hostname, tuple(args.step))))
+    return _stepped(
+        context, do(context, Configure(args.disk, args.part, hostname, tuple(args.step)))
+    )
 
 
 def _adapt(context: Context) -> Result:
     from oglib.cli.doing import do  # noqa: PLC0415 - only a job needs all of it
 
     args = context.args
-    return _stepped(do(context, Adapt(args.disk, args.part, args.hardware)))
+    return _stepped(context, do(context, Adapt(args.disk, args.part, args.hardware)))
 
 
-def _stepped(doing: Doing) -> Result:
+def _stepped(context: Context, doing: Doing) -> Result:
     """Each step as it was foreseen, with what changes; or as it was done."""
+    plan = doing.planned.plan
+    assert isinstance(plan, Configuration | Adaptation)  # noqa: S101 - for the type checker
+    notes = plan.notes if isinstance(plan, Configuration) else ()
     if doing.finished is None:
-        plan = doing.planned.plan
-        assert isinstance(plan, Configuration | Adaptation)  # noqa: S101 - for the type checker
-        data = {"steps": plain(plan.steps), "diff": shown(plan.diff)}
+        data = {"steps": plain(plan.steps), "diff": shown(plan.diff), "notes": list(notes)}
         return Result(data, told(plan.steps, plan.diff), status_of(plan.steps))
+    for note in notes:
+        context.warn(note)
     steps = doing.finished.done
     assert isinstance(steps, tuple)  # noqa: S101 - as above
-    return Result({"steps": plain(steps)}, told(steps), status_of(steps))
+    data = {"steps": plain(steps), "notes": list(notes)}
+    return Result(data, told(steps), status_of(steps))
 
 
 def status_of(steps: Sequence[Step]) -> int:

@@ -235,12 +235,15 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
         changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
         failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
         status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
+        if not given.approve(
+            Planned(changes, "", disk, part, plan.notes, status=status, plan=plan)
+        ):
             return None
         given.cancel.check()
         steps = apply_configuration(plan)
     where = saying.place(disk, part)
-    return _of_steps(steps, f"Fitted: {where}", f"{where} is not fitted as a whole.")
+    said = (f"Fitted: {where}", f"{where} is not fitted as a whole.")
+    return _of_steps(steps, *said, plan.notes)
 
 
 def do_adapt(job: Adapt, given: Given) -> Finished | None:
@@ -261,13 +264,15 @@ def do_adapt(job: Adapt, given: Given) -> Finished | None:
     return _of_steps(steps, f"Adapted to {whose}: {where}", f"{where} is not adapted.")
 
 
-def _of_steps(steps: tuple[Step, ...], well: str, otherwise: str) -> Finished:
+def _of_steps(
+    steps: tuple[Step, ...], well: str, otherwise: str, known: tuple[str, ...] = ()
+) -> Finished:
     notes = tuple(
         f"Not done: {step.name}: {step.detail}" for step in steps if step.outcome is Outcome.FAILED
     )
     if notes:
-        return Finished(otherwise, steps, notes, OgErr.GENERIC)
-    return Finished(well, steps)
+        return Finished(otherwise, steps, (*notes, *known), OgErr.GENERIC)
+    return Finished(well, steps, known)
 
 
 def do_partition(job: Partition, given: Given) -> Finished | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
-from oglib.boot.facts import BootFacts
+from oglib.boot.facts import BootFacts, part_label
 from oglib.deploy.hardware import adapt as hardware
 from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
@@ -29,13 +29,14 @@ from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.fitting.devices import SWAP
 from oglib.fitting.edits import Files
-from oglib.fitting.fittings import Planned, check_all, chosen
+from oglib.fitting.fittings import Fitting, Planned, check_all, chosen
 from oglib.fitting.steps import Step
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.filesystems import elsewhere, known_on
-from oglib.osconfig.fitted import FITTINGS, LAST, why_not_fitted
+from oglib.osconfig.fitted import FITTINGS, LAST, how_proven, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
+from oglib.osconfig.site_steps import site_steps
 from oglib.settings import Settings
 
 
@@ -61,7 +62,8 @@ class Configuration:
     """What does that, checked and not yet written.
 
     The system's own files, what it finds its root with on this hardware, and what starts it.
-    ``last``: what needs the names of files as they were, or knows what else is written.
+    ``last``: what needs the names of files as they were, or knows what else is written, and the
+    site's own steps. ``notes``: what a person should know beside the steps, a sentence each.
     """
 
     aim: Aim
@@ -69,6 +71,7 @@ class Configuration:
     hardware: tuple[Planned[HardwareFacts], ...]
     start: tuple[Planned[BootFacts], ...]
     last: tuple[Planned[PcFacts], ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def _all(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
@@ -173,14 +176,18 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     checks = (*(one.checked for one in files), *(one.checked for one in starting))
     changes = [change for checked in checks for change in checked.edits]
     facts = replace(facts, new_files=tuple(one.path for one in changes if one.is_new))
-    last = check_all(opened.files, facts, chosen(LAST[system.kind], aim.only))
-    return Configuration(aim, files, adapted, starting, last)
+    last = check_all(opened.files, facts, chosen(_last(aim, system), aim.only))
+    return Configuration(aim, files, adapted, starting, last, how_proven(system))
+
+
+def _last(aim: Aim, system: Found) -> tuple[Fitting[PcFacts], ...]:
+    return (*LAST[system.kind], *site_steps(aim.told.steps_dir))
 
 
 def _check_names(aim: Aim, system: Found) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
-    adapted = hardware.FITTINGS.get(system.kind, ())
-    known = [one.name for group in (files, adapted, start, LAST[system.kind]) for one in group]
+    adapted, last = hardware.FITTINGS.get(system.kind, ()), _last(aim, system)
+    known = [one.name for group in (files, adapted, start, last) for one in group]
     unknown = [name for name in aim.only if name not in known]
     if unknown:
         raise UsageError(
@@ -204,7 +211,7 @@ def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSys
         others=tuple(one for one in facts.present if one not in (facts.root, *facts.swaps)),
         boot=boot_on,
         subvolume=opened.subvolume,
-        number=aim.part.number,
+        place=part_label(aim.disk.number, aim.part.number),
         network_first=aim.told.network_first,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from oglib.boot.facts import part_label
 from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
 from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
 from oglib.boot.menu.judge import check_script
@@ -24,10 +25,10 @@ from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
 from oglib.osconfig.opened_system import opened_system
 
 # where the old engine put the menus of its own installations, and where systems have theirs
-_OF_MBR = "boot/grubMBR/boot/grub/grub.cfg"
-_OF_PARTITION = "boot/grubPARTITION/boot/grub/grub.cfg"
+OF_MBR = "boot/grubMBR/boot/grub/grub.cfg"
+OF_PARTITION = "boot/grubPARTITION/boot/grub/grub.cfg"
 _OWN = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg")
-MENUS = (_OF_MBR, *_OWN, _OF_PARTITION)
+MENUS = (OF_MBR, *_OWN, OF_PARTITION)
 _DEFAULTS = "etc/default/grub"
 _KEPT = ".og-old"
 
@@ -136,7 +137,7 @@ def place_of(disk: Disk, part: Partition) -> Place:
     """A partition in the words by which menus name one."""
     with partition_device(disk, part) as device:
         uuid = probe_filesystem(device).uuid
-    return Place(str(part.path or ""), uuid, f"Part-{disk.number:02d}-{part.number:02d}")
+    return Place(str(part.path or ""), uuid, part_label(disk.number, part.number))
 
 
 def _menus(root: Files) -> list[Shown]:
@@ -151,6 +152,14 @@ def _menus(root: Files) -> list[Shown]:
             hint="Run update-grub in the system, or `og boot install`.",
         )
     return found
+
+
+def menu_in(root: Files, path: str) -> Menu:
+    """The menu in one file of a system; NOTFOUND where there is none."""
+    raw = content(root, path)
+    if raw is None:
+        raise NotFoundError(f"it has no {path}")
+    return read_menu(words_of(raw), path)
 
 
 def _defaults(root: Files, variables: tuple[tuple[str, str], ...]) -> Iterator[Edit]:
