@@ -11,7 +11,7 @@ from oglib.fitting.devices import Known
 
 
 def part_label(disk: int, part: int) -> str:
-    """``Part-01-02``: the folder on the ESP and the entry of a partition's system, as known to sites.
+    """``Part-01-02``: the folder on the ESP and the entry of a partition's system.
 
     A disk in a file, which has the number 0, is disk 1.
     """
