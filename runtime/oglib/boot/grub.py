@@ -13,7 +13,15 @@ from pathlib import Path
 
 from oglib.boot.facts import BootFacts
 from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
-from oglib.boot.place import boot_directory, grub_folder, menu_path, not_understood
+from oglib.boot.legacy import INSTEAD, adapt_legacy
+from oglib.boot.place import (
+    boot_directory,
+    grub_folder,
+    is_of_legacy,
+    legacy_menu,
+    menu_path,
+    not_understood,
+)
 from oglib.disk.firmware import Firmware
 from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
@@ -41,7 +49,7 @@ def check_tree(root: Files) -> None:
                 f"{root.called} has no folder {folder}, so there is no GRUB to start it with.",
                 hint="Is it a system that GRUB starts?",
             )
-    if not root.exists(menu_path(root)):
+    if not root.exists(menu_path(root)) and not legacy_menu(root):
         raise NotFoundError(
             f"{root.called} has no {menu_path(root)}: GRUB would find nothing to start.",
             hint="Run update-grub in the model PC before it is captured.",
@@ -50,6 +58,7 @@ def check_tree(root: Files) -> None:
         name
         for name in root.irregular_below(folder_of_grub)
         if not name.startswith((f"{folder_of_grub}/themes/", f"{folder_of_grub}/./themes/"))
+        and not is_of_legacy(name)
     ]
     if strange:
         raise OgError(
@@ -77,11 +86,22 @@ def check_tools(firmware: Firmware) -> None:
 def config(root: Files, facts: BootFacts) -> Check:
     """grub.cfg and grubenv: what the system's own generator wrote of devices."""
     folder = grub_folder(root)
+    if legacy := legacy_menu(root):
+        return _with_legacy(root, legacy, facts)
     return _texts(
         root,
         {f"{folder}/grub.cfg": adapt_config, f"{folder}/grubenv": adapt_environment},
         facts,
     )
+
+
+def _with_legacy(root: Files, path: str, facts: BootFacts) -> Check:
+    """The menu of GRUB legacy, and what makes ogLive's GRUB read it."""
+    old, own = content(root, path), content(root, menu_path(root))
+    new, changes = adapt_legacy(words_of(old or b""), facts)
+    instead = bytes_of(INSTEAD.format(menu=path.rpartition("/")[2]))
+    edits = [Edit(path, old, bytes_of(new)), Edit(menu_path(root), own, own or instead)]
+    return edited(edits, joined([*changes, *(() if own else (f"{path} is read by GRUB 2",))]))
 
 
 def defaults(root: Files, facts: BootFacts) -> Check:

@@ -13,7 +13,10 @@ from oglib.fitting.edits import Files, content, words_of
 
 # Debian's name, and that of Fedora, RHEL and SUSE.
 _FOLDERS = ("boot/grub", "boot/grub2")
+# Of GRUB legacy; on RHEL the second is a link to the first.
+_LEGACY = ("boot/grub/grub.conf", "boot/grub/menu.lst")
 _MODULES = Path("/usr/lib/grub")
+_READS_LEGACY = "legacy_configfile"
 _BLS = re.compile(r"[ \t]*blscfg\b")
 _OF_SUSE = re.compile(r"[ \t]*set btrfs_relative_path=")
 
@@ -31,6 +34,20 @@ def grub_folder(root: Files) -> str:
 def menu_path(root: Files) -> str:
     """The file of GRUB's menu."""
     return f"{grub_folder(root)}/grub.cfg"
+
+
+def legacy_menu(root: Files) -> str:
+    """The menu of a system that only GRUB legacy started before; empty where it has another."""
+    found = next((name for name in _LEGACY if root.is_regular(name)), "")
+    if not found:
+        return ""
+    menu = words_of(content(root, menu_path(root)) or b"")
+    return found if not menu or _READS_LEGACY in menu else ""
+
+
+def is_of_legacy(name: str) -> bool:
+    """Whether a file of the folder is a menu of GRUB legacy: no other GRUB writes to it."""
+    return name.replace("/./", "/") in _LEGACY
 
 
 @contextmanager

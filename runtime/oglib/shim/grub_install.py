@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from oglib.boot.esp import opened_esp, part_label, put_files
+from oglib.boot.esp import opened_esp, put_files
+from oglib.boot.facts import part_label
 from oglib.boot.loaders import stub
 from oglib.boot.nvram.changing import change_here
 from oglib.boot.nvram.load_option import LoadOption, loader
@@ -91,7 +92,7 @@ def _uefi_conf(words: Sequence[str]) -> None:
             with opened_system(disk, part) as system:
                 script = stub_for(system.root)
         esp_disk, esp = esp_here(disk, list_disks())
-        folder = f"EFI/{part_label(disk, part.number)}"
+        folder = f"EFI/{part_label(disk.number, part.number)}"
         with opened_esp(esp_disk, esp, write=True) as at:
             for name in (f"{folder}/Boot/grub", folder, f"{folder}/Boot"):
                 put_files(at, name, {"grub.cfg": script.encode()})

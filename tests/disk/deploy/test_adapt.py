@@ -30,6 +30,7 @@ from disk.runtime.foreign import add_script, make_runnable
 from oglib.deploy.hardware import adapt, rebuild, tools
 from oglib.disk.loop import attached
 from oglib.disk.probing.drivers import Driver
+from oglib.errors import PartitionError
 from unit.deploy.cpios import KERNEL, cpio, modules
 
 MIB = 1 << 20
@@ -341,6 +342,18 @@ def test_a_kernel_without_a_driver_for_this_pc_s_disk_fails_the_step(
     done = og("os", "configure", pc.disk, "1", "--step", "initramfs")
     assert done.status != 0
     assert f"kernel {KERNEL} has no vmd, which this PC's disk needs" in " ".join(done.out.split())
+
+
+def test_what_drives_the_disk_cannot_be_read(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(_disk: Path) -> tuple[Driver, ...]:
+        raise PartitionError("What drives it cannot be read.")
+
+    monkeypatch.setattr(adapt, "drivers_of", unreadable)
+    pc.filled()
+    done = og("os", "configure", pc.disk, "1", "--step", "initramfs", "--step", "hosts")
+    assert done.status != 0
+    assert "failed initramfs What drives it cannot be read" in " ".join(done.out.split())
+    assert "not-needed hosts" in " ".join(done.out.split())
 
 
 def test_a_boot_of_its_own_gets_the_new_one_and_keeps_the_old(pc: Pc) -> None:

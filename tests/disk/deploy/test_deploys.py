@@ -106,18 +106,23 @@ def test_what_cannot_be_fitted_is_restored_and_said(
     assert checked.status == 0 or "grow" in real.out, checked.err
 
 
-def test_a_system_in_a_subvolume_is_fitted(tmp_path: Path, images: Images, layouts: Path) -> None:
+@pytest.mark.parametrize("image", ["btrfs @", "xfs"])
+def test_a_system_is_fitted_wherever_it_lies(
+    tmp_path: Path, images: Images, layouts: Path, image: str
+) -> None:
+    kind, _, subvolume = image.partition(" ")
     disk = disk_file(tmp_path / "disk.img", "blank", size_mib=400)
-    words = ("deploy", images.get("btrfs @"), disk, "1", "--layout", layouts / "roomy.json")
+    words = ("deploy", images.get(image), disk, "1", "--layout", layouts / "roomy.json")
     real = og(*words, "--hostname", "pc7", "--yes")
     assert real.status == 0, real.err
     with (
         attached(disk, offset_bytes=MIB) as device,
-        mounted(device, kind="btrfs", options="subvol=/@") as root,
+        mounted(device, kind=kind, options=f"subvol=/{subvolume}" if subvolume else "") as root,
     ):
         assert (root / "etc/hostname").read_text() == "pc7\n"
         # GRUB looks from the top of the filesystem
-        assert "/@/boot/grub" in (root / "boot/grub/i386-pc/load.cfg").read_text()
+        prefix = f"'/{subvolume}/boot/grub'" if subvolume else "'/boot/grub'"
+        assert prefix in (root / "boot/grub/i386-pc/load.cfg").read_text()
     assert b"GRUB" in boot_code(disk)
 
 

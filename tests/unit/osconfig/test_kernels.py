@@ -84,6 +84,24 @@ def test_entries_by_their_versions_the_newest_first(tmp_path: Path) -> None:
     assert found(tmp_path, files, NEW, OLD) == IN_ORDER
 
 
+def test_entries_come_before_what_the_menu_says_of_other_systems(tmp_path: Path) -> None:
+    entry = f"title x\nversion {NEW}\nlinux /vmlinuz-{NEW}\ninitrd /initrd.img-{NEW}\n"
+    other = pair(f"vmlinuz-{OLD}", f"/boot/initrd.img-{OLD}", "/boot")
+    files = {
+        **BOTH,
+        f"boot/loader/entries/0123-{NEW}.conf": entry,
+        "boot/grub2/grub.cfg": f"insmod blscfg\nblscfg\n{other}",
+    }
+    assert found(tmp_path, files, NEW, OLD) == IN_ORDER
+
+
+def test_entries_that_no_menu_reads_are_not_started(tmp_path: Path) -> None:
+    entry = f"title x\nlinux /vmlinuz-{OLD}\ninitrd /initrd.img-{OLD}\n"
+    menu = pair(f"vmlinuz-{NEW}", f"/boot/initrd.img-{NEW}", "/boot")
+    files = {**BOTH, "boot/loader/entries/old.conf": entry, "boot/grub/grub.cfg": menu}
+    assert found(tmp_path, files, NEW, OLD) == IN_ORDER[:1]
+
+
 def test_without_a_menu_by_their_names(tmp_path: Path) -> None:
     assert found(tmp_path, BOTH, NEW, OLD) == IN_ORDER
     more = {"boot/vmlinuz-5.14": "", "boot/initramfs-5.14.img": "", "boot/vmlinuz-4": ""}

@@ -25,6 +25,7 @@ from oglib.boot.bls import adapt_entry
 from oglib.boot.default_entry import environment_of, of_bls, of_grub, of_menu_lst
 from oglib.boot.facts import BootFacts
 from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
+from oglib.boot.legacy import adapt_legacy
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, TableKind
 from oglib.disk.planning.layout import parse_layout
@@ -122,11 +123,14 @@ PARSERS = {
     "grub.cfg": Parser(
         _grub,
         ("root=x ", "/dev/sda1 ", "resume=UUID=x ", "linux /x root=/dev/sda1 resume=/dev/sda2\n",
-         "### BEGIN /etc/grub.d/10_linux ###\n", "1", "search --fs-uuid a\n",
-         "set root=hd0,1\n", "--hint=hd0,1 ", ",1"),
+         "### BEGIN /etc/grub.d/10_linux ###\n", "1"),
         ("", "\tlinux ", "initrd \n", "initrd x\nlinux root=/dev/sda1 ", "linux root=/dev/",
-         "### BEGIN /etc/grub.d/", "### BEGIN /etc/grub.d/1_linux", "linux x resume=",
-         "search ", "search --fs-uuid ", "set root=", "kernelopts="),
+         "### BEGIN /etc/grub.d/", "### BEGIN /etc/grub.d/1_linux", "linux x resume="),
+    ),
+    "grub.cfg, search": Parser(
+        _grub,
+        ("search --fs-uuid a\n", "set root=hd0,1\n", "--hint=hd0,1 ", ",1"),
+        ("", "search --fs-uuid ", "set root=hd0", "kernelopts="),
     ),
     "grub.cfg, its default": Parser(
         lambda text: of_grub(text, {}),
@@ -174,6 +178,11 @@ PARSERS = {
         lambda text: adapt_entry(text, BOOT),
         ("options root=x\n", "root=UUID=x ", "resume=", "initrd "),
         ("", "options ", "options root="),
+    ),
+    "menu.lst, changed": Parser(
+        lambda text: adapt_legacy(text, BOOT),
+        ("title a\n", "kernel /a root=x\n", "root (hd0,0)\n", "initrd ", "(hd0,", "root=a "),
+        ("", "kernel ", "root ", "kernel /a root="),
     ),
     "grubenv": Parser(
         lambda text: adapt_environment(text, BOOT),

@@ -55,10 +55,14 @@ def hardware_here(disk: Disk, kind: str, swap_uuids: Sequence[str]) -> HardwareF
     Of a disk file nothing but the filesystem is known.
     """
     drivers: dict[Driver, None] = {}
-    for path in map(Path, disk.members or (disk.path,)):
-        drivers.update(dict.fromkeys(drivers_of(path)))
+    unknown = ""
+    try:
+        for path in map(Path, disk.members or (disk.path,)):
+            drivers.update(dict.fromkeys(drivers_of(path)))
+    except OgError as error:
+        unknown = error.message
     whose = "this PC's disk" if drivers else "the disk file" if _is_file(disk) else "this disk"
-    return HardwareFacts(Hardware(kind, tuple(drivers)), whose, _resume(swap_uuids))
+    return HardwareFacts(Hardware(kind, tuple(drivers)), whose, _resume(swap_uuids), unknown)
 
 
 def check_all(

@@ -28,6 +28,7 @@ from oglib.osconfig.root import TargetRoot
 from oglib.run import need
 from oglib.sandbox import BUBBLEWRAP, check_machine, sandbox
 from oglib.wording.amounts import human_bytes
+from oglib.wording.waits import waiting
 
 _MIB = 1 << 20
 _LEAST_ROOM_BYTES = 50 * _MIB
@@ -45,11 +46,15 @@ _seen: OrderedDict[tuple[int, ...], Carried] = OrderedDict()
 
 @dataclass(frozen=True, slots=True)
 class HardwareFacts:
-    """``whose``: for a sentence, whose hardware it is. ``resume``: a swap's device, or ``none``."""
+    """``whose``: for a sentence, whose hardware it is. ``resume``: a swap's device, or ``none``.
+
+    ``unknown``: why it is not known, a sentence; then nothing can be judged.
+    """
 
     hardware: Hardware
     whose: str
     resume: str
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Initramfs:
 
     def check(self, root: Files, facts: HardwareFacts) -> Check:
         """As ``Fitting``; what cannot be read or made is this step's alone."""
+        if facts.unknown:
+            return Check(Need.CANNOT, facts.unknown.rstrip("."))
         try:
             return _look(root, facts)
         except OgError as error:
@@ -223,7 +230,8 @@ def _rebuilt(root: Files, facts: HardwareFacts, one: _Judged) -> str:
 
     making = Making(kernel.version, facts.hardware.kind, facts.resume)
     with sandbox(root.path, root.called, scratch_bytes=_scratch_bytes()) as box:
-        tool.make(box, tool.program_of(root), making)
+        with waiting(f"{tool.name} to make an initramfs for {kernel.version}"):
+            tool.make(box, tool.program_of(root), making)
         with TargetRoot(box.scratch, called="the sandbox") as made:
             try:
                 new = made.open_regular(MADE, MOST_BYTES)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from oglib.boot.esp import accepted_here, opened_esp, part_label, put_files
+from oglib.boot.esp import accepted_here, opened_esp, put_files
+from oglib.boot.facts import part_label
 from oglib.boot.firmware import check_table
 from oglib.boot.grub import bios_argv, check_tools, install
 from oglib.boot.loaders import Pair, chosen, core_files, pair_of_oglive, pair_of_system, stub
@@ -61,7 +62,7 @@ class Wanted:
     @property
     def folder(self) -> str:
         """Where on the ESP its loader is."""
-        name = "grub" if self.onto else part_label(self.disk, self.part.number)
+        name = "grub" if self.onto else part_label(self.disk.number, self.part.number)
         return f"EFI/{name}/Boot"
 
 

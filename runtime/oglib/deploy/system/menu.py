@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from oglib.boot.esp import part_label
+from oglib.boot.facts import part_label
 from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
 from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
 from oglib.boot.menu.judge import check_script
@@ -137,7 +137,7 @@ def place_of(disk: Disk, part: Partition) -> Place:
     """A partition in the words by which menus name one."""
     with partition_device(disk, part) as device:
         uuid = probe_filesystem(device).uuid
-    return Place(str(part.path or ""), uuid, part_label(disk, part.number))
+    return Place(str(part.path or ""), uuid, part_label(disk.number, part.number))
 
 
 def _menus(root: Files) -> list[Shown]:

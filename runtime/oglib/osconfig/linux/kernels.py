@@ -25,6 +25,7 @@ _MENUS = (
 _ENTRIES = "boot/loader/entries"
 _MODULES = "lib/modules"
 _LINE = re.compile(r"[ \t]*(linux|linux16|linuxefi|kernel|initrd|initrd16|initrdefi)[ \t]+(\S.*)")
+_BLS = re.compile(r"^[ \t]*blscfg\b", re.MULTILINE)
 _KERNEL_NAME = re.compile(r"(?:vmlinuz|vmlinux|kernel|bzImage|Image)-(.+)")
 _INITRAMFS_NAMES = (
     "initrd.img-{}",
@@ -56,18 +57,17 @@ def kernels(root: Files) -> tuple[Kernel, ...]:
 
     Those whose version cannot be told, or that have no modules here, are left out.
     """
-    pairs = list(_from_menus(root)) or list(_from_entries(root)) or list(_by_name(root))
+    menus = [words_of(content(root, menu) or b"") for menu in _MENUS]
+    pairs = [pair for text in menus for pair in _pairs(root, text)]
+    if not pairs or any(_BLS.search(text) for text in menus):
+        pairs = [*_from_entries(root), *pairs]  # beside them, other systems alone stand in the menu
+    pairs = pairs or list(_by_name(root))
     found: dict[str, Kernel] = {}
     for image, initramfs in pairs[:_MOST_KERNELS]:
         version = _version_of(root, image)
         if version and initramfs not in found:
             found[initramfs] = Kernel(version, initramfs)
     return tuple(found.values())
-
-
-def _from_menus(root: Files) -> Iterator[tuple[str, str]]:
-    for menu in _MENUS:
-        yield from _pairs(root, words_of(content(root, menu) or b""))
 
 
 def _from_entries(root: Files) -> Iterator[tuple[str, str]]:
