@@ -18,7 +18,7 @@ PIECES = (
     ";", " ", "--id x", "$menuentry_id_option 'y'", "'", '"', "\\\n", "${a}", "true", "\t",
 )  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join)
-TITLES = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=12)
+TITLES = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=12)
 
 
 def read(text: str) -> Menu | None:
