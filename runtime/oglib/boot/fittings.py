@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from oglib.boot import bls, esp, grub
+from oglib.boot import bls, esp, grub, legacy
 from oglib.boot.facts import BootFacts
 from oglib.boot.firmware import check_table
 from oglib.boot.nvram.fitting import BOOT_ENTRIES
@@ -15,6 +15,7 @@ from oglib.fitting.fittings import FileFitting, Fitting
 _MENU: tuple[Fitting[BootFacts], ...] = (
     FileFitting("grub.cfg", grub.config),
     FileFitting("grub-defaults", grub.defaults),
+    FileFitting("grub-legacy", legacy.menu),
     FileFitting("loader-entries", bls.entries),
     FileFitting("kernel-cmdline", bls.command_line),
 )

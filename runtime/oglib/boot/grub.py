@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from oglib.boot import legacy
 from oglib.boot.facts import BootFacts
 from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
 from oglib.boot.place import boot_directory, grub_folder, menu_path, not_understood
@@ -33,7 +34,12 @@ _TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
 
 
 def check_tree(root: Files) -> None:
-    """Raise unless ``root`` has a GRUB with a menu, and nothing leads grub-install out of it."""
+    """Raise unless ``root`` has a GRUB with a menu, and nothing leads grub-install out of it.
+
+    GRUB legacy has one, and nothing is installed into its folder.
+    """
+    if legacy.menu_of(root):
+        return
     folder_of_grub = grub_folder(root)
     for folder in ("boot", folder_of_grub):
         if not root.is_directory(folder):
@@ -115,6 +121,8 @@ class BiosCode:
     name = "grub-bios"
 
     def check(self, root: Files, facts: BootFacts) -> Check:
+        if legacy.menu_of(root) and legacy.is_on(facts.disk):
+            return Check(Need.NOT_NEEDED, "GRUB legacy is on the disk, and left as it is")
         if why := not_understood(root, _TARGETS[Firmware.BIOS], facts.subvolume):
             return Check(Need.CANNOT, why)
         return Check(Need.NEEDED, f"onto {facts.disk.path}")

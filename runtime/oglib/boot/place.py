@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oglib.boot.legacy import menu_of
 from oglib.fitting.edits import Files, content, words_of
 
 # Debian's name, and that of Fedora, RHEL and SUSE.
@@ -53,6 +54,11 @@ def not_understood(root: Files, target: str, subvolume: str) -> str:
 
     ``target``: which of GRUB's; ``subvolume``: where the system lies in its btrfs.
     """
+    if menu_of(root):
+        return (
+            "GRUB legacy starts it, which no tool here installs: its boot code comes with the "
+            "image of a whole disk; what starts this one was left as it was"
+        )
     lines = words_of(content(root, menu_path(root)) or b"").split("\n")
     if any(map(_BLS.match, lines)) and not (_MODULES / target / "blscfg.mod").is_file():
         return (
