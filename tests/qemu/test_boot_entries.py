@@ -26,6 +26,7 @@ from oglib.fitting.devices import Known
 
 DEBIAN = "EFI/debian/grubx64.efi"
 OTHER = "EFI/Part-01-03/Boot/grubx64.efi"
+LABEL = own_label("debian", "Part-01-02")
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +65,12 @@ def elsewhere(pc: TinyPc, file: str, label: str = "debian") -> LoadOption:
 
 
 def facts(pc: TinyPc) -> BootFacts:
-    return BootFacts(pc.disk(), Firmware.UEFI, "debian", Known("ext4", ""), number=2)
+    return BootFacts(pc.disk(), Firmware.UEFI, "debian", Known("ext4", ""), place="Part-01-02")
 
 
 def fitted(pc: TinyPc) -> BootTable:
     """What the step ``boot-entries`` makes of it."""
-    option = entry(pc, DEBIAN, own_label(facts(pc)))
+    option = entry(pc, DEBIAN, LABEL)
     return change(pc, lambda old: planned(old, option, facts(pc), pc.look))
 
 
@@ -127,12 +128,12 @@ def test_a_dead_entry_goes_and_the_order_of_the_others_stays(pc: TinyPc) -> None
 def test_a_doubled_label_is_one_again(pc: TinyPc) -> None:
     def doubled(old: BootTable) -> BootTable:
         for _ in range(3):
-            old = planning.added(old, entry(pc, DEBIAN, own_label(facts(pc))))
-        return planning.added(old, elsewhere(pc, DEBIAN, own_label(facts(pc))))
+            old = planning.added(old, entry(pc, DEBIAN, LABEL))
+        return planning.added(old, elsewhere(pc, DEBIAN, LABEL))
 
     change(pc, doubled)
     done = fitted(pc)
-    assert [one.label for one in done.entries].count(own_label(facts(pc))) == 1
+    assert [one.label for one in done.entries].count(LABEL) == 1
     assert pc.start() == "DEBIAN"
 
 
@@ -226,7 +227,7 @@ def test_the_network_goes_first_where_the_site_wants_it(pc: TinyPc) -> None:
     done = fitted(pc)
     assert [one.label.split(" (")[0] for one in done.tried][:2] == [
         "UEFI PXEv4",
-        own_label(facts(pc)),
+        LABEL,
     ]
     assert pc.start() == "NETWORK"
     pc.card = ()

@@ -80,11 +80,6 @@ def _folder(root: Files, facts: BootFacts, *, write: bool = False) -> Iterator[P
         yield at
 
 
-def part_label(disk: Disk, number: int) -> str:
-    """``Part-01-02``: what OpenGnsys calls a partition on the ESP. A file is disk 1."""
-    return f"Part-{max(1, disk.number):02d}-{number:02d}"
-
-
 def accepted_here() -> Accepts:
     """What this PC's firmware accepts; nothing is known of it where a BIOS started it."""
     return read_accepts() if running_firmware() is Firmware.UEFI else Accepts()
@@ -197,7 +192,7 @@ class Loader:
 
     def _where(self, facts: BootFacts) -> str:
         if not self.shared:
-            return f"EFI/{part_label(facts.disk, facts.number)}/Boot"
+            return f"EFI/{facts.place}/Boot"
         return self.folder or (f"EFI/{facts.os_id}" if facts.os_id else "")
 
     def _id(self, facts: BootFacts) -> str:

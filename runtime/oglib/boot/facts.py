@@ -10,14 +10,23 @@ from oglib.disk.model import Disk, TableKind
 from oglib.fitting.devices import Known
 
 
+def part_label(disk: int, part: int) -> str:
+    """``Part-01-02``: the folder on the ESP and the entry of a partition's system.
+
+    A disk in a file, which has the number 0, is disk 1.
+    """
+    return f"Part-{max(1, disk):02}-{part:02}"
+
+
 @dataclass(frozen=True, slots=True)
 class BootFacts:
     """``disk`` shall start the system on the root.
 
     ``os_id`` is os-release's ID. ``swaps`` are this disk's, ``others`` all other filesystems of
     this PC. ``boot`` is what is mounted at ``/boot``; None where that is a folder of the root.
-    ``subvolume``: where the root lies in its btrfs, empty for its top. ``number``: of the system's
-    partition, for its names. ``network_first``: the firmware shall try the network before it.
+    ``subvolume``: where the root lies in its btrfs, empty for its top. ``place``: what the system's
+    partition is called (``Part-01-02``). ``network_first``: the firmware shall try the network
+    before it.
     """
 
     disk: Disk
@@ -28,7 +37,7 @@ class BootFacts:
     others: tuple[Known, ...] = ()
     boot: Known | None = None
     subvolume: str = ""
-    number: int = 0
+    place: str = ""
     network_first: bool = True
 
     @property

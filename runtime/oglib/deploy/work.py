@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from oglib.cache.turn import Tell, silent
 from oglib.cancel import NEVER, Cancel
+from oglib.deploy.booting import do_boot
 from oglib.deploy.doing import (
     do_adapt,
     do_configure,
@@ -34,7 +35,6 @@ from oglib.deploy.jobs import (
 )
 from oglib.deploy.leaving import leave
 from oglib.deploy.planned import Approve, Finished, Given
-from oglib.deploy.starting import do_boot
 from oglib.progress import Progress
 from oglib.settings import Settings
 

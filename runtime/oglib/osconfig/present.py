@@ -89,8 +89,7 @@ class Present(Files):
             at = at.parent if step == ".." else at / step
             if at.is_relative_to(part):
                 return True
-            target = self._root.link_target(str(at)) if links < _MOST_LINKS else ""
-            if target:
+            if at.name and links < _MOST_LINKS and (target := self._root.link_target(str(at))):
                 links += 1
                 there = PurePosixPath(at.parent / target)
                 at, left = PurePosixPath("/"), [*there.parts[1:], *left]

@@ -22,7 +22,6 @@ from typing import BinaryIO, Self
 
 from oglib.errors import OgError, WriteError
 from oglib.osconfig.inside import NOTHING_THERE, open_inside
-from oglib.osconfig.replacing import folder_of
 
 READ_LIMIT_BYTES = 4 * 1024 * 1024
 _COPY_LIMIT_BYTES = 512 * 1024 * 1024  # a registry hive or package database of hundreds of MiB
@@ -175,14 +174,15 @@ class ReadRoot:
         return copied
 
     def link_target(self, name: str) -> str | None:
-        """What a link says that it leads to; None where ``name`` is no link."""
+        """What a link says that it leads to; None where ``name`` is none, or is not there."""
+        link_fd = self._opened(name, os.O_PATH | os.O_NOFOLLOW)
+        if link_fd is None:
+            return None
         try:
-            with folder_of(self._fd, name) as (folder_fd, last):
-                return os.readlink(last, dir_fd=folder_fd)
-        except OSError as error:
-            if error.errno in NOTHING_THERE or error.errno == errno.EINVAL:
-                return None
-            raise _said(self.called, name, error) from error
+            is_link = stat.S_ISLNK(os.fstat(link_fd).st_mode)
+            return os.readlink("", dir_fd=link_fd) if is_link else None
+        finally:
+            os.close(link_fd)
 
     def is_regular(self, name: str) -> bool:
         """Whether ``name`` is itself a regular file, not a link to one."""

@@ -17,11 +17,19 @@ from pathlib import Path
 
 import pytest
 
-from disk.deploy.room import Said, digest, og
-from disk.osconfig.systems import device_of, make_debian, make_disk, seen_at
+from disk.deploy.room import Said, captured, digest, disk_file, og
+from disk.osconfig.systems import (
+    BOOT_UUID,
+    ROOT_UUID,
+    device_of,
+    make_debian,
+    make_disk,
+    seen_at,
+)
 from disk.runtime.foreign import add_script, make_runnable
-from oglib.deploy.hardware import rebuild, tools
+from oglib.deploy.hardware import adapt, rebuild, tools
 from oglib.disk.loop import attached
+from oglib.disk.probing.drivers import Driver
 from unit.deploy.cpios import KERNEL, cpio, modules
 
 MIB = 1 << 20
@@ -71,9 +79,8 @@ def put(folder: Path, files: Mapping[str, str | bytes]) -> None:
 class Pc:
     """A disk file with one such system."""
 
-    size = (48,)
-
     def __init__(self, tmp_path: Path, base: Path) -> None:
+        self.size: tuple[int, ...] = (48,)
         self.tmp_path = tmp_path
         self.base = base
         self.disk = make_disk(tmp_path / "pc.img", self.size)
@@ -84,13 +91,15 @@ class Pc:
         *,
         program: str = "usr/sbin/mkinitramfs",
         script: str = MAKES,
+        uuid: str = "random",
     ) -> Pc:
         tree = self.tmp_path / "tree"
         subprocess.run(["cp", "-a", self.base, tree], check=True)
         add_script(tree, program, script)
         put(tree, files or {})
         with device_of(self.disk, self.size, 1) as device:
-            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tree, device], check=True)
+            make = ("mke2fs", "-q", "-t", "ext4", "-U", uuid, "-d", tree, device)
+            subprocess.run(make, check=True)
         return self
 
     @contextmanager
@@ -191,7 +200,7 @@ TRAPS = {
     "makes one that is poor": "cp /boot/initrd.img-* /tmp/initramfs",
     "makes half of one": "cat /usr/share/new | { IFS= read -r l; echo x >/tmp/initramfs; }",
     "fills the memory": "cat /dev/zero >/tmp/initramfs",
-    "sleeps for ever": "sleep 1000000",
+    "sleeps for ever": "sleep 999999",
     "fails": "echo 'no such module: \033[2J' >&2; exit 1",
 }
 
@@ -298,6 +307,62 @@ def test_configure_does_it_too_where_the_filesystem_s_driver_is_lacking(pc: Pc) 
         assert (root / INITRAMFS).read_bytes() == NEW
     again = og("os", "configure", pc.disk, "1", "--step", "initramfs")
     assert "it has ext4 for the disk file" in " ".join(again.out.split())
+
+
+def test_deploy_does_it_by_itself_for_what_drives_this_pc_s_disk(
+    pc: Pc, layouts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvme = Driver("nvme", built_in=False, modalias="pci:v00001B36d00000010bc01sc08i02")
+    monkeypatch.setattr(adapt, "drivers_of", lambda _disk: (nvme,))
+    pc.filled()
+    with device_of(pc.disk, pc.size, 1) as device:
+        image = captured(device, "debian", pc.tmp_path / "images")
+    target = disk_file(pc.tmp_path / "target.img", "blank", size_mib=128)
+    words = ("deploy", image, target, "1", "--layout", layouts / "roomy.json", "--yes", "--json")
+    done = og(*words)
+    assert done.status == 0, done
+    (step,) = (one for one in json.loads(done.out)["steps"] if one["name"] == "initramfs")
+    assert (step["outcome"], step["detail"]) == (
+        "done",
+        f"{INITRAMFS} has nvme now, the old one is beside it: {Path(KEPT).name}",
+    )
+    point = pc.tmp_path / "m"
+    with attached(target, offset_bytes=MIB) as device, seen_at(device, point, "ro,noload") as root:
+        assert (root / INITRAMFS).read_bytes() == NEW
+    again = og("os", "configure", target, "1", "--step", "initramfs")
+    assert "it has nvme, ext4 for this PC's disk" in " ".join(again.out.split())
+
+
+def test_a_kernel_without_a_driver_for_this_pc_s_disk_fails_the_step(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapt, "drivers_of", lambda _disk: (Driver("vmd", built_in=False),))
+    pc.filled()
+    done = og("os", "configure", pc.disk, "1", "--step", "initramfs")
+    assert done.status != 0
+    assert f"kernel {KERNEL} has no vmd, which this PC's disk needs" in " ".join(done.out.split())
+
+
+def test_a_boot_of_its_own_gets_the_new_one_and_keeps_the_old(pc: Pc) -> None:
+    pc.size = (40, 48)
+    make_disk(pc.disk, pc.size)
+    fstab = f"UUID={ROOT_UUID} / ext4 defaults 0 1\nUUID={BOOT_UUID} /boot ext4 defaults 0 2\n"
+    pc.filled({"etc/fstab": fstab}, uuid=ROOT_UUID)
+    boot = pc.tmp_path / "boot"
+    shutil.move(pc.tmp_path / "tree/boot", boot)
+    with device_of(pc.disk, pc.size, 2) as device:
+        make = ("mke2fs", "-q", "-t", "ext4", "-U", BOOT_UUID, "-d", boot, device)
+        subprocess.run(make, check=True)
+    with pc.seen("rw") as root:
+        shutil.rmtree(root / "boot")
+        (root / "boot").mkdir()
+    done = pc.adapt()
+    assert done.status == 0, done
+    with device_of(pc.disk, pc.size, 2) as device, seen_at(device, pc.tmp_path / "m") as root:
+        assert (root / Path(INITRAMFS).name).read_bytes() == NEW
+        assert (root / Path(KEPT).name).read_bytes() == OLD
+    with pc.seen() as root:
+        assert names(root / "boot") == []
 
 
 def test_the_small_debian_gets_its_drivers_by_its_own_program(tmp_path: Path) -> None:

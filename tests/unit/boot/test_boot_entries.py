@@ -37,7 +37,7 @@ def facts(tmp_path: Path) -> BootFacts:
         mountpoints=(str(tmp_path / "esp"),),
     )  # fmt: skip
     disk = Disk(1, Path("/dev/vda"), 40 << 20, TableKind.GPT, (esp,))
-    return BootFacts(disk, Firmware.UEFI, "debian", Known("ext4", ""), number=2)
+    return BootFacts(disk, Firmware.UEFI, "debian", Known("ext4", ""), place="Part-01-02")
 
 
 @pytest.fixture

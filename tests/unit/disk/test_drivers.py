@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -166,6 +167,6 @@ def test_a_file_has_none_and_what_cannot_be_read_is_an_error(
     assert drivers_of(tmp_path / "disk.img") == ()
     with pytest.raises(PartitionError, match="cannot be read: No such file"):
         drivers_of(tmp_path / "gone")
-    monkeypatch.setattr("oglib.disk.probing.drivers.stat.S_ISBLK", lambda _mode: True)
+    monkeypatch.setattr(stat, "S_ISBLK", lambda _mode: True)
     with pytest.raises(PartitionError, match=r"cannot be read: No such file.*/dev"):
         drivers_of(tmp_path / "disk.img", sys=tmp_path)

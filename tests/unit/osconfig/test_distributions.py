@@ -144,8 +144,7 @@ def facts_for(name: str) -> tuple[PcFacts, BootFacts]:
     start = FACTS.others[0] if name == "centos" else None  # with a /boot of its own
     kind = "xfs" if name == "rhel" else "ext4"
     pc = replace(FACTS, root=replace(FACTS.root, kind=kind))
-    others = (*pc.others,)
-    return pc, BootFacts(disk, Firmware.BIOS, name, pc.root, pc.swaps, others, boot=start, number=3)
+    return pc, BootFacts(disk, Firmware.BIOS, name, pc.root, pc.swaps, pc.others, boot=start)
 
 
 def planned(root: TargetRoot, name: str) -> list[Planned[PcFacts] | Planned[BootFacts]]:

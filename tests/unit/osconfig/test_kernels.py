@@ -26,11 +26,13 @@ def bzimage(version: str) -> bytes:
     return bytes(head)
 
 
-def found(folder: Path, files: Mapping[str, str | bytes], *versions: str) -> list[tuple[str, str]]:
+def found(folder: Path, files: Mapping[str, object], *versions: str) -> list[tuple[str, str]]:
     more = {f"lib/modules/{version}/modules.dep": "" for version in versions}
     for name, content in {**files, **more}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        (folder / name).write_bytes(
+            content if isinstance(content, bytes) else str(content).encode()
+        )
     with TargetRoot(folder) as root:
         return [(one.version, one.initramfs) for one in kernels(root)]
 
@@ -41,7 +43,7 @@ def pair(image: str, initramfs: str, before: str = "") -> str:
     )
 
 
-BOTH: dict[str, str | bytes] = {
+BOTH = {
     f"boot/{kind}-{version}": "content"
     for kind in ("vmlinuz", "initrd.img")
     for version in (NEW, OLD)

@@ -8,6 +8,7 @@ that led into its folder. Those of other systems stay, and the removable path ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,36 +34,30 @@ REMOVABLE = "EFI/BOOT/BOOTX64.EFI"
 _LOADERS = ("shimx64.efi", "grubx64.efi", "ogloader.efi")
 
 
-def part_label(disk: int, part: int) -> str:
-    """``Part-01-02``: the folder and the entry of a partition's system, as sites know it."""
-    return f"Part-{disk:02}-{part:02}"
+def own_label(os_id: str, place: str) -> str:
+    """What the entry of a system is called; ``place`` is its ``part_label``."""
+    return f"{os_id or 'linux'} {place}"
 
 
-def own_label(facts: BootFacts) -> str:
-    """What the entry of the system is called."""
-    return f"{facts.os_id or 'linux'} {part_label(facts.disk.number, facts.number)}"
+def folders(os_id: str, place: str) -> tuple[str, ...]:
+    """Where on the ESP a system's loader may be, the one that is its alone first."""
+    return (f"EFI/{place}/Boot", f"EFI/{place}", *((f"EFI/{os_id}",) if os_id else ()))
 
 
-def folders(facts: BootFacts) -> tuple[str, ...]:
-    """Where on the ESP the system's loader may be, the one that is its alone first."""
-    own = part_label(facts.disk.number, facts.number)
-    return (f"EFI/{own}/Boot", f"EFI/{own}", *((f"EFI/{facts.os_id}",) if facts.os_id else ()))
+def loader_on(disk: Disk, esp: Partition, inside: Sequence[str], *, only: bool = False) -> str:
+    """The loader that starts a system, of those on an ESP; empty where none is there.
 
-
-def loader_on(facts: BootFacts, esp: Partition, *, only_own: bool = False) -> str:
-    """The loader that starts the system, of those on the ESP; empty where none is there.
-
-    ``only_own``: one in a folder of the system, for what lies at the removable path may be any's.
+    ``inside``: its folders. ``only``: no other, for what lies at the removable path may be any's.
     """
-    names = [f"{folder}/{name}" for folder in folders(facts) for name in _LOADERS]
+    names = [f"{folder}/{name}" for folder in inside for name in _LOADERS]
     found: list[str] = []
 
     def ask(top: Path) -> bool:
-        wanted = names if only_own else (*names, REMOVABLE)
+        wanted = names if only else (*names, REMOVABLE)
         found.extend(name for name in wanted if is_file(top, name))
         return bool(found)
 
-    return found[0] if on_partition(facts.disk, esp, ask) else ""
+    return found[0] if on_partition(disk, esp, ask) else ""
 
 
 def planned(table: BootTable, option: LoadOption, facts: BootFacts, look: Look) -> BootTable:
@@ -91,13 +86,14 @@ def _place(table: BootTable, one: Entry) -> tuple[int, int]:
 
 def _is_old(one: Entry, facts: BootFacts, look: Look, table: BootTable) -> bool:
     """Whether an entry is one that the system had before: of its label, or dead in its folder."""
-    if one.label == own_label(facts):
+    if one.label == own_label(facts.os_id, facts.place):
         return True
     target = one.option.target
     if target.kind is not Kind.FILE:
         return False
     file = target.file.strip("/").casefold()
-    inside = any(file.startswith(f"{folder.casefold()}/") for folder in folders(facts))
+    own = folders(facts.os_id, facts.place)
+    inside = any(file.startswith(f"{folder.casefold()}/") for folder in own)
     return inside and planning.is_dead(one, table, look)
 
 
@@ -138,13 +134,14 @@ def _tables(
 ) -> tuple[BootTable, BootTable]:
     """What is there, and what shall be. ``installed``: the loader must be on the ESP by now."""
     esp = esp_of(facts.disk)
-    file = loader_on(facts, esp)
+    inside = folders(facts.os_id, facts.place)
+    file = loader_on(facts.disk, esp, inside)
     if not file and installed:
         raise NotFoundError(f"There is no loader on the ESP, partition {esp.number}, to start.")
     # the steps before this one put it there
-    file = file or f"{folders(facts)[-1]}/grubx64.efi"
+    file = file or f"{inside[-1]}/grubx64.efi"
     old = read_table(store)
-    option = loader(own_label(facts), facts.disk, esp, file)
+    option = loader(own_label(facts.os_id, facts.place), facts.disk, esp, file)
     return old, planned(old, option, facts, _look(facts.disk))
 
 

@@ -7,7 +7,6 @@ was. A disk file can be adapted to any PC; what drives this PC's disk says nothi
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,14 @@ from oglib.deploy.hardware.rebuild import INITRAMFS, HardwareFacts
 from oglib.deploy.hardware.wanted import ANYWHERE, Hardware
 from oglib.deploy.partition.checks import check_unused
 from oglib.disk.loop import partition_device
-from oglib.disk.model import Disk, DiskKind, Partition
+from oglib.disk.model import Disk, Partition
 from oglib.disk.probing.drivers import Driver, drivers_of
-from oglib.disk.types import EXTENDED
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
-from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting import fittings as fitting
 from oglib.fitting.fittings import Fitting, Need, Planned
 from oglib.fitting.steps import Step
+from oglib.osconfig.filesystems import known_on
 from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
 
@@ -57,8 +55,7 @@ def hardware_here(disk: Disk, kind: str, swap_uuids: Sequence[str]) -> HardwareF
     Of a disk file nothing but the filesystem is known.
     """
     drivers: dict[Driver, None] = {}
-    paths = [Path(one) for one in disk.members] if disk.kind is DiskKind.LVM else [disk.path]
-    for path in paths:
+    for path in map(Path, disk.members or (disk.path,)):
         drivers.update(dict.fromkeys(drivers_of(path)))
     whose = "this PC's disk" if drivers else "the disk file" if _is_file(disk) else "this disk"
     return HardwareFacts(Hardware(kind, tuple(drivers)), whose, _resume(swap_uuids))
@@ -70,7 +67,7 @@ def check_all(
     """What adapts this kind of system, checked; ``only``: these steps, empty for all."""
     found = find_system(system.root)
     fittings = FITTINGS.get(found.kind, ()) if found else ()
-    return fitting.check_all(system.root, facts, fitting.chosen(fittings, only))
+    return fitting.check_all(system.files, facts, fitting.chosen(fittings, only))
 
 
 def plan_adaptation(disk: Disk, part: Partition, *, anywhere: bool) -> Adaptation:
@@ -93,8 +90,10 @@ def plan_adaptation(disk: Disk, part: Partition, *, anywhere: bool) -> Adaptatio
         plan = Adaptation(disk, part, check_all(system, facts))
         if not plan.planned:
             raise _not_adapted(system)
-    with partition_device(disk, part) as device:
-        check_writable(device)
+        written = [(disk, part), *((one.disk, one.part) for one in system.parts)]
+    for on, one in written:
+        with partition_device(on, one) as device:
+            check_writable(device)
     return plan
 
 
@@ -112,7 +111,7 @@ def apply_adaptation(plan: Adaptation) -> tuple[Step, ...]:
                 f"The system on {system.root.called} is not as it was when this was planned.",
                 hint="Run it again.",
             )
-        return tuple(one.done(system.root) for one in plan.planned)
+        return tuple(one.done(system.files) for one in plan.planned)
 
 
 def _not_adapted(system: OpenedSystem) -> OgError:
@@ -128,15 +127,7 @@ def _not_adapted(system: OpenedSystem) -> OgError:
 
 def _swaps(disk: Disk) -> tuple[str, ...]:
     """The UUIDs of swap on the disk, as it is now."""
-    found = []
-    for part in disk.partitions:
-        if part.type == EXTENDED:
-            continue
-        with partition_device(disk, part) as device:
-            info = probe_filesystem(device)
-        if info.kind == "swap" and info.uuid:
-            found.append(info.uuid)
-    return tuple(found)
+    return tuple(one.uuid for one in known_on(disk).values() if one.kind == "swap" and one.uuid)
 
 
 def _resume(swap_uuids: Sequence[str]) -> str:
@@ -144,4 +135,4 @@ def _resume(swap_uuids: Sequence[str]) -> str:
 
 
 def _is_file(disk: Disk) -> bool:
-    return stat.S_ISREG(disk.path.stat().st_mode)
+    return disk.path.is_file()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
-from oglib.boot.facts import BootFacts
+from oglib.boot.facts import BootFacts, part_label
 from oglib.deploy.hardware import adapt as hardware
 from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
@@ -211,7 +211,7 @@ def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSys
         others=tuple(one for one in facts.present if one not in (facts.root, *facts.swaps)),
         boot=boot_on,
         subvolume=opened.subvolume,
-        number=aim.part.number,
+        place=part_label(aim.disk.number, aim.part.number),
         network_first=aim.told.network_first,
     )
 
@@ -234,6 +234,6 @@ def _look(aim: Aim) -> PcFacts:
         esp=esps[0] if esps else None,
         others=others,
         nics=pc.nics(aim.told.interface),
-        disk_id=pc.disk_id(aim.disk),
+        disk_id=pc.disk_id(start),
         policy=aim.told.fitting,
     )

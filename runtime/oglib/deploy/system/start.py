@@ -12,30 +12,29 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from oglib.boot import kexec
 from oglib.boot.default_entry import Start
-from oglib.boot.facts import BootFacts
+from oglib.boot.facts import part_label
 from oglib.boot.linux_start import LinuxStart, find_start, located
 from oglib.boot.nvram import planning, variables
 from oglib.boot.nvram.changing import find_esp
-from oglib.boot.nvram.fitting import loader_on, own_label
+from oglib.boot.nvram.fitting import folders, loader_on, own_label
 from oglib.boot.nvram.load_option import loader
 from oglib.boot.nvram.planning import Place
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.deploy.leaving import leave
+from oglib.deploy.system.starting import starting_disk
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import refuse_locked
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.probing.probe import list_disks
-from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import unmount_device
-from oglib.fitting.devices import Known
 from oglib.osconfig.kinds import LINUX, Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
 
@@ -160,17 +159,18 @@ def _not_started(system: Found | None, disk: Disk, part: Partition) -> OgError:
 
 def _next(disk: Disk, part: Partition, system: Found) -> tuple[BootTable, BootTable]:
     """The firmware's table now, and with the system's own loader at the next start alone."""
-    facts = BootFacts(disk, Firmware.UEFI, system.id, Known(kind="", uuid=""), number=part.number)
-    own = any(one.type == ESP for one in disk.partitions)
-    esp_disk, esp = find_esp([disk] if own else list_disks())
-    file = loader_on(replace(facts, disk=esp_disk) if not own else facts, esp, only_own=True)
+    place = part_label(disk.number, part.number)
+    disks = list_disks()
+    near = starting_disk(disk, disks, Firmware.UEFI)
+    esp_disk, esp = find_esp([*([near] if near else []), *disks])
+    file = loader_on(esp_disk, esp, folders(system.id, place), only=True)
     if not file:
         raise OgError(
             f"there is no loader of this system on partition {esp.number} of {esp_disk.describe()}",
             code=OgErr.NOTFOUND,
         )
     old = read_table(variables.here())
-    option = loader(own_label(facts), esp_disk, esp, file)
+    option = loader(own_label(system.id, place), esp_disk, esp, file)
     same = next((one for one in old.entries if one.option == option), None)
     new = old if same else planning.added(old, option, Place.OUT)
     number = next(one.number for one in new.entries if one.option == option)
