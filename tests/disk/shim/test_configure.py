@@ -282,6 +282,7 @@ try ogIsWritable 1 1
 echo "host $(ogGetHostname)"
 echo "type $(ogGetOsType 1 1)"
 try ogConfigureFstab 1 1
+try command -v ogGrubInstallPartition ogGrubInstallMbr > loaders
 ogIsEfiActive; case $? in 0|1) ;; *) echo "ogIsEfiActive ended with $?" >&2 ;; esac
 ogGetEsp > esp; case $? in 0|2|3) ;; *) echo "ogGetEsp ended with $?" >&2 ;; esac
 [ -z "$(find "$mnt"/usr/sbin -name ogAdmLnxClient -print)" ] || try ogUninstallLinuxClient 1 1

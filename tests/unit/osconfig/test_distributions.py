@@ -179,7 +179,7 @@ def test_a_distribution_becomes_this_pcs_own_and_twice_is_once(tmp_path: Path, n
     assert f"UUID={ROOT}" in said
 
 
-def test_boot_entries_of_rhel_follow_and_selinux_is_asked(tmp_path: Path) -> None:
+def test_boot_entries_of_rhel_follow_and_nothing_is_relabelled(tmp_path: Path) -> None:
     tree = made(tmp_path / "root", RHEL)
     with TargetRoot(tree) as root:
         for one in planned(root, "rhel"):
@@ -190,6 +190,7 @@ def test_boot_entries_of_rhel_follow_and_selinux_is_asked(tmp_path: Path) -> Non
     assert f"options root=UUID={ROOT} ro resume=UUID={SWAP}\n" in entry.read_text()
     assert f"saved_entry={new}-5.14" in (tree / "boot/grub2/grubenv").read_text()
     assert (tree / "etc/lvm/devices/system.devices.before-oglive").exists()
+    assert not (tree / ".autorelabel").exists()  # only a backup is new, which nobody reads
 
 
 def test_a_menu_of_grub_legacy(tmp_path: Path) -> None:
