@@ -6,6 +6,7 @@ Each is a tree as its installer leaves it, fitted by all steps to a PC with othe
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, TableKind
 from oglib.fitting.devices import Known
 from oglib.fitting.fittings import Planned, check_all
+from oglib.fitting.policy import FittingPolicy
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.facts import Nic, PcFacts
 from oglib.osconfig.fitted import how_proven
@@ -221,3 +223,62 @@ def test_what_starts_grub_legacy_is_not_replaced(tmp_path: Path, own_code: bool)
         (step,) = [one.foreseen for one in check_all(root, facts, [grub.BIOS_CODE])]
     assert step.outcome is (Outcome.NOT_NEEDED if own_code else Outcome.FAILED)
     assert "GRUB legacy" in step.detail
+
+
+LED_AWAY = (
+    "etc/ssh",
+    "etc/netplan",
+    "etc/network",
+    "etc/systemd/network",
+    "etc/NetworkManager",
+    "etc/sysconfig",
+    "etc/udev/rules.d",
+    "etc/lvm/devices",
+    "var/lib",
+    "var/ossec",
+    "var/cache/debconf",
+    "boot/loader/entries",
+    "boot/grub2",
+    "usr/share/zoneinfo",
+)
+
+
+@pytest.mark.parametrize("how", ["absolute", "climbing", "each file"])
+def test_links_of_a_hostile_image_lead_nowhere(tmp_path: Path, how: str) -> None:
+    """What bears the same names outside of the root is neither read nor written."""
+    outside, tree = made(tmp_path / "outside", HOSTILE), made(tmp_path / "root", HOSTILE)
+    before = {path: path.read_bytes() for path in outside.rglob("*") if path.is_file()}
+    if how == "each file":
+        for name in HOSTILE:
+            if name != "etc/os-release":
+                (tree / name).unlink()
+                (tree / name).symlink_to(outside / name)
+    else:
+        for name in LED_AWAY:
+            shutil.rmtree(tree / name, ignore_errors=True)
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            up = "../" * 40
+            target = outside / name if how == "absolute" else Path(f"{up}{outside / name}")
+            (tree / name).symlink_to(target)
+    facts = replace(FACTS, policy=FittingPolicy(timezone="Etc/UTC", keyboard="es"), disk_id="/x")
+    with TargetRoot(tree) as root:
+        for one in check_all(root, facts, (*FITTINGS, *LAST)):
+            one.done(root)
+    assert {path: path.read_bytes() for path in outside.rglob("*") if path.is_file()} == before
+
+
+HOSTILE = {
+    **UBUNTU,
+    **RHEL,
+    **CENTOS_6,
+    "etc/ssh/ssh_host_rsa_key": "of the host\n",
+    "etc/systemd/network/1.network": ARCH["etc/systemd/network/20-wired.network"],
+    "etc/network/interfaces": "auto ens33\niface ens33 inet dhcp\n",
+    "var/lib/dhcp/dhclient.leases": "x\n",
+    "var/lib/sss/db/cache_x.ldb": "x\n",
+    "var/ossec/etc/client.keys": "x\n",
+    "var/cache/debconf/config.dat": "Name: grub-pc/install_devices\nValue: /dev/sda\n",
+    "usr/share/zoneinfo/Etc/UTC": "x\n",
+    "etc/vconsole.conf": "KEYMAP=us\n",
+    "etc/localtime": "x\n",
+}
