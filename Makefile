@@ -14,7 +14,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 WITH_WAITS := -n $(shell expr $$(nproc) + 1) --maxprocesses 5 --dist worksteal
 SLOWEST := --durations=20 --durations-min=1
 
-.PHONY: help setup check test test-all fuzz bench image clonezilla golden artefacts demo serve clean
+.PHONY: help setup check test test-all fuzz bench image clonezilla golden golden-dracut artefacts demo serve clean
 
 help: ## this list
 	@echo "ogLive: capture, restore and fit operating systems on many PCs"
@@ -40,6 +40,9 @@ clonezilla: setup ## build Debian's Clonezilla, which the tests compare ogLive w
 golden: setup ## build the small Debian that the tests capture and restore
 	image/golden/build
 
+golden-dracut: golden # the same with dracut, for what is adapted to other hardware
+	image/golden-dracut/build
+
 # What the virtual machines need; each step is quick when nothing changed.
 artefacts: setup
 	image/build
@@ -53,9 +56,9 @@ test: artefacts ## the covering set: real tools, real disks, network boots (need
 	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk $(ARGS)
 	$(PYTEST) $(SLOWEST) tests/qemu --covering $(ARGS)
 
-test-all: artefacts clonezilla ## everything; SHARD=i/n runs one part of it (needs root)
+test-all: artefacts clonezilla golden-dracut ## everything; SHARD=i/n runs one part of it (needs root)
 	$(PYTEST) $(WITH_WAITS) $(SLOWEST) tests/unit --shard $(SHARD) $(ARGS)
-	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk --shard $(SHARD) $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk --all-states --shard $(SHARD) $(ARGS)
 	$(PYTEST) $(SLOWEST) tests/qemu --shard $(SHARD) $(ARGS)
 
 fuzz: setup ## every parser against thousands of hostile inputs (ten minutes or so)

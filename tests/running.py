@@ -27,6 +27,7 @@ _SCENARIOS = Path(__file__).resolve().parent / "qemu"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("oglive")
     group.addoption("--shard", default="1/1", metavar="I/N", help="run the I-th of N parts")
+    group.addoption("--all-states", action="store_true", help="of power cuts 200 states, not 20")
 
 
 def pytest_configure(config: pytest.Config) -> None:

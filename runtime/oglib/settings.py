@@ -27,6 +27,7 @@ CMDLINE = Path("/proc/cmdline")
 BOOT_ENV = Path("/run/oglive/boot.env")
 POLICY = Path("/etc/oglive/policy.toml")
 KEYS_DIR = Path("/etc/oglive/keys")
+STEPS_DIR = Path("/etc/oglive/steps")  # programs of the site's that fit a system, too
 CA_FILE = Path("/etc/oglive/ca.pem")  # who vouches for the site's https servers beside the system's
 UPLOAD_TOKEN = Path("/run/oglive/upload.token")
 CREDENTIALS = Path("/run/oglive/credentials")  # user and password of the repository's share
@@ -62,6 +63,7 @@ class Settings:
     network_first: bool = True
     fitting: FittingPolicy = USUAL_FITTING
     interface: str = ""
+    steps_dir: Path = STEPS_DIR
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
     action_cache_full: str = "NONE"

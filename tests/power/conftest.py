@@ -25,6 +25,12 @@ def work(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def states(request: pytest.FixtureRequest) -> int:
+    """How many crash states are tried where all of them would cost more than a minute."""
+    return 200 if request.config.getoption("--all-states") else 20
+
+
+@pytest.fixture
 def case(request: pytest.FixtureRequest, work: Path) -> Case:
     """The running test as a case."""
     return Case(request.node.nodeid, work)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness.accel import Accelerator, choose
+from harness.bound import BoundModels
 from harness.captured import Captured, capture
 from harness.golden import GoldenDisks
 from harness.inventory import BENCH, UEFI_BENCH
@@ -147,6 +148,11 @@ def golden(lan: Lan, accel: Accelerator, session_logs: Path) -> GoldenDisks:
 @pytest.fixture(scope="session")
 def models() -> Models:
     return Models()
+
+
+@pytest.fixture(scope="session")
+def bound(lan: Lan, accel: Accelerator, models: Models, session_logs: Path) -> BoundModels:
+    return BoundModels(lan, accel, models, session_logs)
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power fails while a disk is partitioned, and while the cache changes; then it comes back.
+"""The power fails while a disk, the cache or a system is changed; then it comes back.
 
-tests/power replays hundreds of such cuts; here three of them are lived through by a whole PC.
+tests/power replays hundreds of such cuts; here some of them are lived through by a whole PC.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from harness.disks import MIB, Disk
+from harness.inventory import BIOS_PC
 from harness.machine import Machine
+from harness.models import Models, Root, Start
+from harness.moving import Move, on_this_host
 from harness.power_cut import RecordedWork
 from harness.process import run
 from harness.room import Room
 from harness.steps import step
 
+from power.crash import crash_states, make_disk
+from power.recorder import recorded_disk
+
 _SERIAL = "CUT00001"
 _IMAGE_MIB = 12
+_CUTS = 5
+_ANOTHER_NAME = "aula1-pc02"
+# What is fitted, and whether the PC then waits for the same command before it starts: GRUB's files
+# and the code that loads them are not changed in one write.
+_FITTED = {
+    "texts": (("hostname", "hosts", "fstab", "grub.cfg", "grub-defaults"), False),
+    "all": ((), True),
+}
 
 
 def test_cut_while_partitioning_converges(room: Room) -> None:
@@ -86,6 +102,42 @@ def test_cut_while_the_cache_changes(room: Room, work_done: str) -> None:
         _make_image(pc, "third")
         pc.succeed("og cache add /run/third.img")
         pc.succeed("og cache check --deep")
+
+
+@pytest.mark.parametrize("what", _FITTED)
+def test_cut_while_a_system_is_fitted_and_it_starts(
+    room: Room, models: Models, tmp_path: Path, what: str
+) -> None:
+    only, again = _FITTED[what]
+    move = Move(models.get(Start.BIOS_MBR, Root.EXT4))
+    disk = room.empty_disk(_SERIAL, size_mib=2048)
+    with step("a disk with a system that has been fitted once"):
+        move.capture(room)
+        move.as_file(room, disk)
+    root = str(move.partitions["/"])
+    words = ["--hostname", _ANOTHER_NAME, *(word for one in only for word in ("--step", one))]
+    with (
+        step("it is fitted to another PC, and every write is noted"),
+        recorded_disk(tmp_path / "log", disk.size_bytes, disk.path) as recorded,
+    ):
+        on_this_host("os", "configure", str(recorded.device), root, *words)
+    recording = recorded.recording()
+    for state in crash_states(recording.log, seed=what, count=_CUTS + 2)[2:]:
+        with step(f"the power fails: {state}"):
+            left = room.snapshot(disk)
+            make_disk(recording.log, recording.base, state, left.path)
+            if again:
+                on_this_host("os", "configure", str(left.path), root, *words)
+            pc = room.pc(BIOS_PC, left)
+            pc.boot_from_disk()
+            report = pc.wait_for_report()
+            pc.kill()
+            assert report.hostname == _ANOTHER_NAME or not again
+            wanted = move.wanted(left, BIOS_PC.firmware)
+            names = (wanted.hostname, _ANOTHER_NAME)
+            replace(wanted, hostname=next(one for one in names if one == report.hostname)).check(
+                report
+            )
 
 
 def _kept(disk: Disk) -> str:

@@ -10,6 +10,11 @@ from oglib.disk.model import Disk, TableKind
 from oglib.fitting.devices import Known
 
 
+def part_label(disk: int, part: int) -> str:
+    """``Part-01-02``: what OpenGnsys calls a partition on the ESP. A file is disk 1."""
+    return f"Part-{max(1, disk):02}-{part:02}"
+
+
 @dataclass(frozen=True, slots=True)
 class BootFacts:
     """``disk`` shall start the system on the root.

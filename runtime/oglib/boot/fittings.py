@@ -22,8 +22,9 @@ FITTINGS: dict[Firmware, tuple[Fitting[BootFacts], ...]] = {
     Firmware.BIOS: (*_MENU, grub.BIOS_CODE),
     Firmware.UEFI: (
         *_MENU,
-        esp.REMOVABLE,
+        esp.PART,
         esp.OWN_FOLDER,
+        esp.REMOVABLE,
         BOOT_ENTRIES,
     ),
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og boot menu|default|timeout|resolution|theme|lock|unlock|forget|oglive``: GRUB's menu."""
+"""``og boot menu|default|timeout|resolution|theme|lock|unlock|forget|oglive|install``: GRUB."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from oglib.boot.menu.lock import digest_of
 from oglib.boot.menu.reader import Menu
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Handler, Result
+from oglib.deploy.system.loader import Wanted, put_loader
 from oglib.deploy.system.menu import (
     MenuPlan,
     apply_menu,
@@ -34,6 +35,7 @@ from oglib.deploy.system.menu import (
 )
 from oglib.deploy.system.oglive_entry import STATUSES, oglive_change
 from oglib.disk.find import find_disk, find_partition
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import held
 from oglib.disk.model import Disk, Partition
 from oglib.errors import NotFoundError, OgErr, OgError
@@ -46,7 +48,7 @@ _PASSWORD_BYTES = 1024
 
 def add_to(verbs: Subparsers) -> None:
     """These verbs, to the noun ``boot``."""
-    _on(verbs, "menu", _menu, "the entries of the GRUB menu of a system", writes=False)
+    _on(verbs, "menu", _menu, "the entries of the GRUB menu of a system", dry=False)
     default = _on(verbs, "default", _default, "which entry of the menu starts by itself")
     default.add_argument("entry", metavar="ENTRY", help="number, id or title, as `menu` shows them")
     timeout = _on(verbs, "timeout", _timeout, "how long the menu waits")
@@ -68,17 +70,25 @@ def add_to(verbs: Subparsers) -> None:
     forget = _on(verbs, "forget", _forget, "take the entries of another partition out of the menu")
     forget.add_argument("--disk", dest="of_disk", required=True, metavar="DISK", help="its disk")
     forget.add_argument("--part", dest="of_part", required=True, metavar="PART", help="its number")
+    install = _on(verbs, "install", _install, "put GRUB where the firmware starts it", dry=False)
+    install.add_argument(
+        "--menu",
+        choices=("own", "all"),
+        default="own",
+        help="the system's own menu, or a new one of all systems; default: own",
+    )
+    install.add_argument("--onto", default="", metavar="DISK", help="whose MBR; default: its own")
     oglive = _on(verbs, "oglive", _oglive, "put an entry for the ogLive of the cache in front")
     oglive.add_argument("--status", choices=STATUSES, default="", help="what it is told of itself")
 
 
 def _on(
-    verbs: Subparsers, name: str, handler: Handler, text: str, *, writes: bool = True
+    verbs: Subparsers, name: str, handler: Handler, text: str, *, dry: bool = True
 ) -> argparse.ArgumentParser:
     made = verb(verbs, name, handler, text)
     add_disk(made)
     add_partition(made)
-    if writes:
+    if dry:
         made.add_argument("--dry-run", action="store_true", help="print what changes, and stop")
     return made
 
@@ -166,6 +176,19 @@ def _forget(context: Context) -> Result:
 
 def _oglive(context: Context) -> Result:
     return _one_menu(context, oglive_change(context.args.status))
+
+
+def _install(context: Context) -> Result:
+    args = context.args
+    disk, part = _system(context)
+    onto = find_disk(args.onto, rules=context.settings.disk_rules) if args.onto else disk
+    wanted = Wanted(disk, part, running_firmware(), onto, args.menu == "all")
+    with held(disk, part):
+        notes = put_loader(wanted)
+    for note in notes:
+        context.warn(note)
+    where = wanted.folder if wanted.firmware is Firmware.UEFI else f"the MBR of {onto.describe()}"
+    return Result({"where": where, "left_out": list(notes)}, f"GRUB is in {where}")
 
 
 def _password(file: Path | None) -> str:

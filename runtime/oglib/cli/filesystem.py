@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og fs format|check|grow|shrink|info|mount|umount``."""
+"""``og fs format|check|grow|shrink|info|uuid|mount|umount``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def add_to(nouns: Subparsers) -> None:
         "--size-bytes", type=int, metavar="BYTES", help="to this size and not to the minimum"
     )
     _on_partition(verbs, "info", _info, "kind, sizes and state of a filesystem")
+    _on_partition(verbs, "uuid", _uuid, "give a filesystem a new UUID, and its system's files too")
     mount = _on_partition(verbs, "mount", _mount, "mount under /mnt and say where")
     mount.add_argument("--write", action="store_true", help="for writing too")
     mount.add_argument(
@@ -144,6 +145,17 @@ def _info(context: Context) -> Result:
     if info.kind and not points and not states:
         rows.append(("state", "clean"))
     return Result(data, table(rows))
+
+
+def _uuid(context: Context) -> Result:
+    from oglib.deploy.system.new_uuid import change_uuid  # noqa: PLC0415 - only this needs it
+
+    disk = context.disk()
+    part = find_partition(disk, context.args.part)
+    with held(disk, part):
+        uuid, files = change_uuid(disk, part)
+    context.warn("its loaders on an ESP name the old one: `og os configure` makes them anew")
+    return Result({"uuid": uuid, "files": list(files)}, uuid)
 
 
 _SIZES = {

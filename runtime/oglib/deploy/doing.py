@@ -10,7 +10,9 @@ from pathlib import Path
 
 from oglib.cache.partition import Places
 from oglib.deploy import saying
+from oglib.deploy.hardware.adapt import apply_adaptation, plan_adaptation
 from oglib.deploy.jobs import (
+    Adapt,
     Configure,
     Create,
     Deploy,
@@ -47,7 +49,7 @@ from oglib.disk.model import Disk
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.writing.table import apply_table, check_drafted
 from oglib.errors import OgErr, UsageError
-from oglib.fitting.steps import Outcome
+from oglib.fitting.steps import Outcome, Step
 from oglib.settings import Settings
 from oglib.transfer.upload import read_token
 
@@ -233,17 +235,44 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
         changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
         failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
         status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
+        if not given.approve(
+            Planned(changes, "", disk, part, plan.notes, status=status, plan=plan)
+        ):
             return None
         given.cancel.check()
         steps = apply_configuration(plan)
+    where = saying.place(disk, part)
+    said = (f"Fitted: {where}", f"{where} is not fitted as a whole.")
+    return _of_steps(steps, *said, plan.notes)
+
+
+def do_adapt(job: Adapt, given: Given) -> Finished | None:
+    """Give the system on a partition an initramfs for other hardware."""
+    disk = given.disk(job.disk)
+    part = find_partition(disk, job.part)
+    where = saying.place(disk, part)
+    with held(disk, part):
+        plan = plan_adaptation(disk, part, anywhere=job.hardware == "any")
+        whose = "any PC" if job.hardware == "any" else "this PC"
+        changes = (f"Adapt the system on {where} to {whose}",)
+        failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
+        status = int(OgErr.GENERIC) if failed else 0
+        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
+            return None
+        given.cancel.check()
+        steps = apply_adaptation(plan)
+    return _of_steps(steps, f"Adapted to {whose}: {where}", f"{where} is not adapted.")
+
+
+def _of_steps(
+    steps: tuple[Step, ...], well: str, otherwise: str, known: tuple[str, ...] = ()
+) -> Finished:
     notes = tuple(
         f"Not done: {step.name}: {step.detail}" for step in steps if step.outcome is Outcome.FAILED
     )
-    where = saying.place(disk, part)
     if notes:
-        return Finished(f"{where} is not fitted as a whole.", steps, notes, OgErr.GENERIC)
-    return Finished(f"Fitted: {where}", steps)
+        return Finished(otherwise, steps, (*notes, *known), OgErr.GENERIC)
+    return Finished(well, steps, known)
 
 
 def do_partition(job: Partition, given: Given) -> Finished | None:

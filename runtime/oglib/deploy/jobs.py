@@ -24,8 +24,7 @@ from oglib.wording.nearest import meant
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}", re.ASCII)
 _PART = re.compile(r"[1-9][0-9]{0,2}|PARTUUID=[0-9A-Fa-f-]{8,36}", re.ASCII)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
-_MOST_CHARS = 4096
-_MOST_ITEMS = 256
+_MOST_CHARS, _MOST_ITEMS = 4096, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,15 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapt:
+    """Give the system on a partition an initramfs for this PC's disk, or for any PC."""
+
+    disk: str
+    part: str
+    hardware: Literal["this", "any"] = "this"
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
     """Write the partitions of a layout."""
 
@@ -125,7 +133,7 @@ class Boot:
     how: Literal["", "kexec", "firmware"] = ""
 
 
-Job = Deploy | Restore | Create | UpdateCache | Configure | Partition | Inventory | Boot
+Job = Deploy | Restore | Create | UpdateCache | Configure | Adapt | Partition | Inventory | Boot
 
 WORKS: dict[str, type[Job]] = {
     "deploy": Deploy,
@@ -133,6 +141,7 @@ WORKS: dict[str, type[Job]] = {
     "create": Create,
     "update_cache": UpdateCache,
     "configure": Configure,
+    "adapt": Adapt,
     "partition": Partition,
     "inventory": Inventory,
     "boot": Boot,
@@ -181,16 +190,15 @@ def from_dict(data: object, *, own: bool = False) -> Job:
 
 def _typed(name: str, value: object, wanted: object) -> object:
     """``value`` where it is what a field of a job may hold."""
+    items = value if isinstance(value, list) and len(value) <= _MOST_ITEMS else None
     if wanted == tuple[int, ...]:
-        numbers = value if isinstance(value, list) and len(value) <= _MOST_ITEMS else None
-        if numbers is not None and all(type(one) is int and one > 0 for one in numbers):
-            return tuple(numbers)
+        if items is not None and all(type(one) is int and one > 0 for one in items):
+            return tuple(items)
     elif wanted == tuple[str, ...]:
-        words = value if isinstance(value, list) and len(value) <= _MOST_ITEMS else None
-        if words is not None and all(
-            isinstance(one, str) and len(one) <= _MOST_CHARS for one in words
+        if items is not None and all(
+            isinstance(one, str) and len(one) <= _MOST_CHARS for one in items
         ):
-            return tuple(words)
+            return tuple(items)
     elif wanted is bool:
         if isinstance(value, bool):
             return value

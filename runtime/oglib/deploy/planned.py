@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from oglib.cache.turn import Tell
 from oglib.cancel import Cancel
 from oglib.deploy.examine import Found
+from oglib.deploy.hardware.adapt import Adaptation
 from oglib.deploy.library.update import Updated
 from oglib.deploy.partition.capture import Created
 from oglib.deploy.partition.restore import RestorePlan
@@ -31,7 +32,9 @@ from oglib.image.writing.receipt import Receipt
 from oglib.progress import Progress
 from oglib.settings import Settings
 
-Plan = system_plan.Plan | RestorePlan | DiskPlan | Configuration | TablePlan | StartPlan
+Plan = (
+    system_plan.Plan | RestorePlan | DiskPlan | Configuration | Adaptation | TablePlan | StartPlan
+)
 
 
 @dataclass(frozen=True, slots=True)

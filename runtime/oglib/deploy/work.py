@@ -12,6 +12,7 @@ from oglib.cache.turn import Tell, silent
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.booting import do_boot
 from oglib.deploy.doing import (
+    do_adapt,
     do_configure,
     do_create,
     do_deploy,
@@ -21,6 +22,7 @@ from oglib.deploy.doing import (
 )
 from oglib.deploy.examine import examined
 from oglib.deploy.jobs import (
+    Adapt,
     Boot,
     Configure,
     Create,
@@ -64,6 +66,8 @@ def perform(
             return do_update_cache(job, given)
         case Configure():
             return do_configure(job, given)
+        case Adapt():
+            return do_adapt(job, given)
         case Partition():
             return do_partition(job, given)
         case Boot():

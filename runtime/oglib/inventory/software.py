@@ -16,7 +16,8 @@ from oglib.errors import OgError
 from oglib.inventory import rpm, windows
 from oglib.inventory.foreign import one_line
 from oglib.inventory.system import System, SystemKind
-from oglib.osconfig.root import NoPlainFileError, TargetRoot
+from oglib.osconfig.reading import NoPlainFileError
+from oglib.osconfig.root import TargetRoot
 
 _DATABASE_LIMIT_BYTES = 128 * 1024 * 1024
 _SNAP_LIMIT_BYTES = 32 * 1024 * 1024  # as values it takes ten times that

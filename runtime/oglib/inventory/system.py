@@ -17,7 +17,8 @@ from oglib.inventory import windows
 from oglib.inventory.foreign import one_line
 from oglib.osconfig.kinds import OTHER_IDS, is_hurd
 from oglib.osconfig.linux.system import detect_linux
-from oglib.osconfig.root import NoPlainFileError, TargetRoot
+from oglib.osconfig.reading import NoPlainFileError
+from oglib.osconfig.root import TargetRoot
 
 _KERNEL_LIMIT_BYTES = 128 * 1024 * 1024
 _BCD_LIMIT_BYTES = 4 * 1024 * 1024

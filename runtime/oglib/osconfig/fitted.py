@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from oglib.fitting.fittings import Fitting
 from oglib.osconfig.facts import PcFacts
-from oglib.osconfig.kinds import LINUX, find_system
+from oglib.osconfig.kinds import LINUX, Found, find_system
 from oglib.osconfig.linux import fittings as linux
 from oglib.osconfig.opened_system import OpenedSystem
 
 FITTINGS: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: linux.FITTINGS}
 # What comes behind all that starts the system.
 LAST: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: linux.LAST}
+# Of these, restored systems were started after they were fitted; others have files of their shape.
+_STARTED = ("debian",)
+
+
+def how_proven(system: Found) -> tuple[str, ...]:
+    """What a person should know of how the fitting of this system was tried, a sentence each."""
+    if system.id in _STARTED:
+        return ()
+    return (
+        f"Fitting {system.name} was tried with files of its shape (from fixtures, not "
+        "boot-tested): start one such PC before you do a room.",
+    )
 
 
 def is_fitted(kind: str) -> bool:
@@ -35,6 +47,8 @@ def why_not_fitted(system: OpenedSystem) -> str:
     part that is not here by whoever looks there (``OpenedSystem.files``).
     """
     found = find_system(system.root)
+    if found is None and "/usr" in system.absent:  # where os-release may lie
+        return system.notes[system.absent.index("/usr")].rstrip(".")
     if found is None:
         return "there is no Linux on it (os-release is missing)"
     if not is_fitted(found.kind):

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
@@ -24,7 +23,8 @@ from oglib.fitting.devices import Known, named_by
 from oglib.fitting.edits import words_of
 from oglib.osconfig.filesystems import elsewhere, known_on
 from oglib.osconfig.fstab import Entry, entries
-from oglib.osconfig.root import NoPlainFileError, TargetRoot
+from oglib.osconfig.reading import NoPlainFileError
+from oglib.osconfig.root import TargetRoot
 
 # Parts that are looked at or written to, outer ones first.
 _POINTS = ("/boot", "/home", "/usr", "/var")
@@ -134,6 +134,8 @@ def _join(root: TargetRoot, entry: Entry, around: Around, found: Joined, stack: 
         if around.write:
             if part.use:
                 return f"partition {part.number} of {disk.describe()} is in use: {part.use[0]}"
+            from oglib.disk.lock import held  # noqa: PLC0415 - a listing does without
+
             stack.enter_context(held(disk, part))
         device = stack.enter_context(partition_device(disk, part))
         if part.type == ESP and entry.point == "/boot" and _is_new(device):

@@ -7,10 +7,13 @@ asked for what it means in the tree that there is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from oglib.errors import OgErr, OgError
 from oglib.fitting.edits import Files
+from oglib.osconfig.reading import READ_LIMIT_BYTES
 from oglib.osconfig.root import TargetRoot
 
 _MOST_LINKS = 40  # as the kernel follows
@@ -40,8 +43,19 @@ class Present(Files):
     def irregular_below(self, name: str) -> list[str]:
         return self._asked(name).irregular_below(name)
 
-    def read_bytes(self, name: str) -> bytes:
-        return self._asked(name).read_bytes(name)
+    def read_bytes(self, name: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> bytes:
+        return self._asked(name).read_bytes(name, limit_bytes=limit_bytes)
+
+    def open_regular(self, name: str, limit_bytes: int | None = None) -> BinaryIO:
+        return self._asked(name).open_regular(name, limit_bytes)
+
+    def folder_path(self, name: str) -> Path | None:
+        return self._asked(name).folder_path(name)
+
+    def put_proven(
+        self, name: str, source: BinaryIO, prove: Callable[[BinaryIO], None], *, kept_as: str
+    ) -> None:
+        self._asked(name).put_proven(name, source, prove, kept_as=kept_as)
 
     def read_head(self, name: str, size_bytes: int) -> bytes:
         return self._asked(name).read_head(name, size_bytes)
@@ -75,8 +89,7 @@ class Present(Files):
             at = at.parent if step == ".." else at / step
             if at.is_relative_to(part):
                 return True
-            target = self._root.link_target(str(at)) if links < _MOST_LINKS else ""
-            if target:
+            if at.name and links < _MOST_LINKS and (target := self._root.link_target(str(at))):
                 links += 1
                 there = PurePosixPath(at.parent / target)
                 at, left = PurePosixPath("/"), [*there.parts[1:], *left]

@@ -10,10 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
+from oglib.durable import settle
 from oglib.errors import OgError
 from oglib.osconfig.inside import NOTHING_THERE, open_inside
 
@@ -22,6 +24,11 @@ _MOST_LINKS = 40  # as the kernel follows
 _NO_SUCH_LABEL = frozenset(
     (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENODATA)
 )
+# vfat and its like; and one that has as many names as it may.
+_NO_SECOND_NAME = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+# Of large files: found again by the next run, which removes what one that was cut has left.
+_PART, _OLD = ".og.part", ".og.old"
+_PIECE_BYTES = 1 << 20
 # Rights and sums of the old content, which the new one does not inherit.
 _OF_THE_CONTENT = frozenset(("security.capability", "security.ima", "security.evm"))
 
@@ -80,8 +87,13 @@ def _linked(root_fd: int, name: str, device: int) -> str:
 
 def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
     """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there."""
-    # a name near the longest that a filesystem takes leaves no room for more of it
-    temporary = f".og.{os.urandom(8).hex()}"
+    # A name near the longest that a filesystem takes leaves no room for more of it. It is the same
+    # each time: what a power cut leaves of it, the next try takes away.
+    import hashlib  # noqa: PLC0415 - who only reads needs no digest
+
+    temporary = f".og.{hashlib.sha256(os.fsencode(last)).hexdigest()[:16]}"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder_fd)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
     try:
@@ -111,12 +123,74 @@ def replace_with_link(folder_fd: int, last: str, target: str) -> None:
     os.fsync(folder_fd)
 
 
+def replace_proven(
+    folder_fd: int, last: str, source: BinaryIO, prove: Callable[[BinaryIO], None], kept_as: str
+) -> None:
+    """``last`` in the folder holds what ``source`` gives, once ``prove`` took it; the old is kept.
+
+    What was there has the name ``kept_as`` from before that moment on: at each moment ``last`` is
+    the old file or the new one, whole, and the old one is there by one name at least.
+    """
+    _forget(folder_fd, _PART)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    file_fd = os.open(_PART, flags, 0o600, dir_fd=folder_fd)
+    try:
+        with os.fdopen(file_fd, "w+b") as file:
+            _pour(source, file)
+            settle(file, forget=True)
+            file.seek(0)
+            prove(file)
+            _keep_attributes(folder_fd, last, file.fileno(), 0o600)
+            os.fsync(file.fileno())
+        _keep_old(folder_fd, last, kept_as)
+        os.rename(_PART, last, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(_PART, dir_fd=folder_fd)
+        raise
+    os.fsync(folder_fd)
+
+
 def rename_file(folder_fd: int, last: str, new: str) -> None:
     """Another name for ``last``, in the same folder, for good."""
     if "/" in new or new in ("", ".", ".."):
         raise OgError(f"{new!r} does not name a file.")
     os.rename(last, new, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     os.fsync(folder_fd)
+
+
+def _keep_old(folder_fd: int, last: str, kept_as: str) -> None:
+    """A second name for the file that is there; its copy where a filesystem has no such names."""
+    _forget(folder_fd, _OLD)
+    try:
+        os.link(last, _OLD, src_dir_fd=folder_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_SECOND_NAME:
+            raise
+        _copy(folder_fd, last, _OLD)
+    os.rename(_OLD, kept_as, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    _forget(folder_fd, _OLD)  # of one file with two names, rename(2) leaves both
+    os.fsync(folder_fd)
+
+
+def _copy(folder_fd: int, last: str, other: str) -> None:
+    old_fd = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
+    with os.fdopen(old_fd, "rb") as old:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(other, flags, 0o600, dir_fd=folder_fd), "wb") as new:
+            _pour(old, new)
+            settle(new)
+
+
+def _pour(source: BinaryIO, target: BinaryIO) -> None:
+    while piece := source.read(_PIECE_BYTES):
+        target.write(piece)
+
+
+def _forget(folder_fd: int, name: str) -> None:
+    """What a run that was cut has left."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder_fd)
 
 
 def remove_file(folder_fd: int, last: str) -> None:

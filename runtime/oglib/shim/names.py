@@ -21,6 +21,8 @@ _BY_MODULE = {
     "disk_write": """
         ogHidePartition ogSetPartitionActive ogSetPartitionId ogSetPartitionSize
         ogSetPartitionType ogUnhidePartition""",
+    "efi_copies": """
+        ogCopyEfiBootLoader ogRestoreEfiBootLoader ogRestoreUuidPartitions ogUuidChange""",
     "file": """
         ogCalculateChecksum ogCalculateFullChecksum ogCompareChecksumFiles ogCopyFile
         ogDeleteFile ogDeleteTree ogGetParentPath ogGetPath ogIsNewerFile ogMakeChecksumFile
@@ -32,6 +34,17 @@ _BY_MODULE = {
         ogIsReadonly ogIsWritable""",
     "filesystem_write": """
         ogCheckFs ogExtendFs ogFormat ogFormatFs ogReduceFs ogUnsetDirtyBit""",
+    "grub_install": """
+        ogBootMbrGeneric ogBootMbrXP ogGetBootMbr ogGrubInstallMbr ogGrubInstallPartition
+        ogGrubUefiConf""",
+    "grub_look": """
+        ogBootLoaderSetAdminKeys ogBootLoaderSetResolution ogBootLoaderSetTheme
+        ogBootLoaderSetTimeOut ogGrubSecurity ogGrubSetAdminKeys ogGrubSetResolution
+        ogGrubSetTheme ogGrubSetTimeOut""",
+    "grub_menu": """
+        ogBootLoaderDefaultEntry ogBootLoaderDeleteEntry ogBootLoaderHidePartitions
+        ogBootLoaderOgliveDefaultEntry ogGrubAddOgLive ogGrubDefaultEntry ogGrubDeleteEntry
+        ogGrubHidePartitions ogGrubOgliveDefaultEntry""",
     "image_disk": "ogCreateDiskImage ogRestoreDiskImage",
     "image_file": "ogCreateImage ogRestoreImage",
     "image_lock": "ogIsImageLocked ogLockImage ogUnlockImage",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from oglib.boot.facts import part_label
 from oglib.boot.nvram import planning
 from oglib.boot.nvram.changing import change_here, find_esp, look_here, table_here
-from oglib.boot.nvram.fitting import part_label
 from oglib.boot.nvram.load_option import LoadOption, loader
 from oglib.boot.nvram.planning import Place, Presence
 from oglib.boot.nvram.table import BootTable, Entry, in_words

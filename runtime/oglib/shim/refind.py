@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oglib.boot import refind
-from oglib.boot.nvram.fitting import part_label
+from oglib.boot.facts import part_label
 from oglib.deploy.system.refind import change, install
 from oglib.errors import OgErr, OgError
 from oglib.shim.command import Command, positive

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from disk.inventory.room import tool
 from oglib.deploy.system import configure
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
+from oglib.disk.probing.probe import probe_target
 from oglib.fitting.edits import Edit
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.root import TargetRoot
+from oglib.settings import Settings
 from unit.osconfig.test_fittings import NAMES, planned
 from unit.osconfig.trees import FILES, LATIN, contents, make, seen
 
@@ -209,3 +212,44 @@ def test_all_that_a_dry_run_shows_is_done_and_then_nothing_is_needed(disk: Path)
     again = json.loads(og(*words, "--dry-run").out)
     assert again["diff"] == ""
     assert [step["name"] for step in again["steps"] if step["outcome"] == "done"] == ["grub-bios"]
+
+
+def test_a_sites_own_step_is_one_of_them(disk: Path, tmp_path: Path) -> None:
+    """Its failure is seen beside the others; dry run and real run are one plan."""
+    steps = tmp_path / "steps"
+    steps.mkdir()
+    for name, apply in (("50-mark", 'touch "$root/srv-mark"; echo marked'), ("60-bad", "exit 4")):
+        text = (
+            '#!/bin/sh\nroot=$(sed \'s/.*"root": "\\([^"]*\\)".*/\\1/\')\n'
+            f"case $1 in check) echo needed in $root/etc ;; apply) {apply} ;; esac\n"
+        )
+        (steps / name).write_text(text)
+        (steps / name).chmod(0o755)
+    told = replace(Settings(), steps_dir=steps)
+    found = probe_target(disk)
+    only = ("hostname", "site-mark", "site-bad")
+    plan = configure.plan_configuration(
+        found, found.partitions[0], hostname="pc17", only=only, told=told
+    )
+    assert [(one.name, one.detail) for one in plan.steps[1:]] == [
+        ("site-mark", "in /etc"),
+        ("site-bad", "in /etc"),
+    ]
+    done = configure.apply_configuration(plan)
+    assert [(one.name, one.outcome) for one in done] == [
+        ("hostname", Outcome.DONE),
+        ("site-mark", Outcome.DONE),
+        ("site-bad", Outcome.FAILED),
+    ]
+    assert done[1].detail == "marked"
+    assert "60-bad apply ended with exit status 4" in done[2].detail
+
+
+def test_a_system_that_was_never_started_here_is_told(disk: Path) -> None:
+    with attached(disk, offset_bytes=MIB, size_bytes=48 * MIB) as device:
+        tool("debugfs", "-w", "-R", "rm etc/os-release", device)
+        (disk.parent / "release").write_text('ID=ubuntu\nPRETTY_NAME="Ubuntu 24.04"\n')
+        tool("debugfs", "-w", "-R", f"write {disk.parent}/release etc/os-release", device)
+    ran = og("os", "configure", disk, "1", "--step", "hosts", "--hostname", "pc17", "--json")
+    (note,) = json.loads(ran.out)["notes"]
+    assert "Ubuntu 24.04 was tried with files of its shape (from fixtures, not boot-tested)" in note

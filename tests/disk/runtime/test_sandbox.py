@@ -135,7 +135,16 @@ TRAPS = {
 def test_a_trap_ends_at_its_deadline_with_all_that_it_started(box: Sandbox, trap: str) -> None:
     with pytest.raises(OgError, match="no answer within"):
         box.run("/bin/sh", "-c", trap, timeout_s=0.5)
-    limit = time.monotonic() + 20
+    assert_none_sleeps()
+
+
+def test_what_a_program_leaves_behind_ends_with_it(box: Sandbox) -> None:
+    shell(box, "sleep 1000000 >/dev/null & exit 0")
+    assert_none_sleeps()
+
+
+def assert_none_sleeps() -> None:
+    limit = time.monotonic() + 60
     while sleepers() and time.monotonic() < limit:
         time.sleep(0.01)
     assert sleepers() == []

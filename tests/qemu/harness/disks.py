@@ -19,15 +19,25 @@ _BOOT_CODE_BYTES = 440  # of an MBR, before the disk signature
 
 
 class Bus(StrEnum):
-    """What a disk is connected by; the value is the device model that QEMU gives the guest."""
+    """What a disk is connected by."""
 
-    VIRTIO = "virtio-blk-pci"
-    SATA = "ide-hd"
+    VIRTIO = "virtio"
+    IDE = "ide"
+    SATA = "sata"
     NVME = "nvme"
-    SCSI = "scsi-hd"
-    USB = "usb-storage"
+    SCSI = "scsi"
+    USB = "usb"
 
 
+# The device model that QEMU gives the guest; PCs with a BIOS have a controller for IDE.
+_MODELS = {
+    Bus.VIRTIO: "virtio-blk-pci",
+    Bus.IDE: "ide-hd",
+    Bus.SATA: "ide-hd",
+    Bus.NVME: "nvme",
+    Bus.SCSI: "scsi-hd",
+    Bus.USB: "usb-storage",
+}
 # What a bus hangs on where the machine has none of its own; each serves one disk here.
 _CONTROLLERS = {Bus.SATA: "ich9-ahci", Bus.SCSI: "virtio-scsi-pci", Bus.USB: "qemu-xhci"}
 
@@ -197,7 +207,7 @@ class Disk:
         found: list[dict[str, object]] = []
         for path in range(self.paths):
             device: dict[str, object] = {
-                "driver": self.bus.value,
+                "driver": _MODELS[self.bus],
                 "id": f"dev-{self.serial}-{path}",
                 "drive": self.serial,
                 "serial": self.serial,

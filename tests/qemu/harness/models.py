@@ -16,7 +16,7 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,6 +64,13 @@ class Root(StrEnum):
         return "ext4" if self is Root.BOOT else self.value
 
 
+class Maker(StrEnum):
+    """Of the initramfs."""
+
+    INITRAMFS_TOOLS = "initramfs-tools"
+    DRACUT = "dracut"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A partition of a model: what it is for, its number, where it lies, and its UUID."""
@@ -83,6 +90,9 @@ class Model:
     root: Root
     bus: Bus
     disk: Disk
+    maker: Maker = Maker.INITRAMFS_TOOLS
+    bound: bool = False
+    """Whether its initramfs knows that bus and no other (harness.bound)."""
 
     @property
     def places(self) -> dict[str, Place]:
@@ -95,7 +105,8 @@ class Model:
 
     @property
     def name(self) -> str:
-        return f"{self.start}-{self.root}-{self.bus.name.lower()}"
+        kind = "" if self.maker is Maker.INITRAMFS_TOOLS else f"-{self.maker}"
+        return f"{self.start}-{self.root}-{self.bus}{kind}{'-bound' if self.bound else ''}"
 
 
 def kernel_name(bus: Bus, number: int) -> str:
@@ -124,9 +135,7 @@ class Models:
     """Finds, or makes, the model disks of the present golden build."""
 
     def __init__(self) -> None:
-        source = BUILD / "golden"
-        self._tree = needed(source / "bios.raw", "golden")
-        content = needed(source / "content.key", "golden").read_bytes()
+        content = needed(BUILD / "golden/content.key", "golden").read_bytes()
         key = hashlib.sha256(content + digest_of(Path(__file__)).encode()).hexdigest()[:24]
         self._cache = BUILD / "models" / key
         self._cache.mkdir(parents=True, exist_ok=True)
@@ -134,29 +143,36 @@ class Models:
             if old != self._cache:
                 shutil.rmtree(old)
 
-    def get(self, start: Start, root: Root, bus: Bus = Bus.VIRTIO) -> Model:
+    def get(
+        self,
+        start: Start,
+        root: Root,
+        bus: Bus = Bus.VIRTIO,
+        maker: Maker = Maker.INITRAMFS_TOOLS,
+    ) -> Model:
         """The model, its disk to be read only."""
-        model = Model(start, root, bus, Disk(Path(), "model", read_only=True))
-        path = self._cache / f"{model.name}.raw"
+        model = Model(start, root, bus, Disk(Path(), "model", read_only=True), maker)
+        path = self._cache / f"{model.name}{_digest_of_tree(maker)}.raw"
         if not path.exists():
             with (
                 step(f"lay out the model {model.name}"),
                 TemporaryDirectory(prefix=f"{model.name}-", dir=self._cache) as folder,
             ):
                 self._make(model, Path(folder)).rename(path)
-        return Model(start, root, bus, Disk(path, f"model-{model.name}", read_only=True))
+        return replace(model, disk=Disk(path, f"model-{model.name}", read_only=True))
 
     def _make(self, model: Model, folder: Path) -> Path:
         """Its disk, as a file in the folder, where its filesystems are mounted meanwhile."""
         path, places = folder / "disk", model.places
         _partition(model.start, places, path)
         _swap(places["swap"], path)
+        tree, at = _tree(model.maker)
         with (
-            attached(self._tree, offset_bytes=MIB, size_bytes=_ROOT_MIB * MIB) as golden,
-            _mounted(golden, folder / "golden", "ro") as tree,
+            attached(tree, offset_bytes=at, size_bytes=_ROOT_MIB * MIB) as golden,
+            _mounted(golden, folder / "golden", "ro") as source,
             _laid_out(model, path, folder / "model") as (top, devices),
         ):
-            run(["cp", "-a", f"{tree}/.", str(top)])
+            run(["cp", "-a", f"{source}/.", str(top)])
             (top / "etc/fstab").write_text(_fstab(model))
             (top / "etc/machine-id").write_text(f"{MACHINE_ID}\n")
             (top / "etc/hostname").write_text("model\n")
@@ -170,6 +186,20 @@ class Models:
             with _inside(model, top, devices):
                 run(["chroot", str(top), "grub-mkconfig", "-o", "/boot/grub/grub.cfg"])
         return path
+
+
+def _tree(maker: Maker) -> tuple[Path, int]:
+    """The disk with the files of the golden Debian, and where its filesystem begins."""
+    if maker is Maker.DRACUT:
+        return needed(BUILD / "golden-dracut/root.raw", "golden-dracut"), 0
+    return needed(BUILD / "golden/bios.raw", "golden"), MIB
+
+
+def _digest_of_tree(maker: Maker) -> str:
+    """Of a tree that is built apart from the golden one; empty for that one."""
+    if maker is Maker.INITRAMFS_TOOLS:
+        return ""
+    return f"-{digest_of(needed(BUILD / 'golden-dracut/content.key', 'golden-dracut'))[:12]}"
 
 
 def _fstab(model: Model) -> str:
@@ -241,6 +271,17 @@ def _laid_out(model: Model, path: Path, point: Path) -> Iterator[tuple[Path, dic
             device = made("boot", "mke2fs", "-q", "-t", "ext4", "-U", places["boot"].uuid)
             stack.enter_context(_mounted(device, top / "boot"))
         yield top, devices
+
+
+@contextmanager
+def root_of(disk: Disk, root: Place) -> Iterator[Path]:
+    """The root of a model that has one filesystem, to change files on it."""
+    with (
+        TemporaryDirectory(prefix="root-", dir=disk.path.parent) as folder,
+        attached(disk.path, offset_bytes=root.start_bytes, size_bytes=root.size_bytes) as device,
+        _mounted(device, Path(folder) / "top") as top,
+    ):
+        yield top
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -46,6 +47,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Variables:
     monkeypatch.setattr(variables, "SYS", tmp_path / "sys")
     monkeypatch.setattr(fitting, "SYS", tmp_path / "sys")
     monkeypatch.setattr(fitting, "list_disks", lambda: ())
+    monkeypatch.setattr(fitting, "esp_folder", lambda *_: nullcontext(tmp_path / "esp"))
     return ovmf(tmp_path / "sys/firmware/efi/efivars")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from oglib.deploy.jobs import (
     WORKS,
+    Adapt,
     Boot,
     Configure,
     Create,
@@ -31,6 +32,7 @@ JOBS: list[Job] = [
     Create("lab1/debian", "1", "2", title="a title", parent="debian", shrink=True),
     UpdateCache("lab1/debian"),
     Configure("1", "2", hostname="pc7"),
+    Adapt("1", "2", hardware="any"),
     Partition("1", "uefi", replace_damaged=True),
     Boot("1", "2", how="kexec"),
     Inventory(),

@@ -40,6 +40,7 @@ EXCEPTIONS = {
     ("oglib/disk/types.py", "_GPT"): "types of a partition table, some called like filesystems",
     ("oglib/disk/types.py", "_ASKED_AS"): "types of one table under the names of the other",
     ("oglib/disk/types.py", "HIDDEN"): "types of a partition table, shown and hidden",
+    ("oglib/boot/loaders.py", "_MODULES"): "GRUB's own modules, some called like filesystems",
     ("oglib/disk/planning/old_layouts.py", "_NEVER_FORMATTED"): "Configurar's own list of types",
 }
 

@@ -264,3 +264,10 @@ def test_the_words_of_fitting_are_those_that_pcs_read() -> None:
     for wrong in (b"fitting = 1", b"[fitting]\nssh = 1", b'[fitting]\ntimezone = "../x"'):
         with pytest.raises(NetbootError, match="fitting"):
             sitecheck.check_policy(wrong)
+
+
+def test_steps_of_the_site_have_the_names_of_steps() -> None:
+    sitecheck.check({PurePosixPath("etc/oglive/steps/50-printers"): b"#!/bin/sh\n"})
+    for name in ("printers", "50-printers.sh", "50-a/b"):
+        with pytest.raises(NetbootError, match="no name of a step"):
+            sitecheck.check({PurePosixPath(f"etc/oglive/steps/{name}"): b"#!/bin/sh\n"})

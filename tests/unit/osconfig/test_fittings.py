@@ -314,17 +314,6 @@ def test_the_kind_of_system(tmp_path: Path, files: dict[str, str], found: Found 
         assert is_fitted(found.kind) is (found.kind == "Linux")
 
 
-def test_what_starts_a_uefi_pc(tree: Path) -> None:
-    with TargetRoot(tree) as root:
-        start = [one for one in boot.FITTINGS[Firmware.UEFI] if one.name not in NAMES]
-        steps = [one.foreseen for one in check_all(root, BOOT, start)]
-    assert [(step.name, step.outcome, step.detail) for step in steps[:2]] == [
-        ("grub-removable", Outcome.DONE, "EFI/BOOT on partition 2"),
-        ("grub-esp", Outcome.DONE, "EFI/debian on partition 2"),
-    ]
-    assert (steps[2].name, steps[2].outcome) == ("boot-entries", Outcome.NOT_NEEDED)
-
-
 @pytest.mark.parametrize("broken", ["", "grub-install", "grub-probe"])
 def test_a_loader_is_installed_when_grub_says_where_its_files_are(
     tree: Path, monkeypatch: pytest.MonkeyPatch, broken: str
@@ -341,8 +330,8 @@ def test_a_loader_is_installed_when_grub_says_where_its_files_are(
         return nullcontext(Path("/esp"))
 
     monkeypatch.setattr(grub, "run", fake)
-    monkeypatch.setattr(esp, "mounted", at)
-    monkeypatch.setattr(esp, "partition_device", at)
+    monkeypatch.setattr(esp, "opened_esp", at)
+    monkeypatch.setattr(esp, "pair_of_oglive", lambda: None)
     with TargetRoot(tree) as root:
         steps = [one.done(root) for one in check_all(root, BOOT, [esp.REMOVABLE, esp.OWN_FOLDER])]
     installed = [argv for argv in ran if argv[0] == "grub-install"]

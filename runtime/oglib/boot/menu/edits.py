@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from oglib.boot.menu.reader import Entry, Menu
+from oglib.boot.menu.reader import Entry, Menu, read_menu
 from oglib.boot.menu.words import unquoted
 from oglib.errors import NotFoundError, OgErr, UsageError
 
@@ -52,6 +52,19 @@ class Cut:
     start: int
     end: int
     new: str
+
+
+def chained(*changes: Change) -> Change:
+    """One change behind the other, told as the first."""
+
+    def change(menu: Menu) -> Changed:
+        done = [changes[0](menu)]
+        for one in changes[1:]:
+            done.append(one(read_menu(done[-1].text)))
+        defaults = tuple(pair for one in done for pair in one.defaults)
+        return Changed(done[-1].text, defaults, done[0].told)
+
+    return change
 
 
 def entries_of(menu: Menu, place: Place) -> tuple[Entry, ...]:

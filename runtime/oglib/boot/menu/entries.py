@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from oglib.boot.menu.edits import Changed, Cut, applied, first_entry, moved, removed, set_cuts
 from oglib.boot.menu.reader import Entry, Menu
 from oglib.boot.menu.words import quoted
+from oglib.errors import NotFoundError
 
 _ID = "oglive"
 _TITLE = "OpenGnsys Live"
@@ -42,6 +43,16 @@ def with_oglive(menu: Menu, uuid: str, folder: str, parameters: Sequence[str]) -
         number = f"{int(first) + 1}{nested}{rest}"
         cuts += set_cuts(menu, "default", f'"{number}"', lambda value: value == said)
     return Changed(applied(menu.text, cuts), (), f"{_TITLE} is in the menu")
+
+
+def oglive_of(menu: Menu) -> Entry:
+    """The entry that starts ogLive; NOTFOUND where the menu has none."""
+    found = next((one for one in menu.all_entries if is_oglive(one)), None)
+    if found is None:
+        raise NotFoundError(
+            "The menu has no entry for ogLive.", hint="`og boot oglive` puts one in front."
+        )
+    return found
 
 
 def is_oglive(entry: Entry) -> bool:

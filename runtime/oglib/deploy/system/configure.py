@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
-from oglib.boot.facts import BootFacts
-from oglib.boot.nvram.fitting import part_label
+from oglib.boot.facts import BootFacts, part_label
+from oglib.deploy.hardware import adapt as hardware
+from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
 from oglib.deploy.system import pc
 from oglib.deploy.system.starting import refuse_unsure, starting_disk
@@ -25,16 +26,17 @@ from oglib.disk.model import Disk, DiskKind, Partition
 from oglib.disk.probing.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
-from oglib.filesystem.mount import check_writable, mounted
+from oglib.filesystem.mount import check_writable
 from oglib.fitting.devices import SWAP
 from oglib.fitting.edits import Files
-from oglib.fitting.fittings import Planned, check_all, chosen
+from oglib.fitting.fittings import Fitting, Planned, check_all, chosen
 from oglib.fitting.steps import Step
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.filesystems import elsewhere, known_on
-from oglib.osconfig.fitted import FITTINGS, LAST, why_not_fitted
+from oglib.osconfig.fitted import FITTINGS, LAST, how_proven, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
+from oglib.osconfig.site_steps import site_steps
 from oglib.settings import Settings
 
 
@@ -57,19 +59,23 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What does that, checked and not yet written: the system's own files, and what starts it.
+    """What does that, checked and not yet written.
 
-    ``last``: what needs the names of files as they were, or knows what else is written.
+    The system's own files, what it finds its root with on this hardware, and what starts it.
+    ``last``: what needs the names of files as they were, or knows what else is written, and the
+    site's own steps. ``notes``: what a person should know beside the steps, a sentence each.
     """
 
     aim: Aim
     files: tuple[Planned[PcFacts], ...]
+    hardware: tuple[Planned[HardwareFacts], ...]
     start: tuple[Planned[BootFacts], ...]
     last: tuple[Planned[PcFacts], ...]
+    notes: tuple[str, ...] = ()
 
     @property
-    def _all(self) -> tuple[Planned[PcFacts] | Planned[BootFacts], ...]:
-        return (*self.files, *self.start, *self.last)
+    def _all(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
+        return (*self.files, *self.hardware, *self.start, *self.last)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -141,12 +147,7 @@ def _checked(aim: Aim, facts: PcFacts) -> Configuration:
         with partition_device(disk, part) as device:
             check_writable(device)
     if plan.start and aim.start and aim.firmware is Firmware.UEFI:
-        esp = esp_of(aim.start)
-        check_unused(aim.start, esp)
-        with partition_device(aim.start, esp) as device:
-            check_writable(device)
-            with mounted(device, kind="vfat"):
-                pass  # whether it can be is all that is asked
+        check_unused(aim.start, esp_of(aim.start))
     return plan
 
 
@@ -163,6 +164,9 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     start = chosen(boot.FITTINGS[aim.firmware], aim.only)
     facts = replace(facts, subvolumes=opened.subvolumes)
     files = check_all(opened.files, facts, chosen(FITTINGS[system.kind], aim.only))
+    swaps = [one.uuid for one in facts.swaps if one.uuid]
+    here = hardware.hardware_here(aim.disk, opened.kind, swaps)
+    adapted = hardware.check_all(opened, here, aim.only)
     starting: tuple[Planned[BootFacts], ...] = ()
     if start:
         disk = refuse_unsure(aim.disk, aim.start)
@@ -172,13 +176,18 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     checks = (*(one.checked for one in files), *(one.checked for one in starting))
     changes = [change for checked in checks for change in checked.edits]
     facts = replace(facts, new_files=tuple(one.path for one in changes if one.is_new))
-    last = check_all(opened.files, facts, chosen(LAST[system.kind], aim.only))
-    return Configuration(aim, files, starting, last)
+    last = check_all(opened.files, facts, chosen(_last(aim, system), aim.only))
+    return Configuration(aim, files, adapted, starting, last, how_proven(system))
+
+
+def _last(aim: Aim, system: Found) -> tuple[Fitting[PcFacts], ...]:
+    return (*LAST[system.kind], *site_steps(aim.told.steps_dir))
 
 
 def _check_names(aim: Aim, system: Found) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
-    known = [one.name for group in (files, start, LAST[system.kind]) for one in group]
+    adapted, last = hardware.FITTINGS.get(system.kind, ()), _last(aim, system)
+    known = [one.name for group in (files, adapted, start, last) for one in group]
     unknown = [name for name in aim.only if name not in known]
     if unknown:
         raise UsageError(
@@ -225,6 +234,6 @@ def _look(aim: Aim) -> PcFacts:
         esp=esps[0] if esps else None,
         others=others,
         nics=pc.nics(aim.told.interface),
-        disk_id=pc.disk_id(aim.disk),
+        disk_id=pc.disk_id(start),
         policy=aim.told.fitting,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from oglib.boot.facts import part_label
 from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
 from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
 from oglib.boot.menu.judge import check_script
@@ -24,10 +25,10 @@ from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
 from oglib.osconfig.opened_system import opened_system
 
 # where the old engine put the menus of its own installations, and where systems have theirs
-_OF_MBR = "boot/grubMBR/boot/grub/grub.cfg"
-_OF_PARTITION = "boot/grubPARTITION/boot/grub/grub.cfg"
+OF_MBR = "boot/grubMBR/boot/grub/grub.cfg"
+OF_PARTITION = "boot/grubPARTITION/boot/grub/grub.cfg"
 _OWN = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg")
-MENUS = (_OF_MBR, *_OWN, _OF_PARTITION)
+MENUS = (OF_MBR, *_OWN, OF_PARTITION)
 _DEFAULTS = "etc/default/grub"
 _KEPT = ".og-old"
 
@@ -62,7 +63,7 @@ Wanted = Callable[[Files, Shown], Change]
 def show_menu(disk: Disk, part: Partition) -> Shown:
     """The menu that starts the system; reads only. NOTFOUND where it has no GRUB."""
     with opened_system(disk, part) as system:
-        return _menus(system.root)[0]
+        return _menus(system.files)[0]
 
 
 def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = False) -> MenuPlan:
@@ -72,7 +73,7 @@ def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = Fals
     """
     _check_writable(disk, part)
     with opened_system(disk, part) as system:
-        root = system.root
+        root = system.files
         shown = _menus(root)
         edits: list[Edit] = []
         told = ""
@@ -102,7 +103,7 @@ def plan_lock(disk: Disk, part: Partition, user: str, digest: str) -> MenuPlan:
     change = (lambda menu: with_lock(menu, user, digest)) if user else without_lock
     plan = plan_menu(disk, part, lambda _root, _shown: change, every=True)
     with opened_system(disk, part) as system:
-        root = system.root
+        root = system.files
         old = content(root, LOCK_PATH)
         new = bytes_of(lock_script(user, digest)) if user else None
         edit = Edit(LOCK_PATH, old, new, LOCK_MODE)
@@ -129,14 +130,14 @@ def apply_menu(plan: MenuPlan) -> None:
         return
     with opened_system(plan.disk, plan.part, write=True) as system:
         for edit in plan.edits:
-            edit.write(system.root)
+            edit.write(system.files)
 
 
 def place_of(disk: Disk, part: Partition) -> Place:
     """A partition in the words by which menus name one."""
     with partition_device(disk, part) as device:
         uuid = probe_filesystem(device).uuid
-    return Place(str(part.path or ""), uuid, f"Part-{disk.number:02d}-{part.number:02d}")
+    return Place(str(part.path or ""), uuid, part_label(disk.number, part.number))
 
 
 def _menus(root: Files) -> list[Shown]:
@@ -151,6 +152,14 @@ def _menus(root: Files) -> list[Shown]:
             hint="Run update-grub in the system, or `og boot install`.",
         )
     return found
+
+
+def menu_in(root: Files, path: str) -> Menu:
+    """The menu in one file of a system; NOTFOUND where there is none."""
+    raw = content(root, path)
+    if raw is None:
+        raise NotFoundError(f"it has no {path}")
+    return read_menu(words_of(raw), path)
 
 
 def _defaults(root: Files, variables: tuple[tuple[str, str], ...]) -> Iterator[Edit]:
