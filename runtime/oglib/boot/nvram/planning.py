@@ -133,6 +133,17 @@ def brought_forward(table: BootTable, numbers: Sequence[int]) -> BootTable:
     return ordered(table, (*numbers, *there))
 
 
+def second(table: BootTable, option: LoadOption) -> BootTable:
+    """With this entry as the only one of its label, in the second place.
+
+    The first is the network's on sites' PCs, and stays.
+    """
+    new = only(table, option, Place.OUT)
+    number = next(one.number for one in new.entries if one.option == option)
+    rest = [one for one in new.order if new.entry(one) is not None]
+    return ordered(new, [*rest[:1], number, *rest[1:]])
+
+
 def with_next(table: BootTable, number: int) -> BootTable:
     """This one at the next start alone."""
     return replace(table, next=number)

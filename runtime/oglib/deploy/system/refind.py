@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oglib.boot import refind
-from oglib.boot.nvram import planning, variables
+from oglib.boot.nvram import variables
 from oglib.boot.nvram.changing import change_here, find_esp
 from oglib.boot.nvram.load_option import loader
-from oglib.boot.nvram.planning import Place
-from oglib.boot.nvram.table import BootTable
+from oglib.boot.nvram.planning import second
 from oglib.boot.refind import Loader
 from oglib.deploy.system.oglive_entry import oglive_in_cache
 from oglib.disk.lock import held
@@ -57,7 +56,7 @@ def install(*, scanning: bool) -> tuple[str, ...]:
         text = refind.config(loaders, scanning=scanning)
         write_whole(top / refind.CONFIG, text.encode())
     option = loader(refind.LABEL, disk, esp, f"{refind.FOLDER}/{_PROGRAM}")
-    change_here(lambda old: _second(planning.only(old, option, Place.OUT), refind.LABEL))
+    change_here(lambda old: second(old, option))
     return tuple(one.title for one in loaders)
 
 
@@ -147,10 +146,3 @@ def _copy(folder: Path) -> None:
                 SOURCE / name, folder / name, dirs_exist_ok=True, copy_function=shutil.copyfile
             )
     write_whole(folder / _PROGRAM, (SOURCE / _PROGRAM).read_bytes())
-
-
-def _second(table: BootTable, label: str) -> BootTable:
-    """With the entry in the second place, as the network has the first on sites' PCs."""
-    number = planning.named(table, label)[0].number
-    rest = [one for one in table.order if one != number and table.entry(one) is not None]
-    return planning.ordered(table, [*rest[:1], number, *rest[1:]])
