@@ -141,8 +141,13 @@ def test_without_any_loader_nothing_is_written(
 def test_what_has_no_firmware_of_its_own_is_left(
     facts: BootFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_a_file = replace(facts, disk=replace(facts.disk, number=0))
-    assert BOOT_ENTRIES.check(ROOT, in_a_file).need is Need.NOT_NEEDED
+    (tmp_path / "pc.img").touch()
+    for disk in (
+        replace(facts.disk, number=0),
+        replace(facts.disk, path=tmp_path / "pc.img"),  # as OG_DISKS numbers them
+        replace(facts.disk, path=Path("/dev/loop7")),
+    ):
+        assert BOOT_ENTRIES.check(ROOT, replace(facts, disk=disk)).need is Need.NOT_NEEDED
     monkeypatch.setattr(fitting, "SYS", tmp_path / "none")
     assert BOOT_ENTRIES.check(ROOT, facts).need is Need.NOT_NEEDED
 

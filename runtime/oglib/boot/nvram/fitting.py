@@ -21,6 +21,7 @@ from oglib.boot.nvram.planning import Look
 from oglib.boot.nvram.table import BootTable, Entry, read_table, write
 from oglib.boot.nvram.variables import SYS, Variables, here
 from oglib.disk.firmware import Firmware, running_firmware
+from oglib.disk.probing.lsblk import is_virtual
 from oglib.disk.probing.probe import list_disks
 from oglib.errors import NotFoundError, OgError
 from oglib.fitting.edits import Files
@@ -116,7 +117,8 @@ class BootEntries:
 
 
 def _why_not(facts: BootFacts) -> str:
-    if facts.disk.number == 0:
+    path = facts.disk.path
+    if facts.disk.number == 0 or path.is_file() or is_virtual(path.name):
         return "a disk in a file: no firmware has entries for it"
     if running_firmware(sys=SYS) is not Firmware.UEFI:
         return "this PC was not started by UEFI; the removable path starts without an entry"
