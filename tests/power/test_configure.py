@@ -30,7 +30,7 @@ from oglib.disk.model import MIB
 from oglib.disk.probing.probe import probe_target
 from oglib.filesystem.make import make_swap
 from oglib.fitting.steps import Outcome
-from oglib.osconfig import root as target_root
+from oglib.osconfig import replacing
 from power.crash import CrashState, crash_states, make_disk
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
@@ -211,7 +211,7 @@ def test_files_that_are_written_in_place_are_found_out(
                 os.fsync(file.fileno())
 
     with monkeypatch.context() as patched:
-        patched.setattr(target_root, "replace_file", in_place)
+        patched.setattr(replacing, "replace_file", in_place)
         recording = record(case, case.work / "recorded", WAYS["texts"])
     judge = judge_of(recording, case.work, WAYS["texts"])
     found = (said for _, said in case.violations(recording, 40, judge))

@@ -11,7 +11,10 @@ from oglib.fitting.devices import Known
 
 
 def part_label(disk: int, part: int) -> str:
-    """``Part-01-02``: what OpenGnsys calls a partition on the ESP. A file is disk 1."""
+    """``Part-01-02``: the folder on the ESP and the entry of a partition's system.
+
+    A disk in a file, which has the number 0, is disk 1.
+    """
     return f"Part-{max(1, disk):02}-{part:02}"
 
 

@@ -87,13 +87,7 @@ def _linked(root_fd: int, name: str, device: int) -> str:
 
 def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
     """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there."""
-    # A name near the longest that a filesystem takes leaves no room for more of it. It is the same
-    # each time: what a power cut leaves of it, the next try takes away.
-    import hashlib  # noqa: PLC0415 - who only reads needs no digest
-
-    temporary = f".og.{hashlib.sha256(os.fsencode(last)).hexdigest()[:16]}"
-    with suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=folder_fd)
+    temporary = _free_name_beside(folder_fd, last)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
     try:
@@ -110,9 +104,21 @@ def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
     os.fsync(folder_fd)
 
 
+def _free_name_beside(folder_fd: int, last: str) -> str:
+    """What ``last`` is called until it is whole; what a power cut left of that name is gone.
+
+    It is short, for a name near the longest that a filesystem takes leaves no room for more of it.
+    """
+    import hashlib  # noqa: PLC0415 - who only reads needs no digest
+
+    name = f".og.{hashlib.sha256(os.fsencode(last)).hexdigest()[:16]}"
+    _forget(folder_fd, name)
+    return name
+
+
 def replace_with_link(folder_fd: int, last: str, target: str) -> None:
     """``last`` in the folder is a link to ``target``, whatever it was."""
-    temporary = f".og.{os.urandom(8).hex()}"
+    temporary = _free_name_beside(folder_fd, last)
     os.symlink(target, temporary, dir_fd=folder_fd)
     try:
         os.rename(temporary, last, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
