@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from oglib.boot.esp import opened_esp, put_files
 from oglib.boot.facts import part_label
 from oglib.boot.loaders import stub
+from oglib.boot.nvram.changing import change_here, table_here
+from oglib.boot.nvram.load_option import loader
+from oglib.boot.nvram.planning import second
 from oglib.deploy.system.loader import Wanted, esp_here, put_loader, stub_for
-from oglib.disk.firmware import running_firmware
+from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.probing.probe import list_disks
@@ -30,6 +33,7 @@ _KNOWN_CODE = (
     (b"SYSLINUX", "SYSLINUX"),
 )
 _FIRST_DISK = "1"
+_OLD_LOADER = "ogloader.efi"
 
 
 def _wanted(words: Sequence[str]) -> tuple[bool, tuple[str, ...]]:
@@ -45,7 +49,20 @@ def _install_mbr(words: Sequence[str]) -> None:
     first = disk_of(_FIRST_DISK)
     with free_partition(words) as (disk, part):
         onto = disk if disk.path == first.path else first
-        warn(*put_loader(Wanted(disk, part, running_firmware(), onto, every, parameters)))
+        wanted = Wanted(disk, part, running_firmware(), onto, every, parameters)
+        uefi = wanted.firmware is Firmware.UEFI
+        if uefi:
+            table_here()  # what cannot be read is refused before anything is written
+        warn(*put_loader(wanted))
+        if uefi:
+            _enter(wanted)
+
+
+def _enter(wanted: Wanted) -> None:
+    """The firmware's entry for the loader of all systems, second in its order."""
+    esp_disk, esp = esp_here(wanted.disk, list_disks())
+    option = loader("grub", esp_disk, esp, f"{wanted.folder}/{_OLD_LOADER}")
+    change_here(lambda old: second(old, option))
 
 
 def _install_partition(words: Sequence[str]) -> None:
