@@ -131,7 +131,7 @@ class Loader:
         where = self._where(facts)
         if not where:
             return Check(Need.NOT_NEEDED, "no distribution name")
-        if _own(facts) in _others(facts):
+        if _is_doubled(facts):
             why = f"two filesystems of the disk have the UUID {_own(facts)}: give one a new one"
             return Check(Need.CANNOT, f"{why} (`og fs uuid`)")
         try:
@@ -211,9 +211,17 @@ def _own(facts: BootFacts) -> str:
 
 
 def _others(facts: BootFacts) -> list[str]:
-    """The UUIDs of all other filesystems here."""
-    own = (facts.root, facts.start)
-    return [one.uuid for one in facts.present if one.uuid and one not in own]
+    """The UUIDs of all other filesystems here; a copy on another disk has none of its own."""
+    own = (facts.root.uuid, facts.start.uuid)
+    return [one.uuid for one in facts.present if one.uuid and one.uuid not in own]
+
+
+def _is_doubled(facts: BootFacts) -> bool:
+    """Whether another filesystem of the same disk has the system's UUID: GRUB takes either."""
+    same = (facts.root, facts.start)
+    return any(
+        one.uuid == facts.start.uuid and one.number and one not in same for one in facts.present
+    )
 
 
 def _starts_other(place: Path, facts: BootFacts) -> str:

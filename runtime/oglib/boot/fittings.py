@@ -7,8 +7,10 @@ from oglib.boot import bls, esp, grub
 from oglib.boot.facts import BootFacts
 from oglib.boot.firmware import check_table
 from oglib.boot.nvram.fitting import BOOT_ENTRIES
+from oglib.boot.resident import why_resident
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk
+from oglib.errors import NotFoundError
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import FileFitting, Fitting
 
@@ -36,6 +38,11 @@ def check(root: Files, disk: Disk, firmware: Firmware) -> None:
     NOTBIOS or NOTUEFI where the disk is for the other firmware; OgError where the tree is not safe
     to write into, or this ogLive lacks what installs GRUB.
     """
+    if who := why_resident(root):
+        raise NotFoundError(
+            f"{root.called} starts by {who}, whose kernels lie on the ESP and not in it.",
+            hint="Capture and restore the whole disk, with its ESP.",
+        )
     grub.check_tree(root)
     check_table(disk.table, {part.type for part in disk.partitions}, firmware, disk.describe())
     grub.check_tools(firmware)

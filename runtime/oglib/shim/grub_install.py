@@ -145,7 +145,7 @@ COMMANDS = {
             4,
             'ogGrubInstallMbr 1 1 TRUE "nomodeset irqpoll"',
             better=f"{_LOADER} The system's own menu stays where it is. ogLive is put into the "
-            "menu by ogGrubAddOgLive.",
+            "menu by ogGrubAddOgLive. The firmware's entry is read back.",
         ),
         Command(
             "ogGrubInstallPartition",

@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -338,6 +338,22 @@ def test_a_loader_is_installed_when_grub_says_where_its_files_are(
     assert [argv[-1] for argv in installed] == ["--removable", "--bootloader-id=debian"]
     assert {step.outcome for step in steps} == {Outcome.FAILED if broken else Outcome.DONE}
     assert all((broken or "its files are on /dev/sda1") in step.detail for step in steps)
+
+
+def test_a_copy_on_another_disk_is_no_reason_not_to_start_this_one(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(*_: object, **__: object) -> AbstractContextManager[Path]:
+        return nullcontext(Path("/esp"))
+
+    monkeypatch.setattr(esp, "opened_esp", at)
+    monkeypatch.setattr(esp, "pair_of_oglive", lambda: None)
+    needs = []
+    for number in (0, 3):
+        copy = replace(FACTS.root, number=number, label="copy")
+        with TargetRoot(tree) as root:
+            needs.append(esp.REMOVABLE.check(root, replace(BOOT, others=(copy,))).need)
+    assert needs == [Need.NEEDED, Need.CANNOT]
 
 
 EDITS: list[Callable[[], Edit]] = [lambda: Edit("x", None, None), lambda: Edit("x", b"a", b"a")]

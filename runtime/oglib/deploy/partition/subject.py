@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib.deploy.system.fittable import BOOT_APART
+from oglib.boot.resident import why_resident
+from oglib.deploy.system.fittable import BOOT_APART, KERNELS_ON_ESP
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import attached, partition_device
@@ -158,6 +159,8 @@ def source_facts(source: CaptureSource, *, dirty: bool = False) -> Facts:
 
 
 def _where_it_lies(opened: OpenedSystem) -> str:
+    if "/boot" not in opened.absent and why_resident(opened.root):
+        return KERNELS_ON_ESP
     if opened.subvolume:
         return _clean(f"in the btrfs subvolume {opened.subvolume}")
     apart = opened.boot is not None or "/boot" in opened.absent

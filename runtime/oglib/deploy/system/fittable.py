@@ -8,6 +8,8 @@ from oglib.osconfig.fitted import is_fitted, only_these
 
 # What a manifest says of a root without its /boot.
 BOOT_APART = "with /boot on a filesystem of its own"
+# And of one whose kernels its image does not hold.
+KERNELS_ON_ESP = "with its kernels on the ESP (systemd-boot or a UKI)"
 
 
 def not_fitted(image: Image, *, alone: bool = False) -> str:
@@ -22,6 +24,8 @@ def not_fitted(image: Image, *, alone: bool = False) -> str:
     source = image.origin
     if source.system and not is_fitted(source.system):
         return f"it holds {source.os or source.system}, and {only_these()} is fitted"
+    if source.lies == KERNELS_ON_ESP:
+        return f"its system lies {KERNELS_ON_ESP}, which is no part of its image"
     if alone and source.lies == BOOT_APART:
         return f"its system lies {BOOT_APART}, which the new table has not"
     return ""

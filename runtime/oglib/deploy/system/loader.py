@@ -97,6 +97,8 @@ def _checked(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     check_unused(wanted.disk, wanted.part)
     check_tools(wanted.firmware)
     disks = list_disks()
+    if wanted.disk.path not in [disk.path for disk in disks]:
+        disks = (wanted.disk, *disks)  # a file that was named by its path
     if wanted.firmware is Firmware.UEFI:
         esp_here(wanted.disk, disks)
     elif wanted.onto is not None:
