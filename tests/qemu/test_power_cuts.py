@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from harness.disks import MIB, Disk
+from harness.errors import HarnessError
 from harness.inventory import BIOS_PC
 from harness.machine import Machine
 from harness.models import Models, Root, Start
@@ -127,7 +128,7 @@ def test_cut_while_a_system_is_fitted_and_it_starts(
             left = room.snapshot(disk)
             make_disk(recording.log, recording.base, state, left.path)
             if again:
-                on_this_host("os", "configure", str(left.path), root, *words)
+                _fit_again(left, root, *words)
             pc = room.pc(BIOS_PC, left)
             pc.boot_from_disk()
             report = pc.wait_for_report()
@@ -138,6 +139,16 @@ def test_cut_while_a_system_is_fitted_and_it_starts(
             replace(wanted, hostname=next(one for one in names if one == report.hostname)).check(
                 report
             )
+
+
+def _fit_again(disk: Disk, root: str, *words: str) -> None:
+    """As a person does it: what a journal still held shows when it is opened for writing."""
+    try:
+        on_this_host("os", "configure", str(disk.path), root, *words)
+    except HarnessError as error:
+        if "Run it again." not in str(error):
+            raise
+        on_this_host("os", "configure", str(disk.path), root, *words)
 
 
 def _kept(disk: Disk) -> str:
