@@ -67,7 +67,7 @@ def opened_esp(disk: Disk, esp: Partition, *, write: bool = False) -> Iterator[P
 
 
 @contextmanager
-def _folder(root: Files, facts: BootFacts, *, write: bool = False) -> Iterator[Path]:
+def esp_folder(root: Files, facts: BootFacts, *, write: bool = False) -> Iterator[Path]:
     """The ESP of the disk: where the system has it mounted, never a second time.
 
     Two loop devices of one file that are both written would destroy the filesystem.
@@ -141,7 +141,7 @@ class Loader:
                 return Check(Need.CANNOT, f"Secure Boot is on: {why}")
             if why := not_understood(root, "x86_64-efi", facts.subvolume):
                 return Check(Need.CANNOT, why)
-            with _folder(root, facts) as at:
+            with esp_folder(root, facts) as at:
                 if self.shared and (other := _starts_other(at / where, facts)):
                     return Check(Need.NOT_NEEDED, f"{where} is left: it starts {other}")
                 return self._compared(root, at, where, pair, esp)
@@ -174,7 +174,7 @@ class Loader:
     def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:
         where = self._where(facts)
         pair, _ = self._pair(root)
-        with _folder(root, facts, write=True) as at:
+        with esp_folder(root, facts, write=True) as at:
             if self.first == _STARTED:
                 _keep(at / where, _own(facts))
             if pair is None and self.shared:

@@ -203,6 +203,13 @@ def swap_uuids(text: str) -> list[str]:
     ]
 
 
+def has_swap_file(text: str) -> bool:
+    """Whether a file, and no partition, is all the swap that an fstab names."""
+    found = [_FIELDS.fullmatch(line) for line in text.split("\n")]
+    swaps = [one[2] for one in found if one and one[6] == SWAP and not one[2].startswith("#")]
+    return bool(swaps) and all(one.startswith("/") and not one.startswith("/dev/") for one in swaps)
+
+
 def entries(text: str) -> tuple[Entry, ...]:
     """What an fstab mounts from devices, in its order; swap is none of it."""
     found = [_entry(fields) for fields in map(_fields, text.split("\n")) if fields]

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from oglib.boot.esp import opened_esp, put_files
 from oglib.boot.facts import part_label
 from oglib.boot.loaders import stub
-from oglib.boot.nvram.changing import change_here
-from oglib.boot.nvram.load_option import LoadOption, loader
-from oglib.boot.nvram.planning import Place
-from oglib.boot.nvram.table import BootTable
+from oglib.boot.nvram.changing import change_here, table_here
+from oglib.boot.nvram.load_option import loader
+from oglib.boot.nvram.planning import second
 from oglib.deploy.system.loader import Wanted, esp_here, put_loader, stub_for
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
@@ -24,7 +22,6 @@ from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.opened_system import opened_system
 from oglib.shim.command import Command
 from oglib.shim.grub_menu import free_partition
-from oglib.shim.nvram import with_one
 from oglib.shim.target import disk_of, warn
 
 _CODE_BYTES = 440
@@ -36,7 +33,7 @@ _KNOWN_CODE = (
     (b"SYSLINUX", "SYSLINUX"),
 )
 _FIRST_DISK = "1"
-_LABEL = "grub"
+_OLD_LOADER = "ogloader.efi"
 
 
 def _wanted(words: Sequence[str]) -> tuple[bool, tuple[str, ...]]:
@@ -53,20 +50,19 @@ def _install_mbr(words: Sequence[str]) -> None:
     with free_partition(words) as (disk, part):
         onto = disk if disk.path == first.path else first
         wanted = Wanted(disk, part, running_firmware(), onto, every, parameters)
+        uefi = wanted.firmware is Firmware.UEFI
+        if uefi:
+            table_here()  # what cannot be read is refused before anything is written
         warn(*put_loader(wanted))
-        if wanted.firmware is Firmware.UEFI:
-            option = loader(_LABEL, *esp_here(disk, list_disks()), f"{wanted.folder}/ogloader.efi")
-            change_here(lambda table: _second(table, option))
+        if uefi:
+            _enter(wanted)
 
 
-def _second(table: BootTable, option: LoadOption) -> BootTable:
-    """With this entry in the second place, behind the network's where that is first.
-
-    One of the same label goes.
-    """
-    new = with_one(table, option, Place.LAST)
-    *others, own = new.order
-    return replace(new, order=(*others[:1], own, *others[1:]))
+def _enter(wanted: Wanted) -> None:
+    """The firmware's entry for the loader of all systems, second in its order."""
+    esp_disk, esp = esp_here(wanted.disk, list_disks())
+    option = loader("grub", esp_disk, esp, f"{wanted.folder}/{_OLD_LOADER}")
+    change_here(lambda old: second(old, option))
 
 
 def _install_partition(words: Sequence[str]) -> None:

@@ -72,6 +72,9 @@ _BY_MODULE = {
         ogGetPartitionActive ogGetPartitionId ogGetPartitionSize ogGetPartitionType
         ogGetPartitionsNumber ogListLogicalPartitions ogListPartitions ogListPrimaryPartitions""",
     "postconf": "ogDeletePartitionsLabels ogDiskToRelativeDev ogInfoCache",
+    "refind": """
+        ogRefindDefaultEntry ogRefindDeleteEntry ogRefindInstall ogRefindOgliveDefaultEntry
+        ogRefindSetResolution ogRefindSetTheme ogRefindSetTimeOut""",
     "retired": """
         NTAutoLogon NTChangeName NTPolUserOFF NTPolUserOn NTRunMachine NTRunOnceMachine NTRunUser
         NTSetGroupName NTSetOwner NTStartRecovery NTStatusRatonTeclado ogAddToLaunchDaemon

@@ -99,7 +99,7 @@ def _add(words: Sequence[str]) -> None:
     option = _option(words[0], words[1])
     if look_here()(option.target) is Presence.MISSING:
         warn(f"{option.target.file} is not on the ESP yet: the firmware passes the entry over")
-    change_here(lambda old: with_one(old, option, Place.LAST if last else Place.OUT))
+    change_here(lambda old: planning.only(old, option, Place.LAST if last else Place.OUT))
 
 
 def _option(label: str, file: str) -> LoadOption:
@@ -108,19 +108,6 @@ def _option(label: str, file: str) -> LoadOption:
         file = _LOADER.format(label=label)
     disk, esp = find_esp(list_disks())
     return loader(label, disk, esp, file.replace("\\", "/"))
-
-
-def with_one(old: BootTable, option: LoadOption, place: Place) -> BootTable:
-    """The table with this entry as the only one of its label; one that is the same stays."""
-    same = [one for one in old.entries if one.option == option][:1]
-    kept = {one.number for one in same}
-    gone = {one.number for one in old.entries if one.label == option.label} - kept
-    left = planning.without(old, gone)
-    if not same:
-        return planning.added(left, option, place)
-    order = tuple(number for number in left.order if number not in kept)
-    order = (*order, *kept) if place is Place.LAST else order
-    return planning.ordered(left, [number for number in order if left.entry(number)])
 
 
 _ENTRY = "NUMBER|LABEL"

@@ -100,7 +100,7 @@ class Pc:
             (esp / loader).parent.mkdir(parents=True)
             (esp / loader).touch()
         esp.mkdir(exist_ok=True)
-        for module in (fitting, looking):
+        for module in (start, looking):
             self.patch.setattr(module, "on_partition", lambda *words: words[-1](esp))
         return ovmf(self.sys / "firmware/efi/efivars")
 

@@ -282,6 +282,7 @@ try ogIsWritable 1 1
 echo "host $(ogGetHostname)"
 echo "type $(ogGetOsType 1 1)"
 try ogConfigureFstab 1 1
+try command -v ogGrubInstallPartition ogGrubInstallMbr > loaders
 ogIsEfiActive; case $? in 0|1) ;; *) echo "ogIsEfiActive ended with $?" >&2 ;; esac
 ogGetEsp > esp; case $? in 0|2|3) ;; *) echo "ogGetEsp ended with $?" >&2 ;; esac
 [ -z "$(find "$mnt"/usr/sbin -name ogAdmLnxClient -print)" ] || try ogUninstallLinuxClient 1 1
@@ -304,3 +305,21 @@ def test_what_the_original_script_calls_is_there(shell: Path, image: Path, at: P
     assert (name, client) == ("pc17\n", "")
     assert uuid(image, 1) in fstab
     assert "remote=https://10.0.0.1/opengnsys/rest/" in agent
+
+
+def test_a_windows_is_cleaned_of_its_swap_files(old: Old, image: Path, at: Path) -> None:
+    at.mkdir()
+    with device(image, 4) as loop:
+        tool("mkfs.ntfs", "--fast", "--force", "--quiet", loop)
+        tool("mount", "-t", "ntfs-3g", loop, at)
+        try:
+            tree(at, {"Windows/System32/config/SYSTEM": "", "Pagefile.sys": "", "thesis": "x\n"})
+        finally:
+            tool("umount", at)
+    ran = old("ogCleanOs", 1, 4, disks=[image])
+    assert (ran.stdout, ran.status) == ("", 0), ran.stderr
+    tool("umount", *mount_points(image))
+    with device(image, 4) as loop:
+        assert "Pagefile.sys" not in tool("ntfsls", loop)
+        assert "thesis" in tool("ntfsls", loop)
+    assert old("configureOs", 1, 4, disks=[image]).status == OgErr.NOTOS

@@ -13,13 +13,16 @@ from disk.boot.room import MIB, SYSTEM, add_system, inside, make_system, read
 from disk.boot.test_esp import OGLIVE, disk, files_of
 from disk.deploy.room import said
 from disk.shim.images import refusal
-from oglib.boot.nvram.table import BootTable
+from oglib.boot.nvram import variables
+from oglib.boot.nvram.table import read_table
+from oglib.boot.nvram.variables import Variables
 from oglib.boot.secure.firmware import Accepts, Signers
 from oglib.deploy.system import loader
 from oglib.disk.find import find_disk
 from oglib.disk.firmware import Firmware
 from oglib.errors import OgErr
 from oglib.shim import efi_copies, grub_install
+from unit.boot.efivars import ovmf
 from unit.boot.loaders import authority
 from unit.boot.menus import MENU, OTHER, ROOT
 from unit.shim.old import Old, answer
@@ -30,7 +33,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devi
 
 OF_MBR = "boot/grubMBR/boot/grub/grub.cfg"
 TRAP = "#!/bin/sh\ntouch /tmp/og-trap-grub\n"
-TABLES: list[BootTable] = []
 LINES = f"""
 set default=0
 menuentry 'Other' {{
@@ -53,15 +55,19 @@ def bios(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def uefi(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Variables:
+    """The variables of a PC with UEFI."""
+    monkeypatch.setattr(variables, "SYS", tmp_path / "sys")
+    return ovmf(tmp_path / "sys/firmware/efi/efivars")
+
+
+@pytest.fixture
+def uefi(disk: Path, store: Variables, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001
     """The disk with an ESP, on a PC with UEFI and Secure Boot."""
     monkeypatch.setenv("OG_DISKS", str(disk))
     for module in (grub_install, efi_copies):
         monkeypatch.setattr(module, "running_firmware", lambda: Firmware.UEFI)
     monkeypatch.setattr(loader, "pair_of_oglive", lambda: OGLIVE)
-    table = BootTable(entries=(), order=(7, 8))
-    monkeypatch.setattr(grub_install, "change_here", lambda plan: TABLES.append(plan(table)))
-    TABLES.clear()
     accepts = Accepts(True, Signers((authority("MS 2011").der,)))
     monkeypatch.setattr(loader, "accepted_here", lambda: accepts)
     return disk
@@ -124,7 +130,7 @@ def test_links_that_lead_out_are_not_followed(old: Old, bios: Path, name: str) -
 
 
 @pytest.mark.proves("ogGrubInstallPartition", "ogGrubUefiConf")
-def test_loaders_on_the_esp(uefi: Path) -> None:
+def test_loaders_on_the_esp(uefi: Path, store: Variables) -> None:
     assert answer("ogGrubInstallPartition", "1", "1", "FALSE") is None
     folder = "EFI/Part-01-01/Boot"
     found = files_of(uefi)
@@ -132,11 +138,11 @@ def test_loaders_on_the_esp(uefi: Path) -> None:
     assert (
         f"--set=root {ROOT}\nset prefix=($root)/boot/grub\n" in found[f"{folder}/grub.cfg"].decode()
     )
-    assert TABLES == []
     answer("ogGrubInstallMbr", "1", "1", "TRUE")
-    (table,) = TABLES
-    (entry,) = table.entries
-    assert (entry.label, table.order) == ("grub", (7, entry.number, 8))
+    there = read_table(store)
+    made = there.entry(there.order[1])
+    assert made is not None
+    assert (made.label, made.option.target.file) == ("grub", "/EFI/grub/Boot/ogloader.efi")
     found = files_of(uefi)
     assert "prefix=($root)/boot/grubMBR/boot/grub\n" in found["EFI/grub/Boot/grub.cfg"].decode()
     assert f"root=UUID={ROOT}" in read(uefi, OF_MBR)

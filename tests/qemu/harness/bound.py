@@ -62,7 +62,7 @@ class BoundModels:
             with step("a model PC with IDE makes an initramfs for itself alone"):
                 self._bind(free, part)
             part.rename(path)
-        disk = Disk(path, "model-bound", read_only=True)
+        disk = Disk(path, "model", read_only=True)
         return replace(free, disk=disk, bound=True)
 
     def _bind(self, free: Model, path: Path) -> None:

@@ -159,7 +159,7 @@ class Models:
                 TemporaryDirectory(prefix=f"{model.name}-", dir=self._cache) as folder,
             ):
                 self._make(model, Path(folder)).rename(path)
-        return replace(model, disk=Disk(path, f"model-{model.name}", read_only=True))
+        return replace(model, disk=Disk(path, "model", read_only=True))
 
     def _make(self, model: Model, folder: Path) -> Path:
         """Its disk, as a file in the folder, where its filesystems are mounted meanwhile."""

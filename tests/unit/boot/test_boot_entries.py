@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -46,6 +47,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Variables:
     monkeypatch.setattr(variables, "SYS", tmp_path / "sys")
     monkeypatch.setattr(fitting, "SYS", tmp_path / "sys")
     monkeypatch.setattr(fitting, "list_disks", lambda: ())
+    monkeypatch.setattr(fitting, "esp_folder", lambda *_: nullcontext(tmp_path / "esp"))
     return ovmf(tmp_path / "sys/firmware/efi/efivars")
 
 
@@ -139,8 +141,13 @@ def test_without_any_loader_nothing_is_written(
 def test_what_has_no_firmware_of_its_own_is_left(
     facts: BootFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_a_file = replace(facts, disk=replace(facts.disk, number=0))
-    assert BOOT_ENTRIES.check(ROOT, in_a_file).need is Need.NOT_NEEDED
+    (tmp_path / "pc.img").touch()
+    for disk in (
+        replace(facts.disk, number=0),
+        replace(facts.disk, path=tmp_path / "pc.img"),  # as OG_DISKS numbers them
+        replace(facts.disk, path=Path("/dev/loop7")),
+    ):
+        assert BOOT_ENTRIES.check(ROOT, replace(facts, disk=disk)).need is Need.NOT_NEEDED
     monkeypatch.setattr(fitting, "SYS", tmp_path / "none")
     assert BOOT_ENTRIES.check(ROOT, facts).need is Need.NOT_NEEDED
 

@@ -99,7 +99,9 @@ def test_one_file_that_cannot_be_read_fails_alone(tree: Path) -> None:
     assert steps["fstab"].outcome is Outcome.FAILED
     assert "not a regular file" in steps["fstab"].detail
     assert steps["hostname"].outcome is Outcome.DONE
-    assert steps["resume"].outcome is Outcome.DONE
+    assert steps["hosts"].outcome is Outcome.DONE
+    # whether the swap is a file is said there
+    assert steps["resume"].detail == steps["fstab"].detail
 
 
 def test_links_to_the_host_are_not_written_through(tree: Path, tmp_path: Path) -> None:
@@ -383,6 +385,16 @@ def test_an_fstab_that_is_a_link_becomes_a_file(tree: Path, target: str) -> None
     assert not (tree / "etc/fstab").is_symlink()
     assert FACTS.root.uuid in (tree / "etc/fstab").read_text()
     assert (tree / "usr/share/fstab").read_text() == old
+
+
+def test_a_resume_from_a_swap_file_follows_the_root(tree: Path) -> None:
+    (tree / "etc/fstab").write_text("UUID=old / ext4 x 0 1\n/swap.img none swap sw 0 0\n")
+    (tree / "etc/initramfs-tools/conf.d/resume").write_text("RESUME=UUID=old\n")
+    facts = replace(FACTS, swaps=())
+    configured(tree, facts)
+    told = (tree / "etc/initramfs-tools/conf.d/resume").read_text()
+    assert told == f"RESUME=UUID={FACTS.root.uuid}\n"
+    assert configured(tree, facts)["resume"].outcome is Outcome.NOT_NEEDED
 
 
 def test_a_resume_from_a_swap_file_stays(tree: Path) -> None:

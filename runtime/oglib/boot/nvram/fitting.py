@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from oglib.boot.esp import esp_of
+from oglib.boot.esp import esp_folder, esp_of
 from oglib.boot.facts import BootFacts
 from oglib.boot.nvram import planning
 from oglib.boot.nvram.load_option import Kind, LoadOption, loader
-from oglib.boot.nvram.looking import is_file, look_on, on_partition
+from oglib.boot.nvram.looking import is_file, look_on
 from oglib.boot.nvram.planning import Look
 from oglib.boot.nvram.table import BootTable, Entry, read_table, write
 from oglib.boot.nvram.variables import SYS, Variables, here
 from oglib.disk.firmware import Firmware, running_firmware
-from oglib.disk.model import Disk, Partition
+from oglib.disk.probing.lsblk import is_virtual
 from oglib.disk.probing.probe import list_disks
 from oglib.errors import NotFoundError, OgError
 from oglib.fitting.edits import Files
@@ -31,7 +31,7 @@ from oglib.texts import joined
 REMOVABLE = "EFI/BOOT/BOOTX64.EFI"
 # In the folder of a system: the first that is there is started. A shim starts what is beside it,
 # and is what the firmware of a PC with Secure Boot takes.
-_LOADERS = ("shimx64.efi", "grubx64.efi", "ogloader.efi")
+_LOADERS = ("ogloader.efi", "shimx64.efi", "grubx64.efi")
 
 
 def own_label(os_id: str, place: str) -> str:
@@ -44,20 +44,13 @@ def folders(os_id: str, place: str) -> tuple[str, ...]:
     return (f"EFI/{place}/Boot", f"EFI/{place}", *((f"EFI/{os_id}",) if os_id else ()))
 
 
-def loader_on(disk: Disk, esp: Partition, inside: Sequence[str], *, only: bool = False) -> str:
-    """The loader that starts a system, of those on an ESP; empty where none is there.
+def loader_in(top: Path, inside: Sequence[str]) -> str:
+    """The loader that starts a system, below the top of an ESP; empty where none is there.
 
-    ``inside``: its folders. ``only``: no other, for what lies at the removable path may be any's.
+    ``inside``: its folders.
     """
     names = [f"{folder}/{name}" for folder in inside for name in _LOADERS]
-    found: list[str] = []
-
-    def ask(top: Path) -> bool:
-        wanted = names if only else (*names, REMOVABLE)
-        found.extend(name for name in wanted if is_file(top, name))
-        return bool(found)
-
-    return found[0] if on_partition(disk, esp, ask) else ""
+    return next((name for name in names if is_file(top, name)), "")
 
 
 def planned(table: BootTable, option: LoadOption, facts: BootFacts, look: Look) -> BootTable:
@@ -102,27 +95,30 @@ class BootEntries:
 
     name = "boot-entries"
 
-    def check(self, root: Files, facts: BootFacts) -> Check:  # noqa: ARG002
+    def check(self, root: Files, facts: BootFacts) -> Check:
         why = _why_not(facts)
         if why:
             return Check(Need.NOT_NEEDED, why)
         try:
             store = here()
-            old, new = _tables(store, facts)
+            old, new = _tables(store, root, facts)
         except OgError as error:
             return Check(Need.CANNOT, error.message)
+        except OSError as error:
+            return Check(Need.CANNOT, f"the ESP cannot be read: {error.strerror}")
         told = planning.changes(old, new)
         return Check(Need.NEEDED if told else Need.NOT_NEEDED, joined(told) or "already so")
 
     def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:  # noqa: ARG002
         store = here()
-        old, new = _tables(store, facts, installed=True)
+        old, new = _tables(store, root, facts, installed=True)
         write(store, old, new)
         return joined(planning.changes(old, new)) or "already so"
 
 
 def _why_not(facts: BootFacts) -> str:
-    if facts.disk.number == 0:
+    path = facts.disk.path
+    if facts.disk.number == 0 or path.is_file() or is_virtual(path.name):
         return "a disk in a file: no firmware has entries for it"
     if running_firmware(sys=SYS) is not Firmware.UEFI:
         return "this PC was not started by UEFI; the removable path starts without an entry"
@@ -130,25 +126,22 @@ def _why_not(facts: BootFacts) -> str:
 
 
 def _tables(
-    store: Variables, facts: BootFacts, *, installed: bool = False
+    store: Variables, root: Files, facts: BootFacts, *, installed: bool = False
 ) -> tuple[BootTable, BootTable]:
     """What is there, and what shall be. ``installed``: the loader must be on the ESP by now."""
     esp = esp_of(facts.disk)
     inside = folders(facts.os_id, facts.place)
-    file = loader_on(facts.disk, esp, inside)
-    if not file and installed:
-        raise NotFoundError(f"There is no loader on the ESP, partition {esp.number}, to start.")
-    # the steps before this one put it there
-    file = file or f"{inside[-1]}/grubx64.efi"
-    old = read_table(store)
-    option = loader(own_label(facts.os_id, facts.place), facts.disk, esp, file)
-    return old, planned(old, option, facts, _look(facts.disk))
-
-
-def _look(disk: Disk) -> Look:
-    """As the disks are now: the one that is being fitted was partitioned a moment ago."""
-    others = [one for one in list_disks() if one.path != disk.path]
-    return look_on([disk, *others])
+    # as the disks are now: the one that is being fitted was partitioned a moment ago
+    disks = [facts.disk, *(one for one in list_disks() if one.path != facts.disk.path)]
+    with esp_folder(root, facts) as top:
+        file = loader_in(top, inside) or (REMOVABLE if is_file(top, REMOVABLE) else "")
+        if not file and installed:
+            raise NotFoundError(f"There is no loader on the ESP, partition {esp.number}, to start.")
+        # a step before this one puts it there
+        file = file or f"{inside[0]}/{_LOADERS[0]}"
+        old = read_table(store)
+        option = loader(own_label(facts.os_id, facts.place), facts.disk, esp, file)
+        return old, planned(old, option, facts, look_on(disks, {esp.partuuid.lower(): top}))
 
 
 BOOT_ENTRIES = BootEntries()

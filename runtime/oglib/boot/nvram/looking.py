@@ -7,9 +7,10 @@ filesystem was opened and holds no such name. All else is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from oglib.boot.nvram.load_option import Target
 from oglib.boot.nvram.planning import Look, Presence
@@ -18,12 +19,19 @@ from oglib.disk.model import Disk, Partition
 from oglib.errors import OgError
 from oglib.filesystem.mount import mounted
 
+Answer = TypeVar("Answer")
 
-def look_on(disks: Sequence[Disk]) -> Look:
-    """The look of somebody who has these disks, which are all of the PC's."""
+
+def look_on(disks: Sequence[Disk], opened: Mapping[str, Path] | None = None) -> Look:
+    """The look of somebody who has these disks, which are all of the PC's.
+
+    ``opened``: the tops of filesystems that are open already, by PARTUUID; no other way to them.
+    """
 
     @cache  # several entries lead to the same ESP
     def look(target: Target) -> Presence:
+        if top := (opened or {}).get(target.partition):
+            return Presence.THERE if is_file(top, target.file) else Presence.MISSING
         found = _partition(disks, target.partition)
         if found is None:
             readable = not any(disk.damage for disk in disks)
@@ -37,7 +45,7 @@ def look_on(disks: Sequence[Disk]) -> Look:
     return look
 
 
-def on_partition(disk: Disk, part: Partition, ask: Callable[[Path], bool]) -> bool:
+def on_partition(disk: Disk, part: Partition, ask: Callable[[Path], Answer]) -> Answer:
     """The answer about the files of a partition, opened for reading where it is not mounted."""
     for point in part.mountpoints:
         if point.startswith("/"):

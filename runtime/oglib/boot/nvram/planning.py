@@ -83,6 +83,18 @@ def added(table: BootTable, option: LoadOption, place: Place = Place.FIRST) -> B
     return replace(table, entries=tuple(sorted(entries, key=_by_number)), order=order)
 
 
+def only(table: BootTable, option: LoadOption, place: Place) -> BootTable:
+    """With this entry as the only one of its label; one that is the same stays, in its place."""
+    same = next((one.number for one in table.entries if one.option == option), None)
+    gone = {one.number for one in table.entries if one.label == option.label} - {same}
+    left = without(table, gone)
+    if same is None:
+        return added(left, option, place)
+    rest = [one for one in left.order if one != same and left.entry(one) is not None]
+    order = {Place.FIRST: [same, *rest], Place.LAST: [*rest, same], Place.OUT: rest}[place]
+    return ordered(left, order)
+
+
 def without(table: BootTable, numbers: Collection[int]) -> BootTable:
     """Without these entries, in the order and as the next as well."""
     return replace(
@@ -119,6 +131,17 @@ def brought_forward(table: BootTable, numbers: Sequence[int]) -> BootTable:
     rest = [one for one in table.order if one not in numbers]
     there = [one for one in rest if table.entry(one) is not None]
     return ordered(table, (*numbers, *there))
+
+
+def second(table: BootTable, option: LoadOption) -> BootTable:
+    """With this entry as the only one of its label, in the second place.
+
+    The first is the network's on sites' PCs, and stays.
+    """
+    new = only(table, option, Place.OUT)
+    number = next(one.number for one in new.entries if one.option == option)
+    rest = [one for one in new.order if new.entry(one) is not None]
+    return ordered(new, [*rest[:1], number, *rest[1:]])
 
 
 def with_next(table: BootTable, number: int) -> BootTable:

@@ -85,8 +85,9 @@ def _deploy(planned: Plan, progress: Progress, cancel: Cancel) -> Deployed:
     reason = planned.not_fitted
     if not reason:
         task.step(FIT)
-        fitted, reason = _fitted(planned, disk)
+        fitted, reason, notes = _fitted(planned, disk)
         steps += fitted
+        receipt = replace(receipt, warnings=(*receipt.warnings, *notes))
     failed = reason or any(step.outcome is Outcome.FAILED for step in steps)
     ready = saying.ready(planned.system, planned.image.title, planned.request.hostname)
     seconds = round(time.monotonic() - started, 3)
@@ -106,8 +107,11 @@ def _partitioned(planned: Plan, task: Task) -> Disk:
     return apply_table(planned.table)
 
 
-def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
-    """The steps that fit the system; or why it cannot be fitted, and nothing was written."""
+def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str, tuple[str, ...]]:
+    """The steps that fit the system; or why it cannot be fitted, and nothing was written.
+
+    Last, what should be known of how its fitting was tried.
+    """
     # what was found on it before is no longer there
     part = replace(find_partition(disk, planned.number), filesystem="", label="", uuid="")
     try:
@@ -118,9 +122,9 @@ def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str]:
             firmware=planned.firmware,
             told=planned.settings,
         )
-        return apply_configuration(configuration), ""
+        return apply_configuration(configuration), "", configuration.notes
     except OgError as error:
-        return (), error.message.rstrip(".")
+        return (), error.message.rstrip("."), ()
 
 
 def _grown(device: Path) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.boot.menu.edits import Change
@@ -34,11 +35,28 @@ def oglive_change(status: str = "", *, cmdline: Path = CMDLINE) -> Change:
     """
     if status and status not in STATUSES:
         raise UsageError(f"{status!r} is neither online nor offline.")
+    found = oglive_in_cache(status, cmdline=cmdline)
+    return lambda menu: with_oglive(menu, found.uuid, f"/{found.folder}", found.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class OgliveInCache:
+    """Where an ogLive lies: ``folder`` below the cache's top, and how it is to be started."""
+
+    uuid: str
+    partuuid: str
+    folder: str
+    parameters: tuple[str, ...]
+
+
+def oglive_in_cache(status: str = "", *, cmdline: Path = CMDLINE) -> OgliveInCache:
+    """The ogLive of the cache. NOTCACHE without a cache, NOTFOUND where none lies in it."""
     words = cmdline.read_text(encoding="utf-8", errors="replace").split()
     folder = _folder(words)
-    uuid = _uuid_of(require_cache(list_disks()), folder)
+    cache = require_cache(list_disks())
+    uuid = _uuid_of(cache, folder)
     parameters = parameters_of(words, status)
-    return lambda menu: with_oglive(menu, uuid, f"/boot/{folder}", parameters)
+    return OgliveInCache(uuid, cache.part.partuuid, f"boot/{folder}", parameters)
 
 
 def parameters_of(words: Sequence[str], status: str) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ from oglib.boot.facts import part_label
 from oglib.boot.linux_start import LinuxStart, find_start, located
 from oglib.boot.nvram import planning, variables
 from oglib.boot.nvram.changing import find_esp
-from oglib.boot.nvram.fitting import folders, loader_on, own_label
+from oglib.boot.nvram.fitting import folders, loader_in, own_label
 from oglib.boot.nvram.load_option import loader
+from oglib.boot.nvram.looking import on_partition
 from oglib.boot.nvram.planning import Place
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.deploy.leaving import leave
@@ -163,7 +164,7 @@ def _next(disk: Disk, part: Partition, system: Found) -> tuple[BootTable, BootTa
     disks = list_disks()
     near = starting_disk(disk, disks, Firmware.UEFI)
     esp_disk, esp = find_esp([*([near] if near else []), *disks])
-    file = loader_on(esp_disk, esp, folders(system.id, place), only=True)
+    file = on_partition(esp_disk, esp, lambda top: loader_in(top, folders(system.id, place)))
     if not file:
         raise OgError(
             f"there is no loader of this system on partition {esp.number} of {esp_disk.describe()}",

@@ -19,8 +19,8 @@ _GRUB_EFI = "grub-efi/install_devices"
 _SELINUX = "etc/selinux/config"
 _RELABEL = ".autorelabel"
 _SELINUX_ON = re.compile(r"SELINUX=[\"']?(enforcing|permissive)[\"']?\s*")
-# Without labels of their own these are read by nobody but a boot loader, or in memory.
-_NOT_LABELLED = ("boot/", "run/", "tmp/")
+# Read by a boot loader alone, or by people: without a label nothing of the system misses them.
+_NOT_LABELLED = ("boot/", "etc/fstab.backup")
 
 
 def lvm_devices(root: Files, facts: PcFacts) -> Check:  # noqa: ARG001

@@ -9,7 +9,7 @@ from oglib.fitting.devices import is_mapped
 from oglib.fitting.edits import Edit, Files, bytes_of, changed, content, words_of
 from oglib.fitting.fittings import Check, Need, edited
 from oglib.osconfig.facts import PcFacts
-from oglib.osconfig.fstab import adapt_fstab, swap_uuids
+from oglib.osconfig.fstab import adapt_fstab, has_swap_file, swap_uuids
 from oglib.texts import joined
 
 _FSTAB = "etc/fstab"
@@ -51,16 +51,24 @@ def resume(root: Files, facts: PcFacts) -> Check:
     """The swap that initramfs-tools looks at for a system that sleeps on it."""
     if not root.exists(_CONF_D):
         return Check(Need.NOT_NEEDED, "no initramfs-tools here")
-    edit = changed(root, _RESUME, lambda text: adapt_resume(text, facts))
-    return edited([edit], facts.swaps[0].spec if facts.swaps else "none")
+    on_file = has_swap_file(words_of(content(root, _FSTAB) or b""))
+    edit = changed(root, _RESUME, lambda text: adapt_resume(text, facts, on_file=on_file))
+    return edited([edit], _resumed(facts, on_file=on_file))
 
 
-def adapt_resume(text: str, facts: PcFacts) -> str:
+def _resumed(facts: PcFacts, *, on_file: bool) -> str:
+    """What the system wakes up from where it names nothing that is here."""
+    wanted = facts.root if on_file else next(iter(facts.swaps), None)
+    return wanted.spec if wanted else "none"
+
+
+def adapt_resume(text: str, facts: PcFacts, *, on_file: bool = False) -> str:
     """``RESUME=`` names what is here, a swap or the filesystem of a swap file; else the swap.
 
-    Where there is none it says so. What is mapped, and all other lines, stay.
+    ``on_file``: its swap is a file, which lies on the root. Where there is none it says so. What is
+    mapped, and all other lines, stay.
     """
-    device = facts.swaps[0].spec if facts.swaps else "none"
+    device = _resumed(facts, on_file=on_file)
     lines = text.split("\n")
     found = False
     for number, line in enumerate(lines):

@@ -38,7 +38,7 @@ def hostname(root: Files, facts: PcFacts) -> Check:
     edits = [
         _with_variable(root, path, variable, facts.hostname, missing=own is None)
         for path, variable in _VARIABLES
-        if root.exists(path)
+        if root.exists(path) and not root.is_directory(path)  # which SUSE has by that name
     ]
     # SUSE's link to etc/hostname is that file; before, it was the file itself
     if root.is_regular(_OLD_SUSE) and (own is None or root.is_regular(_NAME)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What os-release says of the system on a root; reads only."""
+"""What os-release, or its forerunners, say of the system on a root; reads only."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ from oglib.texts import shortened
 
 _SYSTEM_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
+# Of the years before it, one line of text: CentOS 6, SLES 11.
+_RELEASES = (
+    ("etc/centos-release", "centos"),
+    ("etc/redhat-release", "rhel"),
+    ("etc/SuSE-release", "sles"),
+)
 _OS_RELEASE_BYTES = 64 << 10
 _MOST_VALUE_CHARS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class LinuxSystem:
-    """What os-release says: ``debian``, ``Debian GNU/Linux 13 (trixie)``."""
+    """What it calls itself: ``debian``, ``Debian GNU/Linux 13 (trixie)``."""
 
     id: str
     pretty_name: str
 
 
 def detect_linux(root: TargetRoot) -> LinuxSystem | None:
-    """The system that has an os-release on this root, or None where there is none."""
+    """The system that says so on this root, or None where none does."""
     for name in _OS_RELEASE:
         try:
             text = words_of(root.read_bytes(name, limit_bytes=_OS_RELEASE_BYTES))
@@ -40,6 +46,13 @@ def detect_linux(root: TargetRoot) -> LinuxSystem | None:
             id=name_of if _SYSTEM_ID.fullmatch(name_of) else "linux",
             pretty_name=shortened(said.get("PRETTY_NAME") or said.get("NAME", "Linux")),
         )
+    for name, of in _RELEASES:
+        try:
+            text = words_of(root.read_bytes(name, limit_bytes=_OS_RELEASE_BYTES))
+        except FileNotFoundError:
+            continue
+        if line := text.partition("\n")[0].strip():
+            return LinuxSystem(of, shortened(line))
     return None
 
 
