@@ -15,6 +15,7 @@ from oglib.errors import PartitionError
 PCI = "devices/pci0000:00"
 SCSI = "host0/target0:0:0/0:0:0:0"
 DISK = "scsi:t-0x00"
+BUILT_IN = ("pcieportdrv",)  # it has parameters, hence a folder among the modules
 AHCI = "pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01"
 
 
@@ -31,6 +32,8 @@ def tree(sys: Path, block: str, bound: Mapping[str, tuple[str, str, str]]) -> Pa
         if module and not (home / "module").is_symlink():
             (sys / "module" / module).mkdir(parents=True, exist_ok=True)
             (home / "module").symlink_to(sys / "module" / module)
+            if module not in BUILT_IN:
+                (sys / "module" / module / "initstate").write_text("live\n")
         (sys / device / "driver").symlink_to(home)
         if modalias:
             (sys / device / "modalias").write_text(f"{modalias}\n")
@@ -63,6 +66,14 @@ TREES: dict[str, tuple[str, dict[str, tuple[str, str, str]], list[str]]] = {
             f"{PCI}/0000:00:1c.0": ("pci/pcieport", "", "pci:v00008086d0000A110"),
         },
         ["sd_mod", "ahci", "pcieport (built in)"],
+    ),
+    "NVMe behind a port whose driver is built in and has parameters": (
+        f"{PCI}/0000:00:1c.0/0000:01:00.0/nvme/nvme0/nvme0n1",
+        {
+            f"{PCI}/0000:00:1c.0/0000:01:00.0": ("pci/nvme", "nvme", "pci:v00001B36d00000010"),
+            f"{PCI}/0000:00:1c.0": ("pci/pcieport", "pcieportdrv", "pci:v00001B36d0000000C"),
+        },
+        ["nvme", "pcieportdrv (built in)"],
     ),
     "IDE": (
         f"{PCI}/0000:00:01.1/ata1/{SCSI}/block/sda",

@@ -110,4 +110,7 @@ def _driver(device: Path) -> Driver | None:
         modalias = (device / "modalias").read_text(encoding="ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):
         modalias = ""
-    return Driver(name.replace("-", "_"), not module.is_symlink(), modalias)
+    # What is built in may have a folder among the modules too, for its parameters; only what was
+    # loaded has a state there. The driver of PCIe's root ports is such a one, above every NVMe.
+    loaded = (module / "initstate").exists()
+    return Driver(name.replace("-", "_"), not loaded, modalias)
