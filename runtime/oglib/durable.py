@@ -64,9 +64,22 @@ def store(
 
 
 def show(part: Path, path: Path) -> None:
-    """Give what is whole and on the disk its own name, in place of what had it."""
-    part.replace(path)
-    sync(path.parent)
+    """Give what is whole and on the disk its own name, in place of what had it.
+
+    FAT has no journal and keeps a file's place in its name: there a rename is lasting once the file
+    was synced under the new name, and what had the name is let go only then, for its place would be
+    given away while the old name may still be the one on the disk.
+    """
+    old = -1
+    with suppress(OSError):
+        old = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        part.replace(path)
+        sync(path, follow=False)
+        sync(path.parent)
+    finally:
+        if old >= 0:
+            os.close(old)
 
 
 def write_whole(

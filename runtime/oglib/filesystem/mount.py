@@ -189,7 +189,7 @@ def unmount(point: Path) -> None:
 
 def _mount(device: Path, point: Path, kind: str, options: str) -> str:
     """Mount; why that failed, empty where it did not."""
-    if kind and not where(f"mount.{kind}"):
+    if kind and device.is_block_device() and not where(f"mount.{kind}"):
         try:
             mounting.mount(device, point, kind, options.split(","))
         except OSError as error:

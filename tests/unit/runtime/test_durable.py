@@ -35,7 +35,7 @@ def test_the_new_content_is_lasting_before_its_name(
 
     monkeypatch.setattr(os, "fsync", noted)
     durable.write_whole(path, b"new", mode=0o600)
-    assert seen == [(".x.part", b"old"), (tmp_path.name, b"new")]
+    assert seen == [(".x.part", b"old"), ("x", b"new"), (tmp_path.name, b"new")]
     assert path.stat().st_mode & 0o777 == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["x"]
 
