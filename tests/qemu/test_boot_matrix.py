@@ -34,10 +34,13 @@ class Cell:
     after: Bus
     cold: bool = False
     """Whether ogLive is booted from the network for it; else a ready one goes on."""
+    made: Start | None = None
+    """What starts the model, where that is something else."""
 
     @property
     def name(self) -> str:
-        return f"{self.start}-{self.root}-{self.after}"
+        made = f"-of-{self.made}" if self.made else ""
+        return f"{self.start}{made}-{self.root}-{self.after}"
 
     @property
     def pc(self) -> Pc:
@@ -58,12 +61,15 @@ CELLS = (
     Cell(Start.SECURE, Root.EXT4, Bus.VIRTIO, Bus.SATA),
     Cell(Start.SECURE, Root.XFS, Bus.SATA, Bus.NVME),
     Cell(Start.SECURE, Root.BOOT, Bus.VIRTIO, Bus.SCSI),
+    # and other firmware than the model has
+    Cell(Start.UEFI, Root.EXT4, Bus.VIRTIO, Bus.SATA, made=Start.BIOS_MBR),
+    Cell(Start.BIOS_GPT, Root.EXT4, Bus.VIRTIO, Bus.SATA, made=Start.UEFI),
 )
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_boot_matrix(room: Room, models: Models, cell: Cell) -> None:
-    move = Move(models.get(cell.start, cell.root, cell.before))
+    move = Move(models.get(cell.made or cell.start, cell.root, cell.before), cell.start)
     disk = room.empty_disk("target", size_mib=3072).on(cell.after)
     with step("capture the model PC's partitions"):
         move.capture(room)

@@ -29,20 +29,25 @@ _RESTORED = {"/boot": "boot", "/": "root"}
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One model, captured; and where its partitions go."""
+    """One model, captured; and where its partitions go. ``onto``: started otherwise than it was."""
 
     model: Model
+    onto: Start | None = None
+
+    @property
+    def start(self) -> Start:
+        """What starts the system where it goes."""
+        return self.onto or self.model.start
 
     @property
     def layout(self) -> str:
-        start = self.model.start
-        table = "uefi" if start.is_uefi else start.value
+        table = "uefi" if self.start.is_uefi else self.start.value
         return f"moved-{table}{'-boot' if self.model.root is Root.BOOT else ''}"
 
     @property
     def partitions(self) -> dict[str, int]:
         """The numbers in that layout by mount point."""
-        first = {Start.BIOS_MBR: [], Start.BIOS_GPT: [""]}.get(self.model.start, ["/boot/efi"])
+        first = {Start.BIOS_MBR: [], Start.BIOS_GPT: [""]}.get(self.start, ["/boot/efi"])
         boot = ["/boot"] if self.model.root is Root.BOOT else []
         points = [*first, "swap", *boot, "/"]
         return {point: number for number, point in enumerate(points, 1) if point}
