@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from oglib.fitting.devices import Known
 from oglib.fitting.policy import USUAL, FittingPolicy
 
-__all__ = ["Known", "PcFacts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Nic:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oglib.fitting.devices import SWAP, TAGS, is_mapped, named_by, number_of
-from oglib.osconfig.facts import Known, PcFacts
+from oglib.fitting.devices import SWAP, TAGS, Known, is_mapped, named_by, number_of
+from oglib.osconfig.facts import PcFacts
 from oglib.texts import shortened
 
 # Blanks and tabs alone part the fields, and a newline alone the lines: other blanks are characters.

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from oglib.errors import OgError, UsageError
 from oglib.fitting.changes import Linked, Renamed
+from oglib.fitting.devices import Known
 from oglib.fitting.fittings import Fitting, check_all
 from oglib.fitting.policy import FittingPolicy, fitting_policy
 from oglib.fitting.steps import Outcome, Step
-from oglib.osconfig.facts import Known, Nic, PcFacts
+from oglib.osconfig.facts import Nic, PcFacts
 from oglib.osconfig.linux.fittings import FITTINGS, LAST
 from oglib.osconfig.root import TargetRoot
 

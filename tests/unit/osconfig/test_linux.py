@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import UsageError
+from oglib.fitting.devices import Known
 from oglib.fitting.fittings import Planned, check_all
 from oglib.fitting.steps import Outcome, Step
-from oglib.osconfig.facts import Known, PcFacts
+from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.linux.fittings import FITTINGS, LAST
 from oglib.osconfig.linux.mounts import adapt_resume, wanted_swap_uuid
 from oglib.osconfig.linux.names import adapt_hosts, adapt_variable

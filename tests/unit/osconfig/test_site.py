@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from oglib.fitting.devices import Known
 from oglib.fitting.steps import Outcome
-from oglib.osconfig.facts import Known
 from unit.osconfig.test_identity import FACTS, put, step, with_policy
 
 MADRID = with_policy(timezone="Europe/Madrid", locale="es_ES.UTF-8", keyboard="es")

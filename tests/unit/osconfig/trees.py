@@ -7,7 +7,8 @@ import hashlib
 import stat
 from pathlib import Path
 
-from oglib.osconfig.facts import Known, PcFacts
+from oglib.fitting.devices import Known
+from oglib.osconfig.facts import PcFacts
 
 SWAP = "22222222-2222-4222-8222-222222222222"
 FACTS = PcFacts(

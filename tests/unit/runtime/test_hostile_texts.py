@@ -34,6 +34,7 @@ from oglib.engine_cfg import parse_cfg, parse_json
 from oglib.errors import OgError, printable
 from oglib.filesystem.mounts import parse_mountinfo
 from oglib.filesystem.probe import parse_udev
+from oglib.fitting.devices import Known
 from oglib.image.format.disk_manifest import DiskManifest
 from oglib.image.format.manifest import Manifest
 from oglib.image.format.signing import PublicKey
@@ -46,7 +47,7 @@ from oglib.inventory.memory import parse_dmidecode
 from oglib.inventory.redact import redact
 from oglib.inventory.rpm import parse_header
 from oglib.inventory.software import newest_release, parse_dpkg
-from oglib.osconfig.facts import Known, PcFacts
+from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.fstab import adapt_fstab, entries, swap_uuids
 from oglib.osconfig.linux import system as linux_system
 from oglib.osconfig.linux.crypt import adapt_crypttab
