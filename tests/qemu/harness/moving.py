@@ -99,7 +99,9 @@ class Move:
         for point, role in _RESTORED.items():
             if point in where:
                 source = str(image(self.image(role)))
-                og("image", "restore", source, str(disk), str(where[point]), "--grow", "--yes")
+                other = self.start.is_uefi != self.model.start.is_uefi
+                wished = ["--grow", *(["--other-firmware"] if other else []), "--yes"]
+                og("image", "restore", source, str(disk), str(where[point]), *wished)
         og("os", "configure", str(disk), str(where["/"]), "--hostname", HOSTNAME)
 
     def wanted(self, disk: Disk, firmware: Firmware) -> Wanted:
