@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from oglib.boot.command_line import adapt_words, told
 from oglib.boot.facts import BootFacts
+from oglib.boot.menu.edits import Cut, applied
 from oglib.boot.menu.words import commands_of
 from oglib.boot.search import adapt_searches
 
@@ -84,15 +85,16 @@ def _adapted(
         return line
     own = section.kernels and section.marked
     line = adapt_searches(line, lines[number + 1 : number + 10], facts, own=own)
-    for command in reversed(commands_of(line)):
+    cuts = []
+    for command in commands_of(line):
         words = line[command.start : command.end]
         if _OPTIONS.match(words):
             by_name = section.tools or by_uuid
             words = adapt_words(words, facts, own=own or section.tools, by_uuid=by_name)
         elif section.kernels and _KERNEL.fullmatch(command.name):
             words = adapt_words(words, facts, own=own, by_uuid=by_uuid)
-        line = line[: command.start] + words + line[command.end :]
-    return line
+        cuts.append(Cut(command.start, command.end, words))
+    return applied(line, cuts)
 
 
 def adapt_defaults(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
@@ -100,12 +102,12 @@ def adapt_defaults(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
     lines = []
     changes = []
     for line in text.split("\n"):
-        new = line
-        for command in reversed(commands_of(line)):  # the shell parts words as GRUB does
+        cuts = []
+        for command in commands_of(line):  # the shell parts words as GRUB does
             words = line[command.start : command.end]
             if _DEFAULTS.match(words):
-                words = adapt_words(words, facts, own=True)
-            new = new[: command.start] + words + new[command.end :]
+                cuts.append(Cut(command.start, command.end, adapt_words(words, facts, own=True)))
+        new = applied(line, cuts)
         if new != line:
             changes.append(told(line, new))
         lines.append(new)

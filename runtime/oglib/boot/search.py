@@ -8,9 +8,10 @@ hint is right it is found at once, and ``set root=`` holds where it is not found
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from oglib.boot.facts import BootFacts
+from oglib.boot.menu.edits import Cut, applied
 from oglib.boot.menu.search_words import SEARCHES, Search, read_search
 from oglib.boot.menu.words import Command, Word, commands_of
 from oglib.fitting.devices import Known
@@ -27,16 +28,18 @@ def adapt_searches(line: str, following: Sequence[str], facts: BootFacts, *, own
     ``following``: the lines behind it. ``own``: it looks for what GRUB starts from.
     """
     changes: dict[Word, str] = {}
-    commands = commands_of(line)
-    for number, command in enumerate(commands):
+    places: list[Word] = []  # whose search is still to come
+    for command in commands_of(line):
         if command.name in SEARCHES:
-            changes |= _adapted(read_search(command), facts, own=own)
+            search = read_search(command)
+            changes |= _adapted(search, facts, own=own)
+            changes |= _placed(places, _meant(search, facts, own=own), facts)
+            places = []
         elif place := _place_in(command):
-            wanted = _searched(commands[number + 1 :], following, facts, own=own)
-            changes |= {place: _at(place.raw, wanted, facts)} if wanted else {}
-    for word in sorted(changes, key=lambda word: word.start, reverse=True):
-        line = line[: word.start] + changes[word] + line[word.end :]
-    return line
+            places.append(place)
+    if places:
+        changes |= _placed(places, _searched(following, facts, own=own), facts)
+    return applied(line, [Cut(word.start, word.end, new) for word, new in changes.items()])
 
 
 def _adapted(search: Search, facts: BootFacts, *, own: bool) -> dict[Word, str]:
@@ -66,13 +69,12 @@ def _place_in(command: Command) -> Word | None:
     return word if _ROOT_PLACE.match(word.raw) else None
 
 
-def _searched(
-    behind: Iterable[Command], following: Sequence[str], facts: BootFacts, *, own: bool
-) -> Known | None:
+def _placed(places: Sequence[Word], wanted: Known | None, facts: BootFacts) -> dict[Word, str]:
+    return {place: _at(place.raw, wanted, facts) for place in places} if wanted else {}
+
+
+def _searched(following: Sequence[str], facts: BootFacts, *, own: bool) -> Known | None:
     """What the next search looks for; where there is none what GRUB starts from, if ``own``."""
-    for command in behind:
-        if command.name in SEARCHES:
-            return _meant(read_search(command), facts, own=own)
     for line in following[:_MOST_LINES_BETWEEN]:
         for command in commands_of(line):
             if command.name in SEARCHES:
