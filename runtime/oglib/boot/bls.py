@@ -46,7 +46,7 @@ def command_line(root: Files, facts: BootFacts) -> Check:
     if old is None:
         return Check(Need.NOT_NEEDED, "there is none")
     lines = words_of(old).split("\n")
-    new = [adapt_words(line, facts, own=True) for line in lines]
+    new = [line if line.startswith("#") else adapt_words(line, facts, own=True) for line in lines]
     changes = [told(one, other) for one, other in zip(lines, new, strict=True) if one != other]
     return edited([Edit(_CMDLINE, old, bytes_of("\n".join(new)))], joined(changes))
 

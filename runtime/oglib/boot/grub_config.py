@@ -13,17 +13,21 @@ from dataclasses import dataclass
 
 from oglib.boot.command_line import adapt_words, told
 from oglib.boot.facts import BootFacts
-from oglib.boot.search import adapt_place, adapt_search, is_place, is_search
+from oglib.boot.menu.edits import Cut, applied
+from oglib.boot.menu.words import commands_of
+from oglib.boot.search import adapt_searches
 
 _BEGIN = re.compile(r"### BEGIN /etc/grub\.d/(\S+) ###", re.ASCII)
 _END = re.compile(r"### END /etc/grub\.d/\S+ ###", re.ASCII)
 # Of the system itself: its kernels, and what looks for fonts and tools of its own.
 _KERNELS = re.compile(r"\d+_linux\w*", re.ASCII)
 _TOOLS = re.compile(r"00_header|05_\w+|\d+_memtest\S*", re.ASCII)
-_KERNEL_LINE = re.compile(r"\s*linux(16|efi)?\s", re.ASCII)
-_INITRD_LINE = re.compile(r"\s*(initrd(16|efi)?\s|blscfg\b)", re.ASCII)
+_KERNEL = re.compile(r"linux(16|efi)?", re.ASCII)
+_INITRD = re.compile(r"initrd(16|efi)?|blscfg", re.ASCII)
 _OPTIONS = re.compile(r"\s*(set\s+)?(kernelopts|default_kernelopts)=", re.ASCII)
-_DEFAULTS = re.compile(r"\s*GRUB_CMDLINE_LINUX\w*=", re.ASCII)
+_DEFAULTS = re.compile(r"GRUB_CMDLINE_LINUX\w*\+?=", re.ASCII)
+# A newline behind a backslash goes on with the line, but for a comment, which ends there.
+_LINE = re.compile(r"(?:[^\\\n#]++|\\(?:[\s\S]|\Z)|#[^\n]*+)*+")
 _ENVIRONMENT_BYTES = 1024  # of grubenv: GRUB writes into it in place, so it never has another size
 
 
@@ -40,12 +44,14 @@ def adapt_config(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
     """grub.cfg for this PC and what changed."""
     # Patterns are asked line by line: over a text of blank lines one that begins with blanks would
     # look at each of them again from each. A newline alone ends a line.
-    old_lines = text.split("\n")
+    old_lines = _lines(text)
     marked = any(
         (found := _BEGIN.match(line)) and _KERNELS.fullmatch(found[1]) for line in old_lines
     )
     outside = _Section(kernels=not marked)
-    by_uuid = any(_INITRD_LINE.match(line) for line in old_lines)  # else no UUID is understood
+    by_uuid = any(  # else no UUID is understood
+        _INITRD.fullmatch(one.name) for line in old_lines for one in commands_of(line)
+    )
     changes: dict[str, None] = {}
     section = outside
     lines = []
@@ -62,6 +68,15 @@ def adapt_config(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
     return "\n".join(lines), tuple(changes)
 
 
+def _lines(text: str) -> list[str]:
+    lines: list[str] = []
+    at = 0
+    while (found := _LINE.match(text, at)) and found.end() < len(text):
+        lines.append(found[0])
+        at = found.end() + 1
+    return [*lines, text[at:]]
+
+
 def _adapted(
     lines: list[str], number: int, section: _Section, facts: BootFacts, *, by_uuid: bool
 ) -> str:
@@ -69,13 +84,17 @@ def _adapted(
     if not (section.kernels or section.tools):
         return line
     own = section.kernels and section.marked
-    if is_search(line):
-        return adapt_search(line, facts, own=own)
-    if is_place(line):
-        return adapt_place(line, lines[number + 1 : number + 10], facts, own=own)
-    if section.kernels and (_KERNEL_LINE.match(line) or _OPTIONS.match(line)):
-        return adapt_words(line, facts, own=own, by_uuid=by_uuid)
-    return adapt_words(line, facts, own=True) if _OPTIONS.match(line) else line
+    line = adapt_searches(line, lines[number + 1 : number + 10], facts, own=own)
+    cuts = []
+    for command in commands_of(line):
+        words = line[command.start : command.end]
+        if _OPTIONS.match(words):
+            by_name = section.tools or by_uuid
+            words = adapt_words(words, facts, own=own or section.tools, by_uuid=by_name)
+        elif section.kernels and _KERNEL.fullmatch(command.name):
+            words = adapt_words(words, facts, own=own, by_uuid=by_uuid)
+        cuts.append(Cut(command.start, command.end, words))
+    return applied(line, cuts)
 
 
 def adapt_defaults(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
@@ -83,7 +102,12 @@ def adapt_defaults(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
     lines = []
     changes = []
     for line in text.split("\n"):
-        new = adapt_words(line, facts, own=True) if _DEFAULTS.match(line) else line
+        cuts = []
+        for command in commands_of(line):  # the shell parts words as GRUB does
+            words = line[command.start : command.end]
+            if _DEFAULTS.match(words):
+                cuts.append(Cut(command.start, command.end, adapt_words(words, facts, own=True)))
+        new = applied(line, cuts)
         if new != line:
             changes.append(told(line, new))
         lines.append(new)

@@ -16,8 +16,10 @@ from oglib.osconfig.facts import PcFacts
 from oglib.texts import shortened
 
 # Blanks and tabs alone part the fields, and a newline alone the lines: other blanks are characters.
+# A word that begins with # begins a comment.
 _FIELDS = re.compile(
-    r"([ \t]*)([^ \t\r]+)([ \t]+)([^ \t\r]+)([ \t]+)([^ \t\r]+)((?:[ \t]+[^ \t\r]+)?)"
+    r"([ \t]*)([^ \t\r]+)([ \t]+)([^ \t\r#][^ \t\r]*)([ \t]+)([^ \t\r#][^ \t\r]*)"
+    r"((?:[ \t]+[^ \t\r#][^ \t\r]*)?)"
     r"((?:[ \t]+.*|\r)?)",
     re.DOTALL,
 )

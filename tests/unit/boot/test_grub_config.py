@@ -192,8 +192,9 @@ def test_a_filesystem_on_another_disk_has_no_place_on_this_one() -> None:
     ("old", "new"),
     [
         (f"search.fs_uuid {GONE} root hd0,1 \n", f"search.fs_uuid {ROOT_UUID} root hd0,gpt2 \n"),
-        (f"search -u {GONE} --set\n", None),
-        ("search --label model --set=root\n", None),
+        (f"search -u {GONE} --set\n", f"search -u {ROOT_UUID} --set\n"),
+        ("search --label model --set=root\n", f"search --fs-uuid {ROOT_UUID} --set=root\n"),
+        ("search -nl model -s root\n", f"search -nu {ROOT_UUID} -s root\n"),
         ("search --set=root --label model\n", f"search --set=root --fs-uuid {ROOT_UUID}\n"),
         ("search --set=root --label root\n", None),
         ("search --set=root --file /vmlinuz\n", None),
@@ -205,6 +206,40 @@ def test_a_filesystem_on_another_disk_has_no_place_on_this_one() -> None:
 )  # fmt: skip
 def test_other_forms_of_search(old: str, new: str | None) -> None:
     assert adapt_config(old, facts())[0] == (old if new is None else new)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "search --no-floppy --fs-uuid --set=root {} # { not a block",
+        "search --fs-uuid --set=root {} # once hd0,msdos1",
+        "search --fs-uuid --set=root {} --hint hd0,gpt2",
+        "search --set=root --fs-uuid {} --hint-bios=hd0,gpt2 --hint-efi='hd0,gpt2'",
+        "search -n -u -s root {} hd0,gpt2",
+        "search -us root {}",
+        "search -s -u {}",
+        "search --set --fs-uuid -- {}",
+        "search --fs-uuid {} root",
+        "search --fs-uuid --set=root {};",
+        "search --fs-uuid \\\n  --set=root {} \\\n --hint=hd0,gpt2",
+        "if search --fs-uuid --set=root {}; then true; fi # {{",
+        "if ! search --fs-uuid --set=root {} ; then search -u x$y -s root; fi",
+        "menuentry x {{ set root='hd0,gpt2'; search -u -s root {}; linux /v root=UUID={} # \n}}",
+        "set root='hd0,gpt2' # once 'hd0,msdos1'\nsearch --fs-uuid --set=root {} # it is\\",
+        "search.fs_uuid {} root hd0,gpt2 # root",
+        "\tlinux /v root=UUID={} ro # root=/dev/sda1 resume=/dev/sda2\ninitrd /x",
+        "linux /v \\\n root=UUID={} ro\ninitrd /x",
+        "set kernelopts='root=UUID={} ro' # root=/dev/sda1\ninitrd /x",
+        "# search --fs-uuid --set=root 1 \\\nsearch --fs-uuid --set=root {}",
+    ],
+)  # fmt: skip
+def test_of_a_command_the_words_that_mean_it_change_and_no_comment(line: str) -> None:
+    """Wherever its name stands; and where it is right nothing changes."""
+    after = line.replace("{{", "{").replace("}}", "}").replace("{}", ROOT_UUID)
+    before = after.replace(ROOT_UUID, GONE).replace("hd0,gpt2", "hd0,msdos1")
+    text = f"insmod ext2\n{before}\ninitrd /x\n"
+    assert adapt_config(text, facts())[0] == f"insmod ext2\n{after}\ninitrd /x\n"
+    assert adapt_config(after, facts()) == (after, ())
 
 
 @pytest.mark.parametrize(
@@ -274,3 +309,8 @@ def test_an_entry_of_another_system_in_a_shared_boot_stays() -> None:
     text = ENTRY.format(root=OTHER_UUID)
     assert adapt_entry(text, facts(boot=BOOT)) == (text, ())
     assert adapt_entry(text, facts())[0] == ENTRY.format(root=ROOT_UUID)
+
+
+def test_a_comment_of_the_defaults_stays() -> None:
+    line = "GRUB_CMDLINE_LINUX='root=UUID={}' # root=/dev/sda1\n# root=/dev/sda1\n"
+    assert adapt_defaults(line.format(GONE), facts())[0] == line.format(ROOT_UUID)

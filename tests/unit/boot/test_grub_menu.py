@@ -232,6 +232,21 @@ def test_a_lock_lets_every_entry_start() -> None:
         with_lock(menu, "root; reboot", digest)
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        (f"search --fs-uuid {OTHER} --set=root", OTHER),
+        (f"search --set=root --fs-uuid {OTHER} --hint hd0,msdos2", OTHER),
+        (f"search -nu '{OTHER}' root # x", OTHER),
+        (f"if search.fs_uuid {OTHER} root hd0,gpt2; then true; fi", OTHER),
+        ("search --set=root --label x", ""),
+    ],
+)
+def test_where_an_entry_looks_for_its_filesystem(search: str, found: str) -> None:
+    (entry,) = read_menu(f"menuentry x {{\n{search}\n}}\n").entries
+    assert entry.searched == found
+
+
 @pytest.mark.parametrize("password", ["", "a\nb", "a\0b"])
 def test_what_is_no_password(password: str) -> None:
     with pytest.raises(UsageError):

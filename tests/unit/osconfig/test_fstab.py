@@ -125,6 +125,12 @@ def test_a_filesystem_that_is_not_here_must_not_stop_the_boot() -> None:
     assert adapted(new.text, root=ROOT, swaps=[], esp=None).changes == ()
 
 
+def test_an_option_is_not_put_into_a_comment() -> None:
+    text = "UUID=gone /y ext4 # c\nUUID=gone /z # ext4 x\nUUID=gone # /z ext4 x\n"
+    new = adapted(text, root=ROOT, swaps=[], esp=None)
+    assert new.text == text.replace("/y ext4 ", "/y ext4\tdefaults,nofail ")
+
+
 def test_two_swaps_keep_their_order() -> None:
     second = Known("swap", "33333333-3333-4333-8333-333333333333")
     text = f"UUID=gone none swap sw 0 0\nUUID={SWAP.uuid} none swap sw 0 0\n"

@@ -337,6 +337,12 @@ PLAIN = Known("swap", "22222222-2222-4222-8222-222222222222", partuuid="a-02", n
         ("a\t/dev/disk/by-id/x-part3  none", f"a\tUUID={LUKS.uuid}  none"),
         ("a /dev/sda2 /dev/urandom swap,cipher=x", "a PARTUUID=a-02 /dev/urandom swap,cipher=x"),
         ("a UUID=gone /dev/urandom swap,x=1", "a PARTUUID=a-02 /dev/urandom swap,x=1"),
+        ("a\t/dev/sda2\t/dev/urandom\tswap,c=x", "a\tPARTUUID=a-02\t/dev/urandom\tswap,c=x"),
+        ("a /dev/sda2 /dev/urandom\tswap", "a PARTUUID=a-02 /dev/urandom\tswap"),
+        ("a /dev/sda3 \"/dev/urandom\" 'swap'", "a PARTUUID=a-02 \"/dev/urandom\" 'swap'"),
+        ('a "/dev/sda3" /dev//urandom swap', "a PARTUUID=a-02 /dev//urandom swap"),
+        ("a /dev/sda3 /etc/key plain,swap", "a PARTUUID=a-02 /etc/key plain,swap"),
+        ("a\t/dev/sda3  none\tswap", "a\tPARTUUID=a-02  none\tswap"),
         (f"a UUID={PLAIN.uuid} /dev/urandom swap,offset=1024", None),
         ("a PARTUUID=A-02 /dev/urandom swap", None),
         ("a /dev/vg/swap /dev/urandom swap", None),
@@ -354,7 +360,19 @@ def test_crypttab_by_what_its_lines_mean(tree: Path, line: str, after: str | Non
 
 
 @pytest.mark.parametrize(
-    "line", ["a /dev/sda1 none luks", "a /dev/sda2 none luks", "a /dev/sda3 /dev/urandom plain"]
+    "line",
+    [
+        "a /dev/sda1 none luks",
+        "a /dev/sda2 none luks",
+        "a /dev/sda3 /dev/urandom plain",
+        "a\t/dev/sda3\t/dev/urandom\tplain",
+        "a /dev/sda3 '/dev/urandom'",
+        "a /dev/sda3 /etc/key plain",
+        "a /dev/sda3 /etc/key tmp=ext4",
+        "a /dev/sda3 /etc/key\rtmp",
+        f"a UUID={LUKS.uuid} /dev/urandom swap",
+        f"a UUID={LUKS.uuid}\t/etc/key\tplain,swap",
+    ],
 )
 def test_a_partition_of_that_number_that_is_something_else_is_refused(
     tree: Path, line: str
@@ -362,7 +380,19 @@ def test_a_partition_of_that_number_that_is_something_else_is_refused(
     (tree / "etc/crypttab").write_text(f"{line}\n")
     facts = replace(FACTS, swaps=(PLAIN,), others=(LUKS,))
     assert configured(tree, facts)["crypttab"].outcome is Outcome.FAILED
-    assert (tree / "etc/crypttab").read_text() == f"{line}\n"
+    assert (tree / "etc/crypttab").read_bytes() == f"{line}\n".encode()
+
+
+@pytest.mark.parametrize("between", [" ", "\t", " \t"])
+@pytest.mark.parametrize("key", ["/dev/urandom", '"/dev/urandom"', "/etc/swapkey"])
+def test_what_is_written_over_at_each_start_is_never_a_luks_volume(
+    tree: Path, between: str, key: str
+) -> None:
+    line = between.join(("a", "/dev/sda3", key, "swap,cipher=aes-xts-plain64")) + "\n"
+    (tree / "etc/crypttab").write_text(line)
+    facts = replace(FACTS, swaps=(), others=(LUKS,))
+    assert configured(tree, facts)["crypttab"].outcome is Outcome.FAILED
+    assert (tree / "etc/crypttab").read_text() == line
 
 
 def test_the_fstab_that_was_is_kept_and_not_written_again(tree: Path) -> None:

@@ -38,7 +38,7 @@ FILES = {
     "boot/grub/caf\udce9.lst": b"\xe9\n",
     "boot/loader/entries/linux.conf": LATIN
     + b"initrd /initrd\noptions root=/dev/sda1 title=\xe9\n",
-    "etc/kernel/cmdline": b"root=UUID=old title=\xe9\n",
+    "etc/kernel/cmdline": b"# root=/dev/sda1\nroot=UUID=old title=\xe9\n",
     "etc/default/grub": LATIN + b'GRUB_CMDLINE_LINUX="resume=UUID=old title=\xe9"\n',
 }
 

@@ -130,7 +130,8 @@ PARSERS = {
     ),
     "grub.cfg, search": Parser(
         _grub,
-        ("search --fs-uuid a\n", "set root=hd0,1\n", "--hint=hd0,1 ", ",1"),
+        ("search --fs-uuid a\n", "set root=hd0,1\n", "set root=hd0,1;", "search -u a;",
+         "--hint=hd0,1 ", ",1", "${", "\\\n"),
         ("", "search --fs-uuid ", "set root=hd0", "kernelopts="),
     ),
     "grub.cfg, its default": Parser(

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from oglib.boot.menu.words import TOKEN, Command, Word, unquoted, value_after
+from oglib.boot.menu.search_words import SEARCHES, read_search
+from oglib.boot.menu.words import BEFORE_COMMANDS, TOKEN, Command, Word, unquoted, value_after
 from oglib.errors import OgErr, OgError
 
 _MOST_CHARS = 1 << 20
 _MOST_DEPTH = 50
-_BEFORE_COMMANDS = frozenset(("if", "elif", "then", "else", "while", "until", "do", "!", "time"))
 _OPENS = frozenset(("if", "while", "until", "for"))
 _CLOSES = frozenset(("fi", "done"))
 _WITH_VALUE = frozenset(("--class", "--users", "--hotkey", "--source", "--id"))
@@ -111,9 +111,11 @@ class Entry:
     @property
     def searched(self) -> str:
         """The UUID of the filesystem that it looks for; empty where it looks for none."""
-        for words in self.values("search"):
-            if "--fs-uuid" in words or "-u" in words:
-                return words[-1]
+        for command in self.commands:
+            if command.name in SEARCHES:
+                found = read_search(command)
+                if found.tag == "UUID" and found.name:
+                    return found.name.value
         return ""
 
 
@@ -195,7 +197,7 @@ class _Reader:
     def _head(self) -> list[Word]:
         """The words from a command's name on."""
         words, self.words = self.words, []
-        while words and words[0].raw in _BEFORE_COMMANDS:
+        while words and words[0].raw in BEFORE_COMMANDS:
             self.guards += words[0].raw in _OPENS
             words = words[1:]
         return words

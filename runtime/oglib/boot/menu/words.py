@@ -12,9 +12,10 @@ TOKEN = re.compile(
     r"|(?P<comment>#[^\n]*)"
     r"|(?P<end>[\n;&|<>])"
     r"|(?P<open>\{)|(?P<close>\})"
-    r"|(?P<word>(?:\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|\$\{[^}\n]*\}|[^ \t\r\n{}|&;<>'\"\\])+)",
+    r"|(?P<word>(?:\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|\$\{[^{}\n]*\}|[^ \t\r\n{}|&;<>'\"\\])+)",
     re.DOTALL,
 )
+BEFORE_COMMANDS = frozenset(("if", "elif", "then", "else", "while", "until", "do", "!", "time"))
 _PIECE = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"\\]+", re.DOTALL)
 _ESCAPED = re.compile(r"\\([$\"\\\n])")
 
@@ -45,6 +46,37 @@ class Command:
     @property
     def name(self) -> str:
         return self.words[0].value
+
+    @property
+    def start(self) -> int:
+        return self.words[0].start
+
+    @property
+    def end(self) -> int:
+        return self.words[-1].end
+
+
+def commands_of(text: str) -> tuple[Command, ...]:
+    """The commands of a few lines, also in blocks, without ``if`` and the like before them.
+
+    Where a quote never ends, all from there on is one word.
+    """
+    commands: list[Command] = []
+    words: list[Word] = []
+    at = 0
+    while at < len(text):
+        found = TOKEN.match(text, at)
+        kind = found.lastgroup if found else "word"
+        end = found.end() if found else len(text)
+        if kind == "word":
+            word = Word(text[at:end], at)
+            if words or word.raw not in BEFORE_COMMANDS:
+                words.append(word)
+        elif kind in ("end", "open", "close") and words:
+            commands.append(Command(tuple(words)))
+            words = []
+        at = end
+    return (*commands, Command(tuple(words))) if words else tuple(commands)
 
 
 def unquoted(raw: str) -> str:

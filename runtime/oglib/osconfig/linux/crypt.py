@@ -2,12 +2,14 @@
 """Encrypted volumes that a Linux opens at its start, by what their lines mean here.
 
 A name by its place (``/dev/sda3``) means another partition on another PC. Where the key is a random
-one, as for swap, the system writes over what has that name: such a line is given the swap of this
-disk, or it is refused. All others are opened by a key that only their own volume takes.
+one, or any key opens anything (``plain``), or a filesystem is made at each start (``swap``,
+``tmp``), the system writes over what has that name: such a line is given the swap of this disk, or
+it is refused. All others are opened by a key that only their own volume takes.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +25,13 @@ _LUKS = "crypto_LUKS"
 _LINE = re.compile(
     r"([ \t]*[^ \t\r#][^ \t\r]*[ \t]+)([^ \t\r]+)((?:[ \t]+[^ \t\r]+){0,2})(.*)", re.DOTALL
 )
-_RANDOM = ("/dev/urandom", "/dev/random", "/dev/hwrng")
+_RANDOM = ("/dev/urandom", "/dev/random", "/dev/hwrng", "/dev/hw_random")
+_WRITTEN_OVER = frozenset(("plain", "swap", "tmp"))
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A line of crypttab. ``fresh``: its key is a random one, so what was on it is lost."""
+    """A line of crypttab. ``fresh``: the system may write over what is on it."""
 
     name: str
     device: str
@@ -78,7 +81,7 @@ def adapt_crypttab(text: str, facts: PcFacts) -> NewCrypttab:
         if wanted:
             changes.append(f"{volume.told}, which is now {wanted}")
             line = f"{found[1]}{wanted}{found[3]}{found[4]}"  # noqa: PLW2901
-        elif number_of(volume.device) is not None:
+        elif number_of(volume.device) is not None or _is_at_risk(volume, facts):
             unsure.append(volume.told)
         elif not here and volume.device.partition("=")[0] in TAGS:
             away.append(volume.told)
@@ -86,15 +89,17 @@ def adapt_crypttab(text: str, facts: PcFacts) -> NewCrypttab:
     return NewCrypttab("\n".join(lines), tuple(changes), tuple(unsure), tuple(away))
 
 
-def volumes_of(text: str) -> list[Volume]:
-    """The volumes of a crypttab, in its order."""
-    return [_volume(found) for line in text.split("\n") if (found := _LINE.fullmatch(line))]
-
-
 def _volume(found: re.Match[str]) -> Volume:
-    key, _, options = found[3].strip().partition(" ")
-    words = options.strip().split(",")
-    return Volume(found[1].strip(), found[2], key in _RANDOM, tuple(filter(None, words)))
+    """Any blanks part its words; the system takes what stands in quotes without them."""
+    key, options = (*map(_bare, f"{found[3]}{found[4]}".split()[:2]), "", "")[:2]
+    words = tuple(filter(None, map(_bare, options.split(","))))
+    over = not _WRITTEN_OVER.isdisjoint(word.partition("=")[0] for word in words)
+    random = posixpath.normpath(key) in _RANDOM
+    return Volume(found[1].strip(), _bare(found[2]), random or over, words)
+
+
+def _bare(word: str) -> str:
+    return word.strip("\"'")
 
 
 def _wanted(volume: Volume, facts: PcFacts) -> str:
@@ -109,6 +114,11 @@ def _wanted(volume: Volume, facts: PcFacts) -> str:
         return ""
     found = named_by(volume.device, _LUKS, _luks(facts.present))
     return found.spec if found else ""
+
+
+def _is_at_risk(volume: Volume, facts: PcFacts) -> bool:
+    """Whether the line names a LUKS volume that is here, and the system would write over it."""
+    return volume.fresh and any(one.is_named(volume.device) for one in _luks(facts.present))
 
 
 def _swap_for(volume: Volume, facts: PcFacts) -> Known | None:
