@@ -6,7 +6,8 @@ numbers. It is run with one word, ``check`` or ``apply``, and reads one object f
 ``{"version": 1, "root": FOLDER, "hostname": …, "partition": …, "root_uuid": …, "disk_id": …,
 "nics": [{"name": …, "mac": …}], "deadline_s": …}``. ``check`` must write nothing; it prints
 ``needed WHAT`` or ``not-needed WHY`` in its first line. ``apply`` may print what it did. Any other
-answer, any other exit status than 0, and one that comes after the deadline, is a failure.
+answer, any other exit status than 0, and one that comes after the deadline, is a failure; so is a
+process that it leaves running, which is ended.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from pathlib import Path
 from oglib.errors import OgError, ProcessError, UsageError
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Check, Fitting, Need
+from oglib.kernel.left import nothing_left
 from oglib.osconfig.facts import PcFacts
 from oglib.run import run
-from oglib.texts import shortened
+from oglib.texts import joined, shortened
 
 _NAME = re.compile(r"[0-9]{2}-([a-z0-9]+(?:-[a-z0-9]+)*)")
 _MOST_STEPS = 100
@@ -62,7 +64,8 @@ class SiteStep:
     def _first_line(self, word: str, root: Files, facts: PcFacts, deadline_s: float) -> str:
         told = json.dumps(_told(root, facts, deadline_s))
         try:
-            done = run(self.program, word, stdin=told, timeout_s=deadline_s)
+            with nothing_left() as left:
+                done = run(self.program, word, stdin=told, timeout_s=deadline_s)
         except ProcessError as error:
             last = (error.stderr.strip().split("\n") or [""])[-1]
             raise OgError(
@@ -72,6 +75,10 @@ class SiteStep:
         except OSError as error:  # no program, whatever its mode says
             why = f"{self.program.name} cannot be run: {error.strerror}."
             raise OgError(why) from error
+        if left:  # it may have been at work still, and would hold the filesystem
+            names = _line(joined(left, ", "), root)
+            why = f"{self.program.name} {word} ended and left {names} running: that was ended too."
+            raise OgError(why)
         return _line(done.stdout.partition("\n")[0], root)
 
 
