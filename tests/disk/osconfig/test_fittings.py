@@ -208,6 +208,8 @@ def test_all_that_a_dry_run_shows_is_done_and_then_nothing_is_needed(disk: Path)
     real = json.loads(og(*words).out)
     told = [(step["name"], step["outcome"]) for step in dry["steps"]]
     assert [(step["name"], step["outcome"]) for step in real["steps"]] == told
+    details = [step["detail"] for step in real["steps"] if step["name"] == "grub-bios"]
+    assert details == [f"onto {disk}"]
     assert [name for name, _ in told if name in ("grub-bios", "machine-id")] == [
         "grub-bios",
         "machine-id",
