@@ -2,7 +2,8 @@
 """A site's own small programs as fittings: each checks and applies one thing, told in JSON.
 
 A program ``NN-NAME`` in the folder of steps becomes the step ``site-NAME``, in the order of the
-numbers. It is run with one word, ``check`` or ``apply``, and reads one object from standard input:
+numbers; names that begin with ``README`` or a dot, or end in ``~``, are left aside. It is run with
+one word, ``check`` or ``apply``, and reads one object from standard input:
 ``{"version": 1, "root": FOLDER, "hostname": …, "partition": …, "root_uuid": …, "disk_id": …,
 "nics": [{"name": …, "mac": …}], "deadline_s": …}``. ``check`` must write nothing; it prints
 ``needed WHAT`` or ``not-needed WHY`` in its first line. ``apply`` may print what it did. Any other
@@ -27,6 +28,8 @@ from oglib.run import run
 from oglib.texts import joined, shortened
 
 _NAME = re.compile(r"[0-9]{2}-([a-z0-9]+(?:-[a-z0-9]+)*)")
+# What people, editors and version control put beside programs.
+_ASIDE = re.compile(r"README.*|\..*|.*~", re.DOTALL)
 _MOST_STEPS = 100
 _CHECK_S = 60
 _APPLY_S = 600
@@ -107,11 +110,12 @@ def _told(root: Files, facts: PcFacts, deadline_s: float) -> dict[str, object]:
 def site_steps(folder: Path) -> tuple[Fitting[PcFacts], ...]:
     """The steps in a folder, none where there is no folder; UsageError for a name of no step."""
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is asked
+        there = os.listdir(folder)  # noqa: PTH208 - names are all that is asked
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise OgError(f"The site's steps in {folder} cannot be read: {error.strerror}.") from error
+    names = sorted(name for name in there if not _ASIDE.fullmatch(name))
     found: dict[str, Fitting[PcFacts]] = {}
     for name in names[:_MOST_STEPS]:
         match = _NAME.fullmatch(name)

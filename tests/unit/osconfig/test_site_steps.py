@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -13,8 +13,10 @@ from oglib.fitting.fittings import Need, check_all
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.root import TargetRoot
 from oglib.osconfig.site_steps import SiteStep, site_steps
+from ognetboot import sitecheck
 from unit.osconfig.test_identity import FACTS
 
+ASIDE = ["README", "README.md", ".gitkeep", "10-a~", ".50-a.swp"]
 EXAMPLE = Path(__file__).parents[3] / "docs/examples/50-printers"
 
 
@@ -123,7 +125,16 @@ def test_steps_are_those_of_the_folder_in_their_order(tmp_path: Path) -> None:
     assert [one.name for one in site_steps(folder)] == ["site-join-domain", "site-b"]
 
 
-@pytest.mark.parametrize("name", ["printers", "5-x", "50-X", "50-a.sh", "50-a~", "70-b"])
+@pytest.mark.parametrize("name", ASIDE)
+def test_what_lies_beside_steps_is_left_aside(tmp_path: Path, name: str) -> None:
+    """ognetboot sends it, so that it must not keep every PC from being fitted."""
+    program(tmp_path / "steps", "#!/bin/sh\n", "60-b")
+    program(tmp_path / "steps", "", name, mode=0o644)
+    assert [one.name for one in site_steps(tmp_path / "steps")] == ["site-b"]
+    sitecheck.check({PurePosixPath("etc/oglive/steps", name): b""})
+
+
+@pytest.mark.parametrize("name", ["printers", "5-x", "50-X", "50-a.sh", "70-b"])
 def test_a_file_that_is_no_step_is_refused(tmp_path: Path, name: str) -> None:
     program(tmp_path / "steps", "#!/bin/sh\n", "60-b")
     program(tmp_path / "steps", "#!/bin/sh\n", name)
