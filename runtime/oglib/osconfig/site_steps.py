@@ -8,7 +8,7 @@ one word, ``check`` or ``apply``, and reads one object from standard input:
 "nics": [{"name": …, "mac": …}], "deadline_s": …}``. ``check`` must write nothing; it prints
 ``needed WHAT`` or ``not-needed WHY`` in its first line. ``apply`` may print what it did. Any other
 answer, any other exit status than 0, and one that comes after the deadline, is a failure; so is a
-process that it leaves running, which is ended.
+process that it leaves running, which is ended, or a mount inside of the system, which is undone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import OgError, ProcessError, UsageError
+from oglib.filesystem.mounts import nothing_stays_mounted
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Check, Fitting, Need
 from oglib.kernel.left import nothing_left
@@ -67,7 +68,7 @@ class SiteStep:
     def _first_line(self, word: str, root: Files, facts: PcFacts, deadline_s: float) -> str:
         told = json.dumps(_told(root, facts, deadline_s))
         try:
-            with nothing_left() as left:
+            with nothing_stays_mounted(root.path) as points, nothing_left() as left:
                 done = run(self.program, word, stdin=told, timeout_s=deadline_s)
         except ProcessError as error:
             last = (error.stderr.strip().split("\n") or [""])[-1]
@@ -81,6 +82,10 @@ class SiteStep:
         if left:  # it may have been at work still, and would hold the filesystem
             names = _line(joined(left, ", "), root)
             why = f"{self.program.name} {word} ended and left {names} running: that was ended too."
+            raise OgError(why)
+        if points:
+            names = _line(joined([str(one) for one in points], ", "), root)
+            why = f"{self.program.name} {word} ended and left {names} mounted: that was undone."
             raise OgError(why)
         return _line(done.stdout.partition("\n")[0], root)
 

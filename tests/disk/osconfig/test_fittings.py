@@ -317,6 +317,35 @@ def test_a_sites_own_step_is_one_of_them(disk: Path, tmp_path: Path) -> None:
     assert "60-bad apply ended with exit status 4" in done[2].detail
 
 
+@pytest.mark.parametrize(
+    ("apply", "said"),
+    [
+        ('cd "$root"; setsid sleep 600 >/dev/null 2>&1 & exit 0', "running: that was ended too"),
+        ('mount -t tmpfs none "$root/etc"', "50-a apply ended and left /etc mounted"),
+        ('mount -t tmpfs none "$root/etc"; kill -INT $$', "50-a apply ended with signal 2"),
+    ],
+    ids=["process", "mount", "mount and SIGINT"],
+)
+def test_what_a_step_leaves_in_the_system_does_not_keep_it_open(
+    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apply: str, said: str
+) -> None:
+    monkeypatch.setattr(mount, "_UNMOUNT_TRIES", 1)
+    told = own_step(tmp_path / "steps", "50-a", "echo needed it", apply)
+    own_step(tmp_path / "steps", "60-b", "echo needed it", ":")
+    found = probe_target(disk)
+    only = ("hostname", "site-a", "site-b")
+    plan = configure.plan_configuration(
+        found, found.partitions[0], hostname="pc17", only=only, told=told
+    )
+    done = configure.apply_configuration(plan)
+    assert [(one.name, one.outcome) for one in done] == [
+        ("hostname", Outcome.DONE),
+        ("site-a", Outcome.FAILED),
+        ("site-b", Outcome.DONE),
+    ]
+    assert said in done[1].detail
+
+
 def test_a_system_that_was_never_started_here_is_told(disk: Path) -> None:
     with attached(disk, offset_bytes=MIB, size_bytes=48 * MIB) as device:
         tool("debugfs", "-w", "-R", "rm etc/os-release", device)
