@@ -50,7 +50,8 @@ _ROOT = frozenset(
     ]
 )
 _OGLIVE_READS = ("keys", "policy.toml", "ca.pem", "steps")
-_STEP = re.compile(r"[0-9]{2}-[a-z0-9]+(?:-[a-z0-9]+)*")
+# Steps, and what PCs leave aside among them: read-me files, hidden ones, an editor's backups.
+_IN_STEPS = re.compile(r"[0-9]{2}-[a-z0-9]+(?:-[a-z0-9]+)*|README.*|\..*|.*~", re.DOTALL)
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|PuTTY-User-Key-File-")
 _DER_LIMIT = 64 << 10
 _PKCS12 = re.compile(rb"\x30(?:\x80|[\x82-\x84]..|.).{0,3}?\x02\x01\x03\x30", re.DOTALL)
@@ -102,7 +103,7 @@ def _check_place(path: PurePosixPath) -> None:
     below = path.parts[len(OGLIVE.parts) :]
     if path.is_relative_to(OGLIVE) and below and below[0] not in _OGLIVE_READS:
         raise _unknown(f"{OGLIVE}/{below[0]} is nothing that ogLive reads", below[0], _OGLIVE_READS)
-    if path.is_relative_to(STEPS) and (path.parent != STEPS or not _STEP.fullmatch(path.name)):
+    if path.is_relative_to(STEPS) and (path.parent != STEPS or not _IN_STEPS.fullmatch(path.name)):
         raise NetbootError(
             f"{path} has no name of a step", hint="call it NN-NAME, such as steps/50-printers"
         )

@@ -135,14 +135,13 @@ def run(
     """Run one program to its end and return what it said.
 
     ``accept`` lists the exit statuses that mean success for this program. Raises
-    ``ProcessError`` on any other one, or when ``timeout_s`` passed (it is killed then).
+    ``ProcessError`` on any other one, or when ``timeout_s`` passed (it is killed then). That it
+    died of SIGINT is no Ctrl-C: that one reaches us as well, before its end can be seen.
     """
     words = tuple(word_of(word) for word in argv)
     program = need(words[0])
     while (finished := _run(program, words, stdin, timeout_s)) is None:
         pass
-    if finished.status == -signal.SIGINT:  # Ctrl-C has reached the program before us
-        raise KeyboardInterrupt
     if finished.status not in accept:
         raise ProcessError(words, finished.status, finished.stderr or finished.stdout)
     return finished

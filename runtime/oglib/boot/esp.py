@@ -179,8 +179,8 @@ class Loader:
                 _keep(at / where, _own(facts))
             if pair is None and self.shared:
                 with boot_directory(root) as boot:
-                    return install(root, uefi_argv(boot, at, self._id(facts)))
-            if pair is None:
+                    install(root, uefi_argv(boot, at, self._id(facts)))
+            elif pair is None:
                 put_files(at, where, core_files(stub_of(root), first=_OLD_NAME))
             else:
                 put_files(at, where, self._files(root, pair))

@@ -139,9 +139,10 @@ class BiosCode:
             return Check(Need.CANNOT, why)
         return Check(Need.NEEDED, f"onto {facts.disk.path}")
 
-    def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:  # noqa: ARG002
+    def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:
         with boot_directory(root) as boot:
-            return install(root, bios_argv(boot, facts.disk.path))
+            install(root, bios_argv(boot, facts.disk.path))
+        return checked.detail
 
 
 BIOS_CODE = BiosCode()
@@ -168,11 +169,10 @@ def _common(firmware: Firmware, boot: Path) -> tuple[str, ...]:
     )
 
 
-def install(root: Files, argv: tuple[str, ...]) -> str:
-    """Run grub-install; what it was told, and the device that GRUB's files are on by its own word.
+def install(root: Files, argv: tuple[str, ...]) -> None:
+    """Run grub-install, and see that GRUB's own word finds what its files are on.
 
     OgError where either program fails.
     """
     run(*argv, timeout_s=_INSTALL_LIMIT_S)
-    device = run("grub-probe", "--target=device", root.path / grub_folder(root)).stdout.strip()
-    return f"{' '.join(argv[1:])}; its files are on {device}"
+    run("grub-probe", "--target=device", root.path / grub_folder(root))

@@ -23,6 +23,7 @@ from oglib.filesystem.mounts import mountpoints_of, mounts_of
 from oglib.filesystem.probe import probe_filesystem, row_on
 from oglib.filesystem.state import NEVER_MOUNTED, NEVER_WRITTEN, State, state_of
 from oglib.kernel import mounting
+from oglib.kernel.users import held_by
 from oglib.run import run, undisturbed, where
 
 _MOUNTPOINTS = Path("/run/oglive/mnt")
@@ -182,8 +183,10 @@ def unmount(point: Path) -> None:
             break
         if attempt + 1 < _UNMOUNT_TRIES:
             time.sleep(_UNMOUNT_PAUSE_S)
+    holder = held_by(point)
     raise FilesystemError(
-        f"{point} cannot be unmounted: {why.strerror}.", hint="Something still uses it."
+        f"{point} cannot be unmounted: {holder or why.strerror}.",
+        hint="End that, then `umount` it." if holder else "Something still uses it.",
     )
 
 

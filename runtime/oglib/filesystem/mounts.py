@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import FilesystemError, OgErr
+from oglib.kernel import mounting
 from oglib.kernel.loops import stretch_of
 from oglib.kernel.users import refused_by
 
@@ -70,6 +73,28 @@ def root_of_mount(point: Path) -> str:
     if not found:
         raise FilesystemError(f"{point} is not mounted any more.")
     return found[-1].root
+
+
+@contextmanager
+def nothing_stays_mounted(folder: Path) -> Iterator[list[Path]]:
+    """A block after which nothing is mounted inside of ``folder`` that was not there before.
+
+    Yields a list that holds where something was undone, once the block has ended.
+    """
+    told: list[Path] = []
+    before = _inside(folder)
+    try:
+        yield told
+    finally:
+        for mount in reversed([one for one in _inside(folder) if one not in before]):
+            told.append(mount.point)
+            with suppress(OSError):  # who closes the filesystem tells what keeps it
+                mounting.unmount(mount.point)
+
+
+def _inside(folder: Path) -> list[Mount]:
+    found = parse_mountinfo(_MOUNTINFO.read_text(errors="surrogateescape"))
+    return [one for one in found if one.point != folder and one.point.is_relative_to(folder)]
 
 
 def refuse_in_use(device: Path, done: str, *, code: OgErr = OgErr.LOCKED) -> None:

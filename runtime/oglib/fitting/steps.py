@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from oglib.errors import OgError
+
 
 class Outcome(StrEnum):
     """How one step ended."""
@@ -22,3 +24,13 @@ class Step:
     name: str
     outcome: Outcome
     detail: str = ""
+
+
+def closed(steps: tuple[Step, ...], error: OgError) -> tuple[Step, ...]:
+    """What was done, and that the system could not be closed after it: a failed step of its own.
+
+    The error itself where nothing was done yet.
+    """
+    if not steps:
+        raise error
+    return (*steps, Step("close", Outcome.FAILED, error.message))

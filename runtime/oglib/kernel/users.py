@@ -11,6 +11,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from oglib.kernel.loops import (
 )
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
-_SWAPS = Path("/proc/swaps")
+_PROC = Path("/proc")
+_SWAPS = _PROC / "swaps"
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -93,6 +95,31 @@ def refused_by(path: Path) -> str:
         if not user.parted and _is_claimed(user.device):
             return f"{user.device} over the same storage is in use"
     return ""
+
+
+def held_by(point: Path) -> str:
+    """In words what keeps a mount from being undone: what is mounted in it, else a process.
+
+    Empty where nothing is found: whoever sees it from another namespace is not.
+    """
+    for points in _mounts().values():
+        for one in points:
+            if Path(one) != point and Path(one).is_relative_to(point):
+                return f"something is mounted on {one}"
+    for process in sorted(_PROC.glob("[0-9]*"), key=lambda one: int(one.name)):
+        with suppress(OSError):  # it has ended
+            links = (process / "cwd", process / "root", process / "exe", *process.glob("fd/*"))
+            if any(_leads_to(link, point) for link in links):
+                return f"{(process / 'comm').read_text().strip()} ({process.name}) uses it"
+    return ""
+
+
+def _leads_to(link: Path, point: Path) -> bool:
+    """By its words alone: to look at the file itself may take for ever."""
+    try:
+        return link.readlink().is_relative_to(point)
+    except OSError:
+        return False
 
 
 def _users(base: Storage) -> Iterator[User]:

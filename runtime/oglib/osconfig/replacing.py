@@ -169,14 +169,23 @@ def _keep_old(folder_fd: int, last: str, kept_as: str) -> None:
     """A second name for the file that is there; its copy where a filesystem has no such names."""
     _forget(folder_fd, _OLD)
     try:
-        os.link(last, _OLD, src_dir_fd=folder_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+        _name_again(folder_fd, last, _OLD)
+        os.rename(_OLD, kept_as, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(_OLD, dir_fd=folder_fd)
+        raise
+    _forget(folder_fd, _OLD)  # of one file with two names, rename(2) leaves both
+    os.fsync(folder_fd)
+
+
+def _name_again(folder_fd: int, last: str, other: str) -> None:
+    try:
+        os.link(last, other, src_dir_fd=folder_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_SECOND_NAME:
             raise
-        _copy(folder_fd, last, _OLD)
-    os.rename(_OLD, kept_as, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-    _forget(folder_fd, _OLD)  # of one file with two names, rename(2) leaves both
-    os.fsync(folder_fd)
+        _copy(folder_fd, last, other)
 
 
 def _copy(folder_fd: int, last: str, other: str) -> None:

@@ -2,11 +2,13 @@
 """A site's own small programs as fittings: each checks and applies one thing, told in JSON.
 
 A program ``NN-NAME`` in the folder of steps becomes the step ``site-NAME``, in the order of the
-numbers. It is run with one word, ``check`` or ``apply``, and reads one object from standard input:
+numbers; names that begin with ``README`` or a dot, or end in ``~``, are left aside. It is run with
+one word, ``check`` or ``apply``, and reads one object from standard input:
 ``{"version": 1, "root": FOLDER, "hostname": …, "partition": …, "root_uuid": …, "disk_id": …,
 "nics": [{"name": …, "mac": …}], "deadline_s": …}``. ``check`` must write nothing; it prints
 ``needed WHAT`` or ``not-needed WHY`` in its first line. ``apply`` may print what it did. Any other
-answer, any other exit status than 0, and one that comes after the deadline, is a failure.
+answer, any other exit status than 0, and one that comes after the deadline, is a failure; so is a
+process that it leaves running, which is ended, or a mount inside of the system, which is undone.
 """
 
 from __future__ import annotations
@@ -18,13 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import OgError, ProcessError, UsageError
+from oglib.filesystem.mounts import nothing_stays_mounted
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Check, Fitting, Need
+from oglib.kernel.left import nothing_left
 from oglib.osconfig.facts import PcFacts
 from oglib.run import run
-from oglib.texts import shortened
+from oglib.texts import joined, shortened
 
 _NAME = re.compile(r"[0-9]{2}-([a-z0-9]+(?:-[a-z0-9]+)*)")
+# What people, editors and version control put beside programs.
+_ASIDE = re.compile(r"README.*|\..*|.*~", re.DOTALL)
 _MOST_STEPS = 100
 _CHECK_S = 60
 _APPLY_S = 600
@@ -62,7 +68,8 @@ class SiteStep:
     def _first_line(self, word: str, root: Files, facts: PcFacts, deadline_s: float) -> str:
         told = json.dumps(_told(root, facts, deadline_s))
         try:
-            done = run(self.program, word, stdin=told, timeout_s=deadline_s)
+            with nothing_stays_mounted(root.path) as points, nothing_left() as left:
+                done = run(self.program, word, stdin=told, timeout_s=deadline_s)
         except ProcessError as error:
             last = (error.stderr.strip().split("\n") or [""])[-1]
             raise OgError(
@@ -72,6 +79,14 @@ class SiteStep:
         except OSError as error:  # no program, whatever its mode says
             why = f"{self.program.name} cannot be run: {error.strerror}."
             raise OgError(why) from error
+        if left:  # it may have been at work still, and would hold the filesystem
+            names = _line(joined(left, ", "), root)
+            why = f"{self.program.name} {word} ended and left {names} running: that was ended too."
+            raise OgError(why)
+        if points:
+            names = _line(joined([str(one) for one in points], ", "), root)
+            why = f"{self.program.name} {word} ended and left {names} mounted: that was undone."
+            raise OgError(why)
         return _line(done.stdout.partition("\n")[0], root)
 
 
@@ -100,11 +115,12 @@ def _told(root: Files, facts: PcFacts, deadline_s: float) -> dict[str, object]:
 def site_steps(folder: Path) -> tuple[Fitting[PcFacts], ...]:
     """The steps in a folder, none where there is no folder; UsageError for a name of no step."""
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is asked
+        there = os.listdir(folder)  # noqa: PTH208 - names are all that is asked
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise OgError(f"The site's steps in {folder} cannot be read: {error.strerror}.") from error
+    names = sorted(name for name in there if not _ASIDE.fullmatch(name))
     found: dict[str, Fitting[PcFacts]] = {}
     for name in names[:_MOST_STEPS]:
         match = _NAME.fullmatch(name)

@@ -269,8 +269,9 @@ def test_the_room_is_measured_again_with_the_new_one_at_hand(
          "mkinitcpio made it, and is not in the system"),
         ({f"usr/lib/modules/{KERNEL}/modules.dep": "kernel/nvme.ko:\n"},
          f"kernel {KERNEL} has no ext4, which any PC needs"),
+        ({f"{KEPT}/x": ""}, f"{KEPT} in partition 1"),
     ],
-    ids=["tool", "shell", "helper", "initramfs", "two tools", "filesystem"],
+    ids=["tool", "shell", "helper", "initramfs", "two tools", "filesystem", "kept"],
 )  # fmt: skip
 def test_what_cannot_be_is_said_and_nothing_is_written(
     pc: Pc, files: Mapping[str, str | bytes], said: str

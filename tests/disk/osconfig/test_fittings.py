@@ -5,22 +5,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from disk.deploy.room import LINUX, MIB, disk_file, og
+from disk.deploy.room import LINUX, MIB, digest, disk_file, og
 from disk.deploy.room import tree as make_tree
 from disk.inventory.room import tool
 from oglib.deploy.system import configure
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
 from oglib.disk.probing.probe import probe_target
-from oglib.fitting.edits import Edit
-from oglib.fitting.steps import Outcome
+from oglib.errors import OgError
+from oglib.filesystem import mount
+from oglib.fitting.edits import Edit, Files
+from oglib.fitting.steps import Outcome, Step
 from oglib.osconfig.root import TargetRoot
 from oglib.settings import Settings
 from unit.osconfig.test_fittings import NAMES, planned
@@ -204,6 +208,8 @@ def test_all_that_a_dry_run_shows_is_done_and_then_nothing_is_needed(disk: Path)
     real = json.loads(og(*words).out)
     told = [(step["name"], step["outcome"]) for step in dry["steps"]]
     assert [(step["name"], step["outcome"]) for step in real["steps"]] == told
+    details = [step["detail"] for step in real["steps"] if step["name"] == "grub-bios"]
+    assert details == [f"onto {disk}"]
     assert [name for name, _ in told if name in ("grub-bios", "machine-id")] == [
         "grub-bios",
         "machine-id",
@@ -212,6 +218,72 @@ def test_all_that_a_dry_run_shows_is_done_and_then_nothing_is_needed(disk: Path)
     again = json.loads(og(*words, "--dry-run").out)
     assert again["diff"] == ""
     assert [step["name"] for step in again["steps"] if step["outcome"] == "done"] == ["grub-bios"]
+
+
+def test_where_no_step_is_needed_the_disk_is_as_it_was(disk: Path) -> None:
+    words = ("os", "configure", disk, "1", "--hostname", "pc17", "--step", "hosts")
+    assert og(*words).status == 0
+    before = digest(disk)
+    again = og(*words)
+    assert (again.status, again.out.split()[:2]) == (0, ["not-needed", "hosts"])
+    assert digest(disk) == before
+
+
+def own_step(folder: Path, name: str, check: str, apply: str) -> Settings:
+    """A site with one more step; ``root`` is where the system is."""
+    folder.mkdir(exist_ok=True)
+    text = '#!/bin/sh\nroot=$(sed \'s/.*"root": "\\([^"]*\\)".*/\\1/\')\n'
+    text += f"case $1 in check) {check} ;; apply) {apply} ;; esac\n"
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+    return replace(Settings(), steps_dir=folder)
+
+
+def test_the_words_of_a_step_may_vary_its_answer_not(disk: Path, tmp_path: Path) -> None:
+    """Of two looks at one system the second one's words count."""
+    steps = tmp_path / "steps"
+    counts = f"cd {tmp_path}; echo x >> n; echo needed $(wc -l < n)"
+    told = own_step(steps, "50-a", counts, ":")
+    found = probe_target(disk)
+    aim = (found, found.partitions[0])
+    plan = configure.plan_configuration(*aim, only=("site-a",), told=told)
+    assert [(one.outcome, one.detail) for one in configure.apply_configuration(plan)] == [
+        (Outcome.DONE, "2")
+    ]
+    changes = f"cd {tmp_path}; [ -e m ] && echo not-needed; : > m; echo needed"
+    own_step(steps, "60-b", changes, ":")
+    plan = configure.plan_configuration(*aim, only=("site-a", "site-b"), told=told)
+    with pytest.raises(OgError, match="the step site-b has another answer now"):
+        configure.apply_configuration(plan)
+
+
+def test_what_cannot_be_closed_does_not_hide_what_was_done(
+    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody whom the step has not started works there: who that is, is said."""
+    told = own_step(tmp_path / "steps", "50-a", "echo needed it", f"echo $root > {tmp_path}/at")
+    found = probe_target(disk)
+    plan = configure.plan_configuration(found, found.partitions[0], only=("site-a",), told=told)
+    real = configure.Configuration.done
+    with ExitStack() as stack:
+
+        def done_and_used(self: configure.Configuration, root: Files) -> tuple[Step, ...]:
+            steps = real(self, root)
+            at = (tmp_path / "at").read_text().strip()
+            user = subprocess.Popen(["sleep", "600"], cwd=at)
+            stack.callback(tool, "umount", at)
+            stack.callback(user.wait)
+            stack.callback(user.kill)
+            return steps
+
+        monkeypatch.setattr(configure.Configuration, "done", done_and_used)
+        monkeypatch.setattr(mount, "_UNMOUNT_TRIES", 1)
+        done = configure.apply_configuration(plan)
+    assert [(one.name, one.outcome) for one in done] == [
+        ("site-a", Outcome.DONE),
+        ("close", Outcome.FAILED),
+    ]
+    assert re.search(r"cannot be unmounted: sleep \([0-9]+\) uses it", done[1].detail)
 
 
 def test_a_sites_own_step_is_one_of_them(disk: Path, tmp_path: Path) -> None:
@@ -243,6 +315,35 @@ def test_a_sites_own_step_is_one_of_them(disk: Path, tmp_path: Path) -> None:
     ]
     assert done[1].detail == "marked"
     assert "60-bad apply ended with exit status 4" in done[2].detail
+
+
+@pytest.mark.parametrize(
+    ("apply", "said"),
+    [
+        ('cd "$root"; setsid sleep 600 >/dev/null 2>&1 & exit 0', "running: that was ended too"),
+        ('mount -t tmpfs none "$root/etc"', "50-a apply ended and left /etc mounted"),
+        ('mount -t tmpfs none "$root/etc"; kill -INT $$', "50-a apply ended with signal 2"),
+    ],
+    ids=["process", "mount", "mount and SIGINT"],
+)
+def test_what_a_step_leaves_in_the_system_does_not_keep_it_open(
+    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apply: str, said: str
+) -> None:
+    monkeypatch.setattr(mount, "_UNMOUNT_TRIES", 1)
+    told = own_step(tmp_path / "steps", "50-a", "echo needed it", apply)
+    own_step(tmp_path / "steps", "60-b", "echo needed it", ":")
+    found = probe_target(disk)
+    only = ("hostname", "site-a", "site-b")
+    plan = configure.plan_configuration(
+        found, found.partitions[0], hostname="pc17", only=only, told=told
+    )
+    done = configure.apply_configuration(plan)
+    assert [(one.name, one.outcome) for one in done] == [
+        ("hostname", Outcome.DONE),
+        ("site-a", Outcome.FAILED),
+        ("site-b", Outcome.DONE),
+    ]
+    assert said in done[1].detail
 
 
 def test_a_system_that_was_never_started_here_is_told(disk: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from oglib.disk import loop
 from oglib.disk.loop import attached
 from oglib.disk.model import MIB
-from oglib.errors import OgError
+from oglib.errors import OgError, ProcessError
 from oglib.filesystem.mount import mounted
 from oglib.kernel import mounting
 from oglib.kernel.loops import loops_over
@@ -94,9 +94,17 @@ def test_no_handler_stays_of_a_block_that_must_not_be_cut(
             real(one, handler)
 
 
-def test_ctrl_c_that_reached_the_program_alone_is_an_interruption() -> None:
+@pytest.mark.parametrize("timeout_s", [None, 600])
+def test_a_program_that_ends_itself_by_sigint_has_failed(timeout_s: float | None) -> None:
+    with pytest.raises(ProcessError, match="signal 2"):
+        run("sh", "-c", "kill -INT $$", timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("first", ["$PPID $$", "$$ $PPID"])
+def test_ctrl_c_reaches_the_program_and_us(first: str) -> None:
+    """Whoever of the group gets it first: it is known here before the program's end."""
     with pytest.raises(KeyboardInterrupt):
-        run("sh", "-c", "kill -INT $$")
+        run("sh", "-c", f"trap 'trap - INT; kill -INT $$' INT; kill -INT {first}")
 
 
 def test_no_loop_device_stays(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:

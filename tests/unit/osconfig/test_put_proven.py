@@ -73,10 +73,7 @@ def test_an_older_one_that_was_kept_gives_way(folder: Path) -> None:
 def test_where_a_file_has_one_name_alone_it_is_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_link(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "link", no_link)
+    _without_links(monkeypatch)
     put(folder)
     assert contents(folder) == {"initrd": NEW, "kept.initrd": OLD}
 
@@ -91,6 +88,19 @@ def test_no_room_is_told_and_leaves_all_as_it_was(
     with pytest.raises(WriteError, match=r"boot/initrd in .* cannot be replaced: No space left"):
         put(folder)
     assert contents(folder) == {"initrd": OLD}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_an_old_one_that_cannot_be_kept_is_not_left_by_a_third_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    (folder / "boot/kept.initrd").mkdir()
+    if not links:
+        _without_links(monkeypatch)
+    with pytest.raises(WriteError, match="cannot be replaced: Is a directory"):
+        put(folder)
+    assert {one.name for one in (folder / "boot").iterdir()} == {"initrd", "kept.initrd"}
+    assert (folder / "boot/initrd").read_bytes() == OLD
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
@@ -137,8 +147,11 @@ def _cut(patch: pytest.MonkeyPatch, at: int, *, links: bool) -> None:
     for name in CALLS:
         patch.setattr(os, name, counted(getattr(os, name)))
     if not links:
+        _without_links(patch)
 
-        def no_link(*_: object, **__: object) -> None:
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-        patch.setattr(os, "link", no_link)
+def _without_links(patch: pytest.MonkeyPatch) -> None:
+    def no_link(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    patch.setattr(os, "link", no_link)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -13,8 +13,10 @@ from oglib.fitting.fittings import Need, check_all
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.root import TargetRoot
 from oglib.osconfig.site_steps import SiteStep, site_steps
+from ognetboot import sitecheck
 from unit.osconfig.test_identity import FACTS
 
+ASIDE = ["README", "README.md", ".gitkeep", "10-a~", ".50-a.swp"]
 EXAMPLE = Path(__file__).parents[3] / "docs/examples/50-printers"
 
 
@@ -61,6 +63,8 @@ def test_what_a_step_is_told(tree: Path, tmp_path: Path) -> None:
         ("echo not-needed it is there", "exit 9", Outcome.NOT_NEEDED, "it is there"),
         ("echo needed x", "echo no toner >&2; exit 4", Outcome.FAILED, "exit status 4: no toner"),
         ("echo needed x", "kill -9 $$", Outcome.FAILED, "signal 9: it said nothing"),
+        ("echo needed x", "kill -INT $$", Outcome.FAILED, "signal 2: it said nothing"),
+        ("kill -INT $$", ":", Outcome.FAILED, "check ended with signal 2"),
         ("exit 1", ":", Outcome.FAILED, "check ended with exit status 1"),
         ("echo maybe", ":", Outcome.FAILED, "answered neither"),
         (":", ":", Outcome.FAILED, "answered neither"),
@@ -81,6 +85,21 @@ def test_a_step_that_does_not_end_is_ended(tree: Path, tmp_path: Path) -> None:
     with TargetRoot(tree) as root:
         told = SiteStep("site-own", text, check_s=0.2).check(root, FACTS)
     assert (told.need, "no answer within 0.2 s" in told.detail) == (Need.CANNOT, True)
+
+
+@pytest.mark.parametrize("word", ["check", "apply"])
+def test_what_a_step_leaves_running_is_ended_and_its_failure(tree: Path, word: str) -> None:
+    """Also in a session of its own, and what that one has started."""
+    leaves = "setsid sh -c 'sleep 1000 & echo $! > root/pid; wait' >/dev/null 2>&1 & "
+    leaves += "while [ ! -s root/pid ]; do sleep 0.01; done"
+    check = f"cd {tree.parent}; {leaves if word == 'check' else ':'}; echo needed x"
+    step = shell(tree.parent / "steps", check, f"cd {tree.parent}; {leaves}; echo put it")
+    with TargetRoot(tree) as root:
+        (one,) = check_all(root, FACTS, [step])
+        done = one.done(root)
+    assert not Path(f"/proc/{(tree / 'pid').read_text().strip()}").exists()
+    assert done.outcome is Outcome.FAILED
+    assert f"50-own {word} ended and left sh, sleep running" in done.detail
 
 
 @pytest.mark.parametrize(
@@ -106,7 +125,16 @@ def test_steps_are_those_of_the_folder_in_their_order(tmp_path: Path) -> None:
     assert [one.name for one in site_steps(folder)] == ["site-join-domain", "site-b"]
 
 
-@pytest.mark.parametrize("name", ["printers", "5-x", "50-X", "50-a.sh", "50-a~", "70-b"])
+@pytest.mark.parametrize("name", ASIDE)
+def test_what_lies_beside_steps_is_left_aside(tmp_path: Path, name: str) -> None:
+    """ognetboot sends it, so that it must not keep every PC from being fitted."""
+    program(tmp_path / "steps", "#!/bin/sh\n", "60-b")
+    program(tmp_path / "steps", "", name, mode=0o644)
+    assert [one.name for one in site_steps(tmp_path / "steps")] == ["site-b"]
+    sitecheck.check({PurePosixPath("etc/oglive/steps", name): b""})
+
+
+@pytest.mark.parametrize("name", ["printers", "5-x", "50-X", "50-a.sh", "70-b"])
 def test_a_file_that_is_no_step_is_refused(tmp_path: Path, name: str) -> None:
     program(tmp_path / "steps", "#!/bin/sh\n", "60-b")
     program(tmp_path / "steps", "#!/bin/sh\n", name)

@@ -21,7 +21,7 @@ from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.fitting import fittings as fitting
 from oglib.fitting.fittings import Fitting, Need, Planned
-from oglib.fitting.steps import Step
+from oglib.fitting.steps import Step, closed
 from oglib.osconfig.filesystems import known_on
 from oglib.osconfig.kinds import LINUX, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
@@ -108,14 +108,19 @@ def apply_adaptation(plan: Adaptation) -> tuple[Step, ...]:
     """
     if all(one.checked.need is not Need.NEEDED for one in plan.planned):
         return plan.steps
-    with opened_system(plan.disk, plan.part, write=True) as system:
-        facts = plan.planned[0].facts
-        if check_all(system, facts) != plan.planned:
-            raise OgError(
-                f"The system on {system.root.called} is not as it was when this was planned.",
-                hint="Run it again.",
-            )
-        return tuple(one.done(system.files) for one in plan.planned)
+    steps: tuple[Step, ...] = ()
+    try:
+        with opened_system(plan.disk, plan.part, write=True) as system:
+            facts = plan.planned[0].facts
+            if check_all(system, facts) != plan.planned:
+                raise OgError(
+                    f"The system on {system.root.called} is not as it was when this was planned.",
+                    hint="Run it again.",
+                )
+            steps = tuple(one.done(system.files) for one in plan.planned)
+    except OgError as error:
+        return closed(steps, error)
+    return steps
 
 
 def _not_adapted(system: OpenedSystem) -> OgError:

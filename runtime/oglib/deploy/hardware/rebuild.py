@@ -114,6 +114,8 @@ def _look(root: Files, facts: HardwareFacts) -> Check:
         return Check(Need.NOT_NEEDED, f"it has {names} for {facts.whose}{_without(best)}")
     need(BUBBLEWRAP)
     tools = {_tool(root, one).name: None for one in poor}
+    for one in poor:
+        _check_kept(root, one.kernel.initramfs)
     _check_room(root, poor[0])
     _scratch_bytes()
     lacks = "; ".join(f"{one.kernel.initramfs} lacks {told(one.lacking)}" for one in poor)
@@ -185,6 +187,20 @@ def _tool(root: Files, one: _Judged) -> Tool:
     return tool
 
 
+def _kept(path: str) -> str:
+    """What the old initramfs at ``path`` is called, beside the new one."""
+    return f"oglive-old.{PurePosixPath(path).name}"
+
+
+def _check_kept(root: Files, path: str) -> None:
+    name = str(PurePosixPath(path).with_name(_kept(path)))
+    if root.is_directory(name) and root.link_target(name) is None:
+        raise WriteError(
+            f"{name} in {root.called} is a folder, and the old {path} is to be kept by that name.",
+            hint="Remove it in the model PC.",
+        )
+
+
 def _check_room(root: Files, one: _Judged) -> None:
     """Room for the first: the others are measured when they are made."""
     with root.open_regular(one.kernel.initramfs) as file:
@@ -223,7 +239,7 @@ def _rebuilt(root: Files, facts: HardwareFacts, one: _Judged) -> str:
     """Make one anew and put it in the place of the old one; what was done."""
     tool = _tool(root, one)
     kernel = one.kernel
-    kept = f"oglive-old.{PurePosixPath(kernel.initramfs).name}"
+    kept = _kept(kernel.initramfs)
 
     def prove(file: BinaryIO) -> None:
         _refuse_poor(read_initramfs(file, f"made by {tool.name}"), one, tool)

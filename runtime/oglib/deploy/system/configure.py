@@ -29,14 +29,14 @@ from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.fitting.devices import SWAP
 from oglib.fitting.edits import Files
-from oglib.fitting.fittings import Fitting, Planned, check_all, chosen
-from oglib.fitting.steps import Step
+from oglib.fitting.fittings import Fitting, Need, Planned, check_all, chosen
+from oglib.fitting.steps import Step, closed
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.filesystems import elsewhere, known_on
 from oglib.osconfig.fitted import FITTINGS, LAST, how_proven, why_not_fitted
 from oglib.osconfig.kinds import Found, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
-from oglib.osconfig.site_steps import site_steps
+from oglib.osconfig.site_steps import SiteStep, site_steps
 from oglib.settings import Settings
 
 
@@ -74,22 +74,37 @@ class Configuration:
     notes: tuple[str, ...] = ()
 
     @property
-    def _all(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
+    def planned(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
         return (*self.files, *self.hardware, *self.start, *self.last)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps as they are foreseen; one that is certain to fail is failed already."""
-        return tuple(one.foreseen for one in self._all)
+        return tuple(one.foreseen for one in self.planned)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything that will be done."""
+        return any(one.checked.need is Need.NEEDED for one in self.planned)
+
+    @property
+    def settled(self) -> Configuration:
+        """Without what a program of the site's says in words of its own, which may vary."""
+        return replace(self, last=tuple(map(_settled, self.last)))
 
     def done(self, root: Files) -> tuple[Step, ...]:
         """Do it on the same root, opened for writing; a step that fails does not stop the next."""
-        return tuple(one.done(root) for one in self._all)
+        return tuple(one.done(root) for one in self.planned)
 
     @property
     def diff(self) -> bytes:
         """All that will change in files of the system, as a unified diff."""
-        return b"".join(one.diff for one in self._all)
+        return b"".join(one.diff for one in self.planned)
+
+
+def _settled(one: Planned[PcFacts]) -> Planned[PcFacts]:
+    own = isinstance(one.fitting, SiteStep)
+    return replace(one, checked=replace(one.checked, detail="")) if own else one
 
 
 def plan_configuration(
@@ -121,21 +136,38 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     """Write what was planned, each step told; raises before that where it does not hold any more.
 
     Opening a filesystem for writing may replay its journal, so it is planned again from what is
-    there then, and must come out the same.
+    there then, and must come out the same. Where no step is needed nothing is opened for writing.
     """
+    if not plan.is_needed:
+        return plan.steps
     aim = plan.aim
     facts = _look(aim)
-    with (
-        held(aim.start) if aim.start and aim.start != aim.disk else nullcontext(),
-        opened_system(aim.disk, aim.part, write=True) as system,
-    ):
-        if _plan(system, aim, facts) != plan:
-            raise OgError(
-                f"The system on partition {aim.part.number} of {aim.disk.describe()} is not as "
-                "it was when this was planned.",
-                hint="Run it again.",
-            )
-        return plan.done(system.files)
+    steps: tuple[Step, ...] = ()
+    try:
+        with (
+            held(aim.start) if aim.start and aim.start != aim.disk else nullcontext(),
+            opened_system(aim.disk, aim.part, write=True) as system,
+        ):
+            now = _plan(system, aim, facts)
+            _refuse_changed(plan, now)
+            steps = now.done(system.files)
+    except OgError as error:
+        return closed(steps, error)
+    return steps
+
+
+def _refuse_changed(plan: Configuration, now: Configuration) -> None:
+    """Raise unless the same is to be done; what a site's step says of it may vary."""
+    if now.settled == plan.settled:
+        return
+    pairs = zip(plan.settled.planned, now.settled.planned, strict=False)
+    name = next((new.fitting.name for old, new in pairs if old != new), "")
+    why = f": the step {name} has another answer now" if name else ""
+    raise OgError(
+        f"The system on partition {plan.aim.part.number} of {plan.aim.disk.describe()} is not as "
+        f"it was when this was planned{why}.",
+        hint="Run it again.",
+    )
 
 
 def _checked(aim: Aim, facts: PcFacts) -> Configuration:
