@@ -19,6 +19,7 @@ from oglib.deploy.system import configure
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
 from oglib.disk.probing.probe import probe_target
+from oglib.fitting.changes import Linked, Removed, Renamed
 from oglib.fitting.edits import Edit
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.root import TargetRoot
@@ -112,6 +113,31 @@ def test_a_diff_is_what_is_done(tmp_path: Path) -> None:
             one.done(root)
     tool("patch", "--binary", "-s", "-p1", "-d", copy, "-i", tmp_path / "diff")
     assert contents(copy) == contents(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["caf\udce9", "Wired connection 1", 'a "b" \\ c', "two\nlines\t", " ", "é\x7f"]
+)
+def test_a_diff_finds_a_file_of_any_name(tmp_path: Path, name: str) -> None:
+    changes = (
+        Edit(f"etc/{name}", b"a\tb\n", b"c\td\n"),
+        Edit(f"etc/{name}-new", None, b"new\n"),
+        Renamed(f"etc/{name}-old", f"{name}-moved"),
+        Linked(f"etc/{name}-link", None, f"{name}-old"),
+    )
+    (tmp_path / "etc").mkdir()
+    (tmp_path / f"etc/{name}").write_bytes(b"a\tb\n")
+    (tmp_path / f"etc/{name}-old").write_bytes(b"old\n")
+    diff = tmp_path / "diff"
+    diff.write_bytes(b"".join(one.diff for one in changes))
+    tool("patch", "--binary", "-s", "-p1", "-d", tmp_path, "-i", diff)
+    assert contents(tmp_path / "etc") == {
+        name: b"c\td\n",
+        f"{name}-new": b"new\n",
+        f"{name}-moved": b"old\n",
+    }
+    assert (tmp_path / f"etc/{name}-link").readlink() == Path(f"{name}-old")
+    assert Removed(f"etc/{name}").diff.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("lines", [10, 3000])
