@@ -161,7 +161,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(configure, "running_firmware", lambda: Firmware.BIOS)
     path = disk_file(tmp_path / "disk.img")
     content = make_tree(tmp_path / "tree", LINUX)
-    (content / "etc/hosts").write_bytes(b"127.0.1.1 model-pc # caf\xe9\x1b[2J\n")
+    (content / "etc/hosts").write_bytes(b"127.0.1.1\tmodel-pc # caf\xe9\x1b[2J\n")
     with attached(path, offset_bytes=MIB, size_bytes=48 * MIB) as device:
         tool("mke2fs", "-q", "-t", "ext4", "-F", "-d", content, device)
     return path
@@ -184,15 +184,21 @@ def test_one_step_alone_as_it_was_shown(disk: Path, tmp_path: Path) -> None:
     assert shown.status == 0, shown.err
     assert [line.split()[:2] for line in shown.out.splitlines()[:1]] == [["done", "hosts"]]
     assert "--- a/etc/hosts\n+++ b/etc/hosts\n" in shown.out
-    assert "+127.0.1.1 pc17 # caf\\xe9\\x1b[2J" in shown.out  # nothing of it for the terminal
+    assert "+127.0.1.1\tpc17 # caf\udce9\x1b[2J\n" in shown.out  # for ``patch``, byte for byte
     assert files_on(disk, tmp_path / "at") == before
     said = json.loads(og(*words, "--step", "hosts", "--dry-run", "--json").out)
     assert said["diff"].startswith("--- a/etc/hosts\n")
 
+    (tmp_path / "copy/etc").mkdir(parents=True)
+    (tmp_path / "copy/etc/hosts").write_bytes(before["etc/hosts"])
+    (tmp_path / "diff").write_bytes(os.fsencode(shown.out))
+    tool("patch", "--binary", "-s", "-p1", "-d", tmp_path / "copy", "-i", tmp_path / "diff")
+    assert (tmp_path / "copy/etc/hosts").read_bytes() == b"127.0.1.1\tpc17 # caf\xe9\x1b[2J\n"
+
     done = og(*words, "--step", "hosts")
     assert (done.status, len(done.out.splitlines())) == (0, 1)
     after = files_on(disk, tmp_path / "at")
-    assert after.pop("etc/hosts") == b"127.0.1.1 pc17 # caf\xe9\x1b[2J\n"
+    assert after.pop("etc/hosts") == b"127.0.1.1\tpc17 # caf\xe9\x1b[2J\n"
     before.pop("etc/hosts")
     assert after == before
     again = og(*words, "--step", "hosts", "--dry-run")
