@@ -416,3 +416,15 @@ def test_what_is_no_file_holds_no_name_and_is_told(tree: Path, path: str) -> Non
     assert (tree / "etc/hostname").read_text() == "pc17\n"
     (tree / "etc/hostname").unlink()
     assert configured(tree)["hostname"].outcome is Outcome.FAILED
+
+
+def test_a_link_to_a_file_that_is_no_name_is_replaced_itself(tree: Path) -> None:
+    """What it leads to is something else of the system's."""
+    shadow = "root:*:19000:0:99999:7:::\n"
+    (tree / "etc/shadow").write_text(shadow)
+    (tree / "etc/hostname").unlink()
+    (tree / "etc/hostname").symlink_to("/etc/shadow")
+    assert configured(tree)["hostname"].outcome is Outcome.DONE
+    assert (tree / "etc/shadow").read_text() == shadow
+    assert (tree / "etc/hostname").read_text() == "pc17\n"
+    assert not (tree / "etc/hostname").is_symlink()

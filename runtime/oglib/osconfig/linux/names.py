@@ -41,8 +41,16 @@ def hostname(root: Files, facts: PcFacts) -> Check:
     if own is None and left and not edits:
         return Check(Need.CANNOT, left[0])
     if own is not None or not edits:
-        edits.insert(0, Edit(_NAME, own, bytes_of(f"{facts.hostname}\n")))
+        new, strange = bytes_of(f"{facts.hostname}\n"), _leads_astray(root, own)
+        edits.insert(0, Edit(_NAME, own, new, own=strange))
     return edited(edits, "; ".join([facts.hostname, *left]), "; ".join(["already so", *left]))
+
+
+def _leads_astray(root: Files, raw: bytes | None) -> bool:
+    """Whether etc/hostname is a link to a file that holds no name: that one stays."""
+    lines = words_of(raw or b"").split("\n")
+    said = "\n".join(line for line in lines if not line.startswith("#")).strip()
+    return root.link_target(_NAME) is not None and re.fullmatch(r"[\w.-]*", said) is None
 
 
 def _is_odd(root: Files, path: str) -> bool:
