@@ -140,6 +140,9 @@ RIGHT = {
     "\taddress 10.1.2.3/16\n",
     "etc/netplan/1.yaml": "network:\n  ethernets:\n    any:\n      match: {name: en*}\n"
     "      addresses: [10.1.2.3/16]\n  wifis: {wlp3s0: {dhcp4: true}}\n",
+    "etc/netplan/2.yaml": "network:\n  wifis:\n    wlp3s0:\n      access-points:\n"
+    f"        lab:\n          bssid: {OLD}\n  bridges:\n    br0:\n      macaddress: {OLD}\n"
+    "  version: 2\n",
     "etc/NetworkManager/system-connections/wifi": "[connection]\ntype=wifi\n"
     f"interface-name=wlp3s0\n[wifi]\nmac-address={OLD}\n",
     "etc/NetworkManager/system-connections/any": "[connection]\ntype=ethernet\n[ipv4]\n"

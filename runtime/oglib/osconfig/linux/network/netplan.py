@@ -8,6 +8,7 @@ is refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from oglib.osconfig.linux.network.cards import Cards, is_card, is_mac, mac_like
@@ -16,6 +17,9 @@ _KEY = re.compile(
     r"( *)(?:\"([^\"]+)\"|'([^']+)'|([^\s:#\"'{}\[\]-][^\s:#]*)):(?:[ \t]+(.*?))?[ \t]*"
 )
 _WRITTEN = ("addresses", "gateway4", "gateway6", "routes")
+_WIRELESS = ("wifis", "modems")
+_UPON_CARDS = ("bridges", "bonds", "vlans", "tunnels", "vrfs", "dummy-devices")
+_SECTIONS = ("ethernets", *_WIRELESS, *_UPON_CARDS)
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#.*", re.DOTALL)
 _WORDS = re.compile(r"[\w:.-]+")
 
@@ -64,14 +68,27 @@ def pins_of(text: str) -> list[tuple[str, str]]:
 
 
 def said_in(text: str) -> str:
-    """Without comments, and without the words for cards that are found in another way."""
+    """Without comments, wireless cards, and the words for cards that are found in another way."""
     lines = text.split("\n")
     for one in _entries(lines):
         if one.mac or one.match_name:
             lines[one.first] = ""
         if one.mac and one.set_line >= 0:
             lines[one.set_line] = ""
-    return "\n".join(map(_without_comment, lines))
+    return "\n".join(_wired(map(_without_comment, lines)))
+
+
+def _wired(lines: Iterable[str]) -> Iterator[str]:
+    """Access points have addresses too; and those of bridges and bonds stay."""
+    section, block = "", -1
+    for line in lines:
+        indent = len(line) - len(line.lstrip(" "))
+        key = line.strip().partition(":")[0].strip("\"'")
+        if key in _SECTIONS and (block < 0 or indent <= block):
+            section, block = key, indent
+        if section in _WIRELESS or (key == "macaddress" and section in _UPON_CARDS):
+            continue
+        yield line
 
 
 def _without_comment(line: str) -> str:
