@@ -109,9 +109,23 @@ def main(argv: Sequence[str], known: argparse.ArgumentParser | None = None) -> i
     with told_in_rights(what):
         result = handler(context)
     text = as_json(result.data) if args.json else result.text
-    if text:
+    if text or result.diff:
         with last_words():
-            room = None if args.json else columns.of(sys.stdout)
-            for line in text.split("\n"):
-                print("\n".join(columns.broken(printable(line), room, indent="  ")))
+            _print(text, b"" if args.json else result.diff, as_json=args.json)
     return result.status
+
+
+def _print(text: str, diff: bytes, *, as_json: bool) -> None:
+    """The text, and a diff as a screen can have it or, for ``patch``, byte for byte."""
+    room = None if as_json else columns.of(sys.stdout)
+    lines = text.split("\n") if text else []
+    if diff and sys.stdout.isatty():
+        from oglib.fitting.edits import shown  # noqa: PLC0415 - a command must start fast
+
+        lines += [line.expandtabs() for line in shown(diff).split("\n")[:-1]]
+        diff = b""
+    for line in lines:
+        print("\n".join(columns.broken(printable(line), room, indent="  ")))
+    if diff:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(diff)

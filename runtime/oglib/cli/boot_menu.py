@@ -126,9 +126,9 @@ def _changed(context: Context, plan: Callable[[Disk, Partition], MenuPlan]) -> R
         if not context.args.dry_run:
             apply_menu(made)
     told = made.told if made.edits else f"already so: {made.told}"
-    diff = shown(made.diff) if context.args.dry_run else ""
-    data = {"told": made.told, "files": [edit.path for edit in made.edits], "diff": diff}
-    return Result(data, "\n".join(filter(None, (told, diff.rstrip("\n")))))
+    diff = made.diff if context.args.dry_run else b""
+    data = {"told": made.told, "files": [edit.path for edit in made.edits], "diff": shown(diff)}
+    return Result(data, told, diff=diff)
 
 
 def _one_menu(context: Context, change: Callable[[Menu], Changed]) -> Result:

@@ -18,11 +18,15 @@ from oglib.wording import columns
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a verb found or did: data for ``--json``, the same as text for a person."""
+    """What a verb found or did: data for ``--json``, the same as text for a person.
+
+    ``diff`` follows the text: on a terminal as one can have it, to a program byte for byte.
+    """
 
     data: object
     text: str
     status: int = 0
+    diff: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

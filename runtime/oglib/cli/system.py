@@ -74,7 +74,7 @@ def _stepped(context: Context, doing: Doing) -> Result:
     notes = plan.notes if isinstance(plan, Configuration) else ()
     if doing.finished is None:
         data = {"steps": plain(plan.steps), "diff": shown(plan.diff), "notes": list(notes)}
-        return Result(data, told(plan.steps, plan.diff), status_of(plan.steps))
+        return Result(data, told(plan.steps), status_of(plan.steps), plan.diff)
     for note in notes:
         context.warn(note)
     steps = doing.finished.done

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from oglib.errors import OgErr, OgError
-from oglib.fitting.edits import Files, differs
+from oglib.fitting.edits import Edit, Files, bytes_of, differs, name_in_diff
 
 
 class Change(Protocol):
@@ -72,11 +72,12 @@ class Renamed:
     @property
     def diff(self) -> bytes:
         to = f"{self.path.rpartition('/')[0]}/{self.last}".lstrip("/")
-        told = (
-            f"diff --git a/{self.path} b/{to}\nsimilarity index 100%\n"
-            f"rename from {self.path}\nrename to {to}\n"
+        return (b"diff --git %s %s\nsimilarity index 100%%\nrename from %s\nrename to %s\n") % (
+            name_in_diff(f"a/{self.path}", beside=True),
+            name_in_diff(f"b/{to}", beside=True),
+            name_in_diff(self.path),
+            name_in_diff(to),
         )
-        return told.encode("utf-8", "surrogateescape")
 
     def write(self, root: Files) -> None:
         root.rename(self.path, self.last)
@@ -97,15 +98,12 @@ class Linked:
     @property
     def diff(self) -> bytes:
         """As git shows a link: a file whose one line is what it leads to."""
-        new = f"+{self.target}\n\\ No newline at end of file\n"
-        if self.old is None:
-            head = "new file mode 120000\n--- /dev/null\n"
-            hunk = f"@@ -0,0 +1 @@\n{new}"
-        else:
-            head = f"--- a/{self.path}\n"
-            hunk = f"@@ -1 +1 @@\n-{self.old}\n\\ No newline at end of file\n{new}"
-        told = f"diff --git a/{self.path} b/{self.path}\n{head}+++ b/{self.path}\n{hunk}"
-        return told.encode("utf-8", "surrogateescape")
+        sides = f"a/{self.path}", f"b/{self.path}"
+        head = b"diff --git %s %s\n" % tuple(name_in_diff(one, beside=True) for one in sides)
+        edit = Edit(
+            self.path, None if self.old is None else bytes_of(self.old), bytes_of(self.target)
+        )
+        return head + (b"new file mode 120000\n" if self.old is None else b"") + edit.diff
 
     def write(self, root: Files) -> None:
         if root.link_target(self.path) != self.old:

@@ -8,6 +8,7 @@ Contents are bytes. Whoever reads words in them decodes with ``words_of``, which
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from oglib.errors import OgErr, OgError
 _CONTEXT = 3
 # Of both texts together: comparing more line by line can take minutes where a text wants it so.
 _MOST_COMPARED_LINES = 2000
+_NO_FILE = b"/dev/null"
+_NEEDS_QUOTES = re.compile(rb"[\x00-\x1f\x7f\"\\]")
 _NO_NEWLINE = b"\n\\ No newline at end of file\n"
 
 
@@ -79,17 +82,8 @@ class Edit:
             return b""
         if self.private:
             return differs(self.path, old=self.old is not None, new=self.new is not None)
-        old, new = _lines(self.old or b""), _lines(self.new or b"")
-        names = _name(self.old, "a", self.path), _name(self.new, "b", self.path)
-        if len(old) + len(new) > _MOST_COMPARED_LINES:
-            found: Iterator[bytes] = _as_one_hunk(old, new)
-        else:
-            compared = difflib.diff_bytes(
-                difflib.unified_diff, old, new, b"", b"", n=_CONTEXT, lineterm=b"\n"
-            )
-            found = (line for number, line in enumerate(compared) if number > 1)
-        hunks = b"".join(line if line.endswith(b"\n") else line + _NO_NEWLINE for line in found)
-        return b"--- %s\n+++ %s\n" % names + hunks
+        names = _head(self.old, "a", self.path), _head(self.new, "b", self.path)
+        return b"--- %s\n+++ %s\n" % names + _hunks(self.old or b"", self.new or b"")
 
     def write(self, root: Files) -> None:
         """Put it there. OgError where the file is not what the edit was made for, or on a fault."""
@@ -107,9 +101,33 @@ class Edit:
 
 def differs(path: str, *, old: bool = True, new: bool = True) -> bytes:
     """What ``diff`` says of a file whose lines it does not show."""
-    before = f"a/{path}" if old else "/dev/null"
-    after = f"b/{path}" if new else "/dev/null"
-    return f"Binary files {before} and {after} differ\n".encode("utf-8", "surrogateescape")
+    before = name_in_diff(f"a/{path}") if old else _NO_FILE
+    after = name_in_diff(f"b/{path}") if new else _NO_FILE
+    return b"Binary files %s and %s differ\n" % (before, after)
+
+
+def _hunks(old: bytes, new: bytes) -> bytes:
+    """A unified diff of two contents, without the names that it begins with."""
+    before, after = _lines(old), _lines(new)
+    if len(before) + len(after) > _MOST_COMPARED_LINES:
+        found: Iterator[bytes] = _as_one_hunk(before, after)
+    else:
+        compared = difflib.diff_bytes(
+            difflib.unified_diff, before, after, b"", b"", n=_CONTEXT, lineterm=b"\n"
+        )
+        found = (line for number, line in enumerate(compared) if number > 1)
+    return b"".join(line if line.endswith(b"\n") else line + _NO_NEWLINE for line in found)
+
+
+def name_in_diff(name: str, *, beside: bool = False) -> bytes:
+    """A file's name as ``patch`` reads it: in quotes where what is in it would end it.
+
+    ``beside``: another name stands in the same line, so that a blank would end it too.
+    """
+    raw = bytes_of(name)
+    if not _NEEDS_QUOTES.search(raw) and not raw.endswith(b" ") and not (beside and b" " in raw):
+        return raw
+    return b'"%s"' % _NEEDS_QUOTES.sub(lambda sign: b"\\%03o" % ord(sign[0]), raw)
 
 
 def content(root: Files, path: str) -> bytes | None:
@@ -145,8 +163,11 @@ def shown(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _name(there: bytes | None, side: str, path: str) -> bytes:
-    return b"/dev/null" if there is None else f"{side}/{path}".encode()
+def _head(there: bytes | None, side: str, path: str) -> bytes:
+    """The name in a head line; a tab ends it where a blank in it could."""
+    if there is None:
+        return _NO_FILE
+    return name_in_diff(f"{side}/{path}") + (b"\t" if " " in path else b"")
 
 
 def _lines(raw: bytes) -> list[bytes]:

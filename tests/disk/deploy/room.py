@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +102,12 @@ class Said:
 
 def og(*words: str | Path) -> Said:
     """Run ``og`` in this process."""
-    out, err = StringIO(), StringIO()
+    out, err = TextIOWrapper(BytesIO(), errors="surrogateescape"), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         status = main([str(word) for word in words])
-    return Said(status, out.getvalue(), err.getvalue())
+    out.flush()
+    printed = out.buffer.getvalue()
+    return Said(status, printed.decode("utf-8", "surrogateescape"), err.getvalue())
 
 
 def said(*argv: str | Path, stdin: str = "") -> str:

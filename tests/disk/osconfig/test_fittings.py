@@ -23,6 +23,7 @@ from oglib.disk.loop import attached
 from oglib.disk.probing.probe import probe_target
 from oglib.errors import OgError
 from oglib.filesystem import mount
+from oglib.fitting.changes import Linked, Removed, Renamed
 from oglib.fitting.edits import Edit, Files
 from oglib.fitting.steps import Outcome, Step
 from oglib.osconfig.root import TargetRoot
@@ -118,6 +119,31 @@ def test_a_diff_is_what_is_done(tmp_path: Path) -> None:
     assert contents(copy) == contents(folder)
 
 
+@pytest.mark.parametrize(
+    "name", ["caf\udce9", "Wired connection 1", 'a "b" \\ c', "two\nlines\t", " ", "é\x7f"]
+)
+def test_a_diff_finds_a_file_of_any_name(tmp_path: Path, name: str) -> None:
+    changes = (
+        Edit(f"etc/{name}", b"a\tb\n", b"c\td\n"),
+        Edit(f"etc/{name}-new", None, b"new\n"),
+        Renamed(f"etc/{name}-old", f"{name}-moved"),
+        Linked(f"etc/{name}-link", None, f"{name}-old"),
+    )
+    (tmp_path / "etc").mkdir()
+    (tmp_path / f"etc/{name}").write_bytes(b"a\tb\n")
+    (tmp_path / f"etc/{name}-old").write_bytes(b"old\n")
+    diff = tmp_path / "diff"
+    diff.write_bytes(b"".join(one.diff for one in changes))
+    tool("patch", "--binary", "-s", "-p1", "-d", tmp_path, "-i", diff)
+    assert contents(tmp_path / "etc") == {
+        name: b"c\td\n",
+        f"{name}-new": b"new\n",
+        f"{name}-moved": b"old\n",
+    }
+    assert (tmp_path / f"etc/{name}-link").readlink() == Path(f"{name}-old")
+    assert Removed(f"etc/{name}").diff.count(b"\n") == 1
+
+
 @pytest.mark.parametrize("lines", [10, 3000])
 @pytest.mark.parametrize(
     ("old", "new"),
@@ -139,7 +165,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(configure, "running_firmware", lambda: Firmware.BIOS)
     path = disk_file(tmp_path / "disk.img")
     content = make_tree(tmp_path / "tree", LINUX)
-    (content / "etc/hosts").write_bytes(b"127.0.1.1 model-pc # caf\xe9\x1b[2J\n")
+    (content / "etc/hosts").write_bytes(b"127.0.1.1\tmodel-pc # caf\xe9\x1b[2J\n")
     with attached(path, offset_bytes=MIB, size_bytes=48 * MIB) as device:
         tool("mke2fs", "-q", "-t", "ext4", "-F", "-d", content, device)
     return path
@@ -162,15 +188,21 @@ def test_one_step_alone_as_it_was_shown(disk: Path, tmp_path: Path) -> None:
     assert shown.status == 0, shown.err
     assert [line.split()[:2] for line in shown.out.splitlines()[:1]] == [["done", "hosts"]]
     assert "--- a/etc/hosts\n+++ b/etc/hosts\n" in shown.out
-    assert "+127.0.1.1 pc17 # caf\\xe9\\x1b[2J" in shown.out  # nothing of it for the terminal
+    assert "+127.0.1.1\tpc17 # caf\udce9\x1b[2J\n" in shown.out  # for ``patch``, byte for byte
     assert files_on(disk, tmp_path / "at") == before
     said = json.loads(og(*words, "--step", "hosts", "--dry-run", "--json").out)
     assert said["diff"].startswith("--- a/etc/hosts\n")
 
+    (tmp_path / "copy/etc").mkdir(parents=True)
+    (tmp_path / "copy/etc/hosts").write_bytes(before["etc/hosts"])
+    (tmp_path / "diff").write_bytes(os.fsencode(shown.out))
+    tool("patch", "--binary", "-s", "-p1", "-d", tmp_path / "copy", "-i", tmp_path / "diff")
+    assert (tmp_path / "copy/etc/hosts").read_bytes() == b"127.0.1.1\tpc17 # caf\xe9\x1b[2J\n"
+
     done = og(*words, "--step", "hosts")
     assert (done.status, len(done.out.splitlines())) == (0, 1)
     after = files_on(disk, tmp_path / "at")
-    assert after.pop("etc/hosts") == b"127.0.1.1 pc17 # caf\xe9\x1b[2J\n"
+    assert after.pop("etc/hosts") == b"127.0.1.1\tpc17 # caf\xe9\x1b[2J\n"
     before.pop("etc/hosts")
     assert after == before
     again = og(*words, "--step", "hosts", "--dry-run")

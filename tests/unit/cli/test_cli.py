@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
 import subprocess
 import sys
 from importlib.metadata import version
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oglib.__main__ import main
+from oglib.cli import main as run_one
+from oglib.cli.context import Result
 from oglib.disk.tables.damage import examine
 from oglib.errors import OgErr, PartitionError
 
@@ -128,3 +132,22 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
         assert ended.value.code == 0
         shown = capsys.readouterr().out
         assert all(len(line) <= 80 for line in shown.splitlines()), shown
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_diff_is_for_patch_or_for_a_screen(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diff = b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\tb\n+a\tcaf\xe9\x1b[2J\r\n"
+    out = TextIOWrapper(BytesIO())
+    monkeypatch.setattr(out, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stdout", out)
+    known = argparse.ArgumentParser()
+    known.add_argument("words", nargs="*")
+    known.set_defaults(handler=lambda _: Result({}, "done  hosts", diff=diff), json=False)
+    assert run_one(["x", "y"], known) == 0
+    out.flush()
+    printed = out.buffer.getvalue()
+    screen = diff.replace(b"-a\t", b"-a      ").replace(b"+a\t", b"+a      ")
+    screen = screen.replace(b"\xe9\x1b", b"\\xe9\\x1b").replace(b"\r", b"\\r")
+    assert printed == b"done  hosts\n" + (screen if terminal else diff)

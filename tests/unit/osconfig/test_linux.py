@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -432,3 +433,28 @@ def test_a_resume_from_a_swap_file_stays(tree: Path) -> None:
     line = f"RESUME=UUID={FACTS.root.uuid}\n"
     (tree / "etc/initramfs-tools/conf.d/resume").write_text(line)
     assert configured(tree)["resume"].outcome is Outcome.NOT_NEEDED
+
+
+@pytest.mark.parametrize("path", ["etc/mailname", "etc/sysconfig/network", "etc/conf.d/hostname"])
+def test_what_is_no_file_holds_no_name_and_is_told(tree: Path, path: str) -> None:
+    """The name is written where it can be, so that etc/hosts does not know another one."""
+    (tree / path).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(tree / path)
+    for outcome in (Outcome.DONE, Outcome.NOT_NEEDED):
+        step = configured(tree)["hostname"]
+        assert (step.outcome, f"{path} is not a regular file" in step.detail) == (outcome, True)
+    assert (tree / "etc/hostname").read_text() == "pc17\n"
+    (tree / "etc/hostname").unlink()
+    assert configured(tree)["hostname"].outcome is Outcome.FAILED
+
+
+def test_a_link_to_a_file_that_is_no_name_is_replaced_itself(tree: Path) -> None:
+    """What it leads to is something else of the system's."""
+    shadow = "root:*:19000:0:99999:7:::\n"
+    (tree / "etc/shadow").write_text(shadow)
+    (tree / "etc/hostname").unlink()
+    (tree / "etc/hostname").symlink_to("/etc/shadow")
+    assert configured(tree)["hostname"].outcome is Outcome.DONE
+    assert (tree / "etc/shadow").read_text() == shadow
+    assert (tree / "etc/hostname").read_text() == "pc17\n"
+    assert not (tree / "etc/hostname").is_symlink()

@@ -51,6 +51,46 @@ CASES = {
         f"network:\n    version: 2\n    ethernets:\n        lan:\n            dhcp4: true\n"
         f"            match:\n                macaddress: {MAC}\n            set-name: lan\n",
     ),
+    "netplan found by a name": (
+        "etc/netplan/1.yaml",
+        "network:\n  ethernets:\n    nic0:\n      match:\n        name: enp9s0  # not enp9s0\n"
+        "      addresses: [10.0.0.2/8]\n  vlans:\n    enp9s0.10:\n      id: 10\n"
+        "      link: enp9s0\n",
+        "network:\n  ethernets:\n    nic0:\n      dhcp4: true\n      match:\n"
+        "        name: enp1s0  # not enp9s0\n  vlans:\n    enp1s0.10:\n      id: 10\n"
+        "      link: enp1s0\n",
+    ),
+    "netplan of cloud-init": (
+        "etc/netplan/50-cloud-init.yaml",
+        f"network:\n  ethernets:\n    enp9s0:\n      match:\n        macaddress: '{OLD}'\n"
+        "      set-name: enp9s0\n",
+        f"network:\n  ethernets:\n    enp1s0:\n      match:\n        macaddress: '{MAC}'\n"
+        "      set-name: enp1s0\n",
+    ),
+    "VLAN and commands of ifupdown": (
+        "etc/network/interfaces",
+        "# enp9s0\nsource interfaces.d/enp9s0\nauto enp9s0.10\niface enp9s0.10 inet static\n"
+        f"  address 10.0.0.2/8\n  hwaddress ether {OLD}\n"
+        "  up ip route add 10.9.0.0/16 dev enp9s0\n",
+        "# enp9s0\nsource interfaces.d/enp9s0\nauto enp1s0.10\niface enp1s0.10 inet dhcp\n"
+        "  up ip route add 10.9.0.0/16 dev enp1s0\n",
+    ),
+    "networkd for several": (
+        "etc/systemd/network/20-wired.network",
+        "[Match]\nName=enp9s0 enp10s0 br*\n\n[Network]\nDescription=enp9s0\nAddress=10.1.2.3/16\n",
+        "[Match]\nName=enp1s0 enp10s0 br*\n\n[Network]\nDHCP=yes\nDescription=enp9s0\n",
+    ),
+    "a link that gives the name": (
+        "etc/systemd/network/10-lan.link",
+        f"[Match]\nMACAddress={OLD}\n\n[Link]\nName=enp9s0\n",
+        f"[Match]\nMACAddress={MAC}\n\n[Link]\nName=enp1s0\n",
+    ),
+    "ifcfg with comments": (
+        "etc/sysconfig/network-scripts/ifcfg-p1p1",
+        '# p1p1\nNAME=p1p1\nexport DEVICE="p1p1" # main\nIPADDR=10.0.0.1 # office\n'
+        "export BOOTPROTO=none\n",
+        '# p1p1\nNAME=p1p1\nexport DEVICE="enp1s0" # main\nexport BOOTPROTO=dhcp\n',
+    ),
     "NetworkManager": (
         "etc/NetworkManager/system-connections/wired.nmconnection",
         "[connection]\nid=wired\nuuid=11\ntype=ethernet\ninterface-name=enp0s3\n\n[ethernet]\n"
@@ -100,6 +140,9 @@ RIGHT = {
     "\taddress 10.1.2.3/16\n",
     "etc/netplan/1.yaml": "network:\n  ethernets:\n    any:\n      match: {name: en*}\n"
     "      addresses: [10.1.2.3/16]\n  wifis: {wlp3s0: {dhcp4: true}}\n",
+    "etc/netplan/2.yaml": "network:\n  wifis:\n    wlp3s0:\n      access-points:\n"
+    f"        lab:\n          bssid: {OLD}\n  bridges:\n    br0:\n      macaddress: {OLD}\n"
+    "  version: 2\n",
     "etc/NetworkManager/system-connections/wifi": "[connection]\ntype=wifi\n"
     f"interface-name=wlp3s0\n[wifi]\nmac-address={OLD}\n",
     "etc/NetworkManager/system-connections/any": "[connection]\ntype=ethernet\n[ipv4]\n"
@@ -107,6 +150,12 @@ RIGHT = {
     "etc/systemd/network/w.network": "[Match]\nName=en* eth*\n[Network]\nAddress=10.1.2.3/16\n",
     "etc/sysconfig/network-scripts/ifcfg-lo": "DEVICE=lo\nIPADDR=127.0.0.1\n",
     "etc/sysconfig/network-scripts/ifcfg-bond0": "DEVICE=bond0\nTYPE=Bond\nIPADDR=10.1.2.3\n",
+    "etc/systemd/network/y.network": "[Match]\nName=enp1s0\n[Network]\nAddress=10.1.2.3/16\n",
+    "etc/systemd/network/z.network": "# enp9s0\n[Match]\nName=*\n[Network]\n"
+    "Description=enp9s0 enabled\nLLDP=enabled\n",
+    "etc/NetworkManager/system-connections/br": "[connection]\ntype=bridge\n[bridge]\n"
+    f"mac-address={OLD}\n",
+    "etc/NetworkManager/system-connections/id": "[connection]\nid=enp9s0\ntype=ethernet\n",
     "etc/sysconfig/network/ifcfg-eth0": "BOOTPROTO='static'\nIPADDR='10.1.2.3/16'\n",
 }
 
@@ -163,6 +212,32 @@ def test_what_is_not_touched(tmp_path: Path) -> None:
     told = step(tmp_path, "network")
     assert (told.outcome, "etc/netplan/1.yaml names cards" in told.detail) == (Outcome.FAILED, True)
     assert (tmp_path / path).read_text() == old
+
+
+UNKNOWN = {
+    "etc/network/interfaces": "auto enp9s0:1\niface enp9s0:1 inet static\n  address 10.0.0.2/8\n",
+    "etc/netplan/1.yaml": "network:\n  bridges:\n    br0:\n      interfaces: [enp9s0]\n",
+    "etc/systemd/network/1.network": f"[Match]\nMACAddress={OLD} {OLD[:-1]}6\n",
+    "etc/systemd/network/1.link": "[Match]\nOriginalName=enp9s0\n[Link]\nName=lan\n",
+    "etc/NetworkManager/system-connections/a": "[connection]\ntype=vlan\n[vlan]\nparent=enp9s0\n",
+    "etc/NetworkManager/system-connections/b": "[connection]\ntype=ethernet\n[ethernet]\n"
+    f"cloned-mac-address={OLD}\n",
+    "etc/sysconfig/network-scripts/ifcfg-enp9s0": 'DEVICE="enp9s0"; export DEVICE\n',
+    "etc/sysconfig/network-scripts/ifcfg-enp9s0:1": "DEVICE=enp9s0:1\nIPADDR=10.0.0.2\n",
+}
+
+
+@pytest.mark.parametrize("path", UNKNOWN)
+def test_what_would_still_be_about_another_card_fails_by_its_name(
+    tmp_path: Path, path: str
+) -> None:
+    """Never "already so", and nothing is written."""
+    put(tmp_path, path, text=UNKNOWN[path])
+    for _ in range(2):
+        told = step(tmp_path, "network")
+        assert told.outcome is Outcome.FAILED
+        assert f"{path} would still name {OLD if OLD in UNKNOWN[path] else 'enp9s0'}" in told.detail
+    assert [one.read_text() for one in (tmp_path / path).parent.iterdir()] == [UNKNOWN[path]]
 
 
 def test_rules_of_names_go_where_they_are_another_pcs(tmp_path: Path) -> None:

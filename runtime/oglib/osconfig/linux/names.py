@@ -34,21 +34,46 @@ def hostname(root: Files, facts: PcFacts) -> Check:
     if not facts.hostname:
         return _NO_NAME
     check_hostname(facts.hostname)
-    old, own = _old_name(root), content(root, _NAME)
+    own = content(root, _NAME)
+    edits = _beside(root, facts.hostname, missing=own is None)
+    others = [path for path, _ in _VARIABLES] + [_MAIL]
+    left = [f"{path} is not a regular file and stays" for path in others if _is_odd(root, path)]
+    if own is None and left and not edits:
+        return Check(Need.CANNOT, left[0])
+    if own is not None or not edits:
+        new, strange = bytes_of(f"{facts.hostname}\n"), _leads_astray(root, own)
+        edits.insert(0, Edit(_NAME, own, new, own=strange))
+    return edited(edits, "; ".join([facts.hostname, *left]), "; ".join(["already so", *left]))
+
+
+def _leads_astray(root: Files, raw: bytes | None) -> bool:
+    """Whether etc/hostname is a link to a file that holds no name: that one stays."""
+    lines = words_of(raw or b"").split("\n")
+    said = "\n".join(line for line in lines if not line.startswith("#")).strip()
+    return root.link_target(_NAME) is not None and re.fullmatch(r"[\w.-]*", said) is None
+
+
+def _is_odd(root: Files, path: str) -> bool:
+    """Something that nobody reads a name from; a folder of that name SUSE has."""
+    usual = root.is_regular(path) or root.is_directory(path) or root.link_target(path) is not None
+    return root.exists(path) and not usual
+
+
+def _beside(root: Files, name: str, *, missing: bool) -> list[Edit]:
+    """The other places. ``missing``: there is no etc/hostname."""
     edits = [
-        _with_variable(root, path, variable, facts.hostname, missing=own is None)
+        _with_variable(root, path, variable, name, missing=missing)
         for path, variable in _VARIABLES
-        if root.exists(path) and not root.is_directory(path)  # which SUSE has by that name
+        if root.exists(path) and not root.is_directory(path) and not _is_odd(root, path)
     ]
     # SUSE's link to etc/hostname is that file; before, it was the file itself
-    if root.is_regular(_OLD_SUSE) and (own is None or root.is_regular(_NAME)):
-        edits.append(Edit(_OLD_SUSE, content(root, _OLD_SUSE), bytes_of(f"{facts.hostname}\n")))
-    if own is not None or not edits:
-        edits.append(Edit(_NAME, own, bytes_of(f"{facts.hostname}\n")))
-    mail = words_of(content(root, _MAIL) or b"").strip()
+    if root.is_regular(_OLD_SUSE) and (missing or root.is_regular(_NAME)):
+        edits.append(Edit(_OLD_SUSE, content(root, _OLD_SUSE), bytes_of(f"{name}\n")))
+    old, raw = _old_name(root), None if _is_odd(root, _MAIL) else content(root, _MAIL)
+    mail = words_of(raw or b"").strip()
     if mail and mail in (old, old.partition(".")[0]):
-        edits.append(Edit(_MAIL, content(root, _MAIL), bytes_of(f"{facts.hostname}\n")))
-    return edited(edits, facts.hostname)
+        edits.append(Edit(_MAIL, raw, bytes_of(f"{name}\n")))
+    return edits
 
 
 def _with_variable(root: Files, path: str, variable: str, name: str, *, missing: bool) -> Edit:

@@ -9,8 +9,12 @@ from oglib.osconfig.facts import Nic
 
 _OLD_NAME = re.compile(r"eth(\d{1,3})", re.ASCII)
 # Names that are given to cards in sockets: no bridges, bonds, VLANs or wireless ones.
-_CARD = re.compile(r"eth\d+|em\d+|p\d+p\d+|en(?:[osbvuad]|p\d|x[0-9a-f]{12}$)\w*", re.ASCII)
+_CARD = re.compile(r"eth\d+|em\d+|p\d+p\d+|en(?:[osbvuad]\w*\d|p\d|x[0-9a-f]{12}$)\w*", re.ASCII)
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
+
+# Words that stand by themselves: no part of a pattern, nor of a longer name or address.
+_WORD = re.compile(r"(?<![\w*?\]-])[A-Za-z][A-Za-z0-9]*(?![\w*?\[-])", re.ASCII)
+_ADDRESS = re.compile(rf"(?<![\w:-]){_MAC.pattern}(?![\w:-])", re.ASCII)
 
 
 class Cards:
@@ -42,6 +46,19 @@ class Cards:
         if card is not None:
             self._taken.update(dict.fromkeys(keys, card))
         return card
+
+    def left_in(self, text: str) -> str:
+        """The first card in a text, none of this PC's, that could be one of this PC's; or nothing.
+
+        Cards that this PC has no place for stay what they were: they do no harm.
+        """
+        for name in _WORD.findall(text):
+            if self.is_foreign(name) and self.instead(name):
+                return str(name)
+        for mac in _ADDRESS.findall(text):
+            if self.is_foreign(mac=mac) and self.instead(mac=mac):
+                return str(mac)
+        return ""
 
     def name_of(self, card: Nic, old: str) -> str:
         """The card's name, in the manner of the one it replaces; a right one stays."""

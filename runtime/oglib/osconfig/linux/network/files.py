@@ -23,6 +23,7 @@ _NETWORKD = "etc/systemd/network"
 _KEYFILES = "etc/NetworkManager/system-connections"
 _IFCFG = ("etc/sysconfig/network-scripts", "etc/sysconfig/network")
 _IFCFG_NAME = re.compile(r"ifcfg-([A-Za-z0-9]+)")
+_IFCFG_FILE = re.compile(r"ifcfg-[A-Za-z0-9]+(?:[.:]\d+)?")  # also of a VLAN or a second address
 _SECRET = re.compile(rb"(?i)password|psk|secret|wep-key|private-key")
 
 
@@ -57,6 +58,10 @@ def network(root: Files, facts: PcFacts) -> Check:
     for path, (family, text) in texts.items():
         new = _adapted(path, family, text, cards)
         more = _renamed(root, path, family, text, cards)
+        name = more[0].last if more else path.rpartition("/")[2]
+        if left := cards.left_in(_said(name, family, new)):
+            why = f"{path} would still name {left}, a card of another PC, in a form not known here"
+            return Check(Need.CANNOT, f"{why}: mend it")
         if new == text and not more:
             continue
         old = bytes_of(text)
@@ -79,7 +84,7 @@ def _texts(root: Files) -> Iterator[tuple[str, tuple[str, str]]]:
         if name.endswith((".network", ".link")):
             places.append((f"{_NETWORKD}/{name}", name.rpartition(".")[2]))
     for folder in _IFCFG:
-        names = [name for name in root.names(folder) if _IFCFG_NAME.fullmatch(name)]
+        names = [name for name in root.names(folder) if _IFCFG_FILE.fullmatch(name)]
         places += [(f"{folder}/{name}", "ifcfg") for name in names if name != "ifcfg-lo"]
     for path, family in places:
         if root.is_regular(path):
@@ -105,7 +110,18 @@ def _pins(path: str, family: str, text: str) -> list[tuple[str, str]]:
         return [(name, "") for name in ifupdown.names_in(text)]
     if family == "netplan":
         return netplan.pins_of(text)
-    return [keyed.pins_of(text, _KEYED[family], _file_name(path, family))]
+    name, mac = keyed.pins_of(text, _KEYED[family], _file_name(path, family))
+    return [(one, mac) for one in name.split() or [""]]
+
+
+def _said(name: str, family: str, text: str) -> str:
+    """All of a file that counts; of an ifcfg file its name is part of that."""
+    if family == "ifupdown":
+        return ifupdown.said_in(text)
+    if family == "netplan":
+        return netplan.said_in(text)
+    said = keyed.said_in(text, _KEYED[family])
+    return f"{name.partition('-')[2]}\n{said}" if said and family == "ifcfg" else said
 
 
 def _adapted(path: str, family: str, text: str, cards: Cards) -> str:
@@ -116,7 +132,7 @@ def _adapted(path: str, family: str, text: str, cards: Cards) -> str:
     return keyed.adapt_keyed(text, _KEYED[family], cards, _file_name(path, family))
 
 
-def _renamed(root: Files, path: str, family: str, text: str, cards: Cards) -> list[Change]:
+def _renamed(root: Files, path: str, family: str, text: str, cards: Cards) -> list[Renamed]:
     """An ifcfg file is about the card of its name."""
     name = _file_name(path, family)
     pins = keyed.pins_of(text, keyed.IFCFG, name) if name else ("", "")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from oglib.osconfig.linux.network.cards import Cards, is_card
 
@@ -14,18 +15,26 @@ _METHODS = {"inet": "dhcp", "inet6": "auto"}
 
 
 def names_in(text: str) -> list[str]:
-    """The cards that it names, each once, in its order."""
+    """The cards that it names, each once, in its order; also by a VLAN or an address of theirs."""
     found: dict[str, None] = {}
     for line in text.split("\n"):
         words = line.split()
         if words and _OF_NAMES.fullmatch(words[0]):
             named = words[1:2] if words[0] == "iface" else words[1:]
-            found.update(dict.fromkeys(word for word in named if is_card(word)))
+            found.update(dict.fromkeys(card for card in map(_card_of, named) if is_card(card)))
     return list(found)
 
 
+def said_in(text: str) -> str:
+    """Without comments, and without names of other files."""
+    return "\n".join(line for line in text.split("\n") if not _is_of_none(line.split()))
+
+
 def adapt_interfaces(text: str, cards: Cards) -> str:
-    """With this PC's cards; the address of one that was another PC's is asked of DHCP."""
+    """With this PC's cards; the address of one that was another PC's is asked of DHCP.
+
+    A second address of a card (``eth3:1``) stays: of DHCP it cannot be asked.
+    """
     new_names = {}
     for name in names_in(text):
         if cards.is_foreign(name) and (card := cards.instead(name)):
@@ -34,18 +43,29 @@ def adapt_interfaces(text: str, cards: Cards) -> str:
     for line in text.split("\n"):
         words = line.split()
         if words and _STANZA.fullmatch(words[0]):
-            asked = words[0] == "iface" and len(words) > 3 and words[1] in new_names
+            asked = words[0] == "iface" and len(words) > 3 and ":" not in words[1]
+            asked = asked and _card_of(words[1]) in new_names
             asked = asked and words[3] == "static" and words[2] in _METHODS
             if asked:
-                line = _renamed(line, "static", _METHODS[words[2]])  # noqa: PLW2901
+                line = re.sub(r"(?<!\S)static(?!\S)", _METHODS[words[2]], line)  # noqa: PLW2901
         elif asked and words and words[0] in _WRITTEN:
             continue
-        if words and _OF_NAMES.fullmatch(words[0]):
-            for old, new in new_names.items():
-                line = _renamed(line, old, new)  # noqa: PLW2901
-        lines.append(line)
+        elif words and words[0] == "hwaddress" and cards.is_foreign(mac=words[-1]):
+            continue  # a card has its own address where none is given to it
+        lines.append(line if _is_of_none(words) else _renamed(line, new_names))
     return "\n".join(lines)
 
 
-def _renamed(line: str, old: str, new: str) -> str:
-    return re.sub(rf"(?<!\S){re.escape(old)}(?!\S)", new, line)
+def _card_of(word: str) -> str:
+    """The card of a VLAN (``eth3.10``) or of a second address (``eth3:1``)."""
+    return re.split("[.:]", word, maxsplit=1)[0]
+
+
+def _is_of_none(words: list[str]) -> bool:
+    return not words or words[0].startswith(("#", "source"))
+
+
+def _renamed(line: str, new_names: Mapping[str, str]) -> str:
+    for old, new in new_names.items():
+        line = re.sub(rf"(?<![\w-]){re.escape(old)}(?![\w:-])", new, line)
+    return line

@@ -8,6 +8,7 @@ is refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from oglib.osconfig.linux.network.cards import Cards, is_card, is_mac, mac_like
@@ -16,6 +17,10 @@ _KEY = re.compile(
     r"( *)(?:\"([^\"]+)\"|'([^']+)'|([^\s:#\"'{}\[\]-][^\s:#]*)):(?:[ \t]+(.*?))?[ \t]*"
 )
 _WRITTEN = ("addresses", "gateway4", "gateway6", "routes")
+_WIRELESS = ("wifis", "modems")
+_UPON_CARDS = ("bridges", "bonds", "vlans", "tunnels", "vrfs", "dummy-devices")
+_SECTIONS = ("ethernets", *_WIRELESS, *_UPON_CARDS)
+_COMMENT = re.compile(r"(?:^|(?<=[ \t]))#.*", re.DOTALL)
 _WORDS = re.compile(r"[\w:.-]+")
 
 
@@ -27,10 +32,19 @@ class _Entry:
     first: int
     mac: str = ""
     mac_line: int = -1
+    match_name: str = ""
+    set_name: str = ""
+    set_line: int = -1
     written: list[int] = field(default_factory=list)
     dhcp4: int = -1
     depth: int = -1  # of its own keys
     dropping: bool = False  # while inside of what is written
+    matching: bool = False  # while inside of what the card is known by
+
+    @property
+    def card(self) -> str:
+        """The name by which it is found; its own is only a word where it says another way."""
+        return "" if self.mac else self.match_name or self.name
 
 
 def is_understood(text: str) -> bool:
@@ -50,7 +64,35 @@ def _bare(word: str) -> str:
 
 def pins_of(text: str) -> list[tuple[str, str]]:
     """Name and address of each card that it is about; a name that is only a word is empty."""
-    return [(one.name, one.mac) for one in _entries(text.split("\n"))]
+    return [(one.card, one.mac) for one in _entries(text.split("\n"))]
+
+
+def said_in(text: str) -> str:
+    """Without comments, wireless cards, and the words for cards that are found in another way."""
+    lines = text.split("\n")
+    for one in _entries(lines):
+        if one.mac or one.match_name:
+            lines[one.first] = ""
+        if one.mac and one.set_line >= 0:
+            lines[one.set_line] = ""
+    return "\n".join(_wired(map(_without_comment, lines)))
+
+
+def _wired(lines: Iterable[str]) -> Iterator[str]:
+    """Access points have addresses too; and those of bridges and bonds stay."""
+    section, block = "", -1
+    for line in lines:
+        indent = len(line) - len(line.lstrip(" "))
+        key = line.strip().partition(":")[0].strip("\"'")
+        if key in _SECTIONS and (block < 0 or indent <= block):
+            section, block = key, indent
+        if section in _WIRELESS or (key == "macaddress" and section in _UPON_CARDS):
+            continue
+        yield line
+
+
+def _without_comment(line: str) -> str:
+    return _COMMENT.sub("", line)
 
 
 def adapt_netplan(text: str, cards: Cards) -> str:
@@ -59,7 +101,7 @@ def adapt_netplan(text: str, cards: Cards) -> str:
     renamed: dict[str, str] = {}
     gone: set[int] = set()
     for one in _entries(lines):
-        name = "" if one.mac else one.name
+        name = one.card
         if not cards.is_foreign(name, one.mac):
             continue
         card = cards.instead(name, one.mac)
@@ -67,6 +109,11 @@ def adapt_netplan(text: str, cards: Cards) -> str:
             continue
         if one.mac_line >= 0:
             lines[one.mac_line] = lines[one.mac_line].replace(one.mac, mac_like(card.mac, one.mac))
+            renamed |= {
+                word: cards.name_of(card, word)
+                for word in (one.name, one.set_name)
+                if cards.is_foreign(word)
+            }
         elif is_card(name):
             renamed[name] = cards.name_of(card, name)
         if one.written:
@@ -83,9 +130,11 @@ def _asked(lines: list[str], one: _Entry, gone: set[int]) -> str:
 
 
 def _with_names(line: str, renamed: dict[str, str]) -> str:
+    said = _without_comment(line)
+    comment = line[len(said) :]
     for old, new in renamed.items():
-        line = re.sub(rf"(?<![\w.-]){re.escape(old)}(?![\w.-])", new, line)
-    return line
+        said = re.sub(rf"(?<![\w.-]){re.escape(old)}(?![\w-])", new, said)
+    return said + comment
 
 
 def _entries(lines: list[str]) -> list[_Entry]:
@@ -97,7 +146,7 @@ def _entries(lines: list[str]) -> list[_Entry]:
         if not stripped or stripped.startswith("#"):
             continue
         indent = len(line) - len(line.lstrip(" "))
-        match = _KEY.fullmatch(line)
+        match = _KEY.fullmatch(_without_comment(line))
         key = (match[2] or match[3] or match[4]) if match else ""
         if key == "ethernets":
             block, child = indent, -1
@@ -120,9 +169,14 @@ def _note(one: _Entry, at: int, indent: int, key: str, value: str) -> None:
         return
     one.depth = indent if one.depth < 0 else one.depth
     one.dropping = key in _WRITTEN and indent == one.depth
+    one.matching = key == "match" if indent == one.depth else one.matching
     if one.dropping:
         one.written.append(at)
     elif key == "macaddress" and is_mac(value):
         one.mac, one.mac_line = value, at
+    elif key == "name" and one.matching:
+        one.match_name = value
+    elif key == "set-name":
+        one.set_name, one.set_line = value, at
     elif key == "dhcp4" and indent == one.depth:
         one.dhcp4 = at
