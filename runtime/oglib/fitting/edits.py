@@ -8,6 +8,7 @@ Contents are bytes. Whoever reads words in them decodes with ``words_of``, which
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from oglib.errors import OgErr, OgError
 _CONTEXT = 3
 # Of both texts together: comparing more line by line can take minutes where a text wants it so.
 _MOST_COMPARED_LINES = 2000
+# Of GRUB's files: whoever has a digest can try passwords on it.
+_DIGEST = re.compile(rb"(grub\.pbkdf2\.)[0-9A-Za-z.]+")
+_PASSWORD = re.compile(rb"((?<![0-9A-Za-z_-])password[ \t]+)[^\n]+")
+_OF_GRUB = ("grub", "menu.lst")
 _NO_NEWLINE = b"\n\\ No newline at end of file\n"
 
 
@@ -47,7 +52,7 @@ class Files(Protocol):
         self, name: str, source: BinaryIO, prove: Callable[[BinaryIO], None], *, kept_as: str
     ) -> None: ...
     def write_bytes(
-        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False
+        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False, closed: bool = False
     ) -> None: ...
     def remove(self, name: str) -> bool: ...
 
@@ -57,7 +62,8 @@ class Edit:
     """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file.
 
     ``private``: passwords may stand in it, so that its lines are shown to nobody. ``own``: a link
-    of that name is replaced, wherever it leads.
+    of that name is replaced, wherever it leads. ``closed``: nobody but its owner reads it then,
+    whatever its mode was.
     """
 
     path: str
@@ -66,6 +72,7 @@ class Edit:
     mode: int = 0o644
     private: bool = False
     own: bool = False
+    closed: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -74,7 +81,10 @@ class Edit:
 
     @property
     def diff(self) -> bytes:
-        """A unified diff as ``patch -p1`` takes it; empty where nothing changes."""
+        """A unified diff as ``patch -p1`` takes it; empty where nothing changes.
+
+        Passwords of GRUB and their digests are left out of its lines.
+        """
         if self.old == self.new:
             return b""
         if self.private:
@@ -89,7 +99,7 @@ class Edit:
             )
             found = (line for number, line in enumerate(compared) if number > 1)
         hunks = b"".join(line if line.endswith(b"\n") else line + _NO_NEWLINE for line in found)
-        return b"--- %s\n+++ %s\n" % names + hunks
+        return b"--- %s\n+++ %s\n" % names + _without_passwords(self.path, hunks)
 
     def write(self, root: Files) -> None:
         """Put it there. OgError where the file is not what the edit was made for, or on a fault."""
@@ -102,7 +112,14 @@ class Edit:
         if self.new is None:
             root.remove(self.path)
         else:
-            root.write_bytes(self.path, self.new, mode=self.mode, own=self.own)
+            root.write_bytes(self.path, self.new, mode=self.mode, own=self.own, closed=self.closed)
+
+
+def _without_passwords(path: str, text: bytes) -> bytes:
+    text = _DIGEST.sub(rb"\1(not shown)", text)
+    if not any(word in path for word in _OF_GRUB):
+        return text
+    return _PASSWORD.sub(rb"\1(not shown)", text)
 
 
 def differs(path: str, *, old: bool = True, new: bool = True) -> bytes:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 
 from oglib.boot.menu.edits import NAME, Changed, Cut, applied
 from oglib.boot.menu.reader import Menu
 from oglib.errors import UsageError
 
 _LOCKS = ("password", "password_pbkdf2")
+_PASSWORD = re.compile(r"(?<![\w-])password(_pbkdf2)?[ \t]")
 _OPEN = "--unrestricted"
 _ROUNDS = 10_000  # as grub-mkpasswd-pbkdf2, which GRUB computes within a moment on any PC
 _SALT_BYTES = _DIGEST_BYTES = 64
@@ -53,6 +55,11 @@ def with_lock(menu: Menu, user: str, digest: str = "") -> Changed:
 def without_lock(menu: Menu) -> Changed:
     """Whoever stands before the PC may edit entries again."""
     return Changed(applied(menu.text, _locks(menu)), (), "everybody may edit entries")
+
+
+def holds_password(text: str) -> bool:
+    """Whether somebody who reads it can try passwords; of what is no menu, only the word counts."""
+    return "grub.pbkdf2." in text or bool(_PASSWORD.search(text))
 
 
 def is_locked(menu: Menu) -> bool:
