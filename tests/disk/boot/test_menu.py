@@ -189,6 +189,16 @@ def test_what_grub_judges() -> None:
         judge.check_script("menuentry a {\n", "half an entry")
 
 
+@pytest.mark.parametrize("text", ["GRUB_TIMEOUT=5; GRUB_DEFAULT=3\n", "A='x\n", "A=1\n&& b\n"])
+def test_defaults_that_are_not_changed_keep_the_menu_as_it_was(tmp_path: Path, text: str) -> None:
+    disk = make_system(tmp_path, {DEFAULTS: text})
+    before = names(disk)
+    refused = og("boot", "timeout", disk, "1", "9")
+    assert refused.status == OgErr.NOTWRITE
+    assert DEFAULTS in refused.error
+    assert names(disk) == before
+
+
 HOSTILE = """\
 menuentry '$(touch /tmp/og-trap)`touch /tmp/og-trap`' --id '";touch /tmp/og-trap;"' {
 	true
@@ -203,7 +213,7 @@ def test_shell_text_in_titles_and_ids_stays_text(tmp_path: Path) -> None:
     text = read(disk, CFG)
     assert 'set default="0"\n' in text
     assert HOSTILE in text
-    assert read(disk, DEFAULTS).startswith('GRUB_DEFAULT="0"\n')
+    assert read(disk, DEFAULTS).startswith("GRUB_DEFAULT=0\n")
     assert not Path("/tmp/og-trap").exists()
 
 

@@ -281,6 +281,69 @@ def test_the_defaults_of_the_system() -> None:
             with_variables("", [("GRUB_DEFAULT", hostile)])
 
 
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("GRUB_TIMEOUT=5 # keep me\n", 'GRUB_TIMEOUT="9" # keep me\n'),
+        ("GRUB_TIMEOUT=5\r\nA=1\r\n", 'GRUB_TIMEOUT="9"\r\nA=1\r\n'),
+        (" \tGRUB_TIMEOUT='5 x' \n", ' \tGRUB_TIMEOUT="9" \n'),
+        ("GRUB_TIMEOUT=9\n", "GRUB_TIMEOUT=9\n"),
+        ("GRUB_TIMEOUT='9' # so\n", "GRUB_TIMEOUT='9' # so\n"),
+        ("GRUB_TIMEOUT_STYLE=menu\n", 'GRUB_TIMEOUT_STYLE=menu\nGRUB_TIMEOUT="9"\n'),
+        ("A=\"x ${GRUB_TIMEOUT}\"\n", 'A="x ${GRUB_TIMEOUT}"\nGRUB_TIMEOUT="9"\n'),
+        ("# it's GRUB_TIMEOUT=5\n", '# it\'s GRUB_TIMEOUT=5\nGRUB_TIMEOUT="9"\n'),
+        ("GRUB_TIMEOUT=5\nexport GRUB_TIMEOUT\n", 'GRUB_TIMEOUT="9"\nexport GRUB_TIMEOUT\n'),
+        ("D=`( . /etc/os-release; echo ${NAME:-Debian} ) || echo Debian`\n",
+         'D=`( . /etc/os-release; echo ${NAME:-Debian} ) || echo Debian`\nGRUB_TIMEOUT="9"\n'),
+        ("D=\"$(sed 's, release .*$,,g' /etc/system-release)\"\n",
+         'D="$(sed \'s, release .*$,,g\' /etc/system-release)"\nGRUB_TIMEOUT="9"\n'),
+        ("if a; then\nB=1\nfi\nC='a\nb'\n",
+         "if a; then\nB=1\nfi\nC='a\nb'\nGRUB_TIMEOUT=\"9\"\n"),
+    ],
+)  # fmt: skip
+def test_a_plain_assignment_changes_in_its_value_alone(text: str, new: str) -> None:
+    assert with_variables(text, [("GRUB_TIMEOUT", "9")]) == new
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GRUB_TIMEOUT=5; GRUB_DEFAULT=3\n",
+        "GRUB_DEFAULT=3; GRUB_TIMEOUT=5\n",
+        "GRUB_TIMEOUT=\\\n5\n",
+        "GRUB_TIMEOUT=5\\\n6\n",
+        "A=\\\nGRUB_TIMEOUT=5\n",
+        "A='\nGRUB_TIMEOUT=5\n'\n",
+        'A="\nGRUB_TIMEOUT=5\n"\n',
+        "A=`\nGRUB_TIMEOUT=5\n`\n",
+        "A=$(\nGRUB_TIMEOUT=5\n)\n",
+        "GRUB_TIMEOUT='5\n6'\n",
+        "A='open\n",
+        'A="open\n',
+        "A=5\\",
+        "if a; then\nGRUB_TIMEOUT=5\nfi\n",
+        "f() {\nGRUB_TIMEOUT=5\n}\n",
+        "a && GRUB_TIMEOUT=5\n",
+        "export GRUB_TIMEOUT=5\n",
+        "GRUB_TIMEOUT+=5\n",
+        ": ${GRUB_TIMEOUT:=5}\n",
+        "unset GRUB_TIMEOUT\n",
+        "eval 'GRUB_TIMEOUT=5'\n",
+        "GRUB_TIMEOUT=5 true\n",
+        "GRUB_TIMEOUT=1>2\n",
+        'GRUB_TIMEOUT="$(cat)"\n',
+        "GRUB_TIMEOUT=`cat`\n",
+        "cat <<E\nGRUB_TIMEOUT=5\nE\n",
+        "GRUB_TIMEOUT=5; A=1\nGRUB_TIMEOUT=6\n",
+    ],
+)
+def test_what_is_no_plain_assignment_is_not_changed(text: str) -> None:
+    with pytest.raises(OgError) as caught:
+        with_variables(text, [("GRUB_TIMEOUT", "9")])
+    assert caught.value.code == OgErr.NOTWRITE
+    assert "Nothing was written" in caught.value.message
+
+
 def test_the_lock_of_the_next_update_grub() -> None:
     assert "password" not in lock_script("root", "")
     assert "password_pbkdf2 root grub.x\n" in lock_script("root", "grub.x")

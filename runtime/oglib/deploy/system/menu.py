@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from oglib.boot.facts import part_label
 from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
 from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
-from oglib.boot.menu.judge import check_script
+from oglib.boot.menu.judge import check_script, check_shell
 from oglib.boot.menu.lock import holds_password, with_lock, without_lock
 from oglib.boot.menu.reader import Menu, read_menu
 from oglib.deploy.partition.checks import check_unused
@@ -169,8 +169,12 @@ def _of_menu(root: Files, shown: Shown, text: str) -> Iterator[Edit]:
 
 def _defaults(root: Files, variables: tuple[tuple[str, str], ...]) -> Iterator[Edit]:
     raw = content(root, _DEFAULTS)
-    if raw is not None:
-        yield Edit(_DEFAULTS, raw, bytes_of(with_variables(words_of(raw), variables)))
+    if raw is None:
+        return
+    text = with_variables(words_of(raw), variables)
+    if bytes_of(text) != raw:
+        check_shell(text, _DEFAULTS)
+        yield Edit(_DEFAULTS, raw, bytes_of(text))
 
 
 def _check_writable(disk: Disk, part: Partition) -> None:
