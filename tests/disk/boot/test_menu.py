@@ -44,6 +44,16 @@ def test_the_menu_is_listed(disk: Path) -> None:
     assert "* 0" in og("boot", "menu", disk, "1").out
 
 
+def test_where_no_default_is_set_it_is_the_first(tmp_path: Path) -> None:
+    disk = make_system(tmp_path, {CFG: "menuentry 'a' {\n\ttrue\n}\nmenuentry 'b' {\n\ttrue\n}\n"})
+    assert "* 0" in og("boot", "menu", disk, "1").out
+
+
+def test_a_default_in_a_submenu_is_marked(disk: Path) -> None:
+    assert og("boot", "default", disk, "1", "1>0").status == 0
+    assert "* 1>0" in og("boot", "menu", disk, "1").out
+
+
 def test_changes_come_together_and_twice_changes_nothing(disk: Path, tmp_path: Path) -> None:
     words = [
         ("default", disk, "1", "osprober-chain-1"),

@@ -177,6 +177,30 @@ def test_an_entry_in_an_if_leaves_a_command_in_its_place() -> None:
     assert "then\n\ttrue\nfi\n" in done.text
 
 
+@pytest.mark.parametrize("said", ["default=2", 'set "default=2"', "set default='2'"])
+@pytest.mark.parametrize("entry", ["%s", "if a; then\n%s\nfi"])
+def test_a_default_holds_however_the_menu_sets_it(said: str, entry: str) -> None:
+    text = entry.replace("%s", "menuentry a --id x {\n}") + f"\nset default=1\n{said}\n"
+    menu = read_menu(text)
+    assert menu.setting("default") == "2"
+    done = with_default(menu, menu.entries[0])
+    assert done.text == text.replace("default=1", 'default="x"').replace(
+        said, 'set default="x"' if said.startswith("set") else 'default="x"'
+    )
+    assert read_menu(done.text).setting("default") == "x"
+
+
+def test_a_default_that_would_not_hold_is_refused_and_one_for_once_wins() -> None:
+    once = 'if [ "$n" ]; then\nset default="$n"\nfi\n'
+    menu = read_menu(once + "menuentry a --id x {\n}\n")
+    assert with_default(menu, menu.entries[0]).text == f'set default="x"\n{menu.text}'
+    menu = read_menu('set default=0\nmenuentry a --id x {\n}\ndefault="$n"\n')
+    with pytest.raises(OgError) as caught:
+        with_default(menu, menu.entries[0])
+    assert caught.value.code == OgErr.NOTWRITE
+    assert "line 4" in caught.value.message
+
+
 def test_the_timeout() -> None:
     menu = read_menu(MENU)
     done = with_timeout(menu, 12, hidden=True)
@@ -228,6 +252,7 @@ def test_a_lock_lets_every_entry_start() -> None:
     assert with_lock(menu, "root", digest).text == done.text
     assert not is_locked(read_menu(without_lock(menu).text))
     assert "password" not in with_lock(menu, "root").text
+    assert "mallory" not in with_lock(read_menu("superusers=mallory\n" + MENU), "root").text
     with pytest.raises(UsageError):
         with_lock(menu, "root; reboot", digest)
 

@@ -73,11 +73,7 @@ def _locks(menu: Menu) -> list[Cut]:
     for command in menu.commands:
         words = [word.value for word in command.words[:2]]
         exported = words == ["export", "superusers"]
-        if (
-            command.name in _LOCKS
-            or exported
-            or (words[:1] == ["set"] and words[1:] and words[1].startswith("superusers="))
-        ):
+        if command.name in _LOCKS or exported or command.sets("superusers") is not None:
             start, end = command.words[0].start, command.words[-1].end
             line = menu.text.rfind("\n", 0, start) + 1
             after = menu.text.find("\n", end) + 1 or len(menu.text)
