@@ -115,6 +115,17 @@ def test_a_uuid_that_only_a_comment_or_nobody_else_names(tmp_path: Path) -> None
     assert "ESP" not in done.err + done.out
 
 
+def test_a_filesystem_that_holds_no_linux_need_not_be_read(tmp_path: Path) -> None:
+    disk = make_system(tmp_path)
+    with attached(disk, offset_bytes=41 * MIB, size_bytes=40 * MIB) as device:
+        said("mkfs.ntfs", "-Q", "-F", device)
+        with device.open("r+b") as file:
+            file.seek(20 << 10)  # behind the four first records, by which it is known
+            file.write(bytes(20 * MIB))  # its folders are gone: nobody mounts it
+    done = og("fs", "uuid", disk, "1")
+    assert done.status == 0, done.err
+
+
 def test_a_copy_of_a_system_gets_a_uuid_while_the_other_keeps_its_own(tmp_path: Path) -> None:
     disk = make_system(tmp_path)
     add_system(disk, SYSTEM, uuid=ROOT, number=2)

@@ -12,12 +12,16 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
 from oglib.errors import FilesystemError, OgError
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import family_probed
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting.edits import content
 from oglib.osconfig.opened_system import NoFilesError, opened_system
 
 # without what these name a system does not start, or starts without a part of itself
 _MOUNTED_BY = ("etc/fstab", "etc/crypttab")
+# on which no such system lies: that one of them cannot be read here hides none
+_NO_ROOTS = (Family.FAT, Family.EXFAT, Family.NTFS, Family.HFSPLUS, Family.SWAP)
 _MOST_LOADERS = 1000
 _MOST_BYTES = 16 << 20
 
@@ -33,12 +37,15 @@ def check_unnamed(disk: Disk, part: Partition, uuid: str) -> None:
     Not where another partition keeps the UUID: that of a copy, which the names mean as well.
     """
     others = [one for one in disk.partitions if one.number != part.number]
-    with_files = [one for one in others if one.type != ESP]
-    for one in with_files:
+    roots = []
+    for one in others:
         with partition_device(disk, one) as device:
-            if probe_filesystem(device).uuid.lower() == uuid.lower():
-                return
-    for one in with_files:
+            info = probe_filesystem(device)
+        if info.uuid.lower() == uuid.lower():
+            return
+        if family_probed(info.kind) not in _NO_ROOTS:
+            roots.append(one)
+    for one in roots:
         if path := _named_in(disk, one, _MOUNTED_BY, word_of(uuid)):
             raise FilesystemError(
                 f"{path} on {disk.called(one)} names {disk.called(part)} by its UUID {uuid}; with "
