@@ -20,7 +20,7 @@ from oglib.boot.menu.edits import (
     without,
 )
 from oglib.boot.menu.lock import digest_of
-from oglib.boot.menu.reader import Menu
+from oglib.boot.menu.reader import Entry, Menu
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Handler, Result
 from oglib.deploy.system.loader import Wanted, put_loader
@@ -100,10 +100,16 @@ def _system(context: Context) -> tuple[Disk, Partition]:
 
 def _menu(context: Context) -> Result:
     found = show_menu(*_system(context))
-    default = found.menu.setting("default")
+    # where nothing is set, GRUB starts the first
+    default = found.menu.setting("default") or ("" if found.menu.settings("default") else "0")
+    ids = {one.path: one.id for one in found.menu.all_entries}
+
+    def way(one: Entry) -> str:
+        return ">".join(ids[one.path[:depth]] for depth in range(1, len(one.path) + 1))
+
     rows = [
         {"number": one.number, "title": one.title, "id": one.id, "submenu": one.is_submenu,
-         "default": default in (one.number, one.id) and bool(default)}
+         "default": bool(default) and default in (one.number, one.id, one.title, way(one))}
         for one in found.menu.all_entries
     ]  # fmt: skip
     data = {

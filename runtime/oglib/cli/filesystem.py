@@ -153,9 +153,10 @@ def _uuid(context: Context) -> Result:
     disk = context.disk()
     part = find_partition(disk, context.args.part)
     with held(disk, part):
-        uuid, files = change_uuid(disk, part)
-    context.warn("its loaders on an ESP name the old one: `og os configure` makes them anew")
-    return Result({"uuid": uuid, "files": list(files)}, uuid)
+        made = change_uuid(disk, part)
+    for note in made.notes:
+        context.warn(note)
+    return Result({"uuid": made.uuid, "files": list(made.files)}, made.uuid)
 
 
 _SIZES = {

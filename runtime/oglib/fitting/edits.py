@@ -21,6 +21,10 @@ _CONTEXT = 3
 _MOST_COMPARED_LINES = 2000
 _NO_FILE = b"/dev/null"
 _NEEDS_QUOTES = re.compile(rb"[\x00-\x1f\x7f\"\\]")
+# Of GRUB's files: whoever has a digest can try passwords on it.
+_DIGEST = re.compile(rb"(grub\.pbkdf2\.)[0-9A-Za-z.]+")
+_PASSWORD = re.compile(rb"((?<![0-9A-Za-z_-])password[ \t]+)[^\n]+")
+_OF_GRUB = ("grub", "menu.lst")
 _NO_NEWLINE = b"\n\\ No newline at end of file\n"
 
 
@@ -50,7 +54,7 @@ class Files(Protocol):
         self, name: str, source: BinaryIO, prove: Callable[[BinaryIO], None], *, kept_as: str
     ) -> None: ...
     def write_bytes(
-        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False
+        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False, closed: bool = False
     ) -> None: ...
     def remove(self, name: str) -> bool: ...
 
@@ -60,7 +64,8 @@ class Edit:
     """One file. ``old`` None: there is none; ``new`` None: it goes. ``mode``: of a new file.
 
     ``private``: passwords may stand in it, so that its lines are shown to nobody. ``own``: a link
-    of that name is replaced, wherever it leads.
+    of that name is replaced, wherever it leads. ``closed``: nobody but its owner reads it then,
+    whatever its mode was.
     """
 
     path: str
@@ -69,6 +74,7 @@ class Edit:
     mode: int = 0o644
     private: bool = False
     own: bool = False
+    closed: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -77,13 +83,18 @@ class Edit:
 
     @property
     def diff(self) -> bytes:
-        """A unified diff as ``patch -p1`` takes it; empty where nothing changes."""
+        """A unified diff as ``patch -p1`` takes it; empty where nothing changes.
+
+        Passwords of GRUB and their digests are left out of its lines.
+        """
         if self.old == self.new:
             return b""
         if self.private:
             return differs(self.path, old=self.old is not None, new=self.new is not None)
         names = _head(self.old, "a", self.path), _head(self.new, "b", self.path)
-        return b"--- %s\n+++ %s\n" % names + _hunks(self.old or b"", self.new or b"")
+        return b"--- %s\n+++ %s\n" % names + _without_passwords(
+            self.path, _hunks(self.old or b"", self.new or b"")
+        )
 
     def write(self, root: Files) -> None:
         """Put it there. OgError where the file is not what the edit was made for, or on a fault."""
@@ -96,7 +107,14 @@ class Edit:
         if self.new is None:
             root.remove(self.path)
         else:
-            root.write_bytes(self.path, self.new, mode=self.mode, own=self.own)
+            root.write_bytes(self.path, self.new, mode=self.mode, own=self.own, closed=self.closed)
+
+
+def _without_passwords(path: str, text: bytes) -> bytes:
+    text = _DIGEST.sub(rb"\1(not shown)", text)
+    if not any(word in path for word in _OF_GRUB):
+        return text
+    return _PASSWORD.sub(rb"\1(not shown)", text)
 
 
 def differs(path: str, *, old: bool = True, new: bool = True) -> bytes:

@@ -69,8 +69,10 @@ class Present(Files):
     def rename(self, name: str, last: str) -> None:
         self._asked(name).rename(name, last)
 
-    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False) -> None:
-        self._asked(name).write_bytes(name, data, mode=mode, own=own)
+    def write_bytes(
+        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False, closed: bool = False
+    ) -> None:
+        self._asked(name).write_bytes(name, data, mode=mode, own=own, closed=closed)
 
     def remove(self, name: str) -> bool:
         return self._asked(name).remove(name)

@@ -31,6 +31,7 @@ _PART, _OLD = ".og.part", ".og.old"
 _PIECE_BYTES = 1 << 20
 # Rights and sums of the old content, which the new one does not inherit.
 _OF_THE_CONTENT = frozenset(("security.capability", "security.ima", "security.evm"))
+_RIGHTS = frozenset(("system.posix_acl_access",))  # set, it opens a mode that was closed
 
 
 @contextmanager
@@ -85,8 +86,13 @@ def _linked(root_fd: int, name: str, device: int) -> str:
     return name
 
 
-def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
-    """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there."""
+def replace_file(
+    folder_fd: int, last: str, data: bytes, mode: int, *, closed: bool = False
+) -> None:
+    """``last`` in the folder holds ``data``; ``mode`` is that of a file that was not there.
+
+    ``closed``: of the rights of one that was there only its owner's stay.
+    """
     temporary = _free_name_beside(folder_fd, last)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file_fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
@@ -94,7 +100,7 @@ def replace_file(folder_fd: int, last: str, data: bytes, mode: int) -> None:
         with os.fdopen(file_fd, "wb") as file:
             file.write(data)
             file.flush()
-            _keep_attributes(folder_fd, last, file.fileno(), mode)
+            _keep_attributes(folder_fd, last, file.fileno(), mode, closed=closed)
             os.fsync(file.fileno())
         os.rename(temporary, last, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     except BaseException:
@@ -214,7 +220,9 @@ def remove_file(folder_fd: int, last: str) -> None:
     os.fsync(folder_fd)
 
 
-def _keep_attributes(folder_fd: int, last: str, file_fd: int, mode: int) -> None:
+def _keep_attributes(
+    folder_fd: int, last: str, file_fd: int, mode: int, *, closed: bool = False
+) -> None:
     """Owner, mode and labels of the regular file ``last`` onto the file that replaces it."""
     try:
         regular = stat.S_ISREG(os.lstat(last, dir_fd=folder_fd).st_mode)
@@ -227,12 +235,21 @@ def _keep_attributes(folder_fd: int, last: str, file_fd: int, mode: int) -> None
     try:
         old = os.fstat(old_fd)
         os.fchown(file_fd, old.st_uid, old.st_gid)
-        os.fchmod(file_fd, stat.S_IMODE(old.st_mode) & 0o777)
+        _keep_mode(file_fd, stat.S_IMODE(old.st_mode) & 0o777, closed=closed)
+        left = _OF_THE_CONTENT | _RIGHTS if closed else _OF_THE_CONTENT
         for attribute in os.listxattr(old_fd):
-            if attribute not in _OF_THE_CONTENT:
+            if attribute not in left:
                 _keep_label(old_fd, file_fd, attribute)
     finally:
         os.close(old_fd)
+
+
+def _keep_mode(file_fd: int, mode: int, *, closed: bool) -> None:
+    """A FAT has one mode for all of its files, and refuses any other."""
+    try:
+        os.fchmod(file_fd, mode & 0o700 if closed else mode)
+    except PermissionError:
+        os.fchmod(file_fd, mode)
 
 
 def _keep_label(old_fd: int, file_fd: int, attribute: str) -> None:

@@ -16,17 +16,19 @@ from oglib.osconfig.replacing import folder_of, place_of
 class TargetRoot(ReadRoot):
     """Files of a mounted system by their path inside it; use as a context manager."""
 
-    def write_bytes(self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False) -> None:
+    def write_bytes(
+        self, name: str, data: bytes, *, mode: int = 0o644, own: bool = False, closed: bool = False
+    ) -> None:
         """Put a whole new file in place of ``name``.
 
         Owner, mode and extended attributes of a regular file that was there are kept; power
         loss leaves the old or the new content. The folder must exist. A link to a regular file of
         the same filesystem stays, and that file is replaced; any other link is replaced itself, and
-        with ``own`` every one.
+        with ``own`` every one. ``closed``: nobody but the owner keeps a right to it.
         """
         find = folder_of if own else place_of
         with self._doing("written", name), find(self._fd, name) as (folder_fd, last):
-            replacing.replace_file(folder_fd, last, data, mode)
+            replacing.replace_file(folder_fd, last, data, mode, closed=closed)
 
     def write_link(self, name: str, target: str) -> None:
         """Put a link to ``target``, as it is written there, in place of ``name``, whole or not."""

@@ -50,9 +50,11 @@ def _loader_copy(words: Sequence[str]) -> None:
 
 def _uuid_change(words: Sequence[str]) -> None:
     with free_partition(words) as (disk, part):
-        _, files = change_uuid(disk, part)
-    if files:
-        warn(f"it stands in {', '.join(files)} now")
+        made = change_uuid(disk, part)
+    if made.files:
+        warn(f"it stands in {', '.join(made.files)} now")
+    for note in made.notes:
+        warn(note)
 
 
 def _restore_uuids(words: Sequence[str]) -> None:

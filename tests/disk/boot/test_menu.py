@@ -14,6 +14,7 @@ import pytest
 from disk.boot.room import inside, make_system, names, read
 from disk.deploy.room import og, said
 from oglib.boot.menu import judge
+from oglib.boot.menu.defaults import LOCK_PATH
 from oglib.boot.menu.lock import digest_of
 from oglib.errors import OgErr, OgError
 from unit.boot.menus import MENU, TITLES
@@ -41,6 +42,16 @@ def test_the_menu_is_listed(disk: Path) -> None:
     assert [one["number"] for one in answer["entries"] if one["default"]] == ["0"]
     assert (answer["file"], answer["timeout"]) == (CFG, "5")
     assert "* 0" in og("boot", "menu", disk, "1").out
+
+
+def test_where_no_default_is_set_it_is_the_first(tmp_path: Path) -> None:
+    disk = make_system(tmp_path, {CFG: "menuentry 'a' {\n\ttrue\n}\nmenuentry 'b' {\n\ttrue\n}\n"})
+    assert "* 0" in og("boot", "menu", disk, "1").out
+
+
+def test_a_default_in_a_submenu_is_marked(disk: Path) -> None:
+    assert og("boot", "default", disk, "1", "1>0").status == 0
+    assert "* 1>0" in og("boot", "menu", disk, "1").out
 
 
 def test_changes_come_together_and_twice_changes_nothing(disk: Path, tmp_path: Path) -> None:
@@ -96,6 +107,40 @@ def test_a_password_goes_by_a_file_or_standard_input_and_stays_nowhere(
     assert b"password_pbkdf2 admin grub.pbkdf2.sha512." in everything[CFG]
     assert b"password_pbkdf2 admin" in everything["etc/grub.d/01_oglive_lock"]
     assert not [name for name, content in everything.items() if b"geheim" in content]
+
+
+def test_a_digest_is_read_by_root_alone_and_shown_to_nobody(disk: Path, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("geheim-4711\n")
+    file.chmod(0o600)
+    lock = ("boot", "lock", disk, "1", "--password-file", file)
+    with inside(disk, options="rw") as at:
+        (at / f"{CFG}.og-old").write_text("old\n")
+        (at / LOCK_PATH).touch(0o755)
+    for _ in range(2):
+        for more in ((), ("--json",)):
+            done = og(*lock, "--dry-run", *more)
+            assert "password_pbkdf2 root grub.pbkdf2.(not shown)" in done.out
+            assert "sha512" not in done.out
+        assert og(*lock).status == 0
+        text = read(disk, CFG)
+        assert "password_pbkdf2 root grub.pbkdf2.sha512." in text
+    with inside(disk) as at:
+        for name in (CFG, f"{CFG}.og-old", LOCK_PATH):
+            assert (at / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_what_is_said_again_is_carried_to_the_next_update_grub(disk: Path) -> None:
+    words = ("boot", "timeout", disk, "1", "9")
+    with inside(disk, options="rw") as at:
+        said("chattr", "+i", at / DEFAULTS)
+    assert og(*words).status == OgErr.NOTWRITE
+    with inside(disk, options="rw") as at:
+        said("chattr", "-i", at / DEFAULTS)
+    done = og(*words)
+    assert (done.status, "already so" in done.out) == (0, False)
+    assert read(disk, DEFAULTS) == 'GRUB_DEFAULT=0\nGRUB_TIMEOUT="9"\n'
+    assert "already so" in og(*words).out
 
 
 def test_the_digest_is_that_of_grubs_own_tool() -> None:
@@ -154,6 +199,16 @@ def test_what_grub_judges() -> None:
         judge.check_script("menuentry a {\n", "half an entry")
 
 
+@pytest.mark.parametrize("text", ["GRUB_TIMEOUT=5; GRUB_DEFAULT=3\n", "A='x\n", "A=1\n&& b\n"])
+def test_defaults_that_are_not_changed_keep_the_menu_as_it_was(tmp_path: Path, text: str) -> None:
+    disk = make_system(tmp_path, {DEFAULTS: text})
+    before = names(disk)
+    refused = og("boot", "timeout", disk, "1", "9")
+    assert refused.status == OgErr.NOTWRITE
+    assert DEFAULTS in refused.error
+    assert names(disk) == before
+
+
 HOSTILE = """\
 menuentry '$(touch /tmp/og-trap)`touch /tmp/og-trap`' --id '";touch /tmp/og-trap;"' {
 	true
@@ -168,7 +223,7 @@ def test_shell_text_in_titles_and_ids_stays_text(tmp_path: Path) -> None:
     text = read(disk, CFG)
     assert 'set default="0"\n' in text
     assert HOSTILE in text
-    assert read(disk, DEFAULTS).startswith('GRUB_DEFAULT="0"\n')
+    assert read(disk, DEFAULTS).startswith("GRUB_DEFAULT=0\n")
     assert not Path("/tmp/og-trap").exists()
 
 

@@ -177,6 +177,30 @@ def test_an_entry_in_an_if_leaves_a_command_in_its_place() -> None:
     assert "then\n\ttrue\nfi\n" in done.text
 
 
+@pytest.mark.parametrize("said", ["default=2", 'set "default=2"', "set default='2'"])
+@pytest.mark.parametrize("entry", ["%s", "if a; then\n%s\nfi"])
+def test_a_default_holds_however_the_menu_sets_it(said: str, entry: str) -> None:
+    text = entry.replace("%s", "menuentry a --id x {\n}") + f"\nset default=1\n{said}\n"
+    menu = read_menu(text)
+    assert menu.setting("default") == "2"
+    done = with_default(menu, menu.entries[0])
+    assert done.text == text.replace("default=1", 'default="x"').replace(
+        said, 'set default="x"' if said.startswith("set") else 'default="x"'
+    )
+    assert read_menu(done.text).setting("default") == "x"
+
+
+def test_a_default_that_would_not_hold_is_refused_and_one_for_once_wins() -> None:
+    once = 'if [ "$n" ]; then\nset default="$n"\nfi\n'
+    menu = read_menu(once + "menuentry a --id x {\n}\n")
+    assert with_default(menu, menu.entries[0]).text == f'set default="x"\n{menu.text}'
+    menu = read_menu('set default=0\nmenuentry a --id x {\n}\ndefault="$n"\n')
+    with pytest.raises(OgError) as caught:
+        with_default(menu, menu.entries[0])
+    assert caught.value.code == OgErr.NOTWRITE
+    assert "line 4" in caught.value.message
+
+
 def test_the_timeout() -> None:
     menu = read_menu(MENU)
     done = with_timeout(menu, 12, hidden=True)
@@ -228,6 +252,7 @@ def test_a_lock_lets_every_entry_start() -> None:
     assert with_lock(menu, "root", digest).text == done.text
     assert not is_locked(read_menu(without_lock(menu).text))
     assert "password" not in with_lock(menu, "root").text
+    assert "mallory" not in with_lock(read_menu("superusers=mallory\n" + MENU), "root").text
     with pytest.raises(UsageError):
         with_lock(menu, "root; reboot", digest)
 
@@ -294,6 +319,69 @@ def test_the_defaults_of_the_system() -> None:
     for hostile in ("$(reboot)", "`x`", 'a"b', "a\nb", "a\\"):
         with pytest.raises(UsageError):
             with_variables("", [("GRUB_DEFAULT", hostile)])
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("GRUB_TIMEOUT=5 # keep me\n", 'GRUB_TIMEOUT="9" # keep me\n'),
+        ("GRUB_TIMEOUT=5\r\nA=1\r\n", 'GRUB_TIMEOUT="9"\r\nA=1\r\n'),
+        (" \tGRUB_TIMEOUT='5 x' \n", ' \tGRUB_TIMEOUT="9" \n'),
+        ("GRUB_TIMEOUT=9\n", "GRUB_TIMEOUT=9\n"),
+        ("GRUB_TIMEOUT='9' # so\n", "GRUB_TIMEOUT='9' # so\n"),
+        ("GRUB_TIMEOUT_STYLE=menu\n", 'GRUB_TIMEOUT_STYLE=menu\nGRUB_TIMEOUT="9"\n'),
+        ("A=\"x ${GRUB_TIMEOUT}\"\n", 'A="x ${GRUB_TIMEOUT}"\nGRUB_TIMEOUT="9"\n'),
+        ("# it's GRUB_TIMEOUT=5\n", '# it\'s GRUB_TIMEOUT=5\nGRUB_TIMEOUT="9"\n'),
+        ("GRUB_TIMEOUT=5\nexport GRUB_TIMEOUT\n", 'GRUB_TIMEOUT="9"\nexport GRUB_TIMEOUT\n'),
+        ("D=`( . /etc/os-release; echo ${NAME:-Debian} ) || echo Debian`\n",
+         'D=`( . /etc/os-release; echo ${NAME:-Debian} ) || echo Debian`\nGRUB_TIMEOUT="9"\n'),
+        ("D=\"$(sed 's, release .*$,,g' /etc/system-release)\"\n",
+         'D="$(sed \'s, release .*$,,g\' /etc/system-release)"\nGRUB_TIMEOUT="9"\n'),
+        ("if a; then\nB=1\nfi\nC='a\nb'\n",
+         "if a; then\nB=1\nfi\nC='a\nb'\nGRUB_TIMEOUT=\"9\"\n"),
+    ],
+)  # fmt: skip
+def test_a_plain_assignment_changes_in_its_value_alone(text: str, new: str) -> None:
+    assert with_variables(text, [("GRUB_TIMEOUT", "9")]) == new
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GRUB_TIMEOUT=5; GRUB_DEFAULT=3\n",
+        "GRUB_DEFAULT=3; GRUB_TIMEOUT=5\n",
+        "GRUB_TIMEOUT=\\\n5\n",
+        "GRUB_TIMEOUT=5\\\n6\n",
+        "A=\\\nGRUB_TIMEOUT=5\n",
+        "A='\nGRUB_TIMEOUT=5\n'\n",
+        'A="\nGRUB_TIMEOUT=5\n"\n',
+        "A=`\nGRUB_TIMEOUT=5\n`\n",
+        "A=$(\nGRUB_TIMEOUT=5\n)\n",
+        "GRUB_TIMEOUT='5\n6'\n",
+        "A='open\n",
+        'A="open\n',
+        "A=5\\",
+        "if a; then\nGRUB_TIMEOUT=5\nfi\n",
+        "f() {\nGRUB_TIMEOUT=5\n}\n",
+        "a && GRUB_TIMEOUT=5\n",
+        "export GRUB_TIMEOUT=5\n",
+        "GRUB_TIMEOUT+=5\n",
+        ": ${GRUB_TIMEOUT:=5}\n",
+        "unset GRUB_TIMEOUT\n",
+        "eval 'GRUB_TIMEOUT=5'\n",
+        "GRUB_TIMEOUT=5 true\n",
+        "GRUB_TIMEOUT=1>2\n",
+        'GRUB_TIMEOUT="$(cat)"\n',
+        "GRUB_TIMEOUT=`cat`\n",
+        "cat <<E\nGRUB_TIMEOUT=5\nE\n",
+        "GRUB_TIMEOUT=5; A=1\nGRUB_TIMEOUT=6\n",
+    ],
+)
+def test_what_is_no_plain_assignment_is_not_changed(text: str) -> None:
+    with pytest.raises(OgError) as caught:
+        with_variables(text, [("GRUB_TIMEOUT", "9")])
+    assert caught.value.code == OgErr.NOTWRITE
+    assert "Nothing was written" in caught.value.message
 
 
 def test_the_lock_of_the_next_update_grub() -> None:

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from oglib.boot.menu.reader import Entry, Menu, read_menu
-from oglib.boot.menu.words import unquoted
-from oglib.errors import NotFoundError, OgErr, UsageError
+from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 
 _PLAIN_ID = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9._+-]*[A-Za-z._+-][A-Za-z0-9._+-]*")
 _NUMBER = re.compile(r"[0-9]{1,4}(>[0-9]{1,4}){0,9}")
@@ -104,7 +103,7 @@ def entry_named(menu: Menu, name: str) -> Entry:
 def with_default(menu: Menu, entry: Entry) -> Changed:
     """``entry`` is the one that starts by itself; a start set for once (``next_entry``) stays."""
     name = _name_of(menu, entry)
-    cuts = set_cuts(menu, "default", f'"{name}"', lambda old: "$" not in old or old == _SAVED)
+    cuts = _held(menu, "default", f'"{name}"', lambda old: "$" not in old or old == _SAVED)
     told = f"{entry.title or name} starts by itself"
     return Changed(applied(menu.text, cuts), (("GRUB_DEFAULT", name),), told)
 
@@ -176,7 +175,7 @@ def with_timeout(menu: Menu, seconds: int, *, hidden: bool | None = None) -> Cha
             f"A menu cannot wait {seconds} seconds: 0 to {_MOST_TIMEOUT_S} can be said.",
             code=OgErr.OUTOFLIMIT,
         )
-    cuts = set_cuts(menu, "timeout", str(seconds), lambda old: "$" not in old)
+    cuts = _held(menu, "timeout", str(seconds), lambda old: "$" not in old)
     defaults = [("GRUB_TIMEOUT", str(seconds))]
     told = f"the menu waits {seconds} s"
     if hidden is not None:
@@ -191,7 +190,7 @@ def with_resolution(menu: Menu, resolution: str) -> Changed:
     """The screen's size in the menu: ``1024x768``, ``auto``; FORMAT for anything else."""
     if not _RESOLUTION.fullmatch(resolution):
         raise UsageError(f"{resolution!r} is no resolution.", hint="Say 1024x768, or auto.")
-    cuts = set_cuts(menu, "gfxmode", resolution, lambda old: "$" not in old)
+    cuts = _held(menu, "gfxmode", resolution, lambda old: "$" not in old)
     told = f"the menu's resolution is {resolution}"
     return Changed(applied(menu.text, cuts), (("GRUB_GFXMODE", resolution),), told)
 
@@ -219,12 +218,29 @@ def with_theme(menu: Menu, name: str, file: str) -> Changed:
     return Changed(applied(menu.text, cuts), (("GRUB_THEME", file),), f"the theme is {name}")
 
 
+def _held(menu: Menu, name: str, value: str, mine: Callable[[str], bool]) -> list[Cut]:
+    """As ``set_cuts``; NOTWRITE where the menu gives the variable another value afterwards."""
+    last = menu.always_set(name)
+    if last is not None and not mine(last.value.partition("=")[2]):
+        line = menu.text.count("\n", 0, last.start) + 1
+        raise OgError(
+            f"{name} would not hold: line {line} of the menu sets it to that of a variable.",
+            hint="Nothing was written. Take that line out in the system itself.",
+            code=OgErr.NOTWRITE,
+        )
+    return set_cuts(menu, name, value, mine)
+
+
 def set_cuts(menu: Menu, name: str, value: str, mine: Callable[[str], bool]) -> list[Cut]:
-    """Every value of the variable that is ``mine``; where there is none, one before the entries."""
-    words = [w for w in menu.settings(name) if mine(unquoted(w.raw.partition("=")[2]))]
+    """Every value of the variable that is ``mine``; where there is none, one before the entries.
+
+    Before all, where another is set in an ``if``: that one is meant to win.
+    """
+    every = menu.settings(name)
+    words = [word for word in every if mine(word.value.partition("=")[2])]
     if words:
         return [Cut(word.start, word.end, f"{name}={value}") for word in words]
-    at = first_entry(menu)
+    at = 0 if every else first_entry(menu)
     return [Cut(at, at, f"set {name}={value}\n")]
 
 

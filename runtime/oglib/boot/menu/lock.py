@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 
 from oglib.boot.menu.edits import NAME, Changed, Cut, applied
 from oglib.boot.menu.reader import Menu
 from oglib.errors import UsageError
 
 _LOCKS = ("password", "password_pbkdf2")
+_PASSWORD = re.compile(r"(?<![\w-])password(_pbkdf2)?[ \t]")
 _OPEN = "--unrestricted"
 _ROUNDS = 10_000  # as grub-mkpasswd-pbkdf2, which GRUB computes within a moment on any PC
 _SALT_BYTES = _DIGEST_BYTES = 64
@@ -55,6 +57,11 @@ def without_lock(menu: Menu) -> Changed:
     return Changed(applied(menu.text, _locks(menu)), (), "everybody may edit entries")
 
 
+def holds_password(text: str) -> bool:
+    """Whether somebody who reads it can try passwords; of what is no menu, only the word counts."""
+    return "grub.pbkdf2." in text or bool(_PASSWORD.search(text))
+
+
 def is_locked(menu: Menu) -> bool:
     """Whether the menu names somebody who alone may edit it."""
     return bool(menu.settings("superusers"))
@@ -66,11 +73,7 @@ def _locks(menu: Menu) -> list[Cut]:
     for command in menu.commands:
         words = [word.value for word in command.words[:2]]
         exported = words == ["export", "superusers"]
-        if (
-            command.name in _LOCKS
-            or exported
-            or (words[:1] == ["set"] and words[1:] and words[1].startswith("superusers="))
-        ):
+        if command.name in _LOCKS or exported or command.sets("superusers") is not None:
             start, end = command.words[0].start, command.words[-1].end
             line = menu.text.rfind("\n", 0, start) + 1
             after = menu.text.find("\n", end) + 1 or len(menu.text)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from oglib.boot.menu.search_words import SEARCHES, read_search
-from oglib.boot.menu.words import BEFORE_COMMANDS, TOKEN, Command, Word, unquoted, value_after
+from oglib.boot.menu.words import BEFORE_COMMANDS, TOKEN, Command, Word, value_after
 from oglib.errors import OgErr, OgError
 
 _MOST_CHARS = 1 << 20
@@ -133,22 +133,26 @@ class Menu:
         return tuple(_walked(self.entries))
 
     def setting(self, name: str) -> str:
-        """What the first ``set`` of this variable with a value of its own gives it."""
-        for word in self.settings(name):
-            value = unquoted(word.raw.partition("=")[2])
-            if "$" not in value:
-                return value
-        return ""
+        """The value that this variable is given last whatever happens, else in the first branch.
+
+        Empty where it has no value of its own, but that of another variable.
+        """
+        found = [(one.guarded, word.value.partition("=")[2]) for one, word in self._set(name)]
+        values = [one for one in found if "$" not in one[1]]
+        always = [value for guarded, value in values if not guarded]
+        return always[-1] if always else next((value for _, value in values), "")
 
     def settings(self, name: str) -> tuple[Word, ...]:
-        """The words ``NAME=VALUE`` of every ``set`` of a variable outside of entries."""
-        return tuple(
-            word
-            for command in self.commands
-            if command.name == "set"
-            for word in command.words[1:2]
-            if word.raw.startswith(f"{name}=")
-        )
+        """The words ``NAME=VALUE`` of every command that sets a variable outside of entries."""
+        return tuple(word for _, word in self._set(name))
+
+    def always_set(self, name: str) -> Word | None:
+        """The last of them that stands in no ``if`` or loop."""
+        return next((word for one, word in reversed(self._set(name)) if not one.guarded), None)
+
+    def _set(self, name: str) -> list[tuple[Command, Word]]:
+        found = ((command, command.sets(name)) for command in self.commands)
+        return [(command, word) for command, word in found if word is not None]
 
 
 def read_menu(text: str, called: str = "grub.cfg") -> Menu:
@@ -209,7 +213,7 @@ class _Reader:
         self.guards += words[0].raw in _OPENS
         self.guards = max(0, self.guards - (words[0].raw in _CLOSES))
         inside = self.open[-1] if self.open else None
-        command = Command(tuple(words))
+        command = Command(tuple(words), self.guards > 0)
         if inside is not None:
             inside.commands.append(command)
         elif not self.open:

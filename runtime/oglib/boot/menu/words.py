@@ -39,9 +39,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Words up to the end of a command."""
+    """Words up to the end of a command. ``guarded``: it stands in an ``if`` or loop."""
 
     words: tuple[Word, ...]
+    guarded: bool = False
+
+    def sets(self, name: str) -> Word | None:
+        """Its word ``NAME=VALUE``, after ``set`` or by itself; None where it sets another."""
+        word = self.words[1] if self.name == "set" and self.words[1:] else self.words[0]
+        return word if word.value.startswith(f"{name}=") else None
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ from oglib.boot.grub import bios_argv, check_tools, install
 from oglib.boot.loaders import Pair, chosen, core_files, pair_of_oglive, pair_of_system, stub
 from oglib.boot.menu.judge import check_script
 from oglib.boot.place import boot_directory, grub_folder
-from oglib.deploy.partition.checks import check_unused
+from oglib.deploy.partition.checks import check_free
 from oglib.deploy.system.all_systems import menu_of_all
 from oglib.deploy.system.menu import OF_MBR, OF_PARTITION
 from oglib.disk.firmware import Firmware
@@ -94,13 +94,15 @@ def put_loader(wanted: Wanted) -> tuple[str, ...]:
 
 def _checked(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     """The text of a menu that is to be made, and its notes."""
-    check_unused(wanted.disk, wanted.part)
+    check_free(wanted.disk, wanted.part)
+    if wanted.onto is not None:
+        _check_writable(wanted.onto)
     check_tools(wanted.firmware)
     disks = list_disks()
     if wanted.disk.path not in [disk.path for disk in disks]:
         disks = (wanted.disk, *disks)  # a file that was named by its path
     if wanted.firmware is Firmware.UEFI:
-        esp_here(wanted.disk, disks)
+        _check_writable(esp_here(wanted.disk, disks)[0])
     elif wanted.onto is not None:
         types = {part.type for part in wanted.onto.partitions}
         check_table(wanted.onto.table, types, wanted.firmware, wanted.onto.describe())
@@ -122,6 +124,11 @@ def _checked(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     text, notes = menu_of_all(disks, wanted.firmware, wanted.parameters, only)
     check_script(text, "the menu of all systems")
     return text, notes
+
+
+def _check_writable(disk: Disk) -> None:
+    if disk.read_only:
+        raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
 
 
 def check_safe(root: TargetRoot, folder: str) -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from oglib.boot.facts import part_label
 from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
 from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
-from oglib.boot.menu.judge import check_script
-from oglib.boot.menu.lock import with_lock, without_lock
+from oglib.boot.menu.judge import check_script, check_shell
+from oglib.boot.menu.lock import holds_password, with_lock, without_lock
 from oglib.boot.menu.reader import Menu, read_menu
 from oglib.deploy.partition.checks import check_unused
 from oglib.disk.loop import partition_device
@@ -80,16 +80,7 @@ def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = Fals
         for one in shown if every else shown[:1]:
             changed = wanted(root, one)(one.menu)
             told = changed.told
-            if changed.text == one.menu.text:
-                continue
-            read_menu(changed.text, one.path)
-            check_script(changed.text, one.path)
-            old = content(root, one.path)
-            kept = content(root, one.path + _KEPT)
-            edits += [
-                Edit(one.path + _KEPT, kept, old, 0o600),
-                Edit(one.path, old, bytes_of(changed.text)),
-            ]
+            edits += _of_menu(root, one, changed.text)
             if one.path in _OWN and changed.defaults:
                 edits += _defaults(root, changed.defaults)
     return MenuPlan(disk, part, tuple(edit for edit in edits if edit.old != edit.new), told)
@@ -106,7 +97,7 @@ def plan_lock(disk: Disk, part: Partition, user: str, digest: str) -> MenuPlan:
         root = system.files
         old = content(root, LOCK_PATH)
         new = bytes_of(lock_script(user, digest)) if user else None
-        edit = Edit(LOCK_PATH, old, new, LOCK_MODE)
+        edit = Edit(LOCK_PATH, old, new, LOCK_MODE, closed=True)
         wanted = root.exists("etc/grub.d") and edit.old != edit.new
     return MenuPlan(disk, part, (*plan.edits, *((edit,) if wanted else ())), plan.told)
 
@@ -162,10 +153,28 @@ def menu_in(root: Files, path: str) -> Menu:
     return read_menu(words_of(raw), path)
 
 
+def _of_menu(root: Files, shown: Shown, text: str) -> Iterator[Edit]:
+    """The new text, which GRUB judges here, and the copy of the old one."""
+    if text == shown.menu.text:
+        return
+    read_menu(text, shown.path)
+    check_script(text, shown.path)
+    old = content(root, shown.path)
+    kept = shown.path + _KEPT
+    closed = holds_password(shown.menu.text)
+    yield Edit(kept, content(root, kept), old, 0o600, closed=closed)
+    # as grub-mkconfig, which leaves one with a digest to root alone
+    yield Edit(shown.path, old, bytes_of(text), closed=holds_password(text))
+
+
 def _defaults(root: Files, variables: tuple[tuple[str, str], ...]) -> Iterator[Edit]:
     raw = content(root, _DEFAULTS)
-    if raw is not None:
-        yield Edit(_DEFAULTS, raw, bytes_of(with_variables(words_of(raw), variables)))
+    if raw is None:
+        return
+    text = with_variables(words_of(raw), variables)
+    if bytes_of(text) != raw:
+        check_shell(text, _DEFAULTS)
+        yield Edit(_DEFAULTS, raw, bytes_of(text))
 
 
 def _check_writable(disk: Disk, part: Partition) -> None:

@@ -8,14 +8,15 @@ nowhere, and mends them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from oglib.boot.menu.judge import check_script
-from oglib.deploy.partition.checks import check_unused
+from oglib.deploy.partition.checks import check_free
 from oglib.deploy.system.menu import MENUS
+from oglib.deploy.system.named_elsewhere import check_unnamed, loaders_naming, word_of
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.errors import FilesystemError, OgErr, OgError
@@ -33,18 +34,32 @@ _ENTRIES = "boot/loader/entries"
 _MOST_ENTRIES = 200
 
 
-def change_uuid(disk: Disk, part: Partition) -> tuple[str, tuple[str, ...]]:
-    """The new UUID, and the files in which it stands now.
+@dataclass(frozen=True, slots=True)
+class NewUuid:
+    """``files``: those in which it stands now; ``notes``: what names the old one still."""
 
-    FILESYS for a kind whose UUID cannot be changed; raises before the first write for all that can
-    be known.
+    uuid: str
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def change_uuid(disk: Disk, part: Partition) -> NewUuid:
+    """Give it a new one, and write that into the files of its own system.
+
+    FILESYS for a kind whose UUID cannot be changed, and where another system mounts it by the old
+    one; raises before the first write for all that can be known.
     """
-    check_unused(disk, part)
+    check_free(disk, part)
     with partition_device(disk, part) as device:
         info = probe_filesystem(device)
     new = str(uuid4())
     argv = _argv(info.kind, new)
-    edits = tuple(_planned(disk, part, info.uuid, new)) if info.uuid else ()
+    edits: tuple[Edit, ...] = ()
+    notes: tuple[str, ...] = ()
+    if info.uuid:
+        check_unnamed(disk, part, info.uuid)
+        edits = tuple(_planned(disk, part, info.uuid, new))
+        notes = loaders_naming(disk, info.uuid)
     with partition_device(disk, part) as device:
         _set(argv, device, info.kind)
         now = probe_filesystem(device).uuid
@@ -54,7 +69,7 @@ def change_uuid(disk: Disk, part: Partition) -> tuple[str, tuple[str, ...]]:
         with opened_system(disk, part, write=True) as system:
             for edit in edits:
                 edit.write(system.root)
-    return new, tuple(edit.path for edit in edits)
+    return NewUuid(new, tuple(edit.path for edit in edits), notes)
 
 
 def _argv(kind: str, uuid: str) -> tuple[str, ...]:
@@ -81,7 +96,7 @@ def _set(argv: tuple[str, ...], device: Path, kind: str) -> None:
 
 def _planned(disk: Disk, part: Partition, old: str, new: str) -> Iterator[Edit]:
     """The edits of the files that name the old one; none where there is no system."""
-    word = re.compile(rb"(?<![0-9A-Za-z])%s(?![0-9A-Za-z])" % re.escape(old.encode()), re.I)
+    word = word_of(old)
     try:
         with opened_system(disk, part) as system:
             for path in _paths(system.root):
