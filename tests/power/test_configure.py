@@ -202,7 +202,7 @@ def test_files_that_are_written_in_place_are_found_out(
 ) -> None:
     """The negative control: the method sees what it is there to see."""
 
-    def in_place(folder_fd: int, last: str, data: bytes, mode: int) -> None:
+    def in_place(folder_fd: int, last: str, data: bytes, mode: int, **_how: bool) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with os.fdopen(os.open(last, flags, mode, dir_fd=folder_fd), "wb") as file:
             for part in (data[: len(data) // 2], data[len(data) // 2 :]):
