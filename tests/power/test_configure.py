@@ -27,7 +27,7 @@ from oglib.deploy.system.configure import apply_configuration, plan_configuratio
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.filesystem.make import make_swap
 from oglib.fitting.steps import Outcome
 from oglib.osconfig import replacing

@@ -25,7 +25,7 @@ from oglib.disk.loop import attached
 from oglib.disk.model import MIB, TableKind
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing.table import apply_table
 from power.crash import CrashState, crash_states, make_disk
 from power.explore import Case

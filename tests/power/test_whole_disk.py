@@ -29,7 +29,7 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, TableKind
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.tables import mbr
 from oglib.disk.tables.exact import Exact, read_exact
 from oglib.disk.writing.table import apply_table

@@ -51,7 +51,7 @@ LEVELS = {
 OWNERS = {
     "sh": "oglib/streams.py",
     "parted": "oglib/disk/writing/msdos.py",
-    "blkinfo": "oglib/disk/probing/probe.py",
+    "blkinfo": "oglib/disk/probe.py",
     "hivex": "oglib/osconfig/registry.py",
     "libtorrent": "oglib/transfer/torrent.py",
 }
@@ -184,7 +184,7 @@ def test_a_circle_is_seen_wherever_it_is_closed() -> None:
         ("oglib/disk/writing/table.py", {"oglib.filesystem.mount"}),
         ("oglib/image/writing/restore.py", {"oglib.deploy"}),
         ("ognetboot/model.py", {"oglib.errors"}),
-        ("ogrepo/serving/server.py", {"oglib.disk.probing.probe"}),
+        ("ogrepo/serving/server.py", {"oglib.disk.probe"}),
     ],
 )
 def test_a_breach_is_seen(name: str, names: set[str]) -> None:

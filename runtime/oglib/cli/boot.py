@@ -153,7 +153,7 @@ def _add(context: Context) -> Result:
     from oglib.boot.nvram.changing import find_esp, look_here  # noqa: PLC0415
     from oglib.boot.nvram.load_option import loader  # noqa: PLC0415
     from oglib.boot.nvram.planning import Place, Presence, added  # noqa: PLC0415
-    from oglib.disk.probing.probe import list_disks  # noqa: PLC0415
+    from oglib.disk.probe import list_disks  # noqa: PLC0415
     from oglib.errors import NotFoundError  # noqa: PLC0415
 
     args = context.args

@@ -22,7 +22,7 @@ from oglib.disk.find import find_disk
 from oglib.disk.model import Disk
 from oglib.disk.planning.layout import parse_size
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import OgError, UsageError
 from oglib.views.output import table
 from oglib.wording.amounts import human_bytes

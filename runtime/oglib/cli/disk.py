@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from oglib.cli.arguments import Subparsers, add_disk, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.disk.model import Disk
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import NotFoundError
 from oglib.views import disks as disk_text
 from oglib.views.output import plain

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from oglib.disk.model import Disk, DiskKind, Partition, listed
-from oglib.disk.probing.probe import list_disks, probe_target
+from oglib.disk.probe import list_disks, probe_target
 from oglib.disk.rules import RULES, chosen, followed
 from oglib.errors import NotFoundError, UsageError
 from oglib.wording.nearest import meant

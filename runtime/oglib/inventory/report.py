@@ -24,7 +24,7 @@ from pathlib import Path
 import zstandard
 
 from oglib.disk.model import Disk
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import OgError, UsageError, WriteError
 from oglib.inventory.hardware import Hardware, read_hardware
 from oglib.inventory.links import Interface, interfaces

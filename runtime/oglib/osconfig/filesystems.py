@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, DiskKind, Partition
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.disk.types import EXTENDED
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting.devices import Known

@@ -17,7 +17,7 @@ from oglib.disk.lock import refuse_locked
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning.cache_partition import cache_room
 from oglib.disk.planning.planned import TablePlan, bounds_of
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.settings import KEYS_DIR
 from oglib.shim.command import Answer, Command, positive

@@ -17,7 +17,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing.table import apply_table
 from oglib.errors import FilesystemError, OgErr
 from oglib.filesystem.mount import mount_at, unmount_device

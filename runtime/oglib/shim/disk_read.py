@@ -46,7 +46,7 @@ def _dev_to_disk(words: Sequence[str]) -> str:
     tag, equals, value = words[0].partition("=")
     if equals:
         from oglib.disk.find import find_tagged  # noqa: PLC0415
-        from oglib.disk.probing.probe import list_disks  # noqa: PLC0415
+        from oglib.disk.probe import list_disks  # noqa: PLC0415
 
         disks = list_disks()
         # a filesystem on a whole disk has no partition to be found by

@@ -11,7 +11,7 @@ from oglib.disk.planning.edit import emptied, with_table
 from oglib.disk.planning.old_layouts import layout_from_old
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.disk.tables.gpt import SLOTS
 from oglib.errors import OgErr, PartitionError, UsageError
 from oglib.run import run

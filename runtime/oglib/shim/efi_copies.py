@@ -13,7 +13,7 @@ from oglib.deploy.system.new_uuid import change_uuid
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import held
 from oglib.disk.model import Disk, TableKind
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.disk.tables.identity import identity_of
 from oglib.disk.writing.table import refuse_busy
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError

@@ -15,7 +15,7 @@ from oglib.deploy.system.loader import Wanted, esp_here, put_loader, stub_for
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.probe import probe_filesystem
 from oglib.osconfig.kinds import LINUX, find_system

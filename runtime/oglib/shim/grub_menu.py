@@ -34,7 +34,7 @@ from oglib.deploy.system.menu import (
 from oglib.deploy.system.oglive_entry import STATUSES, oglive_change
 from oglib.disk.lock import held
 from oglib.disk.model import Disk, Partition
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import FilesystemError, NotFoundError, OgErr, PartitionError, UsageError
 from oglib.shim.command import Answer, Command
 from oglib.shim.disk_change import everything, unmounted

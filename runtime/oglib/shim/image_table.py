@@ -9,7 +9,7 @@ from pathlib import Path
 from oglib import settings
 from oglib.deploy.whole_disk.table_copy import create_table_image, restore_table_image
 from oglib.disk.lock import held
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.shim.command import Command
 from oglib.shim.disk_change import everything, unmounted
 from oglib.shim.image_lock import held_image, image_file, refuse_locked_image

@@ -15,7 +15,7 @@ from oglib.boot.nvram.load_option import LoadOption, loader
 from oglib.boot.nvram.planning import Place, Presence
 from oglib.boot.nvram.table import BootTable, Entry, in_words
 from oglib.boot.nvram.variables import here
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import NotFoundError, UsageError
 from oglib.shim.command import Answer, Command, positive
 from oglib.shim.target import warn

@@ -27,7 +27,7 @@ def table_of(number: str) -> Disk:
     wanted = positive(number, "The disk")
     if (disk := table_of_file(wanted)) is not None:
         return disk
-    from oglib.disk.probing import probe  # noqa: PLC0415
+    from oglib.disk import probe  # noqa: PLC0415
 
     return probe.table_of(wanted) or disk_of(number)
 
@@ -36,7 +36,7 @@ def tables() -> tuple[Disk, ...]:
     """Every disk of this PC in that way."""
     if files := tables_of_files():
         return files
-    from oglib.disk.probing.probe import list_tables  # noqa: PLC0415
+    from oglib.disk.probe import list_tables  # noqa: PLC0415
 
     return list_tables()
 

@@ -16,7 +16,7 @@ from oglib.deploy.jobs import Deploy
 from oglib.deploy.system import deploy as system_deploy
 from oglib.disk.find import find_partition
 from oglib.disk.loop import attached, partition_device
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.probe import probe_filesystem

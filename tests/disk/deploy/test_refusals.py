@@ -28,7 +28,7 @@ from oglib.disk.find import find_partition
 from oglib.disk.firmware import Firmware
 from oglib.disk.lock import drop_lock, take_lock
 from oglib.disk.loop import attached, partition_device
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing import table
 from oglib.errors import OgErr, OgError, PartitionError
 from oglib.filesystem import mount

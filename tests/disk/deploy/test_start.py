@@ -25,7 +25,7 @@ from oglib.boot.nvram.variables import Variables
 from oglib.deploy.system import start
 from oglib.disk.lock import held
 from oglib.disk.loop import attached
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import OgErr
 from unit.boot.efivars import ESP, option, ovmf, words
 

@@ -13,7 +13,7 @@ from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing.table import apply_table
 
 GIB = 1024**3

@@ -16,7 +16,7 @@ from oglib.disk.model import MIB, TableKind
 from oglib.disk.planning.cache_partition import plan_cache
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing.table import apply_table
 from oglib.image.reading.formats.content import content_of
 from oglib.settings import Settings

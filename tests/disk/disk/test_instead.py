@@ -15,7 +15,7 @@ from oglib.__main__ import main
 from oglib.disk.find import find_disk
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import MIB, TableKind
-from oglib.disk.probing.probe import list_disks, probe_target
+from oglib.disk.probe import list_disks, probe_target
 from oglib.errors import NotFoundError, OgErr, UsageError
 
 _TWO = "label: gpt\nstart=1M, size=4M, name=data\nsize=8M, name=CACHE\n"

@@ -33,7 +33,7 @@ from oglib.disk.planning.cache_partition import plan_cache
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.old_layouts import layout_from_old
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.tables import mbr
 from oglib.disk.tables.damage import UNFINISHED
 from oglib.disk.writing.table import apply_table, repair_table

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from blkinfo.errors import NoLsblkFound
 
-from oglib.disk.probing import probe
-from oglib.disk.probing.probe import list_disks
+from oglib.disk import probe
+from oglib.disk.probe import list_disks
 from oglib.errors import OgError, PartitionError
 
 MACHINES = Path(__file__).parents[2] / "unit/disk/machines"

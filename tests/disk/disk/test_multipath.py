@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from disk.disk.tables import UEFI, a_file
+from oglib.disk import probe
 from oglib.disk.loop import attached
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.probing import probe
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing import table
 from oglib.disk.writing.table import apply_table
 from oglib.errors import OgErr, PartitionError

@@ -25,7 +25,7 @@ from oglib.disk.model import MIB
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing.kernel import node_path
 from oglib.disk.writing.table import apply_table
 from oglib.errors import OgErr, OgError, PartitionError

@@ -15,7 +15,7 @@ import pytest
 
 from disk.filesystem.devices import MIB
 from oglib.cli import main
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import OgErr, OgError
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from disk.shim.images import MIB, partitioned, said, tool
 from oglib.__main__ import main
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import OgErr
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")

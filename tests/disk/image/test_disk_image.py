@@ -28,7 +28,7 @@ from oglib.deploy.whole_disk.receipt import DiskReceipt
 from oglib.deploy.whole_disk.restore import restore_disk
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.format.disk_manifest import DiskManifest
 from oglib.settings import Settings

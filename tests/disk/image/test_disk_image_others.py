@@ -31,7 +31,7 @@ from oglib.disk.find import find_partition
 from oglib.disk.firmware import running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import ImageError, OgErr, OgError
 from oglib.settings import Settings
 from quiet import QUIET

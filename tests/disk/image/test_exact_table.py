@@ -24,7 +24,7 @@ from oglib.deploy.whole_disk.verify import verify_disk
 from oglib.disk.model import MIB, TableKind
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.exact import read_exact
 from oglib.disk.writing.table import apply_table, repair_table

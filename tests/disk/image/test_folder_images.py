@@ -28,7 +28,7 @@ from oglib.deploy.whole_disk.verify import verify_disk
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import ImageError
 from oglib.filesystem.make import format_filesystem
 from oglib.settings import Settings

@@ -20,7 +20,7 @@ from disk.inventory.room import tool
 from oglib.deploy.system import configure
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.errors import OgError
 from oglib.filesystem import mount
 from oglib.fitting.changes import Linked, Removed, Renamed

@@ -11,7 +11,7 @@ from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
 from oglib.disk.planning.layout import layout_from
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing.table import apply_table
 from oglib.filesystem.make import format_filesystem, make_swap
 from oglib.filesystem.probe import probe_filesystem

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from oglib.disk import probe
 from oglib.disk.model import Partition, TableKind
-from oglib.disk.probing import probe
 from unit.disk.plans import GIB, a_disk
 from unit.disk.test_damage import a_table
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from oglib.disk import probe
 from oglib.disk.model import Disk, DiskKind, Partition, TableKind
-from oglib.disk.probing import probe
 from oglib.errors import OgErr, OgError
 from oglib.shim.command import command_of
 

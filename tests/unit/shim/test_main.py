@@ -106,7 +106,7 @@ _HEAVY = {"asyncio", "cryptography", "zstandard", "argparse", "parted", "tomllib
 _PROBING = {
     "sh", "subprocess", "blkinfo", "ctypes", "json", "logging", "tempfile", "typing", "uuid",
     "importlib.metadata", "oglib.run", "oglib.settings", "oglib.progress", "oglib.deploy",
-    "oglib.disk.probing.probe", "oglib.kernel.loops", "oglib.filesystem.mount",
+    "oglib.disk.probe", "oglib.kernel.loops", "oglib.filesystem.mount",
 }  # fmt: skip
 
 

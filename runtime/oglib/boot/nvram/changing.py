@@ -10,7 +10,7 @@ from oglib.boot.nvram.planning import Look, changes
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.boot.nvram.variables import here
 from oglib.disk.model import Disk, Partition
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import NotFoundError
 

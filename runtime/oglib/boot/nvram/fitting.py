@@ -21,8 +21,8 @@ from oglib.boot.nvram.planning import Look
 from oglib.boot.nvram.table import BootTable, Entry, read_table, write
 from oglib.boot.nvram.variables import SYS, Variables, here
 from oglib.disk.firmware import Firmware, running_firmware
+from oglib.disk.probe import list_disks
 from oglib.disk.probing.lsblk import is_virtual
-from oglib.disk.probing.probe import list_disks
 from oglib.errors import NotFoundError, OgError
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Check, Need

@@ -33,7 +33,7 @@ from oglib.cache.turn import Tell, Turn, User, gate, refuse_unmounted, silent
 from oglib.disk.lock import held, refuse_locked
 from oglib.disk.model import Disk
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.probe import list_disks, probe_target
+from oglib.disk.probe import list_disks, probe_target
 from oglib.disk.writing.table import apply_table, refuse_busy
 from oglib.errors import ImageError, NotFoundError, OgErr, PartitionError, UsageError
 from oglib.run import undisturbed

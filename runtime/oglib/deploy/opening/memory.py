@@ -18,7 +18,7 @@ from oglib.cache.turn import gate
 from oglib.cache.versions import last_version
 from oglib.deploy.library.cache import opened_cache
 from oglib.disk.loop import partition_device
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import ImageError, OgErr, OgError
 from oglib.filesystem.mount import mounted
 from oglib.settings import Settings

@@ -19,7 +19,7 @@ from oglib.disk.find import find_disk, find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import attached, partition_device
 from oglib.disk.model import Disk, Partition, TableKind
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.disk.starts import starters_of, the_only
 from oglib.errors import FilesystemError, OgError, UsageError, printable
 from oglib.image.format.manifest import SourceInfo

@@ -23,7 +23,7 @@ from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, DiskKind, Partition
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable

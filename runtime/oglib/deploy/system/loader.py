@@ -25,7 +25,7 @@ from oglib.deploy.system.menu import OF_MBR, OF_PARTITION
 from oglib.disk.firmware import Firmware
 from oglib.disk.lock import held
 from oglib.disk.model import Disk, Partition
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.disk.starts import ESP
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError
 from oglib.fitting.edits import Edit, bytes_of, content

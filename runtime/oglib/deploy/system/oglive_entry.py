@@ -12,7 +12,7 @@ from oglib.boot.menu.edits import Change
 from oglib.boot.menu.entries import with_oglive
 from oglib.cache.find import Found, require_cache
 from oglib.disk.loop import partition_device
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import NotFoundError, UsageError
 from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import mountpoints_of

@@ -22,7 +22,7 @@ from oglib.deploy.system.oglive_entry import oglive_in_cache
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.durable import write_whole
 from oglib.errors import NotFoundError, OgErr, OgError, WriteError
 from oglib.filesystem.mount import mounted

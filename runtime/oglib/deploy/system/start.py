@@ -33,7 +33,7 @@ from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import refuse_locked
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
-from oglib.disk.probing.probe import list_disks
+from oglib.disk.probe import list_disks
 from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import unmount_device
 from oglib.osconfig.kinds import LINUX, Found, find_system

@@ -26,7 +26,7 @@ from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
 from oglib.disk.loop import attached
 from oglib.disk.model import Disk, Partition, TableKind
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.tables import gpt
 from oglib.disk.tables.identity import identity_of
 from oglib.disk.tables.mbr import CODE_BYTES, MBR_BYTES

@@ -38,7 +38,7 @@ from oglib.disk.find import find_partition
 from oglib.disk.lock import held
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.writing.table import apply_table, is_of_another_size, refuse_changed, repair_table
 from oglib.errors import OgError
 from oglib.filesystem.make import make_swap

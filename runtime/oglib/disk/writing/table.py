@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning.planned import TablePlan
-from oglib.disk.probing.probe import probe_target
+from oglib.disk.probe import probe_target
 from oglib.disk.probing.virtual import read_table, sfdisk_table
 from oglib.disk.remedy import remedy
 from oglib.disk.tables import gpt, mbr
