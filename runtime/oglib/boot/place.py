@@ -10,13 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib.fitting.edits import Files, content, words_of
+from oglib.fitting.grub_places import FOLDERS, LEGACY_MENUS
 
-# Debian's name, and that of Fedora, RHEL and SUSE.
-_FOLDERS = ("boot/grub", "boot/grub2")
-# Of GRUB legacy; on RHEL the second is a link to the first.
-_LEGACY = ("boot/grub/grub.conf", "boot/grub/menu.lst")
 _MODULES = Path("/usr/lib/grub")
-_READS_LEGACY = "legacy_configfile"
+_READSLEGACY_MENUS = "legacy_configfile"
 _BLS = re.compile(r"[ \t]*blscfg\b")
 _OF_SUSE = re.compile(r"[ \t]*set btrfs_relative_path=")
 
@@ -26,9 +23,9 @@ def grub_folder(root: Files) -> str:
 
     ``boot/grub`` where neither is. A link of that name is none.
     """
-    there = [name for name in _FOLDERS if root.is_directory(name)]
+    there = [name for name in FOLDERS if root.is_directory(name)]
     with_menu = [name for name in there if root.exists(f"{name}/grub.cfg")]
-    return next(iter((*with_menu, *there)), _FOLDERS[0])
+    return next(iter((*with_menu, *there)), FOLDERS[0])
 
 
 def menu_path(root: Files) -> str:
@@ -38,16 +35,16 @@ def menu_path(root: Files) -> str:
 
 def legacy_menu(root: Files) -> str:
     """The menu of a system that only GRUB legacy started before; empty where it has another."""
-    found = next((name for name in _LEGACY if root.is_regular(name)), "")
+    found = next((name for name in LEGACY_MENUS if root.is_regular(name)), "")
     if not found:
         return ""
     menu = words_of(content(root, menu_path(root)) or b"")
-    return found if not menu or _READS_LEGACY in menu else ""
+    return found if not menu or _READSLEGACY_MENUS in menu else ""
 
 
 def is_of_legacy(name: str) -> bool:
     """Whether a file of the folder is a menu of GRUB legacy: no other GRUB writes to it."""
-    return name.replace("/./", "/") in _LEGACY
+    return name.replace("/./", "/") in LEGACY_MENUS
 
 
 @contextmanager

@@ -22,13 +22,13 @@ from oglib.disk.model import Disk, Partition
 from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
+from oglib.fitting.grub_places import MENUS as OWN_MENUS
 from oglib.osconfig.opened_system import opened_system
 
 # where the old engine put the menus of its own installations, and where systems have theirs
 OF_MBR = "boot/grubMBR/boot/grub/grub.cfg"
 OF_PARTITION = "boot/grubPARTITION/boot/grub/grub.cfg"
-_OWN = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg")
-MENUS = (OF_MBR, *_OWN, OF_PARTITION)
+MENUS = (OF_MBR, *OWN_MENUS, OF_PARTITION)
 _DEFAULTS = "etc/default/grub"
 _KEPT = ".og-old"
 
@@ -81,7 +81,7 @@ def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = Fals
             changed = wanted(root, one)(one.menu)
             told = changed.told
             edits += _of_menu(root, one, changed.text)
-            if one.path in _OWN and changed.defaults:
+            if one.path in OWN_MENUS and changed.defaults:
                 edits += _defaults(root, changed.defaults)
     return MenuPlan(disk, part, tuple(edit for edit in edits if edit.old != edit.new), told)
 
@@ -139,7 +139,7 @@ def _menus(root: Files) -> list[Shown]:
             found.append(Shown(path, read_menu(words_of(raw), path)))
     if not found:
         raise NotFoundError(
-            f"{root.called} has no menu of GRUB: {_OWN[0]} is not there.",
+            f"{root.called} has no menu of GRUB: {OWN_MENUS[0]} is not there.",
             hint="Run update-grub in the system, or `og boot install`.",
         )
     return found

@@ -24,12 +24,13 @@ from oglib.filesystem.kind import Family
 from oglib.filesystem.kinds import family_probed
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting.edits import Edit, Files, content, words_of
+from oglib.fitting.grub_places import ENVIRONMENTS
 from oglib.osconfig.opened_system import NoFilesError, opened_system
 from oglib.run import run
 
 _LIMIT_S = 3600.0
 _FILES = ("etc/fstab", "etc/default/grub", "etc/kernel/cmdline", "etc/crypttab",
-          "boot/grub/grubenv", "boot/grub2/grubenv")  # fmt: skip
+          *ENVIRONMENTS)  # fmt: skip
 _ENTRIES = "boot/loader/entries"
 _MOST_ENTRIES = 200
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from oglib.fitting.changes import Change, Renamed
 from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
 from oglib.fitting.fittings import Check, Need, edited
+from oglib.fitting.grub_places import FOLDERS
 from oglib.osconfig.facts import PcFacts
 
 _ID = "etc/machine-id"
@@ -13,7 +14,6 @@ _ENTRIES = "boot/loader/entries"
 _TOKENS = "etc/kernel"
 _TOKEN = f"{_TOKENS}/entry-token"
 _DBUS_ID = "var/lib/dbus/machine-id"
-_GRUBS = ("boot/grub2", "boot/grub")
 
 
 def machine_id(root: Files, facts: PcFacts) -> Check:
@@ -54,7 +54,7 @@ def _own_id(facts: PcFacts) -> str:
 
 
 def _is_of_grub(root: Files) -> bool:
-    return any(root.exists(folder) for folder in _GRUBS)
+    return any(root.exists(folder) for folder in FOLDERS)
 
 
 def _renaming(
@@ -62,7 +62,7 @@ def _renaming(
 ) -> list[Change]:
     """What GRUB remembers of the entries, they, and the id last: cut short, it is done again."""
     changes: list[Change] = []
-    for folder in _GRUBS:
+    for folder in FOLDERS:
         saved = content(root, f"{folder}/grubenv")
         if saved is not None and len(old_id) == len(new_id):  # a block of a size that must stay
             new = saved.replace(f"={old_id}-".encode(), f"={new_id}-".encode())

@@ -14,14 +14,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from oglib.fitting.edits import Files, bytes_of, content, words_of
+from oglib.fitting.grub_places import LEGACY_MENUS, MENUS
 
 _BOOT = "boot"
-_MENUS = (
-    "boot/grub/grub.cfg",
-    "boot/grub2/grub.cfg",
-    "boot/grub/menu.lst",
-    "boot/grub/grub.conf",
-)
+_MENUS = (*MENUS, *LEGACY_MENUS)
 _ENTRIES = "boot/loader/entries"
 _MODULES = "lib/modules"
 _LINE = re.compile(r"[ \t]*(linux|linux16|linuxefi|kernel|initrd|initrd16|initrdefi)[ \t]+(\S.*)")
