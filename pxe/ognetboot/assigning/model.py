@@ -81,7 +81,7 @@ class Assignment:
     def stamp(self, pc: str, now: datetime) -> str:
         """What a PC's script carries: another one after each use, so that an old script is known."""
         left = self.left(pc, now)
-        return NO_STAMP if left is None else f"{self.number}.{left}"
+        return NO_STAMP if left is None else f"{self.number}x{left}"
 
     def with_use(self, pc: str, use: Use) -> Assignment:
         """The same after a use."""

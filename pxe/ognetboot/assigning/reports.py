@@ -15,7 +15,8 @@ from enum import StrEnum
 from ognetboot.assigning.model import Assigned, Use
 from ognetboot.assigning.store import Store
 
-STAMP = re.compile(r"0|([0-9a-f]{12})\.([0-9]{1,4})")
+# Letters and digits alone: ogLive and loaders hand it on in an address.
+STAMP = re.compile(r"0|([0-9a-f]{12})x([0-9]{1,4})")
 _BY = "server"
 
 

@@ -161,14 +161,11 @@ def offers(
 
 
 def counted(found: Mapping[str, Offered]) -> str:
-    """`localdisk on 38 PCs, oglive on 2`, the most frequent first."""
+    """`localdisk on 38, oglive on 2`, the most frequent first."""
     if len(found) == 1:
         return "".join(each.entry.name for each in found.values())
     counts = Counter(each.entry.name for each in found.values()).most_common()
-    return ", ".join(
-        f"{name} on {count}{' PCs' if not number else ''}"
-        for number, (name, count) in enumerate(counts)
-    )
+    return ", ".join(f"{name} on {count}" for name, count in counts)
 
 
 def others(found: Mapping[str, Offered], entry: str) -> Iterator[str]:

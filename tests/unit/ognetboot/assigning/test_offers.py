@@ -58,7 +58,7 @@ def test_the_window_begins_and_ends_by_itself() -> None:
 def test_what_a_pc_has_used_up_is_over_for_it_alone() -> None:
     one = given("room:aula1", "oglive", boots=2, used={"pc1": Use(1, NOW), "pc2": Use(2, NOW)})
     assert offered(one).entry.name == "oglive"
-    assert offered(one).stamp == f"{one.number}.1"
+    assert offered(one).stamp == f"{one.number}x1"
     assert offered(one, name="pc2").entry.name == "localdisk"
 
 

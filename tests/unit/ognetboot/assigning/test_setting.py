@@ -137,7 +137,7 @@ def test_the_memory_test_is_not_for_secure_boot() -> None:
 def test_what_is_told_is_counted_and_bounded() -> None:
     exam = given("pc:pc1", "windows", end=NOW + HOUR, exam=True)
     found = offers(ROOMS, Assigned([exam]), ROOMS.clients, NOW)
-    assert counted(found) == "windows on 1 PCs, localdisk on 1, oglive on 1"
+    assert counted(found) == "windows on 1, localdisk on 1, oglive on 1"
     said = list(others(found, "localdisk"))
     assert said[0].startswith("pc1 starts windows, exam, until Fri 27 Nov 2026")
     assert said[1] == "pc3 starts oglive, for good"
