@@ -76,7 +76,7 @@ def test_a_strange_stamp_is_nothing_and_writes_nothing(store: Store, stamp: str)
 
 
 def test_without_assignments_nothing_is_written(store: Store) -> None:
-    assert report_reached(store, "pc1", "oglive", f"{"f" * 12}x1", NOW) is Heard.NOTHING
+    assert report_reached(store, "pc1", "oglive", f"{'f' * 12}x1", NOW) is Heard.NOTHING
     assert list(store.path.parent.iterdir()) == []
 
 
