@@ -66,7 +66,7 @@ def _all(inventory: Inventory) -> Iterator[Scope]:
 def _named(inventory: Inventory, name: str) -> Iterator[Scope]:
     """Every scope of that name; a PC by whatever identifies it."""
     for scope in _all(inventory):
-        if scope.name == name and scope.kind is not ScopeKind.PC:
+        if scope.name == name != "" and scope.kind is not ScopeKind.PC:
             yield scope
     client = find_client(inventory, name)
     if client is not None:
