@@ -7,10 +7,11 @@ only `publish.py` writes to a disk. The same inventory always gives the same byt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from ognetboot.inventory.model import Dhcp, Firmware, Inventory, UefiLoader
+from ognetboot.assigning.offers import OfferedTo, for_good
+from ognetboot.inventory.model import Client, Dhcp, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
 
@@ -44,42 +45,23 @@ def needed_loaders(inventory: Inventory) -> frozenset[str]:
     return frozenset({BIOS_LOADER, DISK_LOADER, _UEFI_TFTP[choice], _UEFI_HTTP[choice], *second})
 
 
-def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
-    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie."""
+def render(
+    inventory: Inventory, tftp_root: PurePosixPath, offered: OfferedTo | None = None
+) -> dict[PurePosixPath, str]:
+    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie.
+
+    `offered` decides what each PC starts; None: the inventory alone does.
+    """
     server = inventory.server
-    texts, look = load_texts(), load_look()
+    offered = offered or for_good(inventory)
+    common = _common(inventory)
+    ipxe, grub = environment(Language.IPXE), environment(Language.GRUB)
     files: dict[PurePosixPath, str] = {}
-
-    ipxe = environment(Language.IPXE)
-    common: Mapping[str, object] = {
-        "server": server,
-        "texts": texts,
-        "look": look,
-        "disk_loaders": _DISK_LOADERS,
-    }
-    first = ipxe.get_template("templates/boot.ipxe.j2")
-    menu = ipxe.get_template("menus/menu.ipxe.j2")
-    grub = environment(Language.GRUB)
+    files[PurePosixPath("boot.ipxe")] = ipxe.get_template("templates/boot.ipxe.j2").render(common)
     grub_first = grub.get_template("templates/grub.cfg.j2")
-    grub_menu = grub.get_template("templates/grub-menu.cfg.j2")
-
-    def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
-        files[PurePosixPath("ipxe", ipxe_name)] = menu.render(screen=screen, **common)
-        if grub_name is not None:
-            text = grub_menu.render(screen=screen, **common)
-            files[PurePosixPath("grub", grub_name)] = text
-
-    files[PurePosixPath("boot.ipxe")] = first.render(common)
     files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
     files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
-    add_screen(screen_for(inventory, None, texts), "default.ipxe", "default")
-    for client in inventory.clients:
-        screen = screen_for(inventory, client, texts)
-        for mac in client.macs:
-            # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
-            grub_name = None if client.firmware is Firmware.BIOS else f"01-{mac}"
-            # As iPXE's `hexhyp` and BOOTIF write it.
-            add_screen(screen, f"mac-{mac.replace(':', '-')}.ipxe", grub_name)
+    files |= render_screens(inventory, (None, *inventory.clients), offered)
 
     dnsmasq = environment(Language.DNSMASQ)
     files[PurePosixPath("dnsmasq.conf")] = dnsmasq.get_template("templates/dnsmasq.conf.j2").render(
@@ -94,3 +76,41 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
         base_url=f"http://{server.authority}/netboot",
     )
     return files
+
+
+def render_screens(
+    inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
+) -> dict[PurePosixPath, str]:
+    """The files of these PCs alone; None: of those that nobody knows."""
+    common = _common(inventory)
+    menu = environment(Language.IPXE).get_template("menus/menu.ipxe.j2")
+    grub_menu = environment(Language.GRUB).get_template("templates/grub-menu.cfg.j2")
+    texts = load_texts()
+    files: dict[PurePosixPath, str] = {}
+
+    def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
+        files[PurePosixPath("ipxe", ipxe_name)] = menu.render(screen=screen, **common)
+        if grub_name is not None:
+            text = grub_menu.render(screen=screen, **common)
+            files[PurePosixPath("grub", grub_name)] = text
+
+    for client in clients:
+        screen = screen_for(inventory, client, texts, offered(client))
+        if client is None:
+            add_screen(screen, "default.ipxe", "default")
+            continue
+        for mac in client.macs:
+            # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
+            grub_name = None if client.firmware is Firmware.BIOS else f"01-{mac}"
+            # As iPXE's `hexhyp` and BOOTIF write it.
+            add_screen(screen, f"mac-{mac.replace(':', '-')}.ipxe", grub_name)
+    return files
+
+
+def _common(inventory: Inventory) -> Mapping[str, object]:
+    return {
+        "server": inventory.server,
+        "texts": load_texts(),
+        "look": load_look(),
+        "disk_loaders": _DISK_LOADERS,
+    }

@@ -10,6 +10,8 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, fields
 
+from ognetboot.assigning.model import NO_STAMP
+from ognetboot.assigning.offers import Offered
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.checks import COMMAND_LINE_LIMIT
 from ognetboot.inventory.choices import Choices
@@ -101,11 +103,15 @@ def load_look() -> Look:
     return Look(**{f.name: int(values[f.name]) for f in fields(Look)})
 
 
-def screen_for(inventory: Inventory, client: Client | None, texts: Texts) -> Screen:
+def screen_for(
+    inventory: Inventory, client: Client | None, texts: Texts, offered: Offered
+) -> Screen:
     """The screen of a PC of the inventory, or of any other one when `client` is None."""
     server = inventory.server
-    default = inventory.entry_of(client)
+    default = offered.entry
     shown = [e for e in inventory.entries if e.in_menu or e.name == default.name]
+    if offered.locked:
+        shown = []
     if default.name not in {e.name for e in shown}:
         shown.append(default)
     for entry in shown:
@@ -120,7 +126,9 @@ def screen_for(inventory: Inventory, client: Client | None, texts: Texts) -> Scr
         about=_about(client, room) if client else texts.unknown_pc,
         client=client,
         items=items,
-        boots=tuple(_boot(inventory, e, client, texts) for e in shown if e.kind is Kind.OGLIVE),
+        boots=tuple(
+            _boot(inventory, e, client, texts, offered) for e in shown if e.kind is Kind.OGLIVE
+        ),
         disk=disk,
         default=_label(default),
         timeout_s=timeout_s,
@@ -149,7 +157,9 @@ def _title(entry: Entry, texts: Texts) -> str:
     return plain(entry.title) if entry.title else texts.local_disk
 
 
-def _boot(inventory: Inventory, entry: Entry, client: Client | None, texts: Texts) -> Boot:
+def _boot(
+    inventory: Inventory, entry: Entry, client: Client | None, texts: Texts, offered: Offered
+) -> Boot:
     choices = inventory.choices_of(client)
     directory = entry.directory_of(choices.oglive)
     image = "oginitrd.img" if entry.variant is Variant.TWO_STAGE else "oglive-onefile.img"
@@ -159,6 +169,10 @@ def _boot(inventory: Inventory, entry: Entry, client: Client | None, texts: Text
         # archive is only recognised at an offset divisible by four; a compressed one at any.
         initrds.insert(0, Initrd("site.cpio", _SITE_OVERLAY))
     args = _arguments(inventory, entry, client, choices)
+    if client is not None:
+        # What the PC reports when it is ready: where it got to, and by which script.
+        stamp = offered.stamp if entry.name == offered.entry.name else NO_STAMP
+        args = (*args, f"ogentry={entry.name}", f"ogstamp={stamp}")
     names = [f"initrd={i.name}" for i in initrds]
     # BOOTIF is added at boot time: 7 + 20 characters and a blank.
     length = sum(len(a) + 1 for a in (*names, *args)) + 28
