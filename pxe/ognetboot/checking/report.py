@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from ognetboot.assigning.model import Assigned
+from ognetboot.assigning.offers import effective
 from ognetboot.checking.inherited import Whole, warn_of_whole
 from ognetboot.checking.loader_limits import Loaders, faults_of_template, warn_of_limits
 from ognetboot.checking.strange import warn_of_tables
@@ -92,8 +94,9 @@ def _check_texts(whole: Whole, found: reading.Reading) -> None:
     texts = load_texts()
     refused: dict[str, Fault] = {}
     for client in (None, *whole.inventory.clients):
+        offered = effective(whole.inventory, Assigned(), client, whole.now)
         try:
-            screen_for(whole.inventory, client, texts)
+            screen_for(whole.inventory, client, texts, offered)
         except NetbootError as error:
             match = _OF_ENTRY.fullmatch(error.message)
             name, what = (match[1], match[2]) if match else ("", error.message)
