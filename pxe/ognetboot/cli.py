@@ -23,6 +23,7 @@ VERBS = (
     "list",
     "show",
     "check",
+    "import",
     "render",
     "site",
 )
