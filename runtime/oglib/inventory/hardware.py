@@ -16,7 +16,7 @@ from oglib.errors import OgError
 from oglib.inventory import devices, firmware, links, memory
 from oglib.inventory.devices import Device
 from oglib.inventory.firmware import SYS
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.wording.amounts import human_bytes
 
 # SMBIOS specification 3.7, table 17: system enclosure types

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.inventory.firmware import meaningful
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.run import run
 
 MEMINFO = Path("/proc/meminfo")

@@ -17,7 +17,7 @@ import pytest
 from oglib.errors import OgErr, OgError, ProcessError, WriteError
 from oglib.image.proving.verify import verify
 from oglib.image.reading.local import create_local, local_image
-from oglib.image.recording.capture import program_for
+from oglib.image.recording.device_capture import program_for
 from oglib.image.writing import direct
 from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.restore import restore

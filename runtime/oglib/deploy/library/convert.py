@@ -13,8 +13,8 @@ from oglib.errors import UsageError
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.any import Image, own_of
 from oglib.image.format.manifest import check_name
-from oglib.image.recording.capture import CaptureMeta, capture
-from oglib.image.recording.convert import convert
+from oglib.image.recording.device_capture import CaptureMeta, capture
+from oglib.image.recording.transcode import transcode
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -51,7 +51,7 @@ def converted(
             refuse_unshrinkable(image, fit_bytes)
         with sink_for(destination, meta.name, settings) as sink:
             if room is None or not shrinks:
-                manifest = convert(image, sink, meta=meta, progress=progress)
+                manifest = transcode(image, sink, meta=meta, progress=progress)
             else:
                 with shrunk_copy(image, fit_bytes, room, progress=progress) as device:
                     kind = probe_filesystem(device).kind

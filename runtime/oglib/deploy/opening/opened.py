@@ -17,7 +17,12 @@ from tempfile import TemporaryDirectory
 
 from oglib import limits
 from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
-from oglib.deploy.opening.foreign import describe_path, describe_url, open_foreign, open_foreign_url
+from oglib.deploy.opening.foreign_image import (
+    describe_path,
+    describe_url,
+    open_foreign,
+    open_foreign_url,
+)
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.reference import Reference, no_version, resolve

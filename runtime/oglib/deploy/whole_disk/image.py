@@ -15,7 +15,7 @@ from oglib import limits
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import described, opened
 from oglib.deploy.opening.reference import is_path, no_version
-from oglib.deploy.whole_disk.foreign import disk_at, whole_of
+from oglib.deploy.whole_disk.foreign_folder import disk_at, whole_of
 from oglib.deploy.whole_disk.ours import ours_at
 from oglib.deploy.whole_disk.place import Place, located, place_of
 from oglib.deploy.whole_disk.whole import WholeDisk

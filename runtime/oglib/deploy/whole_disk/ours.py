@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from oglib import limits
 from oglib.deploy.opening.fetching import signature_of
-from oglib.deploy.opening.foreign import files_in
+from oglib.deploy.opening.foreign_image import files_in
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import opened_at
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
-from oglib.deploy.opening.foreign import files_in, in_folder, open_part
+from oglib.deploy.opening.foreign_image import files_in, in_folder, open_part
 from oglib.deploy.opening.opened import scratch_folder
 from oglib.deploy.opening.policy import judge_unsigned, policy_on, share_of
 from oglib.deploy.whole_disk.exact import with_sectors_of_folder
