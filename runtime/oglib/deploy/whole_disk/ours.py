@@ -20,8 +20,8 @@ from oglib.deploy.opening.opened import opened_at
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.reference import Reference, no_version
 from oglib.deploy.whole_disk.exact import with_exact
-from oglib.deploy.whole_disk.fit import Wanted
 from oglib.deploy.whole_disk.place import Place
+from oglib.deploy.whole_disk.sizing import ImagedDisk
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk.model import TableKind
 from oglib.disk.tables.exact import Stretch
@@ -78,7 +78,7 @@ def ours_at(place: Place, settings: Settings, memory: Memory | None = None) -> W
         tool="disk",
         name=disk.name,
         where=where,
-        wanted=wanted_of(disk, unpacked_table(disk, gaps)),
+        imaged=imaged_disk_of(disk, unpacked_table(disk, gaps)),
         gaps=_beside_the_table(disk, unpacked_gaps(disk, gaps)),
         firmware=disk.firmware,
         info=lambda: _info(disk, signed_by),
@@ -91,15 +91,15 @@ def ours_at(place: Place, settings: Settings, memory: Memory | None = None) -> W
     )
 
 
-def wanted_of(disk: DiskManifest, table_bytes: Sequence[Stretch] = ()) -> Wanted:
+def imaged_disk_of(disk: DiskManifest, table_bytes: Sequence[Stretch] = ()) -> ImagedDisk:
     """The table that ``disk.json`` describes, ``ImageError`` where its sectors are another one."""
-    wanted = Wanted(
+    imaged = ImagedDisk(
         TableKind(disk.table), disk.disk_id, disk.size_bytes, disk.sector_size, disk.partitions
     )
     if not table_bytes:
-        return wanted
+        return imaged
     try:
-        return with_exact(wanted, table_bytes)
+        return with_exact(imaged, table_bytes)
     except ValueError as error:
         raise ImageError(
             f"The table in {GAPS_FILE} of {disk.name} is not the one that {DISK_FILE} describes: "
