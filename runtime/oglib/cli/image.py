@@ -56,7 +56,7 @@ def add_to(nouns: Subparsers) -> None:
     add_partition(check, optional=True)
     image_convert.add_convert(verbs)
     image_convert.add_diff(verbs)
-    image_convert.add_fits(
+    image_convert.add_fits_option(
         verb(verbs, "list", _list, "the images of the repository", repository=True)
     )
     info = verb(verbs, "info", _info, "what an image is", repository=True)
@@ -119,7 +119,7 @@ def _verify(context: Context) -> Result:
 
 def _list(context: Context) -> Result:
     if context.args.fits:
-        return image_convert.list_fits(context)
+        return image_convert.list_suitable(context)
     with RepositoryClient(
         context.settings.repository_url(), connection=context.settings.connection
     ) as repository:
