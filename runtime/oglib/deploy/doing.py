@@ -209,15 +209,15 @@ def do_update_cache(job: UpdateCache, given: Given) -> Finished | None:
     """Bring an image into the cache."""
     places = Places.from_environment()
     with opened_cache(given.settings, places, tell=given.tell) as cache:
-        given.tell(cache.told)
-        changes = (f"Bring {job.image} into the cache, {cache.found.describe()}",)
+        given.tell(cache.recovered)
+        changes = (f"Bring {job.image} into the cache, {cache.partition.describe()}",)
         if not given.approve(Planned(changes)):
             return None
         done = update_cache(
             job.image, cache, settings=given.settings, places=places, progress=given.progress,
             cancel=given.cancel,
         )  # fmt: skip
-        done = replace(done, recovered=cache.told)
+        done = replace(done, recovered=cache.recovered)
     version = f"{done.entry.name} version {done.version}"
     sentence = f"In the cache: {version}"
     return Finished(sentence if done.changed else f"{sentence}, as before", done, done.said)
