@@ -97,10 +97,10 @@ def main(argv: Sequence[str], known: argparse.ArgumentParser | None = None) -> i
         known.print_help()
         return int(OgErr.FORMAT)
     args = known.parse_args(spelled_out(argv))
-    told = settings.load()
+    loaded = settings.load()
     if repository := getattr(args, "repo", ""):
-        told = settings.with_repository(told, repository, "--repo ")
-    context = Context(args=args, settings=told, progress=reporters.for_stream(as_json=args.json))
+        loaded = settings.with_repository(loaded, repository, "--repo ")
+    context = Context(args=args, settings=loaded, progress=reporters.for_stream(as_json=args.json))
     waits.told_by(context.progress.waits)
     handler: Handler = args.handler
     what = f"`og {' '.join([word for word in argv if word[:1] != '-'][:2])}`"

@@ -229,7 +229,7 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
     part = find_partition(disk, job.part)
     with held(disk, part):
         plan = plan_configuration(
-            disk, part, hostname=job.hostname, only=job.steps, told=given.settings
+            disk, part, hostname=job.hostname, only=job.steps, settings=given.settings
         )
         name = f" as {job.hostname}" if job.hostname else ""
         changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)

@@ -87,7 +87,7 @@ def _linux(words: Sequence[str]) -> Iterator[TargetRoot]:
 
 def _fitted(words: Sequence[str], steps: tuple[str, ...], hostname: str = "") -> tuple[Step, ...]:
     with _free(words) as (disk, part):
-        plan = plan_configuration(disk, part, hostname=hostname, only=steps, told=load())
+        plan = plan_configuration(disk, part, hostname=hostname, only=steps, settings=load())
         warn(*(() if steps else plan.notes))
         return apply_configuration(plan)
 

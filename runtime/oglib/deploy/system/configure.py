@@ -44,8 +44,8 @@ from oglib.settings import Settings
 class Aim:
     """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all.
 
-    ``start``: the disk that starts it; None where that is not sure. ``told``: what this boot and
-    the site say.
+    ``start``: the disk that starts it; None where that is not sure. ``settings``: what this boot
+    and the site say.
     """
 
     disk: Disk
@@ -54,7 +54,7 @@ class Aim:
     firmware: Firmware
     start: Disk | None
     only: tuple[str, ...] = ()
-    told: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +114,21 @@ def plan_configuration(
     hostname: str = "",
     firmware: Firmware | None = None,
     only: Collection[str] = (),
-    told: Settings | None = None,
+    settings: Settings | None = None,
 ) -> Configuration:
     """What will make the system on ``part`` this PC's own and ``disk`` bootable; only reads.
 
     ``firmware`` is this PC's own unless it is said; ``only`` names steps, all others are left out,
-    and what they alone would need is not asked; ``told``: what this boot and the site say. Raises
-    where there is no system to configure, where the disk cannot boot, and for whatever else is
-    known to keep this from being done.
+    and what they alone would need is not asked; ``settings``: what this boot and the site say.
+    Raises where there is no system to configure, where the disk cannot boot, and for whatever else
+    is known to keep this from being done.
     """
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
     here = firmware or running_firmware()
     start = starting_disk(disk, list_disks() if disk.kind is DiskKind.LVM else (), here)
-    aim = Aim(disk, part, hostname, here, start, tuple(only), told or Settings())
+    aim = Aim(disk, part, hostname, here, start, tuple(only), settings or Settings())
     return _checked(aim, _look(aim))
 
 
@@ -213,7 +213,7 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
 
 
 def _last(aim: Aim, system: Found) -> tuple[Fitting[PcFacts], ...]:
-    return (*LAST[system.kind], *site_steps(aim.told.steps_dir))
+    return (*LAST[system.kind], *site_steps(aim.settings.steps_dir))
 
 
 def _check_names(aim: Aim, system: Found) -> None:
@@ -244,7 +244,7 @@ def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSys
         boot=boot_on,
         subvolume=opened.subvolume,
         place=part_label(aim.disk.number, aim.part.number),
-        network_first=aim.told.network_first,
+        network_first=aim.settings.network_first,
     )
 
 
@@ -265,7 +265,7 @@ def _look(aim: Aim) -> PcFacts:
         swaps=swaps,
         esp=esps[0] if esps else None,
         others=others,
-        nics=pc.nics(aim.told.interface),
+        nics=pc.nics(aim.settings.interface),
         disk_id=pc.disk_id(start),
-        policy=aim.told.fitting,
+        policy=aim.settings.fitting,
     )

@@ -120,7 +120,7 @@ def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str, tuple[str, 
             part,
             hostname=planned.request.hostname,
             firmware=planned.firmware,
-            told=planned.settings,
+            settings=planned.settings,
         )
         return apply_configuration(configuration), "", configuration.notes
     except OgError as error:
