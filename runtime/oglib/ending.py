@@ -156,7 +156,7 @@ def _judged(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
 def _telling(work: Callable[[], int]) -> Callable[[], int]:
     """``work``; whatever it raises is shown on standard error with the whole way to it."""
 
-    def told() -> int:
+    def traced() -> int:
         try:
             return work()
         except Exception:
@@ -165,7 +165,7 @@ def _telling(work: Callable[[], int]) -> Callable[[], int]:
             traceback.print_exc()
             raise
 
-    return told
+    return traced
 
 
 def _defect(error: Exception) -> OgError:

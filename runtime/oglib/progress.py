@@ -156,7 +156,7 @@ class Progress:
         return Task(steps, self.emit)
 
     def waits(self, what: str, seconds: float) -> None:
-        """For ``waits.told_by``."""
+        """For ``waits.report_to``."""
         self.emit(Event(EventKind.WAIT, what, seconds=seconds))
 
     @contextmanager

@@ -19,7 +19,7 @@ from oglib.errors import OgErr, UsageError, printable
 from oglib.image.format.manifest import titled
 from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.model import OwnInfo
-from oglib.views.images import told_by_manifest
+from oglib.views.images import manifest_rows
 from oglib.views.output import table
 from oglib.wording import columns
 from oglib.wording.amounts import human_bytes
@@ -139,7 +139,7 @@ def info_whole(context: Context) -> Result:
     size = f"{least}{whole.imaged.size_bytes} bytes ({human_bytes(whole.imaged.size_bytes)})"
     shown = [
         ("kind", f"a whole disk, {whole.tool}" if whole.tool != "disk" else "a whole disk"),
-        *(told_by_manifest(info) if isinstance(info, OwnInfo) else [("image", whole.name)]),
+        *(manifest_rows(info) if isinstance(info, OwnInfo) else [("image", whole.name)]),
         ("disk", f"{size}, {whole.imaged.table} table, {whole.imaged.sector_bytes} B sectors"),
         ("starts by", " and ".join(sorted(one.upper() for one in able)) or "nothing"),
         ("other disks", ", ".join(whole.beside(other) for other in whole.others)),
@@ -163,7 +163,7 @@ def numbers(text: str | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(word) for word in words))
 
 
-def told(context: Context, receipt: DiskReceipt) -> str:
+def disk_receipt_text(context: Context, receipt: DiskReceipt) -> str:
     """A receipt for a person; its warnings go to standard error."""
     for warning in receipt.warnings:
         context.warn(warning)

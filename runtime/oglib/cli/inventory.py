@@ -10,7 +10,7 @@ from oglib.cli.context import Context, Result
 from oglib.deploy.examine import HardwareFound, OsFound, SoftwareFound, examined
 from oglib.deploy.jobs import Inventory
 from oglib.inventory import software
-from oglib.views.inventory import hardware_told, system_told
+from oglib.views.inventory import hardware_text, system_text
 from oglib.views.output import plain
 
 
@@ -31,7 +31,7 @@ def _hardware(context: Context) -> Result:
     assert isinstance(found, HardwareFound)  # noqa: S101 - for the type checker
     for note in found.notes:
         context.warn(note)
-    return Result(plain(found.hardware), hardware_told(found.hardware))
+    return Result(plain(found.hardware), hardware_text(found.hardware))
 
 
 def _os(context: Context) -> Result:
@@ -47,7 +47,7 @@ def _os(context: Context) -> Result:
         "uuid": uuid,
         "note": system.note,
     }
-    return Result(data, system_told(system, uuid))
+    return Result(data, system_text(system, uuid))
 
 
 def _software(context: Context) -> Result:

@@ -61,8 +61,8 @@ def _job(context: Context) -> Result:
     if args.screen is None:
         return _by_hand(context)
     with opened_board(args.screen, args.line, args.log) as board:
-        waits.told_by(board.progress.waits)
-        work = partial(_told, context.settings, board, args.screen)
+        waits.report_to(board.progress.waits)
+        work = partial(_on_screen, context.settings, board, args.screen)
         status = ended(work, _saying(board), final=True)
     return Result({"status": status}, "", status)
 
@@ -80,7 +80,7 @@ def _by_hand(context: Context) -> Result:
     return Result(_data(job, done), done.sentence, done.status)
 
 
-def _told(settings: Settings, board: Board, screen: Path) -> int:
+def _on_screen(settings: Settings, board: Board, screen: Path) -> int:
     job = parse_job(settings)
     if job is None:
         board.tell([_NOTHING])

@@ -104,9 +104,9 @@ def read_hardware(*, sys: Path = SYS, cpuinfo: Path = firmware.CPUINFO) -> Hardw
     return Hardware(
         chassis=chassis_name(firmware.dmi("chassis_type", sys=sys)),
         firmware=firmware.firmware(sys=sys),
-        bios=_told(sys, "bios_vendor", "bios_version", "bios_date"),
-        board=_told(sys, "board_vendor", "board_name", "board_version"),
-        model=_told(sys, "sys_vendor", "product_name", "product_version"),
+        bios=_text_of(sys, "bios_vendor", "bios_version", "bios_date"),
+        board=_text_of(sys, "board_vendor", "board_name", "board_version"),
+        model=_text_of(sys, "sys_vendor", "product_name", "product_version"),
         serial=firmware.serial_number(sys=sys),
         architecture=firmware.architecture(),
         virtual_machine=firmware.virtual_machine(sys=sys, cpuinfo=cpuinfo),
@@ -195,7 +195,7 @@ def _names(found: Iterable[Device]) -> list[str]:
     return [device.name for device in found]
 
 
-def _told(sys: Path, *fields: str) -> str:
+def _text_of(sys: Path, *fields: str) -> str:
     return " ".join(text for field in fields if (text := firmware.dmi(field, sys=sys)))
 
 

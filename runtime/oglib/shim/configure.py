@@ -29,7 +29,7 @@ from oglib.shim.command import Answer, Command, command_of
 from oglib.shim.disk_change import everything, unmounted
 from oglib.shim.process import is_called_by
 from oglib.shim.target import partition_of, warn
-from oglib.views.steps import told
+from oglib.views.steps import steps_text
 
 _CUSTOM = "configureOsCustom"
 _NO_NAME = "pc"
@@ -195,7 +195,7 @@ def _configure(words: Sequence[str]) -> Answer:
     if bios and disk.table is TableKind.MSDOS and not any(one.active for one in disk.partitions):
         command_of("ogSetPartitionActive").run(place)
     steps = _fitted(place, (), _hostname())
-    print(told(steps))
+    print(steps_text(steps))
     _done(steps)
     return None
 

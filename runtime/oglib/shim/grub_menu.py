@@ -138,11 +138,11 @@ def with_generics(commands: Sequence[Command]) -> Iterator[Command]:
 
 
 def _telling(name: str, does: str, call: Callable[[Sequence[str]], None]) -> Callable[..., Answer]:
-    def told(words: Sequence[str]) -> str:
+    def answering(words: Sequence[str]) -> str:
         call(words)
         return _said(name, does, words)
 
-    return told
+    return answering
 
 
 STRUCTURE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from oglib.deploy.hardware.wanted import ANYWHERE, Hardware, told, wanted_by
+from oglib.deploy.hardware.wanted import ANYWHERE, Hardware, shortlist, wanted_by
 from oglib.disk.probing.drivers import Driver
 from oglib.osconfig.linux.modules import Modules
 
@@ -66,5 +66,5 @@ def test_for_any_pc_what_the_kernel_has_of_it() -> None:
 
 
 def test_a_sentence_has_so_many_names() -> None:
-    assert told(["a", "b"]) == "a, b"
-    assert told(["a", "b", "c"], most=2) == "a, b and 1 more"
+    assert shortlist(["a", "b"]) == "a, b"
+    assert shortlist(["a", "b", "c"], most=2) == "a, b and 1 more"

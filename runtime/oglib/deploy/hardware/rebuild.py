@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from oglib.deploy.hardware.initramfs import MOST_BYTES, Carried, read_initramfs
 from oglib.deploy.hardware.tools import MADE, Making, Tool, tool_of
-from oglib.deploy.hardware.wanted import Hardware, Wanted, told, wanted_by
+from oglib.deploy.hardware.wanted import Hardware, Wanted, shortlist, wanted_by
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Check, Need
@@ -105,12 +105,12 @@ def _look(root: Files, facts: HardwareFacts) -> Check:
         return Check(Need.NOT_NEEDED, why)
     best = judged[0]
     if best.wanted.missing:
-        missing = told(best.wanted.missing)
+        missing = shortlist(best.wanted.missing)
         why = f"kernel {best.kernel.version} has no {missing}, which {facts.whose} needs"
         return Check(Need.CANNOT, why)
     poor = _poor(judged)
     if not poor:
-        names = told([" or ".join(sorted(one)) for one in best.wanted.each])
+        names = shortlist([" or ".join(sorted(one)) for one in best.wanted.each])
         return Check(Need.NOT_NEEDED, f"it has {names} for {facts.whose}{_without(best)}")
     need(BUBBLEWRAP)
     tools = {_tool(root, one).name: None for one in poor}
@@ -118,7 +118,7 @@ def _look(root: Files, facts: HardwareFacts) -> Check:
         _check_kept(root, one.kernel.initramfs)
     _check_room(root, poor[0])
     _scratch_bytes()
-    lacks = "; ".join(f"{one.kernel.initramfs} lacks {told(one.lacking)}" for one in poor)
+    lacks = "; ".join(f"{one.kernel.initramfs} lacks {shortlist(one.lacking)}" for one in poor)
     detail = f"{lacks}, which {facts.whose} needs: made anew by {', '.join(tools)}"
     return Check(Need.NEEDED, f"{detail}{_without(best)}")
 
@@ -126,7 +126,7 @@ def _look(root: Files, facts: HardwareFacts) -> Check:
 def _without(best: _Judged) -> str:
     """What the kernel itself has not, of what was asked for."""
     unknown = best.wanted.unknown
-    return f" (kernel {best.kernel.version} has no {told(unknown)})" if unknown else ""
+    return f" (kernel {best.kernel.version} has no {shortlist(unknown)})" if unknown else ""
 
 
 def _judged(root: Files, facts: HardwareFacts) -> list[_Judged]:
@@ -170,10 +170,10 @@ def _tool(root: Files, one: _Judged) -> Tool:
     """What makes it anew; raises where that is not here, or is for another processor."""
     tool = tool_of(root, one.carried.makers)
     if tool is None:
-        made = told(sorted(one.carried.makers)) or "a program that is not known"
+        made = shortlist(sorted(one.carried.makers)) or "a program that is not known"
         raise OgError(
-            f"{one.kernel.initramfs} lacks {told(one.lacking)} and cannot be made anew: {made} "
-            "made it, and is not in the system.",
+            f"{one.kernel.initramfs} lacks {shortlist(one.lacking)} and cannot be made anew: "
+            f"{made} made it, and is not in the system.",
             code=OgErr.NOTEXEC,
         )
     for program in (tool.program_of(root), *tool.helpers):
@@ -257,7 +257,7 @@ def _rebuilt(root: Files, facts: HardwareFacts, one: _Judged) -> str:
                 size = os.fstat(new.fileno()).st_size
                 _need_room(root, kernel.initramfs, size + _MARGIN_BYTES)
                 root.put_proven(kernel.initramfs, new, prove, kept_as=kept)
-    return f"{kernel.initramfs} has {told(one.lacking)} now, the old one is beside it: {kept}"
+    return f"{kernel.initramfs} has {shortlist(one.lacking)} now, the old one is beside it: {kept}"
 
 
 def _refuse_poor(made: Carried, one: _Judged, tool: Tool) -> None:
@@ -268,6 +268,6 @@ def _refuse_poor(made: Carried, one: _Judged, tool: Tool) -> None:
     if lacking or lost:
         raise OgError(
             f"{tool.name} made an initramfs for {one.kernel.version} that lacks "
-            f"{told((*lacking, *lost))}; the old one is in its place.",
+            f"{shortlist((*lacking, *lost))}; the old one is in its place.",
             hint="Its configuration in the system leaves it out.",
         )

@@ -97,7 +97,7 @@ def _filesystem(kind: str) -> tuple[str, ...]:
     return tuple(spelled(one) for one in (row.mount_type or row.name, row.driver) if one)
 
 
-def told(names: Sequence[str], most: int = 8) -> str:
+def shortlist(names: Sequence[str], most: int = 8) -> str:
     """Modules for a sentence."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -40,13 +40,13 @@ def table_of_file(number: int) -> Disk | None:
     except OSError:
         return None
     try:
-        told = os.fstat(file)
-        found = _read(file, told.st_size, _SECTOR_BYTES) if stat.S_ISREG(told.st_mode) else None
+        status = os.fstat(file)
+        found = _read(file, status.st_size, _SECTOR_BYTES) if stat.S_ISREG(status.st_mode) else None
     except OSError:
         return None
     finally:
         os.close(file)
-    return Disk(number, path, told.st_size, *found) if found else None
+    return Disk(number, path, status.st_size, *found) if found else None
 
 
 def tables_of_files() -> tuple[Disk, ...]:

@@ -53,7 +53,7 @@ def transcode(
             return either(
                 image,
                 ours=lambda own: _copied(own, sink, room, meta, progress),
-                foreign=lambda stream: _told_again(
+                foreign=lambda stream: _recorded_anew(
                     stream, sink, room, meta, progress, workers=workers
                 ),
             )
@@ -62,7 +62,7 @@ def transcode(
         raise
 
 
-def _told_again(
+def _recorded_anew(
     image: StreamImage, sink: ImageSink, folder: Path, meta: CaptureMeta, progress: Progress,
     *, workers: int | None,
 ) -> Manifest:  # fmt: skip
