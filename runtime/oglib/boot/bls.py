@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from oglib.boot.command_line import adapt_words, told
+from oglib.boot.command_line import adapt_words, difference_text
 from oglib.boot.facts import BootFacts
 from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
 from oglib.fitting.fittings import Check, Need, edited
@@ -47,7 +47,9 @@ def command_line(root: Files, facts: BootFacts) -> Check:
         return Check(Need.NOT_NEEDED, "there is none")
     lines = words_of(old).split("\n")
     new = [line if line.startswith("#") else adapt_words(line, facts, own=True) for line in lines]
-    changes = [told(one, other) for one, other in zip(lines, new, strict=True) if one != other]
+    changes = [
+        difference_text(one, other) for one, other in zip(lines, new, strict=True) if one != other
+    ]
     return edited([Edit(_CMDLINE, old, bytes_of("\n".join(new)))], joined(changes))
 
 
@@ -64,6 +66,6 @@ def adapt_entry(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
         if _OPTIONS.match(line):
             new = adapt_words(line, facts, own=facts.boot is None, by_uuid=by_uuid)
         if new != line:
-            changes.append(told(line, new))
+            changes.append(difference_text(line, new))
         lines.append(new)
     return "\n".join(lines), tuple(changes)

@@ -30,7 +30,7 @@ def adapt_words(line: str, facts: BootFacts, *, own: bool, by_uuid: bool = True)
     return _with_resume(line, facts)
 
 
-def told(old: str, new: str) -> str:
+def difference_text(old: str, new: str) -> str:
     """What changed between two lines, for a person."""
     before, after = old.split(), new.split()
     gone = shortened(" ".join(_without(before, after)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from oglib.boot.command_line import adapt_words, told
+from oglib.boot.command_line import adapt_words, difference_text
 from oglib.boot.facts import BootFacts
 from oglib.boot.menu.edits import Cut, applied
 from oglib.boot.menu.words import commands_of
@@ -63,7 +63,7 @@ def adapt_config(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
             section = outside
         new = _adapted(old_lines, number, section, facts, by_uuid=by_uuid)
         if new != line:
-            changes[told(line, new)] = None
+            changes[difference_text(line, new)] = None
         lines.append(new)
     return "\n".join(lines), tuple(changes)
 
@@ -109,7 +109,7 @@ def adapt_defaults(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
                 cuts.append(Cut(command.start, command.end, adapt_words(words, facts, own=True)))
         new = applied(line, cuts)
         if new != line:
-            changes.append(told(line, new))
+            changes.append(difference_text(line, new))
         lines.append(new)
     return "\n".join(lines), tuple(changes)
 
@@ -121,7 +121,7 @@ def adapt_environment(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]
     for line in text.rstrip("#").split("\n"):
         new = adapt_words(line, facts, own=True) if _OPTIONS.match(line) else line
         if new != line:
-            changes.append(told(line, new))
+            changes.append(difference_text(line, new))
         lines.append(new)
     new_text = "\n".join(lines)
     size = len(new_text.encode("utf-8", "surrogateescape"))

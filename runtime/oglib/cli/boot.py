@@ -83,11 +83,11 @@ def _start(context: Context) -> Result:
 
 
 def _entries(context: Context) -> Result:  # noqa: ARG001 - it has no arguments
-    from oglib.boot.nvram.changing import look_here, table_here  # noqa: PLC0415
+    from oglib.boot.nvram.changing import presence_here, table_here  # noqa: PLC0415
     from oglib.boot.nvram.planning import dead, doubled  # noqa: PLC0415
 
     found = table_here()
-    lost = {one.number: "missing" for one in dead(found, look_here())}
+    lost = {one.number: "missing" for one in dead(found, presence_here())}
     twice = {one.number: "doubled" for one in doubled(found)}
     return _shown(found, {**twice, **lost})
 
@@ -102,7 +102,7 @@ def _shown(found: BootTable, state: dict[int, str]) -> Result:
         "timeout": found.timeout,
     }
     rows = [
-        (one.name, " ".join(_marks(one, found, state)), one.label, one.option.target.told())
+        (one.name, " ".join(_marks(one, found, state)), one.label, one.option.target.describe())
         for one in order
     ]
     return Result(data, table(rows) or "This PC's firmware has no boot entries.")
@@ -144,13 +144,13 @@ def _number(number: int | None) -> str:
 def _changed(context: Context, plan: Callable[[BootTable], BootTable]) -> Result:
     from oglib.boot.nvram.changing import change_here  # noqa: PLC0415
 
-    there, told = change_here(plan, dry=context.args.dry_run)
-    data = {"changes": list(told), "order": [f"{number:04X}" for number in there.order]}
-    return Result(data, "\n".join(told) or "nothing to change")
+    there, changes = change_here(plan, dry=context.args.dry_run)
+    data = {"changes": list(changes), "order": [f"{number:04X}" for number in there.order]}
+    return Result(data, "\n".join(changes) or "nothing to change")
 
 
 def _add(context: Context) -> Result:
-    from oglib.boot.nvram.changing import find_esp, look_here  # noqa: PLC0415
+    from oglib.boot.nvram.changing import find_esp, presence_here  # noqa: PLC0415
     from oglib.boot.nvram.load_option import loader  # noqa: PLC0415
     from oglib.boot.nvram.planning import Place, Presence, added  # noqa: PLC0415
     from oglib.disk.probe import list_disks  # noqa: PLC0415
@@ -159,7 +159,7 @@ def _add(context: Context) -> Result:
     args = context.args
     disk, esp = find_esp(list_disks())
     option = loader(args.label, disk, esp, args.file.replace("\\", "/"))
-    if look_here()(option.target) is Presence.MISSING:
+    if presence_here()(option.target) is Presence.MISSING:
         raise NotFoundError(f"There is no {args.file} on {disk.called(esp)}, the ESP.")
     place = Place.LAST if args.last else Place.FIRST
     return _changed(context, lambda old: added(old, option, place))
@@ -220,11 +220,11 @@ def _there() -> BootTable:
 
 
 def _clean(context: Context) -> Result:
-    from oglib.boot.nvram.changing import look_here  # noqa: PLC0415
+    from oglib.boot.nvram.changing import presence_here  # noqa: PLC0415
     from oglib.boot.nvram.planning import cleaned  # noqa: PLC0415
 
-    look = look_here()
-    return _changed(context, lambda old: cleaned(old, look))
+    probe = presence_here()
+    return _changed(context, lambda old: cleaned(old, probe))
 
 
 def _named(old: BootTable, words: Sequence[str]) -> list[int]:

@@ -131,10 +131,10 @@ def _changed(context: Context, plan: Callable[[Disk, Partition], MenuPlan]) -> R
         made = plan(disk, part)
         if not context.args.dry_run:
             apply_menu(made)
-    told = made.told if made.edits else f"already so: {made.told}"
+    text = made.summary if made.edits else f"already so: {made.summary}"
     diff = made.diff if context.args.dry_run else b""
-    data = {"told": made.told, "files": [edit.path for edit in made.edits], "diff": shown(diff)}
-    return Result(data, told, diff=diff)
+    data = {"told": made.summary, "files": [edit.path for edit in made.edits], "diff": shown(diff)}
+    return Result(data, text, diff=diff)
 
 
 def _one_menu(context: Context, change: Callable[[Menu], Changed]) -> Result:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from oglib.boot.facts import part_label
 from oglib.boot.nvram import planning
-from oglib.boot.nvram.changing import change_here, find_esp, look_here, table_here
+from oglib.boot.nvram.changing import change_here, find_esp, presence_here, table_here
 from oglib.boot.nvram.load_option import LoadOption, loader
 from oglib.boot.nvram.planning import Place, Presence
 from oglib.boot.nvram.table import BootTable, Entry, in_words
@@ -97,7 +97,7 @@ def _add(words: Sequence[str]) -> None:
     here()  # before the disks are asked
     last = len(words) > 2 and words[2].upper() == "TRUE"
     option = _option(words[0], words[1])
-    if look_here()(option.target) is Presence.MISSING:
+    if presence_here()(option.target) is Presence.MISSING:
         warn(f"{option.target.file} is not on the ESP yet: the firmware passes the entry over")
     change_here(lambda old: planning.only(old, option, Place.LAST if last else Place.OUT))
 

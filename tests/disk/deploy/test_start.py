@@ -19,7 +19,7 @@ from disk.deploy.room import LINUX, MIB, Said, og
 from disk.deploy.room import tree as make_tree
 from disk.inventory.room import tool
 from oglib.boot import kexec
-from oglib.boot.nvram import fitting, looking, variables
+from oglib.boot.nvram import fitting, presence, variables
 from oglib.boot.nvram.table import read_table
 from oglib.boot.nvram.variables import Variables
 from oglib.deploy.system import start
@@ -100,7 +100,7 @@ class Pc:
             (esp / loader).parent.mkdir(parents=True)
             (esp / loader).touch()
         esp.mkdir(exist_ok=True)
-        for module in (start, looking):
+        for module in (start, presence):
             self.patch.setattr(module, "on_partition", lambda *words: words[-1](esp))
         return ovmf(self.sys / "firmware/efi/efivars")
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table that shall be, of the one that is: pure, each change of the firmware's entries once.
 
-Whether what an entry starts is there is asked of a ``Look``; what nobody could look at counts as
-there, and what started this PC is never taken for dead.
+Whether what an entry starts is there is asked of a ``PresenceProbe``; what nobody could look at
+counts as there, and what started this PC is never taken for dead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Presence(StrEnum):
     UNKNOWN = "unknown"
 
 
-Look = Callable[[Target], Presence]
+PresenceProbe = Callable[[Target], Presence]
 
 
 class Place(StrEnum):
@@ -179,17 +179,17 @@ def network_first(table: BootTable) -> BootTable:
     return table if found is None else brought_forward(table, [found.number])
 
 
-def dead(table: BootTable, look: Look) -> tuple[Entry, ...]:
+def dead(table: BootTable, probe: PresenceProbe) -> tuple[Entry, ...]:
     """Entries whose partition or file was looked for and is not there."""
-    return tuple(one for one in table.entries if is_dead(one, table, look))
+    return tuple(one for one in table.entries if is_dead(one, table, probe))
 
 
-def is_dead(one: Entry, table: BootTable, look: Look) -> bool:
+def is_dead(one: Entry, table: BootTable, probe: PresenceProbe) -> bool:
     """Whether one is; what started this PC is not, whatever was seen."""
     return (
         one.option.target.kind is Kind.FILE
         and one.number != table.current
-        and look(one.option.target) is Presence.MISSING
+        and probe(one.option.target) is Presence.MISSING
     )
 
 
@@ -206,9 +206,9 @@ def doubled(table: BootTable) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def cleaned(table: BootTable, look: Look) -> BootTable:
+def cleaned(table: BootTable, probe: PresenceProbe) -> BootTable:
     """Without dead and doubled entries, and without numbers in the order that no entry has."""
-    gone = {one.number for one in (*dead(table, look), *doubled(table))}
+    gone = {one.number for one in (*dead(table, probe), *doubled(table))}
     left = without(table, gone)
     order = tuple(dict.fromkeys(one for one in left.order if left.entry(one) is not None))
     next_one = left.next if left.next is None or left.entry(left.next) else None
@@ -223,13 +223,13 @@ def changes(old: BootTable, new: BootTable) -> tuple[str, ...]:
 def _changes(old: BootTable, new: BootTable) -> Iterator[str]:
     for one in old.entries:
         if new.entry(one.number) is None:
-            yield f"remove {one.told()}, {one.option.target.told()}"
+            yield f"remove {one.describe()}, {one.option.target.describe()}"
     for one in new.entries:
         was = old.entry(one.number)
         if was is None:
-            yield f"add {one.told()}, {one.option.target.told()}"
+            yield f"add {one.describe()}, {one.option.target.describe()}"
         elif was.option.active is not one.option.active:
-            yield f"{'activate' if one.option.active else 'deactivate'} {one.told()}"
+            yield f"{'activate' if one.option.active else 'deactivate'} {one.describe()}"
     if old.order != new.order:
         yield f"order {in_words(new.order)}, was {in_words(old.order)}"
     if old.next != new.next:

@@ -43,12 +43,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class MenuPlan:
-    """What a change of a menu will write, checked by GRUB itself; ``told``: in words."""
+    """What a change of a menu will write, checked by GRUB itself; ``summary``: in words."""
 
     disk: Disk
     part: Partition
     edits: tuple[Edit, ...]
-    told: str
+    summary: str
 
     @property
     def diff(self) -> bytes:
@@ -76,14 +76,14 @@ def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = Fals
         root = system.files
         shown = _menus(root)
         edits: list[Edit] = []
-        told = ""
+        summary = ""
         for one in shown if every else shown[:1]:
             changed = wanted(root, one)(one.menu)
-            told = changed.told
+            summary = changed.summary
             edits += _of_menu(root, one, changed.text)
             if one.path in OWN_MENUS and changed.defaults:
                 edits += _defaults(root, changed.defaults)
-    return MenuPlan(disk, part, tuple(edit for edit in edits if edit.old != edit.new), told)
+    return MenuPlan(disk, part, tuple(edit for edit in edits if edit.old != edit.new), summary)
 
 
 def plan_lock(disk: Disk, part: Partition, user: str, digest: str) -> MenuPlan:
@@ -99,7 +99,7 @@ def plan_lock(disk: Disk, part: Partition, user: str, digest: str) -> MenuPlan:
         new = bytes_of(lock_script(user, digest)) if user else None
         edit = Edit(LOCK_PATH, old, new, LOCK_MODE, closed=True)
         wanted = root.exists("etc/grub.d") and edit.old != edit.new
-    return MenuPlan(disk, part, (*plan.edits, *((edit,) if wanted else ())), plan.told)
+    return MenuPlan(disk, part, (*plan.edits, *((edit,) if wanted else ())), plan.summary)
 
 
 def theme_of(root: Files, shown: Shown, name: str) -> Change:

@@ -24,8 +24,8 @@ from oglib.boot.nvram import planning, variables
 from oglib.boot.nvram.changing import find_esp
 from oglib.boot.nvram.fitting import folders, loader_in, own_label
 from oglib.boot.nvram.load_option import loader
-from oglib.boot.nvram.looking import on_partition
 from oglib.boot.nvram.planning import Place
+from oglib.boot.nvram.presence import on_partition
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.deploy.leaving import leave
 from oglib.deploy.system.starting import starting_disk
