@@ -7,7 +7,7 @@ import argparse
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.deploy.examine import HardwareFound, OsFound, SoftwareFound, examined
+from oglib.deploy.examine import HardwareInventory, OsInventory, SoftwareInventory, examined
 from oglib.deploy.jobs import Inventory
 from oglib.inventory import software
 from oglib.views.inventory import hardware_text, system_text
@@ -28,7 +28,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def _hardware(context: Context) -> Result:
     found = examined(Inventory("hardware"), context.settings)
-    assert isinstance(found, HardwareFound)  # noqa: S101 - for the type checker
+    assert isinstance(found, HardwareInventory)  # noqa: S101 - for the type checker
     for note in found.notes:
         context.warn(note)
     return Result(plain(found.hardware), hardware_text(found.hardware))
@@ -36,7 +36,7 @@ def _hardware(context: Context) -> Result:
 
 def _os(context: Context) -> Result:
     found = examined(Inventory("os", context.args.disk, context.args.part), context.settings)
-    assert isinstance(found, OsFound)  # noqa: S101 - for the type checker
+    assert isinstance(found, OsInventory)  # noqa: S101 - for the type checker
     for note in found.notes:
         context.warn(note)
     system, uuid = found.system, found.uuid
@@ -52,7 +52,7 @@ def _os(context: Context) -> Result:
 
 def _software(context: Context) -> Result:
     found = examined(Inventory("software", context.args.disk, context.args.part), context.settings)
-    assert isinstance(found, SoftwareFound)  # noqa: S101 - for the type checker
+    assert isinstance(found, SoftwareInventory)  # noqa: S101 - for the type checker
     for note in (*found.system_notes, *found.notes):
         context.warn(note)
     packages = plain(found.software.packages)

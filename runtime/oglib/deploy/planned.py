@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oglib.cache.turn import Tell
 from oglib.cancel import Cancel
-from oglib.deploy.examine import Found
+from oglib.deploy.examine import InventoryResult
 from oglib.deploy.hardware.adapt import Adaptation
 from oglib.deploy.library.update import Updated
 from oglib.deploy.partition.capture import Created
@@ -66,7 +66,7 @@ Done = (
     | Updated
     | tuple[Step, ...]
     | Disk
-    | Found
+    | InventoryResult
     | Started
 )
 

@@ -62,15 +62,15 @@ class Fitting(Protocol[_Facts_contra]):
 
 @dataclass(frozen=True, slots=True)
 class FileFitting(Generic[Facts]):
-    """A fitting that only writes files: those that ``look`` found."""
+    """A fitting that only writes files: those that ``probe`` found."""
 
     name: str
-    look: Callable[[Files, Facts], Check]
+    probe: Callable[[Files, Facts], Check]
 
     def check(self, root: Files, facts: Facts) -> Check:
         """As ``Fitting``; a file that cannot be read is this fitting's alone."""
         try:
-            return self.look(root, facts)
+            return self.probe(root, facts)
         except UsageError:
             raise
         except OgError as error:

@@ -79,7 +79,7 @@ class Initramfs:
         if facts.unknown:
             return Check(Need.CANNOT, facts.unknown.rstrip("."))
         try:
-            return _look(root, facts)
+            return _checked_kernels(root, facts)
         except OgError as error:
             return Check(Need.CANNOT, error.message.rstrip("."))
 
@@ -98,7 +98,7 @@ class Initramfs:
 INITRAMFS = Initramfs()
 
 
-def _look(root: Files, facts: HardwareFacts) -> Check:
+def _checked_kernels(root: Files, facts: HardwareFacts) -> Check:
     judged = _judged(root, facts)
     if not judged:
         why = "not judged: its menu starts no kernel whose modules are here"

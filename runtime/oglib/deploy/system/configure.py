@@ -34,7 +34,7 @@ from oglib.fitting.steps import Step, closed
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.filesystems import elsewhere, known_on
 from oglib.osconfig.fitted import FITTINGS, LAST, how_proven, why_not_fitted
-from oglib.osconfig.kinds import Found, find_system
+from oglib.osconfig.kinds import OperatingSystem, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
 from oglib.osconfig.site_steps import SiteStep, site_steps
 from oglib.settings import Settings
@@ -129,7 +129,7 @@ def plan_configuration(
     here = firmware or running_firmware()
     start = starting_disk(disk, list_disks() if disk.kind is DiskKind.LVM else (), here)
     aim = Aim(disk, part, hostname, here, start, tuple(only), settings or Settings())
-    return _checked(aim, _look(aim))
+    return _checked(aim, _pc_facts(aim))
 
 
 def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
@@ -141,7 +141,7 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     if not plan.is_needed:
         return plan.steps
     aim = plan.aim
-    facts = _look(aim)
+    facts = _pc_facts(aim)
     steps: tuple[Step, ...] = ()
     try:
         with (
@@ -212,11 +212,11 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     return Configuration(aim, files, adapted, starting, last, how_proven(system))
 
 
-def _last(aim: Aim, system: Found) -> tuple[Fitting[PcFacts], ...]:
+def _last(aim: Aim, system: OperatingSystem) -> tuple[Fitting[PcFacts], ...]:
     return (*LAST[system.kind], *site_steps(aim.settings.steps_dir))
 
 
-def _check_names(aim: Aim, system: Found) -> None:
+def _check_names(aim: Aim, system: OperatingSystem) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
     adapted, last = hardware.FITTINGS.get(system.kind, ()), _last(aim, system)
     known = [one.name for group in (files, adapted, start, last) for one in group]
@@ -229,7 +229,9 @@ def _check_names(aim: Aim, system: Found) -> None:
         )
 
 
-def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
+def _boot(
+    aim: Aim, disk: Disk, system: OperatingSystem, facts: PcFacts, opened: OpenedSystem
+) -> BootFacts:
     apart = opened.boot
     boot_on = known_on(apart.disk)[apart.part.number] if apart else None
     if apart and boot_on and apart.disk.path not in (aim.disk.path, disk.path):
@@ -248,7 +250,7 @@ def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSys
     )
 
 
-def _look(aim: Aim) -> PcFacts:
+def _pc_facts(aim: Aim) -> PcFacts:
     """The name of this PC, and its filesystems that the system's files may name."""
     known = known_on(aim.disk)
     root = known.pop(aim.part.number)

@@ -36,7 +36,7 @@ from oglib.disk.model import Disk, Partition
 from oglib.disk.probe import list_disks
 from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import unmount_device
-from oglib.osconfig.kinds import LINUX, Found, find_system
+from oglib.osconfig.kinds import LINUX, OperatingSystem, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
 
 _MEMORY = Path("/run/oglive")
@@ -147,7 +147,7 @@ def start(plan: StartPlan) -> Started:
     return Started(plan.system, plan.how, way)
 
 
-def _not_started(system: Found | None, disk: Disk, part: Partition) -> OgError:
+def _not_started(system: OperatingSystem | None, disk: Disk, part: Partition) -> OgError:
     where = f"Partition {part.number} of {disk.describe()}"
     if system is None:
         return OgError(f"{where} holds no system that could be started.", code=OgErr.NOTOS)
@@ -158,7 +158,7 @@ def _not_started(system: Found | None, disk: Disk, part: Partition) -> OgError:
     )
 
 
-def _next(disk: Disk, part: Partition, system: Found) -> tuple[BootTable, BootTable]:
+def _next(disk: Disk, part: Partition, system: OperatingSystem) -> tuple[BootTable, BootTable]:
     """The firmware's table now, and with the system's own loader at the next start alone."""
     place = part_label(disk.number, part.number)
     disks = list_disks()
