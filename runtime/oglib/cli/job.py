@@ -12,7 +12,7 @@ from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.token_prompt import ask_for_token
 from oglib.deploy.jobs import Create, Job, as_dict, parse_job
-from oglib.deploy.planned import Finished, Planned
+from oglib.deploy.planned import FinishedJob, PlannedJob
 from oglib.deploy.work import end_of_job, perform
 from oglib.ending import ended, last_words
 from oglib.errors import OgError
@@ -96,10 +96,10 @@ def _on_screen(settings: Settings, board: Board, screen: Path) -> int:
     return done.status
 
 
-def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> Finished:
+def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> FinishedJob:
     """Nobody is asked, for whoever gave the job has decided; what it changes is told before."""
 
-    def approve(planned: Planned) -> bool:
+    def approve(planned: PlannedJob) -> bool:
         tell(planned.changes)
         return True
 
@@ -122,7 +122,7 @@ def _saying(board: Board) -> Callable[[OgError], None]:
     return say
 
 
-def _data(job: Job, done: Finished) -> dict[str, object]:
+def _data(job: Job, done: FinishedJob) -> dict[str, object]:
     return {
         "job": as_dict(job),
         "sentence": done.sentence,

@@ -28,7 +28,7 @@ from oglib.deploy.partition import capture, restore
 from oglib.deploy.partition.checks import Wishes, check_free
 from oglib.deploy.partition.restore import RestorePlan
 from oglib.deploy.partition.subject import find_source, is_one_filesystem
-from oglib.deploy.planned import Finished, Given, Planned
+from oglib.deploy.planned import FinishedJob, Given, PlannedJob
 from oglib.deploy.system import plan as system_plan
 from oglib.deploy.system.configure import (
     apply_configuration,
@@ -54,7 +54,7 @@ from oglib.settings import Settings
 from oglib.transfer.upload import read_token
 
 
-def do_deploy(job: Deploy, given: Given) -> Finished | None:
+def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
     """Partition, restore and fit."""
     request = system_plan.Request(
         job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
@@ -69,7 +69,7 @@ def do_deploy(job: Deploy, given: Given) -> Finished | None:
             memory=memory,
             cancel=given.cancel,
         )
-        planned = Planned(
+        planned = PlannedJob(
             plan.changes,
             f"Deploy {plan.image.title} to {plan.disk.describe()}?",
             plan.disk,
@@ -86,20 +86,20 @@ def do_deploy(job: Deploy, given: Given) -> Finished | None:
         *(f"Not done: {step.name}: {step.detail}" for step in failed),
     )
     if done.ready:
-        return Finished(done.ready, done, notes)
+        return FinishedJob(done.ready, done, notes)
     sentence = f"{plan.image.title} is on {plan.disk.describe()}, partition {plan.number}"
     if failed:
-        return Finished(f"{sentence}, and cannot be started yet.", done, notes, OgErr.GENERIC)
-    return Finished(
+        return FinishedJob(f"{sentence}, and cannot be started yet.", done, notes, OgErr.GENERIC)
+    return FinishedJob(
         f"{sentence}: restored, not fitted: {done.not_fitted}.", done, notes, OgErr.NOTFITTED
     )
 
 
-def do_restore(job: Restore, given: Given) -> Finished | None:
+def do_restore(job: Restore, given: Given) -> FinishedJob | None:
     """Put back, whatever the image turns out to be of."""
     with _planned_restore(job, given) as plan:
         if isinstance(plan, DiskPlan):
-            planned = Planned(
+            planned = PlannedJob(
                 plan.changes,
                 f"Overwrite {plan.disk.describe()} with {job.image}?",
                 plan.disk,
@@ -110,8 +110,8 @@ def do_restore(job: Restore, given: Given) -> Finished | None:
                 return None
             given.cancel.check()
             disk = disk_restore.apply(plan, progress=given.progress, cancel=given.cancel)
-            return Finished(saying.ready(plan.system, plan.image), disk, disk.warnings)
-        planned = Planned(
+            return FinishedJob(saying.ready(plan.system, plan.image), disk, disk.warnings)
+        planned = PlannedJob(
             plan.changes,
             f"Overwrite {plan.target} with {job.image}?",
             plan.disk,
@@ -124,7 +124,7 @@ def do_restore(job: Restore, given: Given) -> Finished | None:
         given.cancel.check()
         part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
         sentence = saying.ready(saying.system_in(plan.image), plan.image.title)
-        return Finished(sentence, part, part.warnings)
+        return FinishedJob(sentence, part, part.warnings)
 
 
 @contextmanager
@@ -168,14 +168,14 @@ def _of_disk(job: Restore) -> DiskWishes:
     )
 
 
-def do_create(job: Create, given: Given) -> Finished | None:
+def do_create(job: Create, given: Given) -> FinishedJob | None:
     """Capture a partition or a whole disk."""
     settings = given.settings
     if not job.destination or "://" in job.destination:
         read_token(settings.upload_token)  # first of all: without it there is no end
     disk, part, whole = _source(job, settings)
     changes = (f"Capture {saying.place(disk, part)} as {job.image}",)
-    if not given.approve(Planned(changes, disk=disk, part=part)):
+    if not given.approve(PlannedJob(changes, disk=disk, part=part)):
         return None
     if whole:
         made = disk_capture.create_disk(
@@ -183,7 +183,7 @@ def do_create(job: Create, given: Given) -> Finished | None:
             comment=job.comment, settings=settings, progress=given.progress, cancel=given.cancel,
         )  # fmt: skip
         version = f" version {made.version}" if made.version else ""
-        return Finished(f"Captured: {made.name}{version}, {made.where}", made, made.warnings)
+        return FinishedJob(f"Captured: {made.name}{version}, {made.where}", made, made.warnings)
     wishes = capture.CaptureWishes(
         title=job.title, comment=job.comment, parent=job.parent, format=job.format, raw=job.raw,
         dirty=job.dirty, shrink=job.shrink,
@@ -192,7 +192,7 @@ def do_create(job: Create, given: Given) -> Finished | None:
         job.disk, job.part, job.image, destination=job.destination, settings=settings,
         progress=given.progress, wishes=wishes, cancel=given.cancel,
     )  # fmt: skip
-    return Finished(f"Captured: {one.text}", one, one.warnings)
+    return FinishedJob(f"Captured: {one.text}", one, one.warnings)
 
 
 def _source(job: Create, settings: Settings) -> tuple[Disk, disks.Partition | None, bool]:
@@ -205,13 +205,13 @@ def _source(job: Create, settings: Settings) -> tuple[Disk, disks.Partition | No
     return find_disk(job.disk, rules=settings.disk_rules), None, True
 
 
-def do_update_cache(job: UpdateCache, given: Given) -> Finished | None:
+def do_update_cache(job: UpdateCache, given: Given) -> FinishedJob | None:
     """Bring an image into the cache."""
     places = Places.from_environment()
     with opened_cache(given.settings, places, tell=given.tell) as cache:
         given.tell(cache.recovered)
         changes = (f"Bring {job.image} into the cache, {cache.partition.describe()}",)
-        if not given.approve(Planned(changes)):
+        if not given.approve(PlannedJob(changes)):
             return None
         done = update_cache(
             job.image, cache, settings=given.settings, places=places, progress=given.progress,
@@ -220,10 +220,10 @@ def do_update_cache(job: UpdateCache, given: Given) -> Finished | None:
         done = replace(done, recovered=cache.recovered)
     version = f"{done.entry.name} version {done.version}"
     sentence = f"In the cache: {version}"
-    return Finished(sentence if done.changed else f"{sentence}, as before", done, done.said)
+    return FinishedJob(sentence if done.changed else f"{sentence}, as before", done, done.said)
 
 
-def do_configure(job: Configure, given: Given) -> Finished | None:
+def do_configure(job: Configure, given: Given) -> FinishedJob | None:
     """Fit the system on a partition."""
     disk = given.disk(job.disk)
     part = find_partition(disk, job.part)
@@ -236,7 +236,7 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
         failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
         status = int(OgErr.GENERIC) if failed else 0
         if not given.approve(
-            Planned(changes, "", disk, part, plan.notes, status=status, plan=plan)
+            PlannedJob(changes, "", disk, part, plan.notes, status=status, plan=plan)
         ):
             return None
         given.cancel.check()
@@ -246,7 +246,7 @@ def do_configure(job: Configure, given: Given) -> Finished | None:
     return _of_steps(steps, *said, plan.notes)
 
 
-def do_adapt(job: Adapt, given: Given) -> Finished | None:
+def do_adapt(job: Adapt, given: Given) -> FinishedJob | None:
     """Give the system on a partition an initramfs for other hardware."""
     disk = given.disk(job.disk)
     part = find_partition(disk, job.part)
@@ -257,7 +257,7 @@ def do_adapt(job: Adapt, given: Given) -> Finished | None:
         changes = (f"Adapt the system on {where} to {whose}",)
         failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
         status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
+        if not given.approve(PlannedJob(changes, disk=disk, part=part, status=status, plan=plan)):
             return None
         given.cancel.check()
         steps = apply_adaptation(plan)
@@ -266,16 +266,16 @@ def do_adapt(job: Adapt, given: Given) -> Finished | None:
 
 def _of_steps(
     steps: tuple[Step, ...], well: str, otherwise: str, known: tuple[str, ...] = ()
-) -> Finished:
+) -> FinishedJob:
     notes = tuple(
         f"Not done: {step.name}: {step.detail}" for step in steps if step.outcome is Outcome.FAILED
     )
     if notes:
-        return Finished(otherwise, steps, (*notes, *known), OgErr.GENERIC)
-    return Finished(well, steps, known)
+        return FinishedJob(otherwise, steps, (*notes, *known), OgErr.GENERIC)
+    return FinishedJob(well, steps, known)
 
 
-def do_partition(job: Partition, given: Given) -> Finished | None:
+def do_partition(job: Partition, given: Given) -> FinishedJob | None:
     """Write the table of a layout."""
     disk = given.disk(job.disk)
     layout = read_layout(job.layout, given.settings, disk)
@@ -285,10 +285,10 @@ def do_partition(job: Partition, given: Given) -> Finished | None:
         check_free(disk)
         check_drafted(plan, disk)
     question = "" if plan.nothing_to_change else f"Partition {disk.describe()}?"
-    if not given.approve(Planned(plan.changes, question, disk, plan=plan)):
+    if not given.approve(PlannedJob(plan.changes, question, disk, plan=plan)):
         return None
     if plan.nothing_to_change:
-        return Finished(f"{sentence}, as before", disk, plan.notes)
+        return FinishedJob(f"{sentence}, as before", disk, plan.notes)
     given.cancel.check()
     with held(disk):
-        return Finished(sentence, apply_table(plan), plan.notes)
+        return FinishedJob(sentence, apply_table(plan), plan.notes)

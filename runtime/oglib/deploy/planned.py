@@ -38,7 +38,7 @@ Plan = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedJob:
     """A job that was checked, before its first write.
 
     ``changes``: what will be done, a sentence each. ``question``: what to ask a person whose data
@@ -56,7 +56,7 @@ class Planned:
 
 
 # Whether it shall be done; raises where whoever is asked says no.
-Approve = Callable[[Planned], bool]
+Approve = Callable[[PlannedJob], bool]
 Done = (
     Deployed
     | Receipt
@@ -72,7 +72,7 @@ Done = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedJob:
     """How a job ended: one sentence, what should be known beside it, and the use case's answer.
 
     ``status``: 0; NOTFITTED where the system is restored and not fitted, which ends the job as

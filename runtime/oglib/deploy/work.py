@@ -34,7 +34,7 @@ from oglib.deploy.jobs import (
     UpdateCache,
 )
 from oglib.deploy.leaving import leave
-from oglib.deploy.planned import Approve, Finished, Given
+from oglib.deploy.planned import Approve, FinishedJob, Given
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -47,7 +47,7 @@ def perform(
     approve: Approve,
     cancel: Cancel = NEVER,
     tell: Tell = silent,
-) -> Finished | None:
+) -> FinishedJob | None:
     """Plan the job, have it approved, do it. None: it was not approved, and nothing was changed.
 
     ``cancel`` ends it between two pieces of its work, as an interruption would: the same job goes
@@ -74,7 +74,7 @@ def perform(
             return do_boot(job, given)
         case Inventory():
             found = examined(job, settings)
-            return Finished(found.sentence, found, found.notes)
+            return FinishedJob(found.sentence, found, found.notes)
 
 
 def end_of_job(after: str) -> None:

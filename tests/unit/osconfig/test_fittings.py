@@ -19,7 +19,7 @@ from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import OgError, UsageError, WriteError
 from oglib.fitting.edits import Edit
-from oglib.fitting.fittings import Check, FileFitting, Need, Planned, check_all, chosen
+from oglib.fitting.fittings import Check, CheckedFitting, FileFitting, Need, check_all, chosen
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.fitted import is_fitted
@@ -52,10 +52,14 @@ def tree(tmp_path: Path) -> Path:
     return make(tmp_path / "root")
 
 
-def planned(root: TargetRoot, *names: str) -> list[Planned[PcFacts] | Planned[BootFacts]]:
+def planned(
+    root: TargetRoot, *names: str
+) -> list[CheckedFitting[PcFacts] | CheckedFitting[BootFacts]]:
     """The fittings of these names that write files alone, checked."""
     menu = [one for one in boot.FITTINGS[Firmware.UEFI] if one.name in NAMES]
-    found: list[Planned[PcFacts] | Planned[BootFacts]] = [*check_all(root, FACTS, FITTINGS)]
+    found: list[CheckedFitting[PcFacts] | CheckedFitting[BootFacts]] = [
+        *check_all(root, FACTS, FITTINGS)
+    ]
     found += check_all(root, BOOT, menu)
     return [one for one in found if one.fitting.name in (names or NAMES)]
 

@@ -20,7 +20,7 @@ from oglib.disk.probing.drivers import Driver, drivers_of
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.fitting import fittings as fitting
-from oglib.fitting.fittings import Fitting, Need, Planned
+from oglib.fitting.fittings import CheckedFitting, Fitting, Need
 from oglib.fitting.steps import Step, closed
 from oglib.osconfig.filesystems import known_on
 from oglib.osconfig.kinds import LINUX, find_system
@@ -36,7 +36,7 @@ class Adaptation:
 
     disk: Disk
     part: Partition
-    planned: tuple[Planned[HardwareFacts], ...]
+    planned: tuple[CheckedFitting[HardwareFacts], ...]
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -67,7 +67,7 @@ def hardware_here(disk: Disk, kind: str, swap_uuids: Sequence[str]) -> HardwareF
 
 def check_all(
     system: OpenedSystem, facts: HardwareFacts, only: Collection[str] = ()
-) -> tuple[Planned[HardwareFacts], ...]:
+) -> tuple[CheckedFitting[HardwareFacts], ...]:
     """What adapts this kind of system, checked; ``only``: these steps, empty for all."""
     found = find_system(system.root)
     fittings = FITTINGS.get(found.kind, ()) if found else ()

@@ -29,7 +29,7 @@ from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.fitting.devices import SWAP
 from oglib.fitting.edits import Files
-from oglib.fitting.fittings import Fitting, Need, Planned, check_all, chosen
+from oglib.fitting.fittings import CheckedFitting, Fitting, Need, check_all, chosen
 from oglib.fitting.steps import Step, closed
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.filesystems import elsewhere, known_on
@@ -67,14 +67,18 @@ class Configuration:
     """
 
     aim: Aim
-    files: tuple[Planned[PcFacts], ...]
-    hardware: tuple[Planned[HardwareFacts], ...]
-    start: tuple[Planned[BootFacts], ...]
-    last: tuple[Planned[PcFacts], ...]
+    files: tuple[CheckedFitting[PcFacts], ...]
+    hardware: tuple[CheckedFitting[HardwareFacts], ...]
+    start: tuple[CheckedFitting[BootFacts], ...]
+    last: tuple[CheckedFitting[PcFacts], ...]
     notes: tuple[str, ...] = ()
 
     @property
-    def planned(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
+    def planned(
+        self,
+    ) -> tuple[
+        CheckedFitting[PcFacts] | CheckedFitting[HardwareFacts] | CheckedFitting[BootFacts], ...
+    ]:
         return (*self.files, *self.hardware, *self.start, *self.last)
 
     @property
@@ -102,7 +106,7 @@ class Configuration:
         return b"".join(one.diff for one in self.planned)
 
 
-def _settled(one: Planned[PcFacts]) -> Planned[PcFacts]:
+def _settled(one: CheckedFitting[PcFacts]) -> CheckedFitting[PcFacts]:
     own = isinstance(one.fitting, SiteStep)
     return replace(one, checked=replace(one.checked, detail="")) if own else one
 
@@ -199,7 +203,7 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     swaps = [one.uuid for one in facts.swaps if one.uuid]
     here = hardware.hardware_here(aim.disk, opened.kind, swaps)
     adapted = hardware.check_all(opened, here, aim.only)
-    starting: tuple[Planned[BootFacts], ...] = ()
+    starting: tuple[CheckedFitting[BootFacts], ...] = ()
     if start:
         disk = refuse_unsure(aim.disk, aim.start)
         boot.check(opened.files, disk, aim.firmware)

@@ -30,7 +30,7 @@ from oglib.disk.find import find_disk, find_partition
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.model import Disk, Partition
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.planning.planned import Planned, TablePlan
+from oglib.disk.planning.planned import PlannedPartition, TablePlan
 from oglib.disk.starts import ESP
 from oglib.disk.writing.table import check_drafted
 from oglib.errors import FilesystemError, NotFoundError, PartitionError
@@ -95,7 +95,7 @@ class Plan:
         )
 
     @property
-    def made(self) -> tuple[Planned, ...]:
+    def made(self) -> tuple[PlannedPartition, ...]:
         """ESP and swap that are created fresh."""
         beside = companions(self.table, self.number) if self.table else ()
         return tuple(one for one in beside if not one.kept)

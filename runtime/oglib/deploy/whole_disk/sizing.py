@@ -20,7 +20,7 @@ from oglib.disk.planning.planned import (
     FINISH,
     FIRST_LOGICAL,
     Identity,
-    Planned,
+    PlannedPartition,
     TablePlan,
     bounds_of,
     check_sound,
@@ -226,7 +226,7 @@ def _too_small(imaged: ImagedDisk, disk: Disk, last: int, limit: int, why: str) 
     )
 
 
-def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
+def _planned(part: DiskPart, disk: Disk, table: TableKind) -> PlannedPartition:
     """Fresh where another partition lies there now; else an interrupted restore goes on."""
     sector = disk.logical_sector_bytes
     kind = types.mnemonic(part.type_id, table, name=part.name)
@@ -237,7 +237,7 @@ def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
         and (old.start_bytes, old.size_bytes) == (part.start_bytes, part.size_bytes)
         and (old.type == types.EXTENDED) == (kind == types.EXTENDED)
     )
-    return Planned(
+    return PlannedPartition(
         number=part.number,
         start_sector=part.start_bytes // sector,
         size_sectors=part.size_bytes // sector,
@@ -251,7 +251,7 @@ def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
 
 
 def _changes(
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedPartition],
     parts: Sequence[DiskPart],
     disk: Disk,
     table: TableKind,
