@@ -63,7 +63,7 @@ def _job(context: Context) -> Result:
     with opened_board(args.screen, args.line, args.log) as board:
         waits.report_to(board.progress.waits)
         work = partial(_on_screen, context.settings, board, args.screen)
-        status = ended(work, _saying(board), final=True)
+        status = ended(work, _reporting(board), final=True)
     return Result({"status": status}, "", status)
 
 
@@ -109,17 +109,17 @@ def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> Finis
     return done
 
 
-def _saying(board: Board) -> Callable[[OgError], None]:
+def _reporting(board: Board) -> Callable[[OgError], None]:
     """Tells what ended the job: the cause, what to do, and the number for whoever is asked."""
 
-    def say(error: OgError) -> None:
+    def report(error: OgError) -> None:
         told = ["", f"The job failed: {error.message}"]
         if error.hint:
             told.append(f"What to do: {error.hint}")
         told.append(f"(code {int(error.code)}, {error.code.name}) {_FAILED}")
         board.tell(told)
 
-    return say
+    return report
 
 
 def _data(job: Job, done: FinishedJob) -> dict[str, object]:

@@ -78,15 +78,15 @@ def _run(argv: Sequence[str], *, final: bool) -> int:
             return int(OgErr.FORMAT)
         name, *words = words
 
-    def say(error: OgError) -> None:
+    def report_error(error: OgError) -> None:
         print(f"{name}: {error}", file=sys.stderr)
 
     if name == "--install":
-        return ended(lambda: install(words), say, final=final)
+        return ended(lambda: install(words), report_error, final=final)
     if name not in MODULE_OF:
         print(f"{name}: this ogLive has no command of that name.", file=sys.stderr)
         return _UNKNOWN_COMMAND
-    return ended(lambda: perform(name, words, final=final), say, final=final)
+    return ended(lambda: perform(name, words, final=final), report_error, final=final)
 
 
 if __name__ == "__main__":

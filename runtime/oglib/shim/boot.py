@@ -51,13 +51,13 @@ def _parameters(words: Sequence[str]) -> str:
 def _boot_os(words: Sequence[str]) -> None:
     """With what the site adds before it; what cannot be started is refused before that runs."""
     _planned(words)
-    _say("[0] Starting the system.")
+    _print("[0] Starting the system.")
     if custom := shutil.which(_CUSTOM):
         command_of("ogEcho").run(("log", "session", f"[10] {custom} runs before it."))
         command_of("ogMount").run(words[:2])
         _run(custom, words)
-    _say("[70] Unmounting all filesystems.")
-    _say("[90] Starting.")
+    _print("[70] Unmounting all filesystems.")
+    _print("[90] Starting.")
     _boot(words)
 
 
@@ -73,7 +73,7 @@ def _run(program: str, words: Sequence[str]) -> None:
         warn(f"{program} ended with {status}")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 

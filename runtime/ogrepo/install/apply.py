@@ -60,7 +60,7 @@ def rehearse(wanted: Wanted, facts: Facts) -> list[str]:
         render = ["render", inventory, wanted.folder / "netboot"]
         program = facts.program.ognetboot
         return [
-            say(Run((str(program), *map(str, words), "--dry-run"), ""))
+            run_own(Run((str(program), *map(str, words), "--dry-run"), ""))
             for words in (overlay, render)
         ]
 
@@ -72,7 +72,7 @@ def apply(steps: Sequence[Step], tell: Callable[[str], None]) -> None:
         tell(str(step))
 
 
-def say(step: Run) -> str:
+def run_own(step: Run) -> str:
     """Run a program of ours; its own sentence when it refuses, what it printed when not."""
     try:
         return run(*step.argv, timeout_s=_WAIT_S).stdout.strip()
@@ -86,7 +86,7 @@ def say(step: Run) -> str:
 
 def netboot(plan: Plan) -> list[str]:
     """Write the overlay and what PCs boot; what each program said."""
-    return [say(step) for step in plan.netboot]
+    return [run_own(step) for step in plan.netboot]
 
 
 def _do(step: Step) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from oglib.errors import NotFoundError, OgErr, OgError, TransferError, UsageError
 from oglib.image.format.manifest import load_public_keys
 from ogrepo.install import units
-from ogrepo.install.apply import NOTHING, digest_of, say
+from ogrepo.install.apply import NOTHING, digest_of, run_own
 from ogrepo.install.built import read_built
 from ogrepo.install.model import Program, Run, ServerTable, Wanted
 from ogrepo.install.probe import read_server
@@ -66,9 +66,9 @@ def check(wanted: Wanted) -> Iterator[Answer]:
     yield from map(_answer, questions)
 
 
-def _answer(ask: Callable[[], str]) -> Answer:
+def _answer(question: Callable[[], str]) -> Answer:
     try:
-        return Answer(True, ask())
+        return Answer(True, question())
     except OgError as error:
         return Answer(False, error.message, error.hint)
     except OSError as error:
@@ -118,7 +118,7 @@ def _netboot(wanted: Wanted, program: Program) -> str:
 
 
 def _require_current(command: tuple[str, ...], what: str) -> None:
-    if not say(Run((*command, "--dry-run"), "")).endswith(NOTHING):
+    if not run_own(Run((*command, "--dry-run"), "")).endswith(NOTHING):
         raise OgError(
             f"{what} is older than what it is made from.",
             hint=f"Run `systemctl start {units.NETBOOT}`, or `{' '.join(command)}`.",
@@ -166,12 +166,12 @@ def _reason(error: Exception) -> str:
 
 def _tftp(server: ServerTable) -> str:
     """The first block of what a BIOS PC fetches first."""
-    ask = b"\0\1" + _FIRST_LOADER.encode() + b"\0octet\0"
+    question = b"\0\1" + _FIRST_LOADER.encode() + b"\0octet\0"
     ends = time.monotonic() + _ASK_S
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.settimeout(_ASK_S)
         try:
-            link.sendto(ask, (server.address, _TFTP_PORT))
+            link.sendto(question, (server.address, _TFTP_PORT))
             said, sender = link.recvfrom(2048)
             # Other machines' packets do not lengthen the wait.
             while sender[0] != server.address and time.monotonic() < ends:

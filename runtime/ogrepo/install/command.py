@@ -18,7 +18,7 @@ from ogrepo.install.apply import NOTHING, apply, netboot, rehearse, require_righ
 from ogrepo.install.check import check, worst
 from ogrepo.install.model import CONFIG, UNITS, USER, Facts, Plan, Wanted
 from ogrepo.install.plan import plan
-from ogrepo.install.probe import look
+from ogrepo.install.probe import probe_machine
 from ogrepo.words import fitted
 
 
@@ -125,7 +125,7 @@ def _install(arguments: argparse.Namespace) -> int:
     wanted = _wanted_install(arguments)
     if not arguments.dry_run:
         require_rights(wanted)
-    facts = look(wanted)
+    facts = probe_machine(wanted)
     planned = plan(wanted, facts)
     rehearsed = rehearse(wanted, facts)
     if arguments.dry_run:

@@ -38,7 +38,7 @@ _WAIT_S = 30.0
 _MOST_TEXT = 1 << 20
 
 
-def look(wanted: Wanted) -> Facts:
+def probe_machine(wanted: Wanted) -> Facts:
     """Everything that the plan asks for; raises for what cannot be mended by a plan."""
     program = find_program()
     _check_folder(wanted.folder)
