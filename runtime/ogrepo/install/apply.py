@@ -19,6 +19,7 @@ from ogrepo.install.built import SUMS
 from ogrepo.install.model import (
     Artefacts,
     Facts,
+    InstallRequest,
     MakeFolder,
     MakeKey,
     MakeUser,
@@ -27,7 +28,6 @@ from ogrepo.install.model import (
     Publish,
     Run,
     Step,
-    Wanted,
     WriteFile,
 )
 from ogrepo.install.plan import first_inventory
@@ -41,7 +41,7 @@ _PIECE_BYTES = 1 << 20
 _WAIT_S = 120.0
 
 
-def rehearse(wanted: Wanted, facts: Facts) -> list[str]:
+def rehearse(wanted: InstallRequest, facts: Facts) -> list[str]:
     """What ``ognetboot`` would do with inventory and site; raises for what it would refuse."""
     with tempfile.TemporaryDirectory(prefix="ogrepo-") as scratch:
         inventory = wanted.inventory_file
@@ -215,7 +215,7 @@ def digest_of(path: Path) -> str:
     return ""
 
 
-def require_rights(wanted: Wanted) -> None:
+def require_rights(wanted: InstallRequest) -> None:
     """Only root can make users and units; a user alone may lay out a repository of his own."""
     if os.geteuid() == 0:
         return

@@ -18,7 +18,7 @@ from oglib.image.format.manifest import load_public_keys
 from ogrepo.install import units
 from ogrepo.install.apply import NOTHING, digest_of, run_own
 from ogrepo.install.built import read_built
-from ogrepo.install.model import Program, Run, ServerTable, Wanted
+from ogrepo.install.model import InstallRequest, Program, Run, ServerTable
 from ogrepo.install.probe import read_server
 from ogrepo.install.program import find_program, is_active
 from ogrepo.library.folder import open_folder
@@ -42,7 +42,7 @@ class Answer:
         return {"good": self.good, "message": self.text, "hint": self.hint}
 
 
-def check(wanted: Wanted) -> Iterator[Answer]:
+def check(wanted: InstallRequest) -> Iterator[Answer]:
     """Every answer, as it comes."""
     server = read_server(wanted.inventory_file)
     if server is None:
@@ -76,7 +76,7 @@ def _answer(question: Callable[[], str]) -> Answer:
         return Answer(False, f"{named}{error.strerror or error}.", "Run this as root.")
 
 
-def _repository(wanted: Wanted) -> str:
+def _repository(wanted: InstallRequest) -> str:
     folder = open_folder(wanted.folder)
     keys = load_public_keys(folder.keys)
     if not keys or not folder.image_key.exists():
@@ -86,7 +86,7 @@ def _repository(wanted: Wanted) -> str:
     return f"{folder.root} is a repository with the key {keys[0].key_id}"
 
 
-def _oglive(wanted: Wanted) -> str:
+def _oglive(wanted: InstallRequest) -> str:
     current = wanted.folder / "oglive/current"
     artefacts = read_built(current)
     bad = [
@@ -100,7 +100,7 @@ def _oglive(wanted: Wanted) -> str:
     return f"ogLive {artefacts.version} is whole"
 
 
-def _overlay(wanted: Wanted, server: ServerTable, program: Program) -> str:
+def _overlay(wanted: InstallRequest, server: ServerTable, program: Program) -> str:
     command, _ = units.netboot_commands(wanted, program.ognetboot)
     _require_current(command, f"{wanted.folder}/oglive/site.cpio")
     if not server.site_overlay:
@@ -111,7 +111,7 @@ def _overlay(wanted: Wanted, server: ServerTable, program: Program) -> str:
     return "the site overlay holds the present keys and policy"
 
 
-def _netboot(wanted: Wanted, program: Program) -> str:
+def _netboot(wanted: InstallRequest, program: Program) -> str:
     _, command = units.netboot_commands(wanted, program.ognetboot)
     _require_current(command, f"{wanted.folder}/netboot")
     return f"what PCs boot is what {wanted.inventory_file} says"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.deploy.hardware.rebuild import INITRAMFS, HardwareFacts
-from oglib.deploy.hardware.wanted import ANYWHERE, Hardware
+from oglib.deploy.hardware.required import ANYWHERE, RootHardware
 from oglib.deploy.partition.checks import check_unused
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
@@ -62,7 +62,7 @@ def hardware_here(disk: Disk, kind: str, swap_uuids: Sequence[str]) -> HardwareF
     except OgError as error:
         unknown = error.message
     whose = "this PC's disk" if drivers else "the disk file" if _is_file(disk) else "this disk"
-    return HardwareFacts(Hardware(kind, tuple(drivers)), whose, _resume(swap_uuids), unknown)
+    return HardwareFacts(RootHardware(kind, tuple(drivers)), whose, _resume(swap_uuids), unknown)
 
 
 def check_all(
@@ -87,7 +87,7 @@ def plan_adaptation(disk: Disk, part: Partition, *, anywhere: bool) -> Adaptatio
     swaps = _swaps(disk)
     with opened_system(disk, part) as system:
         if anywhere:
-            hardware = Hardware(system.kind, modules=ANYWHERE)
+            hardware = RootHardware(system.kind, modules=ANYWHERE)
             facts = HardwareFacts(hardware, "any PC", _resume(swaps))
         else:
             facts = hardware_here(disk, system.kind, swaps)

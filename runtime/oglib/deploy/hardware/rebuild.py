@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from oglib.deploy.hardware.initramfs import MOST_BYTES, Carried, read_initramfs
+from oglib.deploy.hardware.required import RequiredModules, RootHardware, required_by, shortlist
 from oglib.deploy.hardware.tools import MADE, Making, Tool, tool_of
-from oglib.deploy.hardware.wanted import Hardware, Wanted, shortlist, wanted_by
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Check, Need
@@ -51,7 +51,7 @@ class HardwareFacts:
     ``unknown``: why it is not known, a sentence; then nothing can be judged.
     """
 
-    hardware: Hardware
+    hardware: RootHardware
     whose: str
     resume: str
     unknown: str = ""
@@ -62,11 +62,11 @@ class _Judged:
     kernel: Kernel
     modules: Modules
     carried: Carried
-    wanted: Wanted
+    required: RequiredModules
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        return self.wanted.lacking(self.carried.of(self.kernel.version), self.modules)
+        return self.required.lacking(self.carried.of(self.kernel.version), self.modules)
 
 
 class Initramfs:
@@ -104,13 +104,13 @@ def _checked_kernels(root: Files, facts: HardwareFacts) -> Check:
         why = "not judged: its menu starts no kernel whose modules are here"
         return Check(Need.NOT_NEEDED, why)
     best = judged[0]
-    if best.wanted.missing:
-        missing = shortlist(best.wanted.missing)
+    if best.required.missing:
+        missing = shortlist(best.required.missing)
         why = f"kernel {best.kernel.version} has no {missing}, which {facts.whose} needs"
         return Check(Need.CANNOT, why)
     poor = _poor(judged)
     if not poor:
-        names = shortlist([" or ".join(sorted(one)) for one in best.wanted.each])
+        names = shortlist([" or ".join(sorted(one)) for one in best.required.each])
         return Check(Need.NOT_NEEDED, f"it has {names} for {facts.whose}{_without(best)}")
     need(BUBBLEWRAP)
     tools = {_tool(root, one).name: None for one in poor}
@@ -125,7 +125,7 @@ def _checked_kernels(root: Files, facts: HardwareFacts) -> Check:
 
 def _without(best: _Judged) -> str:
     """What the kernel itself has not, of what was asked for."""
-    unknown = best.wanted.unknown
+    unknown = best.required.unknown
     return f" (kernel {best.kernel.version} has no {shortlist(unknown)})" if unknown else ""
 
 
@@ -145,13 +145,13 @@ def _judged(root: Files, facts: HardwareFacts) -> list[_Judged]:
             if not found:
                 raise
             continue
-        found.append(_Judged(kernel, modules, carried, wanted_by(facts.hardware, modules)))
+        found.append(_Judged(kernel, modules, carried, required_by(facts.hardware, modules)))
     return found
 
 
 def _poor(judged: Sequence[_Judged]) -> list[_Judged]:
     """Those that lack something and can have it."""
-    return [one for one in judged if one.lacking and not one.wanted.missing]
+    return [one for one in judged if one.lacking and not one.required.missing]
 
 
 def _carried(root: Files, path: str) -> Carried:
@@ -263,7 +263,7 @@ def _rebuilt(root: Files, facts: HardwareFacts, one: _Judged) -> str:
 def _refuse_poor(made: Carried, one: _Judged, tool: Tool) -> None:
     """Raise where it lacks what is wanted, or what the old one had between disk and root."""
     has = made.of(one.kernel.version)
-    lacking = one.wanted.lacking(has, one.modules)
+    lacking = one.required.lacking(has, one.modules)
     lost = sorted((one.carried.of(one.kernel.version) & _BETWEEN) - has)
     if lacking or lost:
         raise OgError(
