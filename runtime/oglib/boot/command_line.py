@@ -38,16 +38,16 @@ def difference_text(old: str, new: str) -> str:
     return f"{gone} is now {come or 'left out'}"
 
 
-def _root(found: re.Match[str], facts: BootFacts, *, own: bool, by_uuid: bool) -> str:
-    device, root = found[1], facts.root
+def _root(match: re.Match[str], facts: BootFacts, *, own: bool, by_uuid: bool) -> str:
+    device, root = match[1], facts.root
     if not (is_tag(device) or is_mapped(device) or number_of(device) is not None):
-        return found[0]  # over the network, of a live system: no filesystem of a disk
+        return match[0]  # over the network, of a live system: no filesystem of a disk
     if root.is_sure(device, facts.present):
-        return found[0]
+        return match[0]
     if not own and any(one.is_named(device) for one in facts.present):
-        return found[0]
+        return match[0]
     wanted = root.spec if by_uuid else f"PARTUUID={root.partuuid}" if root.partuuid else ""
-    return f"root={wanted}" if wanted else found[0]
+    return f"root={wanted}" if wanted else match[0]
 
 
 def _with_resume(line: str, facts: BootFacts) -> str:

@@ -92,47 +92,55 @@ def _entries(context: Context) -> Result:  # noqa: ARG001 - it has no arguments
     return _shown(found, {**twice, **lost})
 
 
-def _shown(found: BootTable, state: dict[int, str]) -> Result:
-    order = [*found.tried, *(one for one in found.entries if one.number not in found.order)]
+def _shown(boot_table: BootTable, state: dict[int, str]) -> Result:
+    order = [
+        *boot_table.tried,
+        *(one for one in boot_table.entries if one.number not in boot_table.order),
+    ]
     data = {
-        "entries": [_as_data(one, found, state) for one in order],
-        "order": [f"{number:04X}" for number in found.order],
-        "next": _number(found.next),
-        "current": _number(found.current),
-        "timeout": found.timeout,
+        "entries": [_as_data(one, boot_table, state) for one in order],
+        "order": [f"{number:04X}" for number in boot_table.order],
+        "next": _number(boot_table.next),
+        "current": _number(boot_table.current),
+        "timeout": boot_table.timeout,
     }
     rows = [
-        (one.name, " ".join(_marks(one, found, state)), one.label, one.option.target.describe())
+        (
+            one.name,
+            " ".join(_marks(one, boot_table, state)),
+            one.label,
+            one.option.target.describe(),
+        )
         for one in order
     ]
     return Result(data, table(rows) or "This PC's firmware has no boot entries.")
 
 
-def _as_data(one: Entry, found: BootTable, state: dict[int, str]) -> dict[str, object]:
-    target = one.option.target
+def _as_data(entry: Entry, boot_table: BootTable, state: dict[int, str]) -> dict[str, object]:
+    target = entry.option.target
     return {
-        "number": f"{one.number:04X}",
-        "label": one.label,
-        "active": one.option.active,
-        "in_order": one.number in found.order,
+        "number": f"{entry.number:04X}",
+        "label": entry.label,
+        "active": entry.option.active,
+        "in_order": entry.number in boot_table.order,
         "kind": target.kind,
         "partition": target.partition,
         "file": target.file,
         "protocol": target.protocol,
-        "damage": one.option.damage,
-        "state": state.get(one.number, ""),
+        "damage": entry.option.damage,
+        "state": state.get(entry.number, ""),
     }
 
 
-def _marks(one: Entry, found: BootTable, state: dict[int, str]) -> list[str]:
+def _marks(entry: Entry, boot_table: BootTable, state: dict[int, str]) -> list[str]:
     """What a person must know of an entry beside what it is."""
     said = {
-        "current": one.number == found.current,
-        "next": one.number == found.next,
-        "inactive": not one.option.active,
-        "not tried": one.number not in found.order,
-        "damaged": bool(one.option.damage),
-        state.get(one.number, ""): one.number in state,
+        "current": entry.number == boot_table.current,
+        "next": entry.number == boot_table.next,
+        "inactive": not entry.option.active,
+        "not tried": entry.number not in boot_table.order,
+        "damaged": bool(entry.option.damage),
+        state.get(entry.number, ""): entry.number in state,
     }
     return [word for word, true in said.items() if true]
 

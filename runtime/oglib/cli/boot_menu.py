@@ -23,7 +23,7 @@ from oglib.boot.menu.lock import digest_of
 from oglib.boot.menu.reader import Entry, Menu
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Handler, Result
-from oglib.deploy.system.loader import Wanted, put_loader
+from oglib.deploy.system.loader import LoaderRequest, put_loader
 from oglib.deploy.system.menu import (
     MenuPlan,
     apply_menu,
@@ -188,7 +188,7 @@ def _install(context: Context) -> Result:
     args = context.args
     disk, part = _system(context)
     onto = find_disk(args.onto, rules=context.settings.disk_rules) if args.onto else disk
-    wanted = Wanted(disk, part, running_firmware(), onto, args.menu == "all")
+    wanted = LoaderRequest(disk, part, running_firmware(), onto, args.menu == "all")
     with held(disk, part):
         notes = put_loader(wanted)
     for note in notes:

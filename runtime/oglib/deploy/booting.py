@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from oglib.deploy import saying
+from oglib.deploy import sentences
 from oglib.deploy.jobs import Boot
 from oglib.deploy.planned import FinishedJob, Given, PlannedJob
 from oglib.deploy.system.start import plan_start, start
@@ -19,4 +19,4 @@ def do_boot(job: Boot, given: Given) -> FinishedJob | None:
         return None
     given.cancel.check()
     done = start(plan)
-    return FinishedJob(f"Starting: {saying.short_system(done.system)}", done)
+    return FinishedJob(f"Starting: {sentences.short_system(done.system)}", done)

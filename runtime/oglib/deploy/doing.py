@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oglib.cache.partition import Places
-from oglib.deploy import saying
+from oglib.deploy import sentences
 from oglib.deploy.hardware.adapt import apply_adaptation, plan_adaptation
 from oglib.deploy.jobs import (
     Adapt,
@@ -110,7 +110,7 @@ def do_restore(job: Restore, given: Given) -> FinishedJob | None:
                 return None
             given.cancel.check()
             disk = disk_restore.apply(plan, progress=given.progress, cancel=given.cancel)
-            return FinishedJob(saying.ready(plan.system, plan.image), disk, disk.warnings)
+            return FinishedJob(sentences.ready(plan.system, plan.image), disk, disk.warnings)
         planned = PlannedJob(
             plan.changes,
             f"Overwrite {plan.target} with {job.image}?",
@@ -123,7 +123,7 @@ def do_restore(job: Restore, given: Given) -> FinishedJob | None:
             return None
         given.cancel.check()
         part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
-        sentence = saying.ready(saying.system_in(plan.image), plan.image.title)
+        sentence = sentences.ready(sentences.system_in(plan.image), plan.image.title)
         return FinishedJob(sentence, part, part.warnings)
 
 
@@ -174,7 +174,7 @@ def do_create(job: Create, given: Given) -> FinishedJob | None:
     if not job.destination or "://" in job.destination:
         read_token(settings.upload_token)  # first of all: without it there is no end
     disk, part, whole = _source(job, settings)
-    changes = (f"Capture {saying.place(disk, part)} as {job.image}",)
+    changes = (f"Capture {sentences.place(disk, part)} as {job.image}",)
     if not given.approve(PlannedJob(changes, disk=disk, part=part)):
         return None
     if whole:
@@ -232,7 +232,7 @@ def do_configure(job: Configure, given: Given) -> FinishedJob | None:
             disk, part, hostname=job.hostname, only=job.steps, settings=given.settings
         )
         name = f" as {job.hostname}" if job.hostname else ""
-        changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
+        changes = (f"Fit the system on {sentences.place(disk, part)} to this PC{name}",)
         failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
         status = int(OgErr.GENERIC) if failed else 0
         if not given.approve(
@@ -241,7 +241,7 @@ def do_configure(job: Configure, given: Given) -> FinishedJob | None:
             return None
         given.cancel.check()
         steps = apply_configuration(plan)
-    where = saying.place(disk, part)
+    where = sentences.place(disk, part)
     said = (f"Fitted: {where}", f"{where} is not fitted as a whole.")
     return _of_steps(steps, *said, plan.notes)
 
@@ -250,7 +250,7 @@ def do_adapt(job: Adapt, given: Given) -> FinishedJob | None:
     """Give the system on a partition an initramfs for other hardware."""
     disk = given.disk(job.disk)
     part = find_partition(disk, job.part)
-    where = saying.place(disk, part)
+    where = sentences.place(disk, part)
     with held(disk, part):
         plan = plan_adaptation(disk, part, anywhere=job.hardware == "any")
         whose = "any PC" if job.hardware == "any" else "this PC"
@@ -280,7 +280,7 @@ def do_partition(job: Partition, given: Given) -> FinishedJob | None:
     disk = given.disk(job.disk)
     layout = read_layout(job.layout, given.settings, disk)
     plan = plan_layout(layout, disk, replace_damaged=job.replace_damaged)
-    sentence = f"Partitioned: {saying.place(disk)}"
+    sentence = f"Partitioned: {sentences.place(disk)}"
     if not plan.nothing_to_change:
         check_free(disk)
         check_drafted(plan, disk)

@@ -191,8 +191,8 @@ def module_text(module: memory.MemoryModule) -> str:
     return " ".join(word for word in words if word)
 
 
-def _names(found: Iterable[Device]) -> list[str]:
-    return [device.name for device in found]
+def _names(devices: Iterable[Device]) -> list[str]:
+    return [device.name for device in devices]
 
 
 def _text_of(sys: Path, *fields: str) -> str:

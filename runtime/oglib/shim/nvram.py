@@ -28,8 +28,8 @@ def _list(_: Sequence[str]) -> str:
     return "\n".join(rows)
 
 
-def _mark(one: Entry) -> str:
-    return "*" if one.option.active else ""
+def _mark(entry: Entry) -> str:
+    return "*" if entry.option.active else ""
 
 
 def _current(_: Sequence[str]) -> str:

@@ -74,22 +74,22 @@ def planned(
     return planning.network_first(table) if facts.network_first else table
 
 
-def _place(table: BootTable, one: Entry) -> tuple[int, int]:
+def _place(table: BootTable, entry: Entry) -> tuple[int, int]:
     order = table.order
-    return (order.index(one.number) if one.number in order else len(order), one.number)
+    return (order.index(entry.number) if entry.number in order else len(order), entry.number)
 
 
-def _is_old(one: Entry, facts: BootFacts, probe: PresenceProbe, table: BootTable) -> bool:
+def _is_old(entry: Entry, facts: BootFacts, probe: PresenceProbe, table: BootTable) -> bool:
     """Whether an entry is one that the system had before: of its label, or dead in its folder."""
-    if one.label == own_label(facts.os_id, facts.place):
+    if entry.label == own_label(facts.os_id, facts.place):
         return True
-    target = one.option.target
+    target = entry.option.target
     if target.kind is not Kind.FILE:
         return False
     file = target.file.strip("/").casefold()
     own = folders(facts.os_id, facts.place)
     inside = any(file.startswith(f"{folder.casefold()}/") for folder in own)
-    return inside and planning.is_dead(one, table, probe)
+    return inside and planning.is_dead(entry, table, probe)
 
 
 class BootEntries:

@@ -184,12 +184,12 @@ def dead(table: BootTable, probe: PresenceProbe) -> tuple[Entry, ...]:
     return tuple(one for one in table.entries if is_dead(one, table, probe))
 
 
-def is_dead(one: Entry, table: BootTable, probe: PresenceProbe) -> bool:
+def is_dead(entry: Entry, table: BootTable, probe: PresenceProbe) -> bool:
     """Whether one is; what started this PC is not, whatever was seen."""
     return (
-        one.option.target.kind is Kind.FILE
-        and one.number != table.current
-        and probe(one.option.target) is Presence.MISSING
+        entry.option.target.kind is Kind.FILE
+        and entry.number != table.current
+        and probe(entry.option.target) is Presence.MISSING
     )
 
 
@@ -238,5 +238,5 @@ def _changes(old: BootTable, new: BootTable) -> Iterator[str]:
         yield f"timeout {new.timeout} s"
 
 
-def _by_number(one: Entry) -> int:
-    return one.number
+def _by_number(entry: Entry) -> int:
+    return entry.number

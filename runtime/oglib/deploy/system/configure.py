@@ -106,9 +106,9 @@ class Configuration:
         return b"".join(one.diff for one in self.planned)
 
 
-def _settled(one: CheckedFitting[PcFacts]) -> CheckedFitting[PcFacts]:
-    own = isinstance(one.fitting, SiteStep)
-    return replace(one, checked=replace(one.checked, detail="")) if own else one
+def _settled(fitting: CheckedFitting[PcFacts]) -> CheckedFitting[PcFacts]:
+    own = isinstance(fitting.fitting, SiteStep)
+    return replace(fitting, checked=replace(fitting.checked, detail="")) if own else fitting
 
 
 def plan_configuration(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oglib.cancel import NEVER, Cancel
-from oglib.deploy import receipts, saying
+from oglib.deploy import receipts, sentences
 from oglib.deploy.partition.checks import planned_view
 from oglib.deploy.system.companions import make_companions
 from oglib.deploy.system.configure import apply_configuration, plan_configuration
@@ -89,7 +89,7 @@ def _deploy(planned: Plan, progress: Progress, cancel: Cancel) -> Deployed:
         steps += fitted
         receipt = replace(receipt, warnings=(*receipt.warnings, *notes))
     failed = reason or any(step.outcome is Outcome.FAILED for step in steps)
-    ready = saying.ready(planned.system, planned.image.title, planned.request.hostname)
+    ready = sentences.ready(planned.system, planned.image.title, planned.request.hostname)
     seconds = round(time.monotonic() - started, 3)
     return Deployed(receipt, tuple(steps), seconds, reason, "" if failed else ready)
 

@@ -54,8 +54,8 @@ def _hidden(menu: Menu, windows: Sequence[_Here], data: tuple[Disk, Partition] |
     return with_hidden(menu, wanted)
 
 
-def _is_one_of(one: tuple[Disk, Partition], others: Sequence[tuple[Disk, Partition]]) -> bool:
-    place = (one[0].path, one[1].number)
+def _is_one_of(here: tuple[Disk, Partition], others: Sequence[tuple[Disk, Partition]]) -> bool:
+    place = (here[0].path, here[1].number)
     return any((disk.path, part.number) == place for disk, part in others)
 
 

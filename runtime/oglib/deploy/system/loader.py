@@ -38,7 +38,7 @@ _OWN_CONFIG = "grub.cfg"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LoaderRequest:
     """``onto``: whose MBR; None: the boot sector of the partition itself (BIOS).
 
     ``every``: with a menu of all systems, or of this one alone in its partition, and not with the
@@ -66,7 +66,7 @@ class Wanted:
         return f"EFI/{name}/Boot"
 
 
-def put_loader(wanted: Wanted) -> tuple[str, ...]:
+def put_loader(wanted: LoaderRequest) -> tuple[str, ...]:
     """Do it; what is to be told. Raises before the first write for all that can be known."""
     text, notes = _checked(wanted)
     lock = held(wanted.onto) if wanted.onto and wanted.onto != wanted.disk else nullcontext()
@@ -92,7 +92,7 @@ def put_loader(wanted: Wanted) -> tuple[str, ...]:
     return notes
 
 
-def _checked(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
+def _checked(wanted: LoaderRequest) -> tuple[str, tuple[str, ...]]:
     """The text of a menu that is to be made, and its notes."""
     check_free(wanted.disk, wanted.part)
     if wanted.onto is not None:
@@ -176,7 +176,7 @@ def _pair(root: TargetRoot) -> Pair | None:
     return pair
 
 
-def _put_on_esp(wanted: Wanted, root: TargetRoot) -> None:
+def _put_on_esp(wanted: LoaderRequest, root: TargetRoot) -> None:
     pair = _pair(root)
     script = stub_for(root, wanted.menu)
     esp_disk, esp = esp_here(wanted.disk, list_disks())

@@ -57,7 +57,7 @@ class MenuPlan:
 
 
 # What a change needs of the system's files beside its menu.
-Wanted = Callable[[Files, Shown], Change]
+ChangeMaker = Callable[[Files, Shown], Change]
 
 
 def show_menu(disk: Disk, part: Partition) -> Shown:
@@ -66,7 +66,7 @@ def show_menu(disk: Disk, part: Partition) -> Shown:
         return _menus(system.files)[0]
 
 
-def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = False) -> MenuPlan:
+def plan_menu(disk: Disk, part: Partition, wanted: ChangeMaker, *, every: bool = False) -> MenuPlan:
     """What ``wanted`` makes of the menu, or of every menu of the system; reads only.
 
     Raises where there is none, and where GRUB would not understand what comes out.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from oglib.boot import firmware
 from oglib.cancel import NEVER, Cancel
-from oglib.deploy import saying
+from oglib.deploy import sentences
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.opening.memory import Memory, of_this_pc
 from oglib.deploy.partition.checks import (
@@ -88,7 +88,7 @@ class DiskPlan:
     @property
     def title(self) -> str:
         """What comes onto what."""
-        return saying.onto(saying.short_system(self.system), self.image, self.disk)
+        return sentences.onto(sentences.short_system(self.system), self.image, self.disk)
 
     @property
     def steps(self) -> tuple[str, ...]:

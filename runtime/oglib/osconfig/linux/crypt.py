@@ -89,13 +89,13 @@ def adapt_crypttab(text: str, facts: PcFacts) -> NewCrypttab:
     return NewCrypttab("\n".join(lines), tuple(changes), tuple(unsure), tuple(away))
 
 
-def _volume(found: re.Match[str]) -> Volume:
+def _volume(match: re.Match[str]) -> Volume:
     """Any blanks part its words; the system takes what stands in quotes without them."""
-    key, options = (*map(_bare, f"{found[3]}{found[4]}".split()[:2]), "", "")[:2]
+    key, options = (*map(_bare, f"{match[3]}{match[4]}".split()[:2]), "", "")[:2]
     words = tuple(filter(None, map(_bare, options.split(","))))
     over = not _WRITTEN_OVER.isdisjoint(word.partition("=")[0] for word in words)
     random = posixpath.normpath(key) in _RANDOM
-    return Volume(found[1].strip(), _bare(found[2]), random or over, words)
+    return Volume(match[1].strip(), _bare(match[2]), random or over, words)
 
 
 def _bare(word: str) -> str:
