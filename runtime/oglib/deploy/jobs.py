@@ -151,10 +151,10 @@ _WORK_OF = {kind: work for work, kind in WORKS.items()}
 
 def as_dict(job: Job) -> dict[str, object]:
     """JSON-able; ``from_dict`` makes the same job of it."""
-    told: dict[str, object] = {"work": _WORK_OF[type(job)]}
+    data: dict[str, object] = {"work": _WORK_OF[type(job)]}
     for name, value in asdict(job).items():
-        told[name] = list(value) if isinstance(value, tuple) else value
-    return told
+        data[name] = list(value) if isinstance(value, tuple) else value
+    return data
 
 
 def from_dict(data: object, *, own: bool = False) -> Job:

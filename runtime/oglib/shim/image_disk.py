@@ -82,7 +82,7 @@ def _refuse_on_itself(disk: Disk, folder: Path) -> None:
 def _restore(words: Sequence[str]) -> None:
     disk = disk_of(words[2])
     loaded = settings.load()
-    image = _found(words[:2], loaded)
+    image = _image_at(words[:2], loaded)
     refuse_locked(disk, own_counts=True)
     if image.startswith("/"):
         refuse_locked_image(Path(image))
@@ -95,7 +95,7 @@ def _restore(words: Sequence[str]) -> None:
     warn(*receipt.warnings)
 
 
-def _found(words: Sequence[str], loaded: settings.Settings) -> str:
+def _image_at(words: Sequence[str], loaded: settings.Settings) -> str:
     """The folder of a disk, or the old raw file; or its name where REPO is asked by HTTP."""
     extension = os.environ.get("DISKIMGEXT") or knobs().get("DISKIMGEXT") or _OLD_EXTENSION
     for name in (words[1], f"{words[1]}.{extension}"):

@@ -30,7 +30,7 @@ from oglib.deploy.whole_disk.plan import (
     planned,
     restoring,
 )
-from oglib.deploy.whole_disk.receipt import DiskReceipt, Done, Told, receipt_of
+from oglib.deploy.whole_disk.receipt import DiskReceipt, Done, ImageIdentity, receipt_of
 from oglib.deploy.whole_disk.sizing import SizedDisk
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
@@ -191,5 +191,7 @@ def _restore_raw(image: Image, work: _Work, started: float) -> DiskReceipt:
         after = ("both copies of the GPT written for a disk of this size",)
     said = tuple(f"Its partition table is as odd as the image's: {one}" for one in there.damage)
     changes = ("the whole disk is overwritten, its partition table too",)
-    told = Told(receipt.image, receipt.version, receipt.signed_by, receipt.source, receipt.warnings)
-    return receipt_of(told, disk, Done(changes, (receipt,), after, said), started)
+    identity = ImageIdentity(
+        receipt.image, receipt.version, receipt.signed_by, receipt.source, receipt.warnings
+    )
+    return receipt_of(identity, disk, Done(changes, (receipt,), after, said), started)

@@ -83,7 +83,7 @@ def _rows(whole: WholeDisk, disk: Disk, progress: Progress) -> Iterator[Compared
     places = places_of(disk, [(gap, raw) for gap, raw in whole.gaps if gap.part in {0, *there}])
     yield _raw_bytes("boot code", [(at, raw) for part, at, raw in places if not part], disk)
     for part in parts:
-        found = _found(disk, part.number)
+        found = _part_numbered(disk, part.number)
         if found is None or part.content is Content.EXTENDED:
             continue
         if part.content is Content.GAP:
@@ -99,7 +99,7 @@ def _other_disks(whole: WholeDisk) -> Iterator[Compared]:
         yield Compared(f"disk {other}", Comparison.NOT_COMPARED, said)
 
 
-def _found(disk: Disk, number: int) -> Partition | None:
+def _part_numbered(disk: Disk, number: int) -> Partition | None:
     return next((one for one in disk.partitions if one.number == number), None)
 
 
@@ -107,7 +107,7 @@ def _placed_on(disk: Disk, imaged: ImagedDisk) -> tuple[DiskPart, ...]:
     """The partitions as a restore places them here, growing or not: whichever is nearer."""
 
     def far(parts: tuple[DiskPart, ...]) -> int:
-        return sum(_place(part) != _place(_found(disk, part.number)) for part in parts)
+        return sum(_place(part) != _place(_part_numbered(disk, part.number)) for part in parts)
 
     return min((sized_for(imaged, disk, grow=grow).parts for grow in (True, False)), key=far)
 
@@ -173,7 +173,7 @@ def _differences(imaged: ImagedDisk, parts: tuple[DiskPart, ...], disk: Disk) ->
     for extra in (one for one in disk.partitions if one.number not in numbers):
         yield f"partition {extra.number} is not in the image"
     for part in parts:
-        there = _found(disk, part.number)
+        there = _part_numbered(disk, part.number)
         if there is None:
             yield f"partition {part.number} is not there"
             continue

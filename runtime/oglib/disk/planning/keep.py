@@ -22,10 +22,10 @@ _Pair = tuple[LayoutPartition, Partition | None]
 
 def items_of(layout: Layout, disk: Disk) -> tuple[Item, ...]:
     """The wanted partitions with their numbers and, for those that stay, where they are."""
-    pairs = _found(layout.partitions, layout.table, disk, first=1)
+    pairs = _matched(layout.partitions, layout.table, disk, first=1)
     extended = next((pair for pair in pairs if _is_extended(pair)), None)
     listed = extended[0].logical if extended else ()
-    inside = _found(listed, layout.table, disk, first=FIRST_LOGICAL)
+    inside = _matched(listed, layout.table, disk, first=FIRST_LOGICAL)
     for cache in _unnamed_caches(disk, [*pairs, *inside]):
         stays = LayoutPartition(types.CACHE, keep=None, number=cache.number)
         row = pairs
@@ -76,7 +76,7 @@ def _converted(wanted: LayoutPartition, kept: Partition, table: TableKind, disk:
     return kind
 
 
-def _found(
+def _matched(
     entries: Sequence[LayoutPartition], table: TableKind, disk: Disk, *, first: int
 ) -> list[_Pair]:
     found: list[_Pair] = []
