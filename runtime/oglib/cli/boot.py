@@ -160,7 +160,7 @@ def _changed(context: Context, plan: Callable[[BootTable], BootTable]) -> Result
 def _add(context: Context) -> Result:
     from oglib.boot.nvram.changing import find_esp, presence_here  # noqa: PLC0415
     from oglib.boot.nvram.load_option import loader  # noqa: PLC0415
-    from oglib.boot.nvram.planning import Place, Presence, added  # noqa: PLC0415
+    from oglib.boot.nvram.planning import OrderPosition, Presence, added  # noqa: PLC0415
     from oglib.disk.probe import list_disks  # noqa: PLC0415
     from oglib.errors import NotFoundError  # noqa: PLC0415
 
@@ -169,7 +169,7 @@ def _add(context: Context) -> Result:
     option = loader(args.label, disk, esp, args.file.replace("\\", "/"))
     if presence_here()(option.target) is Presence.MISSING:
         raise NotFoundError(f"There is no {args.file} on {disk.called(esp)}, the ESP.")
-    place = Place.LAST if args.last else Place.FIRST
+    place = OrderPosition.LAST if args.last else OrderPosition.FIRST
     return _changed(context, lambda old: added(old, option, place))
 
 

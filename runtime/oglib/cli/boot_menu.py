@@ -27,7 +27,7 @@ from oglib.deploy.system.loader import LoaderRequest, put_loader
 from oglib.deploy.system.menu import (
     MenuPlan,
     apply_menu,
-    place_of,
+    names_of,
     plan_lock,
     plan_menu,
     show_menu,
@@ -176,7 +176,7 @@ def _unlock(context: Context) -> Result:
 def _forget(context: Context) -> Result:
     args = context.args
     disk = find_disk(args.of_disk, rules=context.settings.disk_rules)
-    place = place_of(disk, find_partition(disk, args.of_part))
+    place = names_of(disk, find_partition(disk, args.of_part))
     return _one_menu(context, lambda menu: without(menu, entries_of(menu, place)))
 
 

@@ -33,7 +33,7 @@ _UFS = ("ufs", "ufstype=ufs2")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MountedPart:
     """A partition that is mounted at ``point`` of a system."""
 
     point: str
@@ -59,7 +59,7 @@ class Around:
 class Joined:
     """What was mounted; ``absent`` what was not, ``notes`` why, a sentence each."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[MountedPart, ...] = ()
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     known: dict[int, Known] = field(default_factory=dict)  # of the root's disk
@@ -142,7 +142,7 @@ def _join(root: TargetRoot, entry: Entry, around: Around, joined: Joined, stack:
             return ""  # it hides nothing yet: the system's own folder is what there is
     stack.enter_context(mounted_at(device, at, write=around.write, kind=kind, options=options))
     if not own:
-        joined.parts = (*joined.parts, Part(entry.point, disk, part))
+        joined.parts = (*joined.parts, MountedPart(entry.point, disk, part))
     return ""
 
 

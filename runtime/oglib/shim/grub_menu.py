@@ -27,7 +27,7 @@ from oglib.boot.menu.reader import Menu
 from oglib.deploy.system.hiding import hiding_change
 from oglib.deploy.system.menu import (
     apply_menu,
-    place_of,
+    names_of,
     plan_menu,
     show_menu,
 )
@@ -74,7 +74,7 @@ def _said(name: str, does: str, words: Sequence[str]) -> str:
 
 
 def _default(words: Sequence[str]) -> None:
-    place = place_of(*partition_of(*words[2:4]))
+    place = names_of(*partition_of(*words[2:4]))
 
     def change(menu: Menu) -> Changed:
         entries = entries_of(menu, place)
@@ -90,7 +90,7 @@ def _oglive_default(words: Sequence[str]) -> None:
 
 
 def _delete(words: Sequence[str]) -> None:
-    place = place_of(*partition_of(*words[2:4]))
+    place = names_of(*partition_of(*words[2:4]))
     change_menu(words, lambda menu: without(menu, entries_of(menu, place)))
 
 

@@ -12,7 +12,7 @@ from oglib.boot.facts import part_label
 from oglib.boot.nvram import planning
 from oglib.boot.nvram.changing import change_here, find_esp, presence_here, table_here
 from oglib.boot.nvram.load_option import LoadOption, loader
-from oglib.boot.nvram.planning import Place, Presence
+from oglib.boot.nvram.planning import OrderPosition, Presence
 from oglib.boot.nvram.table import BootTable, Entry, in_words
 from oglib.boot.nvram.variables import here
 from oglib.disk.probe import list_disks
@@ -99,7 +99,9 @@ def _add(words: Sequence[str]) -> None:
     option = _option(words[0], words[1])
     if presence_here()(option.target) is Presence.MISSING:
         warn(f"{option.target.file} is not on the ESP yet: the firmware passes the entry over")
-    change_here(lambda old: planning.only(old, option, Place.LAST if last else Place.OUT))
+    change_here(
+        lambda old: planning.only(old, option, OrderPosition.LAST if last else OrderPosition.OUT)
+    )
 
 
 def _option(label: str, file: str) -> LoadOption:

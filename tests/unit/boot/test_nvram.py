@@ -12,7 +12,7 @@ import pytest
 
 from oglib.boot.nvram import planning, variables
 from oglib.boot.nvram.load_option import Kind, LoadOption, Target, decoded, loader, with_active
-from oglib.boot.nvram.planning import Place, Presence
+from oglib.boot.nvram.planning import OrderPosition, Presence
 from oglib.boot.nvram.presence import is_file, presence_on
 from oglib.boot.nvram.table import BootTable, Entry, read_table, write
 from oglib.boot.nvram.variables import Variables
@@ -144,8 +144,8 @@ def test_a_new_entry_takes_a_number_that_the_order_does_not_name_either() -> Non
     new = planning.added(table(entry(0), entry(2), order=(2, 1)), decoded(option("new", "/x")))
     assert new.entry(3) is not None
     assert new.order == (3, 2, 1)
-    assert planning.added(new, decoded(option("l", "/y")), Place.LAST).order == (3, 2, 1, 4)
-    assert planning.added(new, decoded(option("o", "/z")), Place.OUT).order == (3, 2, 1)
+    assert planning.added(new, decoded(option("l", "/y")), OrderPosition.LAST).order == (3, 2, 1, 4)
+    assert planning.added(new, decoded(option("o", "/z")), OrderPosition.OUT).order == (3, 2, 1)
 
 
 def test_a_full_firmware_has_no_number_left() -> None:

@@ -36,7 +36,7 @@ Change = Callable[[Menu], Changed]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PartitionNames:
     """A partition as a menu may name it. ``label``: ``Part-01-02``; the others may be empty."""
 
     device: str
@@ -66,12 +66,12 @@ def chained(*changes: Change) -> Change:
     return change
 
 
-def entries_of(menu: Menu, place: Place) -> tuple[Entry, ...]:
+def entries_of(menu: Menu, place: PartitionNames) -> tuple[Entry, ...]:
     """The entries that start what is on a partition."""
     return tuple(one for one in menu.all_entries if not one.is_submenu and _is_of(one, place))
 
 
-def _is_of(entry: Entry, place: Place) -> bool:
+def _is_of(entry: Entry, place: PartitionNames) -> bool:
     """By its loader's folder, the title's device or the kernel's root, else by where it looks."""
     folders = (
         f"/{place.label}/" in word for words in entry.values("chainloader") for word in words

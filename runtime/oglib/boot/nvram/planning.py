@@ -30,7 +30,7 @@ class Presence(StrEnum):
 PresenceProbe = Callable[[Target], Presence]
 
 
-class Place(StrEnum):
+class OrderPosition(StrEnum):
     """Where a new entry comes in the order."""
 
     FIRST = "first"
@@ -64,7 +64,9 @@ def _no_entry(table: BootTable, word: str) -> NotFoundError:
     )
 
 
-def added(table: BootTable, option: LoadOption, place: Place = Place.FIRST) -> BootTable:
+def added(
+    table: BootTable, option: LoadOption, position: OrderPosition = OrderPosition.FIRST
+) -> BootTable:
     """With one more entry, under the first number that nothing names."""
     taken = {one.number for one in table.entries} | set(table.order)
     number = next((one for one in range(_MOST_NUMBER + 1) if one not in taken), None)
@@ -76,22 +78,26 @@ def added(table: BootTable, option: LoadOption, place: Place = Place.FIRST) -> B
         )
     entries = (*table.entries, Entry(number, option))
     order = {
-        Place.FIRST: (number, *table.order),
-        Place.LAST: (*table.order, number),
-        Place.OUT: table.order,
-    }[place]
+        OrderPosition.FIRST: (number, *table.order),
+        OrderPosition.LAST: (*table.order, number),
+        OrderPosition.OUT: table.order,
+    }[position]
     return replace(table, entries=tuple(sorted(entries, key=_by_number)), order=order)
 
 
-def only(table: BootTable, option: LoadOption, place: Place) -> BootTable:
+def only(table: BootTable, option: LoadOption, position: OrderPosition) -> BootTable:
     """With this entry as the only one of its label; one that is the same stays, in its place."""
     same = next((one.number for one in table.entries if one.option == option), None)
     gone = {one.number for one in table.entries if one.label == option.label} - {same}
     left = without(table, gone)
     if same is None:
-        return added(left, option, place)
+        return added(left, option, position)
     rest = [one for one in left.order if one != same and left.entry(one) is not None]
-    order = {Place.FIRST: [same, *rest], Place.LAST: [*rest, same], Place.OUT: rest}[place]
+    order = {
+        OrderPosition.FIRST: [same, *rest],
+        OrderPosition.LAST: [*rest, same],
+        OrderPosition.OUT: rest,
+    }[position]
     return ordered(left, order)
 
 
@@ -138,7 +144,7 @@ def second(table: BootTable, option: LoadOption) -> BootTable:
 
     The first is the network's on sites' PCs, and stays.
     """
-    new = only(table, option, Place.OUT)
+    new = only(table, option, OrderPosition.OUT)
     number = next(one.number for one in new.entries if one.option == option)
     rest = [one for one in new.order if new.entry(one) is not None]
     return ordered(new, [*rest[:1], number, *rest[1:]])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from oglib.boot.facts import part_label
 from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
-from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
+from oglib.boot.menu.edits import Change, PartitionNames, check_theme, with_theme
 from oglib.boot.menu.judge import check_script, check_shell
 from oglib.boot.menu.lock import holds_password, with_lock, without_lock
 from oglib.boot.menu.reader import Menu, read_menu
@@ -124,11 +124,11 @@ def apply_menu(plan: MenuPlan) -> None:
             edit.write(system.files)
 
 
-def place_of(disk: Disk, part: Partition) -> Place:
+def names_of(disk: Disk, part: Partition) -> PartitionNames:
     """A partition in the words by which menus name one."""
     with partition_device(disk, part) as device:
         uuid = probe_filesystem(device).uuid
-    return Place(str(part.path or ""), uuid, part_label(disk.number, part.number))
+    return PartitionNames(str(part.path or ""), uuid, part_label(disk.number, part.number))
 
 
 def _menus(root: Files) -> list[Shown]:

@@ -24,7 +24,7 @@ from oglib.boot.nvram import planning, variables
 from oglib.boot.nvram.changing import find_esp
 from oglib.boot.nvram.fitting import folders, loader_in, own_label
 from oglib.boot.nvram.load_option import loader
-from oglib.boot.nvram.planning import Place
+from oglib.boot.nvram.planning import OrderPosition
 from oglib.boot.nvram.presence import on_partition
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.deploy.leaving import leave
@@ -173,7 +173,7 @@ def _next(disk: Disk, part: Partition, system: OperatingSystem) -> tuple[BootTab
     old = read_table(variables.here())
     option = loader(own_label(system.id, place), esp_disk, esp, file)
     same = next((one for one in old.entries if one.option == option), None)
-    new = old if same else planning.added(old, option, Place.OUT)
+    new = old if same else planning.added(old, option, OrderPosition.OUT)
     number = next(one.number for one in new.entries if one.option == option)
     return old, planning.with_next(new, number)
 
