@@ -54,7 +54,7 @@ _STATIC = (
     "after an update of the kernel"
 )
 _NOT_STATIC = "boot/loader/entries are read by the distribution's GRUB again"
-_TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
+TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
 
 
 def check_tree(root: Files) -> None:
@@ -88,7 +88,7 @@ def check_tree(root: Files) -> None:
 
 def check_tools(firmware: Firmware) -> None:
     """Raise NOTEXEC unless this ogLive has what installs GRUB for ``firmware``."""
-    target = _TARGETS[firmware]
+    target = TARGETS[firmware]
     missing = [name for name in ("grub-install", "grub-probe") if shutil.which(name) is None]
     if not missing and not (_MODULES / target).is_dir():
         missing = [f"{_MODULES / target}"]
@@ -127,7 +127,7 @@ def _menu(root: Files, text: str, facts: BootFacts) -> tuple[str, tuple[str, ...
 
 def _needs_static(facts: BootFacts) -> bool:
     """An ESP has the distribution's own GRUB."""
-    return facts.firmware is Firmware.BIOS and lacks_bls(_TARGETS[Firmware.BIOS])
+    return facts.firmware is Firmware.BIOS and lacks_bls(TARGETS[Firmware.BIOS])
 
 
 def with_entries(root: Files, text: str, facts: BootFacts) -> str:
@@ -198,7 +198,7 @@ class BiosCode:
                 with_entries(root, text, facts)
         except OgError as error:
             return Check(Need.CANNOT, error.message)
-        if why := not_understood(root, _TARGETS[Firmware.BIOS], facts.subvolume, static=static):
+        if why := not_understood(root, TARGETS[Firmware.BIOS], facts.subvolume, static=static):
             return Check(Need.CANNOT, why)
         return Check(Need.NEEDED, f"onto {facts.disk.path}")
 
@@ -231,7 +231,7 @@ def uefi_argv(boot: Path, esp: Path, os_id: str) -> tuple[str, ...]:
 def _common(firmware: Firmware, boot: Path) -> tuple[str, ...]:
     return (
         "grub-install",
-        f"--target={_TARGETS[firmware]}",
+        f"--target={TARGETS[firmware]}",
         _TABLES,
         f"--boot-directory={boot}",
         "--recheck",

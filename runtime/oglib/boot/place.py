@@ -67,14 +67,15 @@ def lacks_bls(target: str) -> bool:
     return not (_MODULES / target / "blscfg.mod").is_file()
 
 
-def not_understood(root: Files, target: str, subvolume: str, *, static: bool = False) -> str:
+def not_understood(root: Files, target: str, subvolume: str, *, static: bool | None = None) -> str:
     """Why ogLive's GRUB would show an empty menu, or find no kernel; empty where it would not.
 
     ``target``: which of GRUB's; ``subvolume``: where the system lies in its btrfs; ``static``:
-    boot entries are written into the menu for it.
+    whether boot entries will stand in the menu for it, None where it stays as it is.
     """
     text = words_of(content(root, menu_path(root)) or b"")
-    if not static and is_bls(without_static(text)) and lacks_bls(target):
+    reads = is_bls(text if static is None else without_static(text))
+    if reads and not static and lacks_bls(target):
         return (
             "its menu is made of boot/loader/entries by a command (blscfg) that only the GRUB of "
             "its distribution has: what starts it was left as it was"

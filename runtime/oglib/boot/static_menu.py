@@ -23,6 +23,7 @@ _KEPT = "# ogLive: "
 _ABOUT = "# From boot/loader/entries by `og os configure`: run it again after a new kernel."
 _ROOT = re.compile(r"(?:^|\s)root=", re.ASCII)
 _OPEN_TO_ALL = re.compile(r"^[ \t]*grub_arg[ \t].*--unrestricted", re.MULTILINE)
+_PLAIN = re.compile(r"[A-Za-z0-9/._@+:=,-]+", re.ASCII)
 _MOST_VARIABLES = 256
 
 
@@ -83,10 +84,15 @@ def _entry(start: Start, uuid: str, option: str) -> Iterator[str]:
     words = [word.value for one in commands_of(start.options) for word in one.words]
     yield f"menuentry {quoted(start.title)} --class gnu-linux{option} {{"
     yield f"\tsearch --no-floppy --fs-uuid --set=root {quoted(uuid)}"
-    yield f"\tlinux {quoted(start.kernel)} {' '.join(map(quoted, words))}"
+    yield f"\tlinux {' '.join(map(_word, (start.kernel, *words)))}"
     if start.initrds:
-        yield f"\tinitrd {' '.join(map(quoted, start.initrds))}"
+        yield f"\tinitrd {' '.join(map(_word, start.initrds))}"
     yield "}"
+
+
+def _word(text: str) -> str:
+    """As a generator writes it, where GRUB makes nothing else of it."""
+    return text if _PLAIN.fullmatch(text) else quoted(text)
 
 
 def _said(text: str) -> dict[str, str]:

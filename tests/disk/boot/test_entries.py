@@ -14,6 +14,7 @@ from disk.deploy.room import MIB, og
 from oglib.boot.default_entry import of_grub
 from oglib.deploy.system import configure
 from oglib.disk.firmware import Firmware
+from oglib.errors import OgErr
 from unit.boot.menus import ROOT
 from unit.boot.test_static_menu import ID, MENU, needs_grub
 
@@ -41,6 +42,8 @@ def test_its_kernels_stand_in_a_menu_that_our_boot_code_reads(
 ) -> None:
     monkeypatch.setattr(configure, "running_firmware", lambda: Firmware.BIOS)
     disk = make_system(tmp_path, {**SYSTEM, **FILES})
+    refused = og("boot", "install", disk, "1")
+    assert (refused.status, "by a command (blscfg)" in refused.error) == (OgErr.NOTOS, True)
     done = steps(disk, "--step", "grub-bios")
     assert done["grub-bios"][0] == "failed"
     assert "reads boot/loader/entries by blscfg" in done["grub-bios"][1]
@@ -53,6 +56,7 @@ def test_its_kernels_stand_in_a_menu_that_our_boot_code_reads(
     assert f"root=UUID={ROOT}" in found.options
     with disk.open("rb") as file:
         assert b"GRUB" in file.read(MIB)[:440]
+    assert og("boot", "install", disk, "1").status == 0
     # its entries have the name of another machine id by now
     again = steps(disk)
     assert (again["grub.cfg"], again["loader-entries"][0]) == (

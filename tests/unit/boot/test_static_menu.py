@@ -78,10 +78,10 @@ def test_the_entries_stand_in_the_menu_the_newest_first(tree: Path) -> None:
     assert start == (
         "'Red Hat'\\''s (5.14.0-70)' --class gnu-linux {\n"
         f"\tsearch --no-floppy --fs-uuid --set=root '{BOOT_UUID}'\n"
-        f"\tlinux '/vmlinuz-5.14.0-70' 'root=UUID={ROOT_UUID}' 'ro' 'dyndbg=file a +p' 'quiet'\n"
-        "\tinitrd '/initramfs-5.14.0-70.img'\n"
+        f"\tlinux /vmlinuz-5.14.0-70 root=UUID={ROOT_UUID} ro 'dyndbg=file a +p' quiet\n"
+        "\tinitrd /initramfs-5.14.0-70.img\n"
     )
-    assert f"'/vmlinuz-0-rescue' 'root=UUID={ROOT_UUID}' 'ro'\n" in menu  # by kernelopts
+    assert f"/vmlinuz-0-rescue root=UUID={ROOT_UUID} ro\n" in menu  # by kernelopts
     found = of_grub(menu, {})
     assert found is not None
     assert found.kernel == "/vmlinuz-5.14.0-70"
@@ -112,6 +112,15 @@ def test_where_its_own_grub_starts_it_the_command_is_back(tree: Path) -> None:
     plain = MENU.replace(f"--set=root {GONE}", f"--set=root {BOOT_UUID}")
     assert menu == plain.replace(GONE, ROOT_UUID)
     assert fitted(tree, UEFI) == ("not-needed: already so", menu)
+
+
+@needs_grub
+def test_our_loader_on_an_esp_is_asked_of_the_menu_that_will_be_there(tree: Path) -> None:
+    with TargetRoot(tree) as root:
+        for _ in range(2):
+            assert "(blscfg)" in place.not_understood(root, "x86_64-efi", "", static=False)
+            fitted(tree)
+        assert place.not_understood(root, "i386-pc", "") == ""
 
 
 def test_a_grub_that_has_the_command_gets_none(tree: Path) -> None:
@@ -155,7 +164,7 @@ def test_words_of_an_entry_are_words_and_no_script() -> None:
     assert menu.splitlines()[3:] == [
         "menuentry 'x'\\''' --class gnu-linux {",
         "\tsearch --no-floppy --fs-uuid --set=root 'u'",
-        "\tlinux '/v'\\'';reboot' 'root=x' 'a;b' 'c='",
+        "\tlinux '/v'\\'';reboot' root=x 'a;b' c=",
         "\tinitrd '/i'\\'''",
         "}",
         "### END ogLive: blscfg ###",
