@@ -20,6 +20,7 @@ from oglib.deploy.again import OtherSystemError
 from oglib.deploy.system import configure
 from oglib.disk.firmware import Firmware
 from oglib.disk.loop import attached
+from oglib.fitting.steps import Step
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
 BLOCK_BYTES = 1024
@@ -81,17 +82,18 @@ def test_one_run_is_enough_and_a_dry_run_writes_nothing(disk: Path, tmp_path: Pa
     assert hosts(disk, tmp_path / "at", "ro") == LAST.replace("model-pc", "pc17")
 
 
-def test_what_is_shown_before_the_write_is_what_is_written(disk: Path, tmp_path: Path) -> None:
+def test_what_is_shown_before_the_write_is_what_is_written(
+    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The plan of the second look goes to whoever approves, as the first did."""
     shown: list[bytes] = []
-    real = fitting_jobs.apply_configuration
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            fitting_jobs,
-            "apply_configuration",
-            lambda plan: shown.append(plan.diff) or real(plan),
-        )
-        assert og("os", "configure", disk, "1", *WORDS).status == 0
+
+    def seen(plan: configure.Configuration) -> tuple[Step, ...]:
+        shown.append(plan.diff)
+        return configure.apply_configuration(plan)
+
+    monkeypatch.setattr(fitting_jobs, "apply_configuration", seen)
+    assert og("os", "configure", disk, "1", *WORDS).status == 0
     first, second = shown
     assert b"another" not in first
     assert b"+127.0.1.1 pc17 another\n" in second
