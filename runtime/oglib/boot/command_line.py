@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kernel command lines on another PC, wherever they are written: pure text in, text out.
 
-Owns which words name a device of the PC that the image came from, ``root=`` and ``resume=``, and
-what they have to name here. All other words, blanks and quotes stay.
+Owns which words name a device of the PC that the image came from, ``root=`` and ``resume=`` and
+those of ``rd_words``, and what they have to name here. All other words, blanks and quotes stay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from oglib.boot.facts import BootFacts
+from oglib.boot.rd_words import adapt_volumes
 from oglib.fitting.devices import is_mapped, is_tag, number_of
 from oglib.texts import shortened
 
@@ -27,7 +28,7 @@ def adapt_words(line: str, facts: BootFacts, *, own: bool, by_uuid: bool = True)
     ``by_uuid``: an initramfs looks for the root; a bare kernel understands a PARTUUID alone.
     """
     line = _ROOT.sub(lambda found: _root(found, facts, own=own, by_uuid=by_uuid), line)
-    return _with_resume(line, facts)
+    return _with_resume(adapt_volumes(line, facts), facts)
 
 
 def difference_text(old: str, new: str) -> str:

@@ -43,7 +43,7 @@ def do(context: Context, job: Job) -> Doing:
     )
     if not seen:
         raise OgError(f"{type(job).__name__} is not planned before it is done.")
-    return Doing(seen[0], finished)
+    return Doing(seen[-1], finished)
 
 
 def _facts(planned: PlannedJob) -> list[str]:

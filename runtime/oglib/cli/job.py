@@ -11,7 +11,7 @@ from oglib.cache.turn import Tell
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.token_prompt import ask_for_token
-from oglib.deploy.jobs import Create, Job, as_dict, parse_job
+from oglib.deploy.jobs import Boot, Create, Job, as_dict, parse_job
 from oglib.deploy.planned import FinishedJob, PlannedJob
 from oglib.deploy.work import end_of_job, perform
 from oglib.ending import ended, last_words
@@ -28,6 +28,7 @@ _GOES_ON = {
     "poweroff": "This PC switches itself off.",
     "stay": "This PC stays as it is; Ctrl-Alt-Del restarts it.",
 }
+_STARTS = "This PC leaves ogLive for it."
 _FAILED = "This PC stays; Ctrl-Alt-Del restarts it, and it tries again."
 
 
@@ -75,8 +76,7 @@ def _by_hand(context: Context) -> Result:
     done = _done(job, context.settings, context.progress, context.tell)
     for note in done.notes:
         context.warn(note)
-    if done.is_over:
-        end_of_job(context.settings.after)
+    _leave(job, done, context.settings)
     return Result(_data(job, done), done.sentence, done.status)
 
 
@@ -89,11 +89,20 @@ def _on_screen(settings: Settings, board: Board, screen: Path) -> int:
         ask_for_token(job.image, settings.upload_token, screen, tell=board.tell)
     done = _done(job, settings, board.progress, board.tell)
     with last_words():  # going down ends this process too, and that is no end of the job
-        goes_on = _GOES_ON[settings.after] if done.is_over else _FAILED
+        goes_on = _goes_on(job, settings) if done.is_over else _FAILED
         board.tell([*(f"Note: {note}" for note in done.notes), "", done.sentence, goes_on])
-    if done.is_over:
-        end_of_job(settings.after)
+    _leave(job, done, settings)
     return done.status
+
+
+def _goes_on(job: Job, settings: Settings) -> str:
+    return _STARTS if isinstance(job, Boot) else _GOES_ON[settings.after]
+
+
+def _leave(job: Job, done: FinishedJob, settings: Settings) -> None:
+    """One that starts a system is on its way there already, whatever the entry says."""
+    if done.is_over and not isinstance(job, Boot):
+        end_of_job(settings.after)
 
 
 def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> FinishedJob:

@@ -10,16 +10,7 @@ from pathlib import Path
 
 from oglib.cache.partition import Places
 from oglib.deploy import sentences
-from oglib.deploy.hardware.adapt import apply_adaptation, plan_adaptation
-from oglib.deploy.jobs import (
-    Adapt,
-    Configure,
-    Create,
-    Deploy,
-    Partition,
-    Restore,
-    UpdateCache,
-)
+from oglib.deploy.jobs import Create, Deploy, Partition, Restore, UpdateCache
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.library.update import update_cache
 from oglib.deploy.opening.memory import of_this_pc
@@ -30,10 +21,6 @@ from oglib.deploy.partition.restore import RestorePlan
 from oglib.deploy.partition.subject import find_source, is_one_filesystem
 from oglib.deploy.planned import FinishedJob, Given, PlannedJob
 from oglib.deploy.system import plan as system_plan
-from oglib.deploy.system.configure import (
-    apply_configuration,
-    plan_configuration,
-)
 from oglib.deploy.system.deploy import deploy
 from oglib.deploy.system.layouts import read_layout
 from oglib.deploy.whole_disk import capture as disk_capture
@@ -43,13 +30,13 @@ from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
 from oglib.deploy.whole_disk.plan import DiskPlan, DiskWishes
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import model as disks
-from oglib.disk.find import find_disk, find_partition
+from oglib.disk.find import find_disk
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.writing.table import apply_table, check_drafted
 from oglib.errors import OgErr, UsageError
-from oglib.fitting.steps import Outcome, Step
+from oglib.fitting.steps import Outcome
 from oglib.settings import Settings
 from oglib.transfer.upload import read_token
 
@@ -221,58 +208,6 @@ def do_update_cache(job: UpdateCache, given: Given) -> FinishedJob | None:
     version = f"{done.entry.name} version {done.version}"
     sentence = f"In the cache: {version}"
     return FinishedJob(sentence if done.changed else f"{sentence}, as before", done, done.said)
-
-
-def do_configure(job: Configure, given: Given) -> FinishedJob | None:
-    """Fit the system on a partition."""
-    disk = given.disk(job.disk)
-    part = find_partition(disk, job.part)
-    with held(disk, part):
-        plan = plan_configuration(
-            disk, part, hostname=job.hostname, only=job.steps, settings=given.settings
-        )
-        name = f" as {job.hostname}" if job.hostname else ""
-        changes = (f"Fit the system on {sentences.place(disk, part)} to this PC{name}",)
-        failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
-        status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(
-            PlannedJob(changes, "", disk, part, plan.notes, status=status, plan=plan)
-        ):
-            return None
-        given.cancel.check()
-        steps = apply_configuration(plan)
-    where = sentences.place(disk, part)
-    said = (f"Fitted: {where}", f"{where} is not fitted as a whole.")
-    return _of_steps(steps, *said, plan.notes)
-
-
-def do_adapt(job: Adapt, given: Given) -> FinishedJob | None:
-    """Give the system on a partition an initramfs for other hardware."""
-    disk = given.disk(job.disk)
-    part = find_partition(disk, job.part)
-    where = sentences.place(disk, part)
-    with held(disk, part):
-        plan = plan_adaptation(disk, part, anywhere=job.hardware == "any")
-        whose = "any PC" if job.hardware == "any" else "this PC"
-        changes = (f"Adapt the system on {where} to {whose}",)
-        failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
-        status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(PlannedJob(changes, disk=disk, part=part, status=status, plan=plan)):
-            return None
-        given.cancel.check()
-        steps = apply_adaptation(plan)
-    return _of_steps(steps, f"Adapted to {whose}: {where}", f"{where} is not adapted.")
-
-
-def _of_steps(
-    steps: tuple[Step, ...], well: str, otherwise: str, known: tuple[str, ...] = ()
-) -> FinishedJob:
-    notes = tuple(
-        f"Not done: {step.name}: {step.detail}" for step in steps if step.outcome is Outcome.FAILED
-    )
-    if notes:
-        return FinishedJob(otherwise, steps, (*notes, *known), OgErr.GENERIC)
-    return FinishedJob(well, steps, known)
 
 
 def do_partition(job: Partition, given: Given) -> FinishedJob | None:

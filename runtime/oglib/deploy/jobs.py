@@ -2,8 +2,8 @@
 """Jobs as values, the same whoever gives them: a person, a netboot entry, a server.
 
 ``as_dict`` and ``from_dict`` carry one as JSON: ``{"work": "restore", "image": "debian", …}``; what
-is left out is as the class says. A netboot entry says the same in its words,
-``ogjob=WORK:IMAGE[:DISK[:PART]]``. Both may come over a network that anybody may write to: each
+is left out is as the class says. A netboot entry says the same in words, ``ogjob=boot:1:2``
+(``GRAMMAR``). Both may come over a network that anybody may write to: each
 word is typed, and none is a path, an address or an option unless the job is this PC's own. What
 must stay secret is no part of a job: the upload token of a capture is read from its file.
 """
@@ -146,6 +146,18 @@ WORKS: dict[str, type[Job]] = {
     "inventory": Inventory,
     "boot": Boot,
 }
+# How a netboot entry says each; the words that `from_dict` takes beyond these are not for it.
+GRAMMAR = {
+    "deploy": "deploy:IMAGE:DISK:PART",
+    "restore": "restore:IMAGE:DISK[:PART]",
+    "create": "create:IMAGE:DISK[:PART]",
+    "update_cache": "update_cache:IMAGE",
+    "configure": "configure:DISK:PART",
+    "adapt": "adapt:DISK:PART[:this|any]",
+    "partition": "partition:DISK:LAYOUT",
+    "inventory": "inventory[:hardware] or inventory:os|software:DISK:PART",
+    "boot": "boot:DISK:PART[:kexec|firmware]",
+}
 _WORK_OF = {kind: work for work, kind in WORKS.items()}
 
 
@@ -246,10 +258,31 @@ def _job(work: str, words: list[str], settings: Settings) -> Job:
             return Create(check_image_name(image), _disk(disk), _part(part[0]) if part else None)
         case "update_cache", [image]:
             return UpdateCache(_image(image))
-    raise UsageError(
-        "it is none of deploy:IMAGE:DISK:PART, restore:IMAGE:DISK[:PART], "
-        "create:IMAGE:DISK[:PART], update_cache:IMAGE."
-    )
+    return _of_a_system(work, words, settings)
+
+
+def _of_a_system(work: str, words: list[str], settings: Settings) -> Job:
+    """Those that name no image."""
+    match work, words:
+        case "configure", [disk, part]:
+            return Configure(_disk(disk), _part(part), settings.hostname)
+        case "adapt", [disk, part]:
+            return Adapt(_disk(disk), _part(part))
+        case "adapt", [disk, part, ("this" | "any") as hardware]:
+            return Adapt(_disk(disk), _part(part), hardware)
+        case "partition", [disk, layout]:
+            return Partition(_disk(disk), _layout(layout))
+        case "inventory", [""] | ["hardware"]:
+            return Inventory()
+        case "inventory", [("os" | "software") as what, disk, part]:
+            return Inventory(what, _disk(disk), _part(part))
+        case "boot", [disk, part]:
+            return Boot(_disk(disk), _part(part))
+        case "boot", [disk, part, ("kexec" | "firmware") as how]:
+            return Boot(_disk(disk), _part(part), how)
+    if grammar := GRAMMAR.get(work):
+        raise UsageError(f"{work} is written {grammar}.")
+    raise UsageError(f"there is no work {work[:80]!r}: there are {', '.join(GRAMMAR)}.")
 
 
 def _image(text: str) -> str:

@@ -12,8 +12,6 @@ from oglib.cache.turn import Tell, silent
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.booting import do_boot
 from oglib.deploy.doing import (
-    do_adapt,
-    do_configure,
     do_create,
     do_deploy,
     do_partition,
@@ -21,6 +19,7 @@ from oglib.deploy.doing import (
     do_update_cache,
 )
 from oglib.deploy.examine import examined
+from oglib.deploy.fitting_jobs import do_adapt, do_configure
 from oglib.deploy.jobs import (
     Adapt,
     Boot,

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib.deploy.again import OtherSystemError
 from oglib.deploy.hardware.rebuild import INITRAMFS, HardwareFacts
 from oglib.deploy.hardware.required import ANYWHERE, RootHardware
 from oglib.deploy.partition.checks import check_unused
@@ -113,7 +114,7 @@ def apply_adaptation(plan: Adaptation) -> tuple[Step, ...]:
         with opened_system(plan.disk, plan.part, write=True) as system:
             facts = plan.planned[0].facts
             if check_all(system, facts) != plan.planned:
-                raise OgError(
+                raise OtherSystemError(
                     f"The system on {system.root.called} is not as it was when this was planned.",
                     hint="Run it again.",
                 )

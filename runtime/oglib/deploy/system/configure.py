@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts, part_label
+from oglib.deploy.again import OtherSystemError
 from oglib.deploy.hardware import adapt as hardware
 from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
@@ -140,7 +141,8 @@ def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     """Write what was planned, each step told; raises before that where it does not hold any more.
 
     Opening a filesystem for writing may replay its journal, so it is planned again from what is
-    there then, and must come out the same. Where no step is needed nothing is opened for writing.
+    there then, and must come out the same (else OtherSystemError). Where no step is needed nothing
+    is opened for writing.
     """
     if not plan.is_needed:
         return plan.steps
@@ -167,7 +169,7 @@ def _refuse_changed(plan: Configuration, now: Configuration) -> None:
     pairs = zip(plan.settled.planned, now.settled.planned, strict=False)
     name = next((new.fitting.name for old, new in pairs if old != new), "")
     why = f": the step {name} has another answer now" if name else ""
-    raise OgError(
+    raise OtherSystemError(
         f"The system on partition {plan.aim.part.number} of {plan.aim.disk.describe()} is not as "
         f"it was when this was planned{why}.",
         hint="Run it again.",
