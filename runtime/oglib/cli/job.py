@@ -11,7 +11,8 @@ from oglib.cache.turn import Tell
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.token_prompt import ask_for_token
-from oglib.deploy.jobs import Boot, Create, Job, as_dict, parse_job
+from oglib.deploy.jobs import Boot, Create, Job, as_dict
+from oglib.deploy.netboot import parse_job
 from oglib.deploy.planned import FinishedJob, PlannedJob
 from oglib.deploy.work import end_of_job, perform
 from oglib.ending import ended, last_words

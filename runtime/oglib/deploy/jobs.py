@@ -3,7 +3,7 @@
 
 ``as_dict`` and ``from_dict`` carry one as JSON: ``{"work": "restore", "image": "debian", …}``; what
 is left out is as the class says. A netboot entry says the same in words, ``ogjob=boot:1:2``
-(``GRAMMAR``). Both may come over a network that anybody may write to: each
+(``netboot``). Both may come over a network that anybody may write to: each
 word is typed, and none is a path, an address or an option unless the job is this PC's own. What
 must stay secret is no part of a job: the upload token of a capture is read from its file.
 """
@@ -18,7 +18,7 @@ from typing import Literal, cast, get_args, get_type_hints
 from oglib.deploy.opening.reference import is_path
 from oglib.errors import UsageError
 from oglib.image.format.manifest import check_name
-from oglib.settings import NAME_PART, Settings
+from oglib.settings import NAME_PART
 from oglib.wording.nearest import meant
 
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}", re.ASCII)
@@ -146,18 +146,6 @@ WORKS: dict[str, type[Job]] = {
     "inventory": Inventory,
     "boot": Boot,
 }
-# How a netboot entry says each; the words that `from_dict` takes beyond these are not for it.
-GRAMMAR = {
-    "deploy": "deploy:IMAGE:DISK:PART",
-    "restore": "restore:IMAGE:DISK[:PART]",
-    "create": "create:IMAGE:DISK[:PART]",
-    "update_cache": "update_cache:IMAGE",
-    "configure": "configure:DISK:PART",
-    "adapt": "adapt:DISK:PART[:this|any]",
-    "partition": "partition:DISK:LAYOUT",
-    "inventory": "inventory[:hardware] or inventory:os|software:DISK:PART",
-    "boot": "boot:DISK:PART[:kexec|firmware]",
-}
 _WORK_OF = {kind: work for work, kind in WORKS.items()}
 
 
@@ -232,60 +220,7 @@ def _refuse_foreign_words(job: Job) -> None:
         check_image_name(job.image)
 
 
-def parse_job(settings: Settings) -> Job | None:
-    """The job of this boot, or None when it carries none."""
-    if not settings.job:
-        return None
-    work, _, rest = settings.job.partition(":")
-    words = rest.split(":")
-    try:
-        return _job(work, words, settings)
-    except UsageError as error:
-        raise UsageError(
-            f"ogjob={settings.job} is no job: {error.message}", hint="Mend the netboot entry."
-        ) from None
-
-
-def _job(work: str, words: list[str], settings: Settings) -> Job:
-    match work, words:
-        case "deploy", [image, disk, part]:
-            return Deploy(
-                _image(image), _disk(disk), _part(part), settings.layout, settings.hostname
-            )
-        case "restore", [image, disk, *part] if len(part) <= 1:
-            return Restore(_image(image), _disk(disk), _part(part[0]) if part else None)
-        case "create", [image, disk, *part] if len(part) <= 1:
-            return Create(check_image_name(image), _disk(disk), _part(part[0]) if part else None)
-        case "update_cache", [image]:
-            return UpdateCache(_image(image))
-    return _of_a_system(work, words, settings)
-
-
-def _of_a_system(work: str, words: list[str], settings: Settings) -> Job:
-    """Those that name no image."""
-    match work, words:
-        case "configure", [disk, part]:
-            return Configure(_disk(disk), _part(part), settings.hostname)
-        case "adapt", [disk, part]:
-            return Adapt(_disk(disk), _part(part))
-        case "adapt", [disk, part, ("this" | "any") as hardware]:
-            return Adapt(_disk(disk), _part(part), hardware)
-        case "partition", [disk, layout]:
-            return Partition(_disk(disk), _layout(layout))
-        case "inventory", [""] | ["hardware"]:
-            return Inventory()
-        case "inventory", [("os" | "software") as what, disk, part]:
-            return Inventory(what, _disk(disk), _part(part))
-        case "boot", [disk, part]:
-            return Boot(_disk(disk), _part(part))
-        case "boot", [disk, part, ("kexec" | "firmware") as how]:
-            return Boot(_disk(disk), _part(part), how)
-    if grammar := GRAMMAR.get(work):
-        raise UsageError(f"{work} is written {grammar}.")
-    raise UsageError(f"there is no work {work[:80]!r}: there are {', '.join(GRAMMAR)}.")
-
-
-def _image(text: str) -> str:
+def check_image(text: str) -> str:
     """The name of an image in the repository, with ``@VERSION`` where one is meant."""
     name, at, version = text.partition("@")
     if at and not _VERSION.fullmatch(version):
@@ -301,19 +236,19 @@ def check_image_name(text: str) -> str:
     return check_name(text)
 
 
-def _disk(text: str) -> str:
+def check_disk(text: str) -> str:
     if not _DISK.fullmatch(text):
         raise UsageError(f"{text!r} names no disk.")
     return text
 
 
-def _part(text: str) -> str:
+def check_part(text: str) -> str:
     if not _PART.fullmatch(text):
         raise UsageError(f"{text!r} names no partition.")
     return text
 
 
-def _layout(text: str) -> str:
+def check_layout(text: str) -> str:
     if not NAME_PART.fullmatch(text):
         raise UsageError(f"{text!r} is not the name of a layout in the repository.")
     return text
@@ -324,10 +259,10 @@ def _destination(text: str) -> str:
 
 
 _CHECKS: dict[str, Callable[[str], str]] = {
-    "image": _image,
-    "disk": _disk,
-    "part": _part,
-    "layout": _layout,
+    "image": check_image,
+    "disk": check_disk,
+    "part": check_part,
+    "layout": check_layout,
     "parent": check_image_name,
     "destination": _destination,
 }

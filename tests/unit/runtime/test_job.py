@@ -12,7 +12,6 @@ import pytest
 
 from oglib.boot.firmware import check_table
 from oglib.deploy.jobs import (
-    GRAMMAR,
     WORKS,
     Adapt,
     Boot,
@@ -24,8 +23,8 @@ from oglib.deploy.jobs import (
     Partition,
     Restore,
     UpdateCache,
-    parse_job,
 )
+from oglib.deploy.netboot import GRAMMAR, parse_job
 from oglib.deploy.opening import reference
 from oglib.deploy.work import end_of_job
 from oglib.disk.firmware import Firmware
