@@ -31,6 +31,7 @@ _OF_A_GROUP = re.compile(
     r"/dev/(?!(?:disk|block|char|fd|shm|pts|cciss|ida)/)[A-Za-z0-9+_.-]+/[^\s/]+"
 )
 _NAME = r"((?:[^-/\s]|--)+)"
+_MOST_CHARS = 300  # of a path: the kernel's device mapper takes names of 127 (DM_NAME_LEN)
 _OF_MAPPER = re.compile(rf"/dev/mapper/{_NAME}-{_NAME}")
 
 
@@ -115,6 +116,8 @@ def volume_of(device: str) -> tuple[str, str] | None:
 
     In the second the device mapper doubles a ``-`` inside of a name.
     """
+    if len(device) > _MOST_CHARS:
+        return None
     if found := _OF_MAPPER.fullmatch(device):
         return found[1].replace("--", "-"), found[2].replace("--", "-")
     if not _OF_A_GROUP.fullmatch(device) or device.startswith(_MAPPED):

@@ -68,10 +68,11 @@ def run_instead(name: str, words: Sequence[str]) -> None:
     """Become the site's script where it has one for ``name``; return where ours has to run."""
     made = decide(name)
     for told in made.passed:
-        _note(f"{name}: {told}: ogLive's own runs" if made.runs is None else f"{name}: {told}")
+        _note(f"{name}: {told}")
+    who = str(made.runs or "ogLive's own")
+    _note(f"{name}: {who} runs")
     if made.runs is None:
         return
-    _note(f"{name}: {made.runs} runs instead")
     led = " ".join([*os.environ.get(_LED_HERE, "").split(), made.runs.name])
     env = {**os.environ, _LED_HERE: led}
     argv = [str(made.runs), *words]

@@ -92,6 +92,15 @@ def test_paths_of_volumes() -> None:
         assert volume_of(other) is None
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("value", ["-" * 1_000_000, "a-" * 500_000, "a--" * 300_000])
+def test_the_name_of_no_volume_is_read_in_time(value: str) -> None:
+    """One that can be parted in many ways, none of them right, would take hours."""
+    line = f"resume=/dev/mapper/{value}"
+    assert adapt_words(line, HERE, own=True) == line
+    assert not_here(line, HERE) == ()
+
+
 def test_every_text_tells_them(tmp_path: Path) -> None:
     words = f"root=UUID={ROOT_UUID} ro rd.lvm.lv=cl/root"
     menu = f"menuentry x {{\n linux /v {words}\n initrd /i\n}}\n"

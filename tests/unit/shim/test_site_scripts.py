@@ -80,22 +80,24 @@ def test_what_opengnsys_published_does_not_run_instead_of_ours(site: Site, text:
     path = site.has("configureOs", text)
     out, err, log = site.run("configureOs", "1")
     assert (out, err.startswith(OURS)) == ("", True)
-    why = f"{path} is one that OpenGnsys published, unchanged: ogLive's own runs"
-    assert log == f"configureOs: {why}\n"
+    why = f"{path} is one that OpenGnsys published, unchanged"
+    assert log == f"configureOs: {why}\nconfigureOs: ogLive's own runs\n"
 
 
 def test_what_a_site_edited_wins_and_its_custom_over_both(site: Site) -> None:
     edited = site.has("configureOs", f"{STOCK}echo edited $*\nconfigureOs 1\n")
     out, err, log = site.run("configureOs", "1", "2")
     assert (out, err.startswith(OURS)) == ("stock\nedited 1 2\n", True)  # it may call ours
-    assert log == f"configureOs: {edited} runs instead\n"
+    ours = "configureOs: ogLive's own runs"
+    assert log.splitlines() == [f"configureOs: {edited} runs", ours]
     custom = site.has("configureOsCustom", "#!/bin/bash\necho custom $*\nconfigureOs 3 4\n")
     out, err, log = site.run("configureOs", "1", "2")
     assert out == "custom 1 2\nstock\nedited 3 4\n"
     assert err.startswith(OURS)
     assert log.splitlines() == [
-        f"configureOs: {custom} runs instead",
-        f"configureOs: {edited} runs instead",
+        f"configureOs: {custom} runs",
+        f"configureOs: {edited} runs",
+        ours,
     ]
 
 
@@ -106,7 +108,7 @@ def test_a_published_sample_is_no_custom_of_the_site(site: Site) -> None:
     assert out == "edited\n"
     assert log.splitlines() == [
         f"configureOs: {custom} is one that OpenGnsys published, unchanged",
-        f"configureOs: {edited} runs instead",
+        f"configureOs: {edited} runs",
     ]
 
 
@@ -123,14 +125,15 @@ def test_any_old_name_may_be_a_script_of_the_site(site: Site) -> None:
     assert site.run("ogCheckIpAddress", "1.2.3.4")[0] == "mine 1.2.3.4\n"
     (site.scripts / "ogCheckIpAddress").unlink()
     (site.scripts / "ogCheckIpAddress").symlink_to(site.folder / "og-shim")
-    assert site.run("ogCheckIpAddress", "1.2.3.4") == ("", "", "")
+    assert site.run("ogCheckIpAddress", "1.2.3.4")[:2] == ("", "")
 
 
 def test_what_cannot_be_run_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     path = site.has("configureOs", "#!/bin/bash\necho edited\n", mode=0o644)
-    assert site.run("configureOs", "1")[2] == (
-        f"configureOs: {path} is not executable: ogLive's own runs\n"
-    )
+    assert site.run("configureOs", "1")[2].splitlines() == [
+        f"configureOs: {path} is not executable",
+        "configureOs: ogLive's own runs",
+    ]
     monkeypatch.setenv("OGSCRIPTS", str(site.scripts))
     path = site.has("configureOs", "#!/nowhere/sh\n")
     monkeypatch.setattr("oglib.shim.site_scripts.is_called_by", lambda _: False)
