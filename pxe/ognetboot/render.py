@@ -8,6 +8,7 @@ only `publish.py` writes to a disk. The same inventory always gives the same byt
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ognetboot.languages import Language, environment
@@ -27,6 +28,7 @@ _UEFI_HTTP = {**_UEFI_TFTP, UefiLoader.IPXE: "ipxe.efi"}
 DISK_LOADER = "disk.efi"
 DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
 BIOS_LOADER = "undionly.kpxe"
+FIRST_SCRIPT = "boot.ipxe"
 # Where operating systems put their UEFI loader, the fallback path of the specification last.
 _DISK_LOADERS = (
     "/EFI/debian/shimx64.efi",
@@ -35,6 +37,40 @@ _DISK_LOADERS = (
     "/EFI/Microsoft/Boot/bootmgfw.efi",
     "/EFI/BOOT/BOOTX64.EFI",
 )
+# Where a system's own menu lies on its partition, /boot being one of its own or not.
+_DISK_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub/grub.cfg", "/grub2/grub.cfg")
+# GRUB's names for the cards that it was started from; no PC has more that boot.
+_CARDS = (*(f"efinet{number}" for number in range(8)), "pxe")
+
+
+@dataclass(frozen=True, slots=True)
+class PartLoader:
+    """What only a system of this kind has on its partition, and its loader on the ESP."""
+
+    marker: str
+    loader: str
+
+
+# Systems whose menu GRUB cannot read itself.
+_PART_LOADERS = (
+    PartLoader("/Windows/System32/winload.efi", "/EFI/Microsoft/Boot/bootmgfw.efi"),
+    PartLoader("/etc/fedora-release", "/EFI/fedora/shimx64.efi"),
+    PartLoader("/etc/SUSE-brand", "/EFI/opensuse/shim.efi"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long iPXE waits, in ms, for a server that sends nothing more.
+
+    A dead server costs a PC one `probe`, then a `kernel` twice, and what its failure is shown for:
+    less than a minute until the system on its disk starts.
+    """
+
+    probe: int = 3000
+    script: int = 3000
+    kernel: int = 6000
+    loader: int = 5000
 
 
 def needed_loaders(inventory: Inventory) -> frozenset[str]:
@@ -55,7 +91,13 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
         "server": server,
         "texts": texts,
         "look": look,
+        "limits": Limits(),
         "disk_loaders": _DISK_LOADERS,
+        "disk_menus": _DISK_MENUS,
+        "part_loaders": _PART_LOADERS,
+        "cards": _CARDS,
+        "by_uuid": False,
+        "shared_adapters": (),
     }
     first = ipxe.get_template("templates/boot.ipxe.j2")
     menu = ipxe.get_template("menus/menu.ipxe.j2")
@@ -69,7 +111,9 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
             text = grub_menu.render(screen=screen, **common)
             files[PurePosixPath("grub", grub_name)] = text
 
-    files[PurePosixPath("boot.ipxe")] = first.render(common)
+    files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
+    autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
+    files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
     files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
     files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
     add_screen(screen_for(inventory, None, texts), "default.ipxe", "default")
@@ -89,6 +133,7 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
         bios_loader=BIOS_LOADER,
         uefi_loader=_UEFI_TFTP[server.uefi_loader],
         uefi_http_loader=_UEFI_HTTP[server.uefi_loader],
+        first_script=f"tftp://{server.address}/{FIRST_SCRIPT}",
         base_url=f"http://{server.authority}/netboot",
     )
     return files
