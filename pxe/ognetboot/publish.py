@@ -11,13 +11,13 @@ A folder that ognetboot did not write is never touched.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -28,8 +28,8 @@ from ognetboot.errors import NetbootError
 MARKER = PurePosixPath(".ognetboot")
 _MARKER_TEXT = b"This folder is written by `ognetboot render`; changes made here are lost.\n"
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
-# Waiting for the disk, not for a processor: together they share the journal's commits.
-_WRITERS = 16
+# So many files are brought to the disk one by one; for more of them all of it is.
+_FEW = 64
 _LOCK_LIMIT_S = 60.0
 
 Files = Mapping[PurePosixPath, bytes]
@@ -85,9 +85,10 @@ def _compare(out: Path, files: Files, links: Links) -> Changes:
 def _found(out: Path) -> Iterator[tuple[PurePosixPath, bytes | str | None]]:
     """What is there: content of a file, target of a link, None for what is never as it shall be."""
     for folder, folders, names in os.walk(out):
+        within = PurePosixPath(os.path.relpath(folder, out))
         for one in (*folders, *names):
             path = Path(folder, one)
-            name = PurePosixPath(path.relative_to(out))
+            name = within / one
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode):
                 yield name, str(path.readlink())
@@ -102,11 +103,12 @@ def _appear(out: Path, files: Files, links: Links, _: Changes, scratch: Path) ->
     """Make the tree where there is none, in one step."""
     tree = scratch / "tree"
     tree.mkdir()
-    _make_folders(tree, files, links, out.parent)
+    folders = _folders((*files, *links))
+    _make_folders(tree, folders, out.parent)
     _write_all({tree / name: content for name, content in files.items()}, out.parent)
     for name, target in links.items():
         _link(tree / name, target, out.parent)
-    for folder in _folders(files, links):
+    for folder in folders:
         _sync(tree / folder)
     tree.rename(out)
     _sync(out.parent)
@@ -118,7 +120,8 @@ def _update(out: Path, files: Files, links: Links, changes: Changes, scratch: Pa
     parts = {name: scratch / str(number) for number, name in enumerate(changes.written)}
     _write_all({parts[name]: files[name] for name in parts if name in files}, out.parent)
     _clear_ways(out, changes.written)
-    _make_folders(out, files, links, out.parent)
+    folders = _folders((*files, *links))
+    _make_folders(out, folders, out.parent)
     for name, part in parts.items():
         if name in links:
             _link(part, links[name], out.parent)
@@ -127,7 +130,7 @@ def _update(out: Path, files: Files, links: Links, changes: Changes, scratch: Pa
         # What stood in the way of a folder or file is gone already.
         if os.path.lexists(out / name) and ((out / name).is_symlink() or not (out / name).is_dir()):
             (out / name).unlink()
-    _remove_empty(out, _folders(files, links))
+    _remove_empty(out, folders)
     for folder in touched:
         if folder.is_dir():
             _sync(folder)
@@ -136,23 +139,26 @@ def _update(out: Path, files: Files, links: Links, changes: Changes, scratch: Pa
 
 def _clear_ways(out: Path, names: Iterable[PurePosixPath]) -> None:
     """Remove what stands where these files and their folders shall be, as another kind."""
+    names = list(names)
+    for folder in _folders(names):
+        path = out / folder
+        if path != out and os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+            path.unlink()
     for name in names:
-        for folder in reversed(name.parents):
-            path = out / folder
-            if path != out and os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
-                path.unlink()
-        if (out / name).is_dir() and not (out / name).is_symlink():
-            shutil.rmtree(out / name)
+        path = os.path.join(out, name)  # noqa: PTH118 - thousands of them
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            shutil.rmtree(path)
 
 
-def _folders(files: Files, links: Links) -> list[PurePosixPath]:
-    """Every folder of the tree, the outer before the inner."""
-    found = {parent for name in (*files, *links) for parent in name.parents}
+def _folders(names: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+    """Every folder that these are in, the outer before the inner."""
+    inner = {name.parent for name in names}
+    found = inner | {above for folder in inner for above in folder.parents}
     return sorted(found, key=lambda folder: len(folder.parts))
 
 
-def _make_folders(root: Path, files: Files, links: Links, above: Path) -> None:
-    for folder in _folders(files, links):
+def _make_folders(root: Path, folders: Iterable[PurePosixPath], above: Path) -> None:
+    for folder in folders:
         path = root / folder
         if not path.is_dir():
             path.mkdir()
@@ -169,18 +175,34 @@ def _remove_empty(out: Path, wanted: list[PurePosixPath]) -> None:
 
 
 def _write_all(files: Mapping[Path, bytes], above: Path) -> None:
-    def write(path: Path) -> None:
-        with path.open("wb") as stream:
-            stream.write(files[path])
+    """Write new files, all of them on the disk when this returns."""
+    one_by_one = len(files) <= _FEW
+    owner = above.stat()
+    for path, content in files.items():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
-        # TFTP and HTTP servers drop their rights: everybody must be able to read.
-        path.chmod(_FILE_MODE)
-        give_away(path, above)
+            # TFTP and HTTP servers drop their rights: everybody must be able to read.
+            os.fchmod(handle, _FILE_MODE)
+            if os.geteuid() == 0:
+                os.fchown(handle, owner.st_uid, owner.st_gid)
+            if one_by_one:
+                os.fsync(handle)
+    if not one_by_one:
+        _sync_filesystem(above)
 
-    with ThreadPoolExecutor(_WRITERS) as writers:
-        for _ in writers.map(write, files):
-            pass
+
+def _sync_filesystem(folder: Path) -> None:
+    """Thousands of files cost one flush so, instead of one each."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(handle) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(handle)
 
 
 def _link(path: Path, target: str, above: Path) -> None:
