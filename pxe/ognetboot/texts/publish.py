@@ -145,9 +145,8 @@ def _clear_ways(out: Path, names: Iterable[PurePosixPath]) -> None:
         if path != out and os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
             path.unlink()
     for name in names:
-        path = os.path.join(out, name)  # noqa: PTH118 - thousands of them
-        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-            shutil.rmtree(path)
+        if (out / name).is_dir() and not (out / name).is_symlink():
+            shutil.rmtree(out / name)
 
 
 def _folders(names: Iterable[PurePosixPath]) -> list[PurePosixPath]:

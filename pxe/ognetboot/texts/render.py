@@ -96,8 +96,8 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
         "disk_menus": _DISK_MENUS,
         "part_loaders": _PART_LOADERS,
         "cards": _CARDS,
-        "by_uuid": False,
-        "shared_adapters": (),
+        "by_uuid": any(client.uuid for client in inventory.clients),
+        "shared_adapters": sorted(inventory.adapters),
     }
     first = ipxe.get_template("templates/boot.ipxe.j2")
     menu = ipxe.get_template("menus/menu.ipxe.j2")
@@ -119,11 +119,16 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
     add_screen(screen_for(inventory, None, texts), "default.ipxe", "default")
     for client in inventory.clients:
         screen = screen_for(inventory, client, texts)
+        # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
+        in_grub = client.firmware is not Firmware.BIOS
+        if client.uuid is not None:
+            name = f"uuid-{client.uuid}"
+            add_screen(screen, f"{name}.ipxe", name if in_grub else None)
         for mac in client.macs:
-            # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
-            grub_name = None if client.firmware is Firmware.BIOS else f"01-{mac}"
             # As iPXE's `hexhyp` and BOOTIF write it.
-            add_screen(screen, f"mac-{mac.replace(':', '-')}.ipxe", grub_name)
+            add_screen(
+                screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
+            )
 
     dnsmasq = environment(Language.DNSMASQ)
     files[PurePosixPath("dnsmasq.conf")] = dnsmasq.get_template("templates/dnsmasq.conf.j2").render(
