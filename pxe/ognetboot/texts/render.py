@@ -11,24 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ognetboot.inventory.model import Dhcp, Firmware, Inventory, UefiLoader
+from ognetboot.inventory.model import Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
+from ognetboot.texts.server_files import (
+    BIOS_LOADER,
+    FIRST_SCRIPT,
+    UEFI_HTTP,
+    UEFI_TFTP,
+    server_files,
+)
 
-# First program per loader choice, over TFTP and (UEFI HTTP Boot) over HTTP. With HTTP Boot there is
-# no PXE protocol for snponly.efi to sit on.
-_UEFI_TFTP = {
-    UefiLoader.IPXE: "snponly.efi",
-    UefiLoader.IPXE_NATIVE: "ipxe.efi",
-    UefiLoader.SHIM: "shimx64.efi",
-}
-_UEFI_HTTP = {**_UEFI_TFTP, UefiLoader.IPXE: "ipxe.efi"}
 # disk.efi is Debian's GRUB for its installer's netboot: the one build that reads a configuration
 # in a place of its own, so that it does nothing but start the disk. Unsigned, as iPXE is too.
 DISK_LOADER = "disk.efi"
 DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
-BIOS_LOADER = "undionly.kpxe"
-FIRST_SCRIPT = "boot.ipxe"
 # Where operating systems put their UEFI loader, the fallback path of the specification last.
 _DISK_LOADERS = (
     "/EFI/debian/shimx64.efi",
@@ -77,7 +74,7 @@ def needed_loaders(inventory: Inventory) -> frozenset[str]:
     """File names of the loaders that the dnsmasq configuration hands out, with what they load."""
     choice = inventory.server.uefi_loader
     second = {"grubx64.efi"} if choice is UefiLoader.SHIM else set()
-    return frozenset({BIOS_LOADER, DISK_LOADER, _UEFI_TFTP[choice], _UEFI_HTTP[choice], *second})
+    return frozenset({BIOS_LOADER, DISK_LOADER, UEFI_TFTP[choice], UEFI_HTTP[choice], *second})
 
 
 def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
@@ -130,17 +127,5 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
                 screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
             )
 
-    dnsmasq = environment(Language.DNSMASQ)
-    files[PurePosixPath("dnsmasq.conf")] = dnsmasq.get_template("templates/dnsmasq.conf.j2").render(
-        server=server,
-        clients=inventory.clients,
-        own=server.dhcp is Dhcp.OWN,
-        proxy=server.dhcp is Dhcp.PROXY,
-        tftp_root=server.tftp_root or tftp_root,
-        bios_loader=BIOS_LOADER,
-        uefi_loader=_UEFI_TFTP[server.uefi_loader],
-        uefi_http_loader=_UEFI_HTTP[server.uefi_loader],
-        first_script=f"tftp://{server.address}/{FIRST_SCRIPT}",
-        base_url=f"http://{server.authority}/netboot",
-    )
+    files.update(server_files(inventory, tftp_root))
     return files
