@@ -15,7 +15,7 @@ from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import DEBIAN_LIBRARY, read_loaders
-from ognetboot.texts.publish import publish
+from ognetboot.texts.publish import publish, remembering
 from ognetboot.texts.render import needed_loaders, render
 from ognetboot.verbs import Verbs
 
@@ -63,7 +63,10 @@ def run(args: argparse.Namespace) -> str:
         assigned = store.read()
         offered = offers_at(inventory, assigned, datetime.now(UTC))
         texts = texts_for(inventory, args.out, offered)
-        written = write(inventory, args.out, texts, args.loaders, dry_run=args.dry_run) or written
+        changed = write(
+            inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run
+        )
+        written = changed or written
         # What was assigned meanwhile has been written by whoever did it, and over it by us.
         if args.dry_run or store.read() == assigned:
             break
@@ -83,11 +86,21 @@ def texts_for(inventory: Inventory, out: Path, offered: OfferedTo | None = None)
 
 
 def write(
-    inventory: Inventory, out: Path, texts: Texts, library: Path, *, dry_run: bool = False
+    inventory: Inventory,
+    out: Path,
+    texts: Texts,
+    library: Path,
+    *,
+    source: Path | None = None,
+    dry_run: bool = False,
 ) -> int:
-    """Bring the tree to that; how many files it has then, 0: nothing to change."""
+    """Bring the tree to that; how many files it has then, 0: nothing to change.
+
+    `source` is the inventory's file, which the tree remembers.
+    """
     loaders = read_loaders(needed_loaders(inventory), library)
     files = {
+        **(remembering(source) if source else {}),
         **{name: text.encode("ascii") for name, text in texts.items()},
         **{PurePosixPath(name): content for name, content in loaders.items()},
     }
