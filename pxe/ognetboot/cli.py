@@ -22,6 +22,7 @@ from ognetboot.errors import FoundFaultsError, NetbootError
 VERBS = (
     "list",
     "show",
+    "check",
     "render",
     "site",
 )
