@@ -23,6 +23,9 @@ VERBS = (
     "list",
     "show",
     "check",
+    "set",
+    "exam",
+    "mode",
     "render",
     "site",
 )
