@@ -45,8 +45,8 @@ def find_scope(inventory: Inventory, text: str) -> Scope:
         listed = ", ".join(map(str, found))
         raise NetbootError(f"`{text}` means more than one: {listed}", hint="say which of them")
     if not found:
-        known = [str(s) for s in _all(inventory) if s.kind in kinds]
-        near = difflib.get_close_matches(name, [k.partition(":")[2] for k in known], n=1)
+        known = [s.name for s in _all(inventory) if s.kind in kinds and s != ALL]
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "`ognetboot list` says which there are"
         raise NetbootError(f"the inventory has no `{text}`", hint=hint)
     return found[0]
@@ -66,7 +66,7 @@ def _all(inventory: Inventory) -> Iterator[Scope]:
 def _named(inventory: Inventory, name: str) -> Iterator[Scope]:
     """Every scope of that name; a PC by whatever identifies it."""
     for scope in _all(inventory):
-        if scope.name == name and scope.kind is not ScopeKind.PC:
+        if scope.name == name != "" and scope.kind is not ScopeKind.PC:
             yield scope
     client = find_client(inventory, name)
     if client is not None:
