@@ -40,8 +40,7 @@ def opened(inventory: Inventory, entry: Entry, client: Client | None) -> str:
     there: both lie one folder below the tree.
     """
     entries = tuple(
-        replace(one, password=False) if one.name == entry.name else one
-        for one in inventory.entries
+        replace(one, password=False) if one.name == entry.name else one for one in inventory.entries
     )
     if client is None:
         server = inventory.server

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot serve`: starts what a site of one server needs, says what it is, and stops it whole."""
+"""`ognetboot serve`: starts what a site of one server needs, tells it, and stops it whole."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ognetboot.errors import NetbootError
+from ognetboot.inventory import reading
 from ognetboot.inventory.model import Dhcp, Inventory
 from ognetboot.serving import dnsmasq, dnsmasq_words, documents, http
 from ognetboot.serving.announcing import Parts, announcement
@@ -64,14 +65,45 @@ class Wanted:
 
 def serve(wanted: Wanted, write: Write) -> None:
     """Serve until SIGINT or SIGTERM; raises where something cannot be started."""
+    with _logging():
+        asyncio.run(_serve(wanted, write))
+
+
+def follow_alone(path: Path, inventory: Path) -> None:
+    """Follow another server's log until SIGINT or SIGTERM; another program keeps the tree."""
+    hearing = Hearing(inventory, Known(reading.load(inventory, allow_test=True)))
+
+    async def run() -> None:
+        stop = _stop()
+        async with contextlib.AsyncExitStack() as stack:
+            log = Log(path)
+            stack.callback(log.close)
+            await _enter(stack, follow(log, hearing, lambda: None))
+            print(f"ognetboot follows {path}. Stop it with Ctrl-C.", flush=True)
+            await stop.wait()
+
+    with _logging():
+        asyncio.run(run())
+
+
+@contextlib.contextmanager
+def _logging() -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     LOG.addHandler(handler)
     LOG.setLevel(logging.INFO)
     try:
-        asyncio.run(_serve(wanted, write))
+        yield
     finally:
         LOG.removeHandler(handler)
+
+
+def _stop() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def check(wanted: Wanted, write: Write) -> str:
@@ -100,9 +132,7 @@ async def _check(wanted: Wanted, write: Write) -> str:
 
 
 async def _serve(wanted: Wanted, write: Write) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _stop()
     async with _running(wanted, write) as (first, parts):
         print(announcement(wanted.inventory, first.inventory, wanted.out, parts), flush=True)
         absent = await asyncio.to_thread(
@@ -140,9 +170,7 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
         if parts.child:
             child = await _start_child(stack, wanted, first, parts)
             then.append(
-                lambda written: child.use(
-                    dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp)
-                )
+                lambda written: child.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
             )
         if wanted.log is not None:
             log = Log(wanted.log)
@@ -174,9 +202,7 @@ def _renew(forms: Forms, reports: Reports, written: Written) -> None:
     reports.keep_only(client.name for client in written.inventory.clients)
 
 
-async def _enter(
-    stack: contextlib.AsyncExitStack, work: Coroutine[None, None, None]
-) -> None:
+async def _enter(stack: contextlib.AsyncExitStack, work: Coroutine[None, None, None]) -> None:
     """Begin a task that ends with the stack."""
     task = asyncio.create_task(work)
 

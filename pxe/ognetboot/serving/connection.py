@@ -22,9 +22,10 @@ _LATER = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
     b"Connection: close\r\n\r\n"
 )
+LOG = logging.getLogger("ognetboot")
 _SILENT = logging.getLogger("ognetboot.http")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+# Whatever is written there quotes requests, and some hold a password.
+_SILENT.disabled = True
 
 
 class Connection(web.RequestHandler):
@@ -32,12 +33,12 @@ class Connection(web.RequestHandler):
 
     __slots__ = ("_address", "_deadline", "_places", "_seated")
 
-    def __init__(self, server: web.Server, places: Places, header_s: float = HEADER_S) -> None:
+    def __init__(self, server: web.Server, places: Places) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            logger=_SILENT,  # it would tell what the other side sent
-            access_log=None,
+            logger=_SILENT,
+            access_log=_SILENT,
             keepalive_timeout=_IDLE_S,
             lingering_time=2.0,
             auto_decompress=False,
@@ -45,7 +46,7 @@ class Connection(web.RequestHandler):
         self._places = places
         self._address = ""
         self._seated = False
-        self._deadline = self._loop.call_later(header_s, self._too_late)
+        self._deadline = self._loop.call_later(HEADER_S, self._too_late)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -70,6 +71,20 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._seated:
             super().data_received(data)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it quotes what the other side sent
+    ) -> web.StreamResponse:
+        """What is no HTTP is told so by a number alone; a fault of ours goes into the log."""
+        if status >= 500:
+            LOG.error("A request of %s failed.", self._address, exc_info=exc)
+        answer = web.Response(status=status)
+        answer.force_close()
+        return answer
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._deadline.cancel()

@@ -28,7 +28,8 @@ _GOOD = (
     (rf"sent (?P<file>.+) to {_IP}$", "{ip} fetched {file} by TFTP"),
 )
 _BAD = (
-    (rf"file (?P<file>.+) not found for {_IP}$", "{ip} asks by TFTP for {file}, which is not there"),
+    (rf"file (?P<file>.+) not found for {_IP}$",
+     "{ip} asks by TFTP for {file}, which is not there"),
     (r"cannot access (?P<file>.+): Permission denied$",
      "dnsmasq may not read {file}: give its user the right, folders above included"),
     (rf"failed sending (?P<file>.+) to {_IP}", "{ip} stopped fetching {file} by TFTP"),
@@ -41,8 +42,12 @@ _BAD = (
     (r"TFTP directory (?P<file>.+) inaccessible: (?P<why>.+)",
      "dnsmasq cannot read {file}: {why}"),
 )  # fmt: skip
-_PORT = re.compile(r"failed to (?:bind|create) .*?(?:port (?P<port>[0-9]+))?: Address already in use")
-_LINE = re.compile(r"(?:\w{3} [ 0-9]\d [0-9:]{8} )?(?:dnsmasq(?:-\w+)?(?:\[[0-9]+\])?: )?(?:[0-9]+ )?")
+_PORT = re.compile(
+    r"failed to (?:bind|create) .*?(?:port (?P<port>[0-9]+))?: Address already in use"
+)
+_LINE = re.compile(
+    r"(?:\w{3} [ 0-9]\d [0-9:]{8} )?(?:dnsmasq(?:-\w+)?(?:\[[0-9]+\])?: )?(?:[0-9]+ )?"
+)
 _FAILED = re.compile(r"(failed|error|cannot|bad |illegal|FAILED|missing)")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The JSON files beside an inventory: bounded, written whole or not at all, one writer at a time."""
+"""The JSON files beside an inventory: bounded, whole or not there, one writer at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def beside(inventory: Path, word: str) -> Path:
     return inventory.with_name(f"{inventory.stem}.{word}.json")
 
 
-def read(path: Path, shape: Callable[[object], T], nothing: T) -> T:
+def read(path: Path, shape: Callable[[object], T], nothing: Callable[[], T]) -> T:
     """The file's content through `shape`, which raises where it is not what it should be.
 
     `nothing` where there is no file. Whatever else stops the reading is an error, never an
@@ -36,7 +36,7 @@ def read(path: Path, shape: Callable[[object], T], nothing: T) -> T:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        return nothing
+        return nothing()
     except OSError as error:
         raise NetbootError(
             f"{path} cannot be read: {error.strerror}", hint="check its rights"

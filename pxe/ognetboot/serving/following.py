@@ -20,7 +20,7 @@ _MOST_PIECE = 1 << 20
 _LONGEST_LINE = 16 << 10
 # nginx' "combined": ADDRESS - USER [TIME] "GET PATH HTTP/1.1" STATUS BYTES ...
 _LINE = re.compile(
-    rb'^(?P<address>[0-9a-f.:]{2,45}) \S+ \S+ \[[^\]]{1,40}\] '
+    rb"^(?P<address>[0-9a-f.:]{2,45}) \S+ \S+ \[[^\]]{1,40}\] "
     rb'"GET (?P<path>/\S{1,500}) HTTP/1\.[01]" (?P<status>[0-9]{3}) '
 )
 _OWN_FILE = re.compile(
@@ -89,7 +89,7 @@ class Log:
 
     def _opened(self) -> BinaryIO | None:
         try:
-            return self._path.open("rb", buffering=0)  # type: ignore[return-value]
+            return self._path.open("rb", buffering=0)
         except FileNotFoundError:
             return None  # between two files
         except OSError as error:

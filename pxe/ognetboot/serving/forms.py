@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ognetboot.assigning.offers import scope_word
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import checks
 from ognetboot.inventory.model import Client, Inventory
+from ognetboot.inventory.scopes import ALL, scopes_around
 from ognetboot.serving import answers, identity, passwords, waiting
 from ognetboot.serving.hearing import Hearing
 from ognetboot.serving.known import Known
@@ -34,6 +34,7 @@ _OF_ADDRESS, _OF_ALL = Rate(30, 1), Rate(2000, 200)
 # Guesses: a person who types, and no more of them in all than the processor bears.
 _OF_PC, _OF_PCS = Rate(5, 1 / 20), Rate(40, 1)
 _AT_ONCE = 2  # scrypt: 16 MiB and a processor each
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -115,15 +116,8 @@ class Forms:
         if name and not _is_hostname(name):
             return Answer(200, answers.registered(inventory, answers.NO_NAME))
         async with self._one_writer:
-            mine = await asyncio.to_thread(
-                waiting.register,
-                self._file,
-                claim,
-                waiting.told_of(words),
-                address,
-                inventory.adapters,
-                datetime.now(UTC),
-            )
+            new = waiting.asking(claim, words, address, datetime.now(UTC))
+            mine = await asyncio.to_thread(waiting.register, self._file, new, inventory.adapters)
         if mine is None:
             LOG.warning("A PC at %s asked to be taken in, and there is no place.", address)
             return Answer(200, answers.registered(inventory, answers.FULL))
@@ -160,7 +154,8 @@ class Forms:
 
     def _opens(self, client: Client | None, secret: str) -> bool:
         kept = passwords.read(self._file)
-        scopes = [scope_word(kind, name) for kind, name, _ in self._inventory.scopes_of(client)]
+        around = scopes_around(self._inventory, client) if client else (ALL,)
+        scopes = [str(scope) for scope in around]
         return passwords.opens(secret, [kept[scope] for scope in scopes if scope in kept])
 
     @property

@@ -51,9 +51,7 @@ class _Site:
             if len(body) > _BODY_BYTES:
                 return web.Response(status=413)
             query = "&".join(filter(None, (query, body.decode("ascii", "replace"))))
-        answer = await self._forms.answer(
-            request.match_info["form"], query, self._address(request)
-        )
+        answer = await self._forms.answer(request.match_info["form"], query, self._address(request))
         return web.Response(
             status=answer.status,
             text=answer.text or None,
@@ -101,9 +99,7 @@ async def _bounded(request: web.Request, handler: _Handler) -> web.StreamRespons
         return answer
 
 
-def application(
-    tree: Tree | None, forms: Forms, *, behind_proxy: bool = False
-) -> web.Application:
+def application(tree: Tree | None, forms: Forms, *, behind_proxy: bool = False) -> web.Application:
     """`tree` None: the forms alone, the files are served by another program."""
     site = _Site(tree, forms, behind_proxy)
     app = web.Application(middlewares=[_bounded], client_max_size=_BODY_BYTES)

@@ -29,8 +29,8 @@ _NO_UUIDS = {
 _NO_SERIALS = {
     "", "0", "00000000", "0123456789", "123456789", "1234567890", "none", "n/a", "na", "null",
     "default string", "default", "empty", "invalid", "not applicable", "not available",
-    "not specified", "oem", "serial", "serial number", "system serial number", "chassis serial number",
-    "to be filled by o.e.m.", "unknown", "xxxxxxxx",
+    "not specified", "oem", "serial", "serial number", "system serial number",
+    "chassis serial number",     "to be filled by o.e.m.", "unknown", "xxxxxxxx",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import http.client
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from itertools import product
 from pathlib import Path
 
 from ognetboot.inventory.entries import Kind, Variant
@@ -27,11 +28,13 @@ def missing(inventory: Inventory, out: Path, *, serves_http: bool) -> Iterator[s
 def _files(inventory: Inventory, out: Path) -> Iterator[str]:
     above = out.parent
     wanted: dict[Path, tuple[str, ...]] = {}
-    for entry in inventory.entries:
+    everybody = (None, *inventory.clients)
+    versions = {inventory.choices_of(client).oglive for client in everybody}
+    for entry, version in product(inventory.entries, sorted(versions, key=str)):
         if entry.kind is Kind.OGLIVE:
             one_file = entry.variant is Variant.ONE_FILE
             names = ("ogvmlinuz", "oglive-onefile.img" if one_file else "oginitrd.img")
-            folder = above / entry.directory
+            folder = above / entry.directory_of(version)
             wanted[folder] = tuple(dict.fromkeys((*wanted.get(folder, ()), *names)))
             if not one_file and not any((folder / root).is_file() for root in _ROOTS):
                 wanted[folder] = (*wanted[folder], _ROOTS[0])

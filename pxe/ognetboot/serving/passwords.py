@@ -46,7 +46,7 @@ def passwords_file(inventory: Path) -> Path:
 def read(inventory: Path) -> dict[str, Kept]:
     """Each scope's; refused where others than its owner may read the file."""
     path = passwords_file(inventory)
-    found = documents.read(path, _shape, {})
+    found: dict[str, Kept] = documents.read(path, _shape, dict)
     if found and path.stat().st_mode & _READ_BY_OTHERS:
         raise NetbootError(
             f"{path} may be read by other users, so the passwords in it are no secret",

@@ -30,7 +30,7 @@ class Seen:
 
 def seen_of(inventory: Path) -> dict[str, Seen]:
     """The last report of each PC by its name in the inventory."""
-    return documents.read(documents.beside(inventory, _WORD), _shape, {})
+    return documents.read(documents.beside(inventory, _WORD), _shape, dict)
 
 
 class Reports:

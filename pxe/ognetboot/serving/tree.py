@@ -5,6 +5,7 @@ saved, something was assigned or used up, or a time has come."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -66,10 +67,8 @@ class Keeper:
     async def keep(self) -> None:
         """Until this task is cancelled."""
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _LOOK_S)
-            except TimeoutError:
-                pass
             self._wake.clear()
             stamp = self._look()
             if stamp == self._stamp and not self._is_due():

@@ -46,8 +46,8 @@ SystemCallFilter=~@privileged @resources
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where everything is: the program and the folders of its code, the inventory, the tree, and the
-    daemon's port on 127.0.0.1."""
+    """Where everything is: the program and the folders of its code, the inventory, the tree; and
+    the daemon's port on 127.0.0.1."""
 
     program: Path
     code: tuple[Path, ...]
@@ -66,6 +66,16 @@ def units(place: Place) -> dict[str, str]:
         "dnsmasq.service.d/ognetboot.conf": _dnsmasq(place),
         "nginx.service.d/ognetboot.conf": _NGINX,
     }
+
+
+def next_steps(place: Place) -> str:
+    """What an administrator does then."""
+    folders = " ".join(dict.fromkeys(map(str, (place.inventory.parent, place.out.parent))))
+    return (
+        f"Then, as root: useradd --system --no-create-home --shell /usr/sbin/nologin {USER}; "
+        f"chown -R {USER} {folders}; systemctl daemon-reload; systemctl enable --now {DAEMON}. "
+        f"nginx passes /netboot/do/ on to 127.0.0.1:{place.port}."
+    )
 
 
 def _daemon(place: Place) -> str:

@@ -52,6 +52,11 @@ class Registration:
         return dict(self.told).get(name, "")
 
 
+def asking(claim: Claim, words: Mapping[str, str], address: str, now: datetime) -> Registration:
+    """Who asks now, from `address`; each field within its limit."""
+    return Registration(0, claim, told_of(words), address, now, now)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """All of them by age, and the number that was given last."""
@@ -70,22 +75,22 @@ def told_of(words: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 def waiting_of(inventory: Path) -> Waiting:
     """Who waits for this inventory."""
-    return documents.read(documents.beside(inventory, _WORD), _shape, Waiting())
+    return documents.read(documents.beside(inventory, _WORD), _shape, Waiting)
 
 
 def register(
     inventory: Path,
-    claim: Claim,
-    told: tuple[tuple[str, str], ...],
-    address: str,
+    new: Registration,
     shared: frozenset[str],
-    now: datetime,
 ) -> Registration | None:
-    """Take a PC into the list, or renew its place there; None: there is no place."""
+    """Take a PC into the list, or renew its place there; None: there is no place.
+
+    Of `new` the number and the time of the first asking are given here.
+    """
     path = documents.beside(inventory, _WORD)
     with documents.locked(path):
         before = waiting_of(inventory)
-        after, mine = _with(before, Registration(0, claim, told, address, now, now), shared)
+        after, mine = _with(before, new, shared)
         if mine is not None and after != before:
             _write(path, after)
     return mine

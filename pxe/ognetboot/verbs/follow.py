@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ognetboot.serving.following import follow_until_stopped
+from ognetboot.serving.command import follow_alone
 from ognetboot.verbs import Verbs
 
 
@@ -26,5 +26,5 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Follow it."""
-    follow_until_stopped(args.log, args.inventory)
-    return ""
+    follow_alone(args.log, args.inventory)
+    return "ognetboot has stopped."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot password INVENTORY SCOPE`: what opens locked entries there. Never on a command line."""
+"""`ognetboot password INVENTORY SCOPE`: what opens locked entries. Never an argument."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def add(verbs: Verbs) -> None:
         metavar="SCOPE",
         help="all, centre:X, room:X, group:X or pc:X; a PC takes the passwords of all it stands in",
     )
-    verb.add_argument("--file", type=Path, metavar="FILE", help="read it from this file's first line")
+    verb.add_argument(
+        "--file", type=Path, metavar="FILE", help="read it from this file's first line"
+    )
     verb.add_argument("--remove", action="store_true", help="the scope has none any more")
 
 

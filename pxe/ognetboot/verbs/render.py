@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
@@ -50,20 +51,35 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Render and publish."""
-    out: Path = args.out
     inventory = reading.load(args.inventory, allow_test=args.test)
-    place = out.parent.resolve() / out.name
-    texts = render(inventory, _tftp_root(inventory, place))
-    loaders = read_loaders(needed_loaders(inventory), args.loaders)
+    texts = texts_for(inventory, args.out)
+    written = write(inventory, args.out, texts, args.loaders, dry_run=args.dry_run)
+    if not written:
+        return f"{args.out}: nothing to change"
+    count = len(inventory.clients)
+    done = "would be written" if args.dry_run else "written"
+    return f"{args.out}: {count} PC{'' if count == 1 else 's'}, {written} files {done}"
+
+
+Texts = Mapping[PurePosixPath, str]
+
+
+def texts_for(inventory: Inventory, out: Path) -> Texts:
+    """Every text of the tree that shall lie at `out`."""
+    return render(inventory, _tftp_root(inventory, out.parent.resolve() / out.name))
+
+
+def write(
+    inventory: Inventory, out: Path, texts: Texts, library: Path, *, dry_run: bool = False
+) -> int:
+    """Bring the tree to that; how many files it has then, 0: nothing to change."""
+    loaders = read_loaders(needed_loaders(inventory), library)
     files = {
         **{name: text.encode("ascii") for name, text in texts.items()},
         **{PurePosixPath(name): content for name, content in loaders.items()},
     }
-    if not publish(place, files, _links(inventory), dry_run=args.dry_run):
-        return f"{out}: nothing to change"
-    count = len(inventory.clients)
-    done = "would be written" if args.dry_run else "written"
-    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files {done}"
+    place = out.parent.resolve() / out.name
+    return len(files) if publish(place, files, _links(inventory), dry_run=dry_run) else 0
 
 
 def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:

@@ -22,9 +22,9 @@ def shape(value: object) -> list[int]:
 def test_what_was_written_is_read_and_an_absence_is_nothing(tmp_path: Path) -> None:
     path = documents.beside(tmp_path / "room.toml", "waiting")
     assert path.name == "room.waiting.json"
-    assert documents.read(path, shape, [7]) == [7]
+    assert documents.read(path, shape, lambda: [7]) == [7]
     documents.write(path, [1, 2])
-    assert documents.read(path, shape, []) == [1, 2]
+    assert documents.read(path, shape, list) == [1, 2]
     assert [one.name for one in tmp_path.iterdir()] == ["room.waiting.json"]
 
 
@@ -33,7 +33,7 @@ def test_a_damaged_file_is_an_error_and_stays(tmp_path: Path, bad: bytes) -> Non
     path = tmp_path / "x.json"
     path.write_bytes(bad)
     with pytest.raises(NetbootError, match="damaged"):
-        documents.read(path, shape, [])
+        documents.read(path, shape, list)
     assert path.read_bytes() == bad
 
 
@@ -42,12 +42,12 @@ def test_one_that_is_too_long_is_damaged(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(documents.MOST_BYTES + 1)
     with pytest.raises(NetbootError, match="damaged"):
-        documents.read(path, shape, [])
+        documents.read(path, shape, list)
 
 
 def test_a_folder_is_no_absence(tmp_path: Path) -> None:
     with pytest.raises(NetbootError, match="cannot be read"):
-        documents.read(tmp_path, shape, [])
+        documents.read(tmp_path, shape, list)
 
 
 def test_a_secret_is_its_owners_whatever_stood_there(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_secret_is_its_owners_whatever_stood_there(tmp_path: Path) -> None:
 def add(path: Path, count: int) -> None:
     for _ in range(count):
         with documents.locked(path):
-            documents.write(path, [documents.read(path, shape, [0])[0] + 1], durable=False)
+            documents.write(path, [documents.read(path, shape, lambda: [0])[0] + 1], durable=False)
 
 
 def test_writers_wait_for_each_other(tmp_path: Path) -> None:

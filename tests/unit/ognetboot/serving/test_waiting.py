@@ -10,7 +10,7 @@ import pytest
 
 from ognetboot.serving import documents, waiting
 from ognetboot.serving.identity import Claim
-from ognetboot.serving.waiting import Registration, register, remove, told_of, waiting_of
+from ognetboot.serving.waiting import Registration, asking, register, remove, told_of, waiting_of
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 NONE = frozenset[str]()
@@ -29,7 +29,7 @@ def ask(
     file: Path, number: int, *, name: str = "", address: str = "10.0.0.5", now: datetime = NOW
 ) -> Registration | None:
     claim = Claim(mac(number), "", "")
-    return register(file, claim, told_of({"name": name}), address, NONE, now)
+    return register(file, asking(claim, {"name": name}, address, now), NONE)
 
 
 def test_one_pc_has_one_number_and_says_it_again(file: Path) -> None:
@@ -91,7 +91,7 @@ def test_numbers_are_not_given_twice(file: Path) -> None:
 
 
 def _stored(file: Path) -> dict[str, object]:
-    return documents.read(documents.beside(file, "waiting"), lambda value: dict(value), {})  # type: ignore[call-overload]
+    return documents.read(documents.beside(file, "waiting"), dict, dict)  # type: ignore[arg-type]
 
 
 def test_a_shared_adapter_takes_no_place_of_another(file: Path) -> None:
@@ -99,10 +99,10 @@ def test_a_shared_adapter_takes_no_place_of_another(file: Path) -> None:
     shared = frozenset({adapter})
     for number in (1, 2):
         uuid = f"{number}1111111-2222-3333-4444-555555555555"
-        mine = register(file, Claim(adapter, uuid, ""), (), "10.0.0.5", shared, NOW)
+        mine = register(file, asking(Claim(adapter, uuid, ""), {}, "10.0.0.5", NOW), shared)
         assert mine is not None
         assert mine.number == number
-    assert register(file, Claim(adapter, "", ""), (), "10.0.0.5", shared, NOW) is None
+    assert register(file, asking(Claim(adapter, "", ""), {}, "10.0.0.5", NOW), shared) is None
 
 
 def test_what_is_kept_has_limits() -> None:
