@@ -8,7 +8,7 @@ over server). Nothing here knows a template or a firmware's language.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -230,16 +230,17 @@ class Inventory:
         """The PC's groups, each behind the wider ones around it; the last one's word counts."""
         found: dict[str, Group] = {}
         for name in client.groups:
-            for group in reversed(list(self._around(name))):
-                found.setdefault(group.name, group)
+            found |= {group.name: group for group in self.around(name) if group.name not in found}
         return tuple(found.values())
 
-    def _around(self, name: str | None) -> Iterator[Group]:
-        """A group and the wider ones, outwards; the inventory was checked, so it ends."""
-        while name is not None:
-            group = self._groups[name]
-            yield group
-            name = group.within
+    def around(self, name: str) -> tuple[Group, ...]:
+        """A group behind the wider ones around it; the inventory was checked, so that it ends."""
+        found: list[Group] = []
+        inner: str | None = name
+        while inner is not None:
+            found.insert(0, self._groups[inner])
+            inner = found[0].within
+        return tuple(found)
 
     def unit_of(self, client: Client) -> str | None:
         """The organisational unit that the PC belongs to: its room's, else its centre's."""
