@@ -117,16 +117,19 @@ def check_ports(*, dhcp: bool, tftp: bool) -> None:
 
 
 def check_readable(child: Child, tree: Path) -> None:
-    """dnsmasq reads the tree as another user: one sentence where that one cannot come there."""
+    """dnsmasq runs as another user: one sentence where that one cannot come to its files."""
     if child.user is None:
         return
-    for folder in (tree, *tree.parents):
-        status = folder.stat()
-        mine = (status.st_uid, status.st_gid) == (child.user.pw_uid, child.user.pw_gid)
-        if not mine and not status.st_mode & stat.S_IXOTH:
+    for folder in (tree, *tree.parents, *child.leases.parents):
+        try:
+            status = folder.stat()
+        except FileNotFoundError:
+            continue  # it will be made, for everybody to read
+        if status.st_uid != child.user.pw_uid and not status.st_mode & stat.S_IXOTH:
             raise NetbootError(
-                f"TFTP runs as the user {child.user.pw_name}, which may not enter {folder}",
-                hint=f"choose another OUT, such as /srv/oglive/netboot, or `chmod o+x {folder}`",
+                f"dnsmasq runs as the user {child.user.pw_name}, which may not enter {folder}",
+                hint=f"choose another OUT, such as /srv/oglive/netboot, another place for the "
+                f"addresses that are given (--leases), or `chmod o+x {folder}`",
             )
 
 

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> str:
     if args.install_units is not None:
         return _install_units(args)
     wanted = Wanted(
-        inventory=args.inventory,
+        inventory=args.inventory.absolute(),
         out=args.out.parent.resolve() / args.out.name,
         bind=args.bind,
         behind=args.behind,
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> str:
         with_tftp=not args.no_tftp,
         with_http=not args.no_http,
         log=args.log,
-        leases=args.leases,
+        leases=args.leases and args.leases.absolute(),
     )
     if args.check:
         return check(wanted, lambda: _written(wanted, args, dry_run=True))
