@@ -8,7 +8,7 @@ before what was made earlier, and everything that is for a while before what is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from ognetboot.inventory.scopes import scopes_around
 # DISK:PARTITION, both counted from 1.
 PLACE = re.compile(r"([1-9][0-9]?):([1-9][0-9]{0,2})")
 _LAST_PARTITION = 128
+_FOR_GOOD = "for good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,19 @@ def effective(
     return _for_good(inventory, client, now)
 
 
+OfferedTo = Callable[[Client | None], Offered]
+
+
+def for_good(inventory: Inventory) -> OfferedTo:
+    """What the inventory says, whatever was assigned and whenever it is."""
+    return lambda client: Offered(inventory.entry_of(client), _FOR_GOOD)
+
+
+def offers_at(inventory: Inventory, assigned: Assigned, now: datetime) -> OfferedTo:
+    """What each PC is offered at that moment."""
+    return lambda client: effective(inventory, assigned, client, now)
+
+
 def _candidates(
     inventory: Inventory, assigned: Assigned, client: Client, now: datetime
 ) -> Iterator[Assignment]:
@@ -85,7 +99,7 @@ def _for_good(inventory: Inventory, client: Client | None, now: datetime) -> Off
     entry = inventory.entry_of(client)
     if client is not None and (reason := able.why_not(inventory, client, entry, now)):
         return Offered(inventory.entry(LOCAL_DISK), f"not {entry.name}: this PC {reason}")
-    return Offered(entry, "for good")
+    return Offered(entry, _FOR_GOOD)
 
 
 # ---- which system an exam means -----------------------------------------------------------------

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from ognetboot.assigning.offers import OfferedTo, offers_at
+from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import DEBIAN_LIBRARY, read_loaders
-from ognetboot.texts.publish import publish
+from ognetboot.texts.publish import publish, remembering
 from ognetboot.texts.render import needed_loaders, render
 from ognetboot.verbs import Verbs
+
+_MOST_TIMES = 5
 
 
 def add(verbs: Verbs) -> None:
@@ -52,8 +57,19 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> str:
     """Render and publish."""
     inventory = reading.load(args.inventory, allow_test=args.test)
-    texts = texts_for(inventory, args.out)
-    written = write(inventory, args.out, texts, args.loaders, dry_run=args.dry_run)
+    store = Store(args.inventory)
+    written = 0
+    for _ in range(_MOST_TIMES):
+        assigned = store.read()
+        offered = offers_at(inventory, assigned, datetime.now(UTC))
+        texts = texts_for(inventory, args.out, offered)
+        changed = write(
+            inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run
+        )
+        written = changed or written
+        # What was assigned meanwhile has been written by whoever did it, and over it by us.
+        if args.dry_run or store.read() == assigned:
+            break
     if not written:
         return f"{args.out}: nothing to change"
     count = len(inventory.clients)
@@ -64,17 +80,27 @@ def run(args: argparse.Namespace) -> str:
 Texts = Mapping[PurePosixPath, str]
 
 
-def texts_for(inventory: Inventory, out: Path) -> Texts:
+def texts_for(inventory: Inventory, out: Path, offered: OfferedTo | None = None) -> Texts:
     """Every text of the tree that shall lie at `out`."""
-    return render(inventory, _tftp_root(inventory, out.parent.resolve() / out.name))
+    return render(inventory, _tftp_root(inventory, out.parent.resolve() / out.name), offered)
 
 
 def write(
-    inventory: Inventory, out: Path, texts: Texts, library: Path, *, dry_run: bool = False
+    inventory: Inventory,
+    out: Path,
+    texts: Texts,
+    library: Path,
+    *,
+    source: Path | None = None,
+    dry_run: bool = False,
 ) -> int:
-    """Bring the tree to that; how many files it has then, 0: nothing to change."""
+    """Bring the tree to that; how many files it has then, 0: nothing to change.
+
+    `source` is the inventory's file, which the tree remembers.
+    """
     loaders = read_loaders(needed_loaders(inventory), library)
     files = {
+        **(remembering(source) if source else {}),
         **{name: text.encode("ascii") for name, text in texts.items()},
         **{PurePosixPath(name): content for name, content in loaders.items()},
     }
