@@ -88,9 +88,7 @@ def parse(content: bytes, path: Path) -> Order:
 def _mode(text: str) -> Mode:
     word = {"0": "TEMP", "1": "PERM"}.get(text, text.upper())
     if word not in list(Mode):
-        raise NetbootError(
-            f"{text!r:.60} is neither TEMP nor PERM", hint=USAGE, code=NOT_FOUND
-        )
+        raise NetbootError(f"{text!r:.60} is neither TEMP nor PERM", hint=USAGE, code=NOT_FOUND)
     return Mode(word)
 
 

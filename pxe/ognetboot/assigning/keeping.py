@@ -69,8 +69,12 @@ def read(path: Path, most_bytes: int) -> bytes | None:
     return content
 
 
-def write(path: Path, content: bytes) -> None:
-    """The file as a whole or as it was, also after a power cut; the caller holds its lock."""
+def write(path: Path, content: bytes, like: os.stat_result | None = None) -> None:
+    """The file as a whole or as it was, also after a power cut; the caller holds its lock.
+
+    `like`: with the owner and the rights of a person's file. Else servers without root read it,
+    whatever the umask.
+    """
     part = path.with_name(f".{path.name}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
@@ -78,9 +82,11 @@ def write(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        # Servers without root read it, whatever the umask.
-        part.chmod(0o644)
-        give_away(part, path.parent)
+        part.chmod(0o644 if like is None else stat.S_IMODE(like.st_mode))
+        if like is None or os.geteuid() != 0:
+            give_away(part, path.parent)
+        else:
+            os.chown(part, like.st_uid, like.st_gid)
         part.rename(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -135,6 +135,4 @@ def _assignment(values: dict[str, object]) -> Assignment:
 
 def _use(values: dict[str, object]) -> Use:
     _need(values.keys() == _USE_KEYS)
-    return Use(
-        _count(values["count"]), _moment(values["last"]), _typed(values["by_fetch"], bool)
-    )
+    return Use(_count(values["count"]), _moment(values["last"]), _typed(values["by_fetch"], bool))

@@ -6,6 +6,7 @@ Nothing is built or signed here; the files are Debian's own, byte for byte.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ognetboot.errors import NetbootError
 
 # Where Debian's packages put them.
 DEBIAN_LIBRARY = Path("/usr/lib")
+_MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,18 @@ def read_loaders(needed: Collection[str], library: Path = DEBIAN_LIBRARY) -> dic
                 f"{path} cannot be read: {error.strerror}", hint="check its rights"
             ) from None
     return found
+
+
+# How a build of iPXE names the day of its source.
+_BUILD = re.compile(rb"\+git-?(\d{4})\d{4}\.[0-9a-f]+")
+_FIRST_NEW_YEAR = 2021
+
+
+def ipxe_is_old(library: Path) -> bool | None:
+    """Whether the iPXE there is that of Debian 12, which lacks HTTPS; None: it does not say."""
+    try:
+        with (library / "ipxe/snponly.efi").open("rb") as file:
+            found = _BUILD.search(file.read(_MOST_BYTES))
+    except OSError:
+        return None
+    return int(found[1]) < _FIRST_NEW_YEAR if found else None

@@ -15,7 +15,7 @@ from ognetboot.errors import NetbootError
 
 ROOMS = inventory()
 PATH = Path("mode_params_x")
-ROOM = "Aula d'Informàtica \"1\" ; touch x"
+ROOM = 'Aula d\'Informàtica "1" ; touch x'
 
 
 def written(mode: str, mac: str, room: str = ROOM, lang: str = "es_ES.UTF-8") -> bytes:

@@ -20,9 +20,7 @@ def to(text: str) -> Whom:
 
 def ready(words: str, **told: Told) -> dict[str, Ready]:
     systems = system_of(ROOMS, to("room:aula1"), words)
-    return {
-        each.pc: each.ready for each in readiness(systems, image_of(ROOMS, words), told)
-    }
+    return {each.pc: each.ready for each in readiness(systems, image_of(ROOMS, words), told)}
 
 
 def test_an_image_is_looked_for_by_its_name_and_version() -> None:

@@ -38,8 +38,12 @@ def test_entries_are_plain_files_with_the_name_that_is_shown(opengnsys: Path) ->
     listed = {path.name for path in folder.iterdir() if path.is_file() and not path.is_symlink()}
     assert listed == {entry.name for entry in ENTRIES}
     awk = ["awk", "NR==1 {print $2}", str(folder / "install")]
-    assert subprocess.run(awk, capture_output=True, text=True, check=True).stdout == "Install-Debian\n"
-    assert (folder / "00unknown").read_text().splitlines()[0] == "##NO-TOCAR-ESTA-LINEA Sin-designar"
+    assert (
+        subprocess.run(awk, capture_output=True, text=True, check=True).stdout == "Install-Debian\n"
+    )
+    assert (folder / "00unknown").read_text().splitlines()[
+        0
+    ] == "##NO-TOCAR-ESTA-LINEA Sin-designar"
 
 
 def test_what_is_not_ours_stays_and_what_left_goes(opengnsys: Path) -> None:

@@ -66,7 +66,8 @@ def test_another_entry_that_was_chosen_in_the_menu_uses_up_nothing(store: Store)
 
 
 @pytest.mark.parametrize(
-    "stamp", ["", "0", NO_STAMP, "x", "0" * 12, "." * 12, "0" * 12 + "x1", "a" * 4000, "١" * 12 + "x1"]
+    "stamp",
+    ["", "0", NO_STAMP, "x", "0" * 12, "." * 12, "0" * 12 + "x1", "a" * 4000, "١" * 12 + "x1"],
 )
 def test_a_strange_stamp_is_nothing_and_writes_nothing(store: Store, stamp: str) -> None:
     assign(store, given("pc:pc1", "oglive", boots=1, number="f" * 12))

@@ -36,7 +36,9 @@ def to(text: str, rooms=ROOMS) -> Whom:  # type: ignore[no-untyped-def]
 def test_limits_are_what_was_written() -> None:
     assert limits(NOW, once=False, boots=None, start=None, end=None).none
     assert limits(NOW, once=True, boots=None, start=None, end=None) == Limits(boots=1)
-    assert limits(NOW, once=False, boots=3, start=None, end="+2h") == Limits(3, None, NOW + 2 * HOUR)
+    assert limits(NOW, once=False, boots=3, start=None, end="+2h") == Limits(
+        3, None, NOW + 2 * HOUR
+    )
     window = limits(NOW, once=False, boots=None, start="+1h", end="+2h")
     assert window == Limits(None, NOW + HOUR, NOW + 2 * HOUR)
 

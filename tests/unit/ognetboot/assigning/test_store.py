@@ -156,7 +156,9 @@ def test_the_history_is_bounded_and_of_whole_lines(tmp_path: Path) -> None:
     kept = path.read_text()
     assert len(kept) < 2 << 20
     assert (tmp_path / "rooms.history.1").exists()
-    assert all(line.startswith("2026-11-27T16:00:00Z ana set x?y?[2J") for line in kept.splitlines())
+    assert all(
+        line.startswith("2026-11-27T16:00:00Z ana set x?y?[2J") for line in kept.splitlines()
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"rooms.history", "rooms.history.1"}
 
 
