@@ -119,7 +119,8 @@ async def _check(wanted: Wanted, write: Write) -> str:
     if parts.child:
         child = dnsmasq.find(_leases(wanted))
         await dnsmasq.test(child, dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
-        dnsmasq.check_ports(dhcp=parts.dhcp is not Dhcp.OFF, tftp=parts.tftp)
+        if parts.tftp:
+            dnsmasq.check_port(str(written.inventory.server.address))
         dnsmasq.check_readable(child, wanted.out)
     absent = list(missing(written.inventory, wanted.out, serves_http=parts.files))
     if absent:
@@ -185,6 +186,8 @@ async def _start_child(
 ) -> Dnsmasq:
     child = dnsmasq.find(_leases(wanted))
     dnsmasq.check_readable(child, wanted.out)
+    if parts.tftp:
+        dnsmasq.check_port(str(first.inventory.server.address))
     dnsmasq.make_leases(child)
     names = {mac: client.name for client in first.inventory.clients for mac in client.macs}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)

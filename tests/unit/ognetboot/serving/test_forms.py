@@ -9,16 +9,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from unit.ognetboot.serving.server import ADAPTER, MAC, UUID, Site, asked
 
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.store import Store
 from ognetboot.serving import passwords
 from ognetboot.serving.seen import seen_of
 from ognetboot.serving.waiting import waiting_of
+from unit.ognetboot.serving.server import ADAPTER, MAC, UUID, Site, asked
 
 NOW = datetime.now(UTC)
-SECRET = "correct horse"
+SECRET = "correct horse"  # noqa: S105
 
 
 def give(file: Path, **words: object) -> Assignment:
