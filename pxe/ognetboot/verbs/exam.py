@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ognetboot.assigning import setting
-from ognetboot.assigning.exam import Readiness, Ready, image_of, readiness, system_of
+from ognetboot.assigning.exam import Readiness, Ready, Told, image_of, readiness, system_of
 from ognetboot.assigning.model import Assignment
 from ognetboot.assigning.setting import Limits, Whom
 from ognetboot.errors import FoundFaultsError, NetbootError
 from ognetboot.inventory.scopes import find_scope
-from ognetboot.serving.seen import told_of
+from ognetboot.serving.seen import seen_of
 from ognetboot.verbs import Verbs, add_inventory, add_test
 from ognetboot.verbs.giving import Desk, add_tree, at_desk, carry_out
 from ognetboot.verbs.set import TIMES
@@ -72,7 +72,8 @@ def _exam(desk: Desk, to: Whom, args: argparse.Namespace) -> tuple[str, int]:
     systems = system_of(desk.inventory, to, args.system)
     limits = setting.limits(desk.now, once=False, boots=None, start=args.start, end=args.end)
     image = image_of(desk.inventory, args.system)
-    found = list(readiness(systems, image, told_of(desk.opened.path)))
+    told = {pc: Told(seen.at, seen.systems) for pc, seen in seen_of(desk.opened.path).items()}
+    found = list(readiness(systems, image, told))
     lines = [] if args.check else list(_set(desk, to, args.system, limits))
     lines += _said(found)
     ready = {each.ready for each in found}
