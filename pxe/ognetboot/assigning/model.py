@@ -79,7 +79,7 @@ class Assignment:
         return max(0, self.boots - (use.settled(now) if use else 0))
 
     def stamp(self, pc: str, now: datetime) -> str:
-        """What a PC's script carries: another one after each use, so that an old script is known."""
+        """What a PC's script carries: another one after each use, so old scripts are known."""
         left = self.left(pc, now)
         return NO_STAMP if left is None else f"{self.number}x{left}"
 

@@ -45,9 +45,7 @@ class Desk:
     now: datetime
     dry_run: bool
 
-    def assignment(
-        self, to: Whom, entry: str, limits: Limits, *, exam: bool = False
-    ) -> Assignment:
+    def assignment(self, to: Whom, entry: str, limits: Limits, *, exam: bool = False) -> Assignment:
         """A new one, by whoever gives this order."""
         return Assignment(
             number=secrets.token_hex(6),
@@ -77,9 +75,7 @@ def add_tree(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def at_desk(
-    args: argparse.Namespace, *, by: str = "", dry_run: bool = False
-) -> Iterator[Desk]:
+def at_desk(args: argparse.Namespace, *, by: str = "", dry_run: bool = False) -> Iterator[Desk]:
     """Alone with the inventory `args.inventory` and its assignments until the end."""
     now = datetime.now(UTC).replace(microsecond=0)
     who = by or history.who(os.environ)

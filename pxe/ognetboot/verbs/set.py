@@ -34,7 +34,9 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument("--from", dest="start", metavar="TIME", help="not before")
     verb.add_argument("--until", dest="end", metavar="TIME", help="not after; a date: to its end")
-    verb.add_argument("--dry-run", action="store_true", help="say and refuse the same; write nothing")
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say and refuse the same; write nothing"
+    )
     add_inventory(verb)
     add_tree(verb)
     add_test(verb)

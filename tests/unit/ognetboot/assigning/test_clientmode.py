@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
-from unit.ognetboot.assigning.rooms import inventory
 
 from ognetboot.assigning.clientmode import Mode, Order, entry_of, order_of, parse, scope_of
 from ognetboot.errors import NetbootError
+from unit.ognetboot.assigning.rooms import inventory
 
 ROOMS = inventory()
 PATH = Path("mode_params_x")

@@ -11,12 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from unit.ognetboot.assigning.rooms import NOW, given
 
 from ognetboot.assigning import keeping
 from ognetboot.assigning.model import NO_STAMP, SETTLING, Assigned, Assignment
 from ognetboot.assigning.reports import Heard, fetched, report_reached
 from ognetboot.assigning.store import Store
+from unit.ognetboot.assigning.rooms import NOW, given
 
 
 @pytest.fixture
