@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from ognetboot.assigning import setting
 from ognetboot.assigning.setting import Whom
@@ -65,7 +66,7 @@ def _clear(desk: Desk, to: Whom) -> str:
     gone = [each for each in desk.change.assigned.of(str(to.scope)) if not each.exam]
     assigned = desk.change.assigned.without(gone)
     before = desk.offers(to, desk.inventory, desk.change.assigned)
-    carry_out(desk, to, desk.inventory, assigned, desk.opened.text, f"clear {to.scope}")
+    carry_out(desk, to, replace(desk.outcome, assigned=assigned), f"clear {to.scope}")
     after = desk.offers(to, desk.inventory, assigned)
     lines = list(setting.still_given(to, assigned))
     if not gone:
