@@ -71,6 +71,12 @@ class Assignment:
         second = self.end is None or other.start is None or other.start < self.end
         return first and second
 
+    def covers(self, other: Assignment) -> bool:
+        """Whether all the time of the other is in the time of this."""
+        begins = self.start is None or (other.start is not None and self.start <= other.start)
+        ends = self.end is None or (other.end is not None and other.end <= self.end)
+        return begins and ends
+
     def left(self, pc: str, now: datetime) -> int | None:
         """How many times the PC gets it still; None when nothing counts."""
         if self.boots is None:

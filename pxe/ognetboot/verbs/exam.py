@@ -119,6 +119,7 @@ def _end(desk: Desk, to: Whom) -> str:
             f"{to.scope} has no exam",
             hint=f"exams: {', '.join(others)}" if others else "there is none at all",
         )
-    carry_out(desk, to, replace(desk.outcome, assigned=assigned), f"exam {to.scope} --end")
-    after = desk.offers(to, desk.inventory, assigned)
+    outcome = replace(desk.outcome, assigned=assigned)
+    carry_out(desk, to, outcome, f"exam {to.scope} --end")
+    after = desk.offers(to, outcome)
     return f"{to}: the exam is over; now {setting.counted(after)}"

@@ -25,7 +25,7 @@ from ognetboot.assigning.store import Change, Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import editing, reading
 from ognetboot.inventory.entries import Entry
-from ognetboot.inventory.model import Inventory
+from ognetboot.inventory.model import Client, Inventory
 from ognetboot.inventory.saving import Opened, open_inventory, save
 from ognetboot.texts.refresh import check_tree, prepared, write_prepared
 
@@ -41,6 +41,10 @@ class Outcome:
     assigned: Assigned
     text: str
 
+    def clients(self, to: Whom) -> tuple[Client, ...]:
+        """The PCs of the scope, with what this inventory says of them."""
+        return setting.whom(self.inventory, to.scope).clients
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -53,6 +57,11 @@ class Desk:
     by: str
     now: datetime
     dry_run: bool
+
+    @property
+    def outcome(self) -> Outcome:
+        """How things stand."""
+        return Outcome(self.inventory, self.change.assigned, self.opened.text)
 
     def assignment(self, to: Whom, entry: str, limits: Limits, *, exam: bool = False) -> Assignment:
         """A new one, by whoever gives this order."""
@@ -68,9 +77,10 @@ class Desk:
             exam=exam,
         )
 
-    def offers(self, to: Whom, inventory: Inventory, assigned: Assigned) -> Mapping[str, Offered]:
+    def offers(self, to: Whom, outcome: Outcome) -> Mapping[str, Offered]:
         """What the PCs of the scope are offered now, by their names."""
-        return setting.offers(inventory, assigned, to.clients, self.now)
+        clients = outcome.clients(to)
+        return setting.offers(outcome.inventory, outcome.assigned, clients, self.now)
 
 
 def add_tree(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +113,7 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     setting.refuse_unable(desk.inventory, to, entry, limits.start or desk.now)
     if not to.clients:
         raise NetbootError(f"{to.scope} has no PC", hint="name a room, a group or a PC that has")
-    before = desk.offers(to, desk.inventory, desk.change.assigned)
+    before = desk.offers(to, desk.outcome)
     outcome = _outcome(desk, to, entry, limits)
     changed = outcome != desk.outcome
     note = f"set {to.scope} {entry.name} {setting.said(limits)}"
@@ -115,7 +125,7 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     if limits.boots is not None:
         lines.append(heard_by(desk.opened.path).rule)
     if limits.start is None or limits.start <= desk.now:
-        after = desk.offers(to, outcome.inventory, outcome.assigned)
+        after = desk.offers(to, outcome)
         lines += setting.others(after, entry.name)
     return "\n".join(lines)
 
@@ -133,7 +143,7 @@ def _outcome(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> Outcome:
 def carry_out(desk: Desk, to: Whom, outcome: Outcome, note: str) -> int:
     """Write what was ordered, then the files of the PCs; how many of them were others before."""
     offered = offers_at(outcome.inventory, outcome.assigned, desk.now)
-    files = prepared(outcome.inventory, to.clients, offered)
+    files = prepared(outcome.inventory, outcome.clients(to), offered)
     if desk.dry_run:
         return 0
     if outcome != desk.outcome:

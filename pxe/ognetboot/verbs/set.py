@@ -64,11 +64,11 @@ def run(args: argparse.Namespace) -> str:
 
 def _clear(desk: Desk, to: Whom) -> str:
     gone = [each for each in desk.change.assigned.of(str(to.scope)) if not each.exam]
-    assigned = desk.change.assigned.without(gone)
-    before = desk.offers(to, desk.inventory, desk.change.assigned)
-    carry_out(desk, to, replace(desk.outcome, assigned=assigned), f"clear {to.scope}")
-    after = desk.offers(to, desk.inventory, assigned)
-    lines = list(setting.still_given(to, assigned))
+    outcome = replace(desk.outcome, assigned=desk.change.assigned.without(gone))
+    before = desk.offers(to, desk.outcome)
+    carry_out(desk, to, outcome, f"clear {to.scope}")
+    after = desk.offers(to, outcome)
+    lines = list(setting.still_given(to, outcome.assigned))
     if not gone:
         return "\n".join([f"{to}: nothing to change, nothing was given to it for a while", *lines])
     now = setting.counted(after)

@@ -77,7 +77,7 @@ def test_no_name_becomes_another_order(mode: str, room: str) -> None:
         (("1hd-1partition", "pc1", "0"), "pc:pc1", "11", Mode.TEMP),
         (("ogLiveAdmin", ROOM, "temp"), "room:aula1", "19pxeadmin", Mode.TEMP),
         (("19pxeADMIN", "Laboratory", "1"), "room:lab", "19pxeadmin", Mode.PERM),
-        (("install", "aula_d'informatica_\"1\"_;_touch_x", "0"), "room:aula1", "install", Mode.TEMP),
+        (("update", "aula_d'informatica_\"1\"_;_touch_x", "0"), "room:aula1", "update", Mode.TEMP),
         (("Install-Debian", "lab", "PERM"), "room:lab", "install", Mode.PERM),
     ],
 )  # fmt: skip
