@@ -22,11 +22,14 @@ from ognetboot.errors import FoundFaultsError, NetbootError
 VERBS = (
     "approve",
     "check",
+    "exam",
     "follow",
     "list",
+    "mode",
     "password",
     "render",
     "serve",
+    "set",
     "show",
     "site",
 )

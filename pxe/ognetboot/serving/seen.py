@@ -7,7 +7,8 @@ then: a report costs no disk access, and the last minute of them may be lost wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +17,30 @@ from ognetboot.errors import NetbootError
 from ognetboot.serving import documents
 
 _WORD = "seen"
+_PLACE = re.compile(r"d([1-9][0-9]?)p([1-9][0-9]{0,2})")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`at`: when, in UTC; `entry`: what it got to; `oglive`: the version that told it, or empty."""
+    """`at`: when, in UTC; `entry`: what it got to; `oglive`: the version that told it, or empty.
+
+    `systems`: what is on each `DISK:PARTITION`, `IMAGE@VERSION` or the name of a system; None: the
+    PC did not look.
+    """
 
     at: datetime
     entry: str
     ip: str
     oglive: str
+    systems: Mapping[str, str] | None = None
+
+
+def systems_of(words: Mapping[str, str]) -> dict[str, str] | None:
+    """What a report says of the disks: `disks=1`, and `d1p2=windows@7` for each system."""
+    if "disks" not in words:
+        return None
+    places = ((_PLACE.fullmatch(name), text) for name, text in words.items())
+    return {f"{place[1]}:{place[2]}": text for place, text in places if place and text}
 
 
 def seen_of(inventory: Path) -> dict[str, Seen]:
@@ -79,6 +94,15 @@ def _shape(value: object) -> dict[str, Seen]:
             entry=str(one["entry"]),
             ip=str(one["ip"]),
             oglive=str(one["oglive"]),
+            systems=_systems(one.get("systems")),
         )
         for name, one in value.items()
     }
+
+
+def _systems(value: object) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise TypeError
+    return {str(place): str(system) for place, system in value.items()}
