@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot.assigning.ears import Ear
+from ognetboot.assigning.ears import hearing as hearing_lock
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Dhcp, Inventory
@@ -76,6 +78,7 @@ def follow_alone(path: Path, inventory: Path) -> None:
     async def run() -> None:
         stop = _stop()
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(hearing_lock(inventory, Ear.FETCH))
             log = Log(path)
             stack.callback(log.close)
             await _enter(stack, follow(log, hearing, lambda: None))
@@ -158,6 +161,7 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
         hearing = Hearing(wanted.inventory, known)
         then.append(lambda written: hearing.use(Known(written.inventory)))
         if parts.http is not None:
+            stack.enter_context(hearing_lock(wanted.inventory, Ear.REPORT))
             reports = Reports(wanted.inventory, lambda line: LOG.warning("%s.", line))
             stack.callback(reports.write)
             forms = Forms(wanted.inventory, known, reports, hearing, keeper.wake)
@@ -174,6 +178,7 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
                 lambda written: child.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
             )
         if wanted.log is not None:
+            stack.enter_context(hearing_lock(wanted.inventory, Ear.FETCH))
             log = Log(wanted.log)
             stack.callback(log.close)
             await _enter(stack, follow(log, hearing, keeper.wake))

@@ -116,7 +116,9 @@ def _written(wanted: Wanted, args: argparse.Namespace, *, dry_run: bool = False)
     now = datetime.now(UTC)
     assigned = Store(wanted.inventory).read()
     texts = texts_for(inventory, wanted.out, offers_at(inventory, assigned, now))
-    changed = write(inventory, wanted.out, texts, args.loaders, dry_run=dry_run)
+    changed = write(
+        inventory, wanted.out, texts, args.loaders, source=wanted.inventory, dry_run=dry_run
+    )
     then = next_change(assigned, now, inventory)
     return Written(inventory, texts[_DNSMASQ], bool(changed), then)
 
