@@ -30,4 +30,4 @@ def test_the_disks_loader_of_a_bios_pc(tmp_path: Path) -> None:
     # It goes below 640 KiB, together with iPXE's own part.
     assert 100_000 < target.stat().st_size < 400_000
     assert [path.name for path in tmp_path.iterdir()] == ["disk.0"]
-    assert netloaders._PREFIX == f"/{DISK_CONFIG.parent}"
+    assert f"/{DISK_CONFIG.parent}" == netloaders._PREFIX
