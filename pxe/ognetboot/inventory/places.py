@@ -53,6 +53,8 @@ class Places:
     sections: dict[Path, Section] = field(default_factory=dict)
     _newlines: list[int] = field(default_factory=list)
     _counts: dict[Path, int] = field(default_factory=dict)
+    # Tables without a header of their own: where the first one below them begins.
+    _within: dict[Path, int] = field(default_factory=dict)
 
     def line_of(self, path: Path) -> int:
         """The line, from 1, of the value, or else of the narrowest table around it."""
@@ -62,6 +64,8 @@ class Places:
                 return self._line(self.values[part].start)
             if part in self.sections:
                 return self._line(self.sections[part].start)
+            if part in self._within:
+                return self._line(self._within[part])
         return 1
 
     def _line(self, offset: int) -> int:
@@ -131,6 +135,8 @@ def _header(places: Places, at: int) -> tuple[int, Section, Path]:
         path = (*path, count)
     section = Section(start, at, at)
     places.sections[path] = section
+    for length in range(1, len(path)):
+        places._within.setdefault(path[:length], start)
     return at, section, path
 
 

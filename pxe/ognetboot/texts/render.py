@@ -7,12 +7,13 @@ only `publish.py` writes to a disk. The same inventory always gives the same byt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ognetboot.assigning.offers import OfferedTo, for_good
 from ognetboot.inventory.entries import Kind
-from ognetboot.inventory.model import Firmware, Inventory, UefiLoader
+from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
 from ognetboot.texts.server_files import (
@@ -85,30 +86,37 @@ def needed_loaders(inventory: Inventory) -> frozenset[str]:
     return frozenset(needed)
 
 
-def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
-    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie."""
-    server = inventory.server
-    texts, look = load_texts(), load_look()
-    files: dict[PurePosixPath, str] = {}
+def render(
+    inventory: Inventory, tftp_root: PurePosixPath, offered: OfferedTo | None = None
+) -> dict[PurePosixPath, str]:
+    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie.
 
-    ipxe = environment(Language.IPXE)
-    common: Mapping[str, object] = {
-        "server": server,
-        "texts": texts,
-        "look": look,
-        "limits": Limits(),
-        "disk_loaders": _DISK_LOADERS,
-        "disk_menus": _DISK_MENUS,
-        "part_loaders": _PART_LOADERS,
-        "cards": _CARDS,
-        "by_uuid": any(client.uuid for client in inventory.clients),
-        "shared_adapters": sorted(inventory.adapters),
-    }
+    `offered` decides what each PC starts; None: the inventory alone does.
+    """
+    common = _common(inventory)
+    ipxe, grub = environment(Language.IPXE), environment(Language.GRUB)
+    files: dict[PurePosixPath, str] = {}
     first = ipxe.get_template("templates/boot.ipxe.j2")
-    menu = ipxe.get_template("menus/menu.ipxe.j2")
-    grub = environment(Language.GRUB)
+    files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
+    autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
+    files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
     grub_first = grub.get_template("templates/grub.cfg.j2")
-    grub_menu = grub.get_template("templates/grub-menu.cfg.j2")
+    files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
+    files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
+    everybody = (None, *inventory.clients)
+    files.update(render_screens(inventory, everybody, offered or for_good(inventory)))
+    files.update(server_files(inventory, tftp_root))
+    return files
+
+
+def render_screens(
+    inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
+) -> dict[PurePosixPath, str]:
+    """The files of these PCs alone; None: of those that nobody knows."""
+    common, texts = _common(inventory), load_texts()
+    menu = environment(Language.IPXE).get_template("menus/menu.ipxe.j2")
+    grub_menu = environment(Language.GRUB).get_template("templates/grub-menu.cfg.j2")
+    files: dict[PurePosixPath, str] = {}
 
     def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
         files[PurePosixPath("ipxe", ipxe_name)] = menu.render(screen=screen, **common)
@@ -116,14 +124,11 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
             text = grub_menu.render(screen=screen, **common)
             files[PurePosixPath("grub", grub_name)] = text
 
-    files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
-    autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
-    files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
-    files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
-    files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
-    add_screen(screen_for(inventory, None, texts), "default.ipxe", "default")
-    for client in inventory.clients:
-        screen = screen_for(inventory, client, texts)
+    for client in clients:
+        screen = screen_for(inventory, client, texts, offered(client))
+        if client is None:
+            add_screen(screen, "default.ipxe", "default")
+            continue
         # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
         in_grub = client.firmware is not Firmware.BIOS
         if client.uuid is not None:
@@ -134,9 +139,23 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
             add_screen(
                 screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
             )
-
-    files.update(server_files(inventory, tftp_root))
     return files
+
+
+def _common(inventory: Inventory) -> Mapping[str, object]:
+    """What the templates of iPXE and GRUB read."""
+    return {
+        "server": inventory.server,
+        "texts": load_texts(),
+        "look": load_look(),
+        "limits": Limits(),
+        "disk_loaders": _DISK_LOADERS,
+        "disk_menus": _DISK_MENUS,
+        "part_loaders": _PART_LOADERS,
+        "cards": _CARDS,
+        "by_uuid": any(client.uuid for client in inventory.clients),
+        "shared_adapters": sorted(inventory.adapters),
+    }
 
 
 def in_order(files: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:

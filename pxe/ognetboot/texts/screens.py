@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, fields
 
+from ognetboot.assigning.offers import Offered
 from ognetboot.inventory.entries import LOCAL_DISK, Entry
 from ognetboot.inventory.model import Client, Inventory, Room
 from ognetboot.texts.languages import plain, resource
@@ -78,11 +79,15 @@ def load_look() -> Look:
     return Look(**{f.name: int(values[f.name]) for f in fields(Look)})
 
 
-def screen_for(inventory: Inventory, client: Client | None, texts: Texts) -> Screen:
+def screen_for(
+    inventory: Inventory, client: Client | None, texts: Texts, offered: Offered
+) -> Screen:
     """The screen of a PC of the inventory, or of any other one when `client` is None."""
     server = inventory.server
-    default = inventory.entry_of(client)
+    default = offered.entry
     shown = [e for e in inventory.entries if e.in_menu or e.name == default.name]
+    if offered.locked:
+        shown = []
     if default.name not in {e.name for e in shown}:
         shown.append(default)
     room = inventory.room_of(client) if client else None
@@ -96,7 +101,9 @@ def screen_for(inventory: Inventory, client: Client | None, texts: Texts) -> Scr
         about=_about(client, room) if client else texts.unknown_pc,
         client=client,
         items=items,
-        boots=tuple(b for e in shown if (b := boot_of(inventory, e, client, _title(e, texts)))),
+        boots=tuple(
+            b for e in shown if (b := boot_of(inventory, e, client, _title(e, texts), offered))
+        ),
         disk=disk,
         default=label_of(default),
         timeout_s=timeout_s,

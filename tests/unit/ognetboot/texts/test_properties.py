@@ -65,7 +65,8 @@ def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, ima
     if inventory is None:
         return
     tree = render(inventory, TFTP_ROOT)
-    expected = [f"hostname={host}", f"ogjob=deploy:{image}:1:2", "ogafter=stay", *args]
+    report = ["ogentry=e", "ogstamp=0"]
+    expected = [f"hostname={host}", f"ogjob=deploy:{image}:1:2", "ogafter=stay", *args, *report]
 
     script = tree[PurePosixPath("ipxe/mac-52-54-00-00-00-01.ipxe")].splitlines()
     (kernel,) = [line.split() for line in script if line.startswith("kernel ")]

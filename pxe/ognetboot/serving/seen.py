@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When each PC was last seen, and with what: told by the PCs, kept for `list` and `exam`.
+
+Only PCs of the inventory are kept, so what anybody sends cannot make it grow. It is written now and
+then: a report costs no disk access, and the last minute of them may be lost with the power.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ognetboot.errors import NetbootError
+from ognetboot.serving import documents
+
+_WORD = "seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`at`: when, in UTC; `entry`: what it got to; `oglive`: the version that told it, or empty."""
+
+    at: datetime
+    entry: str
+    ip: str
+    oglive: str
+
+
+def seen_of(inventory: Path) -> dict[str, Seen]:
+    """The last report of each PC by its name in the inventory."""
+    return documents.read(documents.beside(inventory, _WORD), _shape, dict)
+
+
+class Reports:
+    """The reports of a running server."""
+
+    def __init__(self, inventory: Path, tell: Callable[[str], None]) -> None:
+        self._path = documents.beside(inventory, _WORD)
+        try:
+            self._seen = seen_of(inventory)
+        except NetbootError as error:
+            # Nobody's work is in it: it is told and begun anew.
+            tell(f"{error.message}; it is begun anew")
+            self._seen = {}
+        self._changed = False
+
+    def add(self, name: str, seen: Seen) -> None:
+        """The PC `name` of the inventory reported."""
+        self._seen[name] = seen
+        self._changed = True
+
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Forget who left the inventory."""
+        known = set(names)
+        gone = self._seen.keys() - known
+        for name in gone:
+            del self._seen[name]
+        self._changed = self._changed or bool(gone)
+
+    def write(self) -> None:
+        """Write what changed since the last time."""
+        if self._changed:
+            self._changed = False
+            value = {
+                name: {**asdict(seen), "at": seen.at.isoformat()}
+                for name, seen in sorted(self._seen.items())
+            }
+            documents.write(self._path, value, durable=False)
+
+
+def _shape(value: object) -> dict[str, Seen]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {
+        str(name): Seen(
+            at=datetime.fromisoformat(one["at"]).astimezone(UTC),
+            entry=str(one["entry"]),
+            ip=str(one["ip"]),
+            oglive=str(one["oglive"]),
+        )
+        for name, one in value.items()
+    }
