@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ognetboot.assigning.offers import OfferedTo, for_good
+from ognetboot.inventory.entries import Kind
 from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
@@ -23,9 +24,7 @@ from ognetboot.texts.server_files import (
     server_files,
 )
 
-# disk.efi is Debian's GRUB for its installer's netboot: the one build that reads a configuration
-# in a place of its own, so that it does nothing but start the disk. Unsigned, as iPXE is too.
-DISK_LOADER = "disk.efi"
+# Where disk.efi and disk.0 read what they are to do.
 DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
 # Where operating systems put their UEFI loader, the fallback path of the specification last.
 _DISK_LOADERS = (
@@ -72,10 +71,19 @@ class Limits:
 
 
 def needed_loaders(inventory: Inventory) -> frozenset[str]:
-    """File names of the loaders that the dnsmasq configuration hands out, with what they load."""
+    """Names of the loaders that DHCP hands out, with what they and the entries load."""
     choice = inventory.server.uefi_loader
-    second = {"grubx64.efi"} if choice is UefiLoader.SHIM else set()
-    return frozenset({BIOS_LOADER, DISK_LOADER, UEFI_TFTP[choice], UEFI_HTTP[choice], *second})
+    needed = {BIOS_LOADER, "disk.efi", UEFI_TFTP[choice], UEFI_HTTP[choice]}
+    if choice is UefiLoader.SHIM:
+        needed.add("grubx64.efi")
+    kinds = {(e.kind, e.partition is not None) for e in inventory.entries}
+    if (Kind.SYSTEM, True) in kinds and any(
+        c.firmware is not Firmware.UEFI for c in inventory.clients
+    ):
+        needed.add("disk.0")
+    if any(kind is Kind.MEMTEST for kind, _ in kinds):
+        needed |= {"memtest.bin", "memtest.efi"}
+    return frozenset(needed)
 
 
 def render(
@@ -148,3 +156,12 @@ def _common(inventory: Inventory) -> Mapping[str, object]:
         "by_uuid": any(client.uuid for client in inventory.clients),
         "shared_adapters": sorted(inventory.adapters),
     }
+
+
+def in_order(files: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:
+    """The order to write them in: what is named comes before what names it."""
+    last = {PurePosixPath(FIRST_SCRIPT), PurePosixPath("autoexec.ipxe"), DISK_CONFIG,
+            PurePosixPath("grub/grub.cfg")}  # fmt: skip
+    return dict(
+        sorted(files.items(), key=lambda item: (item[0].suffix == ".conf", item[0] in last))
+    )
