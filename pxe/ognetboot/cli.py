@@ -20,11 +20,18 @@ from ognetboot.errors import FoundFaultsError, NetbootError
 
 # Each is a module of `verbs/`, and only that of the verb that is asked for is loaded.
 VERBS = (
-    "list",
-    "show",
+    "approve",
     "check",
+    "exam",
+    "follow",
     "import",
+    "list",
+    "mode",
+    "password",
     "render",
+    "serve",
+    "set",
+    "show",
     "site",
 )
 

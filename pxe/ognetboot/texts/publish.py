@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts a finished tree where TFTP and HTTP serve it, whole or not at all.
+"""Makes the folder that TFTP and HTTP serve hold exactly what was rendered, and writes no more.
 
-The tree is written beside its place and changes names with the old one in one step, so a PC that
-boots in this moment sees the old files or the new ones, never a mixture, and files of PCs that left
-the inventory are gone. A folder that ognetboot did not write is never replaced.
+A file that is as it shall be is not touched: it keeps its inode, and a change of one PC costs the
+writing of one PC. Each file is the old one or the new one, whole: it is written beside the tree,
+brought to the disk, and takes its name in one step. They do so in the order they were given in, so
+what is named comes before what names it; what nobody names any more goes last. A cut in between
+leaves files of both, and the next run ends the work. A folder that is not there yet appears whole.
+A folder that ognetboot did not write is never touched.
 """
 
 from __future__ import annotations
 
 import ctypes
-import errno
+import fcntl
 import os
-import tempfile
-from collections.abc import Mapping
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
@@ -20,103 +28,270 @@ from ognetboot.errors import NetbootError
 # Marks a tree as ours. The repository does not serve files whose name begins with a dot.
 MARKER = PurePosixPath(".ognetboot")
 _MARKER_TEXT = b"This folder is written by `ognetboot render`; changes made here are lost.\n"
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+# So many files are brought to the disk one by one; for more of them all of it is.
+_FEW = 64
+_LOCK_LIMIT_S = 60.0
 
 Files = Mapping[PurePosixPath, bytes]
 Links = Mapping[PurePosixPath, str]
 
 
-def publish(out: Path, files: Files, links: Links, *, dry_run: bool = False) -> bool:
-    """Make `out` hold exactly `files` and symbolic `links`; False if it did already."""
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was (or would be) written anew, and what went; false where nothing was to do."""
+
+    written: tuple[PurePosixPath, ...]
+    removed: tuple[PurePosixPath, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.written or self.removed)
+
+
+def publish(out: Path, files: Files, links: Links, *, dry_run: bool = False) -> Changes:
+    """Make `out` hold exactly `files` (written in their order) and symbolic `links`."""
     files = {MARKER: _MARKER_TEXT, **files}
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise NetbootError(f"{out} exists and is not a folder", hint="choose another OUT")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
-        raise NetbootError(
-            f"{out} holds files that ognetboot did not write",
-            hint="choose an empty or new folder as OUT",
-        )
-    if _holds(out, files, links):
-        return False
-    if dry_run:
-        return True
     try:
+        if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
+            raise NetbootError(
+                f"{out} holds files that ognetboot did not write",
+                hint="choose an empty or new folder as OUT",
+            )
+        if dry_run:
+            return _compare(out, files, links)
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-            fresh = Path(scratch) / "tree"
-            _write(fresh, files, links)
-            for path in (fresh, *fresh.rglob("*")):
-                give_away(path, out.parent)
-            _swap(fresh, out)
-            _sync(out.parent)
+        with _alone(out):
+            changes = _compare(out, files, links)
+            if changes:
+                with _scratch(out) as scratch:
+                    write = _update if (out / MARKER).is_file() else _appear
+                    write(out, files, links, changes, scratch)
+        return changes
     except OSError as error:
+        raise _unwritable(out, error) from None
+
+
+def renew(out: Path, files: Files) -> Changes:
+    """Bring these files of a tree that is there to that, and leave all the others as they are."""
+    if not (out / MARKER).is_file():
         raise NetbootError(
-            f"{out}: the files cannot be written: {error.strerror}",
-            hint="check rights and free space",
-        ) from None
-    return True
+            f"{out} is no folder that `ognetboot render` wrote", hint="render the inventory first"
+        )
+    try:
+        with _alone(out):
+            fresh = tuple(n for n, content in files.items() if _content(out / n) != content)
+            if fresh:
+                with _scratch(out) as scratch:
+                    parts = {name: scratch / str(number) for number, name in enumerate(fresh)}
+                    _write_all({parts[name]: files[name] for name in fresh}, out.parent)
+                    for name, part in parts.items():
+                        part.rename(out / name)
+                for folder in {(out / name).parent for name in fresh}:
+                    _sync(folder)
+        return Changes(fresh, ())
+    except OSError as error:
+        raise _unwritable(out, error) from None
 
 
-def _holds(out: Path, files: Files, links: Links) -> bool:
-    if not out.is_dir():
-        return False
-    found: set[PurePosixPath] = set()
-    for path in out.rglob("*"):
-        name = PurePosixPath(path.relative_to(out))
-        if path.is_symlink():
-            if links.get(name) != str(path.readlink()):
-                return False
-        elif path.is_file():
-            if files.get(name) != path.read_bytes():
-                return False
-        else:
-            continue
-        found.add(name)
-    return found == {*files, *links}
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
-def _write(root: Path, files: Files, links: Links) -> None:
-    root.mkdir()
-    folders = {root}
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folders.update(p for p in path.parents if p.is_relative_to(root))
-        with path.open("wb") as stream:
+def remembered(out: Path) -> Path | None:
+    """The inventory that the tree was rendered from, where it says so."""
+    content = _content(out / MARKER) or b""
+    found = re.search(rb"^inventory (/[^\n]*)$", content, re.MULTILINE)
+    return Path(os.fsdecode(found[1])) if found else None
+
+
+def remembering(inventory: Path) -> dict[PurePosixPath, bytes]:
+    """The file by which a tree says it."""
+    name = os.fsencode(inventory.resolve())
+    return {MARKER: _MARKER_TEXT + (b"" if b"\n" in name else b"inventory " + name + b"\n")}
+
+
+def _unwritable(out: Path, error: OSError) -> NetbootError:
+    return NetbootError(
+        f"{out}: the files cannot be written: {error.strerror}", hint="check rights and free space"
+    )
+
+
+def _compare(out: Path, files: Files, links: Links) -> Changes:
+    found = dict(_found(out)) if out.is_dir() else {}
+    fresh = [name for name, content in files.items() if found.get(name) != content]
+    fresh += [name for name, target in links.items() if found.get(name) != target]
+    return Changes(tuple(fresh), tuple(sorted(found.keys() - files.keys() - links.keys())))
+
+
+def _found(out: Path) -> Iterator[tuple[PurePosixPath, bytes | str | None]]:
+    """What is there: content of a file, target of a link, None for what is never as it shall be."""
+    for folder, folders, names in os.walk(out):
+        within = PurePosixPath(os.path.relpath(folder, out))
+        for one in (*folders, *names):
+            path = Path(folder, one)
+            name = within / one
+            status = path.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                yield name, str(path.readlink())
+            elif stat.S_ISREG(status.st_mode):
+                readable = stat.S_IMODE(status.st_mode) == _FILE_MODE
+                yield name, path.read_bytes() if readable else None
+            elif not stat.S_ISDIR(status.st_mode):
+                yield name, None
+
+
+def _appear(out: Path, files: Files, links: Links, _: Changes, scratch: Path) -> None:
+    """Make the tree where there is none, in one step."""
+    tree = scratch / "tree"
+    tree.mkdir()
+    folders = _folders((*files, *links))
+    _make_folders(tree, folders, out.parent)
+    _write_all({tree / name: content for name, content in files.items()}, out.parent)
+    for name, target in links.items():
+        _link(tree / name, target, out.parent)
+    for folder in folders:
+        _sync(tree / folder)
+    tree.rename(out)
+    _sync(out.parent)
+
+
+def _update(out: Path, files: Files, links: Links, changes: Changes, scratch: Path) -> None:
+    """Change an existing tree, file by file."""
+    touched = {(out / name).parent for name in (*changes.written, *changes.removed)}
+    parts = {name: scratch / str(number) for number, name in enumerate(changes.written)}
+    _write_all({parts[name]: files[name] for name in parts if name in files}, out.parent)
+    _clear_ways(out, changes.written)
+    folders = _folders((*files, *links))
+    _make_folders(out, folders, out.parent)
+    for name, part in parts.items():
+        if name in links:
+            _link(part, links[name], out.parent)
+        part.rename(out / name)
+    for name in changes.removed:
+        # What stood in the way of a folder or file is gone already.
+        if os.path.lexists(out / name) and ((out / name).is_symlink() or not (out / name).is_dir()):
+            (out / name).unlink()
+    _remove_empty(out, folders)
+    for folder in touched:
+        if folder.is_dir():
+            _sync(folder)
+    _sync(out)
+
+
+def _clear_ways(out: Path, names: Iterable[PurePosixPath]) -> None:
+    """Remove what stands where these files and their folders shall be, as another kind."""
+    names = list(names)
+    for folder in _folders(names):
+        path = out / folder
+        if path != out and os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+            path.unlink()
+    for name in names:
+        if (out / name).is_dir() and not (out / name).is_symlink():
+            shutil.rmtree(out / name)
+
+
+def _folders(names: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+    """Every folder that these are in, the outer before the inner."""
+    inner = {name.parent for name in names}
+    found = inner | {above for folder in inner for above in folder.parents}
+    return sorted(found, key=lambda folder: len(folder.parts))
+
+
+def _make_folders(root: Path, folders: Iterable[PurePosixPath], above: Path) -> None:
+    for folder in folders:
+        path = root / folder
+        if not path.is_dir():
+            path.mkdir()
+        if stat.S_IMODE(path.stat().st_mode) != _FOLDER_MODE:
+            path.chmod(_FOLDER_MODE)
+        give_away(path, above)
+
+
+def _remove_empty(out: Path, wanted: list[PurePosixPath]) -> None:
+    kept = {out / folder for folder in wanted}
+    for folder, _, _ in os.walk(out, topdown=False):
+        if Path(folder) not in kept:
+            Path(folder).rmdir()
+
+
+def _write_all(files: Mapping[Path, bytes], above: Path) -> None:
+    """Write new files, all of them on the disk when this returns."""
+    one_by_one = len(files) <= _FEW
+    owner = above.stat()
+    for path, content in files.items():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+        with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
-        # TFTP and HTTP servers drop their rights: everybody must be able to read.
-        path.chmod(0o644)
-    for name, target in links.items():
-        (root / name).symlink_to(target)
-    for folder in folders:
-        folder.chmod(0o755)
-        _sync(folder)
+            # TFTP and HTTP servers drop their rights: everybody must be able to read.
+            os.fchmod(handle, _FILE_MODE)
+            if os.geteuid() == 0:
+                os.fchown(handle, owner.st_uid, owner.st_gid)
+            if one_by_one:
+                os.fsync(handle)
+    if not one_by_one:
+        _sync_filesystem(above)
 
 
-def _swap(fresh: Path, out: Path) -> None:
-    """Exchange the two names in one system call; what was at `out` is then at `fresh`."""
-    if not out.exists():
-        fresh.rename(out)
-        return
+def _sync_filesystem(folder: Path) -> None:
+    """Thousands of files cost one flush so, instead of one each."""
     libc = ctypes.CDLL(None, use_errno=True)
-    names = (_AT_FDCWD, os.fsencode(fresh), _AT_FDCWD, os.fsencode(out))
-    if libc.renameat2(*names, _RENAME_EXCHANGE) == 0:
-        return
-    code = ctypes.get_errno()
-    if code not in (errno.EINVAL, errno.ENOSYS):
-        raise OSError(code, os.strerror(code), str(out))
-    # A filesystem without exchange (NFS, old overlays): two renames, a PC in between finds nothing.
-    old = fresh.with_name("old")
-    out.rename(old)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fresh.rename(out)
-    except OSError:
-        old.rename(out)
-        raise
+        if libc.syncfs(handle) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(handle)
+
+
+def _link(path: Path, target: str, above: Path) -> None:
+    path.symlink_to(target)
+    give_away(path, above)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Within it nobody else publishes beside `out`."""
+    handle = os.open(out.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(handle, out)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """A folder beside `out`, on the same filesystem; one that a cut run has left goes first."""
+    scratch = out.with_name(f".{out.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(0o700)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _lock(handle: int, out: Path) -> None:
+    until = time.monotonic() + _LOCK_LIMIT_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise NetbootError(
+                    f"{out} is being written by another ognetboot, for a minute already",
+                    hint="wait until it is done",
+                ) from None
+            time.sleep(0.1)
+        else:
+            return
 
 
 def give_away(path: Path, above: Path) -> None:

@@ -8,26 +8,24 @@ only `publish.py` writes to a disk. The same inventory always gives the same byt
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ognetboot.assigning.offers import OfferedTo, for_good
-from ognetboot.inventory.model import Client, Dhcp, Firmware, Inventory, UefiLoader
+from ognetboot.inventory.entries import Kind
+from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
+from ognetboot.texts.server_files import (
+    BIOS_LOADER,
+    FIRST_SCRIPT,
+    UEFI_HTTP,
+    UEFI_TFTP,
+    server_files,
+)
 
-# First program per loader choice, over TFTP and (UEFI HTTP Boot) over HTTP. With HTTP Boot there is
-# no PXE protocol for snponly.efi to sit on.
-_UEFI_TFTP = {
-    UefiLoader.IPXE: "snponly.efi",
-    UefiLoader.IPXE_NATIVE: "ipxe.efi",
-    UefiLoader.SHIM: "shimx64.efi",
-}
-_UEFI_HTTP = {**_UEFI_TFTP, UefiLoader.IPXE: "ipxe.efi"}
-# disk.efi is Debian's GRUB for its installer's netboot: the one build that reads a configuration
-# in a place of its own, so that it does nothing but start the disk. Unsigned, as iPXE is too.
-DISK_LOADER = "disk.efi"
+# Where disk.efi and disk.0 read what they are to do.
 DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
-BIOS_LOADER = "undionly.kpxe"
 # Where operating systems put their UEFI loader, the fallback path of the specification last.
 _DISK_LOADERS = (
     "/EFI/debian/shimx64.efi",
@@ -36,13 +34,56 @@ _DISK_LOADERS = (
     "/EFI/Microsoft/Boot/bootmgfw.efi",
     "/EFI/BOOT/BOOTX64.EFI",
 )
+# Where a system's own menu lies on its partition, /boot being one of its own or not.
+_DISK_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub/grub.cfg", "/grub2/grub.cfg")
+# GRUB's names for the cards that it was started from; no PC has more that boot.
+_CARDS = (*(f"efinet{number}" for number in range(8)), "pxe")
+
+
+@dataclass(frozen=True, slots=True)
+class PartLoader:
+    """What only a system of this kind has on its partition, and its loader on the ESP."""
+
+    marker: str
+    loader: str
+
+
+# Systems whose menu GRUB cannot read itself.
+_PART_LOADERS = (
+    PartLoader("/Windows/System32/winload.efi", "/EFI/Microsoft/Boot/bootmgfw.efi"),
+    PartLoader("/etc/fedora-release", "/EFI/fedora/shimx64.efi"),
+    PartLoader("/etc/SUSE-brand", "/EFI/opensuse/shim.efi"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long iPXE waits, in ms, for a server that sends nothing more.
+
+    A dead server costs a PC one `probe`, then a `kernel` twice, and what its failure is shown for:
+    less than a minute until the system on its disk starts.
+    """
+
+    probe: int = 3000
+    script: int = 3000
+    kernel: int = 6000
+    loader: int = 5000
 
 
 def needed_loaders(inventory: Inventory) -> frozenset[str]:
-    """File names of the loaders that the dnsmasq configuration hands out, with what they load."""
+    """Names of the loaders that DHCP hands out, with what they and the entries load."""
     choice = inventory.server.uefi_loader
-    second = {"grubx64.efi"} if choice is UefiLoader.SHIM else set()
-    return frozenset({BIOS_LOADER, DISK_LOADER, _UEFI_TFTP[choice], _UEFI_HTTP[choice], *second})
+    needed = {BIOS_LOADER, "disk.efi", UEFI_TFTP[choice], UEFI_HTTP[choice]}
+    if choice is UefiLoader.SHIM:
+        needed.add("grubx64.efi")
+    kinds = {(e.kind, e.partition is not None) for e in inventory.entries}
+    if (Kind.SYSTEM, True) in kinds and any(
+        c.firmware is not Firmware.UEFI for c in inventory.clients
+    ):
+        needed.add("disk.0")
+    if any(kind is Kind.MEMTEST for kind, _ in kinds):
+        needed |= {"memtest.bin", "memtest.efi"}
+    return frozenset(needed)
 
 
 def render(
@@ -52,29 +93,19 @@ def render(
 
     `offered` decides what each PC starts; None: the inventory alone does.
     """
-    server = inventory.server
-    offered = offered or for_good(inventory)
     common = _common(inventory)
     ipxe, grub = environment(Language.IPXE), environment(Language.GRUB)
     files: dict[PurePosixPath, str] = {}
-    files[PurePosixPath("boot.ipxe")] = ipxe.get_template("templates/boot.ipxe.j2").render(common)
+    first = ipxe.get_template("templates/boot.ipxe.j2")
+    files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
+    autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
+    files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
     grub_first = grub.get_template("templates/grub.cfg.j2")
     files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
     files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
-    files |= render_screens(inventory, (None, *inventory.clients), offered)
-
-    dnsmasq = environment(Language.DNSMASQ)
-    files[PurePosixPath("dnsmasq.conf")] = dnsmasq.get_template("templates/dnsmasq.conf.j2").render(
-        server=server,
-        clients=inventory.clients,
-        own=server.dhcp is Dhcp.OWN,
-        proxy=server.dhcp is Dhcp.PROXY,
-        tftp_root=server.tftp_root or tftp_root,
-        bios_loader=BIOS_LOADER,
-        uefi_loader=_UEFI_TFTP[server.uefi_loader],
-        uefi_http_loader=_UEFI_HTTP[server.uefi_loader],
-        base_url=f"http://{server.authority}/netboot",
-    )
+    everybody = (None, *inventory.clients)
+    files.update(render_screens(inventory, everybody, offered or for_good(inventory)))
+    files.update(server_files(inventory, tftp_root))
     return files
 
 
@@ -82,10 +113,9 @@ def render_screens(
     inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
 ) -> dict[PurePosixPath, str]:
     """The files of these PCs alone; None: of those that nobody knows."""
-    common = _common(inventory)
+    common, texts = _common(inventory), load_texts()
     menu = environment(Language.IPXE).get_template("menus/menu.ipxe.j2")
     grub_menu = environment(Language.GRUB).get_template("templates/grub-menu.cfg.j2")
-    texts = load_texts()
     files: dict[PurePosixPath, str] = {}
 
     def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
@@ -99,18 +129,39 @@ def render_screens(
         if client is None:
             add_screen(screen, "default.ipxe", "default")
             continue
+        # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
+        in_grub = client.firmware is not Firmware.BIOS
+        if client.uuid is not None:
+            name = f"uuid-{client.uuid}"
+            add_screen(screen, f"{name}.ipxe", name if in_grub else None)
         for mac in client.macs:
-            # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
-            grub_name = None if client.firmware is Firmware.BIOS else f"01-{mac}"
             # As iPXE's `hexhyp` and BOOTIF write it.
-            add_screen(screen, f"mac-{mac.replace(':', '-')}.ipxe", grub_name)
+            add_screen(
+                screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
+            )
     return files
 
 
 def _common(inventory: Inventory) -> Mapping[str, object]:
+    """What the templates of iPXE and GRUB read."""
     return {
         "server": inventory.server,
         "texts": load_texts(),
         "look": load_look(),
+        "limits": Limits(),
         "disk_loaders": _DISK_LOADERS,
+        "disk_menus": _DISK_MENUS,
+        "part_loaders": _PART_LOADERS,
+        "cards": _CARDS,
+        "by_uuid": any(client.uuid for client in inventory.clients),
+        "shared_adapters": sorted(inventory.adapters),
     }
+
+
+def in_order(files: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:
+    """The order to write them in: what is named comes before what names it."""
+    last = {PurePosixPath(FIRST_SCRIPT), PurePosixPath("autoexec.ipxe"), DISK_CONFIG,
+            PurePosixPath("grub/grub.cfg")}  # fmt: skip
+    return dict(
+        sorted(files.items(), key=lambda item: (item[0].suffix == ".conf", item[0] in last))
+    )

@@ -47,7 +47,7 @@ def test_ipxe_scripts_never_end_in_a_prompt(tree: Tree) -> None:
                 assert "||" in line, f"{path}: no error branch: {line}"
             for target in line.split("goto ")[1:]:
                 label = target.split(" ")[0]
-                assert label == "${chosen}" or label in labels, f"{path}: {line}"
+                assert label in {"${chosen}", "${og_start}"} | labels, f"{path}: {line}"
 
 
 def test_menu_lines_fit_80_columns(tree: Tree) -> None:

@@ -65,13 +65,15 @@ def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, ima
     if inventory is None:
         return
     tree = render(inventory, TFTP_ROOT)
-    expected = [f"hostname={host}", f"ogjob=deploy:{image}:1:2", "ogafter=stay", *args]
+    report = ["ogentry=e", "ogstamp=0"]
+    expected = [f"hostname={host}", f"ogjob=deploy:{image}:1:2", "ogafter=stay", *args, *report]
 
     script = tree[PurePosixPath("ipxe/mac-52-54-00-00-00-01.ipxe")].splitlines()
     (kernel,) = [line.split() for line in script if line.startswith("kernel ")]
     assert kernel[-3:] == ["||", "goto", "failed"]
-    assert kernel[3] == "BOOTIF=01-${netX/mac:hexhyp}"
-    assert kernel[7:-3] == expected
+    assert kernel[1:3] == ["--timeout", "6000"]
+    assert kernel[5] == "BOOTIF=01-${netX/mac:hexhyp}"
+    assert kernel[9:-3] == expected
     shown = [
         m[1] for line in script if (m := re.match(r"item .*entry_e (.*) \|\| goto disk", line))
     ]

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever of the servers is dead: a PC gets to its entry or to its disk, and within a minute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import pytest
+
+from ognetboot.inventory.reading import load
+from ognetboot.texts.render import render
+from unit.ognetboot.texts.ipxe_machine import MISSING, OK, REFUSED, SILENT, Ipxe
+
+HERE = Path(__file__).parents[1]
+# Of a minute, the rest is the loader's own start and the one on the disk.
+MOST_S = 50.0
+KNOWN, STRANGER = "52:54:00:00:00:0a", "52:54:00:ff:ff:ff"
+Tree = dict[PurePosixPath, str]
+
+
+@dataclass
+class World:
+    """Two servers with one tree; `dies_after` fetches the HTTP server falls silent."""
+
+    tree: Tree
+    http: str = OK
+    tftp: str = OK
+    dies_after: int = 10**6
+    asked: int = 0
+
+    def serve(self, url: str) -> tuple[str, str]:
+        parts = urlsplit(url)
+        state = self.http if parts.scheme == "http" else self.tftp
+        if parts.scheme == "http":
+            self.asked += 1
+            state = SILENT if self.asked > self.dies_after else state
+        if state != OK:
+            return state, ""
+        path = parts.path.removeprefix("/netboot").lstrip("/")
+        content = self.tree.get(PurePosixPath(path))
+        if content is None:
+            program = path.startswith(("oglive", "disk.", "memtest"))
+            return (OK, "program") if program else (MISSING, "")
+        return OK, content
+
+
+@pytest.fixture(scope="module")
+def bench() -> Tree:
+    inventory = load(HERE / "data" / "bench.toml", allow_test=True)
+    return dict(render(inventory, PurePosixPath("/srv/oglive/netboot")))
+
+
+def pc(world: World, mac: str = KNOWN, platform: str = "efi", silent_s: float = 0) -> Ipxe:
+    settings = {"platform": platform, "netX/mac": mac, "netX/ip": "10.0.2.9", "uuid": "0" * 8}
+    return Ipxe(world.serve, settings, dhcp_silent_s=silent_s)
+
+
+def first(world: World) -> str:
+    return world.tree[PurePosixPath("boot.ipxe")]
+
+
+@pytest.mark.parametrize("platform", ["efi", "pcbios"])
+def test_a_known_pc_gets_its_entry(bench: Tree, platform: str) -> None:
+    world = World(bench)
+    one = pc(world, platform=platform)
+    assert one.run(first(world)) == "boot"
+    assert "http://10.0.2.2/netboot/ipxe/mac-52-54-00-00-00-0a.ipxe" in [u for u, _ in one.fetched]
+    assert one.clock_s == 0
+
+
+@pytest.mark.parametrize("platform", ["efi", "pcbios"])
+@pytest.mark.parametrize("mac", [KNOWN, STRANGER])
+@pytest.mark.parametrize("tftp", [OK, SILENT])
+@pytest.mark.parametrize("http", [OK, REFUSED, SILENT])
+def test_a_dead_server_costs_less_than_a_minute(
+    bench: Tree, http: str, tftp: str, mac: str, platform: str
+) -> None:
+    world = World(bench, http, tftp)
+    one = pc(world, mac, platform)
+    ended = one.run(first(world))
+    disk = "chain tftp://10.0.2.2/disk.efi og-disk" if platform == "efi" else "sanboot"
+    lost = "exit 1" if platform == "efi" and tftp != OK else disk
+    assert ended == ("boot" if http == OK else lost)
+    assert one.clock_s <= MOST_S, (one.clock_s, one.fetched)
+
+
+@pytest.mark.parametrize("fetches", range(6))
+def test_a_server_that_falls_silent_in_between_costs_no_more(bench: Tree, fetches: int) -> None:
+    world = World(bench, dies_after=fetches)
+    one = pc(world)
+    assert one.run(first(world)) in ("chain tftp://10.0.2.2/disk.efi og-disk", "boot")
+    assert one.clock_s <= MOST_S, (one.clock_s, one.fetched)
+
+
+def test_a_server_that_failed_has_not_said_that_it_does_not_know_the_pc(bench: Tree) -> None:
+    world = World(bench, dies_after=1)
+    one = pc(world)
+    one.run(first(world))
+    assert ("tftp://10.0.2.2/ipxe/mac-52-54-00-00-00-0a.ipxe", OK) in one.fetched
+    assert not [url for url, _ in one.fetched if "default" in url]
+
+
+def test_dhcp_that_is_silent_for_35_seconds(bench: Tree) -> None:
+    world = World(bench)
+    one = pc(world, silent_s=35)
+    one.settings = {key: value for key, value in one.settings.items() if key != "netX/ip"}
+    assert one.run(bench[PurePosixPath("autoexec.ipxe")]) == "boot"
+    assert 35 <= one.clock_s <= MOST_S
+
+
+def test_dhcp_that_never_answers(bench: Tree) -> None:
+    world = World(bench)
+    one = pc(world, silent_s=10**6)
+    one.settings = {key: value for key, value in one.settings.items() if key != "netX/ip"}
+    assert one.run(bench[PurePosixPath("autoexec.ipxe")]) == "exit 1"
+    assert one.clock_s <= MOST_S
+
+
+def test_the_address_that_the_firmware_has_is_better_than_none(bench: Tree) -> None:
+    world = World(bench)
+    one = pc(world, silent_s=10**6)
+    one.settings["net0/ip"] = "10.0.2.9"
+    assert one.run(bench[PurePosixPath("autoexec.ipxe")]) == "boot"
+    assert one.clock_s <= MOST_S
