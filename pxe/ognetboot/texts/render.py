@@ -13,7 +13,9 @@ from pathlib import PurePosixPath
 
 from ognetboot.inventory.model import Dhcp, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
+from ognetboot.texts.menus import DEFAULT_PICTURE, Menus
+from ognetboot.texts.screens import Screen, screen_for
+from ognetboot.texts.sentences import load_texts
 
 # First program per loader choice, over TFTP and (UEFI HTTP Boot) over HTTP. With HTTP Boot there is
 # no PXE protocol for snponly.efi to sit on.
@@ -83,14 +85,13 @@ def needed_loaders(inventory: Inventory) -> frozenset[str]:
 def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
     """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie."""
     server = inventory.server
-    texts, look = load_texts(), load_look()
+    texts = load_texts()
     files: dict[PurePosixPath, str] = {}
 
     ipxe = environment(Language.IPXE)
     common: Mapping[str, object] = {
         "server": server,
         "texts": texts,
-        "look": look,
         "limits": Limits(),
         "disk_loaders": _DISK_LOADERS,
         "disk_menus": _DISK_MENUS,
@@ -100,25 +101,26 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
         "shared_adapters": sorted(inventory.adapters),
     }
     first = ipxe.get_template("templates/boot.ipxe.j2")
-    menu = ipxe.get_template("menus/menu.ipxe.j2")
+    menus = Menus(common)
     grub = environment(Language.GRUB)
     grub_first = grub.get_template("templates/grub.cfg.j2")
-    grub_menu = grub.get_template("templates/grub-menu.cfg.j2")
 
     def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
-        files[PurePosixPath("ipxe", ipxe_name)] = menu.render(screen=screen, **common)
+        files[PurePosixPath("ipxe", ipxe_name)] = menus.ipxe(screen)
         if grub_name is not None:
-            text = grub_menu.render(screen=screen, **common)
-            files[PurePosixPath("grub", grub_name)] = text
+            files[PurePosixPath("grub", grub_name)] = menus.grub(screen)
 
     files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
     autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
     files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
     files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
     files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
-    add_screen(screen_for(inventory, None, texts), "default.ipxe", "default")
+    picture = inventory.choices_of(None).picture or DEFAULT_PICTURE
+    for name, text in menus.grub_look(server.title, picture).items():
+        files[PurePosixPath("grub", name)] = text
+    add_screen(screen_for(inventory, None), "default.ipxe", "default")
     for client in inventory.clients:
-        screen = screen_for(inventory, client, texts)
+        screen = screen_for(inventory, client)
         # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
         in_grub = client.firmware is not Firmware.BIOS
         if client.uuid is not None:
