@@ -11,9 +11,6 @@ from ognetboot.texts.screens import Screen
 from ognetboot.texts.sentences import load_colours, load_look, load_picture, load_texts
 from ognetboot.texts.words import GrubWords, Words
 
-# The picture of ours behind the menus of whoever has none.
-DEFAULT_PICTURE = "oglive.png"
-
 
 class Menus:
     """The menus of one tree; `common` is what its other templates know too."""

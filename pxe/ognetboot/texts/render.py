@@ -11,26 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ognetboot.inventory.model import Dhcp, Firmware, Inventory, UefiLoader
+from ognetboot.inventory.entries import Kind
+from ognetboot.inventory.model import Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.menus import DEFAULT_PICTURE, Menus
+from ognetboot.texts.menus import Menus
+from ognetboot.texts.pictures import DEFAULT_PICTURE
 from ognetboot.texts.screens import Screen, screen_for
 from ognetboot.texts.sentences import load_texts
+from ognetboot.texts.server_files import (
+    BIOS_LOADER,
+    FIRST_SCRIPT,
+    UEFI_HTTP,
+    UEFI_TFTP,
+    server_files,
+)
 
-# First program per loader choice, over TFTP and (UEFI HTTP Boot) over HTTP. With HTTP Boot there is
-# no PXE protocol for snponly.efi to sit on.
-_UEFI_TFTP = {
-    UefiLoader.IPXE: "snponly.efi",
-    UefiLoader.IPXE_NATIVE: "ipxe.efi",
-    UefiLoader.SHIM: "shimx64.efi",
-}
-_UEFI_HTTP = {**_UEFI_TFTP, UefiLoader.IPXE: "ipxe.efi"}
-# disk.efi is Debian's GRUB for its installer's netboot: the one build that reads a configuration
-# in a place of its own, so that it does nothing but start the disk. Unsigned, as iPXE is too.
-DISK_LOADER = "disk.efi"
+# Where disk.efi and disk.0 read what they are to do.
 DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
-BIOS_LOADER = "undionly.kpxe"
-FIRST_SCRIPT = "boot.ipxe"
 # Where operating systems put their UEFI loader, the fallback path of the specification last.
 _DISK_LOADERS = (
     "/EFI/debian/shimx64.efi",
@@ -76,10 +73,19 @@ class Limits:
 
 
 def needed_loaders(inventory: Inventory) -> frozenset[str]:
-    """File names of the loaders that the dnsmasq configuration hands out, with what they load."""
+    """Names of the loaders that DHCP hands out, with what they and the entries load."""
     choice = inventory.server.uefi_loader
-    second = {"grubx64.efi"} if choice is UefiLoader.SHIM else set()
-    return frozenset({BIOS_LOADER, DISK_LOADER, _UEFI_TFTP[choice], _UEFI_HTTP[choice], *second})
+    needed = {BIOS_LOADER, "disk.efi", UEFI_TFTP[choice], UEFI_HTTP[choice]}
+    if choice is UefiLoader.SHIM:
+        needed.add("grubx64.efi")
+    kinds = {(e.kind, e.partition is not None) for e in inventory.entries}
+    if (Kind.SYSTEM, True) in kinds and any(
+        c.firmware is not Firmware.UEFI for c in inventory.clients
+    ):
+        needed.add("disk.0")
+    if any(kind is Kind.MEMTEST for kind, _ in kinds):
+        needed |= {"memtest.bin", "memtest.efi"}
+    return frozenset(needed)
 
 
 def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
@@ -132,17 +138,14 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
                 screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
             )
 
-    dnsmasq = environment(Language.DNSMASQ)
-    files[PurePosixPath("dnsmasq.conf")] = dnsmasq.get_template("templates/dnsmasq.conf.j2").render(
-        server=server,
-        clients=inventory.clients,
-        own=server.dhcp is Dhcp.OWN,
-        proxy=server.dhcp is Dhcp.PROXY,
-        tftp_root=server.tftp_root or tftp_root,
-        bios_loader=BIOS_LOADER,
-        uefi_loader=_UEFI_TFTP[server.uefi_loader],
-        uefi_http_loader=_UEFI_HTTP[server.uefi_loader],
-        first_script=f"tftp://{server.address}/{FIRST_SCRIPT}",
-        base_url=f"http://{server.authority}/netboot",
-    )
+    files.update(server_files(inventory, tftp_root))
     return files
+
+
+def in_order(files: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:
+    """The order to write them in: what is named comes before what names it."""
+    last = {PurePosixPath(FIRST_SCRIPT), PurePosixPath("autoexec.ipxe"), DISK_CONFIG,
+            PurePosixPath("grub/grub.cfg")}  # fmt: skip
+    return dict(
+        sorted(files.items(), key=lambda item: (item[0].suffix == ".conf", item[0] in last))
+    )

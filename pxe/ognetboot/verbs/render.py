@@ -10,9 +10,10 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
 from ognetboot.inventory.model import Inventory
-from ognetboot.texts.loaders import DEBIAN_LIBRARY, read_loaders
+from ognetboot.texts.loaders import places, read_loaders, told
+from ognetboot.texts.pictures import pictures
 from ognetboot.texts.publish import publish
-from ognetboot.texts.render import needed_loaders, render
+from ognetboot.texts.render import in_order, needed_loaders, render
 from ognetboot.verbs import Verbs
 
 
@@ -39,9 +40,9 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--loaders",
         type=Path,
-        default=DEBIAN_LIBRARY,
         metavar="DIR",
-        help="where ipxe/, shim/ and grub/ of Debian's packages are (default: %(default)s)",
+        help="look here first for loaders: under the names they are served by (snponly.efi), or as "
+        "in Debian's packages (usr/lib/ipxe/snponly.efi); then in those of `make setup`, then in /",
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
@@ -54,16 +55,25 @@ def run(args: argparse.Namespace) -> str:
     inventory = reading.load(args.inventory, allow_test=args.test)
     place = out.parent.resolve() / out.name
     texts = render(inventory, _tftp_root(inventory, place))
-    loaders = read_loaders(needed_loaders(inventory), args.loaders)
+    loaders = read_loaders(needed_loaders(inventory), places(args.loaders))
     files = {
-        **{name: text.encode("ascii") for name, text in texts.items()},
-        **{PurePosixPath(name): content for name, content in loaders.items()},
+        **{name: text.encode("utf-8") for name, text in texts.items()},
+        **pictures(inventory, args.inventory.parent),
+        **{PurePosixPath(name): found.content for name, found in loaders.items()},
     }
-    if not publish(place, files, _links(inventory), dry_run=args.dry_run):
+    changes = publish(place, in_order(files), _links(inventory), dry_run=args.dry_run)
+    if not changes:
         return f"{out}: nothing to change"
     count = len(inventory.clients)
     done = "would be written" if args.dry_run else "written"
-    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files {done}"
+    gone = f", {len(changes.removed)} removed" if changes.removed else ""
+    return "\n".join(
+        [
+            f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files, "
+            f"{len(changes.written)} {done}{gone}",
+            *told(loaders),
+        ]
+    )
 
 
 def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:

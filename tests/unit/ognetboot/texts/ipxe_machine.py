@@ -236,7 +236,7 @@ class Ipxe:
     _do_read = _do_login
 
     def _do_set(self, _: Mapping[str, str], words: list[str]) -> int:
-        name, _, kind = words[0].partition(":")
+        name, _colon, kind = words[0].partition(":")
         value = " ".join(words[1:])
         if kind == "hex":
             value = bytes.fromhex(value.replace(":", "")).decode("latin-1")
