@@ -15,6 +15,7 @@ from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
+from ognetboot.texts.pictures import pictures
 from ognetboot.texts.publish import Changes, publish, remembering
 from ognetboot.texts.render import in_order, needed_loaders, render
 from ognetboot.verbs import Verbs, add_loaders, add_test
@@ -86,7 +87,7 @@ def write(
     texts: Texts,
     site: Path | None,
     *,
-    source: Path | None = None,
+    source: Path,
     dry_run: bool = False,
 ) -> Changes:
     """Bring the tree to that, with loaders of the `site`'s folder where it has some.
@@ -95,8 +96,9 @@ def write(
     """
     loaders = read_loaders(needed_loaders(inventory), places(site))
     files = {
-        **(remembering(source) if source else {}),
-        **{name: text.encode("ascii") for name, text in texts.items()},
+        **remembering(source),
+        **{name: text.encode("utf-8") for name, text in texts.items()},
+        **pictures(inventory, source.parent),
         **{PurePosixPath(name): found.content for name, found in loaders.items()},
     }
     place = out.parent.resolve() / out.name
