@@ -20,12 +20,16 @@ from ognetboot.errors import FoundFaultsError, NetbootError
 
 # Each is a module of `verbs/`, and only that of the verb that is asked for is loaded.
 VERBS = (
+    "approve",
     "check",
+    "exam",
     "follow",
     "list",
+    "mode",
     "password",
     "render",
     "serve",
+    "set",
     "show",
     "site",
 )

@@ -24,7 +24,7 @@ from ognetboot.inventory.model import Inventory, ScopeKind
 from ognetboot.inventory.scopes import Scope, find_client
 
 # Exit codes of OpenGnsys' server scripts.
-MISUSED, NOT_FOUND, NO_ACCESS = 1, 2, 3
+MISUSED, NOT_FOUND = 1, 2
 USAGE = "setclientmode FILE, or setclientmode TEMPLATE PC-OR-ROOM TEMP|PERM"
 
 _MOST_BYTES = 64 << 10

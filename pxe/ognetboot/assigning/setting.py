@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -103,8 +104,9 @@ def refuse_unable(inventory: Inventory, to: Whom, entry: Entry, when: datetime) 
 def with_assignment(assigned: Assigned, new: Assignment, now: datetime) -> Assigned:
     """With one more, without what is over and what it takes the place of; or the same as before.
 
-    An exam takes the place of another of its scope in its time, "this once" that of another "so
-    many times" of its scope. The same again changes nothing, unless a PC has used it meanwhile.
+    An exam takes the place of another of its scope in its time; "this once" that of another "so
+    many times" of its scope; a time that of what its scope was given within it. The same again
+    changes nothing, unless a PC has used it meanwhile.
     """
     kept = assigned.without(each for each in assigned.all if each.over(now))
     same_scope = [each for each in kept.of(new.scope) if each.exam == new.exam]
@@ -118,9 +120,9 @@ def with_assignment(assigned: Assigned, new: Assignment, now: datetime) -> Assig
 def _replaces(new: Assignment, old: Assignment) -> bool:
     if new.exam:
         return new.overlaps(old)
-    if new.boots is not None and old.boots is not None:
-        return new.overlaps(old)
-    return (new.boots, new.start, new.end) == (old.boots, old.start, old.end)
+    if new.boots is not None:
+        return old.boots is not None and new.overlaps(old)
+    return new.covers(old)
 
 
 def _says_the_same(new: Assignment, old: Assignment) -> bool:
@@ -177,3 +179,37 @@ def others(found: Mapping[str, Offered], entry: str) -> Iterator[str]:
     for reason, pcs in reasons.items():
         verb = "starts" if len(pcs) == 1 else "start"
         yield f"{named(pcs)} {verb} {reason}"
+
+
+def said(limits: Limits) -> str:
+    """`this once until Fri 27 Nov 2026 18:00 CET`, `for good`."""
+    words = []
+    if limits.boots is not None:
+        words.append("this once" if limits.boots == 1 else f"{limits.boots} times")
+    if limits.start is not None:
+        words.append(f"from {times.told(limits.start)}")
+    if limits.end is not None:
+        words.append(f"until {times.told(limits.end)}")
+    return " ".join(words) or "for good"
+
+
+def still_given(to: Whom, assigned: Assigned) -> Iterator[str]:
+    """A sentence for each thing that PCs of the scope are given by another scope's word."""
+    names = {client.name for client in to.clients}
+    for each in assigned.all:
+        kind, _, name = each.scope.partition(":")
+        inside = each.scope == str(to.scope) or (kind == ScopeKind.PC and name in names)
+        if inside:
+            what = "the exam" if each.exam else "what is given"
+            ending = "" if each.end is None else f" until {times.told(each.end)}"
+            yield f"{each.scope} keeps {what}: {each.entry}{ending}"
+
+
+def entry_named(inventory: Inventory, name: str) -> Entry:
+    """The entry of that name, or a refusal that names one like it."""
+    known = inventory.known_entries
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known entries: {', '.join(known)}"
+    raise NetbootError(f"there is no entry `{name:.80}`", hint=hint)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -22,13 +21,27 @@ from ognetboot.errors import NetbootError
 _MOST_BYTES = 16 << 20
 
 
-@dataclass(slots=True)
 class Change:
-    """What somebody who holds the lock does: `assigned` is written at the end where it differs,
-    and every line of `notes` goes into the history."""
+    """What somebody who holds the lock does: `assigned` is written by `keep`, or at the end, where
+    it differs; every line of `notes` goes into the history."""
 
-    assigned: Assigned
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, path: Path, before: Assigned) -> None:
+        self.assigned = before
+        self.notes: list[str] = []
+        self._path = path
+        self._kept = before
+
+    def keep(self) -> None:
+        """Write it now: what follows may rely on it."""
+        if self.assigned == self._kept:
+            return
+        if len(self.assigned.all) > MOST_ASSIGNED:
+            raise NetbootError(
+                f"{self._path} would hold more than {MOST_ASSIGNED} assignments",
+                hint="give them to rooms or groups, and clear old ones",
+            )
+        keeping.write(self._path, written.text(self.assigned))
+        self._kept = self.assigned
 
 
 class Store:
@@ -48,14 +61,7 @@ class Store:
     def changing(self, by: str, now: datetime) -> Iterator[Change]:
         """Alone with the assignments until the end, which writes them; not after an error."""
         with keeping.locked(self._lock):
-            before = self.read()
-            change = Change(before)
+            change = Change(self.path, self.read())
             yield change
-            if change.assigned != before:
-                if len(change.assigned.all) > MOST_ASSIGNED:
-                    raise NetbootError(
-                        f"{self.path} would hold more than {MOST_ASSIGNED} assignments",
-                        hint="give them to rooms or groups, and clear old ones",
-                    )
-                keeping.write(self.path, written.text(change.assigned))
+            change.keep()
             history.add(self.history, change.notes, by, now)

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import PurePosixPath
 
+from ognetboot.assigning.offers import for_good
 from ognetboot.inventory.choices import Choices
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.render import render
+from ognetboot.texts.render import render_screens
 
 # What became of a registration, and of a password.
 WAITING, KNOWN, NO_NAME, FULL = "waiting", "known", "no_name", "full"
@@ -45,18 +45,17 @@ def opened(inventory: Inventory, entry: Entry, client: Client | None) -> str:
     if client is None:
         server = inventory.server
         server = replace(server, choices=_at_once(server.choices, entry))
-        return _script(replace(inventory, server=server, entries=entries, clients=()))
-    alone = replace(client, choices=_at_once(client.choices, entry))
-    return _script(replace(inventory, entries=entries, clients=(alone,)))
+        return _script(replace(inventory, server=server, entries=entries), None)
+    return _script(
+        replace(inventory, entries=entries),
+        replace(client, choices=_at_once(client.choices, entry)),
+    )
 
 
 def _at_once(choices: Choices, entry: Entry) -> Choices:
     return replace(choices, entry=entry.name, timeout_s=0)
 
 
-def _script(inventory: Inventory) -> str:
-    """The iPXE script of the one PC, else that of those that nobody knows."""
-    files = render(inventory, PurePosixPath("/"))
-    texts = {name.name: text for name, text in files.items() if str(name.parent) == "ipxe"}
-    common = texts.pop("default.ipxe")
-    return next(iter(texts.values()), common)
+def _script(inventory: Inventory, client: Client | None) -> str:
+    files = render_screens(inventory, (client,), for_good(inventory))
+    return next(text for name, text in files.items() if name.suffix == ".ipxe")

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot.assigning.ears import Ear
+from ognetboot.assigning.ears import hearing as hearing_lock
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Dhcp, Inventory
@@ -76,6 +78,7 @@ def follow_alone(path: Path, inventory: Path) -> None:
     async def run() -> None:
         stop = _stop()
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(hearing_lock(inventory, Ear.FETCH))
             log = Log(path)
             stack.callback(log.close)
             await _enter(stack, follow(log, hearing, lambda: None))
@@ -119,7 +122,8 @@ async def _check(wanted: Wanted, write: Write) -> str:
     if parts.child:
         child = dnsmasq.find(_leases(wanted))
         await dnsmasq.test(child, dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
-        dnsmasq.check_ports(dhcp=parts.dhcp is not Dhcp.OFF, tftp=parts.tftp)
+        if parts.tftp:
+            dnsmasq.check_port(str(written.inventory.server.address))
         dnsmasq.check_readable(child, wanted.out)
     absent = list(missing(written.inventory, wanted.out, serves_http=parts.files))
     if absent:
@@ -157,6 +161,7 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
         hearing = Hearing(wanted.inventory, known)
         then.append(lambda written: hearing.use(Known(written.inventory)))
         if parts.http is not None:
+            stack.enter_context(hearing_lock(wanted.inventory, Ear.REPORT))
             reports = Reports(wanted.inventory, lambda line: LOG.warning("%s.", line))
             stack.callback(reports.write)
             forms = Forms(wanted.inventory, known, reports, hearing, keeper.wake)
@@ -173,6 +178,7 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
                 lambda written: child.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
             )
         if wanted.log is not None:
+            stack.enter_context(hearing_lock(wanted.inventory, Ear.FETCH))
             log = Log(wanted.log)
             stack.callback(log.close)
             await _enter(stack, follow(log, hearing, keeper.wake))
@@ -185,6 +191,8 @@ async def _start_child(
 ) -> Dnsmasq:
     child = dnsmasq.find(_leases(wanted))
     dnsmasq.check_readable(child, wanted.out)
+    if parts.tftp:
+        dnsmasq.check_port(str(first.inventory.server.address))
     dnsmasq.make_leases(child)
     names = {mac: client.name for client in first.inventory.clients for mac in client.macs}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)

@@ -109,11 +109,13 @@ def configuration(rendered: str, *, tftp: bool) -> str:
     return "".join(line for line in lines if not line.startswith(("enable-tftp", "tftp-")))
 
 
-def check_ports(*, dhcp: bool, tftp: bool) -> None:
-    """One sentence where another program holds what dnsmasq would need."""
-    for port, wanted in ((69, tftp), (67, dhcp)):
-        if wanted and holder("udp", port):
-            raise _no_start(_taken(port), "")
+def check_port(address: str) -> None:
+    """One sentence where another program does TFTP there.
+
+    Of DHCP nothing can be told before: many programs listen on that port, each on its own network.
+    """
+    if holder("udp", 69, address):
+        raise _no_start(_taken(69, address), "")
 
 
 def check_readable(child: Child, tree: Path) -> None:
@@ -260,8 +262,8 @@ class Dnsmasq:
             await process.wait()
 
 
-def _taken(port: int) -> str:
-    who = holder("udp", port) or "another program"
+def _taken(port: int, address: str = "") -> str:
+    who = holder("udp", port, address) or "another program"
     what = {67: "DHCP", 69: "TFTP"}.get(port, "dnsmasq")
     return f"{what} has no port: {who} holds {port}."
 

@@ -42,9 +42,8 @@ _BAD = (
     (r"TFTP directory (?P<file>.+) inaccessible: (?P<why>.+)",
      "dnsmasq cannot read {file}: {why}"),
 )  # fmt: skip
-_PORT = re.compile(
-    r"failed to (?:bind|create) .*?(?:port (?P<port>[0-9]+))?: Address already in use"
-)
+# Of DNS it has none, so a socket that it cannot make is that of DHCP or of TFTP.
+_PORT = re.compile(r"failed to (?:bind (?P<dhcp>DHCP)|create) .*: Address already in use")
 _LINE = re.compile(
     r"(?:\w{3} [ 0-9]\d [0-9:]{8} )?(?:dnsmasq(?:-\w+)?(?:\[[0-9]+\])?: )?(?:[0-9]+ )?"
 )
@@ -57,8 +56,7 @@ def told(line: str, name_of: Callable[[str], str | None], tree: str) -> Told | N
     line = "".join(char if char.isprintable() else "?" for char in line.strip())[:_LONGEST]
     text = line[match.end() :] if (match := _LINE.match(line)) else line
     if taken := _PORT.search(text):
-        # Of the DHCP socket it names no port.
-        return Told(text, bad=True, port=int(taken["port"] or 67))
+        return Told(text, bad=True, port=67 if taken["dhcp"] else 69)
     for rows, bad in ((_GOOD, False), (_BAD, True)):
         for pattern, sentence in rows:
             if found := re.search(pattern, text):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ognetboot.errors import NetbootError
+from ognetboot.serving.identity import Claim
 
 _MOST_PIECE = 1 << 20
 _LONGEST_LINE = 16 << 10
@@ -24,17 +25,21 @@ _LINE = re.compile(
     rb'"GET (?P<path>/\S{1,500}) HTTP/1\.[01]" (?P<status>[0-9]{3}) '
 )
 _OWN_FILE = re.compile(
-    r"/+netboot/(?:ipxe/mac-|grub/01-)(?P<mac>[0-9a-f]{2}(?:[-:][0-9a-f]{2}){5})(?:\.ipxe)?"
+    r"/+netboot/(?:ipxe/mac-|grub/01-|(?:ipxe|grub)/uuid-)"
+    r"(?:(?P<mac>[0-9a-f]{2}(?:[-:][0-9a-f]{2}){5})|(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))"
+    r"(?:\.ipxe)?"
 )
 
 
-def fetched(line: bytes) -> str | None:
-    """The MAC, with colons, of the PC whose own file was given out by this request."""
+def fetched(line: bytes) -> Claim | None:
+    """The PC whose own file was given out by this request."""
     found = _LINE.match(line)
     if not found or found["status"] not in (b"200", b"304"):
         return None
     own = _OWN_FILE.fullmatch(found["path"].partition(b"?")[0].decode("ascii", "replace"))
-    return own["mac"].replace("-", ":") if own else None
+    if own is None:
+        return None
+    return Claim((own["mac"] or "").replace("-", ":"), own["uuid"] or "", "")
 
 
 class Log:

@@ -23,7 +23,7 @@ from ognetboot.serving import answers, identity, passwords, waiting
 from ognetboot.serving.hearing import Hearing
 from ognetboot.serving.known import Known
 from ognetboot.serving.limits import Rate, Rates
-from ognetboot.serving.seen import Reports, Seen
+from ognetboot.serving.seen import Reports, Seen, systems_of
 
 LOG = logging.getLogger("ognetboot")
 
@@ -95,7 +95,8 @@ class Forms:
         if client is None:
             return Answer(204)
         version = words.get("oglive", "")[:_VERSION_LIMIT]
-        self._reports.add(client.name, Seen(datetime.now(UTC), entry, address, version))
+        seen = Seen(datetime.now(UTC), entry, address, version, systems_of(words))
+        self._reports.add(client.name, seen)
         stamp = words.get("stamp", "")
         if stamp and len(stamp) <= _STAMP_LIMIT:
             async with self._one_writer:

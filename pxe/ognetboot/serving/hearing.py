@@ -43,9 +43,9 @@ class Hearing:
         heard = reports.report_reached(self._store, client.name, entry, stamp, now)
         return heard is Heard.USED
 
-    def fetched(self, mac: str) -> bool:
+    def fetched(self, claim: Claim) -> bool:
         """The PC's own file was given out; True: that used up something."""
-        client = self._known.find(Claim(mac, "", ""))
+        client = self._known.find(claim)
         if client is None:
             return False
         now = datetime.now(UTC)
@@ -83,7 +83,7 @@ async def follow(log: Log, hearing: Hearing, changed: Callable[[], None]) -> Non
 def _read(log: Log, hearing: Hearing) -> bool:
     used = False
     for line in log.lines():
-        mac = fetched(line)
-        if mac is not None:
-            used |= hearing.fetched(mac)
+        claim = fetched(line)
+        if claim is not None:
+            used |= hearing.fetched(claim)
     return used

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -12,12 +14,18 @@ _LISTENS = "0A"  # TCP's state; a UDP socket has none that matters
 _MOST_ROWS = 100_000
 
 
-def holder(protocol: str, port: int, proc: Path = _PROC) -> str:
+def holder(protocol: str, port: int, address: str = "", proc: Path = _PROC) -> str:
     """`dnsmasq (process 812, dnsmasq.service)`, or "another program" where that is not seen.
 
-    `protocol` is `tcp` or `udp`. Empty where nobody holds the port.
+    `protocol` is `tcp` or `udp`; of `address`, where it is said, or of all addresses. Empty where
+    nobody holds the port.
     """
-    sockets = {inode for name in (protocol, f"{protocol}6") for inode in _rows(proc, name, port)}
+    sockets = {
+        inode
+        for name in (protocol, f"{protocol}6")
+        for inode, place in _rows(proc, name, port)
+        if not address or place in (_row_of(address), "0" * len(place))
+    }
     if not sockets:
         return ""
     links = {f"socket:[{inode}]" for inode in sockets}
@@ -27,7 +35,14 @@ def holder(protocol: str, port: int, proc: Path = _PROC) -> str:
     return "another program"
 
 
-def _rows(proc: Path, name: str, port: int) -> Iterator[str]:
+def _row_of(address: str) -> str:
+    """An IPv4 address as these tables have it: four bytes in the machine's order."""
+    packed = IPv4Address(address).packed
+    return f"{int.from_bytes(packed, sys.byteorder):08X}"
+
+
+def _rows(proc: Path, name: str, port: int) -> Iterator[tuple[str, str]]:
+    """Inode and local address of each socket of that port."""
     try:
         with (proc / "net" / name).open("r", encoding="ascii") as table:
             next(table, None)
@@ -35,8 +50,9 @@ def _rows(proc: Path, name: str, port: int) -> Iterator[str]:
                 words = line.split()
                 if name.startswith("tcp") and words[3] != _LISTENS:
                     continue
-                if int(words[1].rpartition(":")[2], 16) == port:
-                    yield words[9]
+                place, _, number = words[1].rpartition(":")
+                if int(number, 16) == port:
+                    yield words[9], place
     except OSError:
         return
 

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
 
 from ognetboot.assigning.offers import OfferedTo
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.texts import publish
 from ognetboot.texts.render import render_screens
+
+Files = Mapping[PurePosixPath, bytes]
 
 
 def check_tree(out: Path, inventory: Path) -> None:
@@ -24,9 +26,12 @@ def check_tree(out: Path, inventory: Path) -> None:
         )
 
 
-def refresh(
-    inventory: Inventory, clients: Collection[Client], offered: OfferedTo, out: Path
-) -> int:
-    """Write the files of these PCs; how many were another before."""
+def prepared(inventory: Inventory, clients: Collection[Client], offered: OfferedTo) -> Files:
+    """The files of these PCs; what cannot be rendered is refused here."""
     texts = render_screens(inventory, clients, offered)
-    return len(publish.renew(out, {name: text.encode() for name, text in texts.items()}).written)
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def write_prepared(out: Path, files: Files) -> int:
+    """Write them into the tree; how many were others before."""
+    return len(publish.renew(out, files).written)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot follow LOG INVENTORY`: fetches in a server's log use up what is given this once."""
+"""`ognetboot follow LOG`: fetches in a server's log use up what is given this once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from ognetboot.serving.command import follow_alone
-from ognetboot.verbs import Verbs
+from ognetboot.verbs import Verbs, add_inventory
 
 
 def add(verbs: Verbs) -> None:
@@ -21,7 +21,7 @@ def add(verbs: Verbs) -> None:
     )
     verb.set_defaults(run=run)
     verb.add_argument("log", type=Path, metavar="LOG", help="e.g. /var/log/nginx/access.log")
-    verb.add_argument("inventory", type=Path, metavar="INVENTORY", help="the inventory's file")
+    add_inventory(verb)
 
 
 def run(args: argparse.Namespace) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot password INVENTORY SCOPE`: what opens locked entries. Never an argument."""
+"""`ognetboot password SCOPE`: what opens locked entries. Never an argument."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.scopes import find_scope
 from ognetboot.serving import passwords
-from ognetboot.verbs import Verbs
+from ognetboot.verbs import Verbs, add_inventory, add_test
 
 _SHORTEST = 8
 
@@ -27,7 +27,6 @@ def add(verbs: Verbs) -> None:
         "inventory, which only its owner may read.",
     )
     verb.set_defaults(run=run)
-    verb.add_argument("inventory", type=Path, metavar="INVENTORY", help="the inventory's file")
     verb.add_argument(
         "scope",
         metavar="SCOPE",
@@ -37,11 +36,13 @@ def add(verbs: Verbs) -> None:
         "--file", type=Path, metavar="FILE", help="read it from this file's first line"
     )
     verb.add_argument("--remove", action="store_true", help="the scope has none any more")
+    add_inventory(verb)
+    add_test(verb)
 
 
 def run(args: argparse.Namespace) -> str:
     """Ask and keep it."""
-    inventory = reading.load(args.inventory)
+    inventory = reading.load(args.inventory, allow_test=args.test)
     scope = str(find_scope(inventory, args.scope))
     password = None if args.remove else _asked(args.file)
     passwords.set_password(args.inventory, scope, password)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import ognetboot
-from ognetboot.assigning.offers import next_change
+from ognetboot.assigning.offers import next_change, offers_at
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
@@ -108,7 +108,7 @@ def _written(wanted: Wanted, args: argparse.Namespace, *, dry_run: bool = False)
         inventory = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
     now = datetime.now(UTC)
     assigned = Store(wanted.inventory).read()
-    texts = texts_for(inventory, wanted.out)
+    texts = texts_for(inventory, wanted.out, offers_at(inventory, assigned, now))
     changed = write(
         inventory, wanted.out, texts, args.loaders, source=wanted.inventory, dry_run=dry_run
     )

@@ -114,4 +114,4 @@ if __name__ == "__main__":
     if what == "dhcp":
         print(json.dumps(dhcp(words[0], words[1], int(words[2]))))
     else:
-        print(json.dumps({"tftp": tftp, "http": http}[what](*words)))
+        print(json.dumps(tftp(*words) if what == "tftp" else http(*words)))

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from unit.ognetboot.assigning.rooms import NOW, inventory
 
 from ognetboot.assigning.exam import Ready, Told, image_of, readiness, system_of
 from ognetboot.assigning.setting import Whom, whom
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.scopes import find_scope
+from unit.ognetboot.assigning.rooms import NOW, inventory
 
 ROOMS = inventory()
 
@@ -28,10 +28,12 @@ def test_an_image_is_looked_for_by_its_name_and_version() -> None:
     for words, found in (("windows", Ready.READY), ("windows@7", Ready.READY),
                          ("debian", Ready.READY)):  # fmt: skip
         assert ready(words, pc1=Told(NOW, disks)) == {"pc1": found, "pc2": Ready.UNKNOWN}
-    old = {"1:2": "windows@6", "1:3": "ubuntu"}
+    old = {"1:2": "windows@6", "1:3": "ubuntu@1"}
     assert ready("windows@7", pc1=Told(NOW, old))["pc1"] is Ready.ABSENT
     assert ready("windows", pc1=Told(NOW, old))["pc1"] is Ready.READY
     assert ready("debian", pc1=Told(NOW, old))["pc1"] is Ready.ABSENT
+    by_name = {"1:2": "Windows 11", "1:3": "Debian 13"}
+    assert ready("debian", pc1=Told(NOW, by_name))["pc1"] is Ready.UNKNOWN
 
 
 def test_a_place_is_ready_when_a_system_is_there() -> None:

@@ -55,7 +55,7 @@ name = "pc02"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A running one: its inventory's file, its tree, where it listens, and how often it was woken."""
+    """A running one: inventory, tree, where it listens, and how often it was woken."""
 
     file: Path
     out: Path

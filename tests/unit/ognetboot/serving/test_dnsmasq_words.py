@@ -53,7 +53,7 @@ def test_a_line_says_what_happened(line: str, text: str, bad: bool) -> None:
     [
         ("dnsmasq: failed to bind DHCP server socket: Address already in use", 67),
         (
-            "dnsmasq: failed to create listening socket for port 69: Address already in use",
+            "dnsmasq: failed to create listening socket for 10.0.0.1: Address already in use",
             69,
         ),
     ],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ognetboot.errors import NetbootError
 from ognetboot.serving.following import Log, fetched
+from ognetboot.serving.identity import Claim
 
 MAC = "52:54:00:12:34:56"
 
@@ -32,7 +33,13 @@ def line(path: str, status: int = 200, method: str = "GET") -> bytes:
     ],
 )
 def test_a_pcs_own_file_counts(path: str) -> None:
-    assert fetched(line(path)) == MAC
+    assert fetched(line(path)) == Claim(MAC, "", "")
+
+
+def test_its_file_may_have_its_uuid_as_name() -> None:
+    uuid = "11111111-2222-3333-4444-555555555555"
+    assert fetched(line(f"/netboot/ipxe/uuid-{uuid}.ipxe")) == Claim("", uuid, "")
+    assert fetched(line(f"/netboot/grub/uuid-{uuid}")) == Claim("", uuid, "")
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from unit.ognetboot.serving.server import ADAPTER, MAC, UUID, Site, asked
 
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.store import Store
 from ognetboot.serving import passwords
 from ognetboot.serving.seen import seen_of
 from ognetboot.serving.waiting import waiting_of
+from unit.ognetboot.serving.server import ADAPTER, MAC, UUID, Site, asked
 
 NOW = datetime.now(UTC)
-SECRET = "correct horse"
+SECRET = "correct horse"  # noqa: S105
 
 
 def give(file: Path, **words: object) -> Assignment:
@@ -74,6 +74,20 @@ def test_a_report_of_anything_else_changes_nothing(tmp_path: Path, query: str, s
         assert site.woken == []
         site.reports.write()
         assert set(seen_of(site.file)) <= {"pc01"}
+
+    asked(tmp_path, ask)
+
+
+def test_what_a_pc_saw_on_its_disks_stays_known_when_its_loader_reports(tmp_path: Path) -> None:
+    async def ask(site: Site) -> None:
+        report = f"/netboot/do/reached?mac={MAC}&entry=oglive"
+        await site.get(f"{report}&disks=1&d1p2=debian%403&dXp1=x")
+        await site.get(f"/netboot/do/reached?mac={MAC}&entry=localdisk")
+        site.reports.write()
+        seen = seen_of(site.file)["pc01"]
+        assert (seen.entry, seen.systems) == ("localdisk", {"1:2": "debian@3"})
+        assert seen.looked is not None
+        assert seen.looked < seen.at
 
     asked(tmp_path, ask)
 

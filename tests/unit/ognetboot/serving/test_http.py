@@ -8,10 +8,10 @@ import logging
 from pathlib import Path
 
 import pytest
-from unit.ognetboot.serving.server import MAC, Site, asked, running
 
 from ognetboot.errors import NetbootError
 from ognetboot.serving import connection, http
+from unit.ognetboot.serving.server import MAC, Site, asked, running
 
 
 def test_files_and_parts_of_them(tmp_path: Path) -> None:
