@@ -9,16 +9,16 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ogimage.paths import MKOSI_DIR, PROJECT_DIR, SANDBOX_TREE, TOOLS_DIR
+from ogimage import debs, netloaders
+from ogimage.debs import KEYRING
+from ogimage.paths import MKOSI_DIR, PROJECT_DIR, SANDBOX_TREE
 from ogimage.shell import BuildError, environment, logging_to, output, report, run, say
 
 RELEASE = "trixie"
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MKOSI_MINIMUM = 25
 
 # What the build scripts start on the host itself; everything else comes from mkosi's tools tree.
@@ -52,6 +52,7 @@ def ready() -> None:
     write_apt_settings()
     if not mkosi_is_there():
         unpack_mkosi(mirrors["main"])
+    netloaders.ready(mirrors["main"], RELEASE)
 
 
 def install_host_packages() -> None:
@@ -293,28 +294,8 @@ def _version(command: list[str]) -> int:
 
 
 def unpack_mkosi(mirror: str) -> None:
-    """Fetches the package by apt (which checks its signature), in a private apt state."""
+    """Fetches the package; the host's may be too old, or none."""
     say(f"fetching mkosi from {RELEASE}")
-    TOOLS_DIR.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        tmp = Path(name)
-        for folder in ("state/lists/partial", "cache/archives/partial"):
-            (tmp / folder).mkdir(parents=True)
-        (tmp / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {RELEASE} main\n")
-        private = [
-            f"-oDir::State={tmp}/state",
-            "-oDir::State::status=/dev/null",
-            f"-oDir::Cache={tmp}/cache",
-            f"-oDir::Etc::sourcelist={tmp}/sources.list",
-            "-oDir::Etc::sourceparts=/dev/null",
-            "-oAPT::Sandbox::User=root",
-        ]
-        run(["apt-get", "-qq", *private, "update"])
-        run(["apt-get", "-qq", *private, "download", "mkosi"], cwd=tmp)
-        part = MKOSI_DIR.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        run(["dpkg", "-x", next(tmp.glob("mkosi_*.deb")), part])
-        shutil.rmtree(MKOSI_DIR, ignore_errors=True)
-        part.rename(MKOSI_DIR)
+    debs.unpack(mirror, RELEASE, ["mkosi"], MKOSI_DIR)
     if not mkosi_is_there():
         raise BuildError(f"mkosi from {RELEASE} does not start", f"try {mkosi_command()} --version")

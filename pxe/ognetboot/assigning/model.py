@@ -71,6 +71,12 @@ class Assignment:
         second = self.end is None or other.start is None or other.start < self.end
         return first and second
 
+    def covers(self, other: Assignment) -> bool:
+        """Whether all the time of the other is in the time of this."""
+        begins = self.start is None or (other.start is not None and self.start <= other.start)
+        ends = self.end is None or (other.end is not None and other.end <= self.end)
+        return begins and ends
+
     def left(self, pc: str, now: datetime) -> int | None:
         """How many times the PC gets it still; None when nothing counts."""
         if self.boots is None:
@@ -79,7 +85,7 @@ class Assignment:
         return max(0, self.boots - (use.settled(now) if use else 0))
 
     def stamp(self, pc: str, now: datetime) -> str:
-        """What a PC's script carries: another one after each use, so that an old script is known."""
+        """What a PC's script carries: another one after each use, so old scripts are known."""
         left = self.left(pc, now)
         return NO_STAMP if left is None else f"{self.number}x{left}"
 

@@ -40,8 +40,9 @@ def effective(
     inventory: Inventory, assigned: Assigned, client: Client | None, now: datetime
 ) -> Offered:
     """What the PC is offered at `now`; None: one that nobody knows, to whom nothing is given."""
-    for each in _candidates(inventory, assigned, client, now) if client else ():
-        assert client is not None
+    if client is None:
+        return _for_good(inventory, None, now)
+    for each in _candidates(inventory, assigned, client, now):
         entry = wanted(inventory, client, each.entry)
         reason = able.why_not(inventory, client, entry, now) if entry else None
         if entry is not None and reason is None:
@@ -116,8 +117,10 @@ def wanted(inventory: Inventory, client: Client, words: str) -> Entry | None:
     state = inventory.state_of(client)
     for system in state.systems if state else ():
         if words in (system.image, system.image.partition("@")[0]):
-            disk = disk_number(inventory, client, system)
-            return None if disk is None else _at(inventory, disk, system.partition, system.title)
+            number = disk_number(inventory, client, system)
+            return (
+                None if number is None else _at(inventory, number, system.partition, system.title)
+            )
     return None
 
 
@@ -155,7 +158,6 @@ def _moments(assignments: Iterable[Assignment], inventory: Inventory | None) -> 
         yield from (use.last + SETTLING for use in each.used.values() if use.by_fetch)
     if inventory is None:
         return
-    everybody = (inventory.server, *inventory.centres, *inventory.rooms, *inventory.groups)
-    for scope in (*everybody, *inventory.clients):
-        if scope.choices.protected_until is not None:
-            yield scope.choices.protected_until
+    named = (inventory.centres, inventory.rooms, inventory.groups, inventory.clients)
+    said = [inventory.server.choices, *(scope.choices for scopes in named for scope in scopes)]
+    yield from (each.protected_until for each in said if each.protected_until is not None)

@@ -104,8 +104,9 @@ def refuse_unable(inventory: Inventory, to: Whom, entry: Entry, when: datetime) 
 def with_assignment(assigned: Assigned, new: Assignment, now: datetime) -> Assigned:
     """With one more, without what is over and what it takes the place of; or the same as before.
 
-    An exam takes the place of another of its scope in its time, "this once" that of another "so
-    many times" of its scope. The same again changes nothing, unless a PC has used it meanwhile.
+    An exam takes the place of another of its scope in its time; "this once" that of another "so
+    many times" of its scope; a time that of what its scope was given within it. The same again
+    changes nothing, unless a PC has used it meanwhile.
     """
     kept = assigned.without(each for each in assigned.all if each.over(now))
     same_scope = [each for each in kept.of(new.scope) if each.exam == new.exam]
@@ -119,9 +120,9 @@ def with_assignment(assigned: Assigned, new: Assignment, now: datetime) -> Assig
 def _replaces(new: Assignment, old: Assignment) -> bool:
     if new.exam:
         return new.overlaps(old)
-    if new.boots is not None and old.boots is not None:
-        return new.overlaps(old)
-    return (new.boots, new.start, new.end) == (old.boots, old.start, old.end)
+    if new.boots is not None:
+        return old.boots is not None and new.overlaps(old)
+    return new.covers(old)
 
 
 def _says_the_same(new: Assignment, old: Assignment) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Times as an administrator writes them, in the local time of the server, and as they are told.
 
-`18:00`, `2026-11-28`, `2026-11-28 18:00`, one with its offset (`2026-11-28 18:00+01:00`, `...Z`), or
-`+90m`, `+2h`, `+3d` from now. Inside everything is UTC. `zone` None is the zone of this machine.
+`18:00`, `2026-11-28`, `2026-11-28 18:00`, one with its offset (`2026-11-28 18:00+01:00`, `...Z`),
+or `+90m`, `+2h`, `+3d` from now. Inside everything is UTC. `zone` None is the zone of this machine.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.faults import Path
 from ognetboot.inventory.model import Inventory, ScopeKind
-from ognetboot.inventory.places import Places, Span, find_places
+from ognetboot.inventory.places import Places, Span, find_places, values_of
 from ognetboot.inventory.scopes import Scope
 
 # What a key may hold: a word, a number, a flag, words, or words by name.
@@ -110,9 +110,7 @@ def with_value(text: str, table: Path, key: str, value: Value | None) -> str:
         new = text[: span.value] + toml(value) + text[span.end :]
     else:
         new = _with_key(places, table, f"{_key(key)} = {toml(value)}")
-    old_values = tomllib.loads(text)
-    _set(old_values, path, value)
-    return _proven(new, old_values)
+    return _proven(new, _with(values_of(text), path, value))
 
 
 def _without(text: str, path: Path, span: Span) -> str:
@@ -189,14 +187,17 @@ def _add(values: dict[str, Any], table: NewTable) -> None:
     inner[name] = plain
 
 
-def _set(values: Any, path: Path, value: Value | None) -> None:
-    *above, key = path
-    for word in above:
-        values = values[word]
-    if value is None:
-        values.pop(key, None)
+def _with(values: Any, path: Path, value: Value | None) -> Any:
+    """The data with another value at that place; what is given stays as it is."""
+    word, *inner = path
+    new = values.copy()
+    if inner:
+        new[word] = _with(values[word], tuple(inner), value)
+    elif value is None:
+        new.pop(word, None)
     else:
-        values[key] = _plain(value)
+        new[word] = _plain(value)
+    return new
 
 
 def _plain(value: Value) -> object:

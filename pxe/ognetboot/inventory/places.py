@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 from ognetboot.inventory.faults import Path
 
@@ -72,6 +75,12 @@ class Places:
         if not self._newlines:
             self._newlines = [match.start() for match in re.finditer("\n", self.text)] or [-1]
         return bisect_right(self._newlines, offset - 1) + (self._newlines[0] >= 0)
+
+
+@lru_cache(maxsize=1)
+def values_of(text: str) -> Mapping[str, Any]:
+    """What the text says, as `tomllib` reads it; the last text is read once. Not to be changed."""
+    return tomllib.loads(text)
 
 
 def find_places(text: str) -> Places:

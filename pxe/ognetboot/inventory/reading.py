@@ -36,6 +36,7 @@ from ognetboot.inventory.model import (
     Site,
     UefiLoader,
 )
+from ognetboot.inventory.places import values_of
 
 # Far above an inventory of 5,000 PCs; what is larger is no inventory.
 MOST_BYTES = 32 << 20
@@ -91,7 +92,7 @@ def read(text: str, *, source: str, allow_test: bool = False) -> Reading:
     """The inventory with all its faults; text that is no TOML is refused."""
     faults = Faults(source)
     try:
-        values = tomllib.loads(text)
+        values = values_of(text)
     except tomllib.TOMLDecodeError as error:
         raise NetbootError(f"{source}: not valid TOML: {error}", hint="correct that line") from None
     except RecursionError:

@@ -81,7 +81,7 @@ def renew(out: Path, files: Files) -> Changes:
         )
     try:
         with _alone(out):
-            fresh = tuple(name for name, content in files.items() if _content(out / name) != content)
+            fresh = tuple(n for n, content in files.items() if _content(out / n) != content)
             if fresh:
                 with _scratch(out) as scratch:
                     parts = {name: scratch / str(number) for number, name in enumerate(fresh)}

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ognetboot.assigning.offers import OfferedTo, for_good
+from ognetboot.inventory.entries import Kind
 from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
+from ognetboot.texts.menus import Menus
+from ognetboot.texts.pictures import DEFAULT_PICTURE
+from ognetboot.texts.screens import Screen, screen_for
+from ognetboot.texts.sentences import load_texts
 from ognetboot.texts.server_files import (
     BIOS_LOADER,
     FIRST_SCRIPT,
@@ -23,9 +27,7 @@ from ognetboot.texts.server_files import (
     server_files,
 )
 
-# disk.efi is Debian's GRUB for its installer's netboot: the one build that reads a configuration
-# in a place of its own, so that it does nothing but start the disk. Unsigned, as iPXE is too.
-DISK_LOADER = "disk.efi"
+# Where disk.efi and disk.0 read what they are to do.
 DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
 # Where operating systems put their UEFI loader, the fallback path of the specification last.
 _DISK_LOADERS = (
@@ -72,10 +74,19 @@ class Limits:
 
 
 def needed_loaders(inventory: Inventory) -> frozenset[str]:
-    """File names of the loaders that the dnsmasq configuration hands out, with what they load."""
+    """Names of the loaders that DHCP hands out, with what they and the entries load."""
     choice = inventory.server.uefi_loader
-    second = {"grubx64.efi"} if choice is UefiLoader.SHIM else set()
-    return frozenset({BIOS_LOADER, DISK_LOADER, UEFI_TFTP[choice], UEFI_HTTP[choice], *second})
+    needed = {BIOS_LOADER, "disk.efi", UEFI_TFTP[choice], UEFI_HTTP[choice]}
+    if choice is UefiLoader.SHIM:
+        needed.add("grubx64.efi")
+    kinds = {(e.kind, e.partition is not None) for e in inventory.entries}
+    if (Kind.SYSTEM, True) in kinds and any(
+        c.firmware is not Firmware.UEFI for c in inventory.clients
+    ):
+        needed.add("disk.0")
+    if any(kind is Kind.MEMTEST for kind, _ in kinds):
+        needed |= {"memtest.bin", "memtest.efi"}
+    return frozenset(needed)
 
 
 def render(
@@ -87,14 +98,18 @@ def render(
     """
     common = _common(inventory)
     ipxe, grub = environment(Language.IPXE), environment(Language.GRUB)
-    files: dict[PurePosixPath, str] = {}
     first = ipxe.get_template("templates/boot.ipxe.j2")
-    files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
     autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
-    files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
     grub_first = grub.get_template("templates/grub.cfg.j2")
-    files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
-    files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
+    files = {
+        PurePosixPath(FIRST_SCRIPT): first.render(common),
+        PurePosixPath("autoexec.ipxe"): autoexec.render(common),
+        PurePosixPath("grub/grub.cfg"): grub_first.render(common),
+        DISK_CONFIG: grub.get_template("templates/disk.cfg.j2").render(common),
+    }
+    picture = inventory.choices_of(None).picture or DEFAULT_PICTURE
+    for name, text in Menus(common).grub_look(inventory.server.title, picture).items():
+        files[PurePosixPath("grub", name)] = text
     everybody = (None, *inventory.clients)
     files.update(render_screens(inventory, everybody, offered or for_good(inventory)))
     files.update(server_files(inventory, tftp_root))
@@ -105,19 +120,16 @@ def render_screens(
     inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
 ) -> dict[PurePosixPath, str]:
     """The files of these PCs alone; None: of those that nobody knows."""
-    common, texts = _common(inventory), load_texts()
-    menu = environment(Language.IPXE).get_template("menus/menu.ipxe.j2")
-    grub_menu = environment(Language.GRUB).get_template("templates/grub-menu.cfg.j2")
+    menus = Menus(_common(inventory))
     files: dict[PurePosixPath, str] = {}
 
     def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
-        files[PurePosixPath("ipxe", ipxe_name)] = menu.render(screen=screen, **common)
+        files[PurePosixPath("ipxe", ipxe_name)] = menus.ipxe(screen)
         if grub_name is not None:
-            text = grub_menu.render(screen=screen, **common)
-            files[PurePosixPath("grub", grub_name)] = text
+            files[PurePosixPath("grub", grub_name)] = menus.grub(screen)
 
     for client in clients:
-        screen = screen_for(inventory, client, texts, offered(client))
+        screen = screen_for(inventory, client, offered(client))
         if client is None:
             add_screen(screen, "default.ipxe", "default")
             continue
@@ -139,7 +151,6 @@ def _common(inventory: Inventory) -> Mapping[str, object]:
     return {
         "server": inventory.server,
         "texts": load_texts(),
-        "look": load_look(),
         "limits": Limits(),
         "disk_loaders": _DISK_LOADERS,
         "disk_menus": _DISK_MENUS,
@@ -148,3 +159,12 @@ def _common(inventory: Inventory) -> Mapping[str, object]:
         "by_uuid": any(client.uuid for client in inventory.clients),
         "shared_adapters": sorted(inventory.adapters),
     }
+
+
+def in_order(files: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:
+    """The order to write them in: what is named comes before what names it."""
+    last = {PurePosixPath(FIRST_SCRIPT), PurePosixPath("autoexec.ipxe"), DISK_CONFIG,
+            PurePosixPath("grub/grub.cfg")}  # fmt: skip
+    return dict(
+        sorted(files.items(), key=lambda item: (item[0].suffix == ".conf", item[0] in last))
+    )

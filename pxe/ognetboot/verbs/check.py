@@ -11,8 +11,8 @@ from pathlib import Path
 from ognetboot.checking.loader_limits import Loaders
 from ognetboot.checking.report import as_json, check, claims
 from ognetboot.errors import FoundFaultsError
-from ognetboot.texts.loaders import DEBIAN_LIBRARY, ipxe_is_old
-from ognetboot.verbs import Verbs, add_json, add_test
+from ognetboot.texts.loaders import ipxe_is_old, places
+from ognetboot.verbs import Verbs, add_json, add_loaders, add_test
 
 
 def add(verbs: Verbs) -> None:
@@ -25,20 +25,14 @@ def add(verbs: Verbs) -> None:
     )
     verb.set_defaults(run=run)
     verb.add_argument("inventory", type=Path, nargs="+", metavar="INVENTORY", help="TOML files")
-    verb.add_argument(
-        "--loaders",
-        type=Path,
-        default=DEBIAN_LIBRARY,
-        metavar="DIR",
-        help="where the loaders are that will be served (default: %(default)s)",
-    )
+    add_loaders(verb)
     add_test(verb)
     add_json(verb)
 
 
 def run(args: argparse.Namespace) -> str:
     """The report; raised where there are errors."""
-    loaders = Loaders(ipxe_is_old(args.loaders))
+    loaders = Loaders(ipxe_is_old(places(args.loaders)))
     now = datetime.now(UTC)
     checked = [
         check(path, allow_test=args.test, loaders=loaders, now=now) for path in args.inventory

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ognetboot.assigning import setting
 from ognetboot.assigning.exam import Readiness, Ready, Told, image_of, readiness, system_of
@@ -32,7 +33,7 @@ def add(verbs: Verbs) -> None:
         help="for an exam: one system, no menu and no job, undone by itself",
         description="SYSTEM is an entry of kind `system`, DISK:PARTITION, or an image that the "
         f"PCs' declared state names. Times are the server's: {TIMES}. Exit code 0: every PC is "
-        "known to have it; 3: some have not; 4: of some nobody knows. The exam is set all the same.",
+        "known to have it; 3: some have not; 4: of some nobody knows. It is set all the same.",
     )
     verb.set_defaults(run=run)
     verb.add_argument("scope", metavar="SCOPE", help="all, centre:X, room:X, group:X, pc:X, or X")
@@ -86,7 +87,7 @@ def _set(desk: Desk, to: Whom, system: str, limits: Limits) -> Iterator[str]:
     new = desk.assignment(to, system, limits, exam=True)
     assigned = setting.with_assignment(before, new, desk.now)
     note = f"exam {to.scope} {system} {setting.said(limits)}"
-    written = carry_out(desk, to, desk.inventory, assigned, desk.opened.text, note)
+    written = carry_out(desk, to, replace(desk.outcome, assigned=assigned), note)
     when = setting.said(limits)
     if assigned == before and not written:
         yield f"{to}: nothing to change, the exam with {system} {when} is set"
@@ -118,6 +119,7 @@ def _end(desk: Desk, to: Whom) -> str:
             f"{to.scope} has no exam",
             hint=f"exams: {', '.join(others)}" if others else "there is none at all",
         )
-    carry_out(desk, to, desk.inventory, assigned, desk.opened.text, f"exam {to.scope} --end")
-    after = desk.offers(to, desk.inventory, assigned)
+    outcome = replace(desk.outcome, assigned=assigned)
+    carry_out(desk, to, outcome, f"exam {to.scope} --end")
+    after = desk.offers(to, outcome)
     return f"{to}: the exam is over; now {setting.counted(after)}"

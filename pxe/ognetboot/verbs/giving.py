@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,12 +25,25 @@ from ognetboot.assigning.store import Change, Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import editing, reading
 from ognetboot.inventory.entries import Entry
-from ognetboot.inventory.model import Inventory
+from ognetboot.inventory.model import Client, Inventory
 from ognetboot.inventory.saving import Opened, open_inventory, save
 from ognetboot.texts.refresh import check_tree, prepared, write_prepared
 
 # Where `ogrepo install` puts it.
 _TREE = Path("/srv/oglive/netboot")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How things stand, or are to stand; `text` is the inventory's."""
+
+    inventory: Inventory
+    assigned: Assigned
+    text: str
+
+    def clients(self, to: Whom) -> tuple[Client, ...]:
+        """The PCs of the scope, with what this inventory says of them."""
+        return setting.whom(self.inventory, to.scope).clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +58,12 @@ class Desk:
     now: datetime
     dry_run: bool
 
-    def assignment(
-        self, to: Whom, entry: str, limits: Limits, *, exam: bool = False
-    ) -> Assignment:
+    @property
+    def outcome(self) -> Outcome:
+        """How things stand."""
+        return Outcome(self.inventory, self.change.assigned, self.opened.text)
+
+    def assignment(self, to: Whom, entry: str, limits: Limits, *, exam: bool = False) -> Assignment:
         """A new one, by whoever gives this order."""
         return Assignment(
             number=secrets.token_hex(6),
@@ -61,9 +77,10 @@ class Desk:
             exam=exam,
         )
 
-    def offers(self, to: Whom, inventory: Inventory, assigned: Assigned) -> Mapping[str, Offered]:
+    def offers(self, to: Whom, outcome: Outcome) -> Mapping[str, Offered]:
         """What the PCs of the scope are offered now, by their names."""
-        return setting.offers(inventory, assigned, to.clients, self.now)
+        clients = outcome.clients(to)
+        return setting.offers(outcome.inventory, outcome.assigned, clients, self.now)
 
 
 def add_tree(parser: argparse.ArgumentParser) -> None:
@@ -77,9 +94,7 @@ def add_tree(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def at_desk(
-    args: argparse.Namespace, *, by: str = "", dry_run: bool = False
-) -> Iterator[Desk]:
+def at_desk(args: argparse.Namespace, *, by: str = "", dry_run: bool = False) -> Iterator[Desk]:
     """Alone with the inventory `args.inventory` and its assignments until the end."""
     now = datetime.now(UTC).replace(microsecond=0)
     who = by or history.who(os.environ)
@@ -98,44 +113,42 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     setting.refuse_unable(desk.inventory, to, entry, limits.start or desk.now)
     if not to.clients:
         raise NetbootError(f"{to.scope} has no PC", hint="name a room, a group or a PC that has")
-    before = desk.offers(to, desk.inventory, desk.change.assigned)
-    inventory, assigned, text = desk.inventory, desk.change.assigned, desk.opened.text
-    if limits.none:
-        inventory = setting.with_entry(inventory, to, entry.name)
-        text = editing.with_choice(text, desk.inventory, to.scope, "entry", entry.name)
-    else:
-        new = desk.assignment(to, entry.name, limits)
-        assigned = setting.with_assignment(assigned, new, desk.now)
-    changed = text != desk.opened.text or assigned != desk.change.assigned
-    written = carry_out(desk, to, inventory, assigned, text, f"set {to.scope} {entry.name}", limits)
-    after = desk.offers(to, inventory, assigned)
+    before = desk.offers(to, desk.outcome)
+    outcome = _outcome(desk, to, entry, limits)
+    changed = outcome != desk.outcome
+    note = f"set {to.scope} {entry.name} {setting.said(limits)}"
+    written = carry_out(desk, to, outcome, note)
     when = setting.said(limits)
     if not changed and not written:
         return f"{to}: nothing to change, it is {entry.name} {when} already"
     lines = [f"{to}: {entry.name} {when}; before: {setting.counted(before)}"]
     if limits.boots is not None:
         lines.append(heard_by(desk.opened.path).rule)
-    begun = limits.start is None or limits.start <= desk.now
-    lines += setting.others(after, entry.name) if begun else ()
+    if limits.start is None or limits.start <= desk.now:
+        after = desk.offers(to, outcome)
+        lines += setting.others(after, entry.name)
     return "\n".join(lines)
 
 
-def carry_out(
-    desk: Desk,
-    to: Whom,
-    inventory: Inventory,
-    assigned: Assigned,
-    text: str,
-    note: str,
-    limits: Limits | None = None,
-) -> int:
+def _outcome(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> Outcome:
+    if limits.none:
+        inventory = setting.with_entry(desk.inventory, to, entry.name)
+        text = editing.with_choice(desk.opened.text, desk.inventory, to.scope, "entry", entry.name)
+        return Outcome(inventory, desk.change.assigned, text)
+    new = desk.assignment(to, entry.name, limits)
+    assigned = setting.with_assignment(desk.change.assigned, new, desk.now)
+    return replace(desk.outcome, assigned=assigned)
+
+
+def carry_out(desk: Desk, to: Whom, outcome: Outcome, note: str) -> int:
     """Write what was ordered, then the files of the PCs; how many of them were others before."""
-    files = prepared(inventory, to.clients, offers_at(inventory, assigned, desk.now))
+    offered = offers_at(outcome.inventory, outcome.assigned, desk.now)
+    files = prepared(outcome.inventory, outcome.clients(to), offered)
     if desk.dry_run:
         return 0
-    if assigned != desk.change.assigned or text != desk.opened.text:
-        desk.change.notes.append(f"{note} {setting.said(limits)}" if limits else note)
-    desk.change.assigned = assigned
+    if outcome != desk.outcome:
+        desk.change.notes.append(note)
+    desk.change.assigned = outcome.assigned
     desk.change.keep()
-    save(desk.opened, text)
+    save(desk.opened, outcome.text)
     return write_prepared(desk.out, files)

@@ -14,10 +14,11 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
 from ognetboot.inventory.model import Inventory
-from ognetboot.texts.loaders import DEBIAN_LIBRARY, read_loaders
-from ognetboot.texts.publish import publish, remembering
-from ognetboot.texts.render import needed_loaders, render
-from ognetboot.verbs import Verbs
+from ognetboot.texts.loaders import places, read_loaders, told
+from ognetboot.texts.pictures import pictures
+from ognetboot.texts.publish import Changes, publish, remembering
+from ognetboot.texts.render import in_order, needed_loaders, render
+from ognetboot.verbs import Verbs, add_loaders, add_test
 
 _MOST_TIMES = 5
 
@@ -28,7 +29,7 @@ def add(verbs: Verbs) -> None:
         "render",
         help="write iPXE scripts, GRUB menus and dnsmasq.conf",
         description="Writes the tree OUT, which is the TFTP root and /netboot/ of the HTTP server. "
-        "All or nothing: a PC that boots meanwhile sees the old files or the new ones.",
+        "Only what changed is written; a PC that boots meanwhile sees each file old or new, whole.",
     )
     verb.set_defaults(run=run)
     verb.add_argument(
@@ -37,18 +38,8 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "out", type=Path, metavar="OUT", help="folder to write, e.g. build/www/netboot"
     )
-    verb.add_argument(
-        "--test",
-        action="store_true",
-        help="allow the test and debug profiles, whose root console is open",
-    )
-    verb.add_argument(
-        "--loaders",
-        type=Path,
-        default=DEBIAN_LIBRARY,
-        metavar="DIR",
-        help="where ipxe/, shim/ and grub/ of Debian's packages are (default: %(default)s)",
-    )
+    add_test(verb)
+    add_loaders(verb)
     verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
@@ -58,23 +49,28 @@ def run(args: argparse.Namespace) -> str:
     """Render and publish."""
     inventory = reading.load(args.inventory, allow_test=args.test)
     store = Store(args.inventory)
-    written = 0
+    written: set[PurePosixPath] = set()
+    removed: set[PurePosixPath] = set()
     for _ in range(_MOST_TIMES):
         assigned = store.read()
         offered = offers_at(inventory, assigned, datetime.now(UTC))
         texts = texts_for(inventory, args.out, offered)
-        changed = write(
+        changes = write(
             inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run
         )
-        written = changed or written
+        written.update(changes.written)
+        removed.update(changes.removed)
         # What was assigned meanwhile has been written by whoever did it, and over it by us.
         if args.dry_run or store.read() == assigned:
             break
-    if not written:
+    if not written and not removed:
         return f"{args.out}: nothing to change"
     count = len(inventory.clients)
     done = "would be written" if args.dry_run else "written"
-    return f"{args.out}: {count} PC{'' if count == 1 else 's'}, {written} files {done}"
+    gone = f", {len(removed)} removed" if removed else ""
+    said = f"{args.out}: {count} PC{'' if count == 1 else 's'}, {len(written)} files {done}{gone}"
+    loaders = read_loaders(needed_loaders(inventory), places(args.loaders))
+    return "\n".join([said, *(f"  {line}" for line in told(loaders))])
 
 
 Texts = Mapping[PurePosixPath, str]
@@ -89,23 +85,24 @@ def write(
     inventory: Inventory,
     out: Path,
     texts: Texts,
-    library: Path,
+    site: Path | None,
     *,
-    source: Path | None = None,
+    source: Path,
     dry_run: bool = False,
-) -> int:
-    """Bring the tree to that; how many files it has then, 0: nothing to change.
+) -> Changes:
+    """Bring the tree to that, with loaders of the `site`'s folder where it has some.
 
     `source` is the inventory's file, which the tree remembers.
     """
-    loaders = read_loaders(needed_loaders(inventory), library)
+    loaders = read_loaders(needed_loaders(inventory), places(site))
     files = {
-        **(remembering(source) if source else {}),
-        **{name: text.encode("ascii") for name, text in texts.items()},
-        **{PurePosixPath(name): content for name, content in loaders.items()},
+        **remembering(source),
+        **{name: text.encode("utf-8") for name, text in texts.items()},
+        **pictures(inventory, source.parent),
+        **{PurePosixPath(name): found.content for name, found in loaders.items()},
     }
     place = out.parent.resolve() / out.name
-    return len(files) if publish(place, files, _links(inventory), dry_run=dry_run) else 0
+    return publish(place, in_order(files), _links(inventory), dry_run=dry_run)
 
 
 def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:

@@ -18,8 +18,7 @@ from ognetboot.inventory.model import Dhcp
 from ognetboot.serving import units
 from ognetboot.serving.command import Wanted, check, serve
 from ognetboot.serving.tree import Written
-from ognetboot.texts.loaders import DEBIAN_LIBRARY
-from ognetboot.verbs import Verbs
+from ognetboot.verbs import Verbs, add_loaders
 from ognetboot.verbs.render import texts_for, write
 
 _PORT = 8069
@@ -65,13 +64,7 @@ def add(verbs: Verbs) -> None:
         metavar="FILE",
         help="where the addresses that were given are kept (default: beside the inventory)",
     )
-    verb.add_argument(
-        "--loaders",
-        type=Path,
-        default=DEBIAN_LIBRARY,
-        metavar="DIR",
-        help="where ipxe/, shim/ and grub/ of Debian's packages are (default: %(default)s)",
-    )
+    add_loaders(verb)
     verb.add_argument(
         "--test", action="store_true", help="allow profiles whose root console is open"
     )

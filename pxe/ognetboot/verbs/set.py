@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from ognetboot.assigning import setting
 from ognetboot.assigning.setting import Whom
@@ -34,7 +35,9 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument("--from", dest="start", metavar="TIME", help="not before")
     verb.add_argument("--until", dest="end", metavar="TIME", help="not after; a date: to its end")
-    verb.add_argument("--dry-run", action="store_true", help="say and refuse the same; write nothing")
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say and refuse the same; write nothing"
+    )
     add_inventory(verb)
     add_tree(verb)
     add_test(verb)
@@ -61,11 +64,11 @@ def run(args: argparse.Namespace) -> str:
 
 def _clear(desk: Desk, to: Whom) -> str:
     gone = [each for each in desk.change.assigned.of(str(to.scope)) if not each.exam]
-    assigned = desk.change.assigned.without(gone)
-    before = desk.offers(to, desk.inventory, desk.change.assigned)
-    carry_out(desk, to, desk.inventory, assigned, desk.opened.text, f"clear {to.scope}")
-    after = desk.offers(to, desk.inventory, assigned)
-    lines = list(setting.still_given(to, assigned))
+    outcome = replace(desk.outcome, assigned=desk.change.assigned.without(gone))
+    before = desk.offers(to, desk.outcome)
+    carry_out(desk, to, outcome, f"clear {to.scope}")
+    after = desk.offers(to, outcome)
+    lines = list(setting.still_given(to, outcome.assigned))
     if not gone:
         return "\n".join([f"{to}: nothing to change, nothing was given to it for a while", *lines])
     now = setting.counted(after)

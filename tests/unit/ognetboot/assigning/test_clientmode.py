@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
-from unit.ognetboot.assigning.rooms import inventory
 
 from ognetboot.assigning.clientmode import Mode, Order, entry_of, order_of, parse, scope_of
 from ognetboot.errors import NetbootError
+from unit.ognetboot.assigning.rooms import inventory
 
 ROOMS = inventory()
 PATH = Path("mode_params_x")
@@ -31,8 +31,8 @@ def written(mode: str, mac: str, room: str = ROOM, lang: str = "es_ES.UTF-8") ->
 
 @pytest.mark.parametrize(
     "room",
-    [ROOM, "Aula", "", "x'\nMODE='TEMP", "x'\nMAC='525400000003'\nDATA='", "`touch x`", "$(touch x)",
-     "ñ" * 3000, "a\0b"],
+    [ROOM, "Aula", "", "x'\nMODE='TEMP", "x'\nMAC='525400000003'\nDATA='", "`touch x`",
+     "$(touch x)", "ñ" * 3000, "a\0b"],
 )  # fmt: skip
 def test_the_mac_decides_whatever_a_room_is_called(room: str) -> None:
     order = parse(written("oglive", "525400000001", room), PATH)
@@ -77,7 +77,7 @@ def test_no_name_becomes_another_order(mode: str, room: str) -> None:
         (("1hd-1partition", "pc1", "0"), "pc:pc1", "11", Mode.TEMP),
         (("ogLiveAdmin", ROOM, "temp"), "room:aula1", "19pxeadmin", Mode.TEMP),
         (("19pxeADMIN", "Laboratory", "1"), "room:lab", "19pxeadmin", Mode.PERM),
-        (("install", "aula_d'informatica_\"1\"_;_touch_x", "TEMP"), "room:aula1", "install", Mode.TEMP),
+        (("update", "aula_d'informatica_\"1\"_;_touch_x", "0"), "room:aula1", "update", Mode.TEMP),
         (("Install-Debian", "lab", "PERM"), "room:lab", "install", Mode.PERM),
     ],
 )  # fmt: skip

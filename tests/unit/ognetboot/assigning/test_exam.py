@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from unit.ognetboot.assigning.rooms import NOW, inventory
 
 from ognetboot.assigning.exam import Ready, Told, image_of, readiness, system_of
 from ognetboot.assigning.setting import Whom, whom
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.scopes import find_scope
+from unit.ognetboot.assigning.rooms import NOW, inventory
 
 ROOMS = inventory()
 

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from unit.ognetboot.assigning.rooms import inventory
 
 from ognetboot.assigning.mirror import mirror, shown_names
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Entry, Kind
+from unit.ognetboot.assigning.rooms import inventory
 
 INVENTORY, OUT = Path("/etc/oglive/inventory.toml"), Path("/srv/og'live/net boot")
 ENTRIES = tuple(inventory().known_entries.values())

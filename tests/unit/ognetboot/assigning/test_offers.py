@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from hypothesis import given as examples
 from hypothesis import strategies as st
-from unit.ognetboot.assigning.rooms import NOW, given, inventory, pc
 
 from ognetboot.assigning.model import NO_STAMP, SETTLING, Assigned, Use
 from ognetboot.assigning.offers import effective, next_change
+from unit.ognetboot.assigning.rooms import NOW, given, inventory, pc
 
 HOUR = timedelta(hours=1)
 ROOMS = inventory()

@@ -11,12 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from unit.ognetboot.assigning.rooms import NOW, given
 
 from ognetboot.assigning import keeping
 from ognetboot.assigning.model import NO_STAMP, SETTLING, Assigned, Assignment
 from ognetboot.assigning.reports import Heard, fetched, report_reached
 from ognetboot.assigning.store import Store
+from unit.ognetboot.assigning.rooms import NOW, given
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_another_entry_that_was_chosen_in_the_menu_uses_up_nothing(store: Store)
 
 @pytest.mark.parametrize(
     "stamp",
-    ["", "0", NO_STAMP, "x", "0" * 12, "." * 12, "0" * 12 + "x1", "a" * 4000, "١" * 12 + "x1"],
+    ["", "0", NO_STAMP, "x", "0" * 12, "." * 12, "0" * 12 + "x1", "a" * 4000, "\u0661" * 12 + "x1"],
 )
 def test_a_strange_stamp_is_nothing_and_writes_nothing(store: Store, stamp: str) -> None:
     assign(store, given("pc:pc1", "oglive", boots=1, number="f" * 12))
@@ -120,7 +120,8 @@ from ognetboot.assigning.store import Store
 inventory, pc, stamp = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
-print(report_reached(Store(Path(inventory)), pc, "oglive", stamp, datetime(2026, 11, 27, tzinfo=UTC)))
+now = datetime(2026, 11, 27, tzinfo=UTC)
+print(report_reached(Store(Path(inventory)), pc, "oglive", stamp, now))
 """
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from unit.ognetboot.assigning.rooms import NOW, given, inventory
 
 from ognetboot.assigning.model import Assigned, Use
 from ognetboot.assigning.setting import (
@@ -24,6 +23,7 @@ from ognetboot.assigning.setting import (
 )
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.scopes import find_scope
+from unit.ognetboot.assigning.rooms import NOW, given, inventory
 
 HOUR = timedelta(hours=1)
 ROOMS = inventory()

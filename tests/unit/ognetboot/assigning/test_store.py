@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
-from unit.ognetboot.assigning.rooms import NOW, given
 
 from ognetboot.assigning import history, keeping, written
 from ognetboot.assigning.model import Assigned, Use
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
+from unit.ognetboot.assigning.rooms import NOW, given
 
 PATH = Path("rooms.assigned.json")
 FULL = given(

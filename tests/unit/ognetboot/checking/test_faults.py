@@ -512,12 +512,11 @@ def test_the_exit_code_says_whether_there_are_errors(
 
 
 def test_which_ipxe_is_served_is_read_from_its_file(tmp_path: Path) -> None:
-    assert ipxe_is_old(tmp_path) is None
-    (tmp_path / "ipxe").mkdir()
+    assert ipxe_is_old((tmp_path,)) is None
     for told, old in (
         (b"x", None),
         (b"1.0.0+git-20190125.36a4c85-5.1", True),
         (b"1.21.1+git20250501.e5c2a8d+dfsg-1", False),
     ):
-        (tmp_path / "ipxe/snponly.efi").write_bytes(b"MZ\0" + told + b"\0")
-        assert ipxe_is_old(tmp_path) is old
+        (tmp_path / "snponly.efi").write_bytes(b"MZ\0" + told + b"\0")
+        assert ipxe_is_old((tmp_path,)) is old

@@ -19,9 +19,10 @@ SHIM = (HERE / "data" / "shim.toml").read_text("utf-8")
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Path:
-    """A /usr/lib with every loader in it, each with its own name as content."""
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with every loader in it, each with its own name as content, and no other."""
     root = tmp_path / "lib"
+    monkeypatch.setattr("ognetboot.verbs.render.places", lambda site: (site,))
     for loader in LOADERS:
         (root / loader.source).parent.mkdir(parents=True, exist_ok=True)
         (root / loader.source).write_text(loader.name)
@@ -109,10 +110,10 @@ def test_a_refused_inventory_leaves_the_old_tree(
 def test_a_needed_loader_names_its_package(
     out: Path, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (library / "shim" / "shimx64.efi.signed").unlink()
+    (library / "usr/lib/shim/shimx64.efi.signed").unlink()
     assert render(MINIMAL, out, library) == 0
     assert render(SHIM, out, library) == 1
-    assert "package shim-signed" in capsys.readouterr().err
+    assert "shim-signed (usr/lib/shim/shimx64.efi.signed)" in capsys.readouterr().err
 
 
 def test_loaders_lie_under_the_names_dhcp_gives(out: Path, library: Path) -> None:
