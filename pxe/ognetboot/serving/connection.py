@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from ognetboot.serving.limits import Places
+from ognetboot.serving.places import Places
 
 HEADER_S = 10.0
 _IDLE_S = 15.0

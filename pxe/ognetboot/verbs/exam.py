@@ -17,8 +17,8 @@ from ognetboot.assigning.exam import Readiness, Ready, Told, image_of, readiness
 from ognetboot.assigning.model import Assignment
 from ognetboot.assigning.setting import Limits, Whom
 from ognetboot.errors import FoundFaultsError, NetbootError
+from ognetboot.hearing.seen import seen_of
 from ognetboot.inventory.scopes import find_scope
-from ognetboot.serving.seen import seen_of
 from ognetboot.verbs import Verbs, add_inventory, add_test
 from ognetboot.verbs.giving import Desk, add_tree, at_desk, carry_out
 from ognetboot.verbs.set import TIMES

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ognetboot.errors import NetbootError
-from ognetboot.serving import passwords
+from ognetboot.hearing import passwords
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ognetboot.errors import NetbootError
-from ognetboot.serving import documents
+from ognetboot.hearing import documents
 
 LONGEST = 128
 _WORD = "passwords"

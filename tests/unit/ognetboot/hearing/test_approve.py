@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ognetboot.cli import main
+from ognetboot.hearing.identity import Claim
+from ognetboot.hearing.waiting import asking, register, waiting_of
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Firmware
-from ognetboot.serving.identity import Claim
-from ognetboot.serving.waiting import asking, register, waiting_of
 from unit.ognetboot.serving.server import ADAPTER, INVENTORY, MAC, UUID
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

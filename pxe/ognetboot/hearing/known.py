@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from ognetboot.hearing.identity import Claim
 from ognetboot.inventory.model import Client, Inventory
-from ognetboot.serving.identity import Claim
 
 
 class Known:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ognetboot.serving import identity
-from ognetboot.serving.identity import Claim, claim_of, identity_of, words_of
+from ognetboot.hearing import identity
+from ognetboot.hearing.identity import Claim, claim_of, identity_of, words_of
 
 MAC = "52:54:00:12:34:56"
 UUID = "11111111-2222-3333-4444-555555555555"

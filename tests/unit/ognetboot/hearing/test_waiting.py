@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ognetboot.serving import documents, waiting
-from ognetboot.serving.identity import Claim
-from ognetboot.serving.waiting import Registration, asking, register, remove, told_of, waiting_of
+from ognetboot.hearing import documents, waiting
+from ognetboot.hearing.identity import Claim
+from ognetboot.hearing.waiting import Registration, asking, register, remove, told_of, waiting_of
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 NONE = frozenset[str]()

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ognetboot.serving import documents
-from ognetboot.serving.identity import Claim, identity_of
+from ognetboot.hearing import documents
+from ognetboot.hearing.identity import Claim, identity_of
 
 MOST = 1000
 MOST_OF_ADDRESS = 64

@@ -15,18 +15,18 @@ from ognetboot.assigning.offers import effective
 from ognetboot.assigning.reports import Heard, Report
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
+from ognetboot.hearing.following import Log, fetched
+from ognetboot.hearing.identity import Claim
+from ognetboot.hearing.known import Known
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Client
-from ognetboot.serving.following import Log, fetched
-from ognetboot.serving.identity import Claim
-from ognetboot.serving.known import Known
 
 LOG = logging.getLogger("ognetboot")
 
 _LOOK_S = 1.0
 
 
-class Hearing:
+class Uses:
     """The assignments of one inventory, as far as PCs have a say in them."""
 
     def __init__(self, file: Path, known: Known) -> None:
@@ -62,12 +62,12 @@ class Hearing:
         return why_not(inventory, client, entry, now) or ""
 
 
-async def follow(log: Log, hearing: Hearing, changed: Callable[[], None]) -> None:
+async def follow(log: Log, uses: Uses, changed: Callable[[], None]) -> None:
     """Read the log once a second until this task is cancelled."""
     trouble = ""
     while True:
         try:
-            used = await asyncio.to_thread(_read, log, hearing)
+            used = await asyncio.to_thread(_read, log, uses)
         except NetbootError as error:
             if error.message != trouble:
                 LOG.warning("%s. %s.", error.message, error.hint)
@@ -79,10 +79,10 @@ async def follow(log: Log, hearing: Hearing, changed: Callable[[], None]) -> Non
         await asyncio.sleep(_LOOK_S)
 
 
-def _read(log: Log, hearing: Hearing) -> bool:
+def _read(log: Log, uses: Uses) -> bool:
     used = False
     for line in log.lines():
         claim = fetched(line)
         if claim is not None:
-            used |= hearing.fetched(claim)
+            used |= uses.fetched(claim)
     return used

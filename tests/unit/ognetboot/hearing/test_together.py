@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ognetboot.serving.together import Together
+from ognetboot.hearing.together import Together
 
 
 def test_what_came_while_it_was_busy_is_done_at_once() -> None:

@@ -17,16 +17,16 @@ from pathlib import Path
 
 from ognetboot.assigning.reports import Report
 from ognetboot.errors import NetbootError
+from ognetboot.hearing import answers, identity, passwords, waiting
+from ognetboot.hearing.known import Known
+from ognetboot.hearing.rates import Rate, Rates
+from ognetboot.hearing.seen import Reports, Seen, systems_of
+from ognetboot.hearing.together import Together
+from ognetboot.hearing.uses import Uses
+from ognetboot.hearing.waiting import Registration
 from ognetboot.inventory import checks
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.inventory.scopes import ALL, scopes_around
-from ognetboot.serving import answers, identity, passwords, waiting
-from ognetboot.serving.hearing import Hearing
-from ognetboot.serving.known import Known
-from ognetboot.serving.limits import Rate, Rates
-from ognetboot.serving.seen import Reports, Seen, systems_of
-from ognetboot.serving.together import Together
-from ognetboot.serving.waiting import Registration
 
 LOG = logging.getLogger("ognetboot")
 
@@ -55,18 +55,18 @@ class Forms:
         file: Path,
         known: Known,
         reports: Reports,
-        hearing: Hearing,
+        uses: Uses,
         changed: Callable[[], None],
     ) -> None:
         self._file = file
         self._known = known
         self._reports = reports
-        self._hearing = hearing
+        self._uses = uses
         self._changed = changed
         self._rates = Rates(_OF_ADDRESS, _OF_ALL)
         self._guesses = Rates(_OF_PC, _OF_PCS)
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._reports_of_all = Together(hearing.reached)
+        self._reports_of_all = Together(uses.reached)
         self._registrations = Together(self._registered)
 
     def use(self, known: Known) -> None:
@@ -147,7 +147,7 @@ class Forms:
         if not self._guesses.allow(address):
             LOG.warning("unlock: %s at %s: %s: too many tries.", who, address, item)
             return Answer(200, answers.refused(inventory, answers.LATER))
-        why = await asyncio.to_thread(self._hearing.forbids, entry, client)
+        why = await asyncio.to_thread(self._uses.forbids, entry, client)
         if why:
             LOG.info("unlock: %s at %s: %s: refused, %s.", who, address, item, why)
             return Answer(200, answers.refused(inventory, answers.NOT_NOW))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ognetboot.errors import NetbootError
-from ognetboot.serving.identity import Claim
+from ognetboot.hearing.identity import Claim
 
 _MOST_PIECE = 1 << 20
 _LONGEST_LINE = 16 << 10

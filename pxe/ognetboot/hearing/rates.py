@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much one PC, and all of them, may ask of this server. Nothing here waits: who asks too much
-is told so at once."""
+"""How often one PC, and all of them, may ask. Nothing here waits: who asks too often is told so."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 # So many keys are remembered; the one that asked longest ago is forgotten first.
 _MOST_KEYS = 4096
@@ -49,28 +48,3 @@ class Rates:
 def _filled(bucket: tuple[float, float], rate: Rate, now: float) -> float:
     left, then = bucket
     return min(rate.burst, left + (now - then) * rate.per_s)
-
-
-@dataclass(slots=True)
-class Places:
-    """Connections: so many in all, so many of one address."""
-
-    total: int
-    per_address: int
-    _by_address: Counter[str] = field(default_factory=Counter)
-    _all: int = 0
-
-    def enter(self, address: str) -> bool:
-        """Take a place, where there is one."""
-        if self._all >= self.total or self._by_address[address] >= self.per_address:
-            return False
-        self._all += 1
-        self._by_address[address] += 1
-        return True
-
-    def leave(self, address: str) -> None:
-        """Give a place back that was taken."""
-        self._all -= 1
-        self._by_address[address] -= 1
-        if self._by_address[address] <= 0:
-            del self._by_address[address]

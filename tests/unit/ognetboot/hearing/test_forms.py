@@ -12,9 +12,9 @@ import pytest
 
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.store import Store
-from ognetboot.serving import passwords
-from ognetboot.serving.seen import seen_of
-from ognetboot.serving.waiting import waiting_of
+from ognetboot.hearing import passwords
+from ognetboot.hearing.seen import seen_of
+from ognetboot.hearing.waiting import waiting_of
 from unit.ognetboot.serving.server import ADAPTER, MAC, UUID, Site, asked
 
 NOW = datetime.now(UTC)

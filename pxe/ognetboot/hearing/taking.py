@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ognetboot.hearing.waiting import Registration
 from ognetboot.inventory import checks
 from ognetboot.inventory.editing import NewTable
 from ognetboot.inventory.model import Firmware, Inventory
-from ognetboot.serving.waiting import Registration
 
 _FIRMWARE = {"efi": Firmware.UEFI, "pcbios": Firmware.BIOS}
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ognetboot.serving.limits import Places, Rate, Rates
+from ognetboot.hearing.rates import Rate, Rates
 
 
 class Clock:
@@ -37,15 +37,3 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(5000):
         assert rates.allow(number)
     assert len(rates._left) <= 4096
-
-
-def test_places_are_counted_by_address_and_given_back() -> None:
-    places = Places(total=3, per_address=2)
-    assert places.enter("a")
-    assert places.enter("a")
-    assert not places.enter("a")
-    assert places.enter("b")
-    assert not places.enter("c")
-    places.leave("a")
-    assert places.enter("c")
-    assert places._by_address == {"a": 1, "b": 1, "c": 1}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ognetboot.errors import NetbootError
-from ognetboot.serving import documents
+from ognetboot.hearing import documents
 
 _WORD = "seen"
 _PLACE = re.compile(r"d([1-9][0-9]?)p([1-9][0-9]{0,2})")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ognetboot.errors import NetbootError
-from ognetboot.serving import documents
+from ognetboot.hearing import documents
 
 
 def shape(value: object) -> list[int]:

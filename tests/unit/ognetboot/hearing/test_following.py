@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ognetboot.errors import NetbootError
-from ognetboot.serving.following import Log, fetched
-from ognetboot.serving.identity import Claim
+from ognetboot.hearing.following import Log, fetched
+from ognetboot.hearing.identity import Claim
 
 MAC = "52:54:00:12:34:56"
 
