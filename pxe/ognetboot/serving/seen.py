@@ -24,8 +24,8 @@ _PLACE = re.compile(r"d([1-9][0-9]?)p([1-9][0-9]{0,2})")
 class Seen:
     """`at`: when, in UTC; `entry`: what it got to; `oglive`: the version that told it, or empty.
 
-    `systems`: what is on each `DISK:PARTITION`, `IMAGE@VERSION` or the name of a system, when the PC
-    `looked` last, which a loader does not; None: it never did.
+    `systems`: what is on each `DISK:PARTITION`, `IMAGE@VERSION` or the name of a system, when the
+    PC `looked` last, which a loader does not; None: it never did.
     """
 
     at: datetime

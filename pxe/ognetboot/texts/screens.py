@@ -13,7 +13,7 @@ from ognetboot.assigning.offers import Offered
 from ognetboot.inventory.entries import LOCAL_DISK, Entry
 from ognetboot.inventory.model import Client, Inventory, Room
 from ognetboot.texts.languages import plain, resource
-from ognetboot.texts.starts import Boot, boot_of, label_of
+from ognetboot.texts.starts import Boot, Given, boot_of, given_of, label_of
 
 # The menu's own keys; entries are numbered 1 to 9.
 _ENTRY_KEYS = "123456789"
@@ -63,6 +63,7 @@ class Screen:
     boots: tuple[Boot, ...]
     disk: Item
     default: str
+    given: Given | None
     timeout_s: int
     wait_s: int
 
@@ -106,6 +107,7 @@ def screen_for(
         ),
         disk=disk,
         default=label_of(default),
+        given=given_of(offered),
         timeout_s=timeout_s,
         wait_s=timeout_s or max(inventory.timeout_s_of(None), 10),
     )
