@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
+
+from jinja2 import Template
 
 from ognetboot.assigning.offers import for_good
 from ognetboot.inventory.choices import Choices
@@ -19,18 +22,22 @@ OPEN, WRONG, LATER, NOT_NOW = "open", "wrong", "later", "not_now"
 _WAIT_S = 60
 
 
+@cache
+def _template(name: str) -> Template:
+    """Read once: a room that registers itself asks for it in one second."""
+    return environment(Language.IPXE).get_template(f"menus/{name}.ipxe.j2")
+
+
 def registered(inventory: Inventory, state: str, *, name: str = "", number: int = 0) -> str:
     """What became of a registration; `name` is a host name that was checked."""
-    template = environment(Language.IPXE).get_template("menus/registered.ipxe.j2")
-    return template.render(
+    return _template("registered").render(
         server=inventory.server, state=state, name=name, number=number, wait_s=_WAIT_S
     )
 
 
 def refused(inventory: Inventory, state: str) -> str:
     """Why a locked entry stays locked."""
-    template = environment(Language.IPXE).get_template("menus/refused.ipxe.j2")
-    return template.render(server=inventory.server, state=state)
+    return _template("refused").render(server=inventory.server, state=state)
 
 
 def opened(inventory: Inventory, entry: Entry, client: Client | None) -> str:

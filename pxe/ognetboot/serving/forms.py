@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ognetboot.assigning.reports import Report
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import checks
 from ognetboot.inventory.model import Client, Inventory
@@ -24,6 +25,8 @@ from ognetboot.serving.hearing import Hearing
 from ognetboot.serving.known import Known
 from ognetboot.serving.limits import Rate, Rates
 from ognetboot.serving.seen import Reports, Seen, systems_of
+from ognetboot.serving.together import Together
+from ognetboot.serving.waiting import Registration
 
 LOG = logging.getLogger("ognetboot")
 
@@ -63,7 +66,8 @@ class Forms:
         self._rates = Rates(_OF_ADDRESS, _OF_ALL)
         self._guesses = Rates(_OF_PC, _OF_PCS)
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._one_writer = asyncio.Lock()
+        self._reports_of_all = Together(hearing.reached)
+        self._registrations = Together(self._registered)
 
     def use(self, known: Known) -> None:
         """From now on this is the inventory."""
@@ -98,12 +102,11 @@ class Forms:
         seen = Seen(datetime.now(UTC), entry, address, version, systems_of(words))
         self._reports.add(client.name, seen)
         stamp = words.get("stamp", "")
-        if stamp and len(stamp) <= _STAMP_LIMIT:
-            async with self._one_writer:
-                used = await asyncio.to_thread(self._hearing.reached, client, entry, stamp)
-            if used:
-                LOG.info("%s got to %s, which it was given for this once.", client.name, entry)
-                self._changed()
+        if not 0 < len(stamp) <= _STAMP_LIMIT:
+            return Answer(204)
+        if await self._reports_of_all.ask(Report(client.name, entry, stamp)):
+            LOG.info("%s got to %s, which it was given for this once.", client.name, entry)
+            self._changed()
         return Answer(204)
 
     async def _register(self, query: str, address: str) -> Answer:
@@ -116,9 +119,9 @@ class Forms:
         name = words.get("name", "")
         if name and not _is_hostname(name):
             return Answer(200, answers.registered(inventory, answers.NO_NAME))
-        async with self._one_writer:
-            new = waiting.asking(claim, words, address, datetime.now(UTC))
-            mine = await asyncio.to_thread(waiting.register, self._file, new, inventory.adapters)
+        mine = await self._registrations.ask(
+            waiting.asking(claim, words, address, datetime.now(UTC))
+        )
         if mine is None:
             LOG.warning("A PC at %s asked to be taken in, and there is no place.", address)
             return Answer(200, answers.registered(inventory, answers.FULL))
@@ -126,6 +129,9 @@ class Forms:
             LOG.info("A PC at %s waits for approval, number %d.", address, mine.number)
         text = answers.registered(inventory, answers.WAITING, name=name, number=mine.number)
         return Answer(200, text)
+
+    def _registered(self, new: Sequence[Registration]) -> Sequence[Registration | None]:
+        return waiting.register(self._file, new, self._inventory.adapters)
 
     async def _unlock(self, query: str, address: str) -> Answer:
         words = identity.words_of(query)

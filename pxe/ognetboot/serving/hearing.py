@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ognetboot.assigning import reports
 from ognetboot.assigning.able import why_not
 from ognetboot.assigning.offers import effective
-from ognetboot.assigning.reports import Heard
+from ognetboot.assigning.reports import Heard, Report
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Entry
@@ -37,11 +37,10 @@ class Hearing:
         """From now on this is the inventory."""
         self._known = known
 
-    def reached(self, client: Client, entry: str, stamp: str) -> bool:
-        """The PC says that it got there; True: that used up something."""
-        now = datetime.now(UTC)
-        heard = reports.report_reached(self._store, client.name, entry, stamp, now)
-        return heard is Heard.USED
+    def reached(self, them: Sequence[Report]) -> list[bool]:
+        """PCs say that they got there; True: that used up something."""
+        heard = reports.report_all(self._store, them, datetime.now(UTC))
+        return [each is Heard.USED for each in heard]
 
     def fetched(self, claim: Claim) -> bool:
         """The PC's own file was given out; True: that used up something."""

@@ -8,7 +8,7 @@ has not asked for a month is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,21 +79,22 @@ def waiting_of(inventory: Path) -> Waiting:
 
 
 def register(
-    inventory: Path,
-    new: Registration,
-    shared: frozenset[str],
-) -> Registration | None:
-    """Take a PC into the list, or renew its place there; None: there is no place.
+    inventory: Path, new: Sequence[Registration], shared: frozenset[str]
+) -> list[Registration | None]:
+    """Take PCs into the list, or renew their places there; None: there is no place.
 
-    Of `new` the number and the time of the first asking are given here.
+    Of `new` the number and the time of the first asking are given here. All are one write.
     """
     path = documents.beside(inventory, _WORD)
     with documents.locked(path):
-        before = waiting_of(inventory)
-        after, mine = _with(before, new, shared)
-        if mine is not None and after != before:
+        before = after = waiting_of(inventory)
+        taken = []
+        for one in new:
+            after, mine = _with(after, one, shared)
+            taken.append(mine)
+        if after != before:
             _write(path, after)
-    return mine
+    return taken
 
 
 def remove(inventory: Path, numbers: frozenset[int]) -> None:

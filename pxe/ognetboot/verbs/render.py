@@ -14,8 +14,10 @@ from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
+from ognetboot.inventory.claims import claimed
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
+from ognetboot.texts.pictures import pictures
 from ognetboot.texts.publish import Changes, publish, remembering
 from ognetboot.texts.render import in_order, needed_loaders, render
 from ognetboot.verbs import Verbs, add_loaders, add_test
@@ -41,6 +43,14 @@ def add(verbs: Verbs) -> None:
     add_test(verb)
     add_loaders(verb)
     verb.add_argument(
+        "--beside",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OTHER",
+        help="refuse a PC that this inventory claims too; may be given more than once",
+    )
+    verb.add_argument(
         "--ogserver",
         type=Path,
         metavar="DIR",
@@ -54,6 +64,8 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> str:
     """Render and publish."""
     inventory = reading.load(args.inventory, allow_test=args.test)
+    for other in args.beside:
+        _refuse_claimed(inventory, other)
     store = Store(args.inventory)
     written: set[PurePosixPath] = set()
     removed: set[PurePosixPath] = set()
@@ -87,6 +99,16 @@ def _mirrored(inventory: Inventory, args: argparse.Namespace) -> list[str]:
     return mirror(args.ogserver, entries, args.inventory, args.out, dry_run=args.dry_run)
 
 
+def _refuse_claimed(inventory: Inventory, path: Path) -> None:
+    """Two inventories that claim one PC would send it to two servers, whoever answers first."""
+    other = reading.load(path, allow_test=True)
+    for mine, (kind, value), theirs in claimed(inventory.clients, other.clients):
+        raise NetbootError(
+            f"{mine.name} with the {kind} {value} is claimed by {path} too, as {theirs.name}",
+            hint="leave the PC in one inventory; `ognetboot check` with both names all of them",
+        )
+
+
 Texts = Mapping[PurePosixPath, str]
 
 
@@ -101,7 +123,7 @@ def write(
     texts: Texts,
     site: Path | None,
     *,
-    source: Path | None = None,
+    source: Path,
     dry_run: bool = False,
 ) -> Changes:
     """Bring the tree to that, with loaders of the `site`'s folder where it has some.
@@ -110,8 +132,9 @@ def write(
     """
     loaders = read_loaders(needed_loaders(inventory), places(site))
     files = {
-        **(remembering(source) if source else {}),
-        **{name: text.encode("ascii") for name, text in texts.items()},
+        **remembering(source),
+        **{name: text.encode("utf-8") for name, text in texts.items()},
+        **pictures(inventory, source.parent),
         **{PurePosixPath(name): found.content for name, found in loaders.items()},
     }
     place = out.parent.resolve() / out.name

@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 def wait(file: Path, mac: str = NEW, uuid: str = "", **words: str) -> int:
     new = asking(Claim(mac, uuid, "S1234"), words, "10.0.0.5", NOW)
-    mine = register(file, new, reading.load(file).adapters)
+    (mine,) = register(file, [new], reading.load(file).adapters)
     assert mine is not None
     return mine.number
 

@@ -29,7 +29,7 @@ def ask(
     file: Path, number: int, *, name: str = "", address: str = "10.0.0.5", now: datetime = NOW
 ) -> Registration | None:
     claim = Claim(mac(number), "", "")
-    return register(file, asking(claim, {"name": name}, address, now), NONE)
+    return register(file, [asking(claim, {"name": name}, address, now)], NONE)[0]
 
 
 def test_one_pc_has_one_number_and_says_it_again(file: Path) -> None:
@@ -99,10 +99,10 @@ def test_a_shared_adapter_takes_no_place_of_another(file: Path) -> None:
     shared = frozenset({adapter})
     for number in (1, 2):
         uuid = f"{number}1111111-2222-3333-4444-555555555555"
-        mine = register(file, asking(Claim(adapter, uuid, ""), {}, "10.0.0.5", NOW), shared)
+        mine = register(file, [asking(Claim(adapter, uuid, ""), {}, "10.0.0.5", NOW)], shared)[0]
         assert mine is not None
         assert mine.number == number
-    assert register(file, asking(Claim(adapter, "", ""), {}, "10.0.0.5", NOW), shared) is None
+    assert register(file, [asking(Claim(adapter, "", ""), {}, "10.0.0.5", NOW)], shared) == [None]
 
 
 def test_what_is_kept_has_limits() -> None:
