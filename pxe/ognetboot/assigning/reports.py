@@ -41,11 +41,6 @@ class Report:
     stamp: str
 
 
-def report_reached(store: Store, pc: str, entry: str, stamp: str, now: datetime) -> Heard:
-    """The PC of that name says that it reached `entry`; every text may be anybody's."""
-    return report_all(store, [Report(pc, entry, stamp)], now)[0]
-
-
 def fetched(store: Store, pc: str, stamp: str, now: datetime) -> Heard:
     """The PC's file, which held `stamp`, was fetched, and nobody hears what became of it."""
     return report_all(store, [Report(pc, None, stamp)], now)[0]

@@ -17,7 +17,7 @@ from ognetboot.texts.render import render_screens
 
 # What became of a registration, and of a password.
 WAITING, KNOWN, NO_NAME, FULL = "waiting", "known", "no_name", "full"
-OPEN, WRONG, LATER, NOT_NOW = "open", "wrong", "later", "not_now"
+WRONG, LATER, NOT_NOW = "wrong", "later", "not_now"
 # How long what became of a registration stays on the screen.
 _WAIT_S = 60
 

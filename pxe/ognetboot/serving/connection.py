@@ -25,7 +25,7 @@ _LATER = (
 LOG = logging.getLogger("ognetboot")
 _SILENT = logging.getLogger("ognetboot.http")
 # Whatever is written there quotes requests, and some hold a password.
-_SILENT.disabled = True
+_SILENT.setLevel(logging.CRITICAL + 1)
 
 
 class Connection(web.RequestHandler):
