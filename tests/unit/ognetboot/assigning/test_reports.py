@@ -7,22 +7,16 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ognetboot.assigning import keeping
 from ognetboot.assigning.model import NO_STAMP, SETTLING, Assigned, Assignment
-from ognetboot.assigning.reports import Heard, Report, fetched, report_all
+from ognetboot.assigning.reports import Heard, fetched
 from ognetboot.assigning.store import Store
-from unit.ognetboot.assigning.rooms import NOW, given
-
-
-def report_reached(store: Store, pc: str, entry: str, stamp: str, now: datetime) -> Heard:
-    """One report alone."""
-    (heard,) = report_all(store, [Report(pc, entry, stamp)], now)
-    return heard
+from unit.ognetboot.assigning.rooms import NOW, given, report_reached
 
 
 @pytest.fixture

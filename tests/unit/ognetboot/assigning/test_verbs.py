@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from ognetboot.assigning.ears import Ear, hearing
-from ognetboot.assigning.reports import Heard, report_reached
+from ognetboot.assigning.reports import Heard
 from ognetboot.assigning.store import Store
 from ognetboot.cli import main
-from ognetboot.serving import documents
+from ognetboot.hearing import documents
 from ognetboot.texts.loaders import LOADERS
-from unit.ognetboot.assigning.rooms import TEXT
+from unit.ognetboot.assigning.rooms import TEXT, report_reached
 from unit.ognetboot.assigning.test_clientmode import written
 
 Say = Callable[..., tuple[int, str]]
