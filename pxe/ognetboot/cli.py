@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot render INVENTORY OUT [--test]` and `ognetboot site FOLDER OUT`: arguments to calls.
+"""`ognetboot VERB ...`: the parser, and how what a verb says becomes text and an exit code.
 
 Exit codes: 0 done or nothing to change, 1 refused (one sentence and a hint on standard error; on a
-terminal it is folded to its width), 2 usage.
+terminal it is folded to its width) or faults found, 2 usage.
 """
 
 from __future__ import annotations
@@ -11,31 +11,30 @@ import argparse
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
-from ognetboot import inventory as inventories
-from ognetboot import site
-from ognetboot.checks import directory
-from ognetboot.errors import NetbootError
-from ognetboot.loaders import DEBIAN_LIBRARY, read_loaders
-from ognetboot.model import Inventory
-from ognetboot.publish import publish
-from ognetboot.render import needed_loaders, render
+from ognetboot.errors import FoundFaultsError, NetbootError
+
+# Each is a module of `verbs/`, and only that of the verb that is asked for is loaded.
+VERBS = (
+    "list",
+    "show",
+    "render",
+    "site",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
-    args = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
     try:
-        if args.verb == "site":
-            extra = site.Extra(args.keys, args.ca)
-            changed = site.write(args.folder, args.out, extra, dry_run=args.dry_run)
-            done = "would be written" if args.dry_run else "written"
-            print(f"{args.out}: {done if changed else 'nothing to change'}")
-        else:
-            print(_render(args))
+        print(args.run(args))
+    except FoundFaultsError as found:
+        print(found.report)
+        return 1
     except NetbootError as error:
         hint = f"{error.hint[:1].upper()}{error.hint[1:]}"
         _say(f"{error.message}. {hint}{'' if hint.endswith('?') else '.'}")
@@ -78,88 +77,13 @@ class _Version(argparse.Action):
         parser.exit(message=f"ognetboot {version('oglive')}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(verbs: Iterable[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ognetboot", description="Writes what the PCs of an inventory boot from the network."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verb = verbs.add_parser(
-        "render",
-        help="write iPXE scripts, GRUB menus and dnsmasq.conf",
-        description="Writes the tree OUT, which is the TFTP root and /netboot/ of the HTTP server. "
-        "All or nothing: a PC that boots meanwhile sees the old files or the new ones.",
-    )
-    verb.add_argument(
-        "inventory", type=Path, metavar="INVENTORY", help="TOML file: server, entries, rooms, PCs"
-    )
-    verb.add_argument(
-        "out", type=Path, metavar="OUT", help="folder to write, e.g. build/www/netboot"
-    )
-    verb.add_argument(
-        "--test",
-        action="store_true",
-        help="allow the test and debug profiles, whose root console is open",
-    )
-    verb.add_argument(
-        "--loaders",
-        type=Path,
-        default=DEBIAN_LIBRARY,
-        metavar="DIR",
-        help="where ipxe/, shim/ and grub/ of Debian's packages are (default: %(default)s)",
-    )
-    overlay = verbs.add_parser(
-        "site",
-        help="pack a folder of the site's own files into site.cpio",
-        description="Packs FOLDER, laid out like ogLive's root (etc/oglive/keys/image.pub, "
-        "etc/oglive/policy.toml), into the overlay that ogLive puts over its root at each boot. A "
-        "private key, a policy that does not parse and unknown words are refused.",
-    )
-    overlay.add_argument("folder", type=Path, metavar="FOLDER", help="the site's files")
-    overlay.add_argument("out", type=Path, metavar="OUT", help="e.g. oglive/site.cpio")
-    overlay.add_argument(
-        "--keys", type=Path, metavar="DIR", help="also put in the public keys of a repository"
-    )
-    overlay.add_argument(
-        "--ca", type=Path, metavar="FILE", help="also put in the site's CA, as etc/oglive/ca.pem"
-    )
-    for one in (verb, overlay):
-        one.add_argument(
-            "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
-        )
+    made = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in verbs:
+        name = f"{verb}_" if verb == "import" else verb
+        import_module(f"ognetboot.verbs.{name}").add(made)
     return parser
-
-
-def _render(args: argparse.Namespace) -> str:
-    out: Path = args.out
-    inventory = inventories.load(args.inventory, allow_test=args.test)
-    place = out.parent.resolve() / out.name
-    texts = render(inventory, _tftp_root(inventory, place))
-    loaders = read_loaders(needed_loaders(inventory), args.loaders)
-    files = {
-        **{name: text.encode("ascii") for name, text in texts.items()},
-        **{PurePosixPath(name): content for name, content in loaders.items()},
-    }
-    if not publish(place, files, _links(inventory), dry_run=args.dry_run):
-        return f"{out}: nothing to change"
-    count = len(inventory.clients)
-    done = "would be written" if args.dry_run else "written"
-    return f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files {done}"
-
-
-def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:
-    if inventory.server.tftp_root is not None:
-        return inventory.server.tftp_root
-    try:
-        return directory(str(place))
-    except ValueError as error:
-        raise NetbootError(
-            f"OUT: {error}, and dnsmasq would misread it",
-            hint="choose a plain path, or set `tftp_root` in [server] to where it will be served",
-        ) from None
-
-
-def _links(inventory: Inventory) -> dict[PurePosixPath, str]:
-    """The artefact folders lie beside OUT under the HTTP root; a link lets TFTP reach them too."""
-    folders = {e.directory.partition("/")[0] for e in inventory.entries}
-    return {PurePosixPath(name): f"../{name}" for name in sorted(folders | {"oglive"})}

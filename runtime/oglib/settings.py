@@ -4,7 +4,7 @@
 One frozen ``Settings`` is read once and handed down. Values from the command line are
 untrusted text: only the parameters named here are read, and each is checked; ``engine.cfg`` is
 read, never executed. Secrets never come this way; they are files of mode 0600 below
-``/run/oglive``. Who writes the kernel command line is ``ognetboot.screens``.
+``/run/oglive``. Who writes the kernel command line is ``ognetboot.texts.screens``.
 """
 
 from __future__ import annotations

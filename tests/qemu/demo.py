@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 import time
+import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -198,7 +199,9 @@ def main() -> int:
             LOG.listeners.append(display.on_step)
             _story(display, stack, table)
     except (HarnessError, AssertionError) as error:
-        print(f"\ndemo: {error}\nlogs: {OUT}", file=sys.stderr)
+        # Outside pytest an assertion has no words of its own: its line is what there is to tell.
+        what = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
+        print(f"\ndemo: {what}\nlogs: {OUT}", file=sys.stderr)
         return 1
     pictures = " ".join(str(path) for path in sorted(OUT.glob("*.png")))
     (OUT / "summary.txt").write_text(table.text() + "\n", "utf-8")

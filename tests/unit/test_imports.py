@@ -183,7 +183,7 @@ def test_a_circle_is_seen_wherever_it_is_closed() -> None:
         ("oglib/filesystem/kinds.py", {"oglib.disk.model"}),
         ("oglib/disk/writing/table.py", {"oglib.filesystem.mount"}),
         ("oglib/image/writing/restore.py", {"oglib.deploy"}),
-        ("ognetboot/model.py", {"oglib.errors"}),
+        ("ognetboot/inventory/model.py", {"oglib.errors"}),
         ("ogrepo/serving/server.py", {"oglib.disk.probe"}),
     ],
 )

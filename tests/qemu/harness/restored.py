@@ -77,11 +77,14 @@ def check(
     """
     golden = image.golden
     number = golden.root_partition
+    partitions = {"/": number, "swap": number + 1}
+    if golden.firmware is Firmware.UEFI:
+        partitions["/boot/efi"] = number - 1
     Wanted(
         disk,
         golden.firmware,
         hostname,
-        {"/": number, "swap": number + 1},
+        partitions,
         golden.report.machine_id,
         image_bytes or golden.disk.filesystem_bytes(number),
     ).check(report)

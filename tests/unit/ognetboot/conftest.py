@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from ognetboot.inventory import load
-from ognetboot.render import render
+from ognetboot.inventory.reading import load
+from ognetboot.texts.render import render
 
 HERE = Path(__file__).parent
 INVENTORIES = {

@@ -27,7 +27,7 @@ import ognetboot.cli
 from oglib.disk.planning.layout import load_layout
 from oglib.errors import OgError, ProcessError, UsageError
 from oglib.run import Finished, run
-from ognetboot.inventory import parse as parse_inventory
+from ognetboot.inventory.reading import parse as parse_inventory
 from ogrepo.__main__ import main
 from ogrepo.install import apply, check, texts, units
 from ogrepo.install.model import Program, Wanted

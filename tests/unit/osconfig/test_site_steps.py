@@ -13,7 +13,7 @@ from oglib.fitting.fittings import Need, check_all
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.root import TargetRoot
 from oglib.osconfig.site_steps import SiteStep, site_steps
-from ognetboot import sitecheck
+from ognetboot.overlay import sitecheck
 from unit.osconfig.test_identity import FACTS
 
 ASIDE = ["README", "README.md", ".gitkeep", "10-a~", ".50-a.swp"]

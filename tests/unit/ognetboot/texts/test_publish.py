@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ognetboot.cli import main
-from ognetboot.loaders import LOADERS
+from ognetboot.texts.loaders import LOADERS
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 EXAMPLE = HERE.parents[2] / "pxe" / "examples" / "classroom.toml"
 MINIMAL = (HERE / "data" / "minimal.toml").read_text("utf-8")
 BENCH = (HERE / "data" / "bench.toml").read_text("utf-8")

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from ognetboot.languages import Language, environment
-from ognetboot.model import Dhcp, Firmware, Inventory, UefiLoader
-from ognetboot.screens import Screen, load_look, load_texts, screen_for
+from ognetboot.inventory.model import Dhcp, Firmware, Inventory, UefiLoader
+from ognetboot.texts.languages import Language, environment
+from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
 
 # First program per loader choice, over TFTP and (UEFI HTTP Boot) over HTTP. With HTTP Boot there is
 # no PXE protocol for snponly.efi to sit on.
@@ -74,10 +74,12 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
     files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
     add_screen(screen_for(inventory, None, texts), "default.ipxe", "default")
     for client in inventory.clients:
-        # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
-        grub_name = None if client.firmware is Firmware.BIOS else f"01-{client.mac}"
         screen = screen_for(inventory, client, texts)
-        add_screen(screen, f"mac-{client.mac_dashes}.ipxe", grub_name)
+        for mac in client.macs:
+            # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
+            grub_name = None if client.firmware is Firmware.BIOS else f"01-{mac}"
+            # As iPXE's `hexhyp` and BOOTIF write it.
+            add_screen(screen, f"mac-{mac.replace(':', '-')}.ipxe", grub_name)
 
     dnsmasq = environment(Language.DNSMASQ)
     files[PurePosixPath("dnsmasq.conf")] = dnsmasq.get_template("templates/dnsmasq.conf.j2").render(

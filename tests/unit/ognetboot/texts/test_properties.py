@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from ognetboot.errors import NetbootError
-from ognetboot.inventory import parse
-from ognetboot.languages import Language, environment
-from ognetboot.model import Inventory, Kind
-from ognetboot.render import render
+from ognetboot.inventory.entries import Kind
+from ognetboot.inventory.model import Inventory
+from ognetboot.inventory.reading import parse
+from ognetboot.texts.languages import Language, environment, plain
+from ognetboot.texts.render import render
 
 TFTP_ROOT = PurePosixPath("/srv/oglive/netboot")
-MINIMAL = (Path(__file__).parent / "data" / "minimal.toml").read_text("utf-8")
+MINIMAL = (Path(__file__).parents[1] / "data" / "minimal.toml").read_text("utf-8")
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 IMAGES = st.builds(
@@ -74,13 +75,13 @@ def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, ima
     shown = [
         m[1] for line in script if (m := re.match(r"item .*entry_e (.*) \|\| goto disk", line))
     ]
-    assert [s.replace("${space}", " ").split(maxsplit=1)[1] for s in shown] == [title]
+    assert [s.replace("${space}", " ").split(maxsplit=1)[1] for s in shown] == [plain(title)]
 
     grub = tree[PurePosixPath("grub/01-52:54:00:00:00:01")].splitlines()
     (linux,) = [shlex.split(line) for line in grub if line.startswith("  linux ")]
     assert linux[3 + 3 :] == expected
     entries = [shlex.split(line) for line in grub if line.startswith("menuentry ")]
-    assert entries[0] == ["menuentry", title, "--id", "entry_e", "--unrestricted", "{"]
+    assert entries[0] == ["menuentry", plain(title), "--id", "entry_e", "--unrestricted", "{"]
 
     dnsmasq = tree[PurePosixPath("dnsmasq.conf")].splitlines()
     assert all(re.fullmatch(r"(#.*)?|[a-z-]+(=[^ ]+)?", line) for line in dnsmasq)
@@ -92,13 +93,28 @@ def test_anything_at_all_is_refused_or_harmless(a: str, b: str, host: str, image
     inventory = read(inventory_text(a, [b], host, image))
     if inventory is None:
         return
-    plain = read(inventory_text("x", ["x"], "x", "x"))
-    assert plain is not None
+    usual = read(inventory_text("x", ["x"], "x", "x"))
+    assert usual is not None
     for path, text in render(inventory, TFTP_ROOT).items():
-        same = render(plain, TFTP_ROOT)[path]
+        same = render(usual, TFTP_ROOT)[path]
         assert len(text.splitlines()) == len(same.splitlines())
         assert text.count("${") == same.count("${")
         assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Aula d'Informàtica", "Aula d'Informatica"),
+        ("a || poweroff && b ; c", "a | poweroff & b , c"),
+        ("# a #b ## #||", "+ a b + |"),
+        ("-#&& b", "& b"),
+        ("--x -y ${net0/mac} \\", "x -y $ {net0/mac} /"),
+        ("日本", "??"),
+    ],
+)
+def test_a_title_is_made_plain(title: str, shown: str) -> None:
+    assert plain(title) == shown
 
 
 @pytest.mark.parametrize("language", Language)

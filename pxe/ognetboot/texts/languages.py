@@ -9,6 +9,7 @@ template that forgets to escape fails instead of writing syntax. `{{ }}` is know
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from enum import StrEnum
 from importlib.resources import files
@@ -34,6 +35,20 @@ class Quoted(str):
     """Text that a filter has made safe for its language; the guard lets it pass."""
 
     __slots__ = ()
+
+
+# What iPXE takes for syntax where it stands in a line, and what says the same to a person.
+_SYNTAX = {"||": "|", "&&": "&", ";": ","}
+
+
+def plain(text: str) -> str:
+    """A title as every firmware can draw it: ASCII, accents dropped (Informática → Informatica),
+    other signs as `?`; nothing in it is syntax to iPXE, which has no quoting."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in bare)
+    shown = shown.replace("${", "$ {").replace("\\", "/")
+    words = [word.lstrip("#" if at else "#-") for at, word in enumerate(shown.split())]
+    return " ".join(_SYNTAX.get(word, word or "+") for word in words)
 
 
 def _refuse(value: object, language: Language) -> NetbootError:
@@ -103,4 +118,5 @@ def environment(language: Language) -> Environment:
         keep_trailing_newline=True,
     )
     env.filters["grub_quote"] = grub_quote
+    env.filters["plain"] = plain
     return env

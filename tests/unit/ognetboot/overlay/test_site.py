@@ -24,9 +24,9 @@ from cryptography.x509.oid import NameOID
 
 from oglib import settings as pc_settings
 from oglib.fitting.policy import WORDS, FittingPolicy
-from ognetboot import site, sitecheck
 from ognetboot.cli import main
 from ognetboot.errors import NetbootError
+from ognetboot.overlay import site, sitecheck
 
 PUBLIC_KEY = f"ed25519 {base64.b64encode(bytes(32)).decode()} a room\n".encode()
 

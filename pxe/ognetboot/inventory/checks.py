@@ -3,7 +3,7 @@
 
 Every function takes the text as a person wrote it and returns it typed and normalised, or raises
 `ValueError` with the rest of a sentence ("is not ..."). No function knows where its value stood:
-`fields.py` adds file, table and key.
+`fields.py` adds table and key.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ COMMAND_LINE_LIMIT = 2048
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Left in firmware by makers, and so the same in thousands of PCs.
+_FILLER_UUIDS = {"03000200-0400-0500-0006-000700080009", "12345678-1234-5678-90ab-cddeefaabbcc"}
+_SERIAL_LIMIT = 64
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 # Plain in all three places an argument passes through: iPXE, GRUB and the kernel's own parser.
 _ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:=/@%+~-]*")
@@ -117,6 +121,26 @@ def mac(text: str) -> str:
     return plain
 
 
+def uuid(text: str) -> str:
+    """The UUID that the firmware tells, in small letters; those that many PCs have are refused."""
+    plain = text.strip().lower()
+    if not _UUID.fullmatch(plain):
+        raise ValueError(f"{text!r} is not a UUID like 4c4c4544-0042-3510-8058-b7c04f4d3132")
+    if plain in _FILLER_UUIDS or len(set(plain.replace("-", ""))) == 1:
+        raise ValueError(f"{text!r} is no PC's own UUID: makers leave it where they set none")
+    return plain
+
+
+def serial(text: str) -> str:
+    """A serial number as the firmware tells it."""
+    line = " ".join(text.split())
+    if not line or not line.isprintable() or not line.isascii() or len(line) > _SERIAL_LIMIT:
+        raise ValueError(
+            f"{text!r} is not a serial number: at most {_SERIAL_LIMIT} printable ASCII characters"
+        )
+    return line
+
+
 def ipv4(text: str) -> IPv4Address:
     """A unicast IPv4 address."""
     try:
@@ -165,30 +189,25 @@ def directory(text: str) -> PurePosixPath:
 
 
 def title(text: str) -> str:
-    """What a person reads in a menu, as firmware can draw it: one line of printable ASCII.
+    """What a person reads in a menu: one line of printable characters, accents and all.
 
-    Accents are dropped (Informática → Informatica): text consoles of firmware have no common code
-    page. What iPXE would take for syntax is refused, for it has no quoting.
+    What a loader can show of it, and how, is said where its texts are written.
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    if not plain.isascii() or not plain.isprintable():
-        raise ValueError(f"{text!r} holds characters that a boot menu cannot show")
-    words = plain.split()
-    if not words:
+    if not text.isprintable():
+        raise ValueError(f"{text!r} holds characters that cannot be shown")
+    line = " ".join(text.split())
+    if not line:
         raise ValueError("is empty")
-    if "${" in plain or "\\" in plain:
-        raise ValueError(
-            f"{text!r} holds `${{` or a backslash, which the boot menu would interpret"
-        )
-    for word in words:
-        if word in {"||", "&&", ";"} or word[0] == "#" or (word is words[0] and word[0] == "-"):
-            raise ValueError(
-                f"{text!r} holds the word {word!r}, which the boot menu would interpret"
-            )
-    line = " ".join(words)
-    if len(line) > TITLE_LIMIT:
+    if columns(line) > TITLE_LIMIT:
         raise ValueError(f"{text!r} is longer than {TITLE_LIMIT} characters")
     return line
+
+
+def columns(text: str) -> int:
+    """How many columns of a text screen the characters take; East Asian ones take two."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    marks = sum(bool(unicodedata.combining(c)) for c in text)
+    return len(text) + wide - marks
 
 
 def argument(text: str) -> str:

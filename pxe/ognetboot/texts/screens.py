@@ -10,10 +10,12 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, fields
 
-from ognetboot.checks import COMMAND_LINE_LIMIT, title
 from ognetboot.errors import NetbootError
-from ognetboot.languages import resource
-from ognetboot.model import LOCAL_DISK, Client, Entry, Inventory, Kind, Room, Server, Variant
+from ognetboot.inventory.checks import COMMAND_LINE_LIMIT
+from ognetboot.inventory.choices import Choices
+from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Variant
+from ognetboot.inventory.model import Client, Inventory, Room
+from ognetboot.texts.languages import plain, resource
 
 # The menu's own keys; entries are numbered 1 to 9.
 _ENTRY_KEYS = "123456789"
@@ -90,7 +92,7 @@ class Screen:
 def load_texts(language: str = "en") -> Texts:
     """The sentences of menus.toml; a missing or unknown one is a fault of the package."""
     values = tomllib.loads(resource("menus/menus.toml"))["texts"][language]
-    return Texts(**{name: title(text) for name, text in values.items()})
+    return Texts(**{name: plain(text) for name, text in values.items()})
 
 
 def load_look() -> Look:
@@ -104,13 +106,17 @@ def screen_for(inventory: Inventory, client: Client | None, texts: Texts) -> Scr
     server = inventory.server
     default = inventory.entry_of(client)
     shown = [e for e in inventory.entries if e.in_menu or e.name == default.name]
+    if default.name not in {e.name for e in shown}:
+        shown.append(default)
+    for entry in shown:
+        _check_kind(entry)
     room = inventory.room_of(client) if client else None
     keys = iter(_ENTRY_KEYS)
     items = tuple(Item(next(keys, ""), _label(e), _title(e, texts)) for e in shown)
     disk = Item("", _label(inventory.entry(LOCAL_DISK)), _title(inventory.entry(LOCAL_DISK), texts))
     timeout_s = inventory.timeout_s_of(client)
     return Screen(
-        title=server.title,
+        title=plain(server.title),
         about=_about(client, room) if client else texts.unknown_pc,
         client=client,
         items=items,
@@ -118,32 +124,41 @@ def screen_for(inventory: Inventory, client: Client | None, texts: Texts) -> Scr
         disk=disk,
         default=_label(default),
         timeout_s=timeout_s,
-        wait_s=timeout_s or max(server.timeout_s, 10),
+        wait_s=timeout_s or max(inventory.timeout_s_of(None), 10),
     )
 
 
+def _check_kind(entry: Entry) -> None:
+    if entry.kind not in (Kind.OGLIVE, Kind.LOCALDISK):
+        raise NetbootError(
+            f"entry `{entry.name}`: no loader's text starts the kind `{entry.kind}`",
+            hint=f"choose {Kind.OGLIVE} or {Kind.LOCALDISK}",
+        )
+
+
 def _about(client: Client, room: Room | None) -> str:
-    return f"{client.name} - {room.title}" if room else client.name
+    return f"{client.name} - {plain(room.title)}" if room else client.name
 
 
 def _label(entry: Entry) -> str:
     # A prefix of its own keeps entries apart from the labels that the templates use themselves.
-    return f"entry_{entry.name}"
+    return f"entry_{LOCAL_DISK if entry.kind is Kind.LOCALDISK else entry.name}"
 
 
 def _title(entry: Entry, texts: Texts) -> str:
-    return entry.title or texts.local_disk
+    return plain(entry.title) if entry.title else texts.local_disk
 
 
 def _boot(inventory: Inventory, entry: Entry, client: Client | None, texts: Texts) -> Boot:
-    server = inventory.server
+    choices = inventory.choices_of(client)
+    directory = entry.directory_of(choices.oglive)
     image = "oginitrd.img" if entry.variant is Variant.TWO_STAGE else "oglive-onefile.img"
-    initrds = [Initrd(image, f"{entry.directory}/{image}")]
-    if server.site_overlay:
+    initrds = [Initrd(image, f"{directory}/{image}")]
+    if inventory.server.site_overlay:
         # First, because the kernel's EFI stub joins the files without padding, and an uncompressed
         # archive is only recognised at an offset divisible by four; a compressed one at any.
         initrds.insert(0, Initrd("site.cpio", _SITE_OVERLAY))
-    args = _arguments(inventory, entry, client)
+    args = _arguments(inventory, entry, client, choices)
     names = [f"initrd={i.name}" for i in initrds]
     # BOOTIF is added at boot time: 7 + 20 characters and a blank.
     length = sum(len(a) + 1 for a in (*names, *args)) + 28
@@ -154,20 +169,23 @@ def _boot(inventory: Inventory, entry: Entry, client: Client | None, texts: Text
             f"and the kernel reads {COMMAND_LINE_LIMIT - 1}",
             hint="shorten its `args`",
         )
-    return Boot(
-        _label(entry), _title(entry, texts), f"{entry.directory}/ogvmlinuz", tuple(initrds), args
-    )
+    return Boot(_label(entry), _title(entry, texts), f"{directory}/ogvmlinuz", tuple(initrds), args)
 
 
-def _arguments(inventory: Inventory, entry: Entry, client: Client | None) -> tuple[str, ...]:
-    server = inventory.server
-    args = [*_where(server, entry)]
+def _arguments(
+    inventory: Inventory, entry: Entry, client: Client | None, choices: Choices
+) -> tuple[str, ...]:
+    args = [
+        f"oglive={inventory.server.authority}",
+        f"oglivedir={entry.directory_of(choices.oglive)}",
+        f"ogrepo={choices.repository}",
+    ]
     if client is not None:
         args.append(f"hostname={client.name}")
         room = inventory.room_of(client)
         if room is not None:
             args.append(f"group={room.group}")
-        args += [f"ogdisk.{rule}={disk}" for rule, disk in inventory.disks_of(client).items()]
+        args += [f"ogdisk.{rule}={disk}" for rule, disk in choices.disks]
     if entry.admin:
         args.append("ogactiveadmin=true")
     if entry.job is not None:
@@ -178,11 +196,3 @@ def _arguments(inventory: Inventory, entry: Entry, client: Client | None) -> tup
         args.append(f"ogafter={job.after}")
     args += [f"console={console}" for console in entry.console]
     return (*args, *entry.args)
-
-
-def _where(server: Server, entry: Entry) -> tuple[str, ...]:
-    return (
-        f"oglive={server.authority}",
-        f"oglivedir={entry.directory}",
-        f"ogrepo={server.repository}",
-    )

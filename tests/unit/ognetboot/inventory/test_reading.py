@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ognetboot.errors import NetbootError
-from ognetboot.inventory import load, parse
-from ognetboot.model import LOCAL_DISK, Inventory, Kind
+from ognetboot.inventory.entries import LOCAL_DISK, Kind
+from ognetboot.inventory.model import Inventory
+from ognetboot.inventory.reading import load, parse
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 EXAMPLE = HERE.parents[2] / "pxe" / "examples" / "classroom.toml"
 MINIMAL = (HERE / "data" / "minimal.toml").read_text("utf-8")
 BENCH = (HERE / "data" / "bench.toml").read_text("utf-8")
@@ -30,7 +31,7 @@ def test_minimal_inventory_starts_the_disk() -> None:
     inventory = read(MINIMAL)
     assert [e.name for e in inventory.entries] == [LOCAL_DISK]
     assert inventory.entry_of(None).kind is Kind.LOCALDISK
-    assert inventory.server.repository == "10.0.2.2"
+    assert inventory.choices_of(None).repository == "10.0.2.2"
 
 
 def test_pc_over_room_over_server() -> None:
@@ -51,16 +52,16 @@ def test_mac_is_normalised(written: str) -> None:
     assert read(MINIMAL + client(mac=written)).clients[0].mac == "52:54:00:ab:cd:01"
 
 
-def test_accents_are_dropped() -> None:
+def test_a_title_keeps_its_accents() -> None:
     inventory = read(MINIMAL + '[rooms.a]\ntitle = "Aula de  Informática"\n')
-    assert inventory.rooms[0].title == "Aula de Informatica"
+    assert inventory.rooms[0].title == "Aula de Informática"
 
 
 ENTRY = MINIMAL + '[entries.e]\ntitle = "E"\n'
 OWN = MINIMAL + 'dhcp = "own"\n'
 
 REFUSED = {
-    "no server": ("", "site.toml: [server] is missing"),
+    "no server": ("", "site.toml: [server]: is missing"),
     "not TOML": ("[server", "site.toml: not valid TOML"),
     "unknown table": (MINIMAL + "[romos.x]\n", "romos: is not a known key"),
     "unknown key": (MINIMAL + "htp_port = 80\n", "[server] htp_port: is not a known key"),
@@ -172,13 +173,9 @@ def test_refused_with_place_and_hint(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "title",
-    [
-        *("a || poweroff", "a && b", "a ; b", "# a", "a #b", "${net0/mac}", "a\nboot", "a\\"),
-        *("-x", "", "\t", "日本", "x" * 61, "a\x7f", "a\rb", "a\x1b[2J"),
-    ],
+    "title", ["a\nboot", "", "\t", "x" * 61, "日" * 31, "a\x7f", "a\rb", "a\x1b[2J", "a\u202eb"]
 )
-def test_hostile_title_is_refused(title: str) -> None:
+def test_a_title_that_no_screen_shows_is_refused(title: str) -> None:
     escaped = "".join(f"\\u{ord(c):04x}" for c in title)
     with pytest.raises(NetbootError, match=r"\[entries\.e\] title: "):
         read(MINIMAL + f'[entries.e]\ntitle = "{escaped}"\n')
@@ -187,7 +184,7 @@ def test_hostile_title_is_refused(title: str) -> None:
 def test_test_profile_only_with_leave() -> None:
     with pytest.raises(NetbootError, match="open root console"):
         read(BENCH)
-    assert read(BENCH, allow_test=True).entry("test").directory == "oglive-test/2026.11.20"
+    assert read(BENCH, allow_test=True).entry("test").directory_of("x") == "oglive-test/2026.11.20"
 
 
 def test_unreadable_file_is_a_sentence(tmp_path: Path) -> None:

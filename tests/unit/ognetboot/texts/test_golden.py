@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 Tree = dict[PurePosixPath, str]
 
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ognetboot import sitecheck
 from ognetboot.errors import NetbootError
-from ognetboot.publish import give_away
+from ognetboot.overlay import sitecheck
+from ognetboot.texts.publish import give_away
 
 _ALIGN = 4
 _MODE_BITS = 0o777
