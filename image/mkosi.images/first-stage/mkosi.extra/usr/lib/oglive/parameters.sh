@@ -137,6 +137,10 @@ read_parameters() {
         ogstatus=*) take ogstatus ogstatus= is_status "$value" ;;
         ognetmodule=*) take ognetmodule ognetmodule= is_modules "$value" ;;
         keyboard=*) take keyboard keyboard= is_keyboard "$value" ;;
+        # Of an older ogLive: said, so that nobody waits for what it did there.
+        og2nd=* | ogupdateinitrd=* | ogshare=* | oginit=* | winboot=*)
+            leave_out "${word%%=*}=" RETIRED
+            ;;
         ogdebug=*)
             take ogdebug ogdebug= is_true "$value"
             [ "$ogdebug" != true ] || [ "$PROFILE" = debug ] || {
