@@ -48,7 +48,8 @@ OPENGNSYS = (
     ),
     Word(
         "ip",
-        "ADDRESS:SERVER:GATEWAY:NETMASK:NAME:INTERFACE:none[:DNS[:DNS]], the same with dhcp, or dhcp",
+        "ADDRESS:SERVER:GATEWAY:NETMASK:NAME:INTERFACE:none[:DNS[:DNS]], the same with dhcp, "
+        "or dhcp",
         "OpenGnsys' form and the kernel's. An interface that this PC does not have is passed over; "
         "the name counts where `hostname=` is not said. What is no such value ends the start.",
         (FIRST, SCRIPTS),
@@ -143,8 +144,8 @@ OPENGNSYS = (
     Word(
         "ogstatus",
         "online, offline",
-        "offline: no repository is waited for, and an ogLive that has its root with it (the one-file "
-        "variant) starts without a network.",
+        "offline: no repository is waited for, and an ogLive that has its root with it (the "
+        "one-file variant) starts without a network.",
         (FIRST, START, SCRIPTS),
         BETTER,
     ),
@@ -235,11 +236,11 @@ INTRODUCTION = """\
 ## The boot line
 
 Kernel parameters keep OpenGnsys' names. Each is read by allow-list and judged by its shape: a value
-that it cannot have is never used, and told on the screen; where the start stands on it (`ip`, `oglive`,
-`oglivedir`, `ogroot`) the start ends with a text. Those that are *retired* are told as well, and change
-nothing. Scripts that read `loadenviron.sh` get all of OpenGnsys' names as variables, but for values
-that a careless script could take for code. `ro`, `quiet`, `splash`, `irqpoll`, `acpi=` and all others are
-the kernel's own.
+that it cannot have is never used, and told on the screen; where the start stands on it (`ip`,
+`oglive`, `oglivedir`, `ogroot`) the start ends with a text. Those that are *retired* are told as
+well, and change nothing. Scripts that read `loadenviron.sh` get all of OpenGnsys' names as
+variables, but for values that a careless script could take for code. `ro`, `quiet`, `splash`,
+`irqpoll`, `acpi=` and all others are the kernel's own.
 
 """
 

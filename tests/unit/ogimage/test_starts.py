@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-LIB = Path(__file__).resolve().parents[3] / "image/mkosi.images/first-stage/mkosi.extra/usr/lib/oglive"
+LIB = (
+    Path(__file__).resolve().parents[3]
+    / "image/mkosi.images/first-stage/mkosi.extra/usr/lib/oglive"
+)
 GLOBAL = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 COUNT = "OgliveFailedStarts-cfc8fc79-be2e-4ddc-97f0-9f98bfe298a0"
 KEPT = b"\7\0\0\0"
@@ -63,7 +66,9 @@ def test_the_disk_is_started_once(tmp_path: Path, name: str) -> None:
     (tmp_path / f"Boot000A-{GLOBAL}").write_bytes(entry("old", DISK, active=False))
     (tmp_path / f"Boot1B2C-{GLOBAL}").write_bytes(entry(name, DISK))
     (tmp_path / COUNT).write_bytes(KEPT + b"\3")
-    assert say(tmp_path, 'entry=$(disk_entry) && start_disk_next "$entry" && echo "$entry"') == ["1B2C"]
+    assert say(tmp_path, 'entry=$(disk_entry) && start_disk_next "$entry" && echo "$entry"') == [
+        "1B2C"
+    ]
     assert (tmp_path / f"BootNext-{GLOBAL}").read_bytes() == KEPT + b"\x2c\x1b"
     assert not (tmp_path / COUNT).exists()
 

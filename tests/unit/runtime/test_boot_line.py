@@ -21,10 +21,28 @@ STAGE = ROOT / "image/mkosi.images/first-stage/mkosi.extra"
 LIB = STAGE / "usr/lib/oglive"
 RUNTIME = ROOT / "image/mkosi.images/root/mkosi.extra"
 SAID = (
-    "oglive oglivedir ogroot hostname bootif static static_server static_gateway static_netmask "
-    "static_name static_dns ip_card ogdns ogntp zone ogtmpfs ogdebug ogstatus ognetmodule keyboard "
-    "language"
-).split()
+    "bootif",
+    "hostname",
+    "ip_card",
+    "keyboard",
+    "language",
+    "ogdebug",
+    "ogdns",
+    "oglive",
+    "oglivedir",
+    "ognetmodule",
+    "ogntp",
+    "ogroot",
+    "ogstatus",
+    "ogtmpfs",
+    "static",
+    "static_dns",
+    "static_gateway",
+    "static_name",
+    "static_netmask",
+    "static_server",
+    "zone",
+)
 DIGEST = "ab" * 32
 SCRIPT = """
 set -f
@@ -247,8 +265,8 @@ def test_another_root_than_the_first_stages_ends_it(tmp_path: Path) -> None:
 
 
 HOSTILE = (
-    "$(touch OWNED)", "`touch OWNED`", "a;touch OWNED", "a'b", 'a"b', "a\\b", "a|b", "a&b", "a<b", "*",
-    "../../etc/passwd", "-x", "", "\x1b[2J", "ñ", "a" * 3 + "\x07", "$HOME", "a..b/..",
+    "$(touch OWNED)", "`touch OWNED`", "a;touch OWNED", "a'b", 'a"b', "a\\b", "a|b", "a&b", "a<b",
+    "*",    "../../etc/passwd", "-x", "", "\x1b[2J", "ñ", "a" * 3 + "\x07", "$HOME", "a..b/..",
 )  # fmt: skip
 
 
