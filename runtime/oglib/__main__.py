@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one ``og`` command; the exit code is 0 or the OG_ERR number."""
     words, final = list(sys.argv[1:] if argv is None else argv), argv is None
 
-    def say(error: OgError) -> None:
+    def report_error(error: OgError) -> None:
         if "--json" in words:
             import json  # noqa: PLC0415  a command must start fast
 
@@ -27,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines = columns.broken(f"og: {error}", columns.of(sys.stderr), indent="    ")
         print("\n".join(lines), file=sys.stderr)
 
-    status = ended(lambda: _run(words, final=final), say, final=final, debug=DEBUG in words)
+    status = ended(
+        lambda: _run(words, final=final), report_error, final=final, debug=DEBUG in words
+    )
     return leave(status) if final else status
 
 

@@ -82,12 +82,12 @@ def _heed(handler: Callable[..., object] | signal.Handlers) -> None:
 
 def ended(
     work: Callable[[], int],
-    say: Callable[[OgError], None],
+    report: Callable[[OgError], None],
     *,
     final: bool = False,
     debug: bool = False,
 ) -> int:
-    """Run ``work`` to its end: its exit code, or the OG_ERR number of the error told to ``say``.
+    """Run ``work`` to its end: its exit code, or the OG_ERR number of the error ``report`` gets.
 
     ``final``: the process ends with it, and from here on nothing that it is sent makes another
     end of it; otherwise signals are heeded as before. ``debug``: where an error was raised is
@@ -99,7 +99,7 @@ def ended(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _judging = True
     try:
-        status = _judged(_telling(work) if debug else work, say)
+        status = _judged(_telling(work) if debug else work, report)
         _heed(signal.SIG_IGN)
     except KeyboardInterrupt:  # while an error was told
         status = _INTERRUPTED
@@ -125,17 +125,17 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _judged(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
+def _judged(work: Callable[[], int], report: Callable[[OgError], None]) -> int:
     try:
         status = work()
         sys.stdout.flush()
         return status
     except OgError as error:
-        say(error)
+        report(error)
         return int(error.code)
     except KeyboardInterrupt:
         print(file=sys.stderr)  # the terminal's ^C has no end of line
-        say(_Interrupted())
+        report(_Interrupted())
         return _INTERRUPTED
     except BrokenPipeError:  # the reader of our output left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -146,17 +146,17 @@ def _judged(work: Callable[[], int], say: Callable[[OgError], None]) -> int:
             f"The system refused{named}: {error.strerror or error}.",
             hint="Look at the kernel log (dmesg) for the device's own message.",
         )
-        say(failure)
+        report(failure)
         return int(failure.code)
     except Exception as error:  # noqa: BLE001 - nothing but words ever reaches a user
-        say(_defect(error))
+        report(_defect(error))
         return int(OgErr.GENERIC)
 
 
 def _telling(work: Callable[[], int]) -> Callable[[], int]:
     """``work``; whatever it raises is shown on standard error with the whole way to it."""
 
-    def told() -> int:
+    def traced() -> int:
         try:
             return work()
         except Exception:
@@ -165,7 +165,7 @@ def _telling(work: Callable[[], int]) -> Callable[[], int]:
             traceback.print_exc()
             raise
 
-    return told
+    return traced
 
 
 def _defect(error: Exception) -> OgError:

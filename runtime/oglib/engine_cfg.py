@@ -51,10 +51,10 @@ def parse_json(text: str) -> dict[str, str]:
     import json  # noqa: PLC0415  few PCs have this file, all commands start
 
     try:
-        told = json.loads(text)
+        values = json.loads(text)
     except RecursionError:
         raise ValueError("lists in lists without end") from None
-    listed = told.get("variables", told) if isinstance(told, dict) else told
+    listed = values.get("variables", values) if isinstance(values, dict) else values
     if isinstance(listed, list):
         listed = {
             str(one["name"]): one.get("value", "")
@@ -75,15 +75,15 @@ def knobs(engine_cfg: Path = ENGINE_CFG, environ: Mapping[str, str] = os.environ
         from_json = parse_json(_text(beside))
     except ValueError as error:
         raise UsageError(f"{beside} cannot be read: {error}.", hint="Mend the file.") from error
-    told = {**from_json, **parse_cfg(_text(engine_cfg))}
-    return {**told, **{name: environ[name] for name in _KNOBS if name in environ}}
+    values = {**from_json, **parse_cfg(_text(engine_cfg))}
+    return {**values, **{name: environ[name] for name in _KNOBS if name in environ}}
 
 
-def fields_of(told: Mapping[str, str]) -> dict[str, Any]:
+def fields_of(values: Mapping[str, str]) -> dict[str, Any]:
     """The fields of ``Settings`` that these knobs fill, each checked."""
     fields: dict[str, Any] = {}
     for knob, (name, words) in _KNOBS.items():
-        value = told.get(knob, "")
+        value = values.get(knob, "")
         if not value:
             continue
         if words and value.upper() not in words:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
-from oglib.wording.spoken import told
+from oglib.wording.spoken import with_names
 
 
 class OgErr(IntEnum):
@@ -79,7 +79,7 @@ class OgError(Exception):
     code: OgErr = OgErr.GENERIC
 
     def __init__(self, message: str, *, hint: str = "", code: OgErr | None = None) -> None:
-        message, hint = told(message), told(hint)
+        message, hint = with_names(message), with_names(hint)
         super().__init__(message)
         self.message = message
         self.hint = hint

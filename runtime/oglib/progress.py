@@ -4,8 +4,8 @@
 What draws is in ``reporters``. Results never go through here.
 
 Work of several steps is a task: it says once what comes onto what, then each step with its number
-of how many. A screen of its own gives ``Progress`` a reporter for the phases and a ``say`` for the
-sentences, and draws both as it likes.
+of how many. A screen of its own gives ``Progress`` a reporter for the phases and an ``emit`` for
+the sentences, and draws both as it likes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Reporter(Protocol):
     def update(self, phase: Phase, *, last: bool) -> None: ...
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What a sentence is about."""
 
     TASK = "task"
@@ -37,15 +37,15 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
-    """One sentence said while work goes on.
+class Event:
+    """One sentence, as it comes while work goes on.
 
     TASK: ``text`` is what comes onto what, ``total`` how many steps it has. STEP: step ``number``
     of ``total`` begins. WAIT: nothing has come for ``seconds`` from what ``text`` names.
     NOTE: anything else that a person should know.
     """
 
-    kind: Kind
+    kind: EventKind
     text: str
     number: int = 0
     total: int = 0
@@ -54,29 +54,29 @@ class Saying:
     @property
     def line(self) -> str:
         """As a person reads it."""
-        if self.kind is Kind.STEP:
+        if self.kind is EventKind.STEP:
             return f"step {self.number} of {self.total}: {self.text}"
-        if self.kind is Kind.WAIT:
+        if self.kind is EventKind.WAIT:
             return f"waiting for {self.text} ({self.seconds:.0f} s)"
         return self.text
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able: one object under the name of its kind."""
-        told: dict[str, object] = {"text": self.text}
-        if self.kind is Kind.STEP:
-            told["number"] = self.number
-        if self.kind is Kind.WAIT:
-            told["seconds"] = round(self.seconds, 1)
-        if self.kind in (Kind.TASK, Kind.STEP):
-            told["total"] = self.total
-        return {str(self.kind): told}
+        fields: dict[str, object] = {"text": self.text}
+        if self.kind is EventKind.STEP:
+            fields["number"] = self.number
+        if self.kind is EventKind.WAIT:
+            fields["seconds"] = round(self.seconds, 1)
+        if self.kind in (EventKind.TASK, EventKind.STEP):
+            fields["total"] = self.total
+        return {str(self.kind): fields}
 
 
 # Called from any thread.
-Say = Callable[[Saying], None]
+Emit = Callable[[Event], None]
 
 
-def unsaid(_saying: Saying) -> None:
+def discard(_event: Event) -> None:
     """For work that nobody listens to."""
 
 
@@ -131,33 +131,33 @@ class Phase:
 class Task:
     """Work of several steps, each begun by its name, in their order; one may be left out."""
 
-    def __init__(self, steps: Sequence[str], say: Say) -> None:
+    def __init__(self, steps: Sequence[str], emit: Emit) -> None:
         self._steps = tuple(steps)
-        self._say = say
+        self._emit = emit
         self._begun = 0
 
     def step(self, name: str) -> None:
         """The step of this name begins; ValueError where none of that name is still to come."""
         number = self._steps.index(name, self._begun) + 1
         self._begun = number
-        self._say(Saying(Kind.STEP, name, number, len(self._steps)))
+        self._emit(Event(EventKind.STEP, name, number, len(self._steps)))
 
 
 class Progress:
     """Hands out phases that all draw through one reporter, and tasks that talk through one."""
 
-    def __init__(self, reporter: Reporter, say: Say = unsaid) -> None:
+    def __init__(self, reporter: Reporter, emit: Emit = discard) -> None:
         self._reporter = reporter
-        self.say = say
+        self.emit = emit
 
     def task(self, title: str, steps: Sequence[str]) -> Task:
         """``title``: what comes onto what, in a sentence without a full stop."""
-        self.say(Saying(Kind.TASK, title, total=len(steps)))
-        return Task(steps, self.say)
+        self.emit(Event(EventKind.TASK, title, total=len(steps)))
+        return Task(steps, self.emit)
 
     def waits(self, what: str, seconds: float) -> None:
-        """For ``waits.told_by``."""
-        self.say(Saying(Kind.WAIT, what, seconds=seconds))
+        """For ``waits.report_to``."""
+        self.emit(Event(EventKind.WAIT, what, seconds=seconds))
 
     @contextmanager
     def phase(self, name: str, total_bytes: int = 0) -> Iterator[Phase]:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from typing import TextIO
 
 from oglib.errors import printable
-from oglib.progress import PER_CENT, Phase, Progress, Saying
+from oglib.progress import PER_CENT, Event, Phase, Progress
 from oglib.wording import columns
 from oglib.wording.amounts import human_bytes, human_seconds
 
@@ -43,11 +43,11 @@ class _Paced(ABC):
             self._drawn = now
             self._write(self.draw(phase, last=last))
 
-    def say(self, saying: Saying) -> None:
+    def emit(self, event: Event) -> None:
         """Write a sentence; the phase that goes on is drawn anew when it next moves."""
         with self._lock:
             self._drawn = 0.0
-            self._write(self.told(saying))
+            self._write(self.render(event))
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
@@ -57,7 +57,7 @@ class _Paced(ABC):
     def draw(self, phase: Phase, *, last: bool) -> str: ...
 
     @abstractmethod
-    def told(self, saying: Saying) -> str: ...
+    def render(self, event: Event) -> str: ...
 
 
 def _amount(phase: Phase) -> str:
@@ -85,8 +85,8 @@ class Bar(_Paced):
         line = f"{name}[{'#' * filled}{'.' * (cells - filled)}]{tail}"
         return f"{_AGAIN}{line[:room]}" + ("\n" if last else "")
 
-    def told(self, saying: Saying) -> str:
-        lines = columns.broken(printable(saying.line), self._columns(), indent="  ")
+    def render(self, event: Event) -> str:
+        lines = columns.broken(printable(event.line), self._columns(), indent="  ")
         return _AGAIN + "".join(f"{line}\n" for line in lines)
 
     def _columns(self) -> int:
@@ -103,8 +103,8 @@ class Lines(_Paced):
         percent = PER_CENT if last else phase.percent
         return f"[{percent}] {phase.name}: {_amount(phase)}, {human_bytes(phase.rate)}/s\n"
 
-    def told(self, saying: Saying) -> str:
-        return f"{printable(saying.line)}\n"
+    def render(self, event: Event) -> str:
+        return f"{printable(event.line)}\n"
 
 
 class JsonLines(_Paced):
@@ -124,18 +124,18 @@ class JsonLines(_Paced):
         }
         return _json({"progress": event})
 
-    def told(self, saying: Saying) -> str:
-        return _json(saying.as_dict())
+    def render(self, event: Event) -> str:
+        return _json(event.as_dict())
 
 
-def _json(told: dict[str, object]) -> str:
+def _json(data: dict[str, object]) -> str:
     import json  # noqa: PLC0415  a command must start fast
 
-    return json.dumps(told) + "\n"
+    return json.dumps(data) + "\n"
 
 
 def for_stream(stream: TextIO | None = None, *, as_json: bool = False) -> Progress:
     """The reporter that suits where ``stream``, else standard error, goes."""
     stream = sys.stderr if stream is None else stream
     reporter = JsonLines(stream) if as_json else Bar(stream) if stream.isatty() else Lines(stream)
-    return Progress(reporter, reporter.say)
+    return Progress(reporter, reporter.emit)

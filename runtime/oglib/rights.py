@@ -29,7 +29,7 @@ def need_root(what: str) -> None:
 
 
 @contextmanager
-def told_in_rights(what: str) -> Iterator[None]:
+def stating_rights(what: str) -> Iterator[None]:
     """A block in which a refusal for want of rights is told as one, wherever it was noticed."""
     try:
         yield

@@ -123,10 +123,10 @@ def _repository(text: str, said_by: str, hint: str) -> str:
     return f"https://{bare}" if scheme == "https" else bare
 
 
-def with_repository(told: Settings, text: str, said_by: str) -> Settings:
-    """``told`` with another repository, HOST[:PORT] or its address; ``said_by``: ``--repo ``."""
+def with_repository(settings: Settings, text: str, said_by: str) -> Settings:
+    """These with another repository, HOST[:PORT] or its address; ``said_by``: ``--repo ``."""
     hint = f"Write it as in {said_by}10.0.0.2:8080."
-    return replace(told, repository=_repository(text, said_by, hint))
+    return replace(settings, repository=_repository(text, said_by, hint))
 
 
 def _read(path: Path) -> str:
@@ -220,7 +220,7 @@ def load(
     site = _policy(_read(policy))
     asked = words.get("ogrepo", "")
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
-    told = Settings(
+    settings = Settings(
         repository=_repository(asked, "ogrepo=", "Mend the netboot entry.") if asked else server,
         hostname=words.get("hostname", "") or found.get("NAME", ""),  # the one in ip=
         group=words.get("group", ""),
@@ -236,6 +236,6 @@ def load(
         fitting=fitting_policy(site.get("fitting", {}), POLICY),
         interface=found.get("INTERFACE", ""),
     )
-    told = replace(told, **fields_of(knobs(engine_cfg)))
+    settings = replace(settings, **fields_of(knobs(engine_cfg)))
     here = os.environ.get(VARIABLE, "")
-    return with_repository(told, here, f"{VARIABLE}=") if here else told
+    return with_repository(settings, here, f"{VARIABLE}=") if here else settings

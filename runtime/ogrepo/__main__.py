@@ -18,12 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, the OG_ERR number when it failed."""
     words = list(sys.argv[1:] if argv is None else argv)
 
-    def say(error: OgError) -> None:
+    def report_error(error: OgError) -> None:
         if "--json" in words:
             print(json.dumps(error.as_dict()))
         print(fitted(f"ogrepo: {error}", sys.stderr), file=sys.stderr)
 
-    return ended(lambda: _run(words), say, final=argv is None)
+    return ended(lambda: _run(words), report_error, final=argv is None)
 
 
 def _run(words: Sequence[str]) -> int:

@@ -146,7 +146,7 @@ def verify(arguments: argparse.Namespace) -> int:
             if not arguments.json:
                 # Not there any more is no damage, nor is what nobody signed.
                 word = "MISSING" if isinstance(error, NotFoundError) else "DAMAGED"
-                _say(f"{_plain(name)}: {word}: {_plain(str(error))}")
+                _print(f"{_plain(name)}: {word}: {_plain(str(error))}")
     if arguments.json:
         print(json.dumps({"images": results}, indent=2))
     elif not wanted:
@@ -163,7 +163,7 @@ def _absent(folder: Folder, name: str, everything: Sequence[str]) -> NotFoundErr
     )
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(fitted(line, sys.stdout))
 
 
@@ -176,7 +176,7 @@ def _verify_one(
         find(folder, checked_name(name), keys), keys, for_stream(sys.stderr, as_json=quiet)
     )
     if not quiet:
-        _say(
+        _print(
             f"{name}: good: version {proof.version}, {proof.frames} frames, "
             f"{human_bytes(proof.content_bytes)} of content, signed by {proof.signed_by}"
         )
@@ -189,7 +189,7 @@ def _verify_disk(
     disk = find_disk(folder, checked_name(name), keys)
     content = verify_disk(disk, keys, for_stream(sys.stderr, as_json=quiet))
     if not quiet:
-        _say(
+        _print(
             f"{name}: good: version {disk.manifest.version}, a disk of "
             f"{len(disk.manifest.partitions)} partitions, {human_bytes(content)} of content, "
             f"signed by {disk.key_id}"

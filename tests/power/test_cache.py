@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from oglib.cache import folder as store_folder
-from oglib.cache.find import Found
+from oglib.cache.find import CachePartition
 from oglib.cache.partition import format_cache, mount_or_repair
 from oglib.cache.store import Store
 from oglib.disk import types
@@ -142,7 +142,7 @@ def opened(device: Path, at: Path) -> Iterator[Path]:
 def make_filesystem(disk: Path) -> None:
     """The real format of a cache, on a partition that is the whole file."""
     part = Partition(1, 0, SIZE, types.CACHE, types.raw_id(types.CACHE, TableKind.GPT))
-    format_cache(Found(Disk(0, disk, SIZE, TableKind.GPT, (part,)), part))
+    format_cache(CachePartition(Disk(0, disk, SIZE, TableKind.GPT, (part,)), part))
 
 
 def record(work: Path, folder: Path, change: Change) -> Recording:

@@ -27,7 +27,7 @@ from oglib.image.format.companions import COMPANIONS, checksums_of, info_line
 from oglib.image.format.partclone import BITMAP_BITS, CHECKSUM_NONE, Header, crc32
 from oglib.image.proving.verify import verify
 from oglib.image.reading.local import local_image
-from oglib.image.recording.capture import CaptureMeta, manifest_of
+from oglib.image.recording.device_capture import CaptureMeta, manifest_of
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink
 from power.crash import CrashState

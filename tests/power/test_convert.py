@@ -23,9 +23,9 @@ from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.local import local_image
 from oglib.image.reading.source import FileSource
-from oglib.image.recording.capture import CaptureMeta
-from oglib.image.recording.convert import convert
+from oglib.image.recording.device_capture import CaptureMeta
 from oglib.image.recording.sink import FileSink
+from oglib.image.recording.transcode import transcode
 from power.crash import CrashState
 from power.explore import Case
 from power.recorder import Recording, recorded_disk
@@ -60,7 +60,7 @@ def converted(foreign: Path, folder: Path) -> None:
     image = open_stream(FileSource(foreign), "old")
     try:
         sink = FileSink(folder / NAME)
-        convert(image, sink, meta=CaptureMeta("x", title="converted"), progress=QUIET, workers=2)
+        transcode(image, sink, meta=CaptureMeta("x", title="converted"), progress=QUIET, workers=2)
     finally:
         image.close()
 

@@ -23,8 +23,8 @@ from blake3 import blake3
 from disk.image.whole_disks import Rows, blank, said, seen, write_files
 from oglib.deploy.whole_disk import plan, restore
 from oglib.deploy.whole_disk.capture import create_disk
-from oglib.deploy.whole_disk.fit import Fitted
 from oglib.deploy.whole_disk.plan import DiskWishes
+from oglib.deploy.whole_disk.sizing import SizedDisk
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, TableKind
 from oglib.disk.planning.layout import layout_from
@@ -263,8 +263,8 @@ def test_a_cut_leaves_nothing_that_starts_and_is_not_whole(
     assert judge.seen == {"starts", "incomplete", "whole"} or case.is_replay
 
 
-def _as_they_come(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
-    return [part for part in fitted.parts if part.is_image], []
+def _as_they_come(sized: SizedDisk) -> tuple[list[DiskPart], list[DiskPart]]:
+    return [part for part in sized.parts if part.is_image], []
 
 
 WITHOUT = {

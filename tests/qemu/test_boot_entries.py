@@ -18,7 +18,7 @@ from oglib.boot.facts import BootFacts
 from oglib.boot.nvram import planning
 from oglib.boot.nvram.fitting import own_label, planned
 from oglib.boot.nvram.load_option import LoadOption, decoded, loader
-from oglib.boot.nvram.planning import Place
+from oglib.boot.nvram.planning import OrderPosition
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.disk.firmware import Firmware
 from oglib.errors import WriteError
@@ -114,8 +114,8 @@ def test_a_dead_entry_goes_and_the_order_of_the_others_stays(pc: TinyPc) -> None
     def many(old: BootTable) -> BootTable:
         old = planning.added(old, entry(pc, OTHER, "other"))
         old = planning.added(old, elsewhere(pc, DEBIAN, "dead"))
-        old = planning.added(old, entry(pc, DEBIAN, "mine"), Place.LAST)
-        return planning.added(old, elsewhere(pc, OTHER, "dead too"), Place.LAST)
+        old = planning.added(old, entry(pc, DEBIAN, "mine"), OrderPosition.LAST)
+        return planning.added(old, elsewhere(pc, OTHER, "dead too"), OrderPosition.LAST)
 
     before = change(pc, many)
     done = change(pc, lambda old: planning.cleaned(old, pc.look))
@@ -139,7 +139,7 @@ def test_a_doubled_label_is_one_again(pc: TinyPc) -> None:
 
 def test_next_starts_once(pc: TinyPc) -> None:
     def once(old: BootTable) -> BootTable:
-        new = planning.added(old, entry(pc, OTHER, "once"), Place.OUT)
+        new = planning.added(old, entry(pc, OTHER, "once"), OrderPosition.OUT)
         return planning.with_next(new, planning.named(new, "once")[0].number)
 
     fitted(pc)
@@ -158,7 +158,7 @@ def test_next_that_is_gone_falls_through(pc: TinyPc) -> None:
 
 def test_next_that_is_dead_falls_through(pc: TinyPc) -> None:
     def dead(old: BootTable) -> BootTable:
-        new = planning.added(old, elsewhere(pc, DEBIAN, "dead"), Place.OUT)
+        new = planning.added(old, elsewhere(pc, DEBIAN, "dead"), OrderPosition.OUT)
         return planning.with_next(new, planning.named(new, "dead")[0].number)
 
     fitted(pc)

@@ -177,7 +177,7 @@ def test_a_circle_is_seen_wherever_it_is_closed() -> None:
 @pytest.mark.parametrize(
     ("name", "names"),
     [
-        ("oglib/image/recording/capture.py", {"oglib.transfer.http"}),
+        ("oglib/image/recording/device_capture.py", {"oglib.transfer.http"}),
         ("oglib/disk/planning/plan.py", {"parted"}),
         ("oglib/disk/planning/plan.py", {"subprocess"}),
         ("oglib/filesystem/kinds.py", {"oglib.disk.model"}),

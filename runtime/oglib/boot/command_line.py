@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kernel command lines on another PC, wherever they are written: pure text in, text out.
 
-Owns which words name a device of the PC that the image came from, ``root=`` and ``resume=``, and
-what they have to name here. All other words, blanks and quotes stay.
+Owns which words name a device of the PC that the image came from, ``root=`` and ``resume=`` and
+those of ``rd_words``, and what they have to name here. All other words, blanks and quotes stay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from oglib.boot.facts import BootFacts
+from oglib.boot.rd_words import adapt_volumes
 from oglib.fitting.devices import is_mapped, is_tag, number_of
 from oglib.texts import shortened
 
@@ -27,10 +28,10 @@ def adapt_words(line: str, facts: BootFacts, *, own: bool, by_uuid: bool = True)
     ``by_uuid``: an initramfs looks for the root; a bare kernel understands a PARTUUID alone.
     """
     line = _ROOT.sub(lambda found: _root(found, facts, own=own, by_uuid=by_uuid), line)
-    return _with_resume(line, facts)
+    return _with_resume(adapt_volumes(line, facts), facts)
 
 
-def told(old: str, new: str) -> str:
+def difference_text(old: str, new: str) -> str:
     """What changed between two lines, for a person."""
     before, after = old.split(), new.split()
     gone = shortened(" ".join(_without(before, after)))
@@ -38,16 +39,16 @@ def told(old: str, new: str) -> str:
     return f"{gone} is now {come or 'left out'}"
 
 
-def _root(found: re.Match[str], facts: BootFacts, *, own: bool, by_uuid: bool) -> str:
-    device, root = found[1], facts.root
+def _root(match: re.Match[str], facts: BootFacts, *, own: bool, by_uuid: bool) -> str:
+    device, root = match[1], facts.root
     if not (is_tag(device) or is_mapped(device) or number_of(device) is not None):
-        return found[0]  # over the network, of a live system: no filesystem of a disk
+        return match[0]  # over the network, of a live system: no filesystem of a disk
     if root.is_sure(device, facts.present):
-        return found[0]
+        return match[0]
     if not own and any(one.is_named(device) for one in facts.present):
-        return found[0]
+        return match[0]
     wanted = root.spec if by_uuid else f"PARTUUID={root.partuuid}" if root.partuuid else ""
-    return f"root={wanted}" if wanted else found[0]
+    return f"root={wanted}" if wanted else match[0]
 
 
 def _with_resume(line: str, facts: BootFacts) -> str:

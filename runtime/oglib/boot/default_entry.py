@@ -206,10 +206,10 @@ def _words(line: str) -> Iterator[str]:
         yield _QUOTED.sub(_unquoted, found[0])
 
 
-def _unquoted(found: re.Match[str]) -> str:
-    if found[2] is not None:
-        return _ESCAPED.sub(r"\1", found[2])
-    return found[1] if found[1] is not None else found[3]
+def _unquoted(match: re.Match[str]) -> str:
+    if match[2] is not None:
+        return _ESCAPED.sub(r"\1", match[2])
+    return match[1] if match[1] is not None else match[3]
 
 
 def _filled(word: str, said: Mapping[str, str]) -> str:

@@ -139,7 +139,7 @@ class Loader:
             pair, why = self._pair(root)
             if why:
                 return Check(Need.CANNOT, f"Secure Boot is on: {why}")
-            if why := not_understood(root, "x86_64-efi", facts.subvolume):
+            if why := not_understood(root, "x86_64-efi", facts.subvolume, static=False):
                 return Check(Need.CANNOT, why)
             with esp_folder(root, facts) as at:
                 if self.shared and (other := _starts_other(at / where, facts)):

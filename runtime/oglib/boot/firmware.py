@@ -18,15 +18,15 @@ _CODES = {Firmware.UEFI: OgErr.NOTBIOS, Firmware.BIOS: OgErr.NOTUEFI}
 
 
 def check(
-    able: Collection[Firmware], here: Firmware, told: Callable[[str, str], str], *, hint: str
+    able: Collection[Firmware], here: Firmware, sentence: Callable[[str, str], str], *, hint: str
 ) -> None:
     """Refuse what other firmware alone can start; what nothing starts is nobody's.
 
-    ``told`` makes the sentence of the words for that firmware and for this PC's.
+    ``sentence`` makes it of the words for that firmware and for this PC's.
     """
     if able and here not in able:
         theirs = "/".join(sorted(one.upper() for one in able))
-        raise OgError(told(theirs, here.upper()), hint=hint, code=_CODES[here])
+        raise OgError(sentence(theirs, here.upper()), hint=hint, code=_CODES[here])
 
 
 def check_uefi(here: Firmware, lacking: str) -> None:

@@ -9,19 +9,31 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+from oglib.boot.bls import adapt_entry, read_entries
 from oglib.boot.facts import BootFacts
-from oglib.boot.grub_config import adapt_config, adapt_defaults, adapt_environment
+from oglib.boot.grub_config import (
+    adapt_config,
+    adapt_defaults,
+    adapt_environment,
+    away_config,
+    away_text,
+)
 from oglib.boot.legacy import INSTEAD, adapt_legacy
+from oglib.boot.menu.judge import check_script
 from oglib.boot.place import (
     boot_directory,
     grub_folder,
     is_of_legacy,
+    lacks_bls,
     legacy_menu,
     menu_path,
     not_understood,
 )
+from oglib.boot.rd_words import told_away
+from oglib.boot.static_menu import is_bls, with_static, without_static
 from oglib.disk.firmware import Firmware
 from oglib.errors import NotFoundError, OgErr, OgError
 from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
@@ -37,7 +49,12 @@ _MODULES = Path("/usr/lib/grub")
 # Not left to grub-install: it looks at the partition through a loop device where the disk is a
 # file, sees no table around it, and the disk would end in GRUB's rescue prompt.
 _TABLES = "--modules=part_gpt part_msdos"
-_TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
+_STATIC = (
+    "boot/loader/entries stand in it now, for ogLive's GRUB does not read them: run this again "
+    "after an update of the kernel"
+)
+_NOT_STATIC = "boot/loader/entries are read by the distribution's GRUB again"
+TARGETS = {Firmware.BIOS: "i386-pc", Firmware.UEFI: "x86_64-efi"}
 
 
 def check_tree(root: Files) -> None:
@@ -71,7 +88,7 @@ def check_tree(root: Files) -> None:
 
 def check_tools(firmware: Firmware) -> None:
     """Raise NOTEXEC unless this ogLive has what installs GRUB for ``firmware``."""
-    target = _TARGETS[firmware]
+    target = TARGETS[firmware]
     missing = [name for name in ("grub-install", "grub-probe") if shutil.which(name) is None]
     if not missing and not (_MODULES / target).is_dir():
         missing = [f"{_MODULES / target}"]
@@ -90,15 +107,46 @@ def config(root: Files, facts: BootFacts) -> Check:
         return _with_legacy(root, legacy, facts)
     return _texts(
         root,
-        {f"{folder}/grub.cfg": adapt_config, f"{folder}/grubenv": adapt_environment},
+        {
+            f"{folder}/grub.cfg": (partial(_menu, root), away_config),
+            f"{folder}/grubenv": (adapt_environment, away_text),
+        },
         facts,
     )
+
+
+def _menu(root: Files, text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
+    """grub.cfg for this PC; with the boot entries in it where the GRUB that reads it has to."""
+    plain = without_static(text)
+    new, changes = adapt_config(plain, facts)
+    if is_bls(new) and _needs_static(facts):
+        made = with_entries(root, new, facts)
+        return made, (*changes, _STATIC) if made != text else changes
+    return new, (*changes, _NOT_STATIC) if plain != text else changes
+
+
+def _needs_static(facts: BootFacts) -> bool:
+    """An ESP has the distribution's own GRUB."""
+    return facts.firmware is Firmware.BIOS and lacks_bls(TARGETS[Firmware.BIOS])
+
+
+def with_entries(root: Files, text: str, facts: BootFacts) -> str:
+    """A menu that reads boot entries, with these in it. OgError where it would not start them."""
+    entries = {
+        name: adapt_entry(words_of(raw), facts)[0] for name, raw in read_entries(root).items()
+    }
+    grubenv = words_of(content(root, f"{grub_folder(root)}/grubenv") or b"")
+    environment = adapt_environment(grubenv, facts)[0]
+    made = with_static(text, entries, environment, facts.start.uuid)
+    check_script(made, menu_path(root))
+    return made
 
 
 def _with_legacy(root: Files, path: str, facts: BootFacts) -> Check:
     """The menu of GRUB legacy, and what makes ogLive's GRUB read it."""
     old, own = content(root, path), content(root, menu_path(root))
     new, changes = adapt_legacy(words_of(old or b""), facts)
+    changes = (*changes, *told_away(away_text(new, facts)))
     instead = bytes_of(INSTEAD.format(menu=path.rpartition("/")[2]))
     edits = [Edit(path, old, bytes_of(new)), Edit(menu_path(root), own, own or instead)]
     return edited(edits, joined([*changes, *(() if own else (f"{path} is read by GRUB 2",))]))
@@ -110,23 +158,31 @@ def defaults(root: Files, facts: BootFacts) -> Check:
     if len(more) > _MOST_DEFAULTS:
         return Check(Need.CANNOT, f"{_MORE_DEFAULTS} has {len(more)} files, more than any system")
     paths = (_DEFAULTS, *(f"{_MORE_DEFAULTS}/{name}" for name in more))
-    return _texts(root, dict.fromkeys(paths, adapt_defaults), facts)
+    return _texts(root, dict.fromkeys(paths, (adapt_defaults, away_text)), facts)
 
 
-_Change = Callable[[str, BootFacts], tuple[str, tuple[str, ...]]]
+_Change = tuple[
+    Callable[[str, BootFacts], tuple[str, tuple[str, ...]]],
+    Callable[[str, BootFacts], tuple[str, ...]],
+]
 
 
 def _texts(root: Files, changes: Mapping[str, _Change], facts: BootFacts) -> Check:
     edits: list[Edit] = []
     said: list[str] = []
-    for path, change in changes.items():
+    away: dict[str, None] = {}
+    for path, (change, names_away) in changes.items():
         old = content(root, path)
         if old is None:
             continue
         new, changed = change(words_of(old), facts)
         edits.append(Edit(path, old, bytes_of(new)))
         said += changed
-    return edited(edits, joined(said)) if edits else Check(Need.NOT_NEEDED, "there is none")
+        away.update(dict.fromkeys(names_away(new, facts)))
+    if not edits:
+        return Check(Need.NOT_NEEDED, "there is none")
+    strange = told_away(away)
+    return edited(edits, joined([*said, *strange]), joined(strange) or "already so")
 
 
 class BiosCode:
@@ -135,11 +191,24 @@ class BiosCode:
     name = "grub-bios"
 
     def check(self, root: Files, facts: BootFacts) -> Check:
-        if why := not_understood(root, _TARGETS[Firmware.BIOS], facts.subvolume):
+        text = without_static(words_of(content(root, menu_path(root)) or b""))
+        static = is_bls(text) and _needs_static(facts)
+        try:
+            if static:
+                with_entries(root, text, facts)
+        except OgError as error:
+            return Check(Need.CANNOT, error.message)
+        if why := not_understood(root, TARGETS[Firmware.BIOS], facts.subvolume, static=static):
             return Check(Need.CANNOT, why)
         return Check(Need.NEEDED, f"onto {facts.disk.path}")
 
     def apply(self, root: Files, facts: BootFacts, checked: Check) -> str:
+        if _needs_static(facts) and is_bls(words_of(content(root, menu_path(root)) or b"")):
+            raise OgError(
+                f"{menu_path(root)} reads boot/loader/entries by blscfg, which this GRUB has not.",
+                hint="Do the step grub.cfg too: it writes them into the menu.",
+                code=OgErr.NOTOS,
+            )
         with boot_directory(root) as boot:
             install(root, bios_argv(boot, facts.disk.path))
         return checked.detail
@@ -162,7 +231,7 @@ def uefi_argv(boot: Path, esp: Path, os_id: str) -> tuple[str, ...]:
 def _common(firmware: Firmware, boot: Path) -> tuple[str, ...]:
     return (
         "grub-install",
-        f"--target={_TARGETS[firmware]}",
+        f"--target={TARGETS[firmware]}",
         _TABLES,
         f"--boot-directory={boot}",
         "--recheck",

@@ -9,12 +9,14 @@ of this PC is left.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from oglib.boot.command_line import adapt_words, told
+from oglib.boot.command_line import adapt_words, difference_text
 from oglib.boot.facts import BootFacts
 from oglib.boot.menu.edits import Cut, applied
 from oglib.boot.menu.words import commands_of
+from oglib.boot.rd_words import not_here
 from oglib.boot.search import adapt_searches
 
 _BEGIN = re.compile(r"### BEGIN /etc/grub\.d/(\S+) ###", re.ASCII)
@@ -45,27 +47,43 @@ def adapt_config(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
     # Patterns are asked line by line: over a text of blank lines one that begins with blanks would
     # look at each of them again from each. A newline alone ends a line.
     old_lines = _lines(text)
-    marked = any(
-        (found := _BEGIN.match(line)) and _KERNELS.fullmatch(found[1]) for line in old_lines
-    )
-    outside = _Section(kernels=not marked)
     by_uuid = any(  # else no UUID is understood
         _INITRD.fullmatch(one.name) for line in old_lines for one in commands_of(line)
     )
     changes: dict[str, None] = {}
-    section = outside
     lines = []
-    for number, line in enumerate(old_lines):
+    for number, (line, section) in enumerate(zip(old_lines, _sections(old_lines), strict=True)):
+        new = _adapted(old_lines, number, section, facts, by_uuid=by_uuid)
+        if new != line:
+            changes[difference_text(line, new)] = None
+        lines.append(new)
+    return "\n".join(lines), tuple(changes)
+
+
+def away_config(text: str, facts: BootFacts) -> tuple[str, ...]:
+    """What the system's own command lines in grub.cfg name and is not on this PC."""
+    lines = _lines(text)
+    own = (line for line, section in zip(lines, _sections(lines), strict=True) if section.kernels)
+    return away_text("\n".join(own), facts)
+
+
+def away_text(text: str, facts: BootFacts) -> tuple[str, ...]:
+    """The same of a text that is all the system's own; comments say nothing."""
+    own = (line for line in text.split("\n") if not line.lstrip().startswith("#"))
+    return tuple(dict.fromkeys(word for line in own for word in not_here(line, facts)))
+
+
+def _sections(lines: Sequence[str]) -> Iterator[_Section]:
+    """What each line belongs to."""
+    marked = any((found := _BEGIN.match(line)) and _KERNELS.fullmatch(found[1]) for line in lines)
+    outside = section = _Section(kernels=not marked)
+    for line in lines:
         if begins := _BEGIN.match(line):
             ours = bool(_KERNELS.fullmatch(begins[1]))
             section = _Section(ours, bool(_TOOLS.fullmatch(begins[1])), marked=True)
         elif _END.match(line):
             section = outside
-        new = _adapted(old_lines, number, section, facts, by_uuid=by_uuid)
-        if new != line:
-            changes[told(line, new)] = None
-        lines.append(new)
-    return "\n".join(lines), tuple(changes)
+        yield section
 
 
 def _lines(text: str) -> list[str]:
@@ -109,7 +127,7 @@ def adapt_defaults(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
                 cuts.append(Cut(command.start, command.end, adapt_words(words, facts, own=True)))
         new = applied(line, cuts)
         if new != line:
-            changes.append(told(line, new))
+            changes.append(difference_text(line, new))
         lines.append(new)
     return "\n".join(lines), tuple(changes)
 
@@ -121,7 +139,7 @@ def adapt_environment(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]
     for line in text.rstrip("#").split("\n"):
         new = adapt_words(line, facts, own=True) if _OPTIONS.match(line) else line
         if new != line:
-            changes.append(told(line, new))
+            changes.append(difference_text(line, new))
         lines.append(new)
     new_text = "\n".join(lines)
     size = len(new_text.encode("utf-8", "surrogateescape"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from oglib.boot.command_line import adapt_words, told
+from oglib.boot.command_line import adapt_words, difference_text
 from oglib.boot.facts import BootFacts
 
 # What makes ogLive's GRUB show that menu, where there is no grub.cfg.
@@ -34,7 +34,9 @@ def adapt_legacy(text: str, facts: BootFacts) -> tuple[str, tuple[str, ...]]:
     for section in _sections(text.split("\n")):
         new = _adapted(section, facts)
         changes |= {
-            told(one, other): None for one, other in zip(section, new, strict=True) if one != other
+            difference_text(one, other): None
+            for one, other in zip(section, new, strict=True)
+            if one != other
         }
         lines += new
     return "\n".join(lines), tuple(changes)

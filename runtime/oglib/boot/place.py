@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oglib.boot.static_menu import is_bls, without_static
 from oglib.fitting.edits import Files, content, words_of
 from oglib.fitting.grub_places import FOLDERS, LEGACY_MENUS
 
 _MODULES = Path("/usr/lib/grub")
 _READSLEGACY_MENUS = "legacy_configfile"
-_BLS = re.compile(r"[ \t]*blscfg\b")
 _OF_SUSE = re.compile(r"[ \t]*set btrfs_relative_path=")
 
 
@@ -62,18 +62,25 @@ def boot_directory(root: Files) -> Iterator[Path]:
         yield Path(made)
 
 
-def not_understood(root: Files, target: str, subvolume: str) -> str:
+def lacks_bls(target: str) -> bool:
+    """Whether ogLive's GRUB has no command that reads boot entries. ``target``: which of GRUB's."""
+    return not (_MODULES / target / "blscfg.mod").is_file()
+
+
+def not_understood(root: Files, target: str, subvolume: str, *, static: bool | None = None) -> str:
     """Why ogLive's GRUB would show an empty menu, or find no kernel; empty where it would not.
 
-    ``target``: which of GRUB's; ``subvolume``: where the system lies in its btrfs.
+    ``target``: which of GRUB's; ``subvolume``: where the system lies in its btrfs; ``static``:
+    whether boot entries will stand in the menu for it, None where it stays as it is.
     """
-    lines = words_of(content(root, menu_path(root)) or b"").split("\n")
-    if any(map(_BLS.match, lines)) and not (_MODULES / target / "blscfg.mod").is_file():
+    text = words_of(content(root, menu_path(root)) or b"")
+    reads = is_bls(text if static is None else without_static(text))
+    if reads and not static and lacks_bls(target):
         return (
             "its menu is made of boot/loader/entries by a command (blscfg) that only the GRUB of "
             "its distribution has: what starts it was left as it was"
         )
-    if subvolume and any(map(_OF_SUSE.match, lines)):
+    if subvolume and any(map(_OF_SUSE.match, text.split("\n"))):
         return (
             "its menu names kernels inside the default subvolume of its btrfs, which only the GRUB "
             "of openSUSE looks into: what starts it was left as it was"

@@ -47,16 +47,16 @@ def config(loaders: Sequence[Loader], *, scanning: bool) -> str:
     return head + "".join(f"\n{_block(one)}" for one in loaders)
 
 
-def _block(one: Loader) -> str:
-    lines = [f'menuentry "{one.title}" {{']
-    if one.volume:
-        lines += [f"    volume {one.volume}", "    ostype Linux"]
-    lines.append(f"    loader /{one.file.lstrip('/')}")
-    if one.initrd:
-        lines.append(f"    initrd /{one.initrd.lstrip('/')}")
-    if one.options:
+def _block(loader: Loader) -> str:
+    lines = [f'menuentry "{loader.title}" {{']
+    if loader.volume:
+        lines += [f"    volume {loader.volume}", "    ostype Linux"]
+    lines.append(f"    loader /{loader.file.lstrip('/')}")
+    if loader.initrd:
+        lines.append(f"    initrd /{loader.initrd.lstrip('/')}")
+    if loader.options:
         # a quotation mark in a quoted word is said twice
-        lines.append('    options "' + one.options.replace('"', '""') + '"')
+        lines.append('    options "' + loader.options.replace('"', '""') + '"')
     return "\n".join([*lines, "}", ""])
 
 

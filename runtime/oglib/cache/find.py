@@ -33,12 +33,12 @@ class Sign(StrEnum):
     """What table and signature say of a partition."""
 
     CACHE = "it is the cache"
-    LOOK = "its content decides"
+    CONTENT = "its content decides"
     OTHER = "it is not the cache"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CachePartition:
     """The cache of this PC."""
 
     disk: Disk
@@ -48,7 +48,7 @@ class Found:
         return f"partition {self.part.number} of {self.disk.describe()}"
 
 
-Look = Callable[[Disk, Partition], bool]
+FolderProbe = Callable[[Disk, Partition], bool]
 
 
 def sign_of(part: Partition) -> Sign:
@@ -57,7 +57,9 @@ def sign_of(part: Partition) -> Sign:
     if family_probed(part.filesystem) is Family.EXT:
         if typed and part.label == LABEL:
             return Sign.CACHE
-        return Sign.LOOK if typed or (part.type == _LINUX and part.label == LABEL) else Sign.OTHER
+        return (
+            Sign.CONTENT if typed or (part.type == _LINUX and part.label == LABEL) else Sign.OTHER
+        )
     return Sign.CACHE if typed and not part.filesystem else Sign.OTHER
 
 
@@ -67,10 +69,10 @@ def has_cache_folders(disk: Disk, part: Partition) -> bool:
     For whoever does not have the gate: this look is a mount, which others would find.
     """
     with gate():
-        return looked_into(disk, part)
+        return has_cache_folders_in_gate(disk, part)
 
 
-def looked_into(disk: Disk, part: Partition) -> bool:
+def has_cache_folders_in_gate(disk: Disk, part: Partition) -> bool:
     """As ``has_cache_folders``, for whoever has the gate."""
     with partition_device(disk, part) as device:
         points = mountpoints_of(device)
@@ -87,19 +89,24 @@ def _has_folders(point: Path) -> bool:
     return any((point / path).is_dir() for path in (IMAGES, PRIVATE))
 
 
-def caches(disks: Sequence[Disk], look: Look = has_cache_folders) -> tuple[Found, ...]:
+def caches(
+    disks: Sequence[Disk], has_folders: FolderProbe = has_cache_folders
+) -> tuple[CachePartition, ...]:
     """Every partition that is a cache by the rule."""
     return tuple(
-        Found(disk, part)
+        CachePartition(disk, part)
         for disk in disks
         for part in disk.partitions
-        if (sign := sign_of(part)) is Sign.CACHE or (sign is Sign.LOOK and look(disk, part))
+        if (sign := sign_of(part)) is Sign.CACHE
+        or (sign is Sign.CONTENT and has_folders(disk, part))
     )
 
 
-def find_cache(disks: Sequence[Disk], look: Look = has_cache_folders) -> Found | None:
+def find_cache(
+    disks: Sequence[Disk], has_folders: FolderProbe = has_cache_folders
+) -> CachePartition | None:
     """The cache of this PC; None when there is none. Several are refused, naming them."""
-    found = caches(disks, look)
+    found = caches(disks, has_folders)
     if len(found) > 1:
         raise OgError(
             f"This PC has several caches: {'; '.join(one.describe() for one in found)}.",
@@ -109,9 +116,11 @@ def find_cache(disks: Sequence[Disk], look: Look = has_cache_folders) -> Found |
     return found[0] if found else None
 
 
-def require_cache(disks: Sequence[Disk], look: Look = has_cache_folders) -> Found:
+def require_cache(
+    disks: Sequence[Disk], has_folders: FolderProbe = has_cache_folders
+) -> CachePartition:
     """The cache of this PC, or OG_ERR_NOTCACHE that names what looks like one and is none."""
-    found = find_cache(disks, look)
+    found = find_cache(disks, has_folders)
     if found is None:
         raise OgError(
             f"This PC has no cache.{_lookalikes(disks)}",
@@ -133,9 +142,9 @@ def _lookalikes(disks: Sequence[Disk]) -> str:
     return "".join(said)
 
 
-def lookalike_on(disk: Disk, found: Found | None) -> Partition | None:
+def lookalike_on(disk: Disk, cache: CachePartition | None) -> Partition | None:
     """A partition that the table calls CACHE and that is not ours to change."""
     for part in disk.partitions:
-        if part.type == types.CACHE and (found is None or part != found.part):
+        if part.type == types.CACHE and (cache is None or part != cache.part):
             return part
     return None

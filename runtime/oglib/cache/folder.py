@@ -205,7 +205,7 @@ def in_use(path: Path) -> bool:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def translated_errors(what: str) -> Iterator[None]:
     """What the system refuses, as an error of ours; a full disk has a number of its own."""
     try:
         yield

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib.cache.find import LABEL, Found, find_cache, lookalike_on
+from oglib.cache.find import LABEL, CachePartition, find_cache, lookalike_on
 from oglib.disk import types
 from oglib.disk.loop import partition_device
 from oglib.disk.model import MIB, Disk, TableKind
@@ -60,43 +60,43 @@ def plan_creation(
         raise UsageError(
             f"A cache of {size_bytes} bytes is too small: at least {LEAST_BYTES} are needed."
         )
-    found = find_cache(disks)
-    if found is not None and found.disk.path != disk.path:
+    cache = find_cache(disks)
+    if cache is not None and cache.disk.path != disk.path:
         raise OgError(
-            f"This PC has a cache already: {found.describe()}.",
+            f"This PC has a cache already: {cache.describe()}.",
             hint="Delete it first (`og cache delete`), or create this one on the same disk.",
             code=OgErr.CACHE,
         )
-    _refuse_lookalike(disk, found)
+    _refuse_lookalike(disk, cache)
     if disk.table not in (TableKind.GPT, TableKind.MSDOS):
         raise PartitionError(
             f"{disk.describe()} has no partition table for a cache.",
             hint="Write one with `og disk apply`.",
         )
-    if found is not None and found.part.type != types.CACHE:
-        return _plan_untyped(found, size_bytes)
+    if cache is not None and cache.part.type != types.CACHE:
+        return _plan_untyped(cache, size_bytes)
     return plan_cache(disk, size_bytes, number=number)
 
 
-def _plan_untyped(found: Found, size_bytes: int) -> TablePlan:
+def _plan_untyped(cache: CachePartition, size_bytes: int) -> TablePlan:
     """A cache that is known by its label and folders alone: the table is told of it."""
-    sector = found.disk.logical_sector_bytes
-    if found.part.size_bytes != -(-size_bytes // sector) * sector:
+    sector = cache.disk.logical_sector_bytes
+    if cache.part.size_bytes != -(-size_bytes // sector) * sector:
         raise PartitionError(
-            f"The cache, {found.describe()}, has {found.part.size_bytes} bytes, not {size_bytes}.",
+            f"The cache, {cache.describe()}, has {cache.part.size_bytes} bytes, not {size_bytes}.",
             hint="Delete it first (`og cache delete`), then create it anew.",
         )
-    return with_type(found.disk, found.part.number, types.CACHE)
+    return with_type(cache.disk, cache.part.number, types.CACHE)
 
 
-def plan_deletion(found: Found) -> TablePlan:
+def plan_deletion(cache: CachePartition) -> TablePlan:
     """The disk without its cache; every other partition stays."""
-    _refuse_lookalike(found.disk, found)
-    return without(found.disk, found.part.number)
+    _refuse_lookalike(cache.disk, cache)
+    return without(cache.disk, cache.part.number)
 
 
-def _refuse_lookalike(disk: Disk, found: Found | None) -> None:
-    other = lookalike_on(disk, found)
+def _refuse_lookalike(disk: Disk, cache: CachePartition | None) -> None:
+    other = lookalike_on(disk, cache)
     if other is not None:
         raise PartitionError(
             f"Partition {other.number} of {disk.describe()} is called CACHE, but it holds "
@@ -105,30 +105,30 @@ def _refuse_lookalike(disk: Disk, found: Found | None) -> None:
         )
 
 
-def format_cache(found: Found) -> None:
+def format_cache(cache: CachePartition) -> None:
     """A fresh, empty filesystem on the cache's partition, which must not be mounted."""
-    with partition_device(found.disk, found.part) as device:
+    with partition_device(cache.disk, cache.part) as device:
         refuse_in_use(device, "formatted", code=OgErr.DONTFORMAT)
         make_with((*_FORMAT, device), device, "the cache", code=OgErr.CACHE)
 
 
-def mountpoints(found: Found) -> tuple[Path, ...]:
+def mountpoints(cache: CachePartition) -> tuple[Path, ...]:
     """Where the cache is mounted now; empty when it is not."""
-    with partition_device(found.disk, found.part) as device:
+    with partition_device(cache.disk, cache.part) as device:
         return mountpoints_of(device)
 
 
-def mount_cache(found: Found, places: Places) -> tuple[Path, tuple[str, ...]]:
+def mount_cache(cache: CachePartition, places: Places) -> tuple[Path, tuple[str, ...]]:
     """Mount for writing where scripts look for it, also when it is mounted elsewhere already.
 
     A filesystem that cannot be mounted is repaired once, which is told in the second value.
     """
-    with partition_device(found.disk, found.part) as device:
+    with partition_device(cache.disk, cache.part) as device:
         if places.cache in mountpoints_of(device):
             return places.cache, ()
-        if not found.part.filesystem and is_blank(device):
+        if not cache.part.filesystem and is_blank(device):
             raise FilesystemError(
-                f"The cache, {found.describe()}, is not formatted.",
+                f"The cache, {cache.describe()}, is not formatted.",
                 hint="Format it with `og cache format`.",
                 code=OgErr.PARTITION,
             )
@@ -140,7 +140,7 @@ def mount_cache(found: Found, places: Places) -> tuple[Path, tuple[str, ...]]:
                 code=OgErr.LOCKED,
             )
         said = mount_or_repair(device, places.cache)
-        _link(places.mnt / _node_name(found), places.cache)
+        _link(places.mnt / _node_name(cache), places.cache)
     return places.cache, said
 
 
@@ -183,10 +183,10 @@ def is_blank(device: Path) -> bool:
         return not any(file.read(MIB))
 
 
-def _node_name(found: Found) -> str:
+def _node_name(cache: CachePartition) -> str:
     """``sda4``; of an image file the same name as ``ogMount`` gives it."""
-    path = found.part.path
-    return path.name if path else f"{found.disk.path.name}p{found.part.number}"
+    path = cache.part.path
+    return path.name if path else f"{cache.disk.path.name}p{cache.part.number}"
 
 
 def _link(link: Path, point: Path) -> None:
@@ -200,9 +200,9 @@ def _link(link: Path, point: Path) -> None:
         link.symlink_to(point)
 
 
-def unmount_cache(found: Found, places: Places) -> bool:
+def unmount_cache(cache: CachePartition, places: Places) -> bool:
     """Undo ``mount_cache``; False when it was not mounted."""
-    with partition_device(found.disk, found.part) as device:
+    with partition_device(cache.disk, cache.part) as device:
         points = mountpoints_of(device)
         for point in reversed(points):
             try:
@@ -216,20 +216,20 @@ def unmount_cache(found: Found, places: Places) -> bool:
     return bool(points)
 
 
-def check_cache(found: Found) -> bool:
+def check_cache(cache: CachePartition) -> bool:
     """Check the filesystem of an unmounted cache; whether something was repaired."""
-    with partition_device(found.disk, found.part) as device:
+    with partition_device(cache.disk, cache.part) as device:
         return repair(device)
 
 
-def is_formatted(found: Found) -> bool:
+def is_formatted(cache: CachePartition) -> bool:
     """Whether there is a filesystem, if need be after a repair from a copy of its superblock.
 
     Nothing recognised does not mean empty: what can be saved is not formatted by the way.
     """
-    if found.part.filesystem:
+    if cache.part.filesystem:
         return True
-    with partition_device(found.disk, found.part) as device:
+    with partition_device(cache.disk, cache.part) as device:
         if is_blank(device):
             return False
         try:

@@ -54,7 +54,7 @@ class Store:
 
     def entries(self) -> tuple[Entry, ...]:
         """Every whole entry, by name; whatever is not whole is not shown."""
-        with disk.told("Reading the cache"), disk.locked(self._folder, shared=True):
+        with disk.translated_errors("Reading the cache"), disk.locked(self._folder, shared=True):
             return survey(self._folder).entries
 
     def entry(self, name: str) -> Entry:
@@ -82,7 +82,7 @@ class Store:
         folder it is given. Whatever fails, nothing of it stays.
         """
         *above, leaf = disk.checked_name(name).split("/")
-        with disk.told(f"Storing {name} in the cache"), self._staging(name) as staged:
+        with disk.translated_errors(f"Storing {name} in the cache"), self._staging(name) as staged:
             (staged / FILES).mkdir()
             fill(staged / FILES)
             head = "/".join((*above, _head_in(staged / FILES, leaf, name)))
@@ -131,7 +131,7 @@ class Store:
 
     def evict(self, name: str) -> int:
         """Delete an entry; returns its size. One that is pinned or in use is refused."""
-        with disk.told(f"Evicting {name} from the cache"):
+        with disk.translated_errors(f"Evicting {name} from the cache"):
             with disk.locked(self._folder):
                 found = _called(name, survey(self._folder).entries)
                 self._refuse_pinned(found)
@@ -150,11 +150,11 @@ class Store:
     @contextmanager
     def using(self, name: str) -> Iterator[Entry]:
         """The entry, kept from eviction and replacement meanwhile; counts as its use."""
-        with disk.told(f"Reading {name} in the cache"):
+        with disk.translated_errors(f"Reading {name} in the cache"):
             handle = disk.lock_shared(self.entry(name).path)
         try:
             found = self.entry(name)
-            with disk.told("Noting a use in the cache"), disk.locked(self._folder):
+            with disk.translated_errors("Noting a use in the cache"), disk.locked(self._folder):
                 if not is_at(handle, found.path):
                     raise OgError(
                         f"{name} was just replaced.", hint="Try again.", code=OgErr.LOCKED
@@ -170,7 +170,10 @@ class Store:
 
     def remember(self, name: str, version: int) -> None:
         """Keep ``version`` for ``last_version``."""
-        with disk.told(f"Remembering the version of {name}"), disk.locked(self._folder):
+        with (
+            disk.translated_errors(f"Remembering the version of {name}"),
+            disk.locked(self._folder),
+        ):
             remember(self._folder, name, version)
 
     def recover(self, *, since_mount: bool = False) -> tuple[str, ...]:
@@ -178,17 +181,17 @@ class Store:
 
         ``since_mount``: others may be at work here, so only our own rooms are tidied.
         """
-        with disk.told("Recovering the cache"):
+        with disk.translated_errors("Recovering the cache"):
             return recover(self._folder, since_mount=since_mount)
 
     def check(self, *, deep: bool = False) -> tuple[str, ...]:
         """``recover``, and with ``deep`` read every byte; damaged entries are removed and told."""
-        with disk.told("Checking the cache"):
+        with disk.translated_errors("Checking the cache"):
             return check(self._folder, self._prove, deep=deep)
 
     def _set_pin(self, name: str, *, pinned: bool) -> None:
         path = self._folder.state(self._head(self.entry(name)))
-        with disk.told(f"Pinning {name}"), disk.locked(self._folder):
+        with disk.translated_errors(f"Pinning {name}"), disk.locked(self._folder):
             write_state(path, State(used=read_state(path).used, pinned=pinned))
 
     def _head(self, entry: Entry) -> str:

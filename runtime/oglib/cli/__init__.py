@@ -19,7 +19,7 @@ from oglib.cli.context import Context, Handler
 from oglib.cli.words import options_first, refuse_unknown, spelled_out
 from oglib.ending import last_words
 from oglib.errors import OgErr, UsageError, printable
-from oglib.rights import need_root, told_in_rights
+from oglib.rights import need_root, stating_rights
 from oglib.version import version_line
 from oglib.views.output import as_json
 from oglib.wording import columns, waits
@@ -97,16 +97,16 @@ def main(argv: Sequence[str], known: argparse.ArgumentParser | None = None) -> i
         known.print_help()
         return int(OgErr.FORMAT)
     args = known.parse_args(spelled_out(argv))
-    told = settings.load()
+    loaded = settings.load()
     if repository := getattr(args, "repo", ""):
-        told = settings.with_repository(told, repository, "--repo ")
-    context = Context(args=args, settings=told, progress=reporters.for_stream(as_json=args.json))
-    waits.told_by(context.progress.waits)
+        loaded = settings.with_repository(loaded, repository, "--repo ")
+    context = Context(args=args, settings=loaded, progress=reporters.for_stream(as_json=args.json))
+    waits.report_to(context.progress.waits)
     handler: Handler = args.handler
     what = f"`og {' '.join([word for word in argv if word[:1] != '-'][:2])}`"
     if hasattr(args, "dry_run"):  # a verb that destroys: nothing of it can go without
         need_root(what)
-    with told_in_rights(what):
+    with stating_rights(what):
         result = handler(context)
     text = as_json(result.data) if args.json else result.text
     if text or result.diff:

@@ -83,56 +83,64 @@ def _start(context: Context) -> Result:
 
 
 def _entries(context: Context) -> Result:  # noqa: ARG001 - it has no arguments
-    from oglib.boot.nvram.changing import look_here, table_here  # noqa: PLC0415
+    from oglib.boot.nvram.changing import presence_here, table_here  # noqa: PLC0415
     from oglib.boot.nvram.planning import dead, doubled  # noqa: PLC0415
 
     found = table_here()
-    lost = {one.number: "missing" for one in dead(found, look_here())}
+    lost = {one.number: "missing" for one in dead(found, presence_here())}
     twice = {one.number: "doubled" for one in doubled(found)}
     return _shown(found, {**twice, **lost})
 
 
-def _shown(found: BootTable, state: dict[int, str]) -> Result:
-    order = [*found.tried, *(one for one in found.entries if one.number not in found.order)]
+def _shown(boot_table: BootTable, state: dict[int, str]) -> Result:
+    order = [
+        *boot_table.tried,
+        *(one for one in boot_table.entries if one.number not in boot_table.order),
+    ]
     data = {
-        "entries": [_as_data(one, found, state) for one in order],
-        "order": [f"{number:04X}" for number in found.order],
-        "next": _number(found.next),
-        "current": _number(found.current),
-        "timeout": found.timeout,
+        "entries": [_as_data(one, boot_table, state) for one in order],
+        "order": [f"{number:04X}" for number in boot_table.order],
+        "next": _number(boot_table.next),
+        "current": _number(boot_table.current),
+        "timeout": boot_table.timeout,
     }
     rows = [
-        (one.name, " ".join(_marks(one, found, state)), one.label, one.option.target.told())
+        (
+            one.name,
+            " ".join(_marks(one, boot_table, state)),
+            one.label,
+            one.option.target.describe(),
+        )
         for one in order
     ]
     return Result(data, table(rows) or "This PC's firmware has no boot entries.")
 
 
-def _as_data(one: Entry, found: BootTable, state: dict[int, str]) -> dict[str, object]:
-    target = one.option.target
+def _as_data(entry: Entry, boot_table: BootTable, state: dict[int, str]) -> dict[str, object]:
+    target = entry.option.target
     return {
-        "number": f"{one.number:04X}",
-        "label": one.label,
-        "active": one.option.active,
-        "in_order": one.number in found.order,
+        "number": f"{entry.number:04X}",
+        "label": entry.label,
+        "active": entry.option.active,
+        "in_order": entry.number in boot_table.order,
         "kind": target.kind,
         "partition": target.partition,
         "file": target.file,
         "protocol": target.protocol,
-        "damage": one.option.damage,
-        "state": state.get(one.number, ""),
+        "damage": entry.option.damage,
+        "state": state.get(entry.number, ""),
     }
 
 
-def _marks(one: Entry, found: BootTable, state: dict[int, str]) -> list[str]:
+def _marks(entry: Entry, boot_table: BootTable, state: dict[int, str]) -> list[str]:
     """What a person must know of an entry beside what it is."""
     said = {
-        "current": one.number == found.current,
-        "next": one.number == found.next,
-        "inactive": not one.option.active,
-        "not tried": one.number not in found.order,
-        "damaged": bool(one.option.damage),
-        state.get(one.number, ""): one.number in state,
+        "current": entry.number == boot_table.current,
+        "next": entry.number == boot_table.next,
+        "inactive": not entry.option.active,
+        "not tried": entry.number not in boot_table.order,
+        "damaged": bool(entry.option.damage),
+        state.get(entry.number, ""): entry.number in state,
     }
     return [word for word, true in said.items() if true]
 
@@ -144,24 +152,24 @@ def _number(number: int | None) -> str:
 def _changed(context: Context, plan: Callable[[BootTable], BootTable]) -> Result:
     from oglib.boot.nvram.changing import change_here  # noqa: PLC0415
 
-    there, told = change_here(plan, dry=context.args.dry_run)
-    data = {"changes": list(told), "order": [f"{number:04X}" for number in there.order]}
-    return Result(data, "\n".join(told) or "nothing to change")
+    there, changes = change_here(plan, dry=context.args.dry_run)
+    data = {"changes": list(changes), "order": [f"{number:04X}" for number in there.order]}
+    return Result(data, "\n".join(changes) or "nothing to change")
 
 
 def _add(context: Context) -> Result:
-    from oglib.boot.nvram.changing import find_esp, look_here  # noqa: PLC0415
+    from oglib.boot.nvram.changing import find_esp, presence_here  # noqa: PLC0415
     from oglib.boot.nvram.load_option import loader  # noqa: PLC0415
-    from oglib.boot.nvram.planning import Place, Presence, added  # noqa: PLC0415
+    from oglib.boot.nvram.planning import OrderPosition, Presence, added  # noqa: PLC0415
     from oglib.disk.probe import list_disks  # noqa: PLC0415
     from oglib.errors import NotFoundError  # noqa: PLC0415
 
     args = context.args
     disk, esp = find_esp(list_disks())
     option = loader(args.label, disk, esp, args.file.replace("\\", "/"))
-    if look_here()(option.target) is Presence.MISSING:
+    if presence_here()(option.target) is Presence.MISSING:
         raise NotFoundError(f"There is no {args.file} on {disk.called(esp)}, the ESP.")
-    place = Place.LAST if args.last else Place.FIRST
+    place = OrderPosition.LAST if args.last else OrderPosition.FIRST
     return _changed(context, lambda old: added(old, option, place))
 
 
@@ -220,11 +228,11 @@ def _there() -> BootTable:
 
 
 def _clean(context: Context) -> Result:
-    from oglib.boot.nvram.changing import look_here  # noqa: PLC0415
+    from oglib.boot.nvram.changing import presence_here  # noqa: PLC0415
     from oglib.boot.nvram.planning import cleaned  # noqa: PLC0415
 
-    look = look_here()
-    return _changed(context, lambda old: cleaned(old, look))
+    probe = presence_here()
+    return _changed(context, lambda old: cleaned(old, probe))
 
 
 def _named(old: BootTable, words: Sequence[str]) -> list[int]:

@@ -23,11 +23,11 @@ from oglib.boot.menu.lock import digest_of
 from oglib.boot.menu.reader import Entry, Menu
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Handler, Result
-from oglib.deploy.system.loader import Wanted, put_loader
+from oglib.deploy.system.loader import LoaderRequest, put_loader
 from oglib.deploy.system.menu import (
     MenuPlan,
     apply_menu,
-    place_of,
+    names_of,
     plan_lock,
     plan_menu,
     show_menu,
@@ -131,10 +131,10 @@ def _changed(context: Context, plan: Callable[[Disk, Partition], MenuPlan]) -> R
         made = plan(disk, part)
         if not context.args.dry_run:
             apply_menu(made)
-    told = made.told if made.edits else f"already so: {made.told}"
+    text = made.summary if made.edits else f"already so: {made.summary}"
     diff = made.diff if context.args.dry_run else b""
-    data = {"told": made.told, "files": [edit.path for edit in made.edits], "diff": shown(diff)}
-    return Result(data, told, diff=diff)
+    data = {"told": made.summary, "files": [edit.path for edit in made.edits], "diff": shown(diff)}
+    return Result(data, text, diff=diff)
 
 
 def _one_menu(context: Context, change: Callable[[Menu], Changed]) -> Result:
@@ -176,7 +176,7 @@ def _unlock(context: Context) -> Result:
 def _forget(context: Context) -> Result:
     args = context.args
     disk = find_disk(args.of_disk, rules=context.settings.disk_rules)
-    place = place_of(disk, find_partition(disk, args.of_part))
+    place = names_of(disk, find_partition(disk, args.of_part))
     return _one_menu(context, lambda menu: without(menu, entries_of(menu, place)))
 
 
@@ -188,7 +188,7 @@ def _install(context: Context) -> Result:
     args = context.args
     disk, part = _system(context)
     onto = find_disk(args.onto, rules=context.settings.disk_rules) if args.onto else disk
-    wanted = Wanted(disk, part, running_firmware(), onto, args.menu == "all")
+    wanted = LoaderRequest(disk, part, running_firmware(), onto, args.menu == "all")
     with held(disk, part):
         notes = put_loader(wanted)
     for note in notes:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
-from oglib.cache.find import Found, find_cache, require_cache
+from oglib.cache.find import CachePartition, find_cache, require_cache
 from oglib.cache.model import Entry, Verdict, WhenFull
 from oglib.cache.partition import Places, plan_deletion
 from oglib.cache.room import too_small
@@ -73,27 +73,27 @@ def _opened(context: Context, *, check: bool = False) -> AbstractContextManager[
 def _create(context: Context) -> Result:
     args = context.args
     disks = list_disks()
-    found = find_cache(disks)
-    disk = _disk_for(context, found, disks)
+    cache = find_cache(disks)
+    disk = _disk_for(context, cache, disks)
     plan = use.plan_making(disk, _bytes(args.size), number=args.part)
     done: dict[str, object] = {"changes": list(plan.changes), "notes": list(plan.notes)}
-    if plan.nothing_to_change and found is not None and found.part.filesystem:
+    if plan.nothing_to_change and cache is not None and cache.part.filesystem:
         return Result(done, "nothing to change")
     lines = [*plan.changes, *plan.notes, "format the cache"]
-    use.check_free(disk, found)
+    use.check_free(disk, cache)
     if args.dry_run:
         return Result(done, "\n".join(lines))
     question = f"Make a cache on {disk.describe()}?"
-    context.confirm(question, lambda: [*_contents(context, found), *lines])
+    context.confirm(question, lambda: [*_contents(context, cache), *lines])
     made = use.make(plan, Places.from_environment(), tell=context.tell)
     done |= {"disk": made.disk.path, "part": made.part.number, "size_bytes": made.part.size_bytes}
     return Result(done, f"the cache is {made.describe()}, {human_bytes(made.part.size_bytes)}")
 
 
-def _disk_for(context: Context, found: Found | None, disks: Sequence[Disk]) -> Disk:
+def _disk_for(context: Context, cache: CachePartition | None, disks: Sequence[Disk]) -> Disk:
     """The disk that was named; otherwise the one that has the cache, or the first."""
-    if found is not None and not context.args.disk:
-        return found.disk
+    if cache is not None and not context.args.disk:
+        return cache.disk
     return find_disk(context.args.disk or "1", disks, context.settings.disk_rules)
 
 
@@ -105,12 +105,12 @@ def _bytes(text: str) -> int:
 
 
 def _format(context: Context) -> Result:
-    found = require_cache(list_disks())
-    use.check_formattable(found)
-    question = f"Format {found.describe()} as an empty cache?"
+    cache = require_cache(list_disks())
+    use.check_formattable(cache)
+    question = f"Format {cache.describe()} as an empty cache?"
     if context.args.dry_run:
         return Result({"would": question.rstrip("?")}, question.rstrip("?"))
-    context.confirm(question, lambda: _contents(context, found))
+    context.confirm(question, lambda: _contents(context, cache))
     use.format_empty(Places.from_environment(), tell=context.tell)
     return Result({"formatted": True}, "the cache is empty")
 
@@ -119,25 +119,25 @@ def _delete(context: Context) -> Result:
     disks = list_disks()
     if context.args.disk:
         disks = (find_disk(context.args.disk, disks, context.settings.disk_rules),)
-    found = require_cache(disks)
-    plan: TablePlan = plan_deletion(found)
+    cache = require_cache(disks)
+    plan: TablePlan = plan_deletion(cache)
     said = {"changes": list(plan.changes)}
-    use.check_free(found.disk, found)
+    use.check_free(cache.disk, cache)
     if context.args.dry_run:
         return Result(said, "\n".join(plan.changes))
-    question = f"Delete the cache, {found.describe()}?"
-    context.confirm(question, lambda: [*_contents(context, found), *plan.changes])
+    question = f"Delete the cache, {cache.describe()}?"
+    context.confirm(question, lambda: [*_contents(context, cache), *plan.changes])
     use.remove(plan, Places.from_environment(), tell=context.tell)
     return Result(said, "\n".join(plan.changes))
 
 
-def _contents(context: Context, found: Found | None) -> list[str]:
+def _contents(context: Context, cache: CachePartition | None) -> list[str]:
     """What a person would lose with the cache; nobody is asked about it under ``--yes``."""
-    if found is None or context.args.yes or not found.part.filesystem:
+    if cache is None or context.args.yes or not cache.part.filesystem:
         return []
     try:
-        with _opened(context) as cache:
-            entries = cache.store.entries()
+        with _opened(context) as opened:
+            entries = opened.store.entries()
     except OgError as error:
         return [f"the cache cannot be read: {error.message}"]
     return [
@@ -147,9 +147,11 @@ def _contents(context: Context, found: Found | None) -> list[str]:
 
 
 def _mount(context: Context) -> Result:
-    point, told = use.mount(context.settings.keys_dir, Places.from_environment(), tell=context.tell)
-    context.tell(told)
-    return Result({"mountpoint": point, "recovered": list(told)}, str(point))
+    point, recovered = use.mount(
+        context.settings.keys_dir, Places.from_environment(), tell=context.tell
+    )
+    context.tell(recovered)
+    return Result({"mountpoint": point, "recovered": list(recovered)}, str(point))
 
 
 def _umount(context: Context) -> Result:
@@ -159,17 +161,17 @@ def _umount(context: Context) -> Result:
 
 def _list(context: Context) -> Result:
     with _opened(context) as cache:
-        context.tell(cache.told)
+        context.tell(cache.recovered)
         entries = cache.store.entries()
         free, size = cache.store.free_bytes(), cache.store.size_bytes()
         in_use = cache.store.in_use()
     data = {
-        "disk": cache.found.disk.path,
-        "part": cache.found.part.number,
+        "disk": cache.partition.disk.path,
+        "part": cache.partition.part.number,
         "size_bytes": size,
         "free_bytes": free,
         "entries": [_data(entry) | {"in_use": entry.name in in_use} for entry in entries],
-        "recovered": list(cache.told),
+        "recovered": list(cache.recovered),
     }
     rows = [
         (
@@ -181,7 +183,7 @@ def _list(context: Context) -> Result:
         )
         for entry in sorted(entries, key=lambda entry: entry.used, reverse=True)
     ]
-    head = f"{cache.found.describe()}: {human_bytes(free)} of {human_bytes(size)} free"
+    head = f"{cache.partition.describe()}: {human_bytes(free)} of {human_bytes(size)} free"
     return Result(data, f"{head}\n{table(rows, indent='  ') or '  no images'}")
 
 
@@ -197,10 +199,10 @@ def _add(context: Context) -> Result:
     name = args.name or args.file.name.removesuffix(".img")
     places = Places.from_environment()
     with _opened(context) as cache:
-        context.tell(cache.told)
+        context.tell(cache.recovered)
         entry, said = use.add_file(cache, args.file, name, policy, places)
     context.tell(said)
-    data = _data(entry) | {"evicted": list(said), "recovered": list(cache.told)}
+    data = _data(entry) | {"evicted": list(said), "recovered": list(cache.recovered)}
     return Result(data, f"{entry.name}  {human_bytes(entry.size_bytes)}  {entry.proof}")
 
 
@@ -227,7 +229,7 @@ def _evict(context: Context) -> Result:
     if bool(args.name) == bool(args.need):
         raise UsageError("Say which image to evict, or how much --need there is.")
     with _opened(context) as cache:
-        context.tell(cache.told)
+        context.tell(cache.recovered)
         going = [args.name] if args.name else _going(cache, _bytes(args.need))
         entries = [cache.store.check_evictable(name) for name in going]
         lines = [f"evict {one.name}, {human_bytes(one.size_bytes)}" for one in entries]
@@ -236,7 +238,7 @@ def _evict(context: Context) -> Result:
             for name in going:
                 cache.store.evict(name)
         free = cache.store.free_bytes()
-    data = {"evicted": going, "free_bytes": free, "recovered": list(cache.told)}
+    data = {"evicted": going, "free_bytes": free, "recovered": list(cache.recovered)}
     return Result(data, "\n".join(lines) or "nothing to change")
 
 
@@ -249,7 +251,7 @@ def _going(cache: use.OpenCache, size_bytes: int) -> list[str]:
 
 def _check(context: Context) -> Result:
     with _opened(context, check=True) as cache:
-        said = [*cache.told, *cache.store.check(deep=context.args.deep)]
+        said = [*cache.recovered, *cache.store.check(deep=context.args.deep)]
         entries = cache.store.entries()
     end = f"{len(entries)} images are {'sound' if context.args.deep else 'whole'}"
     return Result({"done": said, "whole": [one.name for one in entries]}, "\n".join([*said, end]))
@@ -266,7 +268,7 @@ def _unpin(context: Context) -> Result:
 def _pinned(context: Context, *, pinned: bool) -> Result:
     name = context.args.name
     with _opened(context) as cache:
-        context.tell(cache.told)
+        context.tell(cache.recovered)
         if pinned:
             cache.store.pin(name)
         else:

@@ -42,12 +42,12 @@ class Context:
         return find_disk(self.args.disk, rules=self.settings.disk_rules)
 
     def warn(self, text: str) -> None:
-        say(f"og: warning: {text}")
+        print_stderr(f"og: warning: {text}")
 
     def tell(self, facts: Sequence[str]) -> None:
         """What a person should know while work goes on; never part of a result."""
         for fact in facts:
-            say(f"  {fact}")
+            print_stderr(f"  {fact}")
 
     def confirm(self, question: str, facts: Callable[[], Sequence[str]]) -> None:
         """Show what would be destroyed and ask; ``--yes`` and ``--dry-run`` skip.
@@ -62,12 +62,12 @@ class Context:
             raise UsageError(
                 f"{question} Nobody can be asked here.", hint="Say --yes to go on without asking."
             )
-        say(f"{question} [y/N] ", end="")
+        print_stderr(f"{question} [y/N] ", end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise OgError("Nothing was changed: the answer was not yes.", code=OgErr.GENERIC)
 
 
-def say(text: str, *, end: str = "\n") -> None:
+def print_stderr(text: str, *, end: str = "\n") -> None:
     """To the person: on a terminal in lines of its width."""
     # nothing stands in the last column: the answer to a question begins in the same line
     room = columns.of(sys.stderr)

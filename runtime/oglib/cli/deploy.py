@@ -6,13 +6,13 @@ from __future__ import annotations
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.doing import do
-from oglib.cli.image import told as receipt_told
+from oglib.cli.image import receipt_text
 from oglib.cli.system import status_of
 from oglib.deploy.jobs import Deploy
 from oglib.deploy.system.deploy import Deployed
 from oglib.errors import OgErr
 from oglib.views.output import plain
-from oglib.views.steps import told as steps_told
+from oglib.views.steps import steps_text
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -58,7 +58,7 @@ def _result(context: Context, done: Deployed) -> Result:
         "not_fitted": done.not_fitted,
         "ready": done.ready,
     }
-    lines = [receipt_told(context, done.receipt), steps_told(done.steps)]
+    lines = [receipt_text(context, done.receipt), steps_text(done.steps)]
     if done.not_fitted:
         lines.append(f"restored, not fitted: {done.not_fitted}")
     if done.ready:

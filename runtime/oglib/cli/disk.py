@@ -20,7 +20,7 @@ from oglib.disk.probe import list_disks
 from oglib.errors import NotFoundError
 from oglib.views import disks as disk_text
 from oglib.views.output import plain
-from oglib.views.target import system_on, told
+from oglib.views.target import system_on, system_text
 
 if TYPE_CHECKING:
     from oglib.disk.planning.planned import TablePlan
@@ -81,7 +81,7 @@ def _systems(disk: Disk) -> dict[int, str | None]:
 
 
 def _texts(systems: Mapping[int, str | None]) -> dict[int, str]:
-    return {number: told(system) for number, system in systems.items()}
+    return {number: system_text(system) for number, system in systems.items()}
 
 
 def _data(disk: Disk, systems: Mapping[int, str | None]) -> dict[str, object]:
@@ -99,7 +99,7 @@ def _plan(context: Context) -> Result:
     disk = context.disk()
     layout = read_layout(context.args.layout, context.settings, disk)
     plan = plan_layout(layout, disk, replace_damaged=context.args.replace_damaged)
-    return _told(disk, plan)
+    return _change_result(disk, plan)
 
 
 def _apply(context: Context) -> Result:
@@ -112,15 +112,15 @@ def _apply(context: Context) -> Result:
     plan, before = doing.planned.plan, doing.planned.disk
     assert isinstance(plan, TablePlan)  # noqa: S101 - for the type checker
     assert before is not None  # noqa: S101 - as above
-    told = _told(before, plan)
+    result = _change_result(before, plan)
     if doing.finished is None or plan.nothing_to_change:
-        return told
+        return result
     disk = doing.finished.done
     assert isinstance(disk, Disk)  # noqa: S101 - as above
     shown = _shown((disk,))
     return Result(
         {"changes": list(plan.changes), "notes": list(plan.notes), "disk": shown.data},
-        f"{told.text}\n{shown.text}",
+        f"{result.text}\n{shown.text}",
     )
 
 
@@ -143,6 +143,6 @@ def _repair(context: Context) -> Result:
     return Result({**said, "disk": shown.data}, shown.text)
 
 
-def _told(disk: Disk, plan: TablePlan) -> Result:
+def _change_result(disk: Disk, plan: TablePlan) -> Result:
     lines = (*(plan.changes or ("nothing to change",)), *plan.notes)
     return Result({"disk": disk.pinned, **plan.as_dict()}, "\n".join(lines))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oglib.cli.context import Context
 from oglib.deploy.jobs import Job
-from oglib.deploy.planned import Finished, Planned
+from oglib.deploy.planned import FinishedJob, PlannedJob
 from oglib.deploy.work import perform
 from oglib.errors import OgError
 from oglib.views.target import facts_of
@@ -17,8 +17,8 @@ from oglib.views.target import facts_of
 class Doing:
     """``finished`` None: a dry run, which stopped where the job was ``planned``."""
 
-    planned: Planned
-    finished: Finished | None
+    planned: PlannedJob
+    finished: FinishedJob | None
 
 
 def do(context: Context, job: Job) -> Doing:
@@ -26,9 +26,9 @@ def do(context: Context, job: Job) -> Doing:
 
     Raises where the answer is not yes.
     """
-    seen: list[Planned] = []
+    seen: list[PlannedJob] = []
 
-    def approve(planned: Planned) -> bool:
+    def approve(planned: PlannedJob) -> bool:
         seen.append(planned)
         if getattr(context.args, "dry_run", False):
             for warning in planned.warnings:
@@ -43,9 +43,9 @@ def do(context: Context, job: Job) -> Doing:
     )
     if not seen:
         raise OgError(f"{type(job).__name__} is not planned before it is done.")
-    return Doing(seen[0], finished)
+    return Doing(seen[-1], finished)
 
 
-def _facts(planned: Planned) -> list[str]:
+def _facts(planned: PlannedJob) -> list[str]:
     """What would be lost; looked for only where somebody is asked."""
     return facts_of(planned.disk, planned.part) if planned.disk else []

@@ -16,7 +16,7 @@ from oglib.errors import OgErr
 from oglib.image.reading.formats.model import OwnInfo
 from oglib.image.writing.receipt import Receipt
 from oglib.transfer.repository import RepositoryClient
-from oglib.views.images import told_by_manifest
+from oglib.views.images import manifest_rows
 from oglib.views.output import table
 from oglib.wording.amounts import human_bytes
 
@@ -56,7 +56,7 @@ def add_to(nouns: Subparsers) -> None:
     add_partition(check, optional=True)
     image_convert.add_convert(verbs)
     image_convert.add_diff(verbs)
-    image_convert.add_fits(
+    image_convert.add_fits_option(
         verb(verbs, "list", _list, "the images of the repository", repository=True)
     )
     info = verb(verbs, "info", _info, "what an image is", repository=True)
@@ -83,12 +83,12 @@ def _restore(context: Context) -> Result:
         return Result({"changes": changes}, "\n".join(changes))
     done = doing.finished.done
     if isinstance(done, DiskReceipt):
-        return Result(done.as_dict(), image_disk.told(context, done))
+        return Result(done.as_dict(), image_disk.disk_receipt_text(context, done))
     assert isinstance(done, Receipt)  # noqa: S101 - for the type checker
-    return Result(done.as_dict(), told(context, done))
+    return Result(done.as_dict(), receipt_text(context, done))
 
 
-def told(context: Context, receipt: Receipt) -> str:
+def receipt_text(context: Context, receipt: Receipt) -> str:
     """A receipt for a person; its warnings go to standard error."""
     for warning in receipt.warnings:
         context.warn(warning)
@@ -119,7 +119,7 @@ def _verify(context: Context) -> Result:
 
 def _list(context: Context) -> Result:
     if context.args.fits:
-        return image_convert.list_fits(context)
+        return image_convert.list_suitable(context)
     with RepositoryClient(
         context.settings.repository_url(), connection=context.settings.connection
     ) as repository:
@@ -159,6 +159,6 @@ def _info(context: Context) -> Result:
         ("damage", info.damage or "none seen"),
     ]
     if isinstance(info, OwnInfo):
-        rows = told_by_manifest(info) + [row for row in rows if row[0] != "signed"]
+        rows = manifest_rows(info) + [row for row in rows if row[0] != "signed"]
     rows = [row for row in rows if row[1]]  # what is not known is not said
     return Result(info.as_dict(), table(rows), OgErr.IMAGE if info.damage else 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.deploy.library.convert import converted
-from oglib.deploy.library.suitable import fits_on
+from oglib.deploy.library.suitable import suitable_images
 from oglib.deploy.opening.opened import opened_frames
 from oglib.disk.planning.layout import parse_size
 from oglib.errors import UsageError
@@ -50,8 +50,8 @@ def add_diff(verbs: Subparsers) -> None:
     made.add_argument("new", metavar="NEW", help="the image that replaces it")
 
 
-def add_fits(listing: argparse.ArgumentParser) -> None:
-    """Give ``og image list`` its ``--fits``; its handler then calls ``list_fits``."""
+def add_fits_option(listing: argparse.ArgumentParser) -> None:
+    """Give ``og image list`` its ``--fits``; its handler then calls ``list_suitable``."""
     listing.add_argument(
         "--fits", nargs="+", metavar=("DISK", "PART"), help="which of them fit there"
     )
@@ -65,7 +65,7 @@ def _convert(context: Context) -> Result:
         name=args.name,
         title=args.title,
         comment=args.comment,
-        fit_bytes=_bytes(args.fit) if args.fit else 0,
+        most_bytes=_bytes(args.fit) if args.fit else 0,
         scratch=args.scratch,
         settings=context.settings,
         progress=context.progress,
@@ -104,12 +104,14 @@ def _diff(context: Context) -> Result:
     return Result(found.as_dict(), table(rows))
 
 
-def list_fits(context: Context) -> Result:
+def list_suitable(context: Context) -> Result:
     """``og image list --fits DISK [PART]``: the repository's images, and where each fits."""
     words = context.args.fits
     if len(words) > _MOST_WORDS:
         raise UsageError("--fits takes a disk and, if you like, a partition.")
-    found = fits_on(words[0], words[1] if len(words) == _MOST_WORDS else None, context.settings)
+    found = suitable_images(
+        words[0], words[1] if len(words) == _MOST_WORDS else None, context.settings
+    )
     rows = [
         (one.name, one.filesystem, f"needs {human_bytes(one.required_bytes)}", one.text)
         for one in found

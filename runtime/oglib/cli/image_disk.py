@@ -19,7 +19,7 @@ from oglib.errors import OgErr, UsageError, printable
 from oglib.image.format.manifest import titled
 from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.model import OwnInfo
-from oglib.views.images import told_by_manifest
+from oglib.views.images import manifest_rows
 from oglib.views.output import table
 from oglib.wording import columns
 from oglib.wording.amounts import human_bytes
@@ -62,7 +62,7 @@ def verify_whole(context: Context) -> Result:
     with disk_source.opened_whole(context.args.image, context.settings) as whole:
         whole.refuse_lacking()
         proofs = []
-        for part in whole.wanted.parts:
+        for part in whole.imaged.parts:
             if part.is_image:
                 with whole.open_part(part.number) as image:
                     proofs.append(verify(image, progress=context.progress))
@@ -130,17 +130,17 @@ def info_whole(context: Context) -> Result:
                 human_bytes(part.size_bytes),
                 part.label or part.name or "-",
             )
-            for part in whole.wanted.parts
+            for part in whole.imaged.parts
         ]
         for warning in whole.warnings:
             context.warn(warning)
     able = whole.able_to_start
-    least = "" if whole.wanted.size_told else "at least "
-    size = f"{least}{whole.wanted.size_bytes} bytes ({human_bytes(whole.wanted.size_bytes)})"
+    least = "" if whole.imaged.size_known else "at least "
+    size = f"{least}{whole.imaged.size_bytes} bytes ({human_bytes(whole.imaged.size_bytes)})"
     shown = [
         ("kind", f"a whole disk, {whole.tool}" if whole.tool != "disk" else "a whole disk"),
-        *(told_by_manifest(info) if isinstance(info, OwnInfo) else [("image", whole.name)]),
-        ("disk", f"{size}, {whole.wanted.table} table, {whole.wanted.sector_bytes} B sectors"),
+        *(manifest_rows(info) if isinstance(info, OwnInfo) else [("image", whole.name)]),
+        ("disk", f"{size}, {whole.imaged.table} table, {whole.imaged.sector_bytes} B sectors"),
         ("starts by", " and ".join(sorted(one.upper() for one in able)) or "nothing"),
         ("other disks", ", ".join(whole.beside(other) for other in whole.others)),
     ]
@@ -163,7 +163,7 @@ def numbers(text: str | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(word) for word in words))
 
 
-def told(context: Context, receipt: DiskReceipt) -> str:
+def disk_receipt_text(context: Context, receipt: DiskReceipt) -> str:
     """A receipt for a person; its warnings go to standard error."""
     for warning in receipt.warnings:
         context.warn(warning)

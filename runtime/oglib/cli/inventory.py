@@ -7,10 +7,10 @@ import argparse
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
-from oglib.deploy.examine import HardwareFound, OsFound, SoftwareFound, examined
+from oglib.deploy.examine import HardwareInventory, OsInventory, SoftwareInventory, examined
 from oglib.deploy.jobs import Inventory
 from oglib.inventory import software
-from oglib.views.inventory import hardware_told, system_told
+from oglib.views.inventory import hardware_text, system_text
 from oglib.views.output import plain
 
 
@@ -28,15 +28,15 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def _hardware(context: Context) -> Result:
     found = examined(Inventory("hardware"), context.settings)
-    assert isinstance(found, HardwareFound)  # noqa: S101 - for the type checker
+    assert isinstance(found, HardwareInventory)  # noqa: S101 - for the type checker
     for note in found.notes:
         context.warn(note)
-    return Result(plain(found.hardware), hardware_told(found.hardware))
+    return Result(plain(found.hardware), hardware_text(found.hardware))
 
 
 def _os(context: Context) -> Result:
     found = examined(Inventory("os", context.args.disk, context.args.part), context.settings)
-    assert isinstance(found, OsFound)  # noqa: S101 - for the type checker
+    assert isinstance(found, OsInventory)  # noqa: S101 - for the type checker
     for note in found.notes:
         context.warn(note)
     system, uuid = found.system, found.uuid
@@ -47,12 +47,12 @@ def _os(context: Context) -> Result:
         "uuid": uuid,
         "note": system.note,
     }
-    return Result(data, system_told(system, uuid))
+    return Result(data, system_text(system, uuid))
 
 
 def _software(context: Context) -> Result:
     found = examined(Inventory("software", context.args.disk, context.args.part), context.settings)
-    assert isinstance(found, SoftwareFound)  # noqa: S101 - for the type checker
+    assert isinstance(found, SoftwareInventory)  # noqa: S101 - for the type checker
     for note in (*found.system_notes, *found.notes):
         context.warn(note)
     packages = plain(found.software.packages)

@@ -11,8 +11,9 @@ from oglib.cache.turn import Tell
 from oglib.cli.arguments import Subparsers, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.token_prompt import ask_for_token
-from oglib.deploy.jobs import Create, Job, as_dict, parse_job
-from oglib.deploy.planned import Finished, Planned
+from oglib.deploy.jobs import Boot, Create, Job, as_dict
+from oglib.deploy.netboot import parse_job
+from oglib.deploy.planned import FinishedJob, PlannedJob
 from oglib.deploy.work import end_of_job, perform
 from oglib.ending import ended, last_words
 from oglib.errors import OgError
@@ -28,6 +29,7 @@ _GOES_ON = {
     "poweroff": "This PC switches itself off.",
     "stay": "This PC stays as it is; Ctrl-Alt-Del restarts it.",
 }
+_STARTS = "This PC leaves ogLive for it."
 _FAILED = "This PC stays; Ctrl-Alt-Del restarts it, and it tries again."
 
 
@@ -61,9 +63,9 @@ def _job(context: Context) -> Result:
     if args.screen is None:
         return _by_hand(context)
     with opened_board(args.screen, args.line, args.log) as board:
-        waits.told_by(board.progress.waits)
-        work = partial(_told, context.settings, board, args.screen)
-        status = ended(work, _saying(board), final=True)
+        waits.report_to(board.progress.waits)
+        work = partial(_on_screen, context.settings, board, args.screen)
+        status = ended(work, _reporting(board), final=True)
     return Result({"status": status}, "", status)
 
 
@@ -75,12 +77,11 @@ def _by_hand(context: Context) -> Result:
     done = _done(job, context.settings, context.progress, context.tell)
     for note in done.notes:
         context.warn(note)
-    if done.is_over:
-        end_of_job(context.settings.after)
+    _leave(job, done, context.settings)
     return Result(_data(job, done), done.sentence, done.status)
 
 
-def _told(settings: Settings, board: Board, screen: Path) -> int:
+def _on_screen(settings: Settings, board: Board, screen: Path) -> int:
     job = parse_job(settings)
     if job is None:
         board.tell([_NOTHING])
@@ -89,17 +90,26 @@ def _told(settings: Settings, board: Board, screen: Path) -> int:
         ask_for_token(job.image, settings.upload_token, screen, tell=board.tell)
     done = _done(job, settings, board.progress, board.tell)
     with last_words():  # going down ends this process too, and that is no end of the job
-        goes_on = _GOES_ON[settings.after] if done.is_over else _FAILED
+        goes_on = _goes_on(job, settings) if done.is_over else _FAILED
         board.tell([*(f"Note: {note}" for note in done.notes), "", done.sentence, goes_on])
-    if done.is_over:
-        end_of_job(settings.after)
+    _leave(job, done, settings)
     return done.status
 
 
-def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> Finished:
+def _goes_on(job: Job, settings: Settings) -> str:
+    return _STARTS if isinstance(job, Boot) else _GOES_ON[settings.after]
+
+
+def _leave(job: Job, done: FinishedJob, settings: Settings) -> None:
+    """One that starts a system is on its way there already, whatever the entry says."""
+    if done.is_over and not isinstance(job, Boot):
+        end_of_job(settings.after)
+
+
+def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> FinishedJob:
     """Nobody is asked, for whoever gave the job has decided; what it changes is told before."""
 
-    def approve(planned: Planned) -> bool:
+    def approve(planned: PlannedJob) -> bool:
         tell(planned.changes)
         return True
 
@@ -109,20 +119,20 @@ def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> Finis
     return done
 
 
-def _saying(board: Board) -> Callable[[OgError], None]:
+def _reporting(board: Board) -> Callable[[OgError], None]:
     """Tells what ended the job: the cause, what to do, and the number for whoever is asked."""
 
-    def say(error: OgError) -> None:
+    def report(error: OgError) -> None:
         told = ["", f"The job failed: {error.message}"]
         if error.hint:
             told.append(f"What to do: {error.hint}")
         told.append(f"(code {int(error.code)}, {error.code.name}) {_FAILED}")
         board.tell(told)
 
-    return say
+    return report
 
 
-def _data(job: Job, done: Finished) -> dict[str, object]:
+def _data(job: Job, done: FinishedJob) -> dict[str, object]:
     return {
         "job": as_dict(job),
         "sentence": done.sentence,

@@ -15,7 +15,7 @@ from oglib.errors import OgErr
 from oglib.fitting.edits import shown
 from oglib.fitting.steps import Outcome, Step
 from oglib.views.output import plain
-from oglib.views.steps import told
+from oglib.views.steps import steps_text
 
 if TYPE_CHECKING:
     from oglib.cli.doing import Doing
@@ -74,13 +74,13 @@ def _stepped(context: Context, doing: Doing) -> Result:
     notes = plan.notes if isinstance(plan, Configuration) else ()
     if doing.finished is None:
         data = {"steps": plain(plan.steps), "diff": shown(plan.diff), "notes": list(notes)}
-        return Result(data, told(plan.steps), status_of(plan.steps), plan.diff)
+        return Result(data, steps_text(plan.steps), status_of(plan.steps), plan.diff)
     for note in notes:
         context.warn(note)
     steps = doing.finished.done
     assert isinstance(steps, tuple)  # noqa: S101 - as above
     data = {"steps": plain(steps), "notes": list(notes)}
-    return Result(data, told(steps), status_of(steps))
+    return Result(data, steps_text(steps), status_of(steps))
 
 
 def status_of(steps: Sequence[Step]) -> int:

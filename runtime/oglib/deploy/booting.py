@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-from oglib.deploy import saying
+from oglib.deploy import sentences
 from oglib.deploy.jobs import Boot
-from oglib.deploy.planned import Finished, Given, Planned
+from oglib.deploy.planned import FinishedJob, Given, PlannedJob
 from oglib.deploy.system.start import plan_start, start
 from oglib.disk.find import find_partition
 
 
-def do_boot(job: Boot, given: Given) -> Finished | None:
+def do_boot(job: Boot, given: Given) -> FinishedJob | None:
     """Start the system on a partition; what comes after is no longer ours."""
     disk = given.disk(job.disk)
     part = find_partition(disk, job.part)
     plan = plan_start(disk, part, how=job.how)
-    if not given.approve(Planned(plan.changes, disk=disk, part=part, plan=plan)):
+    if not given.approve(PlannedJob(plan.changes, disk=disk, part=part, plan=plan)):
         return None
     given.cancel.check()
     done = start(plan)
-    return Finished(f"Starting: {saying.short_system(done.system)}", done)
+    return FinishedJob(f"Starting: {sentences.short_system(done.system)}", done)

@@ -9,17 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from oglib.cache.partition import Places
-from oglib.deploy import saying
-from oglib.deploy.hardware.adapt import apply_adaptation, plan_adaptation
-from oglib.deploy.jobs import (
-    Adapt,
-    Configure,
-    Create,
-    Deploy,
-    Partition,
-    Restore,
-    UpdateCache,
-)
+from oglib.deploy import sentences
+from oglib.deploy.jobs import Create, Deploy, Partition, Restore, UpdateCache
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.library.update import update_cache
 from oglib.deploy.opening.memory import of_this_pc
@@ -28,12 +19,8 @@ from oglib.deploy.partition import capture, restore
 from oglib.deploy.partition.checks import Wishes, check_free
 from oglib.deploy.partition.restore import RestorePlan
 from oglib.deploy.partition.subject import find_source, is_one_filesystem
-from oglib.deploy.planned import Finished, Given, Planned
+from oglib.deploy.planned import FinishedJob, Given, PlannedJob
 from oglib.deploy.system import plan as system_plan
-from oglib.deploy.system.configure import (
-    apply_configuration,
-    plan_configuration,
-)
 from oglib.deploy.system.deploy import deploy
 from oglib.deploy.system.layouts import read_layout
 from oglib.deploy.whole_disk import capture as disk_capture
@@ -43,18 +30,18 @@ from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
 from oglib.deploy.whole_disk.plan import DiskPlan, DiskWishes
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import model as disks
-from oglib.disk.find import find_disk, find_partition
+from oglib.disk.find import find_disk
 from oglib.disk.lock import held
 from oglib.disk.model import Disk
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.writing.table import apply_table, check_drafted
 from oglib.errors import OgErr, UsageError
-from oglib.fitting.steps import Outcome, Step
+from oglib.fitting.steps import Outcome
 from oglib.settings import Settings
 from oglib.transfer.upload import read_token
 
 
-def do_deploy(job: Deploy, given: Given) -> Finished | None:
+def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
     """Partition, restore and fit."""
     request = system_plan.Request(
         job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
@@ -69,7 +56,7 @@ def do_deploy(job: Deploy, given: Given) -> Finished | None:
             memory=memory,
             cancel=given.cancel,
         )
-        planned = Planned(
+        planned = PlannedJob(
             plan.changes,
             f"Deploy {plan.image.title} to {plan.disk.describe()}?",
             plan.disk,
@@ -86,20 +73,20 @@ def do_deploy(job: Deploy, given: Given) -> Finished | None:
         *(f"Not done: {step.name}: {step.detail}" for step in failed),
     )
     if done.ready:
-        return Finished(done.ready, done, notes)
+        return FinishedJob(done.ready, done, notes)
     sentence = f"{plan.image.title} is on {plan.disk.describe()}, partition {plan.number}"
     if failed:
-        return Finished(f"{sentence}, and cannot be started yet.", done, notes, OgErr.GENERIC)
-    return Finished(
+        return FinishedJob(f"{sentence}, and cannot be started yet.", done, notes, OgErr.GENERIC)
+    return FinishedJob(
         f"{sentence}: restored, not fitted: {done.not_fitted}.", done, notes, OgErr.NOTFITTED
     )
 
 
-def do_restore(job: Restore, given: Given) -> Finished | None:
+def do_restore(job: Restore, given: Given) -> FinishedJob | None:
     """Put back, whatever the image turns out to be of."""
     with _planned_restore(job, given) as plan:
         if isinstance(plan, DiskPlan):
-            planned = Planned(
+            planned = PlannedJob(
                 plan.changes,
                 f"Overwrite {plan.disk.describe()} with {job.image}?",
                 plan.disk,
@@ -110,8 +97,8 @@ def do_restore(job: Restore, given: Given) -> Finished | None:
                 return None
             given.cancel.check()
             disk = disk_restore.apply(plan, progress=given.progress, cancel=given.cancel)
-            return Finished(saying.ready(plan.system, plan.image), disk, disk.warnings)
-        planned = Planned(
+            return FinishedJob(sentences.ready(plan.system, plan.image), disk, disk.warnings)
+        planned = PlannedJob(
             plan.changes,
             f"Overwrite {plan.target} with {job.image}?",
             plan.disk,
@@ -123,8 +110,8 @@ def do_restore(job: Restore, given: Given) -> Finished | None:
             return None
         given.cancel.check()
         part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
-        sentence = saying.ready(saying.system_in(plan.image), plan.image.title)
-        return Finished(sentence, part, part.warnings)
+        sentence = sentences.ready(sentences.system_in(plan.image), plan.image.title)
+        return FinishedJob(sentence, part, part.warnings)
 
 
 @contextmanager
@@ -168,14 +155,14 @@ def _of_disk(job: Restore) -> DiskWishes:
     )
 
 
-def do_create(job: Create, given: Given) -> Finished | None:
+def do_create(job: Create, given: Given) -> FinishedJob | None:
     """Capture a partition or a whole disk."""
     settings = given.settings
     if not job.destination or "://" in job.destination:
         read_token(settings.upload_token)  # first of all: without it there is no end
     disk, part, whole = _source(job, settings)
-    changes = (f"Capture {saying.place(disk, part)} as {job.image}",)
-    if not given.approve(Planned(changes, disk=disk, part=part)):
+    changes = (f"Capture {sentences.place(disk, part)} as {job.image}",)
+    if not given.approve(PlannedJob(changes, disk=disk, part=part)):
         return None
     if whole:
         made = disk_capture.create_disk(
@@ -183,7 +170,7 @@ def do_create(job: Create, given: Given) -> Finished | None:
             comment=job.comment, settings=settings, progress=given.progress, cancel=given.cancel,
         )  # fmt: skip
         version = f" version {made.version}" if made.version else ""
-        return Finished(f"Captured: {made.name}{version}, {made.where}", made, made.warnings)
+        return FinishedJob(f"Captured: {made.name}{version}, {made.where}", made, made.warnings)
     wishes = capture.CaptureWishes(
         title=job.title, comment=job.comment, parent=job.parent, format=job.format, raw=job.raw,
         dirty=job.dirty, shrink=job.shrink,
@@ -192,7 +179,7 @@ def do_create(job: Create, given: Given) -> Finished | None:
         job.disk, job.part, job.image, destination=job.destination, settings=settings,
         progress=given.progress, wishes=wishes, cancel=given.cancel,
     )  # fmt: skip
-    return Finished(f"Captured: {one.text}", one, one.warnings)
+    return FinishedJob(f"Captured: {one.text}", one, one.warnings)
 
 
 def _source(job: Create, settings: Settings) -> tuple[Disk, disks.Partition | None, bool]:
@@ -205,90 +192,38 @@ def _source(job: Create, settings: Settings) -> tuple[Disk, disks.Partition | No
     return find_disk(job.disk, rules=settings.disk_rules), None, True
 
 
-def do_update_cache(job: UpdateCache, given: Given) -> Finished | None:
+def do_update_cache(job: UpdateCache, given: Given) -> FinishedJob | None:
     """Bring an image into the cache."""
     places = Places.from_environment()
     with opened_cache(given.settings, places, tell=given.tell) as cache:
-        given.tell(cache.told)
-        changes = (f"Bring {job.image} into the cache, {cache.found.describe()}",)
-        if not given.approve(Planned(changes)):
+        given.tell(cache.recovered)
+        changes = (f"Bring {job.image} into the cache, {cache.partition.describe()}",)
+        if not given.approve(PlannedJob(changes)):
             return None
         done = update_cache(
             job.image, cache, settings=given.settings, places=places, progress=given.progress,
             cancel=given.cancel,
         )  # fmt: skip
-        done = replace(done, recovered=cache.told)
+        done = replace(done, recovered=cache.recovered)
     version = f"{done.entry.name} version {done.version}"
     sentence = f"In the cache: {version}"
-    return Finished(sentence if done.changed else f"{sentence}, as before", done, done.said)
+    return FinishedJob(sentence if done.changed else f"{sentence}, as before", done, done.said)
 
 
-def do_configure(job: Configure, given: Given) -> Finished | None:
-    """Fit the system on a partition."""
-    disk = given.disk(job.disk)
-    part = find_partition(disk, job.part)
-    with held(disk, part):
-        plan = plan_configuration(
-            disk, part, hostname=job.hostname, only=job.steps, told=given.settings
-        )
-        name = f" as {job.hostname}" if job.hostname else ""
-        changes = (f"Fit the system on {saying.place(disk, part)} to this PC{name}",)
-        failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
-        status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(
-            Planned(changes, "", disk, part, plan.notes, status=status, plan=plan)
-        ):
-            return None
-        given.cancel.check()
-        steps = apply_configuration(plan)
-    where = saying.place(disk, part)
-    said = (f"Fitted: {where}", f"{where} is not fitted as a whole.")
-    return _of_steps(steps, *said, plan.notes)
-
-
-def do_adapt(job: Adapt, given: Given) -> Finished | None:
-    """Give the system on a partition an initramfs for other hardware."""
-    disk = given.disk(job.disk)
-    part = find_partition(disk, job.part)
-    where = saying.place(disk, part)
-    with held(disk, part):
-        plan = plan_adaptation(disk, part, anywhere=job.hardware == "any")
-        whose = "any PC" if job.hardware == "any" else "this PC"
-        changes = (f"Adapt the system on {where} to {whose}",)
-        failed = any(step.outcome is Outcome.FAILED for step in plan.steps)
-        status = int(OgErr.GENERIC) if failed else 0
-        if not given.approve(Planned(changes, disk=disk, part=part, status=status, plan=plan)):
-            return None
-        given.cancel.check()
-        steps = apply_adaptation(plan)
-    return _of_steps(steps, f"Adapted to {whose}: {where}", f"{where} is not adapted.")
-
-
-def _of_steps(
-    steps: tuple[Step, ...], well: str, otherwise: str, known: tuple[str, ...] = ()
-) -> Finished:
-    notes = tuple(
-        f"Not done: {step.name}: {step.detail}" for step in steps if step.outcome is Outcome.FAILED
-    )
-    if notes:
-        return Finished(otherwise, steps, (*notes, *known), OgErr.GENERIC)
-    return Finished(well, steps, known)
-
-
-def do_partition(job: Partition, given: Given) -> Finished | None:
+def do_partition(job: Partition, given: Given) -> FinishedJob | None:
     """Write the table of a layout."""
     disk = given.disk(job.disk)
     layout = read_layout(job.layout, given.settings, disk)
     plan = plan_layout(layout, disk, replace_damaged=job.replace_damaged)
-    sentence = f"Partitioned: {saying.place(disk)}"
+    sentence = f"Partitioned: {sentences.place(disk)}"
     if not plan.nothing_to_change:
         check_free(disk)
         check_drafted(plan, disk)
     question = "" if plan.nothing_to_change else f"Partition {disk.describe()}?"
-    if not given.approve(Planned(plan.changes, question, disk, plan=plan)):
+    if not given.approve(PlannedJob(plan.changes, question, disk, plan=plan)):
         return None
     if plan.nothing_to_change:
-        return Finished(f"{sentence}, as before", disk, plan.notes)
+        return FinishedJob(f"{sentence}, as before", disk, plan.notes)
     given.cancel.check()
     with held(disk):
-        return Finished(sentence, apply_table(plan), plan.notes)
+        return FinishedJob(sentence, apply_table(plan), plan.notes)

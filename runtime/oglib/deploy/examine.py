@@ -18,7 +18,7 @@ from oglib.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class OsFound:
+class OsInventory:
     """The system on a partition; ``uuid`` is that of its root."""
 
     system: System
@@ -34,7 +34,7 @@ class OsFound:
 
 
 @dataclass(frozen=True, slots=True)
-class SoftwareFound:
+class SoftwareInventory:
     """What is installed; ``notes``: what could not be read of it."""
 
     system: System
@@ -51,7 +51,7 @@ class SoftwareFound:
 
 
 @dataclass(frozen=True, slots=True)
-class HardwareFound:
+class HardwareInventory:
     """What this PC consists of."""
 
     hardware: Hardware
@@ -65,21 +65,21 @@ class HardwareFound:
         return f"Found: {self.hardware.model or 'a PC that does not say its model'}"
 
 
-Found = HardwareFound | OsFound | SoftwareFound
+InventoryResult = HardwareInventory | OsInventory | SoftwareInventory
 
 
-def examined(job: Inventory, settings: Settings) -> Found:
+def examined(job: Inventory, settings: Settings) -> InventoryResult:
     """The answer; NOTOS where no system is known on the partition."""
     if job.what == "hardware":
-        return HardwareFound(read_hardware())
+        return HardwareInventory(read_hardware())
     disk = find_disk(job.disk, rules=settings.disk_rules)
     part = find_partition(disk, job.part)
     with opened_system(disk, part) as opened:
         system = _known(opened, disk, part)
         if job.what == "os":
-            return OsFound(system, system_uuid(opened.root, system, part.uuid) or "")
+            return OsInventory(system, system_uuid(opened.root, system, part.uuid) or "")
         found = software.installed(opened.root, system)
-        return SoftwareFound(system, found, (*opened.notes, *found.notes))
+        return SoftwareInventory(system, found, (*opened.notes, *found.notes))
 
 
 def _known(opened: OpenedSystem, disk: Disk, part: Partition) -> System:

@@ -2,8 +2,8 @@
 """Jobs as values, the same whoever gives them: a person, a netboot entry, a server.
 
 ``as_dict`` and ``from_dict`` carry one as JSON: ``{"work": "restore", "image": "debian", …}``; what
-is left out is as the class says. A netboot entry says the same in its words,
-``ogjob=WORK:IMAGE[:DISK[:PART]]``. Both may come over a network that anybody may write to: each
+is left out is as the class says. A netboot entry says the same in words, ``ogjob=boot:1:2``
+(``netboot``). Both may come over a network that anybody may write to: each
 word is typed, and none is a path, an address or an option unless the job is this PC's own. What
 must stay secret is no part of a job: the upload token of a capture is read from its file.
 """
@@ -18,7 +18,7 @@ from typing import Literal, cast, get_args, get_type_hints
 from oglib.deploy.opening.reference import is_path
 from oglib.errors import UsageError
 from oglib.image.format.manifest import check_name
-from oglib.settings import NAME_PART, Settings
+from oglib.settings import NAME_PART
 from oglib.wording.nearest import meant
 
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}", re.ASCII)
@@ -151,10 +151,10 @@ _WORK_OF = {kind: work for work, kind in WORKS.items()}
 
 def as_dict(job: Job) -> dict[str, object]:
     """JSON-able; ``from_dict`` makes the same job of it."""
-    told: dict[str, object] = {"work": _WORK_OF[type(job)]}
+    data: dict[str, object] = {"work": _WORK_OF[type(job)]}
     for name, value in asdict(job).items():
-        told[name] = list(value) if isinstance(value, tuple) else value
-    return told
+        data[name] = list(value) if isinstance(value, tuple) else value
+    return data
 
 
 def from_dict(data: object, *, own: bool = False) -> Job:
@@ -220,39 +220,7 @@ def _refuse_foreign_words(job: Job) -> None:
         check_image_name(job.image)
 
 
-def parse_job(settings: Settings) -> Job | None:
-    """The job of this boot, or None when it carries none."""
-    if not settings.job:
-        return None
-    work, _, rest = settings.job.partition(":")
-    words = rest.split(":")
-    try:
-        return _job(work, words, settings)
-    except UsageError as error:
-        raise UsageError(
-            f"ogjob={settings.job} is no job: {error.message}", hint="Mend the netboot entry."
-        ) from None
-
-
-def _job(work: str, words: list[str], settings: Settings) -> Job:
-    match work, words:
-        case "deploy", [image, disk, part]:
-            return Deploy(
-                _image(image), _disk(disk), _part(part), settings.layout, settings.hostname
-            )
-        case "restore", [image, disk, *part] if len(part) <= 1:
-            return Restore(_image(image), _disk(disk), _part(part[0]) if part else None)
-        case "create", [image, disk, *part] if len(part) <= 1:
-            return Create(check_image_name(image), _disk(disk), _part(part[0]) if part else None)
-        case "update_cache", [image]:
-            return UpdateCache(_image(image))
-    raise UsageError(
-        "it is none of deploy:IMAGE:DISK:PART, restore:IMAGE:DISK[:PART], "
-        "create:IMAGE:DISK[:PART], update_cache:IMAGE."
-    )
-
-
-def _image(text: str) -> str:
+def check_image(text: str) -> str:
     """The name of an image in the repository, with ``@VERSION`` where one is meant."""
     name, at, version = text.partition("@")
     if at and not _VERSION.fullmatch(version):
@@ -268,19 +236,19 @@ def check_image_name(text: str) -> str:
     return check_name(text)
 
 
-def _disk(text: str) -> str:
+def check_disk(text: str) -> str:
     if not _DISK.fullmatch(text):
         raise UsageError(f"{text!r} names no disk.")
     return text
 
 
-def _part(text: str) -> str:
+def check_part(text: str) -> str:
     if not _PART.fullmatch(text):
         raise UsageError(f"{text!r} names no partition.")
     return text
 
 
-def _layout(text: str) -> str:
+def check_layout(text: str) -> str:
     if not NAME_PART.fullmatch(text):
         raise UsageError(f"{text!r} is not the name of a layout in the repository.")
     return text
@@ -291,10 +259,10 @@ def _destination(text: str) -> str:
 
 
 _CHECKS: dict[str, Callable[[str], str]] = {
-    "image": _image,
-    "disk": _disk,
-    "part": _part,
-    "layout": _layout,
+    "image": check_image,
+    "disk": check_disk,
+    "part": check_part,
+    "layout": check_layout,
     "parent": check_image_name,
     "destination": _destination,
 }

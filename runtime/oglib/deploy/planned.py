@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oglib.cache.turn import Tell
 from oglib.cancel import Cancel
-from oglib.deploy.examine import Found
+from oglib.deploy.examine import InventoryResult
 from oglib.deploy.hardware.adapt import Adaptation
 from oglib.deploy.library.update import Updated
 from oglib.deploy.partition.capture import Created
@@ -38,7 +38,7 @@ Plan = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedJob:
     """A job that was checked, before its first write.
 
     ``changes``: what will be done, a sentence each. ``question``: what to ask a person whose data
@@ -56,7 +56,7 @@ class Planned:
 
 
 # Whether it shall be done; raises where whoever is asked says no.
-Approve = Callable[[Planned], bool]
+Approve = Callable[[PlannedJob], bool]
 Done = (
     Deployed
     | Receipt
@@ -66,13 +66,13 @@ Done = (
     | Updated
     | tuple[Step, ...]
     | Disk
-    | Found
+    | InventoryResult
     | Started
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedJob:
     """How a job ended: one sentence, what should be known beside it, and the use case's answer.
 
     ``status``: 0; NOTFITTED where the system is restored and not fitted, which ends the job as

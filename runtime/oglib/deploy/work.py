@@ -12,8 +12,6 @@ from oglib.cache.turn import Tell, silent
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.booting import do_boot
 from oglib.deploy.doing import (
-    do_adapt,
-    do_configure,
     do_create,
     do_deploy,
     do_partition,
@@ -21,6 +19,7 @@ from oglib.deploy.doing import (
     do_update_cache,
 )
 from oglib.deploy.examine import examined
+from oglib.deploy.fitting_jobs import do_adapt, do_configure
 from oglib.deploy.jobs import (
     Adapt,
     Boot,
@@ -34,7 +33,7 @@ from oglib.deploy.jobs import (
     UpdateCache,
 )
 from oglib.deploy.leaving import leave
-from oglib.deploy.planned import Approve, Finished, Given
+from oglib.deploy.planned import Approve, FinishedJob, Given
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -47,7 +46,7 @@ def perform(
     approve: Approve,
     cancel: Cancel = NEVER,
     tell: Tell = silent,
-) -> Finished | None:
+) -> FinishedJob | None:
     """Plan the job, have it approved, do it. None: it was not approved, and nothing was changed.
 
     ``cancel`` ends it between two pieces of its work, as an interruption would: the same job goes
@@ -74,7 +73,7 @@ def perform(
             return do_boot(job, given)
         case Inventory():
             found = examined(job, settings)
-            return Finished(found.sentence, found, found.notes)
+            return FinishedJob(found.sentence, found, found.notes)
 
 
 def end_of_job(after: str) -> None:

@@ -214,17 +214,17 @@ def _wwn_forms(wwn: str) -> tuple[str, ...]:
     return (low, bare, f"wwn-{low}", *((f"3{bare}",) if bare != low else ()))
 
 
-def _only(spec: str, found: Sequence[Disk], known: Sequence[Disk]) -> Disk:
-    if len(found) == 1:
-        return found[0]
-    if not found:
+def _only(spec: str, disks: Sequence[Disk], known: Sequence[Disk]) -> Disk:
+    if len(disks) == 1:
+        return disks[0]
+    if not disks:
         words = [*RULES, *(one for disk in known for one in (disk.serial, disk.wwn) if one)]
         raise NotFoundError(
             f"There is no disk {spec} in this PC.",
             hint=f"{meant(spec, words)}{_candidates(known)}",
         )
     raise NotFoundError(
-        f"{spec} is ambiguous: {', '.join(str(disk.path) for disk in found)} all have it.",
+        f"{spec} is ambiguous: {', '.join(str(disk.path) for disk in disks)} all have it.",
         hint="Name the disk by its number or path.",
     )
 

@@ -22,10 +22,10 @@ from oglib.errors import NotFoundError, UsageError
 _OUTSIDE = ("usb", "ieee1394", "sbp")
 
 
-def followed(spec: str, told: Mapping[str, str]) -> str:
-    """What ``spec`` stands for on this PC; itself where nothing was told about it."""
+def followed(spec: str, meanings: Mapping[str, str]) -> str:
+    """What ``spec`` stands for on this PC; itself where it has no meaning there."""
     seen = [spec]
-    while (to := told.get(spec, spec)) != spec:
+    while (to := meanings.get(spec, spec)) != spec:
         if to in seen:
             raise UsageError(
                 f"The disk names of this PC go in a circle: {' = '.join([*seen, to])}.",

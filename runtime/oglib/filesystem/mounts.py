@@ -81,13 +81,13 @@ def nothing_stays_mounted(folder: Path) -> Iterator[list[Path]]:
 
     Yields a list that holds where something was undone, once the block has ended.
     """
-    told: list[Path] = []
+    stayed: list[Path] = []
     before = _inside(folder)
     try:
-        yield told
+        yield stayed
     finally:
         for mount in reversed([one for one in _inside(folder) if one not in before]):
-            told.append(mount.point)
+            stayed.append(mount.point)
             with suppress(OSError):  # who closes the filesystem tells what keeps it
                 mounting.unmount(mount.point)
 

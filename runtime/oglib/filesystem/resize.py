@@ -38,7 +38,7 @@ def grow_filesystem(device: Path) -> bool:
     kind = row_on(device)
     if kind.grow is Grow.NEVER:
         return False
-    with _told_as(OgErr.EXTENDFS, kind, device, "grown"):
+    with _failing_as(OgErr.EXTENDFS, kind, device, "grown"):
         refuse_in_use(device, "grown")
         _grow(kind, device)
     return True
@@ -50,7 +50,7 @@ def shrink_filesystem(device: Path, size_bytes: int | None = None) -> int:
     The size is never larger than before, nor smaller than the minimum. Errors are REDUCEFS.
     """
     kind = row_on(device)
-    with _told_as(OgErr.REDUCEFS, kind, device, "shrunk"):
+    with _failing_as(OgErr.REDUCEFS, kind, device, "shrunk"):
         _refuse_kind(kind, device)
         refuse_in_use(device, "shrunk")
         if size_bytes is not None:
@@ -65,7 +65,7 @@ def shrink_filesystem(device: Path, size_bytes: int | None = None) -> int:
 def minimum_size(device: Path) -> int:
     """How small the filesystem could be made, as its own tool estimates it. Writes nothing."""
     kind = row_on(device)
-    with _told_as(OgErr.REDUCEFS, kind, device, "measured"):
+    with _failing_as(OgErr.REDUCEFS, kind, device, "measured"):
         _refuse_kind(kind, device)
         match kind.shrink:
             case Shrink.EXT:
@@ -157,7 +157,7 @@ def _refuse_kind(kind: Kind, device: Path) -> None:
 
 
 @contextmanager
-def _told_as(code: OgErr, kind: Kind, device: Path, done: str) -> Iterator[None]:
+def _failing_as(code: OgErr, kind: Kind, device: Path, done: str) -> Iterator[None]:
     """Errors of the tools under the number the caller is known by; a missing tool keeps its own."""
     try:
         yield

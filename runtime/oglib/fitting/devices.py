@@ -30,6 +30,9 @@ _MAPPED = ("/dev/mapper/", "/dev/disk/by-id/dm-", "/dev/disk/by-id/lvm-", "/dev/
 _OF_A_GROUP = re.compile(
     r"/dev/(?!(?:disk|block|char|fd|shm|pts|cciss|ida)/)[A-Za-z0-9+_.-]+/[^\s/]+"
 )
+_NAME = r"((?:[^-/\s]|--)+)"
+_MOST_CHARS = 300  # of a path: the kernel's device mapper takes names of 127 (DM_NAME_LEN)
+_OF_MAPPER = re.compile(rf"/dev/mapper/{_NAME}-{_NAME}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,21 @@ def number_of(device: str) -> int | None:
     """
     found = None if is_mapped(device) else _NUMBERED.fullmatch(device)
     return int(found[1] or found[2]) if found else None
+
+
+def volume_of(device: str) -> tuple[str, str] | None:
+    """Group and name in the path of a volume (``/dev/vg/lv``, ``/dev/mapper/vg-lv``), else None.
+
+    In the second the device mapper doubles a ``-`` inside of a name.
+    """
+    if len(device) > _MOST_CHARS:
+        return None
+    if found := _OF_MAPPER.fullmatch(device):
+        return found[1].replace("--", "-"), found[2].replace("--", "-")
+    if not _OF_A_GROUP.fullmatch(device) or device.startswith(_MAPPED):
+        return None
+    group, name = device.split("/")[2:4]
+    return group, name
 
 
 def is_mapped(device: str) -> bool:

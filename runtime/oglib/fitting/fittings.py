@@ -62,15 +62,15 @@ class Fitting(Protocol[_Facts_contra]):
 
 @dataclass(frozen=True, slots=True)
 class FileFitting(Generic[Facts]):
-    """A fitting that only writes files: those that ``look`` found."""
+    """A fitting that only writes files: those that ``probe`` found."""
 
     name: str
-    look: Callable[[Files, Facts], Check]
+    probe: Callable[[Files, Facts], Check]
 
     def check(self, root: Files, facts: Facts) -> Check:
         """As ``Fitting``; a file that cannot be read is this fitting's alone."""
         try:
-            return self.look(root, facts)
+            return self.probe(root, facts)
         except UsageError:
             raise
         except OgError as error:
@@ -83,7 +83,7 @@ class FileFitting(Generic[Facts]):
 
 
 @dataclass(frozen=True, slots=True)
-class Planned(Generic[Facts]):
+class CheckedFitting(Generic[Facts]):
     """A fitting with what its check found."""
 
     fitting: Fitting[Facts]
@@ -132,6 +132,6 @@ def chosen(fittings: Sequence[Fitting[Facts]], only: Collection[str]) -> tuple[F
 
 def check_all(
     root: Files, facts: Facts, fittings: Sequence[Fitting[Facts]]
-) -> tuple[Planned[Facts], ...]:
+) -> tuple[CheckedFitting[Facts], ...]:
     """Every fitting with what it would do; nothing is written."""
-    return tuple(Planned(one, facts, one.check(root, facts)) for one in fittings)
+    return tuple(CheckedFitting(one, facts, one.check(root, facts)) for one in fittings)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.inventory.firmware import SYS
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 
 PCI_IDS = Path("/usr/share/misc/pci.ids")
 

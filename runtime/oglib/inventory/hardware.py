@@ -16,7 +16,7 @@ from oglib.errors import OgError
 from oglib.inventory import devices, firmware, links, memory
 from oglib.inventory.devices import Device
 from oglib.inventory.firmware import SYS
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.wording.amounts import human_bytes
 
 # SMBIOS specification 3.7, table 17: system enclosure types
@@ -104,9 +104,9 @@ def read_hardware(*, sys: Path = SYS, cpuinfo: Path = firmware.CPUINFO) -> Hardw
     return Hardware(
         chassis=chassis_name(firmware.dmi("chassis_type", sys=sys)),
         firmware=firmware.firmware(sys=sys),
-        bios=_told(sys, "bios_vendor", "bios_version", "bios_date"),
-        board=_told(sys, "board_vendor", "board_name", "board_version"),
-        model=_told(sys, "sys_vendor", "product_name", "product_version"),
+        bios=_text_of(sys, "bios_vendor", "bios_version", "bios_date"),
+        board=_text_of(sys, "board_vendor", "board_name", "board_version"),
+        model=_text_of(sys, "sys_vendor", "product_name", "product_version"),
         serial=firmware.serial_number(sys=sys),
         architecture=firmware.architecture(),
         virtual_machine=firmware.virtual_machine(sys=sys, cpuinfo=cpuinfo),
@@ -191,11 +191,11 @@ def module_text(module: memory.MemoryModule) -> str:
     return " ".join(word for word in words if word)
 
 
-def _names(found: Iterable[Device]) -> list[str]:
-    return [device.name for device in found]
+def _names(devices: Iterable[Device]) -> list[str]:
+    return [device.name for device in devices]
 
 
-def _told(sys: Path, *fields: str) -> str:
+def _text_of(sys: Path, *fields: str) -> str:
     return " ".join(text for field in fields if (text := firmware.dmi(field, sys=sys)))
 
 

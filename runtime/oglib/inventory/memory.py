@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.inventory.firmware import meaningful
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.run import run
 
 MEMINFO = Path("/proc/meminfo")
@@ -56,18 +56,18 @@ def parse_dmidecode(text: str) -> tuple[MemoryModule, ...]:
 
 
 def _module(fields: dict[str, str], size_bytes: int) -> MemoryModule:
-    def told(*names: str) -> str:
+    def first_of(*names: str) -> str:
         texts = (meaningful(one_line(fields.get(name, ""))) for name in names)
         return next((text for text in texts if text and text != "Other"), "")
 
-    speed = re.match(r"(\d+) (MT/s|MHz)", told("Configured Memory Speed", "Speed"))
+    speed = re.match(r"(\d+) (MT/s|MHz)", first_of("Configured Memory Speed", "Speed"))
     return MemoryModule(
-        slot=told("Locator", "Bank Locator"),
+        slot=first_of("Locator", "Bank Locator"),
         size_bytes=size_bytes,
-        type=told("Type"),
+        type=first_of("Type"),
         speed_mts=int(speed[1]) if speed else 0,
-        manufacturer=told("Manufacturer"),
-        part=told("Part Number"),
+        manufacturer=first_of("Manufacturer"),
+        part=first_of("Part Number"),
     )
 
 

@@ -63,7 +63,7 @@ _COMMANDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReportFile:
     """One file of the archive and how to get its text."""
 
     name: str
@@ -87,7 +87,7 @@ def make_report(output: str, settings: Settings) -> Report:
     return write_archive(_destination(output, settings), _parts(settings), _secrets(settings))
 
 
-def write_archive(path: Path, parts: Sequence[Part], known: Sequence[str]) -> Report:
+def write_archive(path: Path, parts: Sequence[ReportFile], known: Sequence[str]) -> Report:
     """A new ``.tar.zst`` of all parts without the ``known`` secrets and what looks like one."""
     texts: dict[str, str] = {}
     missing = []
@@ -140,21 +140,21 @@ def _destination(output: str, settings: Settings) -> Path:
     return (here if os.access(here, os.W_OK) else RUN_FOLDER) / name
 
 
-def _parts(settings: Settings) -> list[Part]:
+def _parts(settings: Settings) -> list[ReportFile]:
     parts = [
-        Part("versions.txt", _versions),
-        Part("settings.json", lambda: _as_json(settings)),
-        Part("disks.json", lambda: _as_json(list_disks())),
-        Part("hardware.json", lambda: _as_json(read_hardware())),
-        Part("link.json", lambda: _as_json(interfaces())),
+        ReportFile("versions.txt", _versions),
+        ReportFile("settings.json", lambda: _as_json(settings)),
+        ReportFile("disks.json", lambda: _as_json(list_disks())),
+        ReportFile("hardware.json", lambda: _as_json(read_hardware())),
+        ReportFile("link.json", lambda: _as_json(interfaces())),
     ]
     # not /proc/self, which is a link
     files = {**_FILES, "mounts.txt": Path(f"/proc/{os.getpid()}/mounts")}
-    parts += [Part(name, _file(path)) for name, path in files.items()]
+    parts += [ReportFile(name, _file(path)) for name, path in files.items()]
     for pattern in _PATTERNS:
         found = sorted(RUN_FOLDER.glob(pattern))[-_MOST_FILES:]
-        parts += [Part(f"run/{one.relative_to(RUN_FOLDER)}", _file(one)) for one in found]
-    return parts + [Part(name, _command(argv)) for name, argv in _COMMANDS.items()]
+        parts += [ReportFile(f"run/{one.relative_to(RUN_FOLDER)}", _file(one)) for one in found]
+    return parts + [ReportFile(name, _command(argv)) for name, argv in _COMMANDS.items()]
 
 
 def _versions() -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.errors import OgError
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.osconfig.root import TargetRoot
 
 _FOLDERS = ("usr/lib/sysimage/rpm", "var/lib/rpm")

@@ -19,19 +19,19 @@ Change = str | Callable[[re.Match[str]], str]
 _WORD = r"[^\s\"'][^\s]*"
 
 
-def _spoken(found: re.Match[str]) -> str:
+def _spoken(match: re.Match[str]) -> str:
     """``password VALUE``: the value goes, an ordinary word of a sentence stays."""
-    first = found["value"].partition(" ")[0]
+    first = match["value"].partition(" ")[0]
     if first.strip(".,;:!?()\"'").lower() in ORDINARY:
-        return found[0]
-    return f"{found['before']}{REMOVED}"
+        return match[0]
+    return f"{match['before']}{REMOVED}"
 
 
-def _two_words(found: re.Match[str]) -> str:
+def _two_words(match: re.Match[str]) -> str:
     """GRUB's ``password USER SECRET``, alone on its line."""
-    if {found["user"].lower(), found["value"].lower()} & ORDINARY:
-        return found[0]
-    return f"{found['before']}{REMOVED}"
+    if {match["user"].lower(), match["value"].lower()} & ORDINARY:
+        return match[0]
+    return f"{match['before']}{REMOVED}"
 
 
 # What is a secret by its own form: a sign without which there is none of it ("": there is no such

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from oglib.errors import OgError
 from oglib.inventory import rpm, windows
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.inventory.system import System, SystemKind
 from oglib.osconfig.reading import NoPlainFileError
 from oglib.osconfig.root import TargetRoot

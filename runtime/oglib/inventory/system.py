@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from oglib.errors import OgError
 from oglib.inventory import windows
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.osconfig.kinds import OTHER_IDS, is_hurd
 from oglib.osconfig.linux.system import detect_linux
 from oglib.osconfig.reading import NoPlainFileError

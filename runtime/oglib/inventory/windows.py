@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from oglib.errors import OgError
-from oglib.inventory.foreign import one_line
+from oglib.inventory.sanitized import one_line
 from oglib.osconfig.registry import Hive, Value, find_hive, open_hive
 from oglib.osconfig.root import TargetRoot
 

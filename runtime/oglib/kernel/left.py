@@ -36,13 +36,13 @@ def nothing_left() -> Iterator[list[str]]:
 
     Yields a list that holds the names of those that had to be killed, once the block has ended.
     """
-    told: list[str] = []
+    killed: list[str] = []
     before = {one.pid for one in _children()}
     _take_orphans(wanted=True)
     try:
-        yield told
+        yield killed
     finally:
-        told += _ended(before)
+        killed += _ended(before)
         _take_orphans(wanted=False)
 
 

@@ -27,15 +27,17 @@ def mount(device: Path, point: Path, kind: str, options: Iterable[str]) -> None:
         else:
             data.append(option)
     words = [os.fsencode(word) for word in (device, point, kind, ",".join(data))]
-    _ask(_LIBC.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3] or None), device)
+    _raise_for(
+        _LIBC.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3] or None), device
+    )
 
 
 def unmount(point: Path) -> None:
     """Unmount what is at this folder. OSError with the kernel's own number."""
-    _ask(_LIBC.umount2(os.fsencode(point), _NOFOLLOW), point)
+    _raise_for(_LIBC.umount2(os.fsencode(point), _NOFOLLOW), point)
 
 
-def _ask(answer: int, path: Path) -> None:
+def _raise_for(answer: int, path: Path) -> None:
     if answer:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(path))

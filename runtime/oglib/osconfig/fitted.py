@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from oglib.fitting.fittings import Fitting
 from oglib.osconfig.facts import PcFacts
-from oglib.osconfig.kinds import LINUX, Found, find_system
+from oglib.osconfig.kinds import LINUX, OperatingSystem, find_system
 from oglib.osconfig.linux import fittings as linux
 from oglib.osconfig.opened_system import OpenedSystem
 
@@ -20,7 +20,7 @@ LAST: dict[str, tuple[Fitting[PcFacts], ...]] = {LINUX: linux.LAST}
 _STARTED = ("debian",)
 
 
-def how_proven(system: Found) -> tuple[str, ...]:
+def how_proven(system: OperatingSystem) -> tuple[str, ...]:
     """What a person should know of how the fitting of this system was tried, a sentence each."""
     if system.id in _STARTED:
         return ()

@@ -98,14 +98,14 @@ def adapt_fstab(text: str, facts: PcFacts) -> NewFstab:
 class _Meaning:
     """What the lines of one fstab mean here: each swap is given once, an ESP is mounted once."""
 
-    def __init__(self, facts: PcFacts, found: Sequence[Entry]) -> None:
+    def __init__(self, facts: PcFacts, entries: Sequence[Entry]) -> None:
         self._facts = facts
-        self._found = found
-        self._roots = {one.device for one in found if one.is_root}
-        named = [self._named_swap(one.device) for one in found if one.is_swap]
+        self._entries = entries
+        self._roots = {one.device for one in entries if one.is_root}
+        named = [self._named_swap(one.device) for one in entries if one.is_swap]
         self._free = [one for one in facts.swaps if one not in named]
-        self._esp_points = [one for one in found if one.is_esp] or [
-            one for one in found if one.point == _BOOT and one.kind in _FAT[:2]
+        self._esp_points = [one for one in entries if one.is_esp] or [
+            one for one in entries if one.point == _BOOT and one.kind in _FAT[:2]
         ]
         self._esp_device = self._which_is_esp()
 
@@ -132,7 +132,7 @@ class _Meaning:
     def missing(self, changes: list[str]) -> list[str]:
         """Lines for what is here and has none."""
         lines = []
-        if self._free and not any(one.is_swap for one in self._found):
+        if self._free and not any(one.is_swap for one in self._entries):
             changes.append(f"swap: {self._free[0].spec} added")
             lines.append(_SWAP_LINE.format(device=self._free[0].spec))
         esp = self._facts.esp
@@ -174,15 +174,15 @@ class _Meaning:
         """The one of the same number, else the next that no line has."""
         number = number_of(device)
         same = [one for one in self._free if one.number == number]
-        found = next(iter((*same, *self._free)), None)
-        if found is not None:
-            self._free.remove(found)
-        return found
+        entries = next(iter((*same, *self._free)), None)
+        if entries is not None:
+            self._free.remove(entries)
+        return entries
 
     def _which_is_esp(self) -> str:
         """The device, as it is written, of the lines that mount this disk's ESP; empty: none do."""
         esp = self._facts.esp
-        for one in self._found:
+        for one in self._entries:
             if esp and not one.is_swap and esp.is_named(one.device):
                 return one.device
         # one that names another FAT of this PC is that one's

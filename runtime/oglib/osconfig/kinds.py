@@ -19,7 +19,7 @@ _WINDOWS = ("Windows/System32/config/SYSTEM", "WINNT/System32/config/SYSTEM")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OperatingSystem:
     """A system on a root. ``id`` is a plain word, good as a folder's name."""
 
     kind: str
@@ -27,9 +27,9 @@ class Found:
     name: str
 
 
-def find_system(root: TargetRoot) -> Found | None:
+def find_system(root: TargetRoot) -> OperatingSystem | None:
     """The system on this root; None where none is known. OgError where that cannot be read."""
-    return next((found for ask in _QUESTIONS if (found := ask(root)) is not None), None)
+    return next((system for detect in _DETECTORS if (system := detect(root)) is not None), None)
 
 
 def is_hurd(root: TargetRoot) -> bool:
@@ -37,17 +37,22 @@ def is_hurd(root: TargetRoot) -> bool:
     return root.exists("hurd/init") or root.exists("hurd/startup")
 
 
-def _with_os_release(root: TargetRoot) -> Found | None:
+def _with_os_release(root: TargetRoot) -> OperatingSystem | None:
     said = detect_linux(root)
     if said is None:
         return None
     kind = OTHER_IDS.get(said.id, LINUX)
-    return Found("Hurd" if kind == LINUX and is_hurd(root) else kind, said.id, said.pretty_name)
+    return OperatingSystem(
+        "Hurd" if kind == LINUX and is_hurd(root) else kind, said.id, said.pretty_name
+    )
 
 
-def _windows(root: TargetRoot) -> Found | None:
-    found = any(root.spelled(name) for name in _WINDOWS)
-    return Found("Windows", "windows", "Windows") if found else None
+def _windows(root: TargetRoot) -> OperatingSystem | None:
+    is_windows = any(root.spelled(name) for name in _WINDOWS)
+    return OperatingSystem("Windows", "windows", "Windows") if is_windows else None
 
 
-_QUESTIONS: tuple[Callable[[TargetRoot], Found | None], ...] = (_with_os_release, _windows)
+_DETECTORS: tuple[Callable[[TargetRoot], OperatingSystem | None], ...] = (
+    _with_os_release,
+    _windows,
+)

@@ -21,7 +21,7 @@ from oglib.filesystem.mount import mounted
 from oglib.filesystem.mounts import root_of_mount
 from oglib.filesystem.probe import probe_filesystem
 from oglib.fitting.edits import Files
-from oglib.osconfig.parts import Around, Part, how_mounted, joined_parts, named_subvolumes
+from oglib.osconfig.parts import Around, MountedPart, how_mounted, joined_parts, named_subvolumes
 from oglib.osconfig.present import Present
 from oglib.osconfig.root import TargetRoot
 
@@ -50,12 +50,12 @@ class OpenedSystem:
     kind: str
     subvolume: str = ""
     subvolumes: tuple[str, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[MountedPart, ...] = ()
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
     @property
-    def boot(self) -> Part | None:
+    def boot(self) -> MountedPart | None:
         """What is mounted at ``/boot``; None where that is part of the root, or not here."""
         return next((one for one in self.parts if one.point == "/boot"), None)
 

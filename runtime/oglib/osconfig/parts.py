@@ -33,7 +33,7 @@ _UFS = ("ufs", "ufstype=ufs2")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MountedPart:
     """A partition that is mounted at ``point`` of a system."""
 
     point: str
@@ -59,7 +59,7 @@ class Around:
 class Joined:
     """What was mounted; ``absent`` what was not, ``notes`` why, a sentence each."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[MountedPart, ...] = ()
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     known: dict[int, Known] = field(default_factory=dict)  # of the root's disk
@@ -111,9 +111,9 @@ def _wanted(root: TargetRoot) -> list[Entry]:
     return [first[point] for point in _POINTS if point in first]
 
 
-def _join(root: TargetRoot, entry: Entry, around: Around, found: Joined, stack: ExitStack) -> str:
+def _join(root: TargetRoot, entry: Entry, around: Around, joined: Joined, stack: ExitStack) -> str:
     """Mount one of them; why that was not done, empty where it was."""
-    place = _place(entry, around, found)
+    place = _place(entry, around, joined)
     if place is None or around.disk is None or around.part is None:
         return f"its device {printable(entry.device)} was not found here"
     if around.device is None:
@@ -142,11 +142,11 @@ def _join(root: TargetRoot, entry: Entry, around: Around, found: Joined, stack: 
             return ""  # it hides nothing yet: the system's own folder is what there is
     stack.enter_context(mounted_at(device, at, write=around.write, kind=kind, options=options))
     if not own:
-        found.parts = (*found.parts, Part(entry.point, disk, part))
+        joined.parts = (*joined.parts, MountedPart(entry.point, disk, part))
     return ""
 
 
-def _place(entry: Entry, around: Around, found: Joined) -> tuple[Disk, Partition, str] | None:
+def _place(entry: Entry, around: Around, joined: Joined) -> tuple[Disk, Partition, str] | None:
     """Disk, partition and filesystem that an entry means; None where that is not on this PC.
 
     A subvolume is the root's own where the line of the root names the same device, whoever else has
@@ -154,13 +154,13 @@ def _place(entry: Entry, around: Around, found: Joined) -> tuple[Disk, Partition
     """
     if around.disk is None or around.part is None:
         return None
-    mine = found.known.get(around.part.number, Known("", ""))
+    mine = joined.known.get(around.part.number, Known("", ""))
     own = around.disk, around.part, mine.kind
-    if entry.subvolume and entry.device in found.roots:
+    if entry.subvolume and entry.device in joined.roots:
         return own
-    here = named_by(entry.device, entry.kind, tuple(found.known.values()))
+    here = named_by(entry.device, entry.kind, tuple(joined.known.values()))
     for part in around.disk.partitions if here else ():
-        if found.known.get(part.number) is here:
+        if joined.known.get(part.number) is here:
             return around.disk, part, here.kind if here else ""
     for disk, part, there in elsewhere(around.disk):
         if there.is_named(entry.device):

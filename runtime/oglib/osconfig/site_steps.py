@@ -66,10 +66,10 @@ class SiteStep:
         return self._first_line("apply", root, facts, self.apply_s) or checked.detail
 
     def _first_line(self, word: str, root: Files, facts: PcFacts, deadline_s: float) -> str:
-        told = json.dumps(_told(root, facts, deadline_s))
+        given = json.dumps(_as_json_data(root, facts, deadline_s))
         try:
             with nothing_stays_mounted(root.path) as points, nothing_left() as left:
-                done = run(self.program, word, stdin=told, timeout_s=deadline_s)
+                done = run(self.program, word, stdin=given, timeout_s=deadline_s)
         except ProcessError as error:
             last = (error.stderr.strip().split("\n") or [""])[-1]
             raise OgError(
@@ -99,7 +99,7 @@ def _line(text: str, root: Files) -> str:
     return shortened(" ".join(text.replace(str(root.path), "").split())).rstrip(".")
 
 
-def _told(root: Files, facts: PcFacts, deadline_s: float) -> dict[str, object]:
+def _as_json_data(root: Files, facts: PcFacts, deadline_s: float) -> dict[str, object]:
     return {
         "version": 1,
         "root": str(root.path),

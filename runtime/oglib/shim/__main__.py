@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from oglib.ending import ended, leave, quick_start
 from oglib.errors import OgErr, OgError, UsageError
-from oglib.shim.names import MODULE_OF
+from oglib.shim.names import MODULE_OF, REPLACED, SCRIPTS
 from oglib.spared import spare_inspect, spare_urls
 
 _LAUNCHERS = ("__main__.py", "og-shim")  # called by these, the first argument is the name
@@ -40,6 +40,27 @@ def perform(name: str, words: list[str], *, final: bool = False) -> int:
         case str(text) if text:
             print(text)
     return 0
+
+
+def chosen(name: str, words: list[str], *, final: bool = False) -> int:
+    """Run what ``name`` means on this PC: the site's script, or ours."""
+    folder = os.environ.get("OGSCRIPTS") or SCRIPTS
+    if name in REPLACED or os.path.lexists(f"{folder}/{name}"):
+        from oglib.shim.site_scripts import run_instead  # noqa: PLC0415
+
+        run_instead(name, words)
+    return perform(name, words, final=final)
+
+
+def judge(words: Sequence[str]) -> int:
+    """``--is-the-sites FILE``: 0 where a library of functions is one that a site wrote, else 1."""
+    if len(words) != 1:
+        raise UsageError("One file is needed.", hint="--is-the-sites FILE")
+    from pathlib import Path  # noqa: PLC0415
+
+    from oglib.shim.site_scripts import is_the_sites  # noqa: PLC0415
+
+    return 0 if is_the_sites(Path(words[0])) else 1
 
 
 def install(words: Sequence[str]) -> int:
@@ -78,15 +99,17 @@ def _run(argv: Sequence[str], *, final: bool) -> int:
             return int(OgErr.FORMAT)
         name, *words = words
 
-    def say(error: OgError) -> None:
+    def report_error(error: OgError) -> None:
         print(f"{name}: {error}", file=sys.stderr)
 
     if name == "--install":
-        return ended(lambda: install(words), say, final=final)
+        return ended(lambda: install(words), report_error, final=final)
+    if name == "--is-the-sites":
+        return ended(lambda: judge(words), report_error, final=final)
     if name not in MODULE_OF:
         print(f"{name}: this ogLive has no command of that name.", file=sys.stderr)
         return _UNKNOWN_COMMAND
-    return ended(lambda: perform(name, words, final=final), say, final=final)
+    return ended(lambda: chosen(name, words, final=final), report_error, final=final)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 
@@ -14,9 +12,8 @@ from oglib.deploy.system.start import StartPlan, plan_start, start
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.osconfig.opened_system import opened_system
 from oglib.shim.command import Command, command_of
+from oglib.shim.site_scripts import custom_of, run_instead
 from oglib.shim.target import partition_of, warn
-
-_CUSTOM = "bootOsCustom"
 
 
 def _planned(words: Sequence[str]) -> StartPlan:
@@ -51,13 +48,13 @@ def _parameters(words: Sequence[str]) -> str:
 def _boot_os(words: Sequence[str]) -> None:
     """With what the site adds before it; what cannot be started is refused before that runs."""
     _planned(words)
-    _say("[0] Starting the system.")
-    if custom := shutil.which(_CUSTOM):
+    _print("[0] Starting the system.")
+    if custom := custom_of("bootOs"):
         command_of("ogEcho").run(("log", "session", f"[10] {custom} runs before it."))
         command_of("ogMount").run(words[:2])
-        _run(custom, words)
-    _say("[70] Unmounting all filesystems.")
-    _say("[90] Starting.")
+        _run(str(custom), words)
+    _print("[70] Unmounting all filesystems.")
+    _print("[90] Starting.")
     _boot(words)
 
 
@@ -73,15 +70,14 @@ def _run(program: str, words: Sequence[str]) -> None:
         warn(f"{program} ended with {status}")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 
 def _session(words: Sequence[str]) -> None:
-    """A ``bootOs`` of the site's own goes before ours, as PATH has them."""
+    """A ``bootOs`` of the site's own goes before ours."""
     place = ["1", *words] if len(words) == 1 else [*words]
-    if program := shutil.which("bootOs"):
-        os.execv(program, [program, *place])  # noqa: S606 - by its path, and no shell
+    run_instead("bootOs", place)
     _boot_os(place)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oglib.cache.find import Found, find_cache
+from oglib.cache.find import CachePartition, find_cache
 from oglib.cache.partition import Places, plan_creation, plan_deletion
 from oglib.deploy.library.cache import format_empty, mount, put_away, unmount
 from oglib.disk import types
@@ -32,13 +32,13 @@ def _tell(facts: Sequence[str]) -> None:
     warn(*facts)
 
 
-def _the_cache() -> Found:
-    found = find_cache(list_disks())
-    if found is None:
+def _the_cache() -> CachePartition:
+    cache = find_cache(list_disks())
+    if cache is None:
         raise PartitionError(
             "This PC has no cache.", hint="Make one with ogCreateCache or `og cache create`."
         )
-    return found
+    return cache
 
 
 def _create(words: Sequence[str]) -> None:
@@ -55,8 +55,8 @@ def _create(words: Sequence[str]) -> None:
 
 
 def _delete(_words: Sequence[str]) -> None:
-    found = _the_cache()
-    _change(found.disk, plan_deletion(found))
+    cache = _the_cache()
+    _change(cache.disk, plan_deletion(cache))
 
 
 def _change(disk: Disk, plan: TablePlan) -> None:
@@ -64,11 +64,11 @@ def _change(disk: Disk, plan: TablePlan) -> None:
     from oglib.shim.disk_change import change_table  # noqa: PLC0415
 
     places = Places.from_environment()
-    found = find_cache([disk])
-    if found is None or plan.nothing_to_change:
+    cache = find_cache([disk])
+    if cache is None or plan.nothing_to_change:
         change_table(disk, plan, _not_the_cache)
         return
-    refuse_locked(found.disk, found.part)
+    refuse_locked(cache.disk, cache.part)
     with put_away(disk, places, tell=_tell):
         change_table(disk, plan, _not_the_cache)
 
@@ -78,10 +78,10 @@ def _not_the_cache(part: Partition) -> bool:
 
 
 def _find(_words: Sequence[str]) -> Answer:
-    found = find_cache(list_disks())
-    if found is None:
+    cache = find_cache(list_disks())
+    if cache is None:
         return int(OgErr.NOTFOUND)
-    return f"{found.disk.number} {found.part.number}"
+    return f"{cache.disk.number} {cache.part.number}"
 
 
 def _format(_words: Sequence[str]) -> None:
@@ -105,23 +105,23 @@ def _space(_words: Sequence[str]) -> str:
 
 
 def _mount(_words: Sequence[str]) -> str:
-    found = _the_cache()
-    refuse_locked(found.disk, found.part)
+    cache = _the_cache()
+    refuse_locked(cache.disk, cache.part)
     try:
-        point, told = mount(KEYS_DIR, Places.from_environment(), tell=_tell)
+        point, recovered = mount(KEYS_DIR, Places.from_environment(), tell=_tell)
     except OgError as error:
         raise PartitionError(error.message, hint=error.hint) from error
-    for said in told:
+    for said in recovered:
         warn(said)
     return str(point)
 
 
 def _unmount(_words: Sequence[str]) -> None:
-    found = find_cache(list_disks())
-    if found is None:
+    cache = find_cache(list_disks())
+    if cache is None:
         warn("this PC has no cache")  # scripts unmount it before anything else
         return
-    refuse_locked(found.disk, found.part)
+    refuse_locked(cache.disk, cache.part)
     if not unmount(Places.from_environment(), tell=_tell):
         warn("the cache was not mounted")
 

@@ -7,12 +7,13 @@ unmounted for them and mounted again where it was.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
+from oglib.deploy.again import planned_and_done
 from oglib.deploy.system.configure import apply_configuration, plan_configuration
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.lock import held
@@ -27,11 +28,9 @@ from oglib.osconfig.root import TargetRoot
 from oglib.settings import load
 from oglib.shim.command import Answer, Command, command_of
 from oglib.shim.disk_change import everything, unmounted
-from oglib.shim.process import is_called_by
 from oglib.shim.target import partition_of, warn
-from oglib.views.steps import told
+from oglib.views.steps import steps_text
 
-_CUSTOM = "configureOsCustom"
 _NO_NAME = "pc"
 _NET_RULES = "etc/udev/rules.d/70-persistent-net.rules"
 _RESUME = "etc/initramfs-tools/conf.d/resume"
@@ -87,9 +86,12 @@ def _linux(words: Sequence[str]) -> Iterator[TargetRoot]:
 
 def _fitted(words: Sequence[str], steps: tuple[str, ...], hostname: str = "") -> tuple[Step, ...]:
     with _free(words) as (disk, part):
-        plan = plan_configuration(disk, part, hostname=hostname, only=steps, told=load())
-        warn(*(() if steps else plan.notes))
-        return apply_configuration(plan)
+        look = partial(
+            plan_configuration, disk, part, hostname=hostname, only=steps, settings=load()
+        )
+        plan, done = planned_and_done(look, apply_configuration)
+    warn(*(() if steps else plan.notes))
+    return done
 
 
 def _hostname() -> str:
@@ -183,11 +185,7 @@ def _without_client(root: TargetRoot, path: str) -> None:
 
 
 def _configure(words: Sequence[str]) -> Answer:
-    """What a site wrote goes first, unless it is that which calls."""
-    custom = shutil.which(_CUSTOM)
-    if custom and not is_called_by(_CUSTOM):
-        command_of("ogEcho").run(("log", "session", f"configureOs: {custom} runs instead"))
-        os.execv(custom, [custom, *words])  # noqa: S606 - the site's own program, by its path
+    """Ours, where no script of the site's runs instead (``site_scripts``)."""
     place = words[:2]
     disk, _ = partition_of(*place)
     _grown(place)
@@ -195,7 +193,7 @@ def _configure(words: Sequence[str]) -> Answer:
     if bios and disk.table is TableKind.MSDOS and not any(one.active for one in disk.partitions):
         command_of("ogSetPartitionActive").run(place)
     steps = _fitted(place, (), _hostname())
-    print(told(steps))
+    print(steps_text(steps))
     _done(steps)
     return None
 
@@ -225,9 +223,9 @@ COMMANDS = {
             4,
             "configureOs 1 2",
             "Each step is printed, done, not needed or failed, and one that failed is the exit "
-            "code (GENERIC); the old script always ended with 0. A configureOs of the site's in "
-            "its scripts wins over this, and configureOsCustom over both. A Windows is not fitted "
-            "yet (NOTOS).",
+            "code (GENERIC); the old script always ended with 0. A configureOs that the site "
+            "edited wins over this, configureOsCustom over both; an unchanged copy of OpenGnsys' "
+            "own does not. A Windows is not fitted yet (NOTOS).",
         ),
         Command(
             "ogConfigureFstab",

@@ -97,12 +97,12 @@ def _cdrom() -> Path:
 def _unmount_fs(words: Sequence[str]) -> None:
     disk, part = partition_of(*words)
     refuse_locked(disk, part, own_counts=True)
-    _unmounted(disk, part, told=True)
+    _unmounted(disk, part, warns=True)
 
 
-def _unmounted(disk: Disk, part: Partition, *, told: bool) -> None:
+def _unmounted(disk: Disk, part: Partition, *, warns: bool) -> None:
     try:
-        if not unmount_of(disk, part) and told:
+        if not unmount_of(disk, part) and warns:
             warn(f"partition {part.number} of {disk.describe()} is not mounted")
     except FilesystemError as error:
         warn(str(error))
@@ -126,7 +126,7 @@ def _unmount_all(words: Sequence[str]) -> None:
     refuse_locked(disk, own_counts=True)
     for part in disk.partitions:
         if part.type not in (types.CACHE, types.EXTENDED):
-            _unmounted(disk, part, told=False)
+            _unmounted(disk, part, warns=False)
 
 
 def _which(words: Sequence[str]) -> UsageError:

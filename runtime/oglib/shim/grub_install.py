@@ -11,7 +11,7 @@ from oglib.boot.loaders import stub
 from oglib.boot.nvram.changing import change_here, table_here
 from oglib.boot.nvram.load_option import loader
 from oglib.boot.nvram.planning import second
-from oglib.deploy.system.loader import Wanted, esp_here, put_loader, stub_for
+from oglib.deploy.system.loader import LoaderRequest, esp_here, put_loader, stub_for
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk
@@ -49,7 +49,7 @@ def _install_mbr(words: Sequence[str]) -> None:
     first = disk_of(_FIRST_DISK)
     with free_partition(words) as (disk, part):
         onto = disk if disk.path == first.path else first
-        wanted = Wanted(disk, part, running_firmware(), onto, every, parameters)
+        wanted = LoaderRequest(disk, part, running_firmware(), onto, every, parameters)
         uefi = wanted.firmware is Firmware.UEFI
         if uefi:
             table_here()  # what cannot be read is refused before anything is written
@@ -58,7 +58,7 @@ def _install_mbr(words: Sequence[str]) -> None:
             _enter(wanted)
 
 
-def _enter(wanted: Wanted) -> None:
+def _enter(wanted: LoaderRequest) -> None:
     """The firmware's entry for the loader of all systems, second in its order."""
     esp_disk, esp = esp_here(wanted.disk, list_disks())
     option = loader("grub", esp_disk, esp, f"{wanted.folder}/{_OLD_LOADER}")
@@ -76,7 +76,7 @@ def _install_partition(words: Sequence[str]) -> None:
                 hint="GRUB is put into partitions of a Linux.",
                 code=OgErr.NOTOS,
             )
-        warn(*put_loader(Wanted(disk, part, running_firmware(), None, every, parameters)))
+        warn(*put_loader(LoaderRequest(disk, part, running_firmware(), None, every, parameters)))
 
 
 def _uefi_conf(words: Sequence[str]) -> None:

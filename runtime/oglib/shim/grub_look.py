@@ -38,11 +38,11 @@ def _timeout(words: Sequence[str]) -> None:
 
 
 def _resolution(words: Sequence[str]) -> None:
-    wanted = words[2] if len(words) == 3 else _told_resolution()
+    wanted = words[2] if len(words) == 3 else _boot_resolution()
     change_menu(words, lambda menu: with_resolution(menu, wanted))
 
 
-def _told_resolution() -> str:
+def _boot_resolution() -> str:
     """That of this boot's ``vga`` or ``video``."""
     said = os.environ.get("video", "").rpartition(":")[2].partition("-")[0]  # noqa: SIM112
     said = _OF_VGA.get(os.environ.get("vga", ""), said)  # noqa: SIM112

@@ -27,7 +27,7 @@ from oglib.boot.menu.reader import Menu
 from oglib.deploy.system.hiding import hiding_change
 from oglib.deploy.system.menu import (
     apply_menu,
-    place_of,
+    names_of,
     plan_menu,
     show_menu,
 )
@@ -74,7 +74,7 @@ def _said(name: str, does: str, words: Sequence[str]) -> str:
 
 
 def _default(words: Sequence[str]) -> None:
-    place = place_of(*partition_of(*words[2:4]))
+    place = names_of(*partition_of(*words[2:4]))
 
     def change(menu: Menu) -> Changed:
         entries = entries_of(menu, place)
@@ -90,7 +90,7 @@ def _oglive_default(words: Sequence[str]) -> None:
 
 
 def _delete(words: Sequence[str]) -> None:
-    place = place_of(*partition_of(*words[2:4]))
+    place = names_of(*partition_of(*words[2:4]))
     change_menu(words, lambda menu: without(menu, entries_of(menu, place)))
 
 
@@ -138,11 +138,11 @@ def with_generics(commands: Sequence[Command]) -> Iterator[Command]:
 
 
 def _telling(name: str, does: str, call: Callable[[Sequence[str]], None]) -> Callable[..., Answer]:
-    def told(words: Sequence[str]) -> str:
+    def answering(words: Sequence[str]) -> str:
         call(words)
         return _said(name, does, words)
 
-    return told
+    return answering
 
 
 STRUCTURE = (

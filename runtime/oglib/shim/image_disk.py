@@ -35,8 +35,8 @@ def _create(words: Sequence[str]) -> None:
     disk = disk_of(words[0])
     refuse_locked(disk, own_counts=True)
     _check_ways(words[3:])
-    told = settings.load()
-    if over_http(words[1], told):
+    loaded = settings.load()
+    if over_http(words[1], loaded):
         path, name, destination = None, words[2].strip("/"), ""
     else:
         path = image_file(in_place(words[1:3]))
@@ -48,7 +48,7 @@ def _create(words: Sequence[str]) -> None:
             words[0],
             name,
             destination=destination,
-            settings=told,
+            settings=loaded,
             progress=reporters.for_stream(),
         )
     warn(*made.warnings)
@@ -81,28 +81,28 @@ def _refuse_on_itself(disk: Disk, folder: Path) -> None:
 
 def _restore(words: Sequence[str]) -> None:
     disk = disk_of(words[2])
-    told = settings.load()
-    image = _found(words[:2], told)
+    loaded = settings.load()
+    image = _image_at(words[:2], loaded)
     refuse_locked(disk, own_counts=True)
     if image.startswith("/"):
         refuse_locked_image(Path(image))
         if Path(image).is_file():
-            info_of(image, told)  # an old raw image: told by its content, never by its name
+            info_of(image, loaded)  # an old raw image: told by its content, never by its name
     command_of("ogUnmountAll").run([words[2]])
     receipt = restore_disk(
-        image, words[2], DiskWishes(), settings=told, progress=reporters.for_stream()
+        image, words[2], DiskWishes(), settings=loaded, progress=reporters.for_stream()
     )
     warn(*receipt.warnings)
 
 
-def _found(words: Sequence[str], told: settings.Settings) -> str:
+def _image_at(words: Sequence[str], loaded: settings.Settings) -> str:
     """The folder of a disk, or the old raw file; or its name where REPO is asked by HTTP."""
     extension = os.environ.get("DISKIMGEXT") or knobs().get("DISKIMGEXT") or _OLD_EXTENSION
     for name in (words[1], f"{words[1]}.{extension}"):
         found = in_place([words[0], name]).find()
         if found is not None:
             return str(found)
-    if over_http(words[0], told):
+    if over_http(words[0], loaded):
         return words[1].strip("/")
     raise NotFoundError(
         f"There is neither a folder {words[1]} nor a file {words[1]}.{extension} in {words[0]}.",

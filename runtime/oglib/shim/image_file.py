@@ -57,9 +57,9 @@ class _Aim:
 def _create(words: Sequence[str]) -> None:
     disk, part = partition_of(words[0], words[1])
     refuse_locked(disk, part, own_counts=True)
-    told = settings.load()
-    tool, level = _how([*words[4:], "", ""], told)
-    aim = _aim(words[2:4], told)
+    loaded = settings.load()
+    tool, level = _how([*words[4:], "", ""], loaded)
+    aim = _aim(words[2:4], loaded)
     raw = tool == _EVERY_BYTE or _has_no_tool(disk, part)
     with held_image(aim.path) if aim.path else nullcontext():
         _unmounted(disk, part)
@@ -69,11 +69,11 @@ def _create(words: Sequence[str]) -> None:
             aim.name,
             destination=aim.destination,
             wishes=capture.CaptureWishes(format=_FORMATS[level], raw=raw, full_sum=True),
-            settings=told,
+            settings=loaded,
             progress=reporters.for_stream(),
         )
         warn(*made.warnings)
-        line = info_line(info_of(str(aim.path) if aim.path else aim.name, told))
+        line = info_line(info_of(str(aim.path) if aim.path else aim.name, loaded))
     write_small(_LAST_INFO, f"{line}:{socket.gethostname()}\n")
 
 
@@ -88,9 +88,9 @@ def _has_no_tool(disk: Disk, part: Partition) -> bool:
     return kind is None or not (kind.partclone or kind.encrypted)
 
 
-def _how(words: Sequence[str], told: settings.Settings) -> tuple[str, str]:
-    tool = tool_of(words[0] or told.image_program)
-    level = level_of(words[1] or told.image_compressor)
+def _how(words: Sequence[str], loaded: settings.Settings) -> tuple[str, str]:
+    tool = tool_of(words[0] or loaded.image_program)
+    level = level_of(words[1] or loaded.image_compressor)
     if level not in _FORMATS:
         raise UsageError(f"No image is made with {level}.", hint=f"Known: {', '.join(_FORMATS)}.")
     if tool not in ("partclone", _EVERY_BYTE):
@@ -98,12 +98,12 @@ def _how(words: Sequence[str], told: settings.Settings) -> tuple[str, str]:
     return tool, level
 
 
-def _aim(words: Sequence[str], told: settings.Settings) -> _Aim:
-    if over_http(words[0], told):
+def _aim(words: Sequence[str], loaded: settings.Settings) -> _Aim:
+    if over_http(words[0], loaded):
         return _Aim(words[1].strip("/"), "", None)
-    if told.image_extension != _EXTENSION:
+    if loaded.image_extension != _EXTENSION:
         raise UsageError(
-            f"Images are named NAME.{_EXTENSION}, not NAME.{told.image_extension}.",
+            f"Images are named NAME.{_EXTENSION}, not NAME.{loaded.image_extension}.",
             hint=f"Say IMGEXT={_EXTENSION} in engine.cfg.",
         )
     path = image_file(image_place(words, _EXTENSION))
@@ -112,9 +112,9 @@ def _aim(words: Sequence[str], told: settings.Settings) -> _Aim:
 
 def _restore(words: Sequence[str]) -> None:
     disk, part = partition_of(words[2], words[3])
-    told = settings.load()
-    image = named_image(words[:2], told)
-    _check_room(part, size_kb(info_of(image, told)), image)
+    loaded = settings.load()
+    image = named_image(words[:2], loaded)
+    _check_room(part, size_kb(info_of(image, loaded)), image)
     refuse_locked(disk, part, own_counts=True)
     if image.startswith("/"):
         refuse_locked_image(Path(image))
@@ -122,7 +122,7 @@ def _restore(words: Sequence[str]) -> None:
     receipt = restore.put_back(
         image,
         restore.Request(words[2], words[3]),
-        settings=told,
+        settings=loaded,
         progress=reporters.for_stream(),
     )
     warn(*receipt.warnings)

@@ -44,33 +44,33 @@ def image_place(words: Sequence[str], extension: str) -> Place:
     return in_place([words[0], f"{words[1]}.{extension}"])
 
 
-def over_http(where: str, told: settings.Settings) -> bool:
+def over_http(where: str, loaded: settings.Settings) -> bool:
     """Whether REPO is asked by HTTP: no share of a repository is mounted, but one is known."""
-    if where.upper() != "REPO" or not told.repository:
+    if where.upper() != "REPO" or not loaded.repository:
         return False
     return mount_on(repository().resolve()) is None
 
 
-def refuse_over_http(where: str, told: settings.Settings) -> None:
+def refuse_over_http(where: str, loaded: settings.Settings) -> None:
     """Raise (OG_ERR_REPO) where only a mounted share will do; ogLive's own memory never does."""
-    if over_http(where, told):
+    if over_http(where, loaded):
         raise TransferError(
             f"No share of the repository is mounted at {repository()}.",
             hint="Boot with ogprotocol=smb or nfs, or mount it with ogChangeRepo.",
         )
 
 
-def named_image(words: Sequence[str], told: settings.Settings) -> str:
+def named_image(words: Sequence[str], loaded: settings.Settings) -> str:
     """What ``REPO|CACHE NAME`` is for the use cases: the path of the file.
 
     Where REPO is asked by HTTP its image is called by its name. OG_ERR_NOTFOUND where there is
     no such file.
     """
-    place = image_place(words, told.image_extension)
+    place = image_place(words, loaded.image_extension)
     found = place.find()
     if found is not None and found.is_file():
         return str(found)
-    if over_http(words[0], told):
+    if over_http(words[0], loaded):
         return words[1].strip("/")
     raise NotFoundError(
         f"There is no image {words[1]} in {place.root}.",
@@ -78,12 +78,12 @@ def named_image(words: Sequence[str], told: settings.Settings) -> str:
     )
 
 
-def info_of(image: str, told: settings.Settings) -> ImageInfo:
+def info_of(image: str, loaded: settings.Settings) -> ImageInfo:
     """What an image is; OG_ERR_IMAGE when it is damaged or of no known kind."""
     # only here: it knows every format and how to fetch, and most old commands need neither
     from oglib.deploy.opening.opened import described  # noqa: PLC0415
 
-    info = described(image, told)
+    info = described(image, loaded)
     if info.damage:
         raise ImageError(info.damage, code=OgErr.IMAGE)
     return info
@@ -108,8 +108,8 @@ def _info(words: Sequence[str]) -> str:
 
 def _fact(number: int) -> Callable[[Sequence[str]], str]:
     def fact(words: Sequence[str]) -> str:
-        told = settings.load()
-        return info_line(info_of(named_image(words, told), told)).split(":")[number]
+        loaded = settings.load()
+        return info_line(info_of(named_image(words, loaded), loaded)).split(":")[number]
 
     return fact
 

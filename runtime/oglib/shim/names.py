@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which module of this package holds each old command; data only, so that a start stays fast."""
+"""Which module of this package holds each old command, and where a site may have another.
+
+Data only, so that a start stays fast.
+"""
 
 from __future__ import annotations
+
+SCRIPTS = "/opt/opengnsys/scripts"  # of the site, without OGSCRIPTS
+REPLACED = ("configureOs",)  # by the site's configureOsCustom; that of others runs beside them
 
 _BY_MODULE = {
     "boot": "IniciarSesion bootLinux bootOs bootWindows ogBoot ogLinuxBootParameters",

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from oglib.boot.facts import part_label
 from oglib.boot.nvram import planning
-from oglib.boot.nvram.changing import change_here, find_esp, look_here, table_here
+from oglib.boot.nvram.changing import change_here, find_esp, presence_here, table_here
 from oglib.boot.nvram.load_option import LoadOption, loader
-from oglib.boot.nvram.planning import Place, Presence
+from oglib.boot.nvram.planning import OrderPosition, Presence
 from oglib.boot.nvram.table import BootTable, Entry, in_words
 from oglib.boot.nvram.variables import here
 from oglib.disk.probe import list_disks
@@ -28,8 +28,8 @@ def _list(_: Sequence[str]) -> str:
     return "\n".join(rows)
 
 
-def _mark(one: Entry) -> str:
-    return "*" if one.option.active else ""
+def _mark(entry: Entry) -> str:
+    return "*" if entry.option.active else ""
 
 
 def _current(_: Sequence[str]) -> str:
@@ -97,9 +97,11 @@ def _add(words: Sequence[str]) -> None:
     here()  # before the disks are asked
     last = len(words) > 2 and words[2].upper() == "TRUE"
     option = _option(words[0], words[1])
-    if look_here()(option.target) is Presence.MISSING:
+    if presence_here()(option.target) is Presence.MISSING:
         warn(f"{option.target.file} is not on the ESP yet: the firmware passes the entry over")
-    change_here(lambda old: planning.only(old, option, Place.LAST if last else Place.OUT))
+    change_here(
+        lambda old: planning.only(old, option, OrderPosition.LAST if last else OrderPosition.OUT)
+    )
 
 
 def _option(label: str, file: str) -> LoadOption:

@@ -102,13 +102,13 @@ def refuse_unless(heard: Hearing, address: HttpAddress, accepted: tuple[int, ...
     status = response.status
     if status in accepted:
         return
-    told = _told(heard, address)
+    stated = _stated_error(heard, address)
     if status in _BUSY:
         raise Interrupted(
-            told[0] or f"the server answered {status} {response.reason}",
+            stated[0] or f"the server answered {status} {response.reason}",
             retry_after_s=_seconds(response.headers.get("Retry-After", "")),
         )
-    message, hint, code = told
+    message, hint, code = stated
     if message:
         text = f"The repository at {address.authority} refused: {message}"
         raise StatusError(text, status=status, hint=hint, code=code)
@@ -121,7 +121,7 @@ def refuse_unless(heard: Hearing, address: HttpAddress, accepted: tuple[int, ...
     )
 
 
-def _told(heard: Hearing, address: HttpAddress) -> tuple[str, str, OgErr]:
+def _stated_error(heard: Hearing, address: HttpAddress) -> tuple[str, str, OgErr]:
     """What ogrepo says about an error in its JSON body; empty where it is another server."""
     nothing = ("", "", OgErr.REPO)
     if heard.response.headers.get_content_type() != "application/json":

@@ -218,8 +218,8 @@ def fetch_with(
     return client.exchange(lambda: request, take)
 
 
-def unless_absent(ask: Callable[[], _T], *, times: int = _SURE_TIMES) -> _T | None:
-    """What ``ask`` gives, None where there is no such file.
+def unless_absent(request: Callable[[], _T], *, times: int = _SURE_TIMES) -> _T | None:
+    """What ``request`` gives, None where there is no such file.
 
     For what is asked in the middle of something that is there: a server at its limits may say 404
     of what it has. So an absence is believed when it was said ``times`` times, with pauses.
@@ -227,7 +227,7 @@ def unless_absent(ask: Callable[[], _T], *, times: int = _SURE_TIMES) -> _T | No
     patience = Patience(_SURE_S)
     for attempt in range(1, times + 1):
         try:
-            return ask()
+            return request()
         except StatusError as error:
             if error.status not in _GONE:
                 raise

@@ -58,7 +58,7 @@ class Patience:
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.deadline_s = deadline_s
-        self._told = moved
+        self._on_moved = moved
         self._dice = dice
         self._pace = Pace(deadline_s, clock=clock)
         self._failures = 0
@@ -74,7 +74,7 @@ class Patience:
             self._pace.moved(position - self._furthest)
             self._furthest = position
             self._failures = 0
-            self._told()
+            self._on_moved()
 
     def next_delay(self, at_least_s: float = 0.0) -> float | None:
         """Seconds to wait before the next attempt; ``None`` when it is time to give up.

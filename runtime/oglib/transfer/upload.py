@@ -117,8 +117,8 @@ class HttpUploadSink:
         self._sent_bytes = 0
         self._over = False
         try:
-            told = self._ask("POST", base.below("api", "uploads"), {"name": name})
-            upload_id = told.get("upload")
+            answer = self._call("POST", base.below("api", "uploads"), {"name": name})
+            upload_id = answer.get("upload")
             if not isinstance(upload_id, str) or not upload_id.isalnum():
                 raise TransferError(
                     f"{base} did not open an upload.",
@@ -224,11 +224,11 @@ class HttpUploadSink:
         address = self._upload.below("commit")
         seen, moved = -1, time.monotonic()
         while True:
-            told = self._ask("POST", address, {}, prefer="respond-async")
-            name, version = told.get("name"), told.get("version")
-            if told.get("state") == "published" and isinstance(version, int):
+            answer = self._call("POST", address, {}, prefer="respond-async")
+            name, version = answer.get("name"), answer.get("version")
+            if answer.get("state") == "published" and isinstance(version, int):
                 return PublishedImage(str(name), version)
-            done = told.get("done_bytes")
+            done = answer.get("done_bytes")
             if isinstance(done, int) and done != seen:
                 seen, moved = done, time.monotonic()
             # Nothing done yet may mean that other uploads are verified before this one.
@@ -240,7 +240,7 @@ class HttpUploadSink:
                 )
             time.sleep(_ASK_EVERY_S)
 
-    def _ask(
+    def _call(
         self, method: str, address: HttpAddress, question: dict[str, str], prefer: str = ""
     ) -> dict[str, object]:
         headers = {**self._authorization, "content-type": "application/json"}
@@ -253,12 +253,12 @@ class HttpUploadSink:
 
 def _object(body: bytes, address: HttpAddress) -> dict[str, object]:
     try:
-        told = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        answer = None
+    if not isinstance(answer, dict):
         raise TransferError(
             f"{address} did not answer as a repository does.",
             hint="Check that the address leads to an ogLive repository.",
         )
-    return told
+    return answer

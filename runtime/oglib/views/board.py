@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from oglib.progress import Kind, Phase, Progress, Saying
+from oglib.progress import Event, EventKind, Phase, Progress
 from oglib.reporters import Bar, Lines
 
 if TYPE_CHECKING:
@@ -30,20 +30,20 @@ class Board:
 
     def __init__(self, places: Sequence[Bar | Lines]) -> None:
         self._places = tuple(places)
-        self.progress = Progress(self, self.say)
+        self.progress = Progress(self, self.emit)
 
     def update(self, phase: Phase, *, last: bool) -> None:
         for place in self._places:
             place.update(phase, last=last)
 
-    def say(self, saying: Saying) -> None:
+    def emit(self, event: Event) -> None:
         for place in self._places:
-            place.say(saying)
+            place.emit(event)
 
     def tell(self, facts: Sequence[str]) -> None:
         """Sentences of their own, a line each or more."""
         for fact in facts:
-            self.say(Saying(Kind.NOTE, fact))
+            self.emit(Event(EventKind.NOTE, fact))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from __future__ import annotations
 from oglib.image.reading.formats.model import OwnInfo
 
 
-def told_by_manifest(info: OwnInfo) -> list[tuple[str, str]]:
+def manifest_rows(info: OwnInfo) -> list[tuple[str, str]]:
     """What the one who captured it said of it; a comment has as many rows as lines."""
     comment = [("", line) for line in info.comment.splitlines() if line.strip()]
     if comment:

@@ -9,13 +9,13 @@ from oglib.views.output import table
 from oglib.wording.amounts import human_bytes
 
 
-def system_told(system: System, uuid: str) -> str:
+def system_text(system: System, uuid: str) -> str:
     """Which system it is; ``uuid`` may be empty."""
     rows = [("type", system.kind), ("version", system.full_description), ("uuid", uuid or "-")]
     return table(rows)
 
 
-def hardware_told(hardware: Hardware) -> str:
+def hardware_text(hardware: Hardware) -> str:
     """A row for each part that is known."""
     return table(_rows(hardware))
 

@@ -9,6 +9,6 @@ from oglib.fitting.steps import Step
 from oglib.views.output import table
 
 
-def told(steps: Sequence[Step]) -> str:
+def steps_text(steps: Sequence[Step]) -> str:
     """A row a step; nothing of a system's files speaks to the terminal."""
     return table([(step.outcome, step.name, step.detail) for step in steps])

@@ -24,7 +24,7 @@ def system_on(disk: Disk, part: Partition) -> str | None:
     return found.description if found else ""
 
 
-def told(system: str | None) -> str:
+def system_text(system: str | None) -> str:
     """What ``system_on`` answered, for a person."""
     return _UNREADABLE if system is None else system
 
@@ -38,6 +38,6 @@ def facts_of(disk: Disk, only: Partition | None = None) -> list[str]:
     for part in [only] if only else disk.partitions:
         words = (part.type, human_bytes(part.size_bytes), part.filesystem, part.label)
         line = f"partition {part.number}: {' '.join(word for word in words if word)}"
-        system = told(system_on(disk, part))
+        system = system_text(system_on(disk, part))
         lines.append(f"{line}, {system}" if system else line)
     return lines

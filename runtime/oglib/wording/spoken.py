@@ -41,7 +41,7 @@ def _named(path: str) -> str:
     return _names.get(path, path)
 
 
-def told(text: str) -> str:
+def with_names(text: str) -> str:
     """A sentence with every device by its name."""
     if not _names:
         return text

@@ -7,7 +7,7 @@ Whoever is about to wait for somebody else (a server, a program, a lock) says so
         ...
         wait.moved()  # something came: the two seconds begin anew
 
-Nobody is told unless the program asked for it by ``told_by``. One thread watches all waits, so a
+Nobody is told unless the program asked for it by ``report_to``. One thread watches all waits, so a
 wait costs nothing worth counting, and there may be thousands in a second.
 """
 
@@ -58,7 +58,7 @@ class Watch:
         self._some = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
 
-    def told_by(self, tell: Tell | None) -> None:
+    def report_to(self, tell: Tell | None) -> None:
         """Who is told from now on; None: nobody."""
         with self._lock:
             self._tell = tell
@@ -78,7 +78,7 @@ class Watch:
         with self._lock:
             self._waits.discard(wait)
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Tell of every wait that is due at ``now``; of equal ones once."""
         with self._lock:
             due = {wait.what: waited for wait in self._waits if (waited := wait.due(now))}
@@ -93,11 +93,11 @@ class Watch:
                 while not self._waits:
                     self._some.wait()
             time.sleep(AFTER_S / 8)
-            self.look(time.monotonic())
+            self.check(time.monotonic())
 
 
 _WATCH = Watch()
-told_by = _WATCH.told_by
+report_to = _WATCH.report_to
 
 
 @contextmanager

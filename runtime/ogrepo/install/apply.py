@@ -19,6 +19,7 @@ from ogrepo.install.built import SUMS
 from ogrepo.install.model import (
     Artefacts,
     Facts,
+    InstallRequest,
     MakeFolder,
     MakeKey,
     MakeUser,
@@ -27,7 +28,6 @@ from ogrepo.install.model import (
     Publish,
     Run,
     Step,
-    Wanted,
     WriteFile,
 )
 from ogrepo.install.plan import first_inventory
@@ -41,7 +41,7 @@ _PIECE_BYTES = 1 << 20
 _WAIT_S = 120.0
 
 
-def rehearse(wanted: Wanted, facts: Facts) -> list[str]:
+def rehearse(wanted: InstallRequest, facts: Facts) -> list[str]:
     """What ``ognetboot`` would do with inventory and site; raises for what it would refuse."""
     with tempfile.TemporaryDirectory(prefix="ogrepo-") as scratch:
         inventory = wanted.inventory_file
@@ -60,7 +60,7 @@ def rehearse(wanted: Wanted, facts: Facts) -> list[str]:
         render = ["render", inventory, wanted.folder / "netboot"]
         program = facts.program.ognetboot
         return [
-            say(Run((str(program), *map(str, words), "--dry-run"), ""))
+            run_own(Run((str(program), *map(str, words), "--dry-run"), ""))
             for words in (overlay, render)
         ]
 
@@ -72,7 +72,7 @@ def apply(steps: Sequence[Step], tell: Callable[[str], None]) -> None:
         tell(str(step))
 
 
-def say(step: Run) -> str:
+def run_own(step: Run) -> str:
     """Run a program of ours; its own sentence when it refuses, what it printed when not."""
     try:
         return run(*step.argv, timeout_s=_WAIT_S).stdout.strip()
@@ -86,7 +86,7 @@ def say(step: Run) -> str:
 
 def netboot(plan: Plan) -> list[str]:
     """Write the overlay and what PCs boot; what each program said."""
-    return [say(step) for step in plan.netboot]
+    return [run_own(step) for step in plan.netboot]
 
 
 def _do(step: Step) -> None:
@@ -215,7 +215,7 @@ def digest_of(path: Path) -> str:
     return ""
 
 
-def require_rights(wanted: Wanted) -> None:
+def require_rights(wanted: InstallRequest) -> None:
     """Only root can make users and units; a user alone may lay out a repository of his own."""
     if os.geteuid() == 0:
         return

@@ -16,9 +16,9 @@ from pathlib import Path
 from oglib.errors import NotFoundError, OgErr, OgError, TransferError, UsageError
 from oglib.image.format.manifest import load_public_keys
 from ogrepo.install import units
-from ogrepo.install.apply import NOTHING, digest_of, say
+from ogrepo.install.apply import NOTHING, digest_of, run_own
 from ogrepo.install.built import read_built
-from ogrepo.install.model import Program, Run, ServerTable, Wanted
+from ogrepo.install.model import InstallRequest, Program, Run, ServerTable
 from ogrepo.install.probe import read_server
 from ogrepo.install.program import find_program, is_active
 from ogrepo.library.folder import open_folder
@@ -42,7 +42,7 @@ class Answer:
         return {"good": self.good, "message": self.text, "hint": self.hint}
 
 
-def check(wanted: Wanted) -> Iterator[Answer]:
+def check(wanted: InstallRequest) -> Iterator[Answer]:
     """Every answer, as it comes."""
     server = read_server(wanted.inventory_file)
     if server is None:
@@ -66,9 +66,9 @@ def check(wanted: Wanted) -> Iterator[Answer]:
     yield from map(_answer, questions)
 
 
-def _answer(ask: Callable[[], str]) -> Answer:
+def _answer(question: Callable[[], str]) -> Answer:
     try:
-        return Answer(True, ask())
+        return Answer(True, question())
     except OgError as error:
         return Answer(False, error.message, error.hint)
     except OSError as error:
@@ -76,7 +76,7 @@ def _answer(ask: Callable[[], str]) -> Answer:
         return Answer(False, f"{named}{error.strerror or error}.", "Run this as root.")
 
 
-def _repository(wanted: Wanted) -> str:
+def _repository(wanted: InstallRequest) -> str:
     folder = open_folder(wanted.folder)
     keys = load_public_keys(folder.keys)
     if not keys or not folder.image_key.exists():
@@ -86,7 +86,7 @@ def _repository(wanted: Wanted) -> str:
     return f"{folder.root} is a repository with the key {keys[0].key_id}"
 
 
-def _oglive(wanted: Wanted) -> str:
+def _oglive(wanted: InstallRequest) -> str:
     current = wanted.folder / "oglive/current"
     artefacts = read_built(current)
     bad = [
@@ -100,7 +100,7 @@ def _oglive(wanted: Wanted) -> str:
     return f"ogLive {artefacts.version} is whole"
 
 
-def _overlay(wanted: Wanted, server: ServerTable, program: Program) -> str:
+def _overlay(wanted: InstallRequest, server: ServerTable, program: Program) -> str:
     command, _ = units.netboot_commands(wanted, program.ognetboot)
     _require_current(command, f"{wanted.folder}/oglive/site.cpio")
     if not server.site_overlay:
@@ -111,14 +111,14 @@ def _overlay(wanted: Wanted, server: ServerTable, program: Program) -> str:
     return "the site overlay holds the present keys and policy"
 
 
-def _netboot(wanted: Wanted, program: Program) -> str:
+def _netboot(wanted: InstallRequest, program: Program) -> str:
     _, command = units.netboot_commands(wanted, program.ognetboot)
     _require_current(command, f"{wanted.folder}/netboot")
     return f"what PCs boot is what {wanted.inventory_file} says"
 
 
 def _require_current(command: tuple[str, ...], what: str) -> None:
-    if not say(Run((*command, "--dry-run"), "")).endswith(NOTHING):
+    if not run_own(Run((*command, "--dry-run"), "")).endswith(NOTHING):
         raise OgError(
             f"{what} is older than what it is made from.",
             hint=f"Run `systemctl start {units.NETBOOT}`, or `{' '.join(command)}`.",
@@ -166,12 +166,12 @@ def _reason(error: Exception) -> str:
 
 def _tftp(server: ServerTable) -> str:
     """The first block of what a BIOS PC fetches first."""
-    ask = b"\0\1" + _FIRST_LOADER.encode() + b"\0octet\0"
+    question = b"\0\1" + _FIRST_LOADER.encode() + b"\0octet\0"
     ends = time.monotonic() + _ASK_S
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.settimeout(_ASK_S)
         try:
-            link.sendto(ask, (server.address, _TFTP_PORT))
+            link.sendto(question, (server.address, _TFTP_PORT))
             said, sender = link.recvfrom(2048)
             # Other machines' packets do not lengthen the wait.
             while sender[0] != server.address and time.monotonic() < ends:

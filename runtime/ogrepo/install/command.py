@@ -16,9 +16,9 @@ from oglib.errors import UsageError
 from ogrepo.install import units
 from ogrepo.install.apply import NOTHING, apply, netboot, rehearse, require_rights
 from ogrepo.install.check import check, worst
-from ogrepo.install.model import CONFIG, UNITS, USER, Facts, Plan, Wanted
+from ogrepo.install.model import CONFIG, UNITS, USER, Facts, InstallRequest, Plan
 from ogrepo.install.plan import plan
-from ogrepo.install.probe import look
+from ogrepo.install.probe import probe_machine
 from ogrepo.words import fitted
 
 
@@ -83,8 +83,8 @@ def _absolute(path: Path) -> Path:
     return Path.cwd() / path
 
 
-def _wanted(arguments: argparse.Namespace) -> Wanted:
-    wanted = Wanted(
+def _wanted(arguments: argparse.Namespace) -> InstallRequest:
+    wanted = InstallRequest(
         folder=_absolute(arguments.dir),
         config=_absolute(arguments.config),
         inventory=_absolute(arguments.inventory) if arguments.inventory else None,
@@ -93,7 +93,7 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
     return wanted
 
 
-def _wanted_install(arguments: argparse.Namespace) -> Wanted:
+def _wanted_install(arguments: argparse.Namespace) -> InstallRequest:
     wanted = replace(
         _wanted(arguments),
         units=_absolute(arguments.units),
@@ -109,7 +109,7 @@ def _wanted_install(arguments: argparse.Namespace) -> Wanted:
     return wanted
 
 
-def _check_wanted(wanted: Wanted) -> None:
+def _check_wanted(wanted: InstallRequest) -> None:
     for path in (wanted.folder, wanted.config, wanted.units, wanted.inventory_file):
         if not str(path).isprintable() or ".." in path.parts:
             raise UsageError(f"{str(path)!r} cannot stand in a unit of systemd.")
@@ -125,7 +125,7 @@ def _install(arguments: argparse.Namespace) -> int:
     wanted = _wanted_install(arguments)
     if not arguments.dry_run:
         require_rights(wanted)
-    facts = look(wanted)
+    facts = probe_machine(wanted)
     planned = plan(wanted, facts)
     rehearsed = rehearse(wanted, facts)
     if arguments.dry_run:
@@ -172,7 +172,7 @@ def _tell_kept(planned: Plan) -> None:
         print(fitted(line, sys.stdout))
 
 
-def _farewell(wanted: Wanted, facts: Facts, planned: Plan, *, nothing: bool) -> None:
+def _farewell(wanted: InstallRequest, facts: Facts, planned: Plan, *, nothing: bool) -> None:
     """What to do next, and how to see that it works."""
     if nothing:
         print(NOTHING)

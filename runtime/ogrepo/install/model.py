@@ -14,7 +14,7 @@ USER = "oglive"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InstallRequest:
     """The command line. ``None``: not said, so found out or left as it is."""
 
     folder: Path

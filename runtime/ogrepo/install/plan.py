@@ -12,6 +12,7 @@ from ogrepo.install import texts, units
 from ogrepo.install.model import (
     UNITS,
     Facts,
+    InstallRequest,
     MakeFolder,
     MakeKey,
     MakeUser,
@@ -21,7 +22,6 @@ from ogrepo.install.model import (
     Run,
     ServerTable,
     Step,
-    Wanted,
     WriteFile,
 )
 
@@ -29,7 +29,7 @@ DEFAULT_PORT = 8080
 _PRIVATE_MODE = 0o700
 
 
-def plan(wanted: Wanted, facts: Facts) -> Plan:
+def plan(wanted: InstallRequest, facts: Facts) -> Plan:
     """The steps, in the order in which they can be done; empty where all of it is there."""
     _check(wanted, facts)
     _check_said(wanted, facts.server)
@@ -53,7 +53,7 @@ def plan(wanted: Wanted, facts: Facts) -> Plan:
     )
 
 
-def _check(wanted: Wanted, facts: Facts) -> None:
+def _check(wanted: InstallRequest, facts: Facts) -> None:
     if facts.artefacts is None and not facts.published.get("oglive"):
         raise OgError(
             "There is no ogLive to boot PCs with.",
@@ -68,7 +68,7 @@ def _check(wanted: Wanted, facts: Facts) -> None:
         )
 
 
-def _check_said(wanted: Wanted, server: ServerTable | None) -> None:
+def _check_said(wanted: InstallRequest, server: ServerTable | None) -> None:
     """An inventory that is there counts: what was typed against it is refused, not dropped."""
     if wanted.dhcp == "own" and wanted.dhcp_range is None and server is None:
         raise UsageError(
@@ -97,7 +97,7 @@ def _shown(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def first_inventory(wanted: Wanted, facts: Facts) -> str | None:
+def first_inventory(wanted: InstallRequest, facts: Facts) -> str | None:
     """The text of an inventory where there is none yet; None where there is one."""
     if facts.server is not None:
         return None
@@ -134,7 +134,7 @@ def chosen_interface(
     )
 
 
-def _folders(wanted: Wanted, facts: Facts) -> Iterator[Step]:
+def _folders(wanted: InstallRequest, facts: Facts) -> Iterator[Step]:
     if not facts.user_exists:
         yield MakeUser(wanted.user, wanted.folder)
     for path in sorted(facts.missing_folders):
@@ -144,7 +144,9 @@ def _folders(wanted: Wanted, facts: Facts) -> Iterator[Step]:
         yield MakeKey(wanted.folder)
 
 
-def _first_files(wanted: Wanted, facts: Facts, inventory: str | None) -> Iterator[WriteFile]:
+def _first_files(
+    wanted: InstallRequest, facts: Facts, inventory: str | None
+) -> Iterator[WriteFile]:
     """What is an administrator's as soon as it is there."""
     first = {wanted.folder / "layouts" / name: text for name, text in texts.layouts().items()}
     first[wanted.site / "etc/oglive/policy.toml"] = texts.POLICY
@@ -158,7 +160,7 @@ def _first_files(wanted: Wanted, facts: Facts, inventory: str | None) -> Iterato
 
 
 def _unit_files(
-    wanted: Wanted, facts: Facts, port: int
+    wanted: InstallRequest, facts: Facts, port: int
 ) -> tuple[list[WriteFile], tuple[Path, ...]]:
     """Units to write, and those that were edited and stay though they differ."""
     written, kept = [], []
@@ -174,7 +176,7 @@ def _unit_files(
     return written, tuple(kept)
 
 
-def _published(wanted: Wanted, facts: Facts) -> Iterator[Step]:
+def _published(wanted: InstallRequest, facts: Facts) -> Iterator[Step]:
     artefacts = facts.artefacts
     if artefacts is None:
         return
@@ -183,7 +185,7 @@ def _published(wanted: Wanted, facts: Facts) -> Iterator[Step]:
     yield Publish(artefacts, wanted.folder / artefacts.name, copy=not facts.has_version)
 
 
-def _netboot(wanted: Wanted, facts: Facts) -> tuple[Run, ...]:
+def _netboot(wanted: InstallRequest, facts: Facts) -> tuple[Run, ...]:
     site, render = units.netboot_commands(wanted, facts.program.ognetboot)
     return (
         Run(site, f"pack {wanted.site} and the public keys into {wanted.folder}/oglive/site.cpio"),
@@ -191,7 +193,7 @@ def _netboot(wanted: Wanted, facts: Facts) -> tuple[Run, ...]:
     )
 
 
-def _start(wanted: Wanted, facts: Facts, changed: list[str]) -> Iterator[Run]:
+def _start(wanted: InstallRequest, facts: Facts, changed: list[str]) -> Iterator[Run]:
     """systemctl's part. Where systemd does not run, enabling is all that can be done."""
     if facts.program.systemctl is None or wanted.units != UNITS:
         return

@@ -27,7 +27,7 @@ from ogrepo.install.built import (
     has_version,
     read_built,
 )
-from ogrepo.install.model import Facts, Program, ServerTable, Wanted
+from ogrepo.install.model import Facts, InstallRequest, Program, ServerTable
 from ogrepo.install.program import code_folders, find_program, units_that_are
 
 PARTS = ("images", "keys", "private", "layouts", "oglive", "netboot")
@@ -38,7 +38,7 @@ _WAIT_S = 30.0
 _MOST_TEXT = 1 << 20
 
 
-def look(wanted: Wanted) -> Facts:
+def probe_machine(wanted: InstallRequest) -> Facts:
     """Everything that the plan asks for; raises for what cannot be mended by a plan."""
     program = find_program()
     _check_folder(wanted.folder)
@@ -157,13 +157,13 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _folders(wanted: Wanted) -> Iterator[Path]:
+def _folders(wanted: InstallRequest) -> Iterator[Path]:
     yield wanted.folder
     yield from (wanted.folder / part for part in PARTS if part != "netboot")
     yield from (wanted.config, wanted.site, wanted.site / "etc/oglive", wanted.units)
 
 
-def _files(wanted: Wanted) -> Iterator[Path]:
+def _files(wanted: InstallRequest) -> Iterator[Path]:
     yield wanted.inventory_file
     yield wanted.site / "etc/oglive/policy.toml"
     yield from (wanted.folder / "layouts" / name for name in texts.layouts())
@@ -200,7 +200,7 @@ def _user_exists(name: str) -> bool:
     return True
 
 
-def _foreign(wanted: Wanted, most: int = 3) -> Iterator[Path]:
+def _foreign(wanted: InstallRequest, most: int = 3) -> Iterator[Path]:
     """What of the repository is not its user's, so that its service could not change it."""
     try:
         uid = pwd.getpwnam(wanted.user).pw_uid

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from ogrepo.install.model import Program, Wanted
+from ogrepo.install.model import InstallRequest, Program
 
 REPOSITORY = "ogrepo.service"
 DNSMASQ = "oglive-dnsmasq.service"
@@ -46,7 +46,7 @@ SystemCallArchitectures=native
 """
 
 
-def texts(wanted: Wanted, program: Program, port: int) -> dict[str, str]:
+def texts(wanted: InstallRequest, program: Program, port: int) -> dict[str, str]:
     """Name and content of every unit."""
     bodies = {
         REPOSITORY: _repository(wanted, program, port),
@@ -92,7 +92,7 @@ def _homes(program: Program, folder: Path, *read: Path) -> str:
     return f"ProtectHome={'tmpfs' if shown else 'yes'}\n{''.join(shown)}"
 
 
-def _repository(wanted: Wanted, program: Program, port: int) -> str:
+def _repository(wanted: InstallRequest, program: Program, port: int) -> str:
     needed = "CAP_NET_BIND_SERVICE" if port < _PRIVILEGED_PORTS else ""
     return f"""\
 [Unit]
@@ -117,7 +117,7 @@ WantedBy=multi-user.target
 """
 
 
-def _dnsmasq(wanted: Wanted, program: Program) -> str:
+def _dnsmasq(wanted: InstallRequest, program: Program) -> str:
     config = wanted.folder / "netboot/dnsmasq.conf"
     words = (
         program.dnsmasq,
@@ -149,7 +149,7 @@ WantedBy=multi-user.target
 """
 
 
-def _netboot(wanted: Wanted, program: Program) -> str:
+def _netboot(wanted: InstallRequest, program: Program) -> str:
     site, render = (_command(*argv) for argv in netboot_commands(wanted, program.ognetboot))
     # It starts after this unit: waiting for it here would never end.
     systemctl = program.systemctl or Path("/usr/bin/systemctl")
@@ -174,7 +174,7 @@ WantedBy=multi-user.target
 """
 
 
-def _watch(wanted: Wanted) -> str:
+def _watch(wanted: InstallRequest) -> str:
     oglive = wanted.site / "etc/oglive"
     watched = (wanted.inventory_file, oglive, oglive / "policy.toml", oglive / "ca.pem",
                wanted.folder / "keys")  # fmt: skip
@@ -190,7 +190,9 @@ WantedBy=multi-user.target
 """
 
 
-def netboot_commands(wanted: Wanted, ognetboot: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def netboot_commands(
+    wanted: InstallRequest, ognetboot: Path
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What writes the site overlay, and what writes the menus, loaders and dnsmasq's settings."""
     folder = wanted.folder
     overlay = ("site", wanted.site, folder / "oglive/site.cpio", "--keys", folder / "keys")

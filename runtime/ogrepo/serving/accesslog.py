@@ -70,7 +70,7 @@ class Seldom:
         self._count = 0
         self._again_at = 0.0
 
-    def say(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         self._count += 1
         now = time.monotonic()
         if now < self._again_at:

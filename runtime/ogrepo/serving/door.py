@@ -113,7 +113,7 @@ class Door:
             plain = sock if self._context is None else None
             self._enter(sock, Connection(self._places, self._quick, self._server, plain, address))
             return
-        self._refusals.say(f"A connection of {address} was told to come back: {why}.")
+        self._refusals.warn(f"A connection of {address} was told to come back: {why}.")
         if len(self._refused) >= self._limits.refusals:
             if self._context is not None:
                 sock.close()  # a handshake that has begun cannot be ended early
@@ -146,7 +146,7 @@ class Door:
 
     def _starved(self, error: OSError) -> None:
         """Use the descriptor that was kept to answer one connection, and keep it again."""
-        self._failures.say(f"A connection could not be accepted: {error.strerror}.")
+        self._failures.warn(f"A connection could not be accepted: {error.strerror}.")
         if self._spare is not None:
             self._drop_spare()
             try:

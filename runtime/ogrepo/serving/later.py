@@ -40,7 +40,7 @@ class Refused(asyncio.Protocol):
         self._others = others
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._told = False
+        self._answered = False
         others[self] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,9 +52,9 @@ class Refused(asyncio.Protocol):
         self._tell()
 
     def _tell(self) -> None:
-        if self._told or self._transport is None:
+        if self._answered or self._transport is None:
             return
-        self._told = True
+        self._answered = True
         self._transport.write(LATER)
         if self._transport.can_write_eof():
             self._transport.write_eof()

@@ -40,7 +40,7 @@ class Shared(Generic[_T]):
     def __init__(self, make: Callable[[], _T], pool: Executor) -> None:
         self._make = make
         self._pool = pool
-        self._one = asyncio.Lock()
+        self._running = asyncio.Lock()
         self._not_before = 0.0
         self._next: asyncio.Task[_T] | None = None
 
@@ -53,10 +53,10 @@ class Shared(Generic[_T]):
 
     @property
     def is_idle(self) -> bool:
-        return self._next is None and not self._one.locked()
+        return self._next is None and not self._running.locked()
 
     async def _run(self) -> _T:
-        async with self._one:
+        async with self._running:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(max(0.0, self._not_before - loop.time()))
             self._next = None  # who asks from now on is in time for the next run only

@@ -30,12 +30,12 @@ class Outlet:
         self._epoll = select.epoll()
         self._known: dict[int, Transfer | None] = {}
         self._blocked: dict[Transfer, None] = {}
-        self._look: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.loop.add_reader(self._epoll, self._ready)
 
     def close(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self.loop.remove_reader(self._epoll)
         self._epoll.close()
 
@@ -47,8 +47,8 @@ class Outlet:
             self._epoll.register(number, select.EPOLLOUT | select.EPOLLET)
         self._known[number] = transfer
         self._blocked[transfer] = None
-        if self._look is None:
-            self._look = self.loop.call_later(_LOOK_EVERY_S, self._look_around)
+        if self._timer is None:
+            self._timer = self.loop.call_later(_LOOK_EVERY_S, self._stop_overdue)
 
     def forget(self, sock: socket.socket) -> None:
         """The socket is about to be closed."""
@@ -69,13 +69,13 @@ class Outlet:
                 self._blocked.pop(transfer, None)  # it is waited for again, or not at all
                 self._apart(transfer.go)
 
-    def _look_around(self) -> None:
-        self._look = None
+    def _stop_overdue(self) -> None:
+        self._timer = None
         now = self.loop.time()
         for transfer in [one for one in self._blocked if one.due <= now]:
             self._apart(transfer.stop)
         if self._blocked:
-            self._look = self.loop.call_later(_LOOK_EVERY_S, self._look_around)
+            self._timer = self.loop.call_later(_LOOK_EVERY_S, self._stop_overdue)
 
     def _apart(self, step: Callable[[], None]) -> None:
         """What one transfer fails with is not the others': each was told just this once."""

@@ -32,7 +32,7 @@ class Pair:
         self._seen = self._stamps()  # before the reading: what changes meanwhile is read again
         self.context = server_context(certificate, key, served)
 
-    def look(self) -> bool:
+    def reload(self) -> bool:
         """Read the pair again if its files are others, and say whether; raises why it cannot be."""
         stamps = self._stamps()
         if stamps == self._seen:
@@ -64,7 +64,7 @@ async def follow(pair: Pair, use: Callable[[ssl.SSLContext], None]) -> None:
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
         try:
-            if await in_thread(pair.look):
+            if await in_thread(pair.reload):
                 use(pair.context)
                 LOG.info("The certificate was renewed; new connections get it.")
         except OgError as error:

@@ -16,7 +16,7 @@ from oglib import settings as told
 from oglib.cancel import Cancel
 from oglib.cli import job as cli
 from oglib.deploy.jobs import Create, Deploy, Inventory, Partition, Restore
-from oglib.deploy.planned import Planned
+from oglib.deploy.planned import PlannedJob
 from oglib.deploy.work import perform
 from oglib.errors import CancelledError, OgErr, UsageError
 from oglib.settings import Settings
@@ -165,9 +165,9 @@ def job_of(disk: Path, image: Path) -> Deploy:
 def test_what_is_not_approved_is_not_done(tmp_path: Path, images: Images) -> None:
     """The plan is told whole before the first write, and whoever gets it has the last word."""
     disk, image = disk_file(tmp_path / "disk.img"), images.get("debian")
-    before, seen = digest(disk), list[Planned]()
+    before, seen = digest(disk), list[PlannedJob]()
 
-    def no(planned: Planned) -> bool:
+    def no(planned: PlannedJob) -> bool:
         seen.append(planned)
         return False
 
@@ -188,7 +188,7 @@ def test_a_job_that_was_cancelled_writes_nothing_more(tmp_path: Path, images: Im
     disk, cancel = disk_file(tmp_path / "disk.img"), Cancel()
     before = digest(disk)
 
-    def yes(_: Planned) -> bool:
+    def yes(_: PlannedJob) -> bool:
         cancel.set("the server said so")
         return True
 

@@ -18,8 +18,9 @@ import pytest
 from disk.deploy.room import LINUX, MIB, Said, og
 from disk.deploy.room import tree as make_tree
 from disk.inventory.room import tool
+from oglib import settings
 from oglib.boot import kexec
-from oglib.boot.nvram import fitting, looking, variables
+from oglib.boot.nvram import fitting, presence, variables
 from oglib.boot.nvram.table import read_table
 from oglib.boot.nvram.variables import Variables
 from oglib.deploy.system import start
@@ -27,6 +28,7 @@ from oglib.disk.lock import held
 from oglib.disk.loop import attached
 from oglib.disk.probe import probe_target
 from oglib.errors import OgErr
+from oglib.settings import Settings
 from unit.boot.efivars import ESP, option, ovmf, words
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices, mounts")
@@ -100,7 +102,7 @@ class Pc:
             (esp / loader).parent.mkdir(parents=True)
             (esp / loader).touch()
         esp.mkdir(exist_ok=True)
-        for module in (start, looking):
+        for module in (start, presence):
             self.patch.setattr(module, "on_partition", lambda *words: words[-1](esp))
         return ovmf(self.sys / "firmware/efi/efivars")
 
@@ -372,3 +374,17 @@ def test_a_pc_with_a_bios_has_no_entries(pc: Pc) -> None:
     pc.disk()
     for line in ("entries", "clean", "next 1", "network-first"):
         refused(og("boot", *line.split()), OgErr.NOTUEFI)
+
+
+def test_a_netboot_entry_starts_a_system_and_nothing_takes_its_place(
+    pc: Pc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the entry says of the end of a job is about a PC that stays in ogLive."""
+    pc.disk()
+    told = Settings(job="boot:1:1:kexec", after="poweroff")
+    monkeypatch.setattr(settings, "load", lambda: told)
+    (screen := tmp_path / "screen").touch()
+    assert og("job", "--screen", screen, "--log", tmp_path / "job.log").status == 0
+    assert pc.lines("systemctl") == ["--no-block kexec"]
+    said = (tmp_path / "job.log").read_text().splitlines()
+    assert said[-2:] == ["Starting: Debian 13", "This PC leaves ogLive for it."]

@@ -11,7 +11,7 @@ import pytest
 from disk.deploy.room import Images, disk_file, og
 from disk.image.whole_disks import MSDOS, as_clonezilla, blank, made_disk
 from oglib.deploy.opening.reference import Reference
-from oglib.deploy.whole_disk.place import Place
+from oglib.deploy.whole_disk.location import FolderLocation
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.folders.saved_disk import FolderImage
@@ -32,7 +32,7 @@ def short(walk: Walk) -> bool:
 def test_the_folder_of_clonezilla_to_a_restored_disk(tmp_path: Path) -> None:
     folder = as_clonezilla(made_disk(tmp_path / "disk", "msdos", MSDOS), tmp_path / "clonezilla")
     target = blank(tmp_path / "target")
-    with walked(folder, (FolderImage, WholeDisk, Place, Reference)) as walk:
+    with walked(folder, (FolderImage, WholeDisk, FolderLocation, Reference)) as walk:
         told = og("image", "restore", folder, target, "--yes")
     assert told.status == 0, told.err
     assert "oglib.deploy.whole_disk.restore:_restore_whole" in walk.stops, "nothing was counted"

@@ -24,7 +24,7 @@ from oglib.filesystem.check import check_filesystem
 from oglib.filesystem.kind import Trouble
 from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.state import state_of
-from oglib.image.recording.capture import check_source
+from oglib.image.recording.device_capture import check_source
 
 SIZES = {"ext4": 64, "xfs": 304, "btrfs": 128, "f2fs": 64, "reiserfs": 64, "nilfs2": 136}
 

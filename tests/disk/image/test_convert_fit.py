@@ -20,7 +20,7 @@ from oglib.filesystem.probe import probe_filesystem
 from oglib.filesystem.resize import grow_filesystem
 from oglib.image.proving.verify import verify
 from oglib.image.reading.local import create_local, local_image
-from oglib.image.recording.capture import CaptureMeta, capture
+from oglib.image.recording.device_capture import CaptureMeta, capture
 from oglib.image.recording.sink import FileSink
 from oglib.image.writing.restore import restore
 from quiet import QUIET

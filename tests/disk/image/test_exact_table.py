@@ -17,7 +17,7 @@ import pytest
 
 from disk.image.whole_disks import blank, loop, said
 from oglib.deploy.whole_disk.capture import create_disk
-from oglib.deploy.whole_disk.ours import wanted_of
+from oglib.deploy.whole_disk.ours import imaged_disk_of
 from oglib.deploy.whole_disk.plan import DiskWishes
 from oglib.deploy.whole_disk.restore import restore_disk
 from oglib.deploy.whole_disk.verify import verify_disk
@@ -227,9 +227,9 @@ def test_sectors_of_another_table_are_refused(odd: tuple[Path, Path], tmp_path: 
     exact = read_exact(lambda at, size: raw[at : at + size], TableKind.GPT, SIZE, 512)
     manifest = DiskManifest.from_bytes((image / "disk.json").read_bytes())
     with pytest.raises(ImageError, match="partition 2 is None, not"):
-        wanted_of(manifest, exact.stretches)
+        imaged_disk_of(manifest, exact.stretches)
     with pytest.raises(ImageError, match=r"is not the one that disk\.json describes"):
-        wanted_of(manifest, exact.stretches[:-1])
+        imaged_disk_of(manifest, exact.stretches[:-1])
 
 
 def test_a_raw_copy_of_a_hybrid(odd: tuple[Path, Path], tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from oglib.image.format.partclone import HEADER_BYTES
 from oglib.image.proving.verify import verify
 from oglib.image.reading.local import create_local, local_image
 from oglib.image.recording import second_opinion as opinions
-from oglib.image.recording.capture import partclone_argv, program_for
+from oglib.image.recording.device_capture import partclone_argv, program_for
 from oglib.image.recording.filling import spool_head
 from oglib.image.recording.second_opinion import own_head
 from oglib.image.writing.restore import restore

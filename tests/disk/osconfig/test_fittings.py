@@ -278,13 +278,13 @@ def test_the_words_of_a_step_may_vary_its_answer_not(disk: Path, tmp_path: Path)
     told = own_step(steps, "50-a", counts, ":")
     found = probe_target(disk)
     aim = (found, found.partitions[0])
-    plan = configure.plan_configuration(*aim, only=("site-a",), told=told)
+    plan = configure.plan_configuration(*aim, only=("site-a",), settings=told)
     assert [(one.outcome, one.detail) for one in configure.apply_configuration(plan)] == [
         (Outcome.DONE, "2")
     ]
     changes = f"cd {tmp_path}; [ -e m ] && echo not-needed; : > m; echo needed"
     own_step(steps, "60-b", changes, ":")
-    plan = configure.plan_configuration(*aim, only=("site-a", "site-b"), told=told)
+    plan = configure.plan_configuration(*aim, only=("site-a", "site-b"), settings=told)
     with pytest.raises(OgError, match="the step site-b has another answer now"):
         configure.apply_configuration(plan)
 
@@ -295,7 +295,7 @@ def test_what_cannot_be_closed_does_not_hide_what_was_done(
     """Somebody whom the step has not started works there: who that is, is said."""
     told = own_step(tmp_path / "steps", "50-a", "echo needed it", f"echo $root > {tmp_path}/at")
     found = probe_target(disk)
-    plan = configure.plan_configuration(found, found.partitions[0], only=("site-a",), told=told)
+    plan = configure.plan_configuration(found, found.partitions[0], only=("site-a",), settings=told)
     real = configure.Configuration.done
     with ExitStack() as stack:
 
@@ -333,7 +333,7 @@ def test_a_sites_own_step_is_one_of_them(disk: Path, tmp_path: Path) -> None:
     found = probe_target(disk)
     only = ("hostname", "site-mark", "site-bad")
     plan = configure.plan_configuration(
-        found, found.partitions[0], hostname="pc17", only=only, told=told
+        found, found.partitions[0], hostname="pc17", only=only, settings=told
     )
     assert [(one.name, one.detail) for one in plan.steps[1:]] == [
         ("site-mark", "in /etc"),
@@ -367,7 +367,7 @@ def test_what_a_step_leaves_in_the_system_does_not_keep_it_open(
     found = probe_target(disk)
     only = ("hostname", "site-a", "site-b")
     plan = configure.plan_configuration(
-        found, found.partitions[0], hostname="pc17", only=only, told=told
+        found, found.partitions[0], hostname="pc17", only=only, settings=told
     )
     done = configure.apply_configuration(plan)
     assert [(one.name, one.outcome) for one in done] == [

@@ -201,7 +201,7 @@ def test_images_of_a_repository(terminal: Terminal, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("oglib.cli.image.RepositoryClient", _Shelf)
     where = f"not on partition 1 of /dev/sda (Una marca {_NAME}): {_TITLE}"
     one = SimpleNamespace(name=_IMAGE, filesystem="NTFS", required_bytes=3 << 34, text=where)
-    monkeypatch.setattr("oglib.cli.image_convert.fits_on", lambda *_: (one,))
+    monkeypatch.setattr("oglib.cli.image_convert.suitable_images", lambda *_: (one,))
     for fits in ((), ("--fits", "1", "1")):
         status, text = terminal("image", "list", *fits, "--repo", "10.0.0.1")
         assert status == 0, text

@@ -89,8 +89,9 @@ def test_a_session_is_begun_by_the_bootos_of_the_site(pc: Pc) -> None:
     answer("IniciarSesion", "1")
     assert pc.lines("systemctl") == ["--no-block kexec"]
     calls: list[object] = []
-    pc.patch.setattr("os.execv", lambda *words: calls.append(words))
+    pc.patch.setattr("os.execve", lambda *words: calls.append(words[:2]))
     pc.program("bootOs", "#!/bin/sh\n")
+    pc.patch.setenv("OGSCRIPTS", str(pc.bin))
     for given in (("1",), ("1", "1")):
         answer("IniciarSesion", *given)
     assert calls == [(f"{pc.bin}/bootOs", [f"{pc.bin}/bootOs", "1", "1"])] * 2

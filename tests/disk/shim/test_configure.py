@@ -262,10 +262,13 @@ def test_the_sites_own_script_wins_and_may_call_ours(shell: Path, image: Path) -
     custom.chmod(0o755)
     ran = bash(shell, image, "configureOs 1 1 REPO debian")
     assert ran.stdout == "custom 1 1 REPO debian\n"
-    assert f"{custom} runs instead" in (shell / "log/10.0.0.7.log").read_text()
+    assert f"configureOs: {custom} runs" in (shell / "log/10.0.0.7.log").read_text()
     assert "configureOs was given 1 arguments" in ran.stderr  # ours, and not the site's again
     (shell / "scripts/configureOs").write_text("#!/bin/bash\necho edited\n")
     (shell / "scripts/configureOs").chmod(0o755)
+    ran = bash(shell, image, "configureOs 1 1 REPO debian")
+    assert ran.stdout == "custom 1 1 REPO debian\nedited\n"  # which the custom one calls
+    custom.unlink()
     assert bash(shell, image, "configureOs 1 1").stdout == "edited\n"
 
 

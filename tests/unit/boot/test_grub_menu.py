@@ -9,7 +9,7 @@ import pytest
 
 from oglib.boot.menu.defaults import lock_script, with_variables
 from oglib.boot.menu.edits import (
-    Place,
+    PartitionNames,
     entries_of,
     entry_named,
     with_default,
@@ -25,8 +25,8 @@ from oglib.boot.menu.words import quoted, unquoted
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from unit.boot.menus import MENU, OTHER, ROOT, TITLES
 
-UBUNTU = Place("", OTHER, "Part-01-03")
-WINDOWS = Place("/dev/sda1", "0123456789ABCDEF", "Part-01-01")
+UBUNTU = PartitionNames("", OTHER, "Part-01-03")
+WINDOWS = PartitionNames("/dev/sda1", "0123456789ABCDEF", "Part-01-01")
 
 
 def titles(text: str) -> list[str]:
@@ -142,11 +142,11 @@ def test_the_entries_of_a_partition() -> None:
     menu = read_menu(MENU)
     assert [one.number for one in entries_of(menu, WINDOWS)] == ["2"]
     assert entries_of(menu, UBUNTU) == ()  # its title names another device
-    place = Place("/dev/sda3", OTHER, "Part-01-03")
+    place = PartitionNames("/dev/sda3", OTHER, "Part-01-03")
     assert [one.number for one in entries_of(menu, place)] == ["3"]
-    own = Place("/dev/sda2", ROOT, "Part-01-02")
+    own = PartitionNames("/dev/sda2", ROOT, "Part-01-02")
     assert [one.number for one in entries_of(menu, own)] == ["0", "1>0"]
-    assert entries_of(menu, Place("", "", "Part-01-09")) == ()
+    assert entries_of(menu, PartitionNames("", "", "Part-01-09")) == ()
 
 
 def test_deleted_entries_leave_all_others_and_the_default_follows_its_own() -> None:
@@ -161,7 +161,7 @@ def test_deleted_entries_leave_all_others_and_the_default_follows_its_own() -> N
 
 def test_a_submenu_whose_entries_all_go_goes_too() -> None:
     menu = read_menu(MENU)
-    done = without(menu, entries_of(menu, Place("/dev/sda2", ROOT, "Part-01-02")))
+    done = without(menu, entries_of(menu, PartitionNames("/dev/sda2", ROOT, "Part-01-02")))
     assert titles(done.text) == list(TITLES.values())[3:]
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from oglib.boot.nvram import planning, variables
 from oglib.boot.nvram.load_option import Kind, LoadOption, Target, decoded, loader, with_active
-from oglib.boot.nvram.looking import is_file, look_on
-from oglib.boot.nvram.planning import Place, Presence
+from oglib.boot.nvram.planning import OrderPosition, Presence
+from oglib.boot.nvram.presence import is_file, presence_on
 from oglib.boot.nvram.table import BootTable, Entry, read_table, write
 from oglib.boot.nvram.variables import Variables
 from oglib.disk.model import Disk, Partition, TableKind
@@ -34,7 +34,7 @@ def table(*entries: Entry, order: Collection[int] = (), **more: int) -> BootTabl
     return BootTable(tuple(entries), tuple(order), **more)
 
 
-def missing(*files: str) -> planning.Look:
+def missing(*files: str) -> planning.PresenceProbe:
     """A look for which these files are not there."""
     return lambda target: Presence.MISSING if target.file in files else Presence.THERE
 
@@ -144,8 +144,8 @@ def test_a_new_entry_takes_a_number_that_the_order_does_not_name_either() -> Non
     new = planning.added(table(entry(0), entry(2), order=(2, 1)), decoded(option("new", "/x")))
     assert new.entry(3) is not None
     assert new.order == (3, 2, 1)
-    assert planning.added(new, decoded(option("l", "/y")), Place.LAST).order == (3, 2, 1, 4)
-    assert planning.added(new, decoded(option("o", "/z")), Place.OUT).order == (3, 2, 1)
+    assert planning.added(new, decoded(option("l", "/y")), OrderPosition.LAST).order == (3, 2, 1, 4)
+    assert planning.added(new, decoded(option("o", "/z")), OrderPosition.OUT).order == (3, 2, 1)
 
 
 def test_a_full_firmware_has_no_number_left() -> None:
@@ -198,14 +198,14 @@ def test_dead_is_only_what_was_looked_for() -> None:
         entry(1), entry(2, file="/EFI/gone.efi"), entry(3, file="/EFI/far.efi"), order=(1, 2, 3)
     )
 
-    def look(target: Target) -> Presence:
+    def probe(target: Target) -> Presence:
         found = {"/EFI/gone.efi": Presence.MISSING, "/EFI/far.efi": Presence.UNKNOWN}
         return found.get(target.file, Presence.THERE)
 
-    assert [one.number for one in planning.dead(there, look)] == [2]
+    assert [one.number for one in planning.dead(there, probe)] == [2]
     started = replace(there, current=2)
-    assert planning.dead(started, look) == ()
-    assert planning.cleaned(there, look).order == (1, 3)
+    assert planning.dead(started, probe) == ()
+    assert planning.cleaned(there, probe).order == (1, 3)
 
 
 def test_doubled_is_what_starts_the_same() -> None:
@@ -360,13 +360,13 @@ def test_a_partition_that_no_disk_has_is_missing_unless_a_table_is_damaged(tmp_p
     there = replace(PART, mountpoints=(str(tmp_path),), partuuid=ESP.upper())
     disk = replace(DISK, partitions=(there,))
     gone = Target(Kind.FILE, OTHER_ESP, "/x.efi")
-    look = look_on([disk])
-    assert look(Target(Kind.FILE, ESP, "/x.efi")) is Presence.THERE
-    assert look(Target(Kind.FILE, ESP, "/y.efi")) is Presence.MISSING
-    assert look(gone) is Presence.MISSING
-    assert look_on([disk, replace(DISK, damage=("cut",))])(gone) is Presence.UNKNOWN
+    probe = presence_on([disk])
+    assert probe(Target(Kind.FILE, ESP, "/x.efi")) is Presence.THERE
+    assert probe(Target(Kind.FILE, ESP, "/y.efi")) is Presence.MISSING
+    assert probe(gone) is Presence.MISSING
+    assert presence_on([disk, replace(DISK, damage=("cut",))])(gone) is Presence.UNKNOWN
     lost = replace(PART, mountpoints=(str(tmp_path / "gone"),))
-    assert look_on([replace(DISK, partitions=(lost,))])(Target(Kind.FILE, ESP, "/x.efi")) is (
+    assert presence_on([replace(DISK, partitions=(lost,))])(Target(Kind.FILE, ESP, "/x.efi")) is (
         Presence.UNKNOWN
     )
 

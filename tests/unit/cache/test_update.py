@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.cache.find import Found
+from oglib.cache.find import CachePartition
 from oglib.cache.model import Proof
 from oglib.cache.partition import Places
 from oglib.deploy.library.cache import OpenCache, open_store
@@ -45,7 +45,7 @@ def cache(tmp_path: Path, folder: Folder) -> OpenCache:
     root.mkdir()
     part = Partition(number=4, start_bytes=0, size_bytes=0, type="CACHE", type_id="ca")
     disk = Disk(1, tmp_path / "disk", 0, TableKind.GPT, (part,))
-    return OpenCache(Found(disk, part), open_store(root, folder.keys)[0], ())
+    return OpenCache(CachePartition(disk, part), open_store(root, folder.keys)[0], ())
 
 
 def publish(folder: Folder, version: int, seed: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from oglib.deploy.whole_disk.fit import Wanted
+from oglib.deploy.whole_disk.sizing import ImagedDisk
 from oglib.deploy.whole_disk.whole import able_to_start
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import TableKind
@@ -30,6 +30,6 @@ def test_boot_code_of_zeros_starts_nothing(
     told: str, first_sector: bytes | None, able: set[Firmware]
 ) -> None:
     gap = SimpleNamespace(part=0, offset_bytes=0)
-    wanted = Wanted(TableKind.MSDOS, "", 1 << 30, 512, ())
+    imaged = ImagedDisk(TableKind.MSDOS, "", 1 << 30, 512, ())
     gaps = () if first_sector is None else ((cast(Gap, gap), first_sector),)
-    assert able_to_start(told, wanted, gaps) == able
+    assert able_to_start(told, imaged, gaps) == able

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from oglib.deploy.opening import policy
-from oglib.deploy.opening.foreign import later_volumes
+from oglib.deploy.opening.foreign_image import later_volumes
 from oglib.deploy.opening.policy import (
     Share,
     covers,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oglib.disk import types
 from oglib.disk.model import MIB, Disk, Partition, TableKind
-from oglib.disk.planning.layout import Layout, Size, Wanted
+from oglib.disk.planning.layout import Layout, LayoutPartition, Size
 from oglib.disk.planning.planned import TablePlan
 
 GIB = 1024**3
@@ -101,9 +101,9 @@ disk_sizes = st.integers(64 * MIB, 16 * 1024 * GIB)
 
 
 @st.composite
-def rows(draw: st.DrawFn, type_names: list[str], most: int) -> tuple[Wanted, ...]:
+def rows(draw: st.DrawFn, type_names: list[str], most: int) -> tuple[LayoutPartition, ...]:
     entries = [
-        Wanted(type=draw(st.sampled_from(type_names)), size=draw(sizes))
+        LayoutPartition(type=draw(st.sampled_from(type_names)), size=draw(sizes))
         for _ in range(draw(st.integers(1, most)))
     ]
     if draw(st.booleans()):
@@ -128,7 +128,7 @@ def layouts(draw: st.DrawFn) -> Layout:
             size = draw(st.one_of(st.none(), st.just(entries[at].size)))
             entries = (
                 *entries[:at],
-                Wanted(type=types.EXTENDED, size=size, logical=inside),
+                LayoutPartition(type=types.EXTENDED, size=size, logical=inside),
                 *entries[at + 1 :],
             )
     # one cache at most: of two, nobody could say which one is meant to stay

@@ -10,7 +10,7 @@ from oglib.disk import types
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning import edit
 from oglib.disk.planning.cache_partition import plan_cache
-from oglib.disk.planning.layout import Layout, Size, Wanted
+from oglib.disk.planning.layout import Layout, LayoutPartition, Size
 from oglib.disk.planning.plan import plan_layout
 from oglib.disk.planning.planned import TablePlan
 from oglib.errors import PartitionError
@@ -61,7 +61,7 @@ def test_a_kept_partition_stays_where_it_is(data: st.DataObject, size: int, sect
         kept = before.partitions[at]
         new = list(data.draw(rows(["LINUX", "LINUX-SWAP"], 3)))
         where = data.draw(st.integers(0, len(new)))
-        new.insert(where, Wanted(type=kept.type, size=None, keep=True, number=kept.number))
+        new.insert(where, LayoutPartition(type=kept.type, size=None, keep=True, number=kept.number))
         plan = plan_layout(Layout(table, tuple(new)), before)
     except PartitionError:
         assume(False)
@@ -84,7 +84,7 @@ def test_a_cache_that_nobody_names_stays(
     first: Layout, second: Layout, size: int, sector: int
 ) -> None:
     disk = a_disk(size, sector)
-    cache = Wanted(types.CACHE, size=Size(percent=20.0), keep=None)
+    cache = LayoutPartition(types.CACHE, size=Size(percent=20.0), keep=None)
     without = tuple(one for one in first.partitions if one.type != types.CACHE)[:3]
     before = after(planned_or_not(Layout(first.table, (*without, cache)), disk), disk)
     kept = next(part for part in before.partitions if part.type == types.CACHE)
@@ -92,7 +92,7 @@ def test_a_cache_that_nobody_names_stays(
     plan = planned_or_not(Layout(second.table, silent), before)
     check_invariants(plan, before, kept=(kept,))
     assert plan_layout(Layout(second.table, silent), after(plan, before)).nothing_to_change
-    said = (*silent, Wanted(types.CACHE, keep=False))
+    said = (*silent, LayoutPartition(types.CACHE, keep=False))
     gone = planned_or_not(Layout(second.table, said), before)
     assert all(part.type != types.CACHE for part in gone.partitions)
 
@@ -109,7 +109,7 @@ def test_what_is_kept_outlives_a_conversion(data: st.DataObject, size: int, sect
         st.lists(st.sampled_from(before.partitions), min_size=1, max_size=4, unique=True)
     )
     kept = sorted(chosen, key=lambda part: part.start_bytes)
-    wanted = tuple(Wanted(types.UNKNOWN, keep=True, number=part.number) for part in kept)
+    wanted = tuple(LayoutPartition(types.UNKNOWN, keep=True, number=part.number) for part in kept)
     plan = planned_or_not(Layout(new, wanted), before)
     check_invariants(plan, before, kept=tuple(kept))
     assert plan.new_table

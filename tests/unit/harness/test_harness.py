@@ -25,7 +25,7 @@ from harness.selection import Shard, pick_shard
 from harness.shell import Result
 
 from ogrepo.install import units
-from ogrepo.install.model import Program, Wanted
+from ogrepo.install.model import InstallRequest, Program
 
 _LOG = """\
 ogrepo serves /x at http://10.77.0.1:80/ (0 images); stop it with Ctrl-C.
@@ -175,7 +175,7 @@ def test_the_server_block_of_the_readme_is_three_commands() -> None:
 
 
 def test_an_installed_unit_is_started_as_it_says() -> None:
-    wanted = Wanted(Path("/srv/og live"))
+    wanted = InstallRequest(Path("/srv/og live"))
     program = Program(Path("/root/og/ogrepo"), Path("/o"), Path("/d"), roots=(Path("/root/og"),))
     made = units.texts(wanted, program, 80)
     served = Unit.parse(made[units.REPOSITORY])

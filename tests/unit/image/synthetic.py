@@ -15,7 +15,7 @@ from oglib.image.format.manifest import Manifest
 from oglib.image.format.partclone import crc32
 from oglib.image.format.signing import PrivateKey, sign
 from oglib.image.reading.source import FileSource
-from oglib.image.recording.capture import CaptureMeta, manifest_of
+from oglib.image.recording.device_capture import CaptureMeta, manifest_of
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink
 from quiet import QUIET

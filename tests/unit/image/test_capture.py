@@ -20,8 +20,8 @@ from oglib.image.format.manifest import Manifest, SourceInfo
 from oglib.image.format.partclone import HEADER_BYTES, parse_header
 from oglib.image.reading.local import local_image
 from oglib.image.reading.raw_stream import RawHead
-from oglib.image.recording.capture import CaptureMeta, capture, check_source
-from oglib.image.recording.capture import manifest_of as made_of
+from oglib.image.recording.device_capture import CaptureMeta, capture, check_source
+from oglib.image.recording.device_capture import manifest_of as made_of
 from oglib.image.recording.estimate import TYPICAL_RATIO, estimated_bytes
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import FileSink

@@ -15,9 +15,9 @@ from oglib.image.proving.verify import verify
 from oglib.image.reading.formats.model import Buffer, FromHeader, ImageInfo, Region
 from oglib.image.reading.local import local_image
 from oglib.image.reading.partclone_stream import partclone_stream
-from oglib.image.recording.capture import CaptureMeta
-from oglib.image.recording.convert import convert
+from oglib.image.recording.device_capture import CaptureMeta
 from oglib.image.recording.sink import FileSink
+from oglib.image.recording.transcode import transcode
 from oglib.image.writing.restore import restore
 from quiet import QUIET
 from unit.image.synthetic import Partition, blank, make_image, partition
@@ -101,7 +101,7 @@ def test_told_as_partclone_would_have(tmp_path: Path, known: bool, block_size: i
 def test_converted_and_restored(tmp_path: Path, known: bool) -> None:
     source = partition(4, mib=7)
     path = tmp_path / "new.img"
-    made = convert(
+    made = transcode(
         foreign(source, known=known),
         FileSink(path),
         meta=CaptureMeta("new", title="a title"),
@@ -121,7 +121,7 @@ def test_converted_and_restored(tmp_path: Path, known: bool) -> None:
 def test_raw_content_is_kept_to_the_last_byte(tmp_path: Path, said: bool, size: int) -> None:
     content = {0: b"\x07" * MIB, MIB: bytes(MIB), 2 * MIB: b"\x09" * (size - 2 * MIB)}
     image = raw(content, required_bytes=size if said else 0, filesystem="ext4")
-    made = convert(image, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
+    made = transcode(image, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
     assert (made.filesystem, made.device_size_bytes, made.used_blocks) == (
         "raw", size, made.total_blocks,
     )  # fmt: skip
@@ -134,7 +134,7 @@ def test_raw_content_is_kept_to_the_last_byte(tmp_path: Path, said: bool, size: 
 def test_half_a_sector_is_no_partition(tmp_path: Path) -> None:
     image = raw({0: bytes(MIB + 100)}, required_bytes=MIB + 100)
     with pytest.raises(ImageError, match="not whole sectors"):
-        convert(image, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
+        transcode(image, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,7 +195,7 @@ def test_an_image_that_changes_meanwhile_is_refused(tmp_path: Path, how: str) ->
     like = foreign(source)
     image = Changing(like.content, like.info, known=False, how=how)
     with pytest.raises(ImageError, match="something else about its blocks"):
-        convert(image, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
+        transcode(image, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,7 +206,7 @@ def test_an_image_that_ends_early_is_refused(tmp_path: Path) -> None:
     short = Foreign({offset: image.content[offset] for offset in most}, image.info)
     short.used_ranges = image.used_ranges  # type: ignore[method-assign]
     with pytest.raises(ImageError, match="holds fewer blocks than it says"):
-        convert(short, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
+        transcode(short, FileSink(tmp_path / "x.img"), meta=CaptureMeta("x"), progress=QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -214,7 +214,7 @@ def test_one_of_ours_is_copied_as_it_is(tmp_path: Path) -> None:
     path = make_image(partition(7, mib=4), tmp_path)
     with local_image(path) as image:
         old = image.manifest
-        made = convert(
+        made = transcode(
             image, FileSink(tmp_path / "y.img"), meta=CaptureMeta("y", comment="c"), progress=QUIET
         )
     assert made == replace(old, name="y", comment="c")
@@ -230,5 +230,5 @@ def test_a_damaged_one_of_ours_is_not_passed_on(tmp_path: Path) -> None:
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with local_image(path) as image, pytest.raises(OgError, match="does not match the digest"):
-        convert(image, FileSink(tmp_path / "y.img"), meta=CaptureMeta("y"), progress=QUIET)
+        transcode(image, FileSink(tmp_path / "y.img"), meta=CaptureMeta("y"), progress=QUIET)
     assert not list(tmp_path.glob("y.img*"))

@@ -81,7 +81,7 @@ def test_regions_of_two_sizes_are_compared_by_content(
 ) -> None:
     new = changed(OLD, 2, edit=1, free=10)
     same_size = compared(old_path, make_image(new, tmp_path, "one"))
-    for module in ("recorder", "capture"):
+    for module in ("recorder", "device_capture"):
         owner = importlib.import_module(f"oglib.image.recording.{module}")
         monkeypatch.setattr(owner, "region_bytes_for", lambda _block: 2 * MIB)
     found = compared(old_path, make_image(new, tmp_path, "two"))

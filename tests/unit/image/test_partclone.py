@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oglib.errors import FilesystemError, ImageError, OgError
 from oglib.image.format.partclone import crc32, parse_header
-from oglib.image.recording.capture import program_for
+from oglib.image.recording.device_capture import program_for
 from unit.image.synthetic import header
 
 GOOD = header(device_size=1 << 30, total=1 << 18, used=1000, block_size=4096)

@@ -13,7 +13,7 @@ import zstandard
 
 from oglib.errors import OgErr, OgError
 from oglib.inventory.redact import REMOVED
-from oglib.inventory.report import Part, make_report, write_archive
+from oglib.inventory.report import ReportFile, make_report, write_archive
 from oglib.settings import Settings
 
 
@@ -36,7 +36,7 @@ def broken() -> str:
 
 
 def test_every_part_is_there_and_the_file_is_private(tmp_path: Path) -> None:
-    parts = [Part("a.txt", lambda: "one"), Part("run/job.log", lambda: "two")]
+    parts = [ReportFile("a.txt", lambda: "one"), ReportFile("run/job.log", lambda: "two")]
     report = write_archive(tmp_path / "pc7.tar.zst", parts, [])
     assert content(report.path) == {"pc7/a.txt": "one", "pc7/run/job.log": "two"}
     assert stat.S_IMODE(report.path.stat().st_mode) == 0o600
@@ -45,8 +45,8 @@ def test_every_part_is_there_and_the_file_is_private(tmp_path: Path) -> None:
 
 def test_secrets_are_removed_from_every_part_also_known_ones(tmp_path: Path) -> None:
     parts = [
-        Part("cmdline.txt", lambda: "ogrepo=10.0.0.1 rootpassword=Zq7one quiet"),
-        Part("job.log", lambda: "sent known-Zq7 to http://me:Zq7two@10.0.0.1/"),
+        ReportFile("cmdline.txt", lambda: "ogrepo=10.0.0.1 rootpassword=Zq7one quiet"),
+        ReportFile("job.log", lambda: "sent known-Zq7 to http://me:Zq7two@10.0.0.1/"),
     ]
     report = write_archive(tmp_path / "r.tar.zst", parts, ["known-Zq7"])
     texts = content(report.path)
@@ -57,7 +57,7 @@ def test_secrets_are_removed_from_every_part_also_known_ones(tmp_path: Path) -> 
 
 def test_a_part_that_fails_is_named_inside(tmp_path: Path) -> None:
     report = write_archive(
-        tmp_path / "r.tar.zst", [Part("disks.json", broken), Part("a", lambda: "b")], []
+        tmp_path / "r.tar.zst", [ReportFile("disks.json", broken), ReportFile("a", lambda: "b")], []
     )
     texts = content(report.path)
     assert texts["r/a"] == "b"
@@ -67,7 +67,7 @@ def test_a_part_that_fails_is_named_inside(tmp_path: Path) -> None:
 
 def test_a_long_log_keeps_its_end(tmp_path: Path) -> None:
     report = write_archive(
-        tmp_path / "r.tar.zst", [Part("log", lambda: "x\n" * (3 << 20) + "the end")], []
+        tmp_path / "r.tar.zst", [ReportFile("log", lambda: "x\n" * (3 << 20) + "the end")], []
     )
     text = content(report.path)["r/log"]
     assert len(text) < 5 << 20
@@ -78,14 +78,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "r.tar.zst"
     path.write_text("mine")
     with pytest.raises(OgError) as told:
-        write_archive(path, [Part("a", lambda: "b")], [])
+        write_archive(path, [ReportFile("a", lambda: "b")], [])
     assert told.value.code is OgErr.FORMAT
     assert path.read_text() == "mine"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(OgError) as told:
-        write_archive(tmp_path / "none/r.tar.zst", [Part("a", lambda: "b")], [])
+        write_archive(tmp_path / "none/r.tar.zst", [ReportFile("a", lambda: "b")], [])
     assert told.value.code is OgErr.NOTWRITE
 
 
@@ -139,7 +139,7 @@ def test_a_log_that_fills_the_disk_is_read_from_its_end(
 
 def test_the_report_as_a_whole_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oglib.inventory.report._ALL_LIMIT_BYTES", 100)
-    parts = [Part(f"{number}.log", lambda: "x" * 30) for number in range(5)]
+    parts = [ReportFile(f"{number}.log", lambda: "x" * 30) for number in range(5)]
     report = write_archive(tmp_path / "r.tar.zst", parts, [])
     assert report.parts == ("0.log", "1.log", "2.log", "missing.txt")
     assert "as large as it may be" in report.missing[0]

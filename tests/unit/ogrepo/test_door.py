@@ -408,7 +408,7 @@ def test_what_is_said_seldom_is_counted(
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     seldom = Seldom()
     for _ in range(5):
-        seldom.say("Full.")
+        seldom.warn("Full.")
     clock[0] += 61
-    seldom.say("Full.")
+    seldom.warn("Full.")
     assert caplog.messages == ["Full.", "Full. (5 times since it was last said here)"]

@@ -30,7 +30,7 @@ from oglib.run import Finished, run
 from ognetboot.inventory.reading import parse as parse_inventory
 from ogrepo.__main__ import main
 from ogrepo.install import apply, check, texts, units
-from ogrepo.install.model import Program, Wanted
+from ogrepo.install.model import InstallRequest, Program
 from ogrepo.install.plan import chosen_interface
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -313,12 +313,12 @@ def test_the_layouts_are_layouts(tmp_path: Path) -> None:
     assert texts.layouts().keys() == {"uefi.json", "bios.json"}
 
 
-def unit_of(name: str, wanted: Wanted, program: Program = PROGRAM, port: int = 8080) -> str:
+def unit_of(name: str, wanted: InstallRequest, program: Program = PROGRAM, port: int = 8080) -> str:
     return units.texts(wanted, program, port)[name]
 
 
 def test_units_say_which_folder_and_nothing_more_than_needed() -> None:
-    wanted = Wanted(Path("/srv/oglive"))
+    wanted = InstallRequest(Path("/srv/oglive"))
     text = unit_of(units.REPOSITORY, wanted)
     assert "ExecStart=/opt/oglive/ogrepo serve /srv/oglive --port 8080\n" in text
     assert "User=oglive\n" in text
@@ -333,20 +333,20 @@ def test_units_say_which_folder_and_nothing_more_than_needed() -> None:
 
 def test_a_clone_in_a_home_is_shown_to_its_services() -> None:
     program = replace(PROGRAM, roots=(Path("/root/oglive"),))
-    text = unit_of(units.REPOSITORY, Wanted(Path("/srv/oglive")), program)
+    text = unit_of(units.REPOSITORY, InstallRequest(Path("/srv/oglive")), program)
     assert "ProtectHome=tmpfs\nBindReadOnlyPaths=/root/oglive\n" in text
-    text = unit_of(units.NETBOOT, Wanted(Path("/home/og/srv")), program)
+    text = unit_of(units.NETBOOT, InstallRequest(Path("/home/og/srv")), program)
     assert "BindReadOnlyPaths=/root/oglive\nBindPaths=/home/og/srv\n" in text
 
 
 def test_odd_paths_stay_one_word() -> None:
-    text = unit_of(units.REPOSITORY, Wanted(Path("/srv/my %images $1")))
+    text = unit_of(units.REPOSITORY, InstallRequest(Path("/srv/my %images $1")))
     assert 'serve "/srv/my %%images $$1" --port' in text
     assert 'ReadWritePaths="/srv/my %%images $1"\n' in text
 
 
 def test_an_edited_unit_is_known() -> None:
-    text = unit_of(units.DNSMASQ, Wanted(Path("/srv/oglive")))
+    text = unit_of(units.DNSMASQ, InstallRequest(Path("/srv/oglive")))
     assert units.is_unedited(text)
     assert not units.is_unedited(text.replace("RestartSec=3", "RestartSec=4"))
     assert not units.is_unedited(text + "# more\n")
@@ -357,7 +357,7 @@ def test_an_edited_unit_is_known() -> None:
 def test_systemd_reads_the_units(place: Path) -> None:
     program = replace(PROGRAM, ogrepo=Path("/bin/true"), ognetboot=Path("/bin/true"),
                       dnsmasq=Path("/bin/true"), roots=(Path("/root/oglive"),))  # fmt: skip
-    written = units.texts(Wanted(Path("/srv/oglive"), user=ME), program, 80)
+    written = units.texts(InstallRequest(Path("/srv/oglive"), user=ME), program, 80)
     for name, text in written.items():
         (place / name).write_text(text)
     done = subprocess.run(

@@ -141,11 +141,11 @@ def test_a_pair_is_read_once_for_each_change(folder: Folder, tmp_path: Path) -> 
     certificate, key = make_pair(tmp_path, "server")
     pair = Pair(certificate, key, folder.root)
     first = pair.context
-    assert not pair.look()
+    assert not pair.reload()
     certificate.unlink()
     with pytest.raises(OgError, match="No such file"):
-        pair.look()
-    assert not pair.look()
+        pair.reload()
+    assert not pair.reload()
     assert pair.context is first
 
 
@@ -157,9 +157,9 @@ def test_another_mode_of_the_key_is_seen(folder: Folder, tmp_path: Path) -> None
     newer[0].replace(certificate)
     newer[1].replace(key)
     with pytest.raises(OgError, match="read by other users"):
-        pair.look()
+        pair.reload()
     key.chmod(0o600)  # as the sentence recommends
-    assert pair.look()
+    assert pair.reload()
 
 
 def test_a_shortage_is_no_answer_about_the_pair(
@@ -177,9 +177,9 @@ def test_a_shortage_is_no_answer_about_the_pair(
         with monkeypatch.context() as patch:
             patch.setattr(ssl.SSLContext, "load_cert_chain", short)
             with pytest.raises(OgError, match="cannot be read"):
-                pair.look()
-        assert pair.look()
-        assert not pair.look()
+                pair.reload()
+        assert pair.reload()
+        assert not pair.reload()
 
 
 def test_a_key_that_goes_while_it_is_read_costs_one_line(
@@ -206,18 +206,18 @@ def test_a_key_that_goes_while_it_is_read_costs_one_line(
     with monkeypatch.context() as patch:
         patch.setattr(ssl.SSLContext, "load_cert_chain", exchanged)
         with pytest.raises(OgError, match="cannot be read: No such file"):
-            pair.look()
+            pair.reload()
 
     looks = iter([OSError(errno.EIO, "Input/output error"), None])
 
-    def look() -> bool:
+    def reload() -> bool:
         error = next(looks, None)
         if error is not None:
             raise error
         if newer[0].exists():
             newer[0].replace(certificate)
             newer[1].replace(key)
-        return type(pair).look(pair)
+        return type(pair).reload(pair)
 
     async def until_renewed() -> None:
         used: asyncio.Queue[ssl.SSLContext] = asyncio.Queue()
@@ -229,7 +229,7 @@ def test_a_key_that_goes_while_it_is_read_costs_one_line(
         assert got.result() is pair.context
 
     monkeypatch.setattr(tls, "_LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(pair, "look", look)
+    monkeypatch.setattr(pair, "reload", reload)
     with caplog.at_level(logging.WARNING, "ogrepo"):
         asyncio.run(until_renewed())
     (line,) = caplog.messages

@@ -24,7 +24,7 @@ from oglib.connection import Connection
 from oglib.errors import OgErr, TransferError
 from oglib.image.format.frames import FrameTable
 from oglib.image.format.manifest import Manifest, load_public_keys
-from oglib.image.recording.capture import CaptureMeta, manifest_of
+from oglib.image.recording.device_capture import CaptureMeta, manifest_of
 from oglib.image.recording.recorder import record
 from oglib.progress import Progress, Silent
 from oglib.transfer.answers import StatusError

@@ -17,7 +17,7 @@ from oglib.boot.facts import BootFacts
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, TableKind
 from oglib.fitting.devices import Known
-from oglib.fitting.fittings import Planned, check_all
+from oglib.fitting.fittings import CheckedFitting, check_all
 from oglib.fitting.policy import FittingPolicy
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.facts import Nic, PcFacts
@@ -148,11 +148,15 @@ def facts_for(name: str) -> tuple[PcFacts, BootFacts]:
     return pc, BootFacts(disk, Firmware.BIOS, name, pc.root, pc.swaps, pc.others, boot=start)
 
 
-def planned(root: TargetRoot, name: str) -> list[Planned[PcFacts] | Planned[BootFacts]]:
+def planned(
+    root: TargetRoot, name: str
+) -> list[CheckedFitting[PcFacts] | CheckedFitting[BootFacts]]:
     """All that writes files, in its order."""
     pc, start = facts_for(name)
     menu = [one for one in boot.FITTINGS[Firmware.BIOS] if one.name in MENU]
-    found: list[Planned[PcFacts] | Planned[BootFacts]] = [*check_all(root, pc, FITTINGS)]
+    found: list[CheckedFitting[PcFacts] | CheckedFitting[BootFacts]] = [
+        *check_all(root, pc, FITTINGS)
+    ]
     found += check_all(root, start, menu)
     new = tuple(edit.path for one in found for edit in one.checked.edits if edit.is_new)
     return [*found, *check_all(root, replace(pc, new_files=new), LAST)]

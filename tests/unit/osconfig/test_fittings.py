@@ -19,11 +19,11 @@ from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import OgError, UsageError, WriteError
 from oglib.fitting.edits import Edit
-from oglib.fitting.fittings import Check, FileFitting, Need, Planned, check_all, chosen
+from oglib.fitting.fittings import Check, CheckedFitting, FileFitting, Need, check_all, chosen
 from oglib.fitting.steps import Outcome
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.fitted import is_fitted
-from oglib.osconfig.kinds import Found, find_system
+from oglib.osconfig.kinds import OperatingSystem, find_system
 from oglib.osconfig.linux.fittings import FITTINGS as FIRST
 from oglib.osconfig.linux.fittings import LAST
 from oglib.osconfig.root import TargetRoot
@@ -52,10 +52,14 @@ def tree(tmp_path: Path) -> Path:
     return make(tmp_path / "root")
 
 
-def planned(root: TargetRoot, *names: str) -> list[Planned[PcFacts] | Planned[BootFacts]]:
+def planned(
+    root: TargetRoot, *names: str
+) -> list[CheckedFitting[PcFacts] | CheckedFitting[BootFacts]]:
     """The fittings of these names that write files alone, checked."""
     menu = [one for one in boot.FITTINGS[Firmware.UEFI] if one.name in NAMES]
-    found: list[Planned[PcFacts] | Planned[BootFacts]] = [*check_all(root, FACTS, FITTINGS)]
+    found: list[CheckedFitting[PcFacts] | CheckedFitting[BootFacts]] = [
+        *check_all(root, FACTS, FITTINGS)
+    ]
     found += check_all(root, BOOT, menu)
     return [one for one in found if one.fitting.name in (names or NAMES)]
 
@@ -294,17 +298,22 @@ def test_a_name_of_255_bytes_can_be_replaced(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "found"),
     [
-        ({"etc/os-release": "ID=arch\nNAME=Arch\n"}, Found("Linux", "arch", "Arch")),
-        ({"etc/os-release": "ID=freebsd\nNAME=FreeBSD\n"}, Found("BSD", "freebsd", "FreeBSD")),
+        ({"etc/os-release": "ID=arch\nNAME=Arch\n"}, OperatingSystem("Linux", "arch", "Arch")),
+        (
+            {"etc/os-release": "ID=freebsd\nNAME=FreeBSD\n"},
+            OperatingSystem("BSD", "freebsd", "FreeBSD"),
+        ),
         (
             {"etc/os-release": "ID=debian\nNAME=Debian\n", "hurd/init": ""},
-            Found("Hurd", "debian", "Debian"),
+            OperatingSystem("Hurd", "debian", "Debian"),
         ),
-        ({"windows/system32/CONFIG/SYSTEM": ""}, Found("Windows", "windows", "Windows")),
+        ({"windows/system32/CONFIG/SYSTEM": ""}, OperatingSystem("Windows", "windows", "Windows")),
         ({"thesis": ""}, None),
     ],
 )
-def test_the_kind_of_system(tmp_path: Path, files: dict[str, str], found: Found | None) -> None:
+def test_the_kind_of_system(
+    tmp_path: Path, files: dict[str, str], found: OperatingSystem | None
+) -> None:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

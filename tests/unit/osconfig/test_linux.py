@@ -11,7 +11,7 @@ import pytest
 
 from oglib.errors import UsageError
 from oglib.fitting.devices import Known
-from oglib.fitting.fittings import Planned, check_all
+from oglib.fitting.fittings import CheckedFitting, check_all
 from oglib.fitting.steps import Outcome, Step
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.linux.fittings import FITTINGS, LAST
@@ -48,7 +48,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(root: TargetRoot, facts: PcFacts = FACTS) -> tuple[Planned[PcFacts], ...]:
+def planned(root: TargetRoot, facts: PcFacts = FACTS) -> tuple[CheckedFitting[PcFacts], ...]:
     return check_all(root, facts, (*FITTINGS, *LAST))
 
 

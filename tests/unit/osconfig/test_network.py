@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,3 +250,73 @@ def test_rules_of_names_go_where_they_are_another_pcs(tmp_path: Path) -> None:
     assert step(tmp_path, "net-rules").outcome is Outcome.DONE
     assert not (tmp_path / rules).exists()
     assert step(tmp_path, "net-rules").outcome is Outcome.NOT_NEEDED
+
+
+INTERFACES = "auto enp0s25\niface enp0s25 inet dhcp\n"
+
+
+def test_a_file_behind_a_link_is_adapted_and_the_link_stays(tmp_path: Path) -> None:
+    """Inside the root: an absolute link, and one whose ``..`` go above it."""
+    put(tmp_path, "srv/lab/interfaces", text=INTERFACES)
+    link = tmp_path / "etc/network/interfaces"
+    link.parent.mkdir(parents=True)
+    for target in ("/srv/lab/interfaces", "../../../../../srv/lab/interfaces"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        (tmp_path / "srv/lab/interfaces").write_text(INTERFACES)
+        told = step(tmp_path, "network")
+        assert (told.outcome, link.is_symlink()) == (Outcome.DONE, True), told
+        assert (tmp_path / "srv/lab/interfaces").read_text() == INTERFACES.replace("0s25", "1s0")
+        assert step(tmp_path, "network").outcome is Outcome.NOT_NEEDED
+
+
+def test_what_two_names_lead_to_is_adapted_once(tmp_path: Path) -> None:
+    folder = "etc/sysconfig/network"
+    put(tmp_path, f"{folder}/ifcfg-enp0s25", text="DEVICE=enp0s25\nBOOTPROTO=static\n")
+    (tmp_path / "etc/sysconfig/network-scripts").symlink_to("network")
+    put(tmp_path, "etc/netplan/1.yaml", text="network:\n  ethernets:\n    enp0s25:\n      x: 1\n")
+    (tmp_path / "etc/netplan/2.yaml").symlink_to("1.yaml")
+    told = step(tmp_path, "network")
+    assert told.outcome is Outcome.DONE, told
+    assert [one.name for one in (tmp_path / folder).iterdir()] == ["ifcfg-enp1s0"]
+    assert "enp1s0" in (tmp_path / "etc/netplan/1.yaml").read_text()
+    assert step(tmp_path, "network").outcome is Outcome.NOT_NEEDED
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("etc/network/interfaces", "/run/network/interfaces"),
+        ("etc/netplan/1.yaml", "../../gone.yaml"),
+        ("etc/netplan", "/run/netplan"),
+        ("etc/systemd/network/1.network", "1.network"),
+    ],
+)
+def test_a_link_to_what_is_not_in_the_system_is_named(
+    tmp_path: Path, path: str, target: str
+) -> None:
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).symlink_to(target)
+    told = step(tmp_path, "network")
+    assert told.outcome is Outcome.FAILED
+    assert told.detail.startswith(f"{path} is a link to {target}, which is not in the system")
+
+
+def test_what_is_masked_names_no_card(tmp_path: Path) -> None:
+    put(tmp_path, "etc/network/interfaces", text=INTERFACES.replace("0s25", "1s0"))
+    put(tmp_path, "dev/null")  # whatever an image has there
+    rules = "etc/udev/rules.d/70-persistent-net.rules"
+    for path in ("etc/systemd/network/99-default.link", "etc/netplan/1.yaml", rules):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).symlink_to("/dev/null")
+    assert step(tmp_path, "network").outcome is Outcome.NOT_NEEDED
+    assert step(tmp_path, "net-rules").outcome is Outcome.NOT_NEEDED
+
+
+def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "etc/x")
+    (tmp_path / "etc/netplan").mkdir()
+    (tmp_path / "etc/netplan/1.yaml").symlink_to("/etc/pipe")
+    os.mkfifo(tmp_path / "etc/pipe")
+    told = step(tmp_path, "network")
+    assert (told.outcome, "not a regular file" in told.detail) == (Outcome.FAILED, True)

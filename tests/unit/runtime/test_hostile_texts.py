@@ -41,11 +41,11 @@ from oglib.image.format.signing import PublicKey
 from oglib.image.reading.formats.folders import clonezilla, fog
 from oglib.image.reading.formats.folders.table_dump import parse_dump
 from oglib.inventory.devices import parse_pci_ids
-from oglib.inventory.foreign import one_line
 from oglib.inventory.hardware import parse_cpuinfo
 from oglib.inventory.memory import parse_dmidecode
 from oglib.inventory.redact import redact
 from oglib.inventory.rpm import parse_header
+from oglib.inventory.sanitized import one_line
 from oglib.inventory.software import newest_release, parse_dpkg
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.fstab import adapt_fstab, entries, swap_uuids

@@ -6,11 +6,25 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from oglib.boot.firmware import check_table
-from oglib.deploy.jobs import Create, Deploy, Job, Restore, UpdateCache, parse_job
+from oglib.deploy.jobs import (
+    WORKS,
+    Adapt,
+    Boot,
+    Configure,
+    Create,
+    Deploy,
+    Inventory,
+    Job,
+    Partition,
+    Restore,
+    UpdateCache,
+)
+from oglib.deploy.netboot import GRAMMAR, parse_job
 from oglib.deploy.opening import reference
 from oglib.deploy.work import end_of_job
 from oglib.disk.firmware import Firmware
@@ -33,15 +47,41 @@ def test_a_boot_without_a_job_has_nothing_to_do() -> None:
         ("create:a/b/c:2:PARTUUID=11bd6b5c-01", Create("a/b/c", "2", "PARTUUID=11bd6b5c-01")),
         ("create:pc:1", Create("pc", "1")),
         ("update_cache:lab1/debian@2", UpdateCache("lab1/debian@2")),
+        ("configure:1:2", Configure("1", "2", hostname="pc7")),
+        ("adapt:system:2", Adapt("system", "2")),
+        ("adapt:1:2:any", Adapt("1", "2", "any")),
+        ("adapt:1:2:this", Adapt("1", "2", "this")),
+        ("partition:1:lab-uefi", Partition("1", "lab-uefi")),
+        ("inventory", Inventory()),
+        ("inventory:hardware", Inventory()),
+        ("inventory:software:1:2", Inventory("software", "1", "2")),
+        ("inventory:os:1:PARTUUID=11bd6b5c-01", Inventory("os", "1", "PARTUUID=11bd6b5c-01")),
+        ("boot:1:2", Boot("1", "2")),
+        ("boot:1:2:kexec", Boot("1", "2", "kexec")),
+        ("boot:largest:2:firmware", Boot("largest", "2", "firmware")),
     ],
 )
 def test_a_job_is_a_value_whatever_gave_it(words: str, job: Job) -> None:
     assert parse_job(Settings(job=words, layout="uefi", hostname="pc7")) == job
 
 
+def test_every_job_has_its_word_and_its_example() -> None:
+    """Whoever adds a job says how a netboot entry asks for it."""
+    words = {WORKS[work] for work in GRAMMAR}
+    assert words == set(get_args(Job))
+    for work, grammar in GRAMMAR.items():
+        first = grammar.partition(" or ")[0].partition("[")[0]
+        example = first.replace("IMAGE", "lab/a").replace("DISK", "1").replace("PART", "2")
+        job = parse_job(Settings(job=example.replace("LAYOUT", "bios")))
+        assert type(job) is WORKS[work], example
+
+
 @pytest.mark.parametrize(
     "job",
     [
+        *("configure:1", "configure:1:2:hostname", "configure:a:1:2", "adapt:1:2:all"),
+        *("partition:1", "partition:1:../x", "partition:1:2:3", "inventory:os", "inventory:1:2"),
+        *("boot", "boot:1", "boot:1:2:grub", "boot:1:2:kexec:", "boot:/dev/sda:1", "Boot:1:2"),
         *("deploy", "erase:a:1:2", "deploy:a:1", "deploy::1:2", "a:b:c:d:e", "deploy:a:1:2:3"),
         *("restore:a", "restore:a:1:", "restore:a:1:2:3", "create:a:1:0", "create:a@2:1:2"),
         *(

@@ -13,7 +13,7 @@ OURS = re.compile(r"_?(MOST_|MAX_)?(MANIFEST|FRAMES|LAYOUT|GAPS|SIGNATURE|DISK)_
 # The same word for something else.
 OTHERS = {
     "oglib/image/format/signing.py: _SIGNATURE_BYTES": "of Ed25519 itself, not of the file",
-    "oglib/deploy/whole_disk/foreign.py: _MOST_DISK_BYTES": "of a disk that a folder tells of",
+    "oglib/deploy/whole_disk/foreign_folder.py: _MOST_DISK_BYTES": "of a disk in a folder image",
 }
 
 

@@ -98,7 +98,7 @@ def test_tasks_steps_and_waits_are_objects_for_programs() -> None:
 def test_a_sentence_over_a_bar_leaves_no_half_line() -> None:
     stream = io.StringIO()
     bar = reporters.Bar(stream)
-    told = progress.Progress(bar, bar.say)
+    told = progress.Progress(bar, bar.emit)
     with told.phase("restore", 100):
         told.waits("10.0.0.2:8080 to answer", 2.2)
     bar_line, said, _ = stream.getvalue().split("\r\x1b[K")[1:]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oglib.errors import OgError, ProcessError
-from oglib.wording.spoken import name_of, standing_for, told
+from oglib.wording.spoken import name_of, standing_for, with_names
 
 LOOP = Path("/dev/loop1")
 
@@ -25,7 +25,7 @@ def test_errors_made_meanwhile_call_it_by_its_name() -> None:
 def test_afterwards_it_is_a_device_like_any_other() -> None:
     with standing_for(LOOP, "pc.img partition 1"):
         pass
-    assert told("/dev/loop1 is dirty.") == "/dev/loop1 is dirty."
+    assert with_names("/dev/loop1 is dirty.") == "/dev/loop1 is dirty."
     assert name_of(LOOP) == "/dev/loop1"
 
 

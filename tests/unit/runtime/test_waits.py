@@ -23,35 +23,35 @@ def told() -> list[str]:
 @pytest.fixture
 def watch(told: list[str]) -> Watch:
     made = Watch()
-    made.told_by(lambda what, seconds: told.append(f"{what} {seconds:.0f}"))
+    made.report_to(lambda what, seconds: told.append(f"{what} {seconds:.0f}"))
     return made
 
 
 def test_a_wait_is_told_after_two_seconds_and_then_rarely(watch: Watch, told: list[str]) -> None:
     wait, began = watch.begin("the server"), time.monotonic()
-    watch.look(began + AFTER_S - 0.5)
+    watch.check(began + AFTER_S - 0.5)
     assert told == []
-    watch.look(began + 3)
-    watch.look(began + 4)
+    watch.check(began + 3)
+    watch.check(began + 4)
     assert told == ["the server 3"]
-    watch.look(began + 30)
+    watch.check(began + 30)
     assert told == ["the server 3", "the server 30"]
     watch.end(wait)
-    watch.look(began + 90)
+    watch.check(began + 90)
     assert len(told) == 2
 
 
 def test_a_sign_of_life_begins_the_two_seconds_anew(watch: Watch, told: list[str]) -> None:
     wait = watch.begin("the server")
     wait.moved()
-    watch.look(time.monotonic() + AFTER_S - 0.5)
+    watch.check(time.monotonic() + AFTER_S - 0.5)
     assert told == []
 
 
 def test_many_waits_for_one_server_are_told_once(watch: Watch, told: list[str]) -> None:
     for _ in range(20):
         watch.begin("the server")
-    watch.look(time.monotonic() + 5)
+    watch.check(time.monotonic() + 5)
     assert told == ["the server 5"]
 
 
@@ -69,7 +69,7 @@ def test_a_server_that_does_not_answer_is_named_while_it_is_waited_for() -> None
             assert named.wait(60)
             link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    waits.told_by(tell)
+    waits.report_to(tell)
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
             serving = threading.Thread(target=answer_late)
@@ -85,5 +85,5 @@ def test_a_server_that_does_not_answer_is_named_while_it_is_waited_for() -> None
             )
             serving.join()
     finally:
-        waits.told_by(None)
+        waits.report_to(None)
     assert said == [f"{address} to answer"]

@@ -16,6 +16,7 @@ from compatibility import MESSAGES_FILE, render_messages
 from oglib.errors import OgErr
 from oglib.settings import Settings, load
 from oglib.shim.__main__ import install
+from oglib.shim.site_scripts import digest
 
 ETC = Path(__file__).parents[3] / "image/mkosi.images/root/mkosi.extra/opt/opengnsys/etc"
 LOADENVIRON = ETC / "preinit/loadenviron.sh"
@@ -63,9 +64,9 @@ def test_the_places_of_opengnsys(tmp_path: Path) -> None:
     assert told == [str(tmp_path / name) for name in below.split()]
 
 
-def test_the_path_begins_with_scripts_and_commands_once(tmp_path: Path) -> None:
+def test_the_path_begins_with_commands_and_scripts_once(tmp_path: Path) -> None:
     told = sourced(tmp_path, f'source {LOADENVIRON}; echo "$PATH"')
-    begin = ":".join(str(tmp_path / name) for name in ("scripts", "lib/engine/bin", "bin"))
+    begin = ":".join(str(tmp_path / name) for name in ("lib/engine/bin", "scripts", "bin"))
     assert told == [f"{begin}:{os.environ['PATH']}"]
 
 
@@ -192,8 +193,31 @@ def test_messages_and_functions_of_the_site(commands: Path) -> None:
     (commands / "etc").mkdir()
     (commands / "etc/lang.es_ES.conf").write_text('export MSG_HELP_ogSite="hace algo"\n')
     (commands / "lib/engine/bin/extra.site").write_text("ogSite() { ogHelp ogSite; }\n")
-    told = sourced(commands, "ogSite", "LANG=es_ES.UTF-8 ogengine=site\n")
+    path = f"{commands}:{os.environ['PATH']}"
+    told = sourced(commands, "ogSite", "LANG=es_ES.UTF-8 ogengine=site\n", PATH=path)
     assert told == ["Function ogSite: hace algo"]
+    log = (commands / "log/10.0.0.7.log").read_text()
+    assert log == f"{commands}/lib/engine/bin/extra.site is taken\n"
+
+
+def test_a_library_that_opengnsys_published_shadows_no_command(commands: Path) -> None:
+    library = commands / "lib/engine/bin/String.site"
+    library.write_text("ogCheckIpAddress() { echo old; }\r\n\r\n")
+    launcher = commands / "og-shim"
+    known = commands / "known"
+    known.write_text(f"{digest(library.read_bytes())} String.lib\n")
+    patch = "import oglib.shim.site_scripts as s, pathlib\n"
+    patch += f"s._STOCK = pathlib.Path({str(known)!r})\n"
+    launcher.write_text(launcher.read_text().replace("sys.exit", f"{patch}sys.exit"))
+    path = f"{commands}:{os.environ['PATH']}"
+    told = sourced(commands, "ogCheckIpAddress 10.0.0.1; echo $?", "ogengine=site\n", PATH=path)
+    assert told == ["0"]
+    assert (
+        "String.site is one that OpenGnsys published: its functions are"
+        in (commands / "log/10.0.0.7.log").read_text()
+    )
+    # and what nobody can judge is no function of ours either
+    assert sourced(commands, "ogCheckIpAddress 10.0.0.1; echo $?", "ogengine=site\n") == ["0"]
 
 
 def test_the_sites_messages_win_and_go_on_to_programs(commands: Path) -> None:

@@ -29,14 +29,14 @@ class Changed:
 
     text: str
     defaults: tuple[tuple[str, str], ...]
-    told: str
+    summary: str
 
 
 Change = Callable[[Menu], Changed]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PartitionNames:
     """A partition as a menu may name it. ``label``: ``Part-01-02``; the others may be empty."""
 
     device: str
@@ -61,17 +61,17 @@ def chained(*changes: Change) -> Change:
         for one in changes[1:]:
             done.append(one(read_menu(done[-1].text)))
         defaults = tuple(pair for one in done for pair in one.defaults)
-        return Changed(done[-1].text, defaults, done[0].told)
+        return Changed(done[-1].text, defaults, done[0].summary)
 
     return change
 
 
-def entries_of(menu: Menu, place: Place) -> tuple[Entry, ...]:
+def entries_of(menu: Menu, place: PartitionNames) -> tuple[Entry, ...]:
     """The entries that start what is on a partition."""
     return tuple(one for one in menu.all_entries if not one.is_submenu and _is_of(one, place))
 
 
-def _is_of(entry: Entry, place: Place) -> bool:
+def _is_of(entry: Entry, place: PartitionNames) -> bool:
     """By its loader's folder, the title's device or the kernel's root, else by where it looks."""
     folders = (
         f"/{place.label}/" in word for words in entry.values("chainloader") for word in words
@@ -104,8 +104,8 @@ def with_default(menu: Menu, entry: Entry) -> Changed:
     """``entry`` is the one that starts by itself; a start set for once (``next_entry``) stays."""
     name = _name_of(menu, entry)
     cuts = _held(menu, "default", f'"{name}"', lambda old: "$" not in old or old == _SAVED)
-    told = f"{entry.title or name} starts by itself"
-    return Changed(applied(menu.text, cuts), (("GRUB_DEFAULT", name),), told)
+    summary = f"{entry.title or name} starts by itself"
+    return Changed(applied(menu.text, cuts), (("GRUB_DEFAULT", name),), summary)
 
 
 def _name_of(menu: Menu, entry: Entry) -> str:
@@ -177,13 +177,13 @@ def with_timeout(menu: Menu, seconds: int, *, hidden: bool | None = None) -> Cha
         )
     cuts = _held(menu, "timeout", str(seconds), lambda old: "$" not in old)
     defaults = [("GRUB_TIMEOUT", str(seconds))]
-    told = f"the menu waits {seconds} s"
+    summary = f"the menu waits {seconds} s"
     if hidden is not None:
         style = "hidden" if hidden else "menu"
         cuts += set_cuts(menu, "timeout_style", style, lambda _old: True)
         defaults.append(("GRUB_TIMEOUT_STYLE", style))
-        told += ", hidden" if hidden else ", shown"
-    return Changed(applied(menu.text, cuts), tuple(defaults), told)
+        summary += ", hidden" if hidden else ", shown"
+    return Changed(applied(menu.text, cuts), tuple(defaults), summary)
 
 
 def with_resolution(menu: Menu, resolution: str) -> Changed:
@@ -191,8 +191,8 @@ def with_resolution(menu: Menu, resolution: str) -> Changed:
     if not _RESOLUTION.fullmatch(resolution):
         raise UsageError(f"{resolution!r} is no resolution.", hint="Say 1024x768, or auto.")
     cuts = _held(menu, "gfxmode", resolution, lambda old: "$" not in old)
-    told = f"the menu's resolution is {resolution}"
-    return Changed(applied(menu.text, cuts), (("GRUB_GFXMODE", resolution),), told)
+    summary = f"the menu's resolution is {resolution}"
+    return Changed(applied(menu.text, cuts), (("GRUB_GFXMODE", resolution),), summary)
 
 
 def check_theme(name: str) -> None:

@@ -48,8 +48,8 @@ def with_lock(menu: Menu, user: str, digest: str = "") -> Changed:
         for one in menu.all_entries
         if _OPEN not in one.options
     ]
-    told = f"only {user} edits entries" if digest else "nobody edits entries"
-    return Changed(applied(menu.text, [begin, *_locks(menu), *opened]), (), told)
+    summary = f"only {user} edits entries" if digest else "nobody edits entries"
+    return Changed(applied(menu.text, [begin, *_locks(menu), *opened]), (), summary)
 
 
 def without_lock(menu: Menu) -> Changed:

@@ -181,16 +181,16 @@ class _Reader:
         self.commands: list[Command] = []
         self.guards = 0
 
-    def take(self, found: re.Match[str]) -> None:
-        match found.lastgroup:
+    def take(self, token: re.Match[str]) -> None:
+        match token.lastgroup:
             case "word":
-                self.words.append(Word(found[0], found.start()))
+                self.words.append(Word(token[0], token.start()))
             case "end":
                 self._command()
             case "open":
-                self._opened(found.start())
+                self._opened(token.start())
             case "close":
-                self._closed(found.end())
+                self._closed(token.end())
 
     def done(self, text: str) -> Menu:
         self._command()

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from oglib.boot.nvram.looking import look_on
-from oglib.boot.nvram.planning import Look, changes
+from oglib.boot.nvram.planning import PresenceProbe, changes
+from oglib.boot.nvram.presence import presence_on
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.boot.nvram.variables import here
 from oglib.disk.model import Disk, Partition
@@ -31,9 +31,9 @@ def change_here(
     return (new if dry or not told else write(store, old, new)), told
 
 
-def look_here() -> Look:
+def presence_here() -> PresenceProbe:
     """A look at the disks of this PC."""
-    return look_on(list_disks())
+    return presence_on(list_disks())
 
 
 def find_esp(disks: Sequence[Disk]) -> tuple[Disk, Partition]:

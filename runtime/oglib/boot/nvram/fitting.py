@@ -16,8 +16,8 @@ from oglib.boot.esp import esp_folder, esp_of
 from oglib.boot.facts import BootFacts
 from oglib.boot.nvram import planning
 from oglib.boot.nvram.load_option import Kind, LoadOption, loader
-from oglib.boot.nvram.looking import is_file, look_on
-from oglib.boot.nvram.planning import Look
+from oglib.boot.nvram.planning import PresenceProbe
+from oglib.boot.nvram.presence import is_file, presence_on
 from oglib.boot.nvram.table import BootTable, Entry, read_table, write
 from oglib.boot.nvram.variables import SYS, Variables, here
 from oglib.disk.firmware import Firmware, running_firmware
@@ -53,15 +53,17 @@ def loader_in(top: Path, inside: Sequence[str]) -> str:
     return next((name for name in names if is_file(top, name)), "")
 
 
-def planned(table: BootTable, option: LoadOption, facts: BootFacts, look: Look) -> BootTable:
-    """The table with this one entry for the system; pure but for what ``look`` asks.
+def planned(
+    table: BootTable, option: LoadOption, facts: BootFacts, probe: PresenceProbe
+) -> BootTable:
+    """The table with this one entry for the system; pure but for what ``probe`` asks.
 
     An entry that is there already stays, with its number. The network goes first where the site
     wants it, and the firmware has it.
     """
     same = [one for one in table.entries if one.option == option]
     kept = min(same, key=lambda one: _place(table, one)) if same else None
-    gone = {one.number for one in table.entries if _is_old(one, facts, look, table)}
+    gone = {one.number for one in table.entries if _is_old(one, facts, probe, table)}
     table = planning.without(table, gone - {kept.number if kept else None})
     if kept is None:
         table = planning.added(table, option)
@@ -72,22 +74,22 @@ def planned(table: BootTable, option: LoadOption, facts: BootFacts, look: Look) 
     return planning.network_first(table) if facts.network_first else table
 
 
-def _place(table: BootTable, one: Entry) -> tuple[int, int]:
+def _place(table: BootTable, entry: Entry) -> tuple[int, int]:
     order = table.order
-    return (order.index(one.number) if one.number in order else len(order), one.number)
+    return (order.index(entry.number) if entry.number in order else len(order), entry.number)
 
 
-def _is_old(one: Entry, facts: BootFacts, look: Look, table: BootTable) -> bool:
+def _is_old(entry: Entry, facts: BootFacts, probe: PresenceProbe, table: BootTable) -> bool:
     """Whether an entry is one that the system had before: of its label, or dead in its folder."""
-    if one.label == own_label(facts.os_id, facts.place):
+    if entry.label == own_label(facts.os_id, facts.place):
         return True
-    target = one.option.target
+    target = entry.option.target
     if target.kind is not Kind.FILE:
         return False
     file = target.file.strip("/").casefold()
     own = folders(facts.os_id, facts.place)
     inside = any(file.startswith(f"{folder.casefold()}/") for folder in own)
-    return inside and planning.is_dead(one, table, look)
+    return inside and planning.is_dead(entry, table, probe)
 
 
 class BootEntries:
@@ -141,7 +143,7 @@ def _tables(
         file = file or f"{inside[0]}/{_LOADERS[0]}"
         old = read_table(store)
         option = loader(own_label(facts.os_id, facts.place), facts.disk, esp, file)
-        return old, planned(old, option, facts, look_on(disks, {esp.partuuid.lower(): top}))
+        return old, planned(old, option, facts, presence_on(disks, {esp.partuuid.lower(): top}))
 
 
 BOOT_ENTRIES = BootEntries()

@@ -51,7 +51,7 @@ class Target:
     file: str = ""
     protocol: str = ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         match self.kind:
             case Kind.FILE:
                 return f"{self.file} on PARTUUID={self.partition}"
@@ -163,9 +163,9 @@ def _target(nodes: list[tuple[int, int, bytes]]) -> Target:
         file = "\\".join(name.strip("\\") for name in names if name)
         return Target(Kind.FILE, partition, f"/{file}".replace("\\", "/")) if file else _OTHER
     subs = [sub for kind, sub, _ in nodes if kind == _MESSAGING]
-    told = [_PROTOCOLS[sub] for sub in subs if sub in _PROTOCOLS]
-    if told or _CARD in subs:
-        return Target(Kind.NETWORK, protocol=told[-1] if told else "")
+    protocols = [_PROTOCOLS[sub] for sub in subs if sub in _PROTOCOLS]
+    if protocols or _CARD in subs:
+        return Target(Kind.NETWORK, protocol=protocols[-1] if protocols else "")
     return _OTHER
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table that shall be, of the one that is: pure, each change of the firmware's entries once.
 
-Whether what an entry starts is there is asked of a ``Look``; what nobody could look at counts as
-there, and what started this PC is never taken for dead.
+Whether what an entry starts is there is asked of a ``PresenceProbe``; what nobody could look at
+counts as there, and what started this PC is never taken for dead.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Presence(StrEnum):
     UNKNOWN = "unknown"
 
 
-Look = Callable[[Target], Presence]
+PresenceProbe = Callable[[Target], Presence]
 
 
-class Place(StrEnum):
+class OrderPosition(StrEnum):
     """Where a new entry comes in the order."""
 
     FIRST = "first"
@@ -64,7 +64,9 @@ def _no_entry(table: BootTable, word: str) -> NotFoundError:
     )
 
 
-def added(table: BootTable, option: LoadOption, place: Place = Place.FIRST) -> BootTable:
+def added(
+    table: BootTable, option: LoadOption, position: OrderPosition = OrderPosition.FIRST
+) -> BootTable:
     """With one more entry, under the first number that nothing names."""
     taken = {one.number for one in table.entries} | set(table.order)
     number = next((one for one in range(_MOST_NUMBER + 1) if one not in taken), None)
@@ -76,22 +78,26 @@ def added(table: BootTable, option: LoadOption, place: Place = Place.FIRST) -> B
         )
     entries = (*table.entries, Entry(number, option))
     order = {
-        Place.FIRST: (number, *table.order),
-        Place.LAST: (*table.order, number),
-        Place.OUT: table.order,
-    }[place]
+        OrderPosition.FIRST: (number, *table.order),
+        OrderPosition.LAST: (*table.order, number),
+        OrderPosition.OUT: table.order,
+    }[position]
     return replace(table, entries=tuple(sorted(entries, key=_by_number)), order=order)
 
 
-def only(table: BootTable, option: LoadOption, place: Place) -> BootTable:
+def only(table: BootTable, option: LoadOption, position: OrderPosition) -> BootTable:
     """With this entry as the only one of its label; one that is the same stays, in its place."""
     same = next((one.number for one in table.entries if one.option == option), None)
     gone = {one.number for one in table.entries if one.label == option.label} - {same}
     left = without(table, gone)
     if same is None:
-        return added(left, option, place)
+        return added(left, option, position)
     rest = [one for one in left.order if one != same and left.entry(one) is not None]
-    order = {Place.FIRST: [same, *rest], Place.LAST: [*rest, same], Place.OUT: rest}[place]
+    order = {
+        OrderPosition.FIRST: [same, *rest],
+        OrderPosition.LAST: [*rest, same],
+        OrderPosition.OUT: rest,
+    }[position]
     return ordered(left, order)
 
 
@@ -138,7 +144,7 @@ def second(table: BootTable, option: LoadOption) -> BootTable:
 
     The first is the network's on sites' PCs, and stays.
     """
-    new = only(table, option, Place.OUT)
+    new = only(table, option, OrderPosition.OUT)
     number = next(one.number for one in new.entries if one.option == option)
     rest = [one for one in new.order if new.entry(one) is not None]
     return ordered(new, [*rest[:1], number, *rest[1:]])
@@ -179,17 +185,17 @@ def network_first(table: BootTable) -> BootTable:
     return table if found is None else brought_forward(table, [found.number])
 
 
-def dead(table: BootTable, look: Look) -> tuple[Entry, ...]:
+def dead(table: BootTable, probe: PresenceProbe) -> tuple[Entry, ...]:
     """Entries whose partition or file was looked for and is not there."""
-    return tuple(one for one in table.entries if is_dead(one, table, look))
+    return tuple(one for one in table.entries if is_dead(one, table, probe))
 
 
-def is_dead(one: Entry, table: BootTable, look: Look) -> bool:
+def is_dead(entry: Entry, table: BootTable, probe: PresenceProbe) -> bool:
     """Whether one is; what started this PC is not, whatever was seen."""
     return (
-        one.option.target.kind is Kind.FILE
-        and one.number != table.current
-        and look(one.option.target) is Presence.MISSING
+        entry.option.target.kind is Kind.FILE
+        and entry.number != table.current
+        and probe(entry.option.target) is Presence.MISSING
     )
 
 
@@ -206,9 +212,9 @@ def doubled(table: BootTable) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def cleaned(table: BootTable, look: Look) -> BootTable:
+def cleaned(table: BootTable, probe: PresenceProbe) -> BootTable:
     """Without dead and doubled entries, and without numbers in the order that no entry has."""
-    gone = {one.number for one in (*dead(table, look), *doubled(table))}
+    gone = {one.number for one in (*dead(table, probe), *doubled(table))}
     left = without(table, gone)
     order = tuple(dict.fromkeys(one for one in left.order if left.entry(one) is not None))
     next_one = left.next if left.next is None or left.entry(left.next) else None
@@ -223,13 +229,13 @@ def changes(old: BootTable, new: BootTable) -> tuple[str, ...]:
 def _changes(old: BootTable, new: BootTable) -> Iterator[str]:
     for one in old.entries:
         if new.entry(one.number) is None:
-            yield f"remove {one.told()}, {one.option.target.told()}"
+            yield f"remove {one.describe()}, {one.option.target.describe()}"
     for one in new.entries:
         was = old.entry(one.number)
         if was is None:
-            yield f"add {one.told()}, {one.option.target.told()}"
+            yield f"add {one.describe()}, {one.option.target.describe()}"
         elif was.option.active is not one.option.active:
-            yield f"{'activate' if one.option.active else 'deactivate'} {one.told()}"
+            yield f"{'activate' if one.option.active else 'deactivate'} {one.describe()}"
     if old.order != new.order:
         yield f"order {in_words(new.order)}, was {in_words(old.order)}"
     if old.next != new.next:
@@ -238,5 +244,5 @@ def _changes(old: BootTable, new: BootTable) -> Iterator[str]:
         yield f"timeout {new.timeout} s"
 
 
-def _by_number(one: Entry) -> int:
-    return one.number
+def _by_number(entry: Entry) -> int:
+    return entry.number

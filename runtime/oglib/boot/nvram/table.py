@@ -33,7 +33,7 @@ class Entry:
     def label(self) -> str:
         return self.option.label
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """``Boot0003 "debian"``, for sentences."""
         return f'{self.name} "{self.label}"'
 
@@ -124,9 +124,9 @@ def _judged(there: BootTable, wanted: BootTable) -> BootTable:
     lost = [one for one in wanted.entries if there.entry(one.number) != one]
     stayed = [one for one in there.entries if wanted.entry(one.number) is None]
     if lost:
-        why = f"it did not keep {lost[0].told()}"
+        why = f"it did not keep {lost[0].describe()}"
     elif stayed:
-        why = f"it still has {stayed[0].told()}"
+        why = f"it still has {stayed[0].describe()}"
     elif there.order != wanted.order:
         why = f"its order is {in_words(there.order)} and not {in_words(wanted.order)}"
     elif there.next != wanted.next:

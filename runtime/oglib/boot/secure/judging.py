@@ -58,11 +58,11 @@ def _vouched(chain: Sequence[bytes], trusted: Sequence[bytes]) -> bool:
     return any(one in trusted or _issued(one, trusted) for one in chain)
 
 
-def _issued(one: bytes, trusted: Iterable[bytes]) -> bool:
+def _issued(der: bytes, trusted: Iterable[bytes]) -> bool:
     from cryptography import x509  # noqa: PLC0415 - only who looks at signatures pays for it
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
 
-    certificate = x509.load_der_x509_certificate(one)
+    certificate = x509.load_der_x509_certificate(der)
     for each in trusted:
         try:
             certificate.verify_directly_issued_by(x509.load_der_x509_certificate(each))

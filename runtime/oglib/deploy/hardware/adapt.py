@@ -11,8 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oglib.deploy.again import OtherSystemError
 from oglib.deploy.hardware.rebuild import INITRAMFS, HardwareFacts
-from oglib.deploy.hardware.wanted import ANYWHERE, Hardware
+from oglib.deploy.hardware.required import ANYWHERE, RootHardware
 from oglib.deploy.partition.checks import check_unused
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
@@ -20,7 +21,7 @@ from oglib.disk.probing.drivers import Driver, drivers_of
 from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.fitting import fittings as fitting
-from oglib.fitting.fittings import Fitting, Need, Planned
+from oglib.fitting.fittings import CheckedFitting, Fitting, Need
 from oglib.fitting.steps import Step, closed
 from oglib.osconfig.filesystems import known_on
 from oglib.osconfig.kinds import LINUX, find_system
@@ -36,7 +37,7 @@ class Adaptation:
 
     disk: Disk
     part: Partition
-    planned: tuple[Planned[HardwareFacts], ...]
+    planned: tuple[CheckedFitting[HardwareFacts], ...]
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -62,12 +63,12 @@ def hardware_here(disk: Disk, kind: str, swap_uuids: Sequence[str]) -> HardwareF
     except OgError as error:
         unknown = error.message
     whose = "this PC's disk" if drivers else "the disk file" if _is_file(disk) else "this disk"
-    return HardwareFacts(Hardware(kind, tuple(drivers)), whose, _resume(swap_uuids), unknown)
+    return HardwareFacts(RootHardware(kind, tuple(drivers)), whose, _resume(swap_uuids), unknown)
 
 
 def check_all(
     system: OpenedSystem, facts: HardwareFacts, only: Collection[str] = ()
-) -> tuple[Planned[HardwareFacts], ...]:
+) -> tuple[CheckedFitting[HardwareFacts], ...]:
     """What adapts this kind of system, checked; ``only``: these steps, empty for all."""
     found = find_system(system.root)
     fittings = FITTINGS.get(found.kind, ()) if found else ()
@@ -87,7 +88,7 @@ def plan_adaptation(disk: Disk, part: Partition, *, anywhere: bool) -> Adaptatio
     swaps = _swaps(disk)
     with opened_system(disk, part) as system:
         if anywhere:
-            hardware = Hardware(system.kind, modules=ANYWHERE)
+            hardware = RootHardware(system.kind, modules=ANYWHERE)
             facts = HardwareFacts(hardware, "any PC", _resume(swaps))
         else:
             facts = hardware_here(disk, system.kind, swaps)
@@ -113,7 +114,7 @@ def apply_adaptation(plan: Adaptation) -> tuple[Step, ...]:
         with opened_system(plan.disk, plan.part, write=True) as system:
             facts = plan.planned[0].facts
             if check_all(system, facts) != plan.planned:
-                raise OgError(
+                raise OtherSystemError(
                     f"The system on {system.root.called} is not as it was when this was planned.",
                     hint="Run it again.",
                 )

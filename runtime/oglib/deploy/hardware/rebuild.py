@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from oglib.deploy.hardware.initramfs import MOST_BYTES, Carried, read_initramfs
+from oglib.deploy.hardware.required import RequiredModules, RootHardware, required_by, shortlist
 from oglib.deploy.hardware.tools import MADE, Making, Tool, tool_of
-from oglib.deploy.hardware.wanted import Hardware, Wanted, told, wanted_by
 from oglib.errors import OgErr, OgError, WriteError
 from oglib.fitting.edits import Files
 from oglib.fitting.fittings import Check, Need
@@ -51,7 +51,7 @@ class HardwareFacts:
     ``unknown``: why it is not known, a sentence; then nothing can be judged.
     """
 
-    hardware: Hardware
+    hardware: RootHardware
     whose: str
     resume: str
     unknown: str = ""
@@ -62,11 +62,11 @@ class _Judged:
     kernel: Kernel
     modules: Modules
     carried: Carried
-    wanted: Wanted
+    required: RequiredModules
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        return self.wanted.lacking(self.carried.of(self.kernel.version), self.modules)
+        return self.required.lacking(self.carried.of(self.kernel.version), self.modules)
 
 
 class Initramfs:
@@ -79,7 +79,7 @@ class Initramfs:
         if facts.unknown:
             return Check(Need.CANNOT, facts.unknown.rstrip("."))
         try:
-            return _look(root, facts)
+            return _checked_kernels(root, facts)
         except OgError as error:
             return Check(Need.CANNOT, error.message.rstrip("."))
 
@@ -98,19 +98,19 @@ class Initramfs:
 INITRAMFS = Initramfs()
 
 
-def _look(root: Files, facts: HardwareFacts) -> Check:
+def _checked_kernels(root: Files, facts: HardwareFacts) -> Check:
     judged = _judged(root, facts)
     if not judged:
         why = "not judged: its menu starts no kernel whose modules are here"
         return Check(Need.NOT_NEEDED, why)
     best = judged[0]
-    if best.wanted.missing:
-        missing = told(best.wanted.missing)
+    if best.required.missing:
+        missing = shortlist(best.required.missing)
         why = f"kernel {best.kernel.version} has no {missing}, which {facts.whose} needs"
         return Check(Need.CANNOT, why)
     poor = _poor(judged)
     if not poor:
-        names = told([" or ".join(sorted(one)) for one in best.wanted.each])
+        names = shortlist([" or ".join(sorted(one)) for one in best.required.each])
         return Check(Need.NOT_NEEDED, f"it has {names} for {facts.whose}{_without(best)}")
     need(BUBBLEWRAP)
     tools = {_tool(root, one).name: None for one in poor}
@@ -118,15 +118,15 @@ def _look(root: Files, facts: HardwareFacts) -> Check:
         _check_kept(root, one.kernel.initramfs)
     _check_room(root, poor[0])
     _scratch_bytes()
-    lacks = "; ".join(f"{one.kernel.initramfs} lacks {told(one.lacking)}" for one in poor)
+    lacks = "; ".join(f"{one.kernel.initramfs} lacks {shortlist(one.lacking)}" for one in poor)
     detail = f"{lacks}, which {facts.whose} needs: made anew by {', '.join(tools)}"
     return Check(Need.NEEDED, f"{detail}{_without(best)}")
 
 
 def _without(best: _Judged) -> str:
     """What the kernel itself has not, of what was asked for."""
-    unknown = best.wanted.unknown
-    return f" (kernel {best.kernel.version} has no {told(unknown)})" if unknown else ""
+    unknown = best.required.unknown
+    return f" (kernel {best.kernel.version} has no {shortlist(unknown)})" if unknown else ""
 
 
 def _judged(root: Files, facts: HardwareFacts) -> list[_Judged]:
@@ -145,13 +145,13 @@ def _judged(root: Files, facts: HardwareFacts) -> list[_Judged]:
             if not found:
                 raise
             continue
-        found.append(_Judged(kernel, modules, carried, wanted_by(facts.hardware, modules)))
+        found.append(_Judged(kernel, modules, carried, required_by(facts.hardware, modules)))
     return found
 
 
 def _poor(judged: Sequence[_Judged]) -> list[_Judged]:
     """Those that lack something and can have it."""
-    return [one for one in judged if one.lacking and not one.wanted.missing]
+    return [one for one in judged if one.lacking and not one.required.missing]
 
 
 def _carried(root: Files, path: str) -> Carried:
@@ -170,10 +170,10 @@ def _tool(root: Files, one: _Judged) -> Tool:
     """What makes it anew; raises where that is not here, or is for another processor."""
     tool = tool_of(root, one.carried.makers)
     if tool is None:
-        made = told(sorted(one.carried.makers)) or "a program that is not known"
+        made = shortlist(sorted(one.carried.makers)) or "a program that is not known"
         raise OgError(
-            f"{one.kernel.initramfs} lacks {told(one.lacking)} and cannot be made anew: {made} "
-            "made it, and is not in the system.",
+            f"{one.kernel.initramfs} lacks {shortlist(one.lacking)} and cannot be made anew: "
+            f"{made} made it, and is not in the system.",
             code=OgErr.NOTEXEC,
         )
     for program in (tool.program_of(root), *tool.helpers):
@@ -257,17 +257,17 @@ def _rebuilt(root: Files, facts: HardwareFacts, one: _Judged) -> str:
                 size = os.fstat(new.fileno()).st_size
                 _need_room(root, kernel.initramfs, size + _MARGIN_BYTES)
                 root.put_proven(kernel.initramfs, new, prove, kept_as=kept)
-    return f"{kernel.initramfs} has {told(one.lacking)} now, the old one is beside it: {kept}"
+    return f"{kernel.initramfs} has {shortlist(one.lacking)} now, the old one is beside it: {kept}"
 
 
 def _refuse_poor(made: Carried, one: _Judged, tool: Tool) -> None:
     """Raise where it lacks what is wanted, or what the old one had between disk and root."""
     has = made.of(one.kernel.version)
-    lacking = one.wanted.lacking(has, one.modules)
+    lacking = one.required.lacking(has, one.modules)
     lost = sorted((one.carried.of(one.kernel.version) & _BETWEEN) - has)
     if lacking or lost:
         raise OgError(
             f"{tool.name} made an initramfs for {one.kernel.version} that lacks "
-            f"{told((*lacking, *lost))}; the old one is in its place.",
+            f"{shortlist((*lacking, *lost))}; the old one is in its place.",
             hint="Its configuration in the system leaves it out.",
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib.cache.find import Found, find_cache, looked_into, require_cache
+from oglib.cache.find import CachePartition, find_cache, has_cache_folders_in_gate, require_cache
 from oglib.cache.model import Entry, Proof, Prove, StoredFile, WhenFull
 from oglib.cache.partition import (
     Places,
@@ -44,11 +44,11 @@ _SUFFIX = ".img"
 
 @dataclass(frozen=True, slots=True)
 class OpenCache:
-    """A mounted cache; ``told`` is what had to be repaired or removed when it was opened."""
+    """A mounted cache; ``recovered`` is what had to be repaired or removed when it was opened."""
 
-    found: Found
+    partition: CachePartition
     store: Store
-    told: tuple[str, ...]
+    recovered: tuple[str, ...]
     user: User | None = None
 
 
@@ -102,14 +102,14 @@ def opened_cache(
     for whom this waits.
     """
     with gate(tell) as turn:
-        found = _the_cache()
-        there = mountpoints(found)
+        cache = _the_cache()
+        there = mountpoints(cache)
         said: tuple[str, ...] = ()
-        if check and not there and check_cache(found):
+        if check and not there and check_cache(cache):
             said = ("repaired the cache's filesystem",)
         if not there:
             turn.mark_next(places.cache)
-        point, repaired = (there[0], ()) if there else mount_cache(found, places)
+        point, repaired = (there[0], ()) if there else mount_cache(cache, places)
         try:
             if not there:
                 turn.mark(point)
@@ -121,29 +121,29 @@ def opened_cache(
                 raise
         except BaseException:
             if not there:
-                unmount_cache(found, places)
+                unmount_cache(cache, places)
             raise
     try:
-        yield OpenCache(found, store, said + repaired + recovered, user)
+        yield OpenCache(cache, store, said + repaired + recovered, user)
     finally:
         user.leave()
         with undisturbed(), gate(tell) as turn:
             if turn.is_alone() and turn.is_marked(point):
-                unmount_cache(found, places)
+                unmount_cache(cache, places)
                 turn.unmark()
 
 
-def _the_cache() -> Found:
+def _the_cache() -> CachePartition:
     """For whoever has the gate."""
-    return require_cache(list_disks(), looked_into)
+    return require_cache(list_disks(), has_cache_folders_in_gate)
 
 
 def mount(keys_dir: Path, places: Places, *, tell: Tell = silent) -> tuple[Path, tuple[str, ...]]:
     """Mount the cache and leave it so, recovered and with the folders that scripts expect."""
     with gate(tell) as turn:
-        found = _the_cache()
-        there = mountpoints(found)
-        point, repaired = mount_cache(found, places)
+        cache = _the_cache()
+        there = mountpoints(cache)
+        point, repaired = mount_cache(cache, places)
         turn.unmark()  # also what another command mounted for its own work stays from now on
         refuse_unmounted(point)
         return point, repaired + open_store(point, keys_dir, since_mount=bool(there))[1]
@@ -152,49 +152,49 @@ def mount(keys_dir: Path, places: Places, *, tell: Tell = silent) -> tuple[Path,
 def unmount(places: Places, *, tell: Tell = silent) -> bool:
     """Undo ``mount``, when nobody works in the cache any more; False: it was not mounted."""
     with gate(tell) as turn:
-        found = _the_cache()
-        if not mountpoints(found):
+        cache = _the_cache()
+        if not mountpoints(cache):
             return False
         turn.wait_alone()
         turn.unmark()
-        return unmount_cache(found, places)
+        return unmount_cache(cache, places)
 
 
 @contextmanager
 def put_away(disk: Disk, places: Places, *, tell: Tell = silent) -> Iterator[None]:
     """A block in which a cache on ``disk`` is not mounted, and nobody can mount it."""
     with gate(tell) as turn:
-        found = find_cache([disk], looked_into)
-        if found is not None:
+        cache = find_cache([disk], has_cache_folders_in_gate)
+        if cache is not None:
             turn.wait_alone()
             turn.unmark()
-            unmount_cache(found, places)
+            unmount_cache(cache, places)
         yield
 
 
-def check_free(disk: Disk, found: Found | None) -> None:
+def check_free(disk: Disk, cache: CachePartition | None) -> None:
     """Raise while somebody uses the disk besides the cache itself, which is unmounted for work."""
-    own = found.part.number if found is not None and found.disk.path == disk.path else 0
+    own = cache.part.number if cache is not None and cache.disk.path == disk.path else 0
     others = tuple(part for part in disk.partitions if part.number != own)
     refuse_busy(replace(disk, partitions=others))
 
 
-def check_formattable(found: Found) -> None:
+def check_formattable(cache: CachePartition) -> None:
     """Raise while the cache's partition may not be written, or a script has locked it."""
-    if found.disk.read_only:
-        raise PartitionError(f"{found.disk.describe()} is read-only.", code=OgErr.NOTWRITE)
-    refuse_locked(found.disk, found.part)
+    if cache.disk.read_only:
+        raise PartitionError(f"{cache.disk.describe()} is read-only.", code=OgErr.NOTWRITE)
+    refuse_locked(cache.disk, cache.part)
 
 
-def make(plan: TablePlan, places: Places, *, tell: Tell = silent) -> Found:
+def make(plan: TablePlan, places: Places, *, tell: Tell = silent) -> CachePartition:
     """Write a planned cache and format it where it is not; a second run finishes a cut one."""
     with gate(tell) as turn:
         _write(plan, places, turn)
-        found = _the_cache()
-        if not found.part.filesystem:
+        cache = _the_cache()
+        if not cache.part.filesystem:
             turn.wait_alone()
-            if not is_formatted(found):
-                _format(found, places, turn)
+            if not is_formatted(cache):
+                _format(cache, places, turn)
         return _the_cache()
 
 
@@ -210,11 +210,11 @@ def _write(plan: TablePlan, places: Places, turn: Turn) -> None:
         return
     turn.wait_alone()
     disk = probe_target(plan.path)
-    found = find_cache([disk], looked_into)
+    cache = find_cache([disk], has_cache_folders_in_gate)
     with held(disk):
-        if found is not None and places.cache in mountpoints(found):
+        if cache is not None and places.cache in mountpoints(cache):
             turn.unmark()
-            unmount_cache(found, places)
+            unmount_cache(cache, places)
         apply_table(plan)
 
 
@@ -232,22 +232,22 @@ def format_empty(
     mounted in any case.
     """
     with gate(tell) as turn:
-        found = _the_cache()
+        cache = _the_cache()
         turn.wait_alone(user)
         if user:
             user.release_root()
-        _format(found, places, turn, stays=stays)
+        _format(cache, places, turn, stays=stays)
         if user:
             turn.share_again(user)
 
 
-def _format(found: Found, places: Places, turn: Turn, *, stays: bool = False) -> None:
+def _format(cache: CachePartition, places: Places, turn: Turn, *, stays: bool = False) -> None:
     """For whoever has the gate and is alone."""
-    there = mountpoints(found)
+    there = mountpoints(cache)
     marked = bool(there) and turn.is_marked(there[0])
-    with held(found.disk, found.part):
-        unmount_cache(found, places)
-        format_cache(found)
+    with held(cache.disk, cache.part):
+        unmount_cache(cache, places)
+        format_cache(cache)
     turn.unmark()
     fresh = _the_cache()
     point, _ = mount_cache(fresh, places)

@@ -13,8 +13,8 @@ from oglib.errors import UsageError
 from oglib.filesystem.probe import probe_filesystem
 from oglib.image.any import Image, own_of
 from oglib.image.format.manifest import check_name
-from oglib.image.recording.capture import CaptureMeta, capture
-from oglib.image.recording.convert import convert
+from oglib.image.recording.device_capture import CaptureMeta, capture
+from oglib.image.recording.transcode import transcode
 from oglib.progress import Progress
 from oglib.settings import Settings
 
@@ -26,14 +26,14 @@ def converted(
     name: str = "",
     title: str = "",
     comment: str = "",
-    fit_bytes: int = 0,
+    most_bytes: int = 0,
     scratch: Path | None = None,
     settings: Settings,
     progress: Progress,
 ) -> Created:
     """Convert the image that ``text`` names; ``destination`` is as for a capture.
 
-    ``name``, ``title`` and ``comment`` stay as they are where they are empty. ``fit_bytes``: the
+    ``name``, ``title`` and ``comment`` stay as they are where they are empty. ``most_bytes``: the
     result must fit a partition of that size. Where the image does not yet, a copy is shrunk in
     ``scratch`` (default: the destination, when it is a folder).
     """
@@ -41,27 +41,27 @@ def converted(
     with opened(text, settings) as image:
         meta = _meta(image, check_name(name or image.name), title, comment)
         room = scratch or _folder(destination)
-        shrinks = _is_larger(image, fit_bytes)
+        shrinks = _is_larger(image, most_bytes)
         if shrinks and room is None:
             raise UsageError(
                 f"A smaller copy of {image.name} needs room to be made in.",
                 hint="Name a folder for it by --scratch.",
             )
         if shrinks:
-            refuse_unshrinkable(image, fit_bytes)
+            refuse_unshrinkable(image, most_bytes)
         with sink_for(destination, meta.name, settings) as sink:
             if room is None or not shrinks:
-                manifest = convert(image, sink, meta=meta, progress=progress)
+                manifest = transcode(image, sink, meta=meta, progress=progress)
             else:
-                with shrunk_copy(image, fit_bytes, room, progress=progress) as device:
+                with shrunk_copy(image, most_bytes, room, progress=progress) as device:
                     kind = probe_filesystem(device).kind
                     manifest = capture(device, kind, sink, meta=meta, progress=progress)
         return created(sink, manifest, started, warnings=image.warnings)
 
 
-def _is_larger(image: Image, fit_bytes: int) -> bool:
-    """Whether ``fit_bytes`` asks for less than the image needs, as far as it says."""
-    return bool(fit_bytes) and not 0 < image.required_bytes <= fit_bytes
+def _is_larger(image: Image, most_bytes: int) -> bool:
+    """Whether ``most_bytes`` asks for less than the image needs, as far as it says."""
+    return bool(most_bytes) and not 0 < image.required_bytes <= most_bytes
 
 
 def _meta(image: Image, name: str, title: str, comment: str) -> CaptureMeta:

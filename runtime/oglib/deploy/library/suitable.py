@@ -18,7 +18,7 @@ from oglib.wording.amounts import human_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class Suitability:
     """One image: the numbers of the partitions that can take it, and the same in words."""
 
     name: str
@@ -28,14 +28,16 @@ class Fit:
     text: str
 
 
-def fits_on(disk_spec: str, part_spec: str | None, settings: Settings) -> tuple[Fit, ...]:
+def suitable_images(
+    disk_spec: str, part_spec: str | None, settings: Settings
+) -> tuple[Suitability, ...]:
     """Every image of this PC's repository against a partition, or all of a disk's."""
     disk = find_disk(disk_spec, rules=settings.disk_rules)
     parts: Sequence[Partition] = [find_partition(disk, part_spec)] if part_spec else disk.partitions
     parts = [part for part in parts if part.type != types.EXTENDED]
     with RepositoryClient(settings.repository_url(), connection=settings.connection) as repository:
         return tuple(
-            fit_of(image, _sector_size(repository, image), disk, parts)
+            suitability_of(image, _sector_size(repository, image), disk, parts)
             for image in repository.listing()
         )
 
@@ -45,7 +47,9 @@ def _sector_size(repository: RepositoryClient, image: ListedImage) -> int:
     return Manifest.from_bytes(repository.fetch_manifest(image.name)).sector_size
 
 
-def fit_of(image: ListedImage, sector_size: int, disk: Disk, parts: Sequence[Partition]) -> Fit:
+def suitability_of(
+    image: ListedImage, sector_size: int, disk: Disk, parts: Sequence[Partition]
+) -> Suitability:
     """Which of ``parts`` can take ``image``, captured from sectors of ``sector_size`` bytes."""
     largest = max((part.size_bytes for part in parts), default=0)
     room = tuple(part.number for part in parts if part.size_bytes >= image.required_bytes)
@@ -60,4 +64,4 @@ def fit_of(image: ListedImage, sector_size: int, disk: Disk, parts: Sequence[Par
         kind = kind_in_image(image.filesystem)
         if largest and kind and kind.shrink is not Shrink.NEVER:
             text += f"; `og image convert {image.name} --fit {largest}` may shrink it"
-    return Fit(image.name, image.filesystem, image.required_bytes, room, text)
+    return Suitability(image.name, image.filesystem, image.required_bytes, room, text)

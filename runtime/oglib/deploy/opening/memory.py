@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from oglib.cache.find import find_cache, looked_into
+from oglib.cache.find import find_cache, has_cache_folders_in_gate
 from oglib.cache.partition import Places, mountpoints
 from oglib.cache.store import Store
 from oglib.cache.turn import gate
@@ -83,7 +83,7 @@ def of_store(store: Store) -> Memory:
 
 def _recalled(name: str) -> int:
     with gate():
-        found = find_cache(list_disks(), looked_into)
+        found = find_cache(list_disks(), has_cache_folders_in_gate)
         if found is None or not found.part.filesystem:
             return 0
         if there := mountpoints(found):

@@ -17,7 +17,12 @@ from tempfile import TemporaryDirectory
 
 from oglib import limits
 from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
-from oglib.deploy.opening.foreign import describe_path, describe_url, open_foreign, open_foreign_url
+from oglib.deploy.opening.foreign_image import (
+    describe_path,
+    describe_url,
+    open_foreign,
+    open_foreign_url,
+)
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.reference import Reference, no_version, resolve
@@ -133,7 +138,7 @@ def _described(reference: Reference, settings: Settings, scratch: Path) -> Image
             return image.info
     manifest = manifest_of(reference, settings)
     if manifest is None:
-        with _told_when_absent(reference, settings):
+        with _explaining_absence(reference, settings):
             return describe_url(reference.url, settings.connection)
     with _open_our_url(reference, manifest, anything, settings, scratch=scratch) as image:
         return image.info
@@ -187,7 +192,7 @@ def _open_url(
     policy = policy_for_url(reference.url, settings)
     manifest = manifest_of(reference, settings)
     if manifest is None:
-        with _told_when_absent(reference, settings):
+        with _explaining_absence(reference, settings):
             return open_foreign_url(
                 reference.name, reference.url, policy, scratch, settings.connection
             )
@@ -195,7 +200,7 @@ def _open_url(
 
 
 @contextmanager
-def _told_when_absent(reference: Reference, settings: Settings) -> Iterator[None]:
+def _explaining_absence(reference: Reference, settings: Settings) -> Iterator[None]:
     """A name that the repository does not have is told as such, with what is nearest to it."""
     try:
         yield

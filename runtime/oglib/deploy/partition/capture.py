@@ -30,7 +30,7 @@ from oglib.filesystem.mounts import refuse_in_use
 from oglib.filesystem.probe import probe_filesystem
 from oglib.filesystem.resize import grow_filesystem, shrink_filesystem
 from oglib.image.format.manifest import Manifest, check_name
-from oglib.image.recording.capture import CaptureMeta, capture, check_source
+from oglib.image.recording.device_capture import CaptureMeta, capture, check_source
 from oglib.image.recording.legacy_capture import COMPRESSORS, capture_legacy
 from oglib.image.recording.sink import SUFFIX, FileSink, ImageSink
 from oglib.progress import Progress

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from oglib.cancel import NEVER, Cancel
-from oglib.deploy import receipts, saying
+from oglib.deploy import receipts, sentences
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.opening.memory import Memory, of_this_pc
 from oglib.deploy.opening.opened import opened
@@ -133,8 +133,8 @@ def _applied(plan: RestorePlan, progress: Progress, cancel: Cancel) -> Receipt:
     disk, part = plan.disk, plan.part
     with held(disk, part):
         refuse_moved(disk, part)
-        system = saying.short_system(plan.image.origin.os)
-        task = progress.task(saying.onto(system, plan.image.title, disk, part), plan.steps)
+        system = sentences.short_system(plan.image.origin.os)
+        task = progress.task(sentences.onto(system, plan.image.title, disk, part), plan.steps)
         order = _Order(plan.image, plan.request, progress, task, cancel)
         if part is None:
             return order.run(disk.path, (), plan.checked.warnings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from oglib.boot.menu.words import quoted
 from oglib.boot.place import grub_folder
-from oglib.deploy.system.menu import menu_in, place_of
+from oglib.deploy.system.menu import menu_in, names_of
 from oglib.disk.firmware import Firmware
 from oglib.disk.model import Disk, Partition
 from oglib.disk.starts import ESP
@@ -58,7 +58,7 @@ def _entries(
     parameters: Sequence[str],
     disks: Sequence[Disk],
 ) -> Iterator[str]:
-    place = place_of(disk, part)
+    place = names_of(disk, part)
     with opened_system(disk, part) as system:
         found = find_system(system.root)
         if found is None:
@@ -97,7 +97,7 @@ def _windows(title: str, label: str, uuid: str, firmware: Firmware, disks: Seque
     if firmware is Firmware.BIOS:
         lines = ["insmod ntfs", search + quoted(uuid), "parttool ${root} boot+", "chainloader +1"]
         return _entry(title, label, "windows", lines)
-    esps = [place_of(d, p).uuid for d in disks for p in d.partitions if p.type == ESP]
+    esps = [names_of(d, p).uuid for d in disks for p in d.partitions if p.type == ESP]
     if not esps:
         raise FilesystemError("there is no EFI system partition to start it from")
     own, usual = (name.format(label=label) for name in _WINDOWS_LOADERS)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from oglib.disk.find import find_partition
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
-from oglib.disk.planning.planned import Planned, TablePlan
+from oglib.disk.planning.planned import PlannedPartition, TablePlan
 from oglib.disk.starts import ESP
 from oglib.filesystem.kinds import USUAL_FOR_TYPE
 from oglib.filesystem.make import format_filesystem, make_swap
@@ -41,7 +41,7 @@ def make_companions(
     return steps
 
 
-def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
+def companions(table: TablePlan, root: int) -> tuple[PlannedPartition, ...]:
     """ESP and swap that a layout puts beside the system on partition ``root``."""
     return tuple(
         planned
@@ -50,11 +50,11 @@ def companions(table: TablePlan, root: int) -> tuple[Planned, ...]:
     )
 
 
-def making(planned: Planned) -> str:
+def making(planned: PlannedPartition) -> str:
     """The step in words."""
     return f"format partition {planned.number} ({planned.type})"
 
 
-def made_kind(planned: Planned) -> str:
+def made_kind(planned: PlannedPartition) -> str:
     """Which filesystem is made on a companion."""
     return USUAL_FOR_TYPE[planned.type]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from oglib.boot import fittings as boot
 from oglib.boot.esp import esp_of
 from oglib.boot.facts import BootFacts, part_label
+from oglib.deploy.again import OtherSystemError
 from oglib.deploy.hardware import adapt as hardware
 from oglib.deploy.hardware.rebuild import HardwareFacts
 from oglib.deploy.partition.checks import check_unused
@@ -29,12 +30,12 @@ from oglib.errors import OgErr, OgError, PartitionError, UsageError
 from oglib.filesystem.mount import check_writable
 from oglib.fitting.devices import SWAP
 from oglib.fitting.edits import Files
-from oglib.fitting.fittings import Fitting, Need, Planned, check_all, chosen
+from oglib.fitting.fittings import CheckedFitting, Fitting, Need, check_all, chosen
 from oglib.fitting.steps import Step, closed
 from oglib.osconfig.facts import PcFacts
 from oglib.osconfig.filesystems import elsewhere, known_on
 from oglib.osconfig.fitted import FITTINGS, LAST, how_proven, why_not_fitted
-from oglib.osconfig.kinds import Found, find_system
+from oglib.osconfig.kinds import OperatingSystem, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
 from oglib.osconfig.site_steps import SiteStep, site_steps
 from oglib.settings import Settings
@@ -44,8 +45,8 @@ from oglib.settings import Settings
 class Aim:
     """Which system shall be this PC's own, and as what. ``only``: these steps; empty for all.
 
-    ``start``: the disk that starts it; None where that is not sure. ``told``: what this boot and
-    the site say.
+    ``start``: the disk that starts it; None where that is not sure. ``settings``: what this boot
+    and the site say.
     """
 
     disk: Disk
@@ -54,7 +55,7 @@ class Aim:
     firmware: Firmware
     start: Disk | None
     only: tuple[str, ...] = ()
-    told: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,18 @@ class Configuration:
     """
 
     aim: Aim
-    files: tuple[Planned[PcFacts], ...]
-    hardware: tuple[Planned[HardwareFacts], ...]
-    start: tuple[Planned[BootFacts], ...]
-    last: tuple[Planned[PcFacts], ...]
+    files: tuple[CheckedFitting[PcFacts], ...]
+    hardware: tuple[CheckedFitting[HardwareFacts], ...]
+    start: tuple[CheckedFitting[BootFacts], ...]
+    last: tuple[CheckedFitting[PcFacts], ...]
     notes: tuple[str, ...] = ()
 
     @property
-    def planned(self) -> tuple[Planned[PcFacts] | Planned[HardwareFacts] | Planned[BootFacts], ...]:
+    def planned(
+        self,
+    ) -> tuple[
+        CheckedFitting[PcFacts] | CheckedFitting[HardwareFacts] | CheckedFitting[BootFacts], ...
+    ]:
         return (*self.files, *self.hardware, *self.start, *self.last)
 
     @property
@@ -102,9 +107,9 @@ class Configuration:
         return b"".join(one.diff for one in self.planned)
 
 
-def _settled(one: Planned[PcFacts]) -> Planned[PcFacts]:
-    own = isinstance(one.fitting, SiteStep)
-    return replace(one, checked=replace(one.checked, detail="")) if own else one
+def _settled(fitting: CheckedFitting[PcFacts]) -> CheckedFitting[PcFacts]:
+    own = isinstance(fitting.fitting, SiteStep)
+    return replace(fitting, checked=replace(fitting.checked, detail="")) if own else fitting
 
 
 def plan_configuration(
@@ -114,34 +119,35 @@ def plan_configuration(
     hostname: str = "",
     firmware: Firmware | None = None,
     only: Collection[str] = (),
-    told: Settings | None = None,
+    settings: Settings | None = None,
 ) -> Configuration:
     """What will make the system on ``part`` this PC's own and ``disk`` bootable; only reads.
 
     ``firmware`` is this PC's own unless it is said; ``only`` names steps, all others are left out,
-    and what they alone would need is not asked; ``told``: what this boot and the site say. Raises
-    where there is no system to configure, where the disk cannot boot, and for whatever else is
-    known to keep this from being done.
+    and what they alone would need is not asked; ``settings``: what this boot and the site say.
+    Raises where there is no system to configure, where the disk cannot boot, and for whatever else
+    is known to keep this from being done.
     """
     check_unused(disk, part)
     if disk.read_only:
         raise PartitionError(f"{disk.describe()} is read-only.", code=OgErr.NOTWRITE)
     here = firmware or running_firmware()
     start = starting_disk(disk, list_disks() if disk.kind is DiskKind.LVM else (), here)
-    aim = Aim(disk, part, hostname, here, start, tuple(only), told or Settings())
-    return _checked(aim, _look(aim))
+    aim = Aim(disk, part, hostname, here, start, tuple(only), settings or Settings())
+    return _checked(aim, _pc_facts(aim))
 
 
 def apply_configuration(plan: Configuration) -> tuple[Step, ...]:
     """Write what was planned, each step told; raises before that where it does not hold any more.
 
     Opening a filesystem for writing may replay its journal, so it is planned again from what is
-    there then, and must come out the same. Where no step is needed nothing is opened for writing.
+    there then, and must come out the same (else OtherSystemError). Where no step is needed nothing
+    is opened for writing.
     """
     if not plan.is_needed:
         return plan.steps
     aim = plan.aim
-    facts = _look(aim)
+    facts = _pc_facts(aim)
     steps: tuple[Step, ...] = ()
     try:
         with (
@@ -163,7 +169,7 @@ def _refuse_changed(plan: Configuration, now: Configuration) -> None:
     pairs = zip(plan.settled.planned, now.settled.planned, strict=False)
     name = next((new.fitting.name for old, new in pairs if old != new), "")
     why = f": the step {name} has another answer now" if name else ""
-    raise OgError(
+    raise OtherSystemError(
         f"The system on partition {plan.aim.part.number} of {plan.aim.disk.describe()} is not as "
         f"it was when this was planned{why}.",
         hint="Run it again.",
@@ -199,7 +205,7 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     swaps = [one.uuid for one in facts.swaps if one.uuid]
     here = hardware.hardware_here(aim.disk, opened.kind, swaps)
     adapted = hardware.check_all(opened, here, aim.only)
-    starting: tuple[Planned[BootFacts], ...] = ()
+    starting: tuple[CheckedFitting[BootFacts], ...] = ()
     if start:
         disk = refuse_unsure(aim.disk, aim.start)
         boot.check(opened.files, disk, aim.firmware)
@@ -212,11 +218,11 @@ def _plan(opened: OpenedSystem, aim: Aim, facts: PcFacts) -> Configuration:
     return Configuration(aim, files, adapted, starting, last, how_proven(system))
 
 
-def _last(aim: Aim, system: Found) -> tuple[Fitting[PcFacts], ...]:
-    return (*LAST[system.kind], *site_steps(aim.told.steps_dir))
+def _last(aim: Aim, system: OperatingSystem) -> tuple[Fitting[PcFacts], ...]:
+    return (*LAST[system.kind], *site_steps(aim.settings.steps_dir))
 
 
-def _check_names(aim: Aim, system: Found) -> None:
+def _check_names(aim: Aim, system: OperatingSystem) -> None:
     files, start = FITTINGS[system.kind], boot.FITTINGS[aim.firmware]
     adapted, last = hardware.FITTINGS.get(system.kind, ()), _last(aim, system)
     known = [one.name for group in (files, adapted, start, last) for one in group]
@@ -229,7 +235,9 @@ def _check_names(aim: Aim, system: Found) -> None:
         )
 
 
-def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSystem) -> BootFacts:
+def _boot(
+    aim: Aim, disk: Disk, system: OperatingSystem, facts: PcFacts, opened: OpenedSystem
+) -> BootFacts:
     apart = opened.boot
     boot_on = known_on(apart.disk)[apart.part.number] if apart else None
     if apart and boot_on and apart.disk.path not in (aim.disk.path, disk.path):
@@ -244,11 +252,11 @@ def _boot(aim: Aim, disk: Disk, system: Found, facts: PcFacts, opened: OpenedSys
         boot=boot_on,
         subvolume=opened.subvolume,
         place=part_label(aim.disk.number, aim.part.number),
-        network_first=aim.told.network_first,
+        network_first=aim.settings.network_first,
     )
 
 
-def _look(aim: Aim) -> PcFacts:
+def _pc_facts(aim: Aim) -> PcFacts:
     """The name of this PC, and its filesystems that the system's files may name."""
     known = known_on(aim.disk)
     root = known.pop(aim.part.number)
@@ -265,7 +273,7 @@ def _look(aim: Aim) -> PcFacts:
         swaps=swaps,
         esp=esps[0] if esps else None,
         others=others,
-        nics=pc.nics(aim.told.interface),
+        nics=pc.nics(aim.settings.interface),
         disk_id=pc.disk_id(start),
-        policy=aim.told.fitting,
+        policy=aim.settings.fitting,
     )

@@ -12,10 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oglib.cancel import NEVER, Cancel
-from oglib.deploy import receipts, saying
+from oglib.deploy import receipts, sentences
+from oglib.deploy.again import planned_and_done
 from oglib.deploy.partition.checks import planned_view
 from oglib.deploy.system.companions import make_companions
-from oglib.deploy.system.configure import apply_configuration, plan_configuration
+from oglib.deploy.system.configure import (
+    Configuration,
+    apply_configuration,
+    plan_configuration,
+)
 from oglib.deploy.system.plan import FILL, FIT, PARTITION, Plan
 from oglib.deploy.whole_disk.boot_bytes import disarm
 from oglib.disk.find import find_partition
@@ -89,7 +94,7 @@ def _deploy(planned: Plan, progress: Progress, cancel: Cancel) -> Deployed:
         steps += fitted
         receipt = replace(receipt, warnings=(*receipt.warnings, *notes))
     failed = reason or any(step.outcome is Outcome.FAILED for step in steps)
-    ready = saying.ready(planned.system, planned.image.title, planned.request.hostname)
+    ready = sentences.ready(planned.system, planned.image.title, planned.request.hostname)
     seconds = round(time.monotonic() - started, 3)
     return Deployed(receipt, tuple(steps), seconds, reason, "" if failed else ready)
 
@@ -114,15 +119,19 @@ def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str, tuple[str, 
     """
     # what was found on it before is no longer there
     part = replace(find_partition(disk, planned.number), filesystem="", label="", uuid="")
-    try:
-        configuration = plan_configuration(
+
+    def look() -> Configuration:
+        return plan_configuration(
             disk,
             part,
             hostname=planned.request.hostname,
             firmware=planned.firmware,
-            told=planned.settings,
+            settings=planned.settings,
         )
-        return apply_configuration(configuration), "", configuration.notes
+
+    try:
+        configuration, steps = planned_and_done(look, apply_configuration)
+        return steps, "", configuration.notes
     except OgError as error:
         return (), error.message.rstrip("."), ()
 

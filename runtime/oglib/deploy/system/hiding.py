@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oglib.boot.menu.edits import Change, Changed, Place, entries_of
+from oglib.boot.menu.edits import Change, Changed, PartitionNames, entries_of
 from oglib.boot.menu.entries import with_hidden
 from oglib.boot.menu.reader import Entry, Menu
-from oglib.deploy.system.menu import place_of
+from oglib.deploy.system.menu import names_of
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import OgErr, OgError
 
 _WINDOWS = ("NTFS", "WINDOWS", "HNTFS")
 
 # A partition of a disk, and how menus name it.
-_Here = tuple[Disk, Partition, Place]
+_Here = tuple[Disk, Partition, PartitionNames]
 
 
 def hiding_change(disks: Sequence[Disk], data: tuple[Disk, Partition] | None = None) -> Change:
@@ -24,7 +24,7 @@ def hiding_change(disks: Sequence[Disk], data: tuple[Disk, Partition] | None = N
     NOMSDOS where one lies in a table that has no hidden partitions.
     """
     windows = [
-        (disk, part, place_of(disk, part))
+        (disk, part, names_of(disk, part))
         for disk in disks
         for part in disk.partitions
         if part.type in _WINDOWS
@@ -54,8 +54,8 @@ def _hidden(menu: Menu, windows: Sequence[_Here], data: tuple[Disk, Partition] |
     return with_hidden(menu, wanted)
 
 
-def _is_one_of(one: tuple[Disk, Partition], others: Sequence[tuple[Disk, Partition]]) -> bool:
-    place = (one[0].path, one[1].number)
+def _is_one_of(here: tuple[Disk, Partition], others: Sequence[tuple[Disk, Partition]]) -> bool:
+    place = (here[0].path, here[1].number)
     return any((disk.path, part.number) == place for disk, part in others)
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from oglib.boot.esp import accepted_here, opened_esp, put_files
 from oglib.boot.facts import part_label
 from oglib.boot.firmware import check_table
-from oglib.boot.grub import bios_argv, check_tools, install
+from oglib.boot.grub import TARGETS, bios_argv, check_tools, install
 from oglib.boot.loaders import Pair, chosen, core_files, pair_of_oglive, pair_of_system, stub
 from oglib.boot.menu.judge import check_script
-from oglib.boot.place import boot_directory, grub_folder
+from oglib.boot.place import boot_directory, grub_folder, not_understood
 from oglib.deploy.partition.checks import check_free
 from oglib.deploy.system.all_systems import menu_of_all
 from oglib.deploy.system.menu import OF_MBR, OF_PARTITION
@@ -30,7 +30,7 @@ from oglib.disk.starts import ESP
 from oglib.errors import NotFoundError, OgErr, OgError, PartitionError
 from oglib.fitting.edits import Edit, bytes_of, content
 from oglib.osconfig.folders import make_folder
-from oglib.osconfig.opened_system import opened_system
+from oglib.osconfig.opened_system import OpenedSystem, opened_system
 from oglib.osconfig.root import TargetRoot
 from oglib.run import run
 
@@ -38,7 +38,7 @@ _OWN_CONFIG = "grub.cfg"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LoaderRequest:
     """``onto``: whose MBR; None: the boot sector of the partition itself (BIOS).
 
     ``every``: with a menu of all systems, or of this one alone in its partition, and not with the
@@ -66,7 +66,7 @@ class Wanted:
         return f"EFI/{name}/Boot"
 
 
-def put_loader(wanted: Wanted) -> tuple[str, ...]:
+def put_loader(wanted: LoaderRequest) -> tuple[str, ...]:
     """Do it; what is to be told. Raises before the first write for all that can be known."""
     text, notes = _checked(wanted)
     lock = held(wanted.onto) if wanted.onto and wanted.onto != wanted.disk else nullcontext()
@@ -92,7 +92,7 @@ def put_loader(wanted: Wanted) -> tuple[str, ...]:
     return notes
 
 
-def _checked(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
+def _checked(wanted: LoaderRequest) -> tuple[str, tuple[str, ...]]:
     """The text of a menu that is to be made, and its notes."""
     check_free(wanted.disk, wanted.part)
     if wanted.onto is not None:
@@ -114,16 +114,28 @@ def _checked(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
         )
     with opened_system(wanted.disk, wanted.part) as system:
         check_safe(system.root, grub_folder(system.root))
-        if wanted.firmware is Firmware.UEFI:
-            _pair(system.root)
+        pair = _pair(system.root) if wanted.firmware is Firmware.UEFI else None
         if not wanted.every:
             if not system.files.exists(f"{grub_folder(system.root)}/{_OWN_CONFIG}"):
                 raise NotFoundError(f"{system.root.called} has no menu of GRUB.")
+            _check_understood(system, wanted.firmware, pair)
             return "", ()
     only = None if wanted.onto else wanted.part
     text, notes = menu_of_all(disks, wanted.firmware, wanted.parameters, only)
     check_script(text, "the menu of all systems")
     return text, notes
+
+
+def _check_understood(system: OpenedSystem, firmware: Firmware, pair: Pair | None) -> None:
+    """Raise where ogLive's GRUB would show an empty menu; the system's own knows its menu."""
+    if pair is not None and pair == pair_of_system(system.root):
+        return
+    if why := not_understood(system.files, TARGETS[firmware], system.subvolume):
+        raise OgError(
+            f"GRUB is not put before the menu of {system.root.called}: {why}.",
+            hint="On a PC with a BIOS `og os configure` writes boot entries into the menu first.",
+            code=OgErr.NOTOS,
+        )
 
 
 def _check_writable(disk: Disk) -> None:
@@ -176,7 +188,7 @@ def _pair(root: TargetRoot) -> Pair | None:
     return pair
 
 
-def _put_on_esp(wanted: Wanted, root: TargetRoot) -> None:
+def _put_on_esp(wanted: LoaderRequest, root: TargetRoot) -> None:
     pair = _pair(root)
     script = stub_for(root, wanted.menu)
     esp_disk, esp = esp_here(wanted.disk, list_disks())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from oglib.boot.facts import part_label
 from oglib.boot.menu.defaults import LOCK_MODE, LOCK_PATH, lock_script, with_variables
-from oglib.boot.menu.edits import Change, Place, check_theme, with_theme
+from oglib.boot.menu.edits import Change, PartitionNames, check_theme, with_theme
 from oglib.boot.menu.judge import check_script, check_shell
 from oglib.boot.menu.lock import holds_password, with_lock, without_lock
 from oglib.boot.menu.reader import Menu, read_menu
@@ -43,12 +43,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class MenuPlan:
-    """What a change of a menu will write, checked by GRUB itself; ``told``: in words."""
+    """What a change of a menu will write, checked by GRUB itself; ``summary``: in words."""
 
     disk: Disk
     part: Partition
     edits: tuple[Edit, ...]
-    told: str
+    summary: str
 
     @property
     def diff(self) -> bytes:
@@ -57,7 +57,7 @@ class MenuPlan:
 
 
 # What a change needs of the system's files beside its menu.
-Wanted = Callable[[Files, Shown], Change]
+ChangeMaker = Callable[[Files, Shown], Change]
 
 
 def show_menu(disk: Disk, part: Partition) -> Shown:
@@ -66,7 +66,7 @@ def show_menu(disk: Disk, part: Partition) -> Shown:
         return _menus(system.files)[0]
 
 
-def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = False) -> MenuPlan:
+def plan_menu(disk: Disk, part: Partition, wanted: ChangeMaker, *, every: bool = False) -> MenuPlan:
     """What ``wanted`` makes of the menu, or of every menu of the system; reads only.
 
     Raises where there is none, and where GRUB would not understand what comes out.
@@ -76,14 +76,14 @@ def plan_menu(disk: Disk, part: Partition, wanted: Wanted, *, every: bool = Fals
         root = system.files
         shown = _menus(root)
         edits: list[Edit] = []
-        told = ""
+        summary = ""
         for one in shown if every else shown[:1]:
             changed = wanted(root, one)(one.menu)
-            told = changed.told
+            summary = changed.summary
             edits += _of_menu(root, one, changed.text)
             if one.path in OWN_MENUS and changed.defaults:
                 edits += _defaults(root, changed.defaults)
-    return MenuPlan(disk, part, tuple(edit for edit in edits if edit.old != edit.new), told)
+    return MenuPlan(disk, part, tuple(edit for edit in edits if edit.old != edit.new), summary)
 
 
 def plan_lock(disk: Disk, part: Partition, user: str, digest: str) -> MenuPlan:
@@ -99,7 +99,7 @@ def plan_lock(disk: Disk, part: Partition, user: str, digest: str) -> MenuPlan:
         new = bytes_of(lock_script(user, digest)) if user else None
         edit = Edit(LOCK_PATH, old, new, LOCK_MODE, closed=True)
         wanted = root.exists("etc/grub.d") and edit.old != edit.new
-    return MenuPlan(disk, part, (*plan.edits, *((edit,) if wanted else ())), plan.told)
+    return MenuPlan(disk, part, (*plan.edits, *((edit,) if wanted else ())), plan.summary)
 
 
 def theme_of(root: Files, shown: Shown, name: str) -> Change:
@@ -124,11 +124,11 @@ def apply_menu(plan: MenuPlan) -> None:
             edit.write(system.files)
 
 
-def place_of(disk: Disk, part: Partition) -> Place:
+def names_of(disk: Disk, part: Partition) -> PartitionNames:
     """A partition in the words by which menus name one."""
     with partition_device(disk, part) as device:
         uuid = probe_filesystem(device).uuid
-    return Place(str(part.path or ""), uuid, part_label(disk.number, part.number))
+    return PartitionNames(str(part.path or ""), uuid, part_label(disk.number, part.number))
 
 
 def _menus(root: Files) -> list[Shown]:

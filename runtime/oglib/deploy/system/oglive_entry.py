@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oglib.boot.menu.edits import Change
 from oglib.boot.menu.entries import with_oglive
-from oglib.cache.find import Found, require_cache
+from oglib.cache.find import CachePartition, require_cache
 from oglib.disk.loop import partition_device
 from oglib.disk.probe import list_disks
 from oglib.errors import NotFoundError, UsageError
@@ -76,7 +76,7 @@ def _folder(words: Sequence[str]) -> str:
     return folder
 
 
-def _uuid_of(cache: Found, folder: str) -> str:
+def _uuid_of(cache: CachePartition, folder: str) -> str:
     """The UUID of the cache, which holds an ogLive in this folder."""
     with partition_device(cache.disk, cache.part) as device:
         info = probe_filesystem(device)

@@ -27,14 +27,14 @@ def nics(started_by: str, *, sys: Path = _SYS, udev: Path = _UDEV) -> tuple[Nic,
     return tuple(_nic(one, sys, udev) for one in found)
 
 
-def _nic(one: Interface, sys: Path, udev: Path) -> Nic:
-    told = _told(one.name, sys, udev)
-    names = [told[key] for key in _NAMES if told.get(key)]
-    sure = [told[key] for key in _NAMES if told.get(key) and key != _LAST]
-    return Nic([*sure, one.name][0], frozenset((one.name, *names)), one.mac)
+def _nic(interface: Interface, sys: Path, udev: Path) -> Nic:
+    properties = _udev_properties(interface.name, sys, udev)
+    names = [properties[key] for key in _NAMES if properties.get(key)]
+    sure = [properties[key] for key in _NAMES if properties.get(key) and key != _LAST]
+    return Nic([*sure, interface.name][0], frozenset((interface.name, *names)), interface.mac)
 
 
-def _told(name: str, sys: Path, udev: Path) -> dict[str, str]:
+def _udev_properties(name: str, sys: Path, udev: Path) -> dict[str, str]:
     """What udev knows of it: ``E:KEY=value`` lines; nothing where udev does not run."""
     try:
         index = (sys / "class/net" / name / "ifindex").read_text().strip()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from oglib.boot.firmware import check_table
 from oglib.boot.grub import check_tools
 from oglib.cancel import NEVER, Cancel
-from oglib.deploy import saying
+from oglib.deploy import sentences
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.partition.checks import (
@@ -30,7 +30,7 @@ from oglib.disk.find import find_disk, find_partition
 from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.model import Disk, Partition
 from oglib.disk.planning.plan import plan_layout
-from oglib.disk.planning.planned import Planned, TablePlan
+from oglib.disk.planning.planned import PlannedPartition, TablePlan
 from oglib.disk.starts import ESP
 from oglib.disk.writing.table import check_drafted
 from oglib.errors import FilesystemError, NotFoundError, PartitionError
@@ -81,7 +81,7 @@ class Plan:
     @property
     def system(self) -> str:
         """The system in the image, as people say it; empty where nobody noted it."""
-        return saying.short_system(self.image.origin.os)
+        return sentences.short_system(self.image.origin.os)
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Plan:
         )
 
     @property
-    def made(self) -> tuple[Planned, ...]:
+    def made(self) -> tuple[PlannedPartition, ...]:
         """ESP and swap that are created fresh."""
         beside = companions(self.table, self.number) if self.table else ()
         return tuple(one for one in beside if not one.kept)
@@ -163,7 +163,7 @@ def plan(
         table=table,
         not_fitted=reason,
         warnings=(*image.warnings, *checked.warnings),
-        title=saying.onto(saying.short_system(image.origin.os), image.title, disk, part),
+        title=sentences.onto(sentences.short_system(image.origin.os), image.title, disk, part),
         memory=memory,
         settings=settings,
     )

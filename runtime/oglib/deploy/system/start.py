@@ -24,8 +24,8 @@ from oglib.boot.nvram import planning, variables
 from oglib.boot.nvram.changing import find_esp
 from oglib.boot.nvram.fitting import folders, loader_in, own_label
 from oglib.boot.nvram.load_option import loader
-from oglib.boot.nvram.looking import on_partition
-from oglib.boot.nvram.planning import Place
+from oglib.boot.nvram.planning import OrderPosition
+from oglib.boot.nvram.presence import on_partition
 from oglib.boot.nvram.table import BootTable, read_table, write
 from oglib.deploy.leaving import leave
 from oglib.deploy.system.starting import starting_disk
@@ -36,7 +36,7 @@ from oglib.disk.model import Disk, Partition
 from oglib.disk.probe import list_disks
 from oglib.errors import OgErr, OgError
 from oglib.filesystem.mount import unmount_device
-from oglib.osconfig.kinds import LINUX, Found, find_system
+from oglib.osconfig.kinds import LINUX, OperatingSystem, find_system
 from oglib.osconfig.opened_system import OpenedSystem, opened_system
 
 _MEMORY = Path("/run/oglive")
@@ -147,7 +147,7 @@ def start(plan: StartPlan) -> Started:
     return Started(plan.system, plan.how, way)
 
 
-def _not_started(system: Found | None, disk: Disk, part: Partition) -> OgError:
+def _not_started(system: OperatingSystem | None, disk: Disk, part: Partition) -> OgError:
     where = f"Partition {part.number} of {disk.describe()}"
     if system is None:
         return OgError(f"{where} holds no system that could be started.", code=OgErr.NOTOS)
@@ -158,7 +158,7 @@ def _not_started(system: Found | None, disk: Disk, part: Partition) -> OgError:
     )
 
 
-def _next(disk: Disk, part: Partition, system: Found) -> tuple[BootTable, BootTable]:
+def _next(disk: Disk, part: Partition, system: OperatingSystem) -> tuple[BootTable, BootTable]:
     """The firmware's table now, and with the system's own loader at the next start alone."""
     place = part_label(disk.number, part.number)
     disks = list_disks()
@@ -173,7 +173,7 @@ def _next(disk: Disk, part: Partition, system: Found) -> tuple[BootTable, BootTa
     old = read_table(variables.here())
     option = loader(own_label(system.id, place), esp_disk, esp, file)
     same = next((one for one in old.entries if one.option == option), None)
-    new = old if same else planning.added(old, option, Place.OUT)
+    new = old if same else planning.added(old, option, OrderPosition.OUT)
     number = next(one.number for one in new.entries if one.option == option)
     return old, planning.with_next(new, number)
 

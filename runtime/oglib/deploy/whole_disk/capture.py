@@ -30,7 +30,7 @@ from oglib.errors import FilesystemError, WriteError, printable
 from oglib.image.format.disk_gaps import packed_gaps, packed_table
 from oglib.image.format.disk_manifest import DISK_FILE, GAPS_FILE, DiskManifest, DiskPart, part_name
 from oglib.image.format.manifest import SourceInfo, check_name
-from oglib.image.recording.capture import CaptureMeta, capture
+from oglib.image.recording.device_capture import CaptureMeta, capture
 from oglib.image.recording.sink import FileSink, ImageSink
 from oglib.inventory.installed import system_of
 from oglib.progress import Progress

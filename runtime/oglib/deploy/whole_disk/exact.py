@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from oglib import limits
-from oglib.deploy.whole_disk.fit import Wanted
+from oglib.deploy.whole_disk.sizing import ImagedDisk
 from oglib.disk.model import Disk, TableKind
 from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.exact import Exact, Stretch, exact_of, read_exact
@@ -24,41 +24,43 @@ _DISK_ID_AT = slice(440, 444)
 _Rows = dict[int, tuple[object, ...]]
 
 
-def with_exact(wanted: Wanted, stretches: Sequence[Stretch], size_bytes: int = 0) -> Wanted:
-    """``wanted`` with its sectors; ValueError, in words, where they are of another table.
+def with_exact(imaged: ImagedDisk, stretches: Sequence[Stretch], size_bytes: int = 0) -> ImagedDisk:
+    """``imaged`` with its sectors; ValueError, in words, where they are of another table.
 
-    ``size_bytes``: of the disk they are of, where that is known better than ``wanted`` knows it.
+    ``size_bytes``: of the disk they are of, where that is known better than ``imaged`` knows it.
     """
-    exact = exact_of(stretches, wanted.table, size_bytes or wanted.size_bytes, wanted.sector_bytes)
-    if (difference := _difference(wanted, exact)) is not None:
+    exact = exact_of(stretches, imaged.table, size_bytes or imaged.size_bytes, imaged.sector_bytes)
+    if (difference := _difference(imaged, exact)) is not None:
         raise ValueError(difference)
-    return replace(wanted, size_bytes=exact.size_bytes, exact=exact)
+    return replace(imaged, size_bytes=exact.size_bytes, exact=exact)
 
 
-def with_sectors_of_folder(wanted: Wanted, sectors: Sequence[Stretch], drafted: Disk) -> Wanted:
-    """``wanted`` with the sectors that a foreign folder holds, where they are of the same table.
+def with_sectors_of_folder(
+    imaged: ImagedDisk, sectors: Sequence[Stretch], drafted: Disk
+) -> ImagedDisk:
+    """``imaged`` with the sectors that a foreign folder holds, where they are of the same table.
 
     A negative byte counts from the end of the disk, whose size the GPT itself tells. What the
     folder lacks (the tables of logical partitions) is as it is on ``drafted``. Nothing of it is
     needed: sectors that are of another table, or torn, are left.
     """
-    size, sector = wanted.size_bytes, wanted.sector_bytes
+    size, sector = imaged.size_bytes, imaged.sector_bytes
     if sector != _FOLDER_SECTOR or not any(raw for _, raw in sectors):
-        return wanted
+        return imaged
     first = next((raw for at, raw in sectors if at == 0), b"")
     try:
-        if wanted.table is TableKind.GPT:
+        if imaged.table is TableKind.GPT:
             copy = gpt.read_copy(lambda at, size: first[at : at + size], 1, limits.SECTORS, sector)
             if isinstance(copy, str):
-                return wanted
+                return imaged
             size = (copy.other + 1) * sector
-            return with_exact(wanted, [(at % size, raw) for at, raw in sectors], size)
-        made = read_exact(_reader(drafted), wanted.table, size, sector)
-        found = with_exact(wanted, [*made.stretches, (0, first[:sector])])
+            return with_exact(imaged, [(at % size, raw) for at, raw in sectors], size)
+        made = read_exact(_reader(drafted), imaged.table, size, sector)
+        found = with_exact(imaged, [*made.stretches, (0, first[:sector])])
         made_here = tuple(at * sector for at in made.chain)
         return replace(found, exact=found.exact and replace(found.exact, drafted=made_here))
     except ValueError:
-        return wanted
+        return imaged
 
 
 def _reader(disk: Disk) -> mbr.Read:
@@ -69,8 +71,8 @@ def _reader(disk: Disk) -> mbr.Read:
     return read
 
 
-def _difference(wanted: Wanted, exact: Exact) -> str | None:
-    said = wanted.disk_id
+def _difference(imaged: ImagedDisk, exact: Exact) -> str | None:
+    said = imaged.disk_id
     if exact.copy is not None:
         found, rows = exact.copy.guid, _gpt_rows(exact)
     else:
@@ -78,17 +80,17 @@ def _difference(wanted: Wanted, exact: Exact) -> str | None:
         found, rows = f"{number:08x}", dict(_msdos_rows(exact))
     if found != said:
         return f"its disk has the id {found}, not {said}"
-    described = _described(wanted)
+    described = _described(imaged)
     for number in sorted({*rows, *described}):
         if rows.get(number) != described.get(number):
             return f"its partition {number} is {rows.get(number)}, not {described.get(number)}"
     return None
 
 
-def _described(wanted: Wanted) -> _Rows:
-    sector, gpt = wanted.sector_bytes, wanted.table is TableKind.GPT
+def _described(imaged: ImagedDisk) -> _Rows:
+    sector, gpt = imaged.sector_bytes, imaged.table is TableKind.GPT
     found: _Rows = {}
-    for part in wanted.parts:
+    for part in imaged.parts:
         # three types of an extended partition mean the same
         kind = "extended" if part.content is Content.EXTENDED else part.type_id
         row: tuple[object, ...] = (part.start_bytes // sector, part.size_bytes // sector, kind)

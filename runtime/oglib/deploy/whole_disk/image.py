@@ -15,9 +15,9 @@ from oglib import limits
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import described, opened
 from oglib.deploy.opening.reference import is_path, no_version
-from oglib.deploy.whole_disk.foreign import disk_at, whole_of
+from oglib.deploy.whole_disk.foreign_folder import disk_at, whole_of
+from oglib.deploy.whole_disk.location import FolderLocation, located, location_of
 from oglib.deploy.whole_disk.ours import ours_at
-from oglib.deploy.whole_disk.place import Place, located, place_of
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.any import Image
@@ -38,10 +38,10 @@ def opened_any(
     A name or address is asked for a ``disk.json`` with one small request. ``memory`` refuses one
     from the network that is older than what the PC had.
     """
-    place: Place | None = place_of(text, settings)
-    if place and place.version:
-        place = located(place)
-    whole = _whole_at(place, settings, memory) if place else None
+    location: FolderLocation | None = location_of(text, settings)
+    if location and location.version:
+        location = located(location)
+    whole = _whole_at(location, settings, memory) if location else None
     if whole is not None:
         yield whole
         return
@@ -54,21 +54,25 @@ def opened_whole(
     text: str, settings: Settings, memory: Memory | None = None
 ) -> Iterator[WholeDisk]:
     """The same where it must be that of a whole disk."""
-    asked = place_of(text, settings)
-    place = located(asked)
-    if place is None:
+    asked = location_of(text, settings)
+    location = located(asked)
+    if location is None:
         raise no_version(asked.name, asked.version, asked.where, [])
-    whole = _whole_at(place, settings, memory)
+    whole = _whole_at(location, settings, memory)
     if whole is None:
-        raise NotFoundError(f"There is no image of a disk at {place.where}.", code=OgErr.IMAGEFILE)
+        raise NotFoundError(
+            f"There is no image of a disk at {location.where}.", code=OgErr.IMAGEFILE
+        )
     yield whole
 
 
-def _whole_at(place: Place, settings: Settings, memory: Memory | None) -> WholeDisk | None:
-    if place.path is None or (place.path / DISK_FILE).exists():
-        return ours_at(place, settings, memory)
-    folder = disk_at(place.path)
-    return whole_of(folder, place.path, settings) if folder else None
+def _whole_at(
+    location: FolderLocation, settings: Settings, memory: Memory | None
+) -> WholeDisk | None:
+    if location.path is None or (location.path / DISK_FILE).exists():
+        return ours_at(location, settings, memory)
+    folder = disk_at(location.path)
+    return whole_of(folder, location.path, settings) if folder else None
 
 
 def is_whole(text: str, settings: Settings) -> bool:
@@ -76,9 +80,9 @@ def is_whole(text: str, settings: Settings) -> bool:
 
     A name or address is asked for with one small request; what is not there is none.
     """
-    place = place_of(text, settings)
-    places = (place, place.aside()) if place.version else (place,)
-    if place.path is not None:
+    location = location_of(text, settings)
+    places = (location, location.aside()) if location.version else (location,)
+    if location.path is not None:
         found = any(one.path is not None and _is_folder(one.path) for one in places)
         return found or is_raw_disk(text, settings)
     return any(one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES) is not None for one in places)
@@ -114,16 +118,18 @@ def is_copy_of_disk(path: Path, info: ImageInfo) -> bool:
 
 def whole_info(text: str, settings: Settings) -> ImageInfo:
     """The answer of ``og image info`` for a whole disk; its damage is said, not raised."""
-    asked = place_of(text, settings)
-    place = located(asked)
-    if place is None:
+    asked = location_of(text, settings)
+    location = located(asked)
+    if location is None:
         raise no_version(asked.name, asked.version, asked.where, [])
-    if place.path is not None and not (place.path / DISK_FILE).exists():
+    if location.path is not None and not (location.path / DISK_FILE).exists():
         return described(text, settings)
     try:
-        whole = ours_at(place, settings)
+        whole = ours_at(location, settings)
     except ImageError as error:
         return ImageInfo("disk", "zstd", damage=str(error))
     if whole is None:
-        raise NotFoundError(f"There is no image of a disk at {place.where}.", code=OgErr.IMAGEFILE)
+        raise NotFoundError(
+            f"There is no image of a disk at {location.where}.", code=OgErr.IMAGEFILE
+        )
     return whole.info()

@@ -14,14 +14,14 @@ from blake3 import blake3
 
 from oglib import limits
 from oglib.deploy.opening.fetching import signature_of
-from oglib.deploy.opening.foreign import files_in
+from oglib.deploy.opening.foreign_image import files_in
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import opened_at
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.reference import Reference, no_version
 from oglib.deploy.whole_disk.exact import with_exact
-from oglib.deploy.whole_disk.fit import Wanted
-from oglib.deploy.whole_disk.place import Place
+from oglib.deploy.whole_disk.location import FolderLocation
+from oglib.deploy.whole_disk.sizing import ImagedDisk
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk.model import TableKind
 from oglib.disk.tables.exact import Stretch
@@ -43,34 +43,38 @@ from oglib.image.reading.vouching import how_to_vouch
 from oglib.settings import Settings
 
 
-def ours_at(place: Place, settings: Settings, memory: Memory | None = None) -> WholeDisk | None:
-    """The image at ``place``, its ``disk.json``, signature and gaps checked; None: there is none.
+def ours_at(
+    location: FolderLocation, settings: Settings, memory: Memory | None = None
+) -> WholeDisk | None:
+    """The image that is there, its ``disk.json``, signature and gaps checked; None: there is none.
 
     ``memory`` refuses one from the network that is older than what the PC had.
     """
-    raw = place.read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
+    raw = location.read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
     if raw is None:
         return None
-    where, share = place.where, share_of(place.path) if place.path else None
+    where, share = location.where, share_of(location.path) if location.path else None
     allowed = (
         policy_on(share, settings).unsigned_local
-        if place.path is not None
-        else policy_for_url(place.url, settings).unsigned_remote
+        if location.path is not None
+        else policy_for_url(location.url, settings).unsigned_remote
     )
-    disk, signed_by, warnings = _judged(raw, _signature(place), place, settings, allowed=allowed)
-    if place.version not in (0, disk.version):
-        raise no_version(place.name, place.version, where, [str(disk.version)])
-    from_network = place.path is None or share is not None
+    disk, signed_by, warnings = _judged(
+        raw, _signature(location), location, settings, allowed=allowed
+    )
+    if location.version not in (0, disk.version):
+        raise no_version(location.name, location.version, where, [str(disk.version)])
+    from_network = location.path is None or share is not None
     if memory is not None and signed_by and from_network:
-        said = memory.judge(disk.name, disk.version, wanted=bool(place.version))
+        said = memory.judge(disk.name, disk.version, wanted=bool(location.version))
         warnings = (*warnings, *said)
-    gaps = place.read(GAPS_FILE, limits.DISK_GAPS_BYTES) if disk.gaps_bytes else b""
+    gaps = location.read(GAPS_FILE, limits.DISK_GAPS_BYTES) if disk.gaps_bytes else b""
     if gaps is None:
         raise ImageError(f"The image {disk.name} lacks its {GAPS_FILE}.", code=OgErr.IMAGEFILE)
 
     @contextmanager
     def open_part(number: int) -> Iterator[Image]:
-        with opened_at(_part_of(place, disk, number), settings) as image:
+        with opened_at(_part_of(location, disk, number), settings) as image:
             _check_bound(image, disk, number)
             yield image
 
@@ -78,7 +82,7 @@ def ours_at(place: Place, settings: Settings, memory: Memory | None = None) -> W
         tool="disk",
         name=disk.name,
         where=where,
-        wanted=wanted_of(disk, unpacked_table(disk, gaps)),
+        imaged=imaged_disk_of(disk, unpacked_table(disk, gaps)),
         gaps=_beside_the_table(disk, unpacked_gaps(disk, gaps)),
         firmware=disk.firmware,
         info=lambda: _info(disk, signed_by),
@@ -87,19 +91,19 @@ def ours_at(place: Place, settings: Settings, memory: Memory | None = None) -> W
         version=disk.version,
         signed_by=signed_by,
         warnings=warnings,
-        files=files_in(place.path) if place.path else (),
+        files=files_in(location.path) if location.path else (),
     )
 
 
-def wanted_of(disk: DiskManifest, table_bytes: Sequence[Stretch] = ()) -> Wanted:
+def imaged_disk_of(disk: DiskManifest, table_bytes: Sequence[Stretch] = ()) -> ImagedDisk:
     """The table that ``disk.json`` describes, ``ImageError`` where its sectors are another one."""
-    wanted = Wanted(
+    imaged = ImagedDisk(
         TableKind(disk.table), disk.disk_id, disk.size_bytes, disk.sector_size, disk.partitions
     )
     if not table_bytes:
-        return wanted
+        return imaged
     try:
-        return with_exact(wanted, table_bytes)
+        return with_exact(imaged, table_bytes)
     except ValueError as error:
         raise ImageError(
             f"The table in {GAPS_FILE} of {disk.name} is not the one that {DISK_FILE} describes: "
@@ -123,49 +127,54 @@ def _beside_the_table(
     )
 
 
-def _check_name_of(disk: DiskManifest, place: Place) -> None:
+def _check_name_of(disk: DiskManifest, location: FolderLocation) -> None:
     """By address the whole name is known, of a folder only its last part."""
-    asked = place.disk_name if place.url else place.disk_name.rpartition("/")[2]
-    found = disk.name if place.url else disk.name.rpartition("/")[2]
+    asked = location.disk_name if location.url else location.disk_name.rpartition("/")[2]
+    found = disk.name if location.url else disk.name.rpartition("/")[2]
     if asked != found:
         raise ImageError(
-            f"The image is {disk.name}, but {place.name} was asked for.",
+            f"The image is {disk.name}, but {location.name} was asked for.",
             hint="The folder was renamed or swapped; give it its own name back.",
         )
 
 
-def _signature(place: Place) -> bytes | None:
-    if place.path is not None:
-        return place.read(DISK_SIGNATURE, limits.SIGNATURE_BYTES)
-    return signature_of(f"{place.url}/{DISK_SIGNATURE}", place.connection)
+def _signature(location: FolderLocation) -> bytes | None:
+    if location.path is not None:
+        return location.read(DISK_SIGNATURE, limits.SIGNATURE_BYTES)
+    return signature_of(f"{location.url}/{DISK_SIGNATURE}", location.connection)
 
 
-def _part_of(place: Place, disk: DiskManifest, number: int) -> Reference:
+def _part_of(location: FolderLocation, disk: DiskManifest, number: int) -> Reference:
     """The image of one partition, called as it was captured, wherever its folder is now."""
     name, file = part_name(disk.name, number), f"p{number}.img"
-    if place.path is not None:
-        return Reference(name, path=place.path / file)
-    return Reference(name, url=f"{place.url}/{file}")
+    if location.path is not None:
+        return Reference(name, path=location.path / file)
+    return Reference(name, url=f"{location.url}/{file}")
 
 
 def _judged(
-    raw: bytes, signature: bytes | None, place: Place, settings: Settings, *, allowed: bool
+    raw: bytes,
+    signature: bytes | None,
+    location: FolderLocation,
+    settings: Settings,
+    *,
+    allowed: bool,
 ) -> tuple[DiskManifest, str, tuple[str, ...]]:
     """Who signed, and what to warn of; raises when the site's policy says no."""
     keys = load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
     if signature is not None and keys:
         signed_by = verify_signature(raw, signature, keys)
         disk = DiskManifest.from_bytes(raw)
-        _check_name_of(disk, place)
+        _check_name_of(disk, location)
         if disk.key_id != signed_by:
             raise ImageError(f"The {DISK_FILE} of {disk.name} names another key than signed it.")
         return disk, signed_by, ()
     disk = DiskManifest.from_bytes(raw)
-    _check_name_of(disk, place)
+    _check_name_of(disk, location)
     why = "is not signed" if signature is None else "is signed, but no key is installed to check it"
     if not allowed:
         raise ImageError(
-            f"The image {disk.name} from {place.path or place.url} {why}.",
+            f"The image {disk.name} from {location.path or location.url} {why}.",
             hint=how_to_vouch(signed=signature is not None),
         )
     return disk, "", (f"The image {disk.name} {why}: nobody vouches for its origin.",)

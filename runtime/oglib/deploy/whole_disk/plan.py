@@ -14,7 +14,7 @@ from pathlib import Path
 
 from oglib.boot import firmware
 from oglib.cancel import NEVER, Cancel
-from oglib.deploy import saying
+from oglib.deploy import sentences
 from oglib.deploy.itself import refuse_itself
 from oglib.deploy.opening.memory import Memory, of_this_pc
 from oglib.deploy.partition.checks import (
@@ -24,8 +24,8 @@ from oglib.deploy.partition.checks import (
     check_size,
     planned_view,
 )
-from oglib.deploy.whole_disk.fit import Fitted, fit
 from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.sizing import SizedDisk, sized_for
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.firmware import running_firmware
@@ -57,7 +57,7 @@ class DiskWishes:
 class DiskPlan:
     """The restore of a whole disk or of some of its partitions, checked.
 
-    The images stay open while the block of ``planned`` lasts. ``fitted`` is the table to write;
+    The images stay open while the block of ``planned`` lasts. ``sized`` is the table to write;
     None where the partitions go onto those that are there, and where ``raw``, the copy of a disk
     with its table, goes over everything. ``said``: what to warn of besides an image's origin.
     ``memory`` keeps the image's version when it is restored whole.
@@ -68,7 +68,7 @@ class DiskPlan:
     changes: tuple[str, ...]
     images: Mapping[int, Image]
     whole: WholeDisk | None = None
-    fitted: Fitted | None = None
+    sized: SizedDisk | None = None
     raw: Image | None = None
     said: tuple[str, ...] = ()
     memory: Memory | None = None
@@ -88,16 +88,16 @@ class DiskPlan:
     @property
     def title(self) -> str:
         """What comes onto what."""
-        return saying.onto(saying.short_system(self.system), self.image, self.disk)
+        return sentences.onto(sentences.short_system(self.system), self.image, self.disk)
 
     @property
     def steps(self) -> tuple[str, ...]:
         """What will be done, in its order, for whoever watches."""
         if self.raw is not None:
             return (WHOLE,)
-        if self.fitted is None:
+        if self.sized is None:
             return tuple(restoring(number) for number in self.images)
-        first, esps = in_order(self.fitted)
+        first, esps = in_order(self.sized)
         return (
             TABLE,
             *(restoring(part.number) for part in first),
@@ -205,20 +205,20 @@ def _planned_whole(
         )
     whole.refuse_lacking()
     _check_firmware(whole, wanted)
-    fitted = fit(whole.wanted, disk, grow=wanted.grow)
-    there = planned_view(disk, fitted.plan)
-    images = {part.number: opened(part.number) for part in fitted.parts if part.is_image}
+    sized = sized_for(whole.imaged, disk, grow=wanted.grow)
+    there = planned_view(disk, sized.plan)
+    images = {part.number: opened(part.number) for part in sized.parts if part.is_image}
     wishes = Wishes(other_firmware=True)  # of the disk as a whole, judged above
     for number, image in images.items():
         check_restorable(image, there, find_partition(there, number), wishes)
-    for part in fitted.parts:
+    for part in sized.parts:
         if part.content is Content.SWAP:
             check_makeable("swap", part.size_bytes)
     check_free(disk)
-    check_drafted(fitted.plan, disk)
+    check_drafted(sized.plan, disk)
     said = tuple(text for image in images.values() for text in image.own_warnings)
     return DiskPlan(
-        disk, wanted, fitted.plan.changes, images, whole, fitted, said=said, memory=memory
+        disk, wanted, sized.plan.changes, images, whole, sized, said=said, memory=memory
     )
 
 
@@ -229,7 +229,7 @@ def _planned_parts(
     numbers: Sequence[int],
     opened: Callable[[int], Image],
 ) -> DiskPlan:
-    have = {part.number for part in whole.wanted.parts if part.is_image}
+    have = {part.number for part in whole.imaged.parts if part.is_image}
     for number in numbers:
         if number not in have:
             raise NotFoundError(
@@ -272,13 +272,13 @@ def restoring(number: int) -> str:
     return f"restore partition {number}"
 
 
-def in_order(fitted: Fitted) -> tuple[list[DiskPart], list[DiskPart]]:
+def in_order(sized: SizedDisk) -> tuple[list[DiskPart], list[DiskPart]]:
     """The images to restore, the active partition's last, and those of ESPs, which follow.
 
     With its ESP a disk starts, boot code or not: then it has its swap and its grown filesystems.
     """
-    kinds = {part.number: part.type for part in fitted.plan.partitions}
-    images = [part for part in fitted.parts if part.is_image]
+    kinds = {part.number: part.type for part in sized.plan.partitions}
+    images = [part for part in sized.parts if part.is_image]
     first = [part for part in images if kinds[part.number] != ESP]
     esps = [part for part in images if kinds[part.number] == ESP]
     return sorted(first, key=lambda part: part.active), esps

@@ -24,7 +24,7 @@ from oglib.errors import FilesystemError, OgErr, PartitionError, printable
 from oglib.filesystem.kinds import KINDS
 from oglib.filesystem.probe import FilesystemInfo, probe_filesystem
 from oglib.image.format.disk_manifest import MOST_NUMBER, Content, DiskPart
-from oglib.image.recording.capture import check_source
+from oglib.image.recording.device_capture import check_source
 from oglib.wording.amounts import human_bytes
 
 _RAW_MOST_BYTES = 32 * MIB  # partitions without a filesystem that hold a few bytes of boot code

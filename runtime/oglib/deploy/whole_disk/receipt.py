@@ -43,7 +43,7 @@ class DiskReceipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ImageIdentity:
     """What an image is called, in which version, by whom it is signed and where it is."""
 
     name: str
@@ -66,7 +66,9 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
-def receipt_of(image: WholeDisk | Told, disk: Disk, done: Done, started: float) -> DiskReceipt:
+def receipt_of(
+    image: WholeDisk | ImageIdentity, disk: Disk, done: Done, started: float
+) -> DiskReceipt:
     """The receipt of what was done since ``started`` (``time.monotonic``)."""
     proven = all(one.verified == _READ_BACK for one in done.parts)
     return DiskReceipt(

@@ -18,7 +18,6 @@ from oglib.cancel import NEVER, Cancel
 from oglib.deploy import receipts
 from oglib.deploy.partition.checks import planned_view
 from oglib.deploy.whole_disk.boot_bytes import disarm, write_gaps
-from oglib.deploy.whole_disk.fit import Fitted
 from oglib.deploy.whole_disk.fixed import can_grow, fixed_as
 from oglib.deploy.whole_disk.plan import (
     FILL,
@@ -31,7 +30,8 @@ from oglib.deploy.whole_disk.plan import (
     planned,
     restoring,
 )
-from oglib.deploy.whole_disk.receipt import DiskReceipt, Done, Told, receipt_of
+from oglib.deploy.whole_disk.receipt import DiskReceipt, Done, ImageIdentity, receipt_of
+from oglib.deploy.whole_disk.sizing import SizedDisk
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
 from oglib.disk.find import find_partition
@@ -70,10 +70,10 @@ def _applied(plan: DiskPlan, progress: Progress, cancel: Cancel) -> DiskReceipt:
             return _restore_raw(plan.raw, work, started)
         if plan.whole is None:
             raise ValueError("a plan without an image")
-        if plan.fitted is None:
+        if plan.sized is None:
             done = Done((), work.put(plan.disk, tuple(plan.images)))
         else:
-            done = _restore_whole(work, plan.whole, plan.fitted)
+            done = _restore_whole(work, plan.whole, plan.sized)
         return receipt_of(plan.whole, plan.disk, replace(done, warnings=plan.said), started)
 
 
@@ -125,37 +125,37 @@ class _Work:
         )
 
 
-def _restore_whole(work: _Work, whole: WholeDisk, fitted: Fitted) -> Done:
+def _restore_whole(work: _Work, whole: WholeDisk, sized: SizedDisk) -> Done:
     plan = work.plan
     work.cancel.check()
     work.task.step(TABLE)
-    refuse_changed(fitted.plan)
-    view = planned_view(plan.disk, fitted.plan)
-    first, esps = in_order(fitted)
+    refuse_changed(sized.plan)
+    view = planned_view(plan.disk, sized.plan)
+    first, esps = in_order(sized)
     starts = [find_partition(view, part.number).start_bytes for part in esps]
-    disarm(plan.disk, starts, [part.number for part in fitted.plan.partitions if part.kept])
-    there = apply_table(fitted.plan)
+    disarm(plan.disk, starts, [part.number for part in sized.plan.partitions if part.kept])
+    there = apply_table(sized.plan)
     done = work.put(there, [part.number for part in first])
     work.task.step(FILL)
-    after = (*_made(there, fitted), *_grown(there, first))
+    after = (*_made(there, sized), *_grown(there, first))
     done += work.put(there, [part.number for part in esps])
     work.task.step(STARTS)
     after += _grown(there, esps)
     write_gaps(there, whole.gaps)
-    return Done(fitted.plan.changes, done, after)
+    return Done(sized.plan.changes, done, after)
 
 
-def _made(disk: Disk, fitted: Fitted) -> list[str]:
+def _made(disk: Disk, sized: SizedDisk) -> list[str]:
     """Swap under its old UUID and label, for the restored system looks for it; what is left."""
     said = []
-    for part in fitted.parts:
+    for part in sized.parts:
         if part.content is Content.SWAP:
             with partition_device(disk, find_partition(disk, part.number)) as device:
                 made = make_swap(device, label=part.label, uuid=part.uuid)
             said.append(f"partition {part.number}: swap {made.uuid}")
     said += [
         f"partition {part.number}: a CACHE without a filesystem, `og cache format` makes it"
-        for part in fitted.plan.partitions
+        for part in sized.plan.partitions
         if part.type == types.CACHE and part.fresh
     ]
     return said
@@ -191,5 +191,7 @@ def _restore_raw(image: Image, work: _Work, started: float) -> DiskReceipt:
         after = ("both copies of the GPT written for a disk of this size",)
     said = tuple(f"Its partition table is as odd as the image's: {one}" for one in there.damage)
     changes = ("the whole disk is overwritten, its partition table too",)
-    told = Told(receipt.image, receipt.version, receipt.signed_by, receipt.source, receipt.warnings)
-    return receipt_of(told, disk, Done(changes, (receipt,), after, said), started)
+    identity = ImageIdentity(
+        receipt.image, receipt.version, receipt.signed_by, receipt.source, receipt.warnings
+    )
+    return receipt_of(identity, disk, Done(changes, (receipt,), after, said), started)

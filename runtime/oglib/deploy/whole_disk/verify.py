@@ -18,8 +18,8 @@ from oglib.deploy.itself import refuse_itself
 from oglib.deploy.partition.restore import is_grown
 from oglib.deploy.whole_disk.boot_bytes import first_difference, places_of
 from oglib.deploy.whole_disk.comparison import Compared, Comparison, DiskVerified
-from oglib.deploy.whole_disk.fit import Wanted, fit
 from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.sizing import ImagedDisk, sized_for
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
 from oglib.disk.find import find_disk
@@ -74,16 +74,16 @@ def verify_disk(
 
 
 def _rows(whole: WholeDisk, disk: Disk, progress: Progress) -> Iterator[Compared]:
-    wanted = whole.wanted
-    parts = _placed_on(disk, wanted)
-    yield from _table(wanted, parts, disk)
-    if disk.table is not wanted.table:
+    imaged = whole.imaged
+    parts = _placed_on(disk, imaged)
+    yield from _table(imaged, parts, disk)
+    if disk.table is not imaged.table:
         return  # its partitions are others, whatever their numbers
     there = {part.number for part in disk.partitions}
     places = places_of(disk, [(gap, raw) for gap, raw in whole.gaps if gap.part in {0, *there}])
     yield _raw_bytes("boot code", [(at, raw) for part, at, raw in places if not part], disk)
     for part in parts:
-        found = _found(disk, part.number)
+        found = _part_numbered(disk, part.number)
         if found is None or part.content is Content.EXTENDED:
             continue
         if part.content is Content.GAP:
@@ -99,30 +99,30 @@ def _other_disks(whole: WholeDisk) -> Iterator[Compared]:
         yield Compared(f"disk {other}", Comparison.NOT_COMPARED, said)
 
 
-def _found(disk: Disk, number: int) -> Partition | None:
+def _part_numbered(disk: Disk, number: int) -> Partition | None:
     return next((one for one in disk.partitions if one.number == number), None)
 
 
-def _placed_on(disk: Disk, wanted: Wanted) -> tuple[DiskPart, ...]:
+def _placed_on(disk: Disk, imaged: ImagedDisk) -> tuple[DiskPart, ...]:
     """The partitions as a restore places them here, growing or not: whichever is nearer."""
 
     def far(parts: tuple[DiskPart, ...]) -> int:
-        return sum(_place(part) != _place(_found(disk, part.number)) for part in parts)
+        return sum(_place(part) != _place(_part_numbered(disk, part.number)) for part in parts)
 
-    return min((fit(wanted, disk, grow=grow).parts for grow in (True, False)), key=far)
+    return min((sized_for(imaged, disk, grow=grow).parts for grow in (True, False)), key=far)
 
 
 def _place(part: DiskPart | Partition | None) -> tuple[int, int]:
     return (part.start_bytes, part.size_bytes) if part else (0, 0)
 
 
-def _table(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[Compared]:
+def _table(imaged: ImagedDisk, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[Compared]:
     """A row for each thing that differs, or one for all of it."""
-    differences = [*disk.damage, *_differences(wanted, parts, disk)]
+    differences = [*disk.damage, *_differences(imaged, parts, disk)]
     said = f"{disk.table}, {len(parts)} partitions"
-    if not differences and wanted.exact is not None and wanted.is_exact(disk, parts):
-        differences = list(_other_bytes(wanted.exact, disk, _without_chs))
-        if not differences and any(_other_bytes(wanted.exact, disk, _as_it_is)):
+    if not differences and imaged.exact is not None and imaged.is_exact(disk, parts):
+        differences = list(_other_bytes(imaged.exact, disk, _without_chs))
+        if not differences and any(_other_bytes(imaged.exact, disk, _as_it_is)):
             said += "; other CHS values, which only a BIOS without LBA reads"
     for difference in differences:
         yield Compared("table", Comparison.DIFFERS, difference)
@@ -137,9 +137,9 @@ def _other_bytes(
     with disk.path.open("rb") as device:
         for offset, raw in (one for one in exact.stretches if one[0] not in exact.drafted):
             there = seen(exact, offset, os.pread(device.fileno(), len(raw), offset))
-            wanted = seen(exact, offset, raw)
-            if there != wanted:
-                pairs = enumerate(zip(there, wanted, strict=False))
+            imaged = seen(exact, offset, raw)
+            if there != imaged:
+                pairs = enumerate(zip(there, imaged, strict=False))
                 at = next((at for at, (one, two) in pairs if one != two), len(there))
                 yield f"byte {offset + at} of the disk is another one than in the image"
 
@@ -155,25 +155,25 @@ def _without_chs(exact: Exact, offset: int, raw: bytes) -> bytes:
     return without_chs(raw) if offset // exact.sector_bytes in exact.chain else raw
 
 
-def _name_in(wanted: Wanted, part: DiskPart) -> str:
-    if wanted.exact is not None and wanted.exact.copy is not None:
-        return printable(wanted.exact.copy.names.get(part.number, ""))
+def _name_in(imaged: ImagedDisk, part: DiskPart) -> str:
+    if imaged.exact is not None and imaged.exact.copy is not None:
+        return printable(imaged.exact.copy.names.get(part.number, ""))
     return part.name
 
 
-def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[str]:
-    if disk.table is not wanted.table:
-        yield f"is {disk.table}, in the image {wanted.table}"
+def _differences(imaged: ImagedDisk, parts: tuple[DiskPart, ...], disk: Disk) -> Iterator[str]:
+    if disk.table is not imaged.table:
+        yield f"is {disk.table}, in the image {imaged.table}"
         return
     identity = identity_of(disk)
-    if identity.disk_id != wanted.disk_id:
-        yield f"disk id is {identity.disk_id}, in the image {wanted.disk_id}"
-    gpt = wanted.table is TableKind.GPT
+    if identity.disk_id != imaged.disk_id:
+        yield f"disk id is {identity.disk_id}, in the image {imaged.disk_id}"
+    gpt = imaged.table is TableKind.GPT
     numbers = {part.number for part in parts}
     for extra in (one for one in disk.partitions if one.number not in numbers):
         yield f"partition {extra.number} is not in the image"
     for part in parts:
-        there = _found(disk, part.number)
+        there = _part_numbered(disk, part.number)
         if there is None:
             yield f"partition {part.number} is not there"
             continue
@@ -186,7 +186,7 @@ def _differences(wanted: Wanted, parts: tuple[DiskPart, ...], disk: Disk) -> Ite
         ]
         if gpt:
             pairs += [
-                ("is named", printable(there.name), _name_in(wanted, part)),
+                ("is named", printable(there.name), _name_in(imaged, part)),
                 ("has the PARTUUID", mark.guid if mark else "", part.partuuid),
                 ("has the attributes", mark.attributes if mark else 0, part.attributes),
             ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from oglib.deploy.whole_disk.boot_bytes import boot_code_of
-from oglib.deploy.whole_disk.fit import Wanted
+from oglib.deploy.whole_disk.sizing import ImagedDisk
 from oglib.disk import types
 from oglib.disk.firmware import Firmware
 from oglib.disk.starts import starters
@@ -37,7 +37,7 @@ class WholeDisk:
     tool: Literal["disk", "clonezilla", "fog"]
     name: str
     where: str
-    wanted: Wanted
+    imaged: ImagedDisk
     gaps: tuple[tuple[Gap, Raw], ...]
     firmware: str
     info: Callable[[], ImageInfo]
@@ -59,7 +59,7 @@ class WholeDisk:
     @property
     def able_to_start(self) -> frozenset[Firmware]:
         """The kinds of firmware that start the disk: one, both or none."""
-        return able_to_start(self.firmware, self.wanted, self.gaps)
+        return able_to_start(self.firmware, self.imaged, self.gaps)
 
     def refuse_lacking(self) -> None:
         """Raise ``ImageError`` where a piece of the image is not there."""
@@ -77,10 +77,10 @@ class WholeDisk:
 
 
 def able_to_start(
-    noted: str, wanted: Wanted, gaps: Sequence[tuple[Gap, Raw]]
+    noted: str, imaged: ImagedDisk, gaps: Sequence[tuple[Gap, Raw]]
 ) -> frozenset[Firmware]:
     """Which firmware starts such a disk; ``noted``: what the image says of it, if anything."""
     if noted:
         return frozenset({Firmware(noted)})
-    kinds = {types.mnemonic(p.type_id, wanted.table, name=p.name) for p in wanted.parts}
-    return starters(wanted.table, kinds, boot_code=any(boot_code_of(gaps)))
+    kinds = {types.mnemonic(p.type_id, imaged.table, name=p.name) for p in imaged.parts}
+    return starters(imaged.table, kinds, boot_code=any(boot_code_of(gaps)))

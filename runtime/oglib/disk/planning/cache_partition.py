@@ -12,7 +12,7 @@ from oglib.disk import types
 from oglib.disk.model import MIB, PRIMARY_SLOTS, Disk, Partition, TableKind
 from oglib.disk.planning.edit import as_found, edited, is_logical, without
 from oglib.disk.planning.planned import (
-    Planned,
+    PlannedPartition,
     TablePlan,
     bounds_of,
     lost_whole,
@@ -57,7 +57,7 @@ def plan_cache(
             f"has at least {human_bytes(MIB)}.",
             hint="Make it smaller, or remove or shrink the partition before it.",
         )
-    new = Planned(
+    new = PlannedPartition(
         number=chosen,
         start_sector=bounds.down(bounds.end - sectors),
         size_sectors=sectors,

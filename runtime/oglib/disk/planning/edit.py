@@ -16,7 +16,7 @@ from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning.planned import (
     FINISH,
     FIRST_LOGICAL,
-    Planned,
+    PlannedPartition,
     TablePlan,
     bounds_of,
     check_sound,
@@ -141,7 +141,7 @@ def _raw_type(asked: str, table: TableKind) -> str:
     return raw
 
 
-def _check_inside_extended(new: Planned, disk: Disk) -> None:
+def _check_inside_extended(new: PlannedPartition, disk: Disk) -> None:
     """A logical partition stays inside the extended one, and that around all of them."""
     if disk.table is not TableKind.MSDOS:
         return
@@ -178,9 +178,9 @@ def is_logical(part: Partition, disk: Disk) -> bool:
     return disk.table is TableKind.MSDOS and part.number >= FIRST_LOGICAL
 
 
-def _as_is(part: Partition, disk: Disk) -> Planned:
+def _as_is(part: Partition, disk: Disk) -> PlannedPartition:
     sector = disk.logical_sector_bytes
-    return Planned(
+    return PlannedPartition(
         number=part.number,
         start_sector=part.start_bytes // sector,
         size_sectors=part.size_bytes // sector,
@@ -192,18 +192,18 @@ def _as_is(part: Partition, disk: Disk) -> Planned:
     )
 
 
-def as_found(disk: Disk) -> list[Planned]:
+def as_found(disk: Disk) -> list[PlannedPartition]:
     """Every partition as it is."""
     return [_as_is(part, disk) for part in disk.partitions]
 
 
-def _replaced(disk: Disk, new: Planned) -> list[Planned]:
+def _replaced(disk: Disk, new: PlannedPartition) -> list[PlannedPartition]:
     return [new if one.number == new.number else one for one in as_found(disk)]
 
 
 def edited(
     disk: Disk,
-    partitions: Sequence[Planned],
+    partitions: Sequence[PlannedPartition],
     changes: tuple[str, ...],
     *,
     gone: Sequence[Partition] = (),
@@ -221,7 +221,7 @@ def edited(
 
 def _whole(
     disk: Disk,
-    partitions: Sequence[Planned],
+    partitions: Sequence[PlannedPartition],
     changes: tuple[str, ...],
     *,
     gone: Sequence[Partition],

@@ -12,22 +12,22 @@ from collections.abc import Sequence
 
 from oglib.disk import types
 from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
-from oglib.disk.planning.layout import Layout, Wanted
+from oglib.disk.planning.layout import Layout, LayoutPartition
 from oglib.disk.planning.place import Item
 from oglib.disk.planning.planned import FIRST_LOGICAL
 from oglib.errors import PartitionError
 
-_Pair = tuple[Wanted, Partition | None]
+_Pair = tuple[LayoutPartition, Partition | None]
 
 
 def items_of(layout: Layout, disk: Disk) -> tuple[Item, ...]:
     """The wanted partitions with their numbers and, for those that stay, where they are."""
-    pairs = _found(layout.partitions, layout.table, disk, first=1)
+    pairs = _matched(layout.partitions, layout.table, disk, first=1)
     extended = next((pair for pair in pairs if _is_extended(pair)), None)
     listed = extended[0].logical if extended else ()
-    inside = _found(listed, layout.table, disk, first=FIRST_LOGICAL)
+    inside = _matched(listed, layout.table, disk, first=FIRST_LOGICAL)
     for cache in _unnamed_caches(disk, [*pairs, *inside]):
-        stays = Wanted(types.CACHE, keep=None, number=cache.number)
+        stays = LayoutPartition(types.CACHE, keep=None, number=cache.number)
         row = pairs
         if layout.table is TableKind.MSDOS and _is_logical(cache, disk):
             _check_stays_around(cache, extended, disk)
@@ -62,7 +62,7 @@ def _item(
     return Item(wanted, kept=kept, number=number, kind=kind, logical=logical)
 
 
-def _converted(wanted: Wanted, kept: Partition, table: TableKind, disk: Disk) -> str:
+def _converted(wanted: LayoutPartition, kept: Partition, table: TableKind, disk: Disk) -> str:
     """The type in the other kind of table of a partition that stays."""
     if wanted.type != types.UNKNOWN:
         return wanted.type
@@ -76,7 +76,9 @@ def _converted(wanted: Wanted, kept: Partition, table: TableKind, disk: Disk) ->
     return kind
 
 
-def _found(entries: Sequence[Wanted], table: TableKind, disk: Disk, *, first: int) -> list[_Pair]:
+def _matched(
+    entries: Sequence[LayoutPartition], table: TableKind, disk: Disk, *, first: int
+) -> list[_Pair]:
     found: list[_Pair] = []
     for at, entry in enumerate(entries, start=first):
         part = None if entry.keep is False else _existing(entry, at, disk)
@@ -93,7 +95,7 @@ def _found(entries: Sequence[Wanted], table: TableKind, disk: Disk, *, first: in
 
 
 def _check_kept(
-    entry: Wanted, part: Partition, table: TableKind, disk: Disk, *, logical: bool
+    entry: LayoutPartition, part: Partition, table: TableKind, disk: Disk, *, logical: bool
 ) -> None:
     same_table = disk.table is table
     if table is TableKind.MSDOS and _is_logical(part, disk) is not logical:
@@ -114,7 +116,7 @@ def _check_kept(
         )
 
 
-def _existing(entry: Wanted, position: int, disk: Disk) -> Partition | None:
+def _existing(entry: LayoutPartition, position: int, disk: Disk) -> Partition | None:
     if entry.partuuid:
         return next(
             (one for one in disk.partitions if one.partuuid.lower() == entry.partuuid), None
@@ -142,7 +144,7 @@ def _unnamed_caches(disk: Disk, listed: Sequence[_Pair]) -> list[Partition]:
     return [part for part in disk.partitions if part.type == types.CACHE and part not in kept]
 
 
-def _add_by_place(pairs: list[_Pair], stays: tuple[Wanted, Partition]) -> None:
+def _add_by_place(pairs: list[_Pair], stays: tuple[LayoutPartition, Partition]) -> None:
     """Into the list where it lies: before the first that stays behind it, mostly at the end."""
     start = stays[1].start_bytes
     at = next(
@@ -192,7 +194,7 @@ def _numbers(pairs: Sequence[_Pair], table: TableKind, disk: Disk) -> list[int]:
     return numbers
 
 
-def _only_removes(entry: Wanted) -> bool:
+def _only_removes(entry: LayoutPartition) -> bool:
     """``{"type": "CACHE", "keep": false}``: no partition, but the word that the cache may go."""
     return entry.type == types.CACHE and entry.keep is False and entry.size is None
 

@@ -50,7 +50,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LayoutPartition:
     """One partition of a layout. ``keep`` None: kept when it is there (the cache's default).
 
     The type of a partition to keep may stay UNKNOWN: whatever it is, it stays. A CACHE with
@@ -64,7 +64,7 @@ class Wanted:
     number: int | None = None
     partuuid: str = ""
     active: bool = False
-    logical: tuple[Wanted, ...] = ()
+    logical: tuple[LayoutPartition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Layout:
     """The table kind and the partitions in the order they shall lie on the disk."""
 
     table: TableKind
-    partitions: tuple[Wanted, ...]
+    partitions: tuple[LayoutPartition, ...]
 
 
 def load_layout(path: Path) -> Layout:
@@ -147,7 +147,7 @@ def parse_size(value: object, where: str) -> Size:
     )
 
 
-def _wanted(raw: object, table: TableKind, where: str, *, logical: bool) -> Wanted:
+def _wanted(raw: object, table: TableKind, where: str, *, logical: bool) -> LayoutPartition:
     if not isinstance(raw, Mapping):
         raise UsageError(f"{where} must be an object like {{'type': 'LINUX', 'size': 'rest'}}.")
     _no_others(raw, _KEYS, where)
@@ -166,7 +166,7 @@ def _wanted(raw: object, table: TableKind, where: str, *, logical: bool) -> Want
     number = raw.get("number")
     if number is not None and (not isinstance(number, int) or not 1 <= number <= 128):
         raise UsageError(f"{where}: number must be between 1 and 128, not {number!r}.")
-    return Wanted(
+    return LayoutPartition(
         type=kind,
         size=size,
         keep=keep,
@@ -197,7 +197,7 @@ def _partuuid(raw: Mapping[str, object], keep: bool | None, where: str) -> str:
 
 def _children(
     raw: Mapping[str, object], kind: str, table: TableKind, where: str, *, logical: bool
-) -> tuple[Wanted, ...]:
+) -> tuple[LayoutPartition, ...]:
     if kind != types.EXTENDED:
         if "partitions" in raw:
             raise UsageError(f"{where}: only an EXTENDED partition holds others.")
@@ -211,7 +211,7 @@ def _children(
     )
 
 
-def _check_whole(wanted: tuple[Wanted, ...], table: TableKind, name: str) -> None:
+def _check_whole(wanted: tuple[LayoutPartition, ...], table: TableKind, name: str) -> None:
     if table is not TableKind.MSDOS:
         return
     if sum(entry.type == types.EXTENDED for entry in wanted) > 1:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from oglib.disk import types
 from oglib.disk.model import PRIMARY_SLOTS, Disk, Partition, TableKind
-from oglib.disk.planning.layout import Layout, Size, Wanted
+from oglib.disk.planning.layout import Layout, LayoutPartition, Size
 from oglib.disk.planning.planned import refuse_foreign
 from oglib.disk.type_codes import canonical
 from oglib.errors import OgErr, PartitionError, UsageError
@@ -61,12 +61,12 @@ class Configurar:
         cache = next((row for row in self.rows if row.type == types.CACHE), None)
         return Layout(kind, (*entries.done(), *self._cache(disk, cache)))
 
-    def _cache(self, disk: Disk, row: Row | None) -> tuple[Wanted, ...]:
+    def _cache(self, disk: Disk, row: Row | None) -> tuple[LayoutPartition, ...]:
         asked = self.cache_kib or 0
         if row is None or not asked:
             return ()
         if asked == _REMOVE_CACHE:
-            return (Wanted(types.CACHE, keep=False),)
+            return (LayoutPartition(types.CACHE, keep=False),)
         size = Size(bytes=asked * KIB)
         present = _cache_of(disk)
         # like initCache: the same number and size stay, anything else is made anew
@@ -74,7 +74,11 @@ class Configurar:
             row.number,
             size.bytes,
         )
-        return (Wanted(types.CACHE, size=size, keep=None if same else False, number=row.number),)
+        return (
+            LayoutPartition(
+                types.CACHE, size=size, keep=None if same else False, number=row.number
+            ),
+        )
 
 
 def is_old_list(text: str) -> bool:
@@ -167,8 +171,8 @@ class _Entries:
 
     def __init__(self, table: TableKind) -> None:
         self._table = table
-        self._whole: list[Wanted] = []
-        self._logical: list[Wanted] = []
+        self._whole: list[LayoutPartition] = []
+        self._logical: list[LayoutPartition] = []
 
     def add(self, name: str, size_kib: int, number: int) -> None:
         logical = self._table is TableKind.MSDOS and number > PRIMARY_SLOTS
@@ -176,14 +180,16 @@ class _Entries:
         size = Size(bytes=size_kib * KIB)
         if name == types.EMPTY:
             if size_kib:
-                row.append(Wanted(types.EMPTY, size=size, number=None if logical else number))
+                row.append(
+                    LayoutPartition(types.EMPTY, size=size, number=None if logical else number)
+                )
             return
         kind = self._kind(name, number)
         if not size_kib:
             raise UsageError(f"Partition {number} ({kind}) has no size.")
-        row.append(Wanted(kind, size=size, number=None if logical else number))
+        row.append(LayoutPartition(kind, size=size, number=None if logical else number))
 
-    def done(self) -> tuple[Wanted, ...]:
+    def done(self) -> tuple[LayoutPartition, ...]:
         at = next((at for at, one in enumerate(self._whole) if one.type == types.EXTENDED), None)
         if at is None:
             if any(one.type != types.EMPTY for one in self._logical):
@@ -193,7 +199,7 @@ class _Entries:
                 )
             return tuple(self._whole)
         extended = self._whole[at]
-        around = Wanted(
+        around = LayoutPartition(
             types.EXTENDED,
             size=extended.size,
             number=extended.number,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from oglib.disk import types
 from oglib.disk.model import Partition
-from oglib.disk.planning.layout import Size, Wanted
+from oglib.disk.planning.layout import LayoutPartition, Size
 from oglib.errors import PartitionError
 from oglib.wording.amounts import human_bytes
 
@@ -42,7 +42,7 @@ class Bounds:
 class Item:
     """A wanted partition on its way to a place; ``kind`` is its type in the table to write."""
 
-    wanted: Wanted
+    wanted: LayoutPartition
     kept: Partition | None
     number: int
     kind: str

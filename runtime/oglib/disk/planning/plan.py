@@ -23,7 +23,7 @@ from oglib.disk.planning.planned import (
     FINISH,
     FIRST_LOGICAL,
     MSDOS_SECTORS,
-    Planned,
+    PlannedPartition,
     TablePlan,
     bounds_of,
     check_sound,
@@ -98,7 +98,7 @@ def _replacing(layout: Layout, disk: Disk) -> TablePlan:
     )
 
 
-def _planned(item: Item, disk: Disk, table: TableKind, active: int | None) -> Planned:
+def _planned(item: Item, disk: Disk, table: TableKind, active: int | None) -> PlannedPartition:
     old = item.kept or next((part for part in disk.partitions if _slot(part, item, disk)), None)
     kind = item.kind
     same = old is not None and disk.table is table and old.type == kind
@@ -107,7 +107,7 @@ def _planned(item: Item, disk: Disk, table: TableKind, active: int | None) -> Pl
     if name is None:
         name = old.name if old and (same or item.kept) else ""
         name = types.CACHE if kind == types.CACHE and table is TableKind.GPT else name
-    planned = Planned(
+    planned = PlannedPartition(
         number=item.number,
         start_sector=item.start,
         size_sectors=item.size,
@@ -131,7 +131,9 @@ def _slot(part: Partition, item: Item, disk: Disk) -> bool:
     return part.number == item.number
 
 
-def _same_place(new: Planned, old: Partition, disk: Disk, *, any_type: bool = False) -> bool:
+def _same_place(
+    new: PlannedPartition, old: Partition, disk: Disk, *, any_type: bool = False
+) -> bool:
     sector = disk.logical_sector_bytes
     return (
         new.start_sector * sector == old.start_bytes
@@ -153,8 +155,8 @@ def _active_number(items: Sequence[Item], table: TableKind) -> int | None:
 
 
 def _stays(
-    part: Partition, planned: Sequence[Planned], disk: Disk, table: TableKind
-) -> Planned | None:
+    part: Partition, planned: Sequence[PlannedPartition], disk: Disk, table: TableKind
+) -> PlannedPartition | None:
     """The planned partition in which the content of ``part`` lives on."""
     if disk.table is not table and part.type == types.EXTENDED:
         return None
@@ -168,7 +170,7 @@ def _stays(
     )
 
 
-def _changes(planned: Sequence[Planned], disk: Disk, table: TableKind) -> tuple[str, ...]:
+def _changes(planned: Sequence[PlannedPartition], disk: Disk, table: TableKind) -> tuple[str, ...]:
     sector = disk.logical_sector_bytes
     said = [FINISH] if disk.damage else []
     if disk.table is not table:

@@ -27,7 +27,7 @@ _NO_TABLES_OF_OURS = (TableKind.LVM, TableKind.ZPOOL, DiskKind.LVM, DiskKind.ZPO
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedPartition:
     """One partition of the table to write.
 
     ``fresh``: its old content is wiped. ``kept``: the layout says that its content stays, whatever
@@ -78,7 +78,7 @@ class TablePlan:
     table: TableKind
     sector_bytes: int
     disk_size_bytes: int
-    partitions: tuple[Planned, ...]
+    partitions: tuple[PlannedPartition, ...]
     removed: tuple[int, ...]
     new_table: bool
     before: tuple[Partition, ...]
@@ -189,7 +189,7 @@ def _entries_sectors(disk: Disk, table: TableKind) -> int:
     return -(-max(ENTRIES_BYTES, large) // disk.logical_sector_bytes)
 
 
-def refuse_lost_hybrid(planned: Sequence[Planned], disk: Disk) -> None:
+def refuse_lost_hybrid(planned: Sequence[PlannedPartition], disk: Disk) -> None:
     """A hybrid MBR names partitions a second time; it is kept while those stay, never guessed."""
     sector = disk.logical_sector_bytes
     stay = {
@@ -211,7 +211,7 @@ def refuse_lost_hybrid(planned: Sequence[Planned], disk: Disk) -> None:
         )
 
 
-def check_sound(planned: Sequence[Planned], disk: Disk, table: TableKind) -> None:
+def check_sound(planned: Sequence[PlannedPartition], disk: Disk, table: TableKind) -> None:
     """Refuse, with both numbers, what would lie off the disk or over another partition."""
     sector = disk.logical_sector_bytes
     entries = _entries_sectors(disk, table)

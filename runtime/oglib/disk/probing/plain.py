@@ -23,7 +23,7 @@ _DISK_ID_AT = slice(440, 444)
 _ACTIVE = 0x80
 _SECTOR_BYTES = 512  # of a file
 
-Found = tuple[TableKind, tuple[Partition, ...]]
+PlainTable = tuple[TableKind, tuple[Partition, ...]]
 
 
 def table_of_file(number: int) -> Disk | None:
@@ -40,13 +40,13 @@ def table_of_file(number: int) -> Disk | None:
     except OSError:
         return None
     try:
-        told = os.fstat(file)
-        found = _read(file, told.st_size, _SECTOR_BYTES) if stat.S_ISREG(told.st_mode) else None
+        status = os.fstat(file)
+        found = _read(file, status.st_size, _SECTOR_BYTES) if stat.S_ISREG(status.st_mode) else None
     except OSError:
         return None
     finally:
         os.close(file)
-    return Disk(number, path, told.st_size, *found) if found else None
+    return Disk(number, path, status.st_size, *found) if found else None
 
 
 def tables_of_files() -> tuple[Disk, ...]:
@@ -56,7 +56,7 @@ def tables_of_files() -> tuple[Disk, ...]:
     return there if len(there) == len(found) else ()
 
 
-def plain_table(path: Path, sector_bytes: int) -> Found | None:
+def plain_table(path: Path, sector_bytes: int) -> PlainTable | None:
     """The kind and the partitions of a plain table; None where it is none, or cannot be read."""
     try:
         with path.open("rb", buffering=0) as device:
@@ -65,7 +65,7 @@ def plain_table(path: Path, sector_bytes: int) -> Found | None:
         return None
 
 
-def _read(device: int, size_bytes: int, sector_bytes: int) -> Found | None:
+def _read(device: int, size_bytes: int, sector_bytes: int) -> PlainTable | None:
     def read(offset: int, length: int) -> bytes:
         return os.pread(device, length, offset)
 
@@ -80,7 +80,7 @@ def _read(device: int, size_bytes: int, sector_bytes: int) -> Found | None:
     return _msdos(read, first, sector_bytes)
 
 
-def _gpt(examined: Examined, sector_bytes: int) -> Found | None:
+def _gpt(examined: Examined, sector_bytes: int) -> PlainTable | None:
     copy = examined.copy
     if copy is None:
         return None
@@ -99,7 +99,7 @@ def _gpt(examined: Examined, sector_bytes: int) -> Found | None:
     )
 
 
-def _msdos(read: mbr.Read, first: bytes, sector_bytes: int) -> Found | None:
+def _msdos(read: mbr.Read, first: bytes, sector_bytes: int) -> PlainTable | None:
     found = [
         (number, row.start, row) for number, row in enumerate(mbr.rows(first), start=1) if row.used
     ]

@@ -52,7 +52,7 @@ def probe_virtual(path: Path, *, contents: bool = True) -> Disk:
     if not is_device and not stat.S_ISREG(mode):
         raise PartitionError(f"{path} is neither a disk nor a regular file.")
     damage: tuple[str, ...] = ()
-    sector_bytes = _told(path, "queue/logical_block_size", 512)
+    sector_bytes = _sysfs_number(path, "queue/logical_block_size", 512)
     try:
         table, partitions = plain_table(path, sector_bytes) or read_table(path)
     except PartitionError as error:
@@ -66,9 +66,9 @@ def probe_virtual(path: Path, *, contents: bool = True) -> Disk:
         table=table,
         partitions=tuple(_seen(path, part, users, contents) for part in partitions),
         logical_sector_bytes=sector_bytes,
-        physical_sector_bytes=_told(path, "queue/physical_block_size", 512),
+        physical_sector_bytes=_sysfs_number(path, "queue/physical_block_size", 512),
         transport="loop" if is_device else "file",
-        read_only=bool(_told(path, "ro", 0)) or not os.access(path, os.W_OK),
+        read_only=bool(_sysfs_number(path, "ro", 0)) or not os.access(path, os.W_OK),
         filesystem=bare.get("TYPE", ""),
         label=bare.get("LABEL", ""),
         uuid=bare.get("UUID", ""),
@@ -219,7 +219,7 @@ def _disk_uses(partitions: Sequence[Partition], users: Sequence[_User]) -> tuple
     )
 
 
-def _told(path: Path, name: str, otherwise: int) -> int:
+def _sysfs_number(path: Path, name: str, otherwise: int) -> int:
     """What the kernel tells of a device; of a file it tells nothing."""
     file = Path("/sys/class/block") / path.resolve().name / name
     return (

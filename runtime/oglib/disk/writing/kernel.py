@@ -24,7 +24,7 @@ from oglib.kernel.udev import settle
 from oglib.run import run
 
 if TYPE_CHECKING:  # who only lists disks plans nothing, and must start fast
-    from oglib.disk.planning.planned import Planned, TablePlan
+    from oglib.disk.planning.planned import PlannedPartition, TablePlan
 
 _BLKRRPART = 0x125F
 _REREAD_TRIES = 50
@@ -105,7 +105,7 @@ def wait_for_nodes(plan: TablePlan) -> None:
     """Wait until every planned partition has its node, at its place and with its size."""
     settle()
     deadline = time.monotonic() + _NODES_DEADLINE_S
-    waiting: Sequence[Planned] = plan.partitions
+    waiting: Sequence[PlannedPartition] = plan.partitions
     while waiting := [part for part in waiting if not _shown(plan, part)]:
         if time.monotonic() > deadline:
             raise PartitionError(
@@ -115,7 +115,7 @@ def wait_for_nodes(plan: TablePlan) -> None:
         time.sleep(_REREAD_PAUSE_S)
 
 
-def _shown(plan: TablePlan, part: Planned) -> bool:
+def _shown(plan: TablePlan, part: PlannedPartition) -> bool:
     node = node_path(plan.path.resolve(), part.number)
     sysfs = Path("/sys/class/block") / node.name
     with suppress(OSError, ValueError):

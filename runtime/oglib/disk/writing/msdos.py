@@ -14,7 +14,7 @@ import _ped
 import parted
 
 from oglib.disk import types
-from oglib.disk.planning.planned import FIRST_LOGICAL, Planned, TablePlan
+from oglib.disk.planning.planned import FIRST_LOGICAL, PlannedPartition, TablePlan
 from oglib.disk.probing.virtual import sfdisk_table
 from oglib.disk.tables import mbr
 from oglib.disk.writing.draft import compare
@@ -82,7 +82,7 @@ def _add_all(table: parted.Disk, plan: TablePlan) -> None:
         table.deletePartition(filler)
 
 
-def _add(table: parted.Disk, planned: Planned) -> None:
+def _add(table: parted.Disk, planned: PlannedPartition) -> None:
     kind = parted.PARTITION_NORMAL
     if planned.type == types.EXTENDED:
         kind = parted.PARTITION_EXTENDED

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 from oglib.disk import types
 from oglib.disk.model import MIB, TableKind
-from oglib.disk.planning.planned import Planned, TablePlan
+from oglib.disk.planning.planned import PlannedPartition, TablePlan
 from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.exact import Exact
 
@@ -75,7 +75,7 @@ def planned_gpt(
     return gpt_table(copy, front, (sectors, plan.sector_bytes), good)
 
 
-def _row(part: Planned, plan: TablePlan, base: gpt.Copy) -> gpt.Row:
+def _row(part: PlannedPartition, plan: TablePlan, base: gpt.Copy) -> gpt.Row:
     """What is said of the partition; of one that stays, or of the image's own, nothing more."""
     last = part.start_sector + part.size_sectors - 1
     mark, name = None, part.name

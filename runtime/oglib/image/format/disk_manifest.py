@@ -186,7 +186,7 @@ class DiskManifest:
             and all(_is_sound(part, self) for part in self.partitions)
             and not _overlap(self.partitions)
             and self._gaps_fit()
-            and self._table_fits()
+            and self._is_table_sound()
         )
         if not sound:
             raise ImageError(f"The {DISK_FILE} of {self.name} contradicts itself.")
@@ -201,7 +201,7 @@ class DiskManifest:
             for gap in self.gaps
         )
 
-    def _table_fits(self) -> bool:
+    def _is_table_sound(self) -> bool:
         return len(self.table_bytes) <= _MOST_TABLE_ROWS and all(
             row.part == 0
             and row.length > 0

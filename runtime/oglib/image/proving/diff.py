@@ -65,12 +65,12 @@ def compare_images(
     started = time.monotonic()
     frames, block = new.frames, new.header.block_size
     room = 4 * max(old.frames.region_bytes, frames.region_bytes)
-    look = _Look(old, new)
+    comparison = _Comparison(old, new)
     indexes = range(1, len(frames))
     changed = moved = changed_content = 0
     with (
         progress.phase("compare", new.header.used_blocks * block) as phase,
-        closing(in_order(look.same, indexes, worker_count(workers, room))) as results,
+        closing(in_order(comparison.same, indexes, worker_count(workers, room))) as results,
     ):
         for index, same in zip(indexes, results, strict=True):
             frame = frames[index]
@@ -93,7 +93,7 @@ def compare_images(
         changed_content_bytes=changed_content,
         added_used_bytes=added,
         removed_used_bytes=removed,
-        read_bytes=look.read_bytes,
+        read_bytes=comparison.read_bytes,
         seconds=round(time.monotonic() - started, 3),
         warnings=(*old.warnings, *new.warnings),
     )
@@ -112,7 +112,7 @@ def _used_by_one(old: OpenImage, new: OpenImage) -> tuple[int, int]:
     return added * sizes[1], removed * sizes[0]
 
 
-class _Look:
+class _Comparison:
     """Compares one frame of ``new`` with ``old``; for any number of threads."""
 
     def __init__(self, old: OpenImage, new: OpenImage) -> None:

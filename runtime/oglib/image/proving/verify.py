@@ -19,7 +19,7 @@ from oglib.image.proving.verify_stream import DiffersError, verify_stream
 from oglib.image.reading.decode import Decoder, check_stored
 from oglib.image.reading.opened import OpenImage
 from oglib.image.writing.readback import TargetHasher
-from oglib.image.writing.target import check_fits, open_target
+from oglib.image.writing.target import check_capacity, open_target
 from oglib.progress import Progress
 from oglib.wording import spoken
 
@@ -152,7 +152,7 @@ def _verify_target(
     readers = reader_count(workers, image.frames.region_bytes)
     first = different = 0
     with open_target(target, write=False) as opened:
-        check_fits(opened, manifest.device_size_bytes, manifest.sector_size, manifest.name)
+        check_capacity(opened, manifest.device_size_bytes, manifest.sector_size, manifest.name)
         with (
             progress.phase("verify", content) as phase,
             TargetHasher(opened, image.frames.region_bytes) as hasher,

@@ -13,7 +13,7 @@ from oglib.errors import OgErr, WriteError
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.reading.formats.model import Region, StreamImage
 from oglib.image.writing.readback import TargetHasher
-from oglib.image.writing.target import check_fits, open_target
+from oglib.image.writing.target import check_capacity, open_target
 from oglib.progress import Progress
 
 
@@ -62,7 +62,7 @@ def _compare(
     needed = image.info.required_bytes
     count = worker_count(workers, 4 * image.region_bytes)
     with open_target(target, write=False) as opened:
-        check_fits(opened, needed, image.sector_size or opened.sector_size, image.name)
+        check_capacity(opened, needed, image.sector_size or opened.sector_size, image.name)
         with TargetHasher(opened, image.region_bytes) as hasher:
 
             def holds(region: Region) -> tuple[Region, bool]:

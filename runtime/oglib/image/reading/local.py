@@ -16,7 +16,7 @@ from oglib.image.format.signing import PublicKey
 from oglib.image.reading.opened import OpenImage, open_image
 from oglib.image.reading.source import FileSource
 from oglib.image.reading.vouching import Policy
-from oglib.image.recording.capture import CaptureMeta, capture
+from oglib.image.recording.device_capture import CaptureMeta, capture
 from oglib.image.recording.sink import ASIDE, SUFFIX, FileSink
 from oglib.partfile import is_there
 from oglib.progress import Progress

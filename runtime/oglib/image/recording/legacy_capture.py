@@ -19,7 +19,7 @@ from oglib.image.format.companions import info_line
 from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.source import FileSource
-from oglib.image.recording.capture import OWN_MAP, check_source, partclone_argv, source_held
+from oglib.image.recording.device_capture import OWN_MAP, check_source, partclone_argv, source_held
 from oglib.image.recording.estimate import TYPICAL_RATIO
 from oglib.image.recording.filling import StreamEnded, spool_head
 from oglib.image.recording.second_opinion import Opinion

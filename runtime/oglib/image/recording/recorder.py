@@ -43,7 +43,13 @@ from oglib.image.recording.filling import (
     from_stream,
     spool_head,
 )
-from oglib.image.recording.regions import Part, Region, has_changed, parts_of, version_before
+from oglib.image.recording.regions import (
+    FrameContent,
+    Region,
+    has_changed,
+    parts_of,
+    version_before,
+)
 from oglib.image.recording.second_opinion import Judge
 from oglib.image.recording.sink import ImageSink
 from oglib.image.writing.target import Target
@@ -62,7 +68,7 @@ _AHEAD_BYTES = 64 << 20  # fewer where regions are large
 
 @dataclass(frozen=True, slots=True)
 class _Compressed:
-    part: Part
+    part: FrameContent
     stored: bytes
     stored_blake3: bytes
 
@@ -218,7 +224,7 @@ class _Recorder:
                     yield region
 
         def compress(region: Region) -> tuple[Region, list[_Compressed]]:
-            whole = Part(region.first_block, region.content)
+            whole = FrameContent(region.first_block, region.content)
             parts = [whole]
             if has_changed(region, whole):
                 parts = list(parts_of(region, bitmap, header.block_size, per_region))
@@ -248,7 +254,7 @@ class _Recorder:
         )
         self._put(done.stored)
 
-    def _compress(self, part: Part, region_bytes: int) -> _Compressed:
+    def _compress(self, part: FrameContent, region_bytes: int) -> _Compressed:
         compressor: zstandard.ZstdCompressor | None = getattr(self._local, "compressor", None)
         if compressor is None:
             compressor = self._local.compressor = _compressor_for(region_bytes)

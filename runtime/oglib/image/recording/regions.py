@@ -37,7 +37,7 @@ class Region:
         return memoryview(self.buffer)[: self.length]
 
 
-class Part:
+class FrameContent:
     """What becomes one frame."""
 
     def __init__(self, first_block: int, content: memoryview) -> None:
@@ -78,7 +78,7 @@ def version_before(path: Path | None, header: Header) -> Iterator[Callable[[int]
             table.close()
 
 
-def has_changed(region: Region, whole: Part) -> bool:
+def has_changed(region: Region, whole: FrameContent) -> bool:
     """Whether some of the region was there before and is now another.
 
     What is new altogether has to be fetched altogether, so it stays one frame.
@@ -94,11 +94,13 @@ def has_changed(region: Region, whole: Part) -> bool:
     return bool(region.before) and at != region.length
 
 
-def parts_of(region: Region, bitmap: Bitmap, block_bytes: int, per_region: int) -> Iterator[Part]:
+def parts_of(
+    region: Region, bitmap: Bitmap, block_bytes: int, per_region: int
+) -> Iterator[FrameContent]:
     """Every part of the region that has used blocks."""
     at, step = 0, part_blocks(per_region)
     for first in range(region.first_block, region.first_block + per_region, step):
         length = bitmap.used(first, step) * block_bytes
         if length:
-            yield Part(first, region.content[at : at + length])
+            yield FrameContent(first, region.content[at : at + length])
             at += length

@@ -75,7 +75,7 @@ class DirectWriter:
 
     def write_runs(self, runs: Sequence[tuple[int, int]], views: Sequence[Buffer]) -> None:
         """``views``, back to back, into ``runs`` of (offset, length), or ``WriteError``."""
-        if self._fd < 0 or not self._wanted or not self._fits(runs):
+        if self._fd < 0 or not self._wanted or not self._can_go_direct(runs):
             self._target.write_runs(runs, views)
             return
         content = self._in_aligned_memory(views)
@@ -88,7 +88,7 @@ class DirectWriter:
                 return
             at += length
 
-    def _fits(self, runs: Sequence[tuple[int, int]]) -> bool:
+    def _can_go_direct(self, runs: Sequence[tuple[int, int]]) -> bool:
         whole = all(not (offset | length) % self._grain for offset, length in runs)
         return whole and sum(length for _, length in runs) >= len(runs) * _LEAST_RUN_BYTES
 

@@ -32,7 +32,7 @@ from oglib.image.writing.pull import Puller
 from oglib.image.writing.readback import ReadBack, TargetHasher
 from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.restore_stream import restore_stream
-from oglib.image.writing.target import Target, check_fits, open_target
+from oglib.image.writing.target import Target, check_capacity, open_target
 from oglib.progress import Progress
 from oglib.wording.spoken import name_of
 
@@ -84,7 +84,7 @@ def _restored(
     pushed: Feeding | None,
 ) -> Receipt:  # fmt: skip
     count = worker_count(workers, 4 * image.frames.region_bytes)
-    check_fits(target, image.required_bytes, image.sector_size, image.name)
+    check_capacity(target, image.required_bytes, image.sector_size, image.name)
     key = map_key(target, image.manifest.image_blake3)
     with DoneMap(map_file, key, len(image.frames)) as done:
         receipt = _Restore(image, target, done, progress, verify, count, cancel, pushed).run(

@@ -26,7 +26,7 @@ from oglib.image.writing.readback import TargetHasher
 from oglib.image.writing.receipt import Receipt
 from oglib.image.writing.region_writer import Held, RegionWriter
 from oglib.image.writing.shape import Shape, shape_of_stream
-from oglib.image.writing.target import Target, check_fits
+from oglib.image.writing.target import Target, check_capacity
 from oglib.progress import Progress
 from oglib.wording.spoken import name_of
 
@@ -46,7 +46,7 @@ def restore_stream(
     """Write ``image`` to ``target``; what can be refused is refused before the first write."""
     started = time.monotonic()
     needed = image.required_bytes or measured(image, progress, cancel)
-    check_fits(target, needed, image.sector_size or target.sector_size, image.name)
+    check_capacity(target, needed, image.sector_size or target.sector_size, image.name)
     shape = shape_of_stream(image, needed, target.sector_size)
     writer = RegionWriter(shape, target, verify=verify, mark=lambda _numbers: None)
     count = worker_count(workers, 4 * shape.region_bytes)

@@ -201,7 +201,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-def check_fits(target: Target, device_size_bytes: int, sector_size: int, name: str) -> None:
+def check_capacity(target: Target, device_size_bytes: int, sector_size: int, name: str) -> None:
     """Raise unless an image of this size and sector size can be written to ``target``."""
     if target.size_bytes < device_size_bytes:
         raise OgError(

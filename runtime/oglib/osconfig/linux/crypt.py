@@ -39,7 +39,7 @@ class Volume:
     options: tuple[str, ...]
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         return f"{shortened(self.name)} is on {shortened(self.device)}"
 
 
@@ -79,23 +79,23 @@ def adapt_crypttab(text: str, facts: PcFacts) -> NewCrypttab:
         wanted = _wanted(volume, facts)
         here = any(one.is_named(volume.device) for one in facts.present)
         if wanted:
-            changes.append(f"{volume.told}, which is now {wanted}")
+            changes.append(f"{volume.text}, which is now {wanted}")
             line = f"{found[1]}{wanted}{found[3]}{found[4]}"  # noqa: PLW2901
         elif number_of(volume.device) is not None or _is_at_risk(volume, facts):
-            unsure.append(volume.told)
+            unsure.append(volume.text)
         elif not here and volume.device.partition("=")[0] in TAGS:
-            away.append(volume.told)
+            away.append(volume.text)
         lines.append(line)
     return NewCrypttab("\n".join(lines), tuple(changes), tuple(unsure), tuple(away))
 
 
-def _volume(found: re.Match[str]) -> Volume:
+def _volume(match: re.Match[str]) -> Volume:
     """Any blanks part its words; the system takes what stands in quotes without them."""
-    key, options = (*map(_bare, f"{found[3]}{found[4]}".split()[:2]), "", "")[:2]
+    key, options = (*map(_bare, f"{match[3]}{match[4]}".split()[:2]), "", "")[:2]
     words = tuple(filter(None, map(_bare, options.split(","))))
     over = not _WRITTEN_OVER.isdisjoint(word.partition("=")[0] for word in words)
     random = posixpath.normpath(key) in _RANDOM
-    return Volume(found[1].strip(), _bare(found[2]), random or over, words)
+    return Volume(match[1].strip(), _bare(match[2]), random or over, words)
 
 
 def _bare(word: str) -> str:

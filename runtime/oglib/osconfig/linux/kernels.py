@@ -114,7 +114,7 @@ def _path(root: Files, word: str) -> str:
 
 
 def _version_of(root: Files, image: str) -> str:
-    told = _told_by(root.read_head(image, _HEAD_BYTES))
+    told = _version_in_header(root.read_head(image, _HEAD_BYTES))
     named = _KERNEL_NAME.fullmatch(PurePosixPath(image).name)
     for version in (told, named[1] if named else ""):
         if _VERSION.fullmatch(version) and root.exists(f"{_MODULES}/{version}/modules.dep"):
@@ -122,7 +122,7 @@ def _version_of(root: Files, image: str) -> str:
     return ""
 
 
-def _told_by(head: bytes) -> str:
+def _version_in_header(head: bytes) -> str:
     """The version in the header of an x86 kernel; empty where it is another file."""
     if head[_MARK_AT : _MARK_AT + len(_MARK)] != _MARK:
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from oglib.fitting.changes import Change, Removed, Renamed
 from oglib.fitting.edits import Edit, Files, bytes_of, content, words_of
@@ -29,7 +30,7 @@ _SECRET = re.compile(rb"(?i)password|psk|secret|wep-key|private-key")
 
 def net_rules(root: Files, facts: PcFacts) -> Check:
     """The names that udev of the years before systemd gave to the model's cards."""
-    raw = content(root, _RULES)
+    raw = None if _is_masked(root, _RULES) else content(root, _RULES)
     if raw is None:
         return Check(Need.NOT_NEEDED, "there are none")
     ours = {nic.mac for nic in facts.nics}
@@ -46,7 +47,11 @@ def network(root: Files, facts: PcFacts) -> Check:
     if not facts.nics:
         return Check(Need.NOT_NEEDED, "this PC has no network card")
     cards = Cards(facts.nics)
-    texts = dict(_texts(root))
+    places = list(_places(root))
+    if away := next((path for path, _ in places if _leads_nowhere(root, path)), ""):
+        leads = f"{away} is a link to {root.link_target(away)}, which is not in the system"
+        return Check(Need.CANNOT, f"{leads}, so nobody can tell which cards it names: mend it")
+    texts = _texts(root, places)
     for path, (family, text) in texts.items():
         if family == "netplan" and not netplan.is_understood(text):
             return Check(Need.CANNOT, f"{path} names cards in a form that is not known: mend it")
@@ -70,25 +75,53 @@ def network(root: Files, facts: PcFacts) -> Check:
     return edited(changes, f"this PC's card, by DHCP: {joined(told, ', ')}")
 
 
-def _texts(root: Files) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The files by their path: family and text."""
-    places = [(_INTERFACES, "ifupdown")]
-    places += [(f"{_MORE_INTERFACES}/{name}", "ifupdown") for name in root.names(_MORE_INTERFACES)]
-    places += [
-        (f"{_NETPLAN}/{name}", "netplan")
-        for name in root.names(_NETPLAN)
-        if name.endswith((".yaml", ".yml"))
-    ]
-    places += [(f"{_KEYFILES}/{name}", "keyfile") for name in root.names(_KEYFILES)]
+def _places(root: Files) -> Iterator[tuple[str, str]]:
+    """The paths of the files by their family; those of folders that are links have none."""
+    folders = (_MORE_INTERFACES, _NETPLAN, _KEYFILES, _NETWORKD, *_IFCFG)
+    yield from ((folder, "") for folder in folders if root.link_target(folder) is not None)
+    yield _INTERFACES, "ifupdown"
+    yield from ((f"{_MORE_INTERFACES}/{name}", "ifupdown") for name in root.names(_MORE_INTERFACES))
+    for name in root.names(_NETPLAN):
+        if name.endswith((".yaml", ".yml")):
+            yield f"{_NETPLAN}/{name}", "netplan"
+    yield from ((f"{_KEYFILES}/{name}", "keyfile") for name in root.names(_KEYFILES))
     for name in root.names(_NETWORKD):
         if name.endswith((".network", ".link")):
-            places.append((f"{_NETWORKD}/{name}", name.rpartition(".")[2]))
+            yield f"{_NETWORKD}/{name}", name.rpartition(".")[2]
     for folder in _IFCFG:
-        names = [name for name in root.names(folder) if _IFCFG_FILE.fullmatch(name)]
-        places += [(f"{folder}/{name}", "ifcfg") for name in names if name != "ifcfg-lo"]
-    for path, family in places:
-        if root.is_regular(path):
-            yield path, (family, words_of(root.read_bytes(path)))
+        for name in root.names(folder):
+            if _IFCFG_FILE.fullmatch(name) and name != "ifcfg-lo":
+                yield f"{folder}/{name}", "ifcfg"
+
+
+def _texts(root: Files, places: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """The files by their path: family and text. What two paths lead to is one file, and is once."""
+    texts: dict[str, tuple[str, str]] = {}
+    real: set[str] = set()
+    # a file goes before the links to it
+    for path, family in sorted(places, key=lambda one: root.link_target(one[0]) is not None):
+        if not family or not root.exists(path) or root.is_directory(path) or _is_masked(root, path):
+            continue
+        where = _real_path(root, path)
+        if where not in real:
+            texts[path] = family, words_of(root.read_bytes(path))
+        real.add(where)
+    return {path: texts[path] for path, _ in places if path in texts}
+
+
+def _real_path(root: Files, path: str) -> str:
+    with root.open_regular(path) as file:
+        return str(Path(f"/proc/self/fd/{file.fileno()}").readlink())
+
+
+def _is_masked(root: Files, path: str) -> bool:
+    """Whether the system has been told to find nothing there."""
+    return root.link_target(path) == "/dev/null"
+
+
+def _leads_nowhere(root: Files, path: str) -> bool:
+    is_link = root.link_target(path) is not None
+    return is_link and not _is_masked(root, path) and not root.exists(path)
 
 
 _KEYED = {

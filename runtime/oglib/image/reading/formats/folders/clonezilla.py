@@ -206,7 +206,7 @@ class _Saved:
                 for each in _FDISK_SIZE.finditer(small_text(path / "fdisk.list"))
                 if each["disk"] == disk
             ),
-            table.told_disk_bytes if table else 0,
+            table.stated_disk_bytes if table else 0,
             *(
                 _most_bytes(each["number"], each["unit"])
                 for each in _LSBLK_SIZE.finditer(small_text(path / "blkdev.list"))

@@ -89,9 +89,9 @@ def _table(path: Path, disk: str, gpt: StoredGpt | None) -> tuple[str, TableDump
 
 def _disk_bytes(table: TableDump | None, gpt: StoredGpt | None) -> int:
     """The size of the disk, which FOG keeps of a GPT alone; 0 where it does not."""
-    told = (gpt.disk_bytes if gpt else 0, table.told_disk_bytes if table else 0)
+    stated = (gpt.disk_bytes if gpt else 0, table.stated_disk_bytes if table else 0)
     least = table.disk_bytes if table else 0
-    return next((size for size in told if size and size >= least), 0)
+    return next((size for size in stated if size and size >= least), 0)
 
 
 def _parts(

@@ -74,7 +74,7 @@ class TableDump:
         return self.label == "dos" and any(row.type.lower() == _PROTECTIVE for row in self.rows)
 
     @property
-    def told_disk_bytes(self) -> int:
+    def stated_disk_bytes(self) -> int:
         """The size of the disk where the dump tells it (a GPT's last sector in use); else 0."""
         tail = ENTRIES_BYTES // self.sector_size + 1
         return (self.last_lba + 1 + tail) * self.sector_size if self.last_lba else 0

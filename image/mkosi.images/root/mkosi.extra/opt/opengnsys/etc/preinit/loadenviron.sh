@@ -15,7 +15,9 @@ export OGBIN=$OPENGNSYS/bin OGETC=$OPENGNSYS/etc OGLIB=$OPENGNSYS/lib
 export OGAPI=$OGLIB/engine/bin OGSCRIPTS=$OPENGNSYS/scripts
 export OGIMG=$OPENGNSYS/images OGCAC=$OPENGNSYS/cache OGLOG=$OPENGNSYS/log
 
-_og_path=$OGSCRIPTS:$OGAPI:$OGBIN
+# The commands come first: each of them looks among the site's scripts for one of its name that the
+# site wrote, and passes over what OpenGnsys published.
+_og_path=$OGAPI:$OGSCRIPTS:$OGBIN
 PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 export PATH=$_og_path:${PATH#"$_og_path:"}
 
@@ -172,7 +174,8 @@ export -f ogEcho ogRaiseError ogGetCaller ogGetHostname ogExecAndLog
 # ---- the site's own --------------------------------------------------------------------------------
 
 # Messages in the room's language over the English ones, and more functions (ogengine=EXTENSION),
-# where a site has them. What a script calls sees the messages too.
+# where a site has them. What a script calls sees the messages too. A function goes before a command
+# of its name, so a library that OpenGnsys published is left out.
 for _og_file in "$OGETC/lang.en_GB.conf" "$OGETC/lang.${LANG%%.*}.conf" "$OGETC/lang.$LANG.conf"; do
     # shellcheck disable=SC1090
     [ ! -r "$_og_file" ] || source "$_og_file" || :
@@ -180,8 +183,9 @@ done
 [ -z "${!MSG_*}" ] || export "${!MSG_@}"
 if [[ ${ogengine-} =~ ^[A-Za-z0-9]+$ ]]; then
     for _og_file in "$OGAPI"/*."$ogengine"; do
+        [ -r "$_og_file" ] && og-shim --is-the-sites "$_og_file" || continue
         # shellcheck disable=SC1090
-        [ ! -r "$_og_file" ] || source "$_og_file"
+        source "$_og_file"
     done
 fi
 

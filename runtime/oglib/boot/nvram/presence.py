@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from oglib.boot.nvram.load_option import Target
-from oglib.boot.nvram.planning import Look, Presence
+from oglib.boot.nvram.planning import Presence, PresenceProbe
 from oglib.disk.loop import partition_device
 from oglib.disk.model import Disk, Partition
 from oglib.errors import OgError
@@ -22,14 +22,14 @@ from oglib.filesystem.mount import mounted
 Answer = TypeVar("Answer")
 
 
-def look_on(disks: Sequence[Disk], opened: Mapping[str, Path] | None = None) -> Look:
-    """The look of somebody who has these disks, which are all of the PC's.
+def presence_on(disks: Sequence[Disk], opened: Mapping[str, Path] | None = None) -> PresenceProbe:
+    """The probe of somebody who has these disks, which are all of the PC's.
 
     ``opened``: the tops of filesystems that are open already, by PARTUUID; no other way to them.
     """
 
     @cache  # several entries lead to the same ESP
-    def look(target: Target) -> Presence:
+    def probe(target: Target) -> Presence:
         if top := (opened or {}).get(target.partition):
             return Presence.THERE if is_file(top, target.file) else Presence.MISSING
         found = _partition(disks, target.partition)
@@ -42,16 +42,16 @@ def look_on(disks: Sequence[Disk], opened: Mapping[str, Path] | None = None) -> 
             return Presence.UNKNOWN
         return Presence.THERE if there else Presence.MISSING
 
-    return look
+    return probe
 
 
-def on_partition(disk: Disk, part: Partition, ask: Callable[[Path], Answer]) -> Answer:
+def on_partition(disk: Disk, part: Partition, read: Callable[[Path], Answer]) -> Answer:
     """The answer about the files of a partition, opened for reading where it is not mounted."""
     for point in part.mountpoints:
         if point.startswith("/"):
-            return ask(Path(point))
+            return read(Path(point))
     with partition_device(disk, part) as device, mounted(device) as at:
-        return ask(at)
+        return read(at)
 
 
 def is_file(top: Path, name: str) -> bool:

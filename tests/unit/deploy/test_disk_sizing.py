@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oglib.deploy.whole_disk.fit import Fitted, Wanted, fit
 from oglib.deploy.whole_disk.fixed import can_grow, fixed_as
+from oglib.deploy.whole_disk.sizing import ImagedDisk, SizedDisk, sized_for
 from oglib.disk.model import MIB, Disk, Partition, TableKind
 from oglib.errors import OgErr, PartitionError
 from oglib.image.format.disk_manifest import Content, DiskPart
@@ -50,67 +50,67 @@ def disk(size_bytes: int, sector_bytes: int = 512, **more: object) -> Disk:
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def fitted(
+def sized(
     parts: tuple[DiskPart, ...],
     target: Disk,
     *,
     grow: bool = True,
     sector_bytes: int = 512,
-    size_told: bool = True,
-) -> Fitted:
+    size_known: bool = True,
+) -> SizedDisk:
     table = TableKind.MSDOS if len(parts[0].type_id) == 2 else TableKind.GPT
-    wanted = Wanted(table, LINUX, SIZE, sector_bytes, parts, size_told=size_told)
-    return fit(wanted, target, grow=grow)
+    imaged = ImagedDisk(table, LINUX, SIZE, sector_bytes, parts, size_known=size_known)
+    return sized_for(imaged, target, grow=grow)
 
 
-def places(found: Fitted) -> dict[int, tuple[int, int]]:
+def places(found: SizedDisk) -> dict[int, tuple[int, int]]:
     return {p.number: (p.start_bytes // MIB, p.size_bytes // MIB) for p in found.parts}
 
 
 def test_a_disk_of_the_same_size_gets_the_same_table() -> None:
-    assert fitted(GPT, disk(SIZE)).parts == GPT
+    assert sized(GPT, disk(SIZE)).parts == GPT
 
 
 def test_the_last_filesystem_that_can_grow_fills_a_larger_disk() -> None:
-    assert places(fitted(GPT, disk(2 * SIZE))) == {1: (1, 100), 2: (101, 1846), 3: (1947, 100)}
-    assert places(fitted(MSDOS, disk(2 * SIZE)))[6] == (503, 1446)
-    assert places(fitted(MSDOS, disk(2 * SIZE)))[2] == (401, 1646)
+    assert places(sized(GPT, disk(2 * SIZE))) == {1: (1, 100), 2: (101, 1846), 3: (1947, 100)}
+    assert places(sized(MSDOS, disk(2 * SIZE)))[6] == (503, 1446)
+    assert places(sized(MSDOS, disk(2 * SIZE)))[2] == (401, 1646)
 
 
 def test_a_primary_before_the_extended_one_moves_it_as_a_whole() -> None:
-    found = places(fitted(MSDOS[:3], disk(2 * SIZE)))
+    found = places(sized(MSDOS[:3], disk(2 * SIZE)))
     assert found == {1: (1, 1446), 2: (1447, 600), 5: (1448, 100)}
 
 
 def test_nothing_moves_that_a_boot_loader_looks_for() -> None:
     behind = part(4, 1001, 20, Content.IMAGE, filesystem="exfat")
-    assert fitted((*GPT, behind), disk(2 * SIZE)).parts == (*GPT, behind)
+    assert sized((*GPT, behind), disk(2 * SIZE)).parts == (*GPT, behind)
     boot = part(4, 1001, 1, Content.GAP)
-    assert fitted((*GPT, boot), disk(2 * SIZE)).parts == (*GPT, boot)
-    assert fitted(GPT, disk(2 * SIZE), grow=False).parts == GPT
+    assert sized((*GPT, boot), disk(2 * SIZE)).parts == (*GPT, boot)
+    assert sized(GPT, disk(2 * SIZE), grow=False).parts == GPT
 
 
 def test_a_smaller_disk_takes_what_the_image_does_not_need() -> None:
     roomy = (GPT[0], replace(ROOT, required_bytes=500 * MIB), GPT[2])
-    assert places(fitted(roomy, disk(800 * MIB))) == {1: (1, 100), 2: (101, 598), 3: (699, 100)}
+    assert places(sized(roomy, disk(800 * MIB))) == {1: (1, 100), 2: (101, 598), 3: (699, 100)}
     with pytest.raises(PartitionError) as raised:
-        fitted(roomy, disk(700 * MIB))
+        sized(roomy, disk(700 * MIB))
     assert raised.value.code is OgErr.IMGSIZEPARTITION
     with pytest.raises(PartitionError, match=r"needs 800\.0 MiB"):
-        fitted(GPT, disk(1000 * MIB))
+        sized(GPT, disk(1000 * MIB))
 
 
 def test_a_few_sectors_less_do_not_matter_where_nothing_lies() -> None:
-    assert fitted(GPT, disk(1002 * MIB)).parts == GPT
+    assert sized(GPT, disk(1002 * MIB)).parts == GPT
 
 
 def test_other_sectors_are_refused() -> None:
     with pytest.raises(PartitionError, match="sectors of 4096"):
-        fitted(GPT, disk(SIZE, 4096))
+        sized(GPT, disk(SIZE, 4096))
 
 
 def test_the_plan_takes_over_what_the_disk_was_known_by() -> None:
-    plan = fitted(GPT, disk(SIZE)).plan
+    plan = sized(GPT, disk(SIZE)).plan
     assert plan.new_table
     assert plan.identity is not None
     assert plan.identity.marks[2].guid == LINUX
@@ -120,26 +120,26 @@ def test_the_plan_takes_over_what_the_disk_was_known_by() -> None:
 def test_what_lies_there_already_is_not_wiped_so_that_a_cut_restore_goes_on() -> None:
     there = tuple(Partition(p.number, p.start_bytes, p.size_bytes, "LINUX", LINUX) for p in GPT[:2])
     same = disk(SIZE, table=TableKind.GPT, partitions=there)
-    assert [p.fresh for p in fitted(GPT, same).plan.partitions] == [False, False, True]
+    assert [p.fresh for p in sized(GPT, same).plan.partitions] == [False, False, True]
     damaged = replace(same, damage=("The primary GPT is missing.",))
-    assert all(p.fresh for p in fitted(GPT, damaged).plan.partitions)
+    assert all(p.fresh for p in sized(GPT, damaged).plan.partitions)
 
 
 def test_a_disk_that_is_no_larger_gets_the_same_table() -> None:
     """Free space behind the last partition is left as it was, and what only just fits, fits."""
     short = (GPT[0], replace(ROOT, size_bytes=300 * MIB), part(3, 401, 100, Content.SWAP))
     for size in (SIZE, SIZE - 512, 600 * MIB):
-        assert fitted(short, disk(size)).parts == short
-    assert places(fitted(short, disk(SIZE + 8 * MIB)))[2] == (101, 830)
+        assert sized(short, disk(size)).parts == short
+    assert places(sized(short, disk(SIZE + 8 * MIB)))[2] == (101, 830)
 
 
 def test_a_disk_with_this_very_table_is_the_imaged_one_where_its_size_is_not_told() -> None:
     there = tuple(Partition(p.number, p.start_bytes, p.size_bytes, "LINUX", LINUX) for p in GPT)
     same = disk(2 * SIZE, table=TableKind.GPT, partitions=there)
-    assert fitted(GPT, same, size_told=False).parts == GPT
-    assert places(fitted(GPT, same))[2] == (101, 1846)
+    assert sized(GPT, same, size_known=False).parts == GPT
+    assert places(sized(GPT, same))[2] == (101, 1846)
     other = replace(same, partitions=there[:2])
-    assert places(fitted(GPT, other, size_told=False))[2] == (101, 1846)
+    assert places(sized(GPT, other, size_known=False))[2] == (101, 1846)
 
 
 WINDOWS_TYPE = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7"
@@ -155,11 +155,11 @@ WINDOWS = (
 
 
 def test_windows_grows_and_its_recovery_moves_along() -> None:
-    found = fitted(WINDOWS, disk(2 * SIZE))
+    found = sized(WINDOWS, disk(2 * SIZE))
     assert places(found) == {1: (1, 100), 2: (101, 16), 3: (117, 1630), 4: (1747, 300)}
     assert [text for text in found.plan.changes if "reagentc" in text]
     roomy = (*WINDOWS[:2], replace(WINDOWS[2], required_bytes=50 * MIB), WINDOWS[3])
-    assert places(fitted(roomy, disk(700 * MIB))) == {
+    assert places(sized(roomy, disk(700 * MIB))) == {
         1: (1, 100), 2: (101, 16), 3: (117, 282), 4: (399, 300),
     }  # fmt: skip
 
@@ -180,7 +180,7 @@ def test_windows_grows_and_its_recovery_moves_along() -> None:
 def test_what_is_fixed_never_grows(fields: dict[str, object]) -> None:
     fixed = part(4, 517, 300, Content.IMAGE, **(NTFS | fields))
     for parts in ((*WINDOWS[:2], fixed), (*WINDOWS[:3], fixed)):
-        found = fitted(parts, disk(2 * SIZE))
+        found = sized(parts, disk(2 * SIZE))
         assert next(one.size_bytes for one in found.parts if one.number == 4) == 300 * MIB
         moved = next(one.start_bytes for one in found.parts if one.number == 4) != 517 * MIB
         assert moved or [text for text in found.plan.changes if "at the end unused" in text]
@@ -192,7 +192,7 @@ def test_on_an_msdos_table_recovery_is_found_by_its_place(type_id: str) -> None:
         part(1, 1, 400, Content.IMAGE, filesystem="ntfs", type_id="07"),
         part(2, 401, 300, Content.IMAGE, filesystem="ntfs", type_id=type_id),
     )
-    found = fitted(parts, disk(2 * SIZE))
+    found = sized(parts, disk(2 * SIZE))
     assert (places(found)[2] != (401, 300)) is (type_id == "82")
     assert places(found)[2][1] == 300
 
@@ -201,7 +201,7 @@ def test_what_the_image_does_not_hold_stays_or_is_said_to_be_lost() -> None:
     parts = (GPT[0], ROOT, part(3, 901, 100, Content.LEFT_OUT))
     there = tuple(Partition(p.number, p.start_bytes, p.size_bytes, "LINUX", LINUX) for p in parts)
     same = disk(2 * SIZE, table=TableKind.GPT, partitions=there)
-    found = fitted(parts, same)
+    found = sized(parts, same)
     assert found.parts == parts
     assert [(p.fresh, p.kept) for p in found.plan.partitions] == [(False, False)] * 2 + [
         (False, True)
@@ -210,15 +210,15 @@ def test_what_the_image_does_not_hold_stays_or_is_said_to_be_lost() -> None:
     assert any("partition 3 (its content is not in the image)" in one for one in found.plan.changes)
     moved = replace(same, partitions=(*there[:2], replace(there[2], size_bytes=50 * MIB)))
     for target, lost in ((moved, True), (disk(SIZE), False)):
-        plan = fitted(parts, target).plan
+        plan = sized(parts, target).plan
         assert (plan.partitions[2].fresh, plan.partitions[2].kept) == (True, False)
         said = next(text for text in plan.changes if text.startswith("create partition 3"))
         assert "its content is not in the image" in said
         assert ("that of partition 3 here is lost" in said) is lost
     damaged = replace(same, damage=("The primary GPT is missing.",))
-    assert not fitted(parts, damaged).plan.partitions[2].kept
+    assert not sized(parts, damaged).plan.partitions[2].kept
     with pytest.raises(PartitionError, match="its content is not in the image"):
-        fitted(parts, disk(950 * MIB))
+        sized(parts, disk(950 * MIB))
 
 
 CONTENTS: tuple[dict[str, object], ...] = (
@@ -261,16 +261,18 @@ def disks_of_images(draw: st.DrawFn) -> tuple[DiskPart, ...]:
     st.booleans(),
 )
 def test_whatever_the_image_and_the_disk(
-    parts: tuple[DiskPart, ...], size_mib: int, grow: bool, size_told: bool, same_there: bool
+    parts: tuple[DiskPart, ...], size_mib: int, grow: bool, size_known: bool, same_there: bool
 ) -> None:
     """Sound or refused; fixed things keep their size; nothing is lost or moved without a word."""
     there = tuple(Partition(p.number, p.start_bytes, p.size_bytes, "LINUX", LINUX) for p in parts)
     target = disk(size_mib * MIB)
     if same_there:
         target = replace(target, table=TableKind.GPT, partitions=there)
-    wanted = Wanted(TableKind.GPT, LINUX, SIZE, 512, parts, size_told=size_told, notes=("a note",))
+    imaged = ImagedDisk(
+        TableKind.GPT, LINUX, SIZE, 512, parts, size_known=size_known, notes=("a note",)
+    )
     try:
-        found = fit(wanted, target, grow=grow)
+        found = sized_for(imaged, target, grow=grow)
     except PartitionError:
         assert size_mib * MIB < max(one.end_bytes for one in parts) + 3 * MIB
         return

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
-from oglib.deploy.opening.foreign import files_in, in_folder, open_part
+from oglib.deploy.opening.foreign_image import files_in, in_folder, open_part
 from oglib.deploy.opening.opened import scratch_folder
 from oglib.deploy.opening.policy import judge_unsigned, policy_on, share_of
 from oglib.deploy.whole_disk.exact import with_sectors_of_folder
-from oglib.deploy.whole_disk.fit import Wanted
+from oglib.deploy.whole_disk.sizing import ImagedDisk
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
 from oglib.disk.loop import attached
@@ -72,7 +72,7 @@ def whole_of(folder: FolderImage, named: Path, settings: Settings) -> WholeDisk:
             f"The {folder.tool} image {named} holds partitions and no partition table.",
             hint=f"Restore them singly: `og image restore {_first_part(folder)} DISK PART`.",
         )
-    wanted = _wanted(folder)
+    imaged = _imaged_disk(folder)
     parts, place = folder.parts, folder.path.absolute()
 
     @contextmanager
@@ -89,8 +89,8 @@ def whole_of(folder: FolderImage, named: Path, settings: Settings) -> WholeDisk:
         tool="clonezilla" if folder.tool == "clonezilla" else "fog",
         name=named.resolve().name,
         where=str(named),
-        wanted=wanted,
-        gaps=_gaps(folder.mbr, folder.gap, wanted),
+        imaged=imaged,
+        gaps=_gaps(folder.mbr, folder.gap, imaged),
         firmware=folder.firmware,
         info=lambda: folder.info,
         open_part=open_one,
@@ -106,7 +106,7 @@ def _first_part(folder: FolderImage) -> str:
     return f"{folder.path}/{next((part.device for part in folder.parts.values()), 1)}"
 
 
-def _wanted(folder: FolderImage) -> Wanted:
+def _imaged_disk(folder: FolderImage) -> ImagedDisk:
     sector = folder.sector_size or 512
     size = folder.disk_bytes or folder.least_bytes
     if size > _MOST_DISK_BYTES:
@@ -130,9 +130,9 @@ def _wanted(folder: FolderImage) -> Wanted:
                 active=part.active,
             )
             parts.append(contents.filled(saved, part))
-        wanted = Wanted(
+        imaged = ImagedDisk(
             disk.table, identity.disk_id, size, sector, tuple(parts),
-            size_told=bool(folder.disk_bytes),
+            size_known=bool(folder.disk_bytes),
             notes=tuple(
                 f"leave out the disk {other} of this folder: "
                 f"`og image restore {folder.path}/{other} DISK` restores it"
@@ -140,7 +140,7 @@ def _wanted(folder: FolderImage) -> Wanted:
             ),
         )  # fmt: skip
         sectors = folder.table_sectors or ((0, folder.mbr),)
-        return with_sectors_of_folder(wanted, sectors, disk)
+        return with_sectors_of_folder(imaged, sectors, disk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +223,16 @@ def _write_gpt(draft: BinaryIO, stored: StoredGpt, mbr: bytes, size: int) -> Non
         draft.write(raw)
 
 
-def _gaps(mbr: bytes, behind: Stretch | None, wanted: Wanted) -> tuple[tuple[Gap, Raw], ...]:
+def _gaps(mbr: bytes, behind: Stretch | None, imaged: ImagedDisk) -> tuple[tuple[Gap, Raw], ...]:
     """Boot code and, behind an MBR, what lies before the first partition.
 
     That is read when it is written, and has no digest.
     """
-    first = min((part.start_bytes for part in wanted.parts), default=wanted.size_bytes)
+    first = min((part.start_bytes for part in imaged.parts), default=imaged.size_bytes)
     gaps: list[tuple[Gap, Raw]] = []
     if any(code := mbr[:CODE_BYTES]):
         gaps.append((Gap(0, 0, len(code), blake3(code).hexdigest()), code))
-    if wanted.table is TableKind.MSDOS and behind:
+    if imaged.table is TableKind.MSDOS and behind:
         # Both programs count in 512 bytes, whatever sectors the disk has.
         gap = behind.first(first - MBR_BYTES)
         gaps.append((Gap(0, MBR_BYTES, gap.length, ""), gap))

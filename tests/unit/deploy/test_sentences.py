@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from oglib.deploy.saying import ready, short_system
+from oglib.deploy.sentences import ready, short_system
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ ANYWHERE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Hardware:
+class RootHardware:
     """What a system shall find its root with.
 
     ``drivers``: of this PC's disk, its own first. ``modules``: by name, as far as a kernel has
@@ -44,7 +44,7 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequiredModules:
     """``each``: of these modules one at least, for each. ``unknown``: what the kernel has not.
 
     ``missing`` of those in ``unknown``: without them it does not find this PC's disk.
@@ -60,7 +60,7 @@ class Wanted:
         return tuple(" or ".join(sorted(one)) for one in self.each if not one & have)
 
 
-def wanted_by(hardware: Hardware, modules: Modules) -> Wanted:
+def required_by(hardware: RootHardware, modules: Modules) -> RequiredModules:
     """What one kernel's initramfs must carry for this hardware."""
     each: dict[frozenset[str], None] = {}
     missing = []
@@ -79,7 +79,7 @@ def wanted_by(hardware: Hardware, modules: Modules) -> Wanted:
         if modules.named(name):
             each[frozenset((name,))] = None
     unknown = tuple(name for name in hardware.modules if not modules.named(name))
-    return Wanted(tuple(each), (*missing, *unknown), tuple(missing))
+    return RequiredModules(tuple(each), (*missing, *unknown), tuple(missing))
 
 
 def _for_driver(driver: Driver, modules: Modules) -> frozenset[str]:
@@ -97,7 +97,7 @@ def _filesystem(kind: str) -> tuple[str, ...]:
     return tuple(spelled(one) for one in (row.mount_type or row.name, row.driver) if one)
 
 
-def told(names: Sequence[str], most: int = 8) -> str:
+def shortlist(names: Sequence[str], most: int = 8) -> str:
     """Modules for a sentence."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -21,7 +21,7 @@ from oglib.image.format.manifest import Manifest
 from oglib.image.reading.formats.model import StreamImage
 from oglib.image.reading.opened import OpenImage
 from oglib.image.reading.partclone_stream import partclone_stream
-from oglib.image.recording.capture import CaptureMeta, manifest_of
+from oglib.image.recording.device_capture import CaptureMeta, manifest_of
 from oglib.image.recording.filling import StreamEnded
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import ImageSink
@@ -31,7 +31,7 @@ _PIECE_BYTES = 4 << 20
 _SECTOR_BYTES = 512  # of an image that does not know its disk's: nearly every disk has these
 
 
-def convert(
+def transcode(
     image: Image,
     sink: ImageSink,
     *,
@@ -53,7 +53,7 @@ def convert(
             return either(
                 image,
                 ours=lambda own: _copied(own, sink, room, meta, progress),
-                foreign=lambda stream: _told_again(
+                foreign=lambda stream: _recorded_anew(
                     stream, sink, room, meta, progress, workers=workers
                 ),
             )
@@ -62,7 +62,7 @@ def convert(
         raise
 
 
-def _told_again(
+def _recorded_anew(
     image: StreamImage, sink: ImageSink, folder: Path, meta: CaptureMeta, progress: Progress,
     *, workers: int | None,
 ) -> Manifest:  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oglib.deploy.library.suitable import fit_of
+from oglib.deploy.library.suitable import suitability_of
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.transfer.repository import ListedImage
 
@@ -40,5 +40,5 @@ def image(required_bytes: int, filesystem: str = "EXTFS") -> ListedImage:
 def test_what_fits_where(
     needs: int, filesystem: str, sector: int, numbers: tuple[int, ...], said: str
 ) -> None:
-    found = fit_of(image(needs, filesystem), sector, DISK, PARTS)
+    found = suitability_of(image(needs, filesystem), sector, DISK, PARTS)
     assert (found.partitions, found.text) == (numbers, said)

@@ -23,7 +23,7 @@ from oglib.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FolderLocation:
     """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
 
     ``version``: that one and no other; 0 for the one that is shown.
@@ -44,7 +44,7 @@ class Place:
         """What its ``disk.json`` calls it; the folder of the version before has a longer name."""
         return self.name.removesuffix(ASIDE)
 
-    def aside(self) -> Place:
+    def aside(self) -> FolderLocation:
         """The version before."""
         name = self.name + ASIDE
         if self.path is not None:
@@ -57,41 +57,43 @@ class Place:
         return fetch_if_there(f"{self.url}/{file}", limit_bytes, self.connection)
 
 
-def place_of(text: str, settings: Settings) -> Place:
+def location_of(text: str, settings: Settings) -> FolderLocation:
     """Where the image that ``text`` names is, if it is one of a whole disk."""
     text, version = versioned(text)
     if "://" in text:
         base = text.removesuffix(f"/{DISK_FILE}").rstrip("/")
         _, below, tail = base.rpartition("/images/")
         name = check_name(tail if below else base.rpartition("/")[2])
-        return Place(name, url=base, version=version, connection=settings.connection)
+        return FolderLocation(name, url=base, version=version, connection=settings.connection)
     if is_path(text) or Path(text).is_absolute():
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
-        return Place(path.resolve().name, path=path, version=version)
+        return FolderLocation(path.resolve().name, path=path, version=version)
     refuse_ambiguous(text, settings)
     url = f"{settings.repository_url()}/images/{text}"
-    return Place(check_name(text), url=url, version=version, connection=settings.connection)
+    return FolderLocation(
+        check_name(text), url=url, version=version, connection=settings.connection
+    )
 
 
-def located(place: Place) -> Place | None:
+def located(location: FolderLocation) -> FolderLocation | None:
     """The folder of the version that was asked for: the one that is shown, or the one before.
 
     None where neither is a folder of ours.
     """
-    if not place.version:
-        return place
+    if not location.version:
+        return location
     known = []
-    for one in (place, place.aside()):
+    for one in (location, location.aside()):
         raw = one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
         if raw is None:
             continue
         found = DiskManifest.from_bytes(raw).version
-        if found == place.version:
+        if found == location.version:
             return one
         known.append(str(found))
     if not known:
         return None
-    raise no_version(place.name, place.version, place.where, known)
+    raise no_version(location.name, location.version, location.where, known)
 
 
 def _file(path: Path, limit_bytes: int) -> bytes | None:

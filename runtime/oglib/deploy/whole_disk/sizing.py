@@ -20,7 +20,7 @@ from oglib.disk.planning.planned import (
     FINISH,
     FIRST_LOGICAL,
     Identity,
-    Planned,
+    PlannedPartition,
     TablePlan,
     bounds_of,
     check_sound,
@@ -37,10 +37,10 @@ from oglib.wording.amounts import human_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ImagedDisk:
     """The disk that an image was made of: its table and what each partition holds.
 
-    Without ``size_told`` the image does not say how large that disk was, and ``size_bytes`` is a
+    Without ``size_known`` the image does not say how large that disk was, and ``size_bytes`` is a
     guess. ``notes`` are said with every plan. ``exact``: the sectors of that table, where the
     image has them.
     """
@@ -50,7 +50,7 @@ class Wanted:
     size_bytes: int
     sector_bytes: int
     parts: tuple[DiskPart, ...]
-    size_told: bool = True
+    size_known: bool = True
     notes: tuple[str, ...] = ()
     exact: Exact | None = None
 
@@ -66,44 +66,44 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class SizedDisk:
     """The table to write, and the partitions as they will lie."""
 
     plan: TablePlan
     parts: tuple[DiskPart, ...]
 
 
-def fit(wanted: Wanted, disk: Disk, *, grow: bool) -> Fitted:
-    """The table of ``wanted`` on ``disk``; ``PartitionError`` when it does not fit there.
+def sized_for(imaged: ImagedDisk, disk: Disk, *, grow: bool) -> SizedDisk:
+    """The table of ``imaged`` on ``disk``; ``PartitionError`` when it does not fit there.
 
     ``grow`` False leaves what a larger disk has more unused.
     """
     refuse_foreign(disk)
-    if disk.logical_sector_bytes != wanted.sector_bytes:
+    if disk.logical_sector_bytes != imaged.sector_bytes:
         raise PartitionError(
             f"{disk.describe()} has sectors of {disk.logical_sector_bytes} bytes, but the image is "
-            f"of a disk with sectors of {wanted.sector_bytes}.",
+            f"of a disk with sectors of {imaged.sector_bytes}.",
             hint="Restore its partitions singly, or to a disk with the same sectors.",
         )
-    disk = replace(disk, entries_bytes=_entries_bytes(wanted))
-    parts, said = _placed(wanted, disk, grow=grow)
-    planned = tuple(_planned(part, disk, wanted.table) for part in parts)
-    check_sound(planned, disk, wanted.table)
+    disk = replace(disk, entries_bytes=_entries_bytes(imaged))
+    parts, said = _placed(imaged, disk, grow=grow)
+    planned = tuple(_planned(part, disk, imaged.table) for part in parts)
+    check_sound(planned, disk, imaged.table)
     broken = bool(disk.damage) and not is_unfinished(disk)
-    new_table = disk.table is not wanted.table or broken
+    new_table = disk.table is not imaged.table or broken
     if new_table:
         planned = tuple(replace(part, fresh=True, kept=False) for part in planned)
     identity = Identity(
-        wanted.disk_id,
+        imaged.disk_id,
         {part.number: Marks(part.partuuid, part.attributes) for part in parts}
-        if wanted.table is TableKind.GPT
+        if imaged.table is TableKind.GPT
         else {},
     )
     stays = {part.number for part in planned if not part.fresh}
-    return Fitted(
+    return SizedDisk(
         TablePlan(
             path=disk.path,
-            table=wanted.table,
+            table=imaged.table,
             sector_bytes=disk.logical_sector_bytes,
             disk_size_bytes=disk.size_bytes,
             partitions=planned,
@@ -111,69 +111,69 @@ def fit(wanted: Wanted, disk: Disk, *, grow: bool) -> Fitted:
             new_table=new_table,
             before=disk.partitions,
             changes=(
-                *_changes(planned, parts, disk, wanted.table, new_table=new_table),
+                *_changes(planned, parts, disk, imaged.table, new_table=new_table),
                 *said,
-                *wanted.notes,
+                *imaged.notes,
             ),
             damage=disk.damage,
             identity=identity,
-            like=wanted.exact,
-            exactly=wanted.is_exact(disk, parts),
+            like=imaged.exact,
+            exactly=imaged.is_exact(disk, parts),
         ),
         parts,
     )
 
 
-def _entries_bytes(wanted: Wanted) -> int:
+def _entries_bytes(imaged: ImagedDisk) -> int:
     """The room that the entries of the image's GPT take; what the target's took is no matter."""
-    if wanted.exact is not None and wanted.exact.copy is not None:
-        return len(wanted.exact.copy.raw_entries)
-    return max((part.number for part in wanted.parts), default=0) * ENTRY_BYTES
+    if imaged.exact is not None and imaged.exact.copy is not None:
+        return len(imaged.exact.copy.raw_entries)
+    return max((part.number for part in imaged.parts), default=0) * ENTRY_BYTES
 
 
 def _placed(
-    wanted: Wanted, disk: Disk, *, grow: bool
+    imaged: ImagedDisk, disk: Disk, *, grow: bool
 ) -> tuple[tuple[DiskPart, ...], tuple[str, ...]]:
     """The partitions on ``disk``, and in words what of that is not seen in the table."""
-    last = max((part.end_bytes for part in wanted.parts), default=0)
-    fits = last <= _hard_end(disk, wanted.table) or disk.size_bytes == wanted.size_bytes
-    if fits and not (grow and wanted.parts and _has_more(disk, wanted)):
-        return wanted.parts, ()
-    limit = _end(disk, wanted.table)
+    last = max((part.end_bytes for part in imaged.parts), default=0)
+    fits = last <= _hard_end(disk, imaged.table) or disk.size_bytes == imaged.size_bytes
+    if fits and not (grow and imaged.parts and _has_more(disk, imaged)):
+        return imaged.parts, ()
+    limit = _end(disk, imaged.table)
     spare = (limit - last) // MIB * MIB  # also downwards: what moves stays aligned
     if fits and spare <= 0:
-        return wanted.parts, ()
-    flexible, why = _flexible(wanted)
+        return imaged.parts, ()
+    flexible, why = _flexible(imaged)
     if flexible is None:
         if fits:
-            return wanted.parts, (f"leave {human_bytes(spare)} at the end unused: {why}",)
-        raise _too_small(wanted, disk, last, limit, why)
+            return imaged.parts, (f"leave {human_bytes(spare)} at the end unused: {why}",)
+        raise _too_small(imaged, disk, last, limit, why)
     size = flexible.size_bytes + spare
     if size < flexible.required_bytes:
         why = (
             f"partition {flexible.number} would have {human_bytes(max(size, 0))}, and its image "
             f"needs {human_bytes(flexible.required_bytes)}"
         )
-        raise _too_small(wanted, disk, last, limit, why)
+        raise _too_small(imaged, disk, last, limit, why)
     said = tuple(
         f"move partition {part.number} ({RECOVERY}) along; should Windows miss it, "
         "`reagentc /enable` there finds it"
-        for part in wanted.parts
-        if part.start_bytes >= flexible.end_bytes and fixed_as(part, wanted.table) == RECOVERY
+        for part in imaged.parts
+        if part.start_bytes >= flexible.end_bytes and fixed_as(part, imaged.table) == RECOVERY
     )
-    return tuple(_shifted(part, flexible, spare) for part in wanted.parts), said
+    return tuple(_shifted(part, flexible, spare) for part in imaged.parts), said
 
 
-def _has_more(disk: Disk, wanted: Wanted) -> bool:
+def _has_more(disk: Disk, imaged: ImagedDisk) -> bool:
     """Whether ``disk`` is larger than the imaged one.
 
     Where nobody knows how large that was, a disk that has this very table is taken for it.
     """
-    if wanted.size_told or disk.table is not wanted.table:
-        return disk.size_bytes > wanted.size_bytes
+    if imaged.size_known or disk.table is not imaged.table:
+        return disk.size_bytes > imaged.size_bytes
     there = {(one.number, one.start_bytes, one.size_bytes) for one in disk.partitions}
-    same = {(part.number, part.start_bytes, part.size_bytes) for part in wanted.parts} == there
-    return disk.size_bytes > wanted.size_bytes and not same
+    same = {(part.number, part.start_bytes, part.size_bytes) for part in imaged.parts} == there
+    return disk.size_bytes > imaged.size_bytes and not same
 
 
 def _end(disk: Disk, table: TableKind) -> int:
@@ -189,13 +189,13 @@ def _hard_end(disk: Disk, table: TableKind) -> int:
     return disk.size_bytes - entries - disk.logical_sector_bytes
 
 
-def _flexible(wanted: Wanted) -> tuple[DiskPart | None, str]:
+def _flexible(imaged: ImagedDisk) -> tuple[DiskPart | None, str]:
     """The partition that takes or gives room; None, and why there is none."""
-    for part in sorted(wanted.parts, key=lambda one: one.start_bytes, reverse=True):
-        fixed = fixed_as(part, wanted.table)
+    for part in sorted(imaged.parts, key=lambda one: one.start_bytes, reverse=True):
+        fixed = fixed_as(part, imaged.table)
         if part.is_image and not fixed and can_grow(part):
             return part, ""
-        if not moves_along(part, wanted.table):
+        if not moves_along(part, imaged.table):
             return None, f"partition {part.number} ({_wall(part, fixed)}) keeps its place and size"
     return None, "no partition has a filesystem that can be resized"
 
@@ -216,9 +216,9 @@ def _shifted(part: DiskPart, flexible: DiskPart, by: int) -> DiskPart:
     return part
 
 
-def _too_small(wanted: Wanted, disk: Disk, last: int, limit: int, why: str) -> PartitionError:
+def _too_small(imaged: ImagedDisk, disk: Disk, last: int, limit: int, why: str) -> PartitionError:
     return PartitionError(
-        f"The image is of a disk of {human_bytes(wanted.size_bytes)} whose partitions end at "
+        f"The image is of a disk of {human_bytes(imaged.size_bytes)} whose partitions end at "
         f"{last} bytes, but {disk.describe()} has room until {limit}, and {why}.",
         hint="Choose a larger disk, or make the image of that partition smaller with "
         "`og image convert --fit`.",
@@ -226,7 +226,7 @@ def _too_small(wanted: Wanted, disk: Disk, last: int, limit: int, why: str) -> P
     )
 
 
-def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
+def _planned(part: DiskPart, disk: Disk, table: TableKind) -> PlannedPartition:
     """Fresh where another partition lies there now; else an interrupted restore goes on."""
     sector = disk.logical_sector_bytes
     kind = types.mnemonic(part.type_id, table, name=part.name)
@@ -237,7 +237,7 @@ def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
         and (old.start_bytes, old.size_bytes) == (part.start_bytes, part.size_bytes)
         and (old.type == types.EXTENDED) == (kind == types.EXTENDED)
     )
-    return Planned(
+    return PlannedPartition(
         number=part.number,
         start_sector=part.start_bytes // sector,
         size_sectors=part.size_bytes // sector,
@@ -251,7 +251,7 @@ def _planned(part: DiskPart, disk: Disk, table: TableKind) -> Planned:
 
 
 def _changes(
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedPartition],
     parts: Sequence[DiskPart],
     disk: Disk,
     table: TableKind,
