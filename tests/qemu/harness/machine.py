@@ -215,7 +215,7 @@ class Machine:
         if match[2] == b"test":
             deadline = Deadline(self.timeouts.command, "the shell answers, the cache is mounted")
             self.running.shell.prepare(deadline)
-            # Joins what ogLive begins then, if it is not over: the look for a cache among the disks.
+            # Joins what ogLive begins then, if it is not over: the look for a cache on its disks.
             self.running.shell.execute("systemctl start oglive-begin.service", deadline)
         return took
 

@@ -20,6 +20,8 @@ import pytest
 
 EXTRA = Path(__file__).resolve().parents[3] / "image/mkosi.images/root/mkosi.extra"
 LIB = EXTRA / "usr/lib/oglive"
+STAGE = EXTRA.parents[1] / "first-stage/mkosi.extra/usr/lib/oglive"
+COUNT = "OgliveFailedStarts-cfc8fc79-be2e-4ddc-97f0-9f98bfe298a0"
 STATUS = """#!/bin/bash
 echo "$*" >> {folder}/status
 """
@@ -381,3 +383,49 @@ def test_what_is_no_log_server_is_told_and_nothing_starts(place: Place, value: s
     assert re.search("so no log is sent", done.stdout)
     assert not configuration.exists()
     assert place.said("done") == []
+
+
+# ---- a start that fails behind the first stage ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (None, "Ha fallado el arranque 1 de 3. Se reinicia en 0 segundos."),
+        (b"\7\0\0\0\1", "Ha fallado el arranque 2 de 3. Se reinicia en 0 segundos."),
+        (b"\7\0\0\0\2", "Ha fallado el arranque 3 de 3; no se conoce ningún sistema en disco."),
+    ],
+)
+def test_what_stopped_is_counted_with_the_first_stages_failures(
+    place: Place, before: bytes | None, told: str
+) -> None:
+    shutil.copy(STAGE / "starts.sh", place.folder / "lib")
+    variables = place.folder / "efivars"
+    variables.mkdir()
+    if before:
+        (variables / COUNT).write_bytes(before)
+    console = place.folder / "console"
+    words = f"wait_s=0; main rescue {console}"
+    place.run("stopped", words, EFIVARS=str(variables), TEXTS="es")
+    text = console.read_text()
+    assert "ogLive se ha parado (rescue)" in text
+    assert told in text
+    assert place.said("done")[-1] == "systemctl --force reboot"
+
+
+def test_on_a_pc_with_a_bios_it_restarts(place: Place) -> None:
+    shutil.copy(STAGE / "starts.sh", place.folder / "lib")
+    console = place.folder / "console"
+    place.run("stopped", f"wait_s=0; main rescue {console}", EFIVARS=str(place.folder / "none"))
+    assert "It restarts in 0 seconds." in console.read_text()
+
+
+# ---- OpenGnsys' folders --------------------------------------------------------------------------
+
+
+def test_every_folder_that_scripts_know_is_there() -> None:
+    made = (EXTRA / "usr/lib/tmpfiles.d/opengnsys.conf").read_text()
+    made_at_start = set(re.findall(r"^d (\S+)", made, re.MULTILINE))
+    for name in ("bin", "etc", "etc/init", "scripts", "images", "cache", "log"):
+        there = (EXTRA / "opt/opengnsys" / name).is_dir()
+        assert there or f"/opt/opengnsys/{name}" in made_at_start, name
