@@ -21,7 +21,7 @@ from ognetboot.inventory.claims import claimed
 from ognetboot.inventory.custom import FOLDER, read_custom
 from ognetboot.inventory.faults import Fault
 from ognetboot.inventory.places import find_places
-from ognetboot.texts.screens import load_texts, screen_for
+from ognetboot.texts.screens import screen_for
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)|at end of document")
 _OF_ENTRY = re.compile(r"entry `([^`]+)`: (.*)", re.DOTALL)
@@ -93,12 +93,11 @@ def _told(path: Path, line: int, fault: Fault) -> Told:
 
 def _check_texts(whole: Whole, found: reading.Reading) -> None:
     """What `render` would refuse, each entry once, with the first PC that it happens to."""
-    texts = load_texts()
     refused: dict[str, Fault] = {}
     for client in (None, *whole.inventory.clients):
         offered = effective(whole.inventory, Assigned(), client, whole.now)
         try:
-            screen_for(whole.inventory, client, texts, offered)
+            screen_for(whole.inventory, client, offered)
         except NetbootError as error:
             match = _OF_ENTRY.fullmatch(error.message)
             name, what = (match[1], match[2]) if match else ("", error.message)

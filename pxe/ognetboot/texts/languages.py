@@ -14,9 +14,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from importlib.resources import files
 
-from jinja2 import BaseLoader, Environment, FunctionLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, FunctionLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
 from ognetboot.errors import NetbootError
+from ognetboot.texts.charsets import Charset, spelled
 
 # What none of the three languages gives a meaning to, at any place of a line.
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:=/@%+~-]*")
@@ -61,6 +63,8 @@ def _refuse(value: object, language: Language) -> NetbootError:
 def _guard_ipxe(value: object) -> object:
     """iPXE splits at blanks and knows no quotes: words that it reads as syntax are refused."""
     text = str(value)
+    if isinstance(value, Quoted):
+        return value
     if not text.isascii() or (text and not text.isprintable()) or "${" in text or "\\" in text:
         raise _refuse(value, Language.IPXE)
     if any(word in {"||", "&&", ";"} or word.startswith("#") for word in text.split()):
@@ -82,11 +86,53 @@ def _guard_dnsmasq(value: object) -> object:
 
 
 def grub_quote(value: object) -> Quoted:
-    """One GRUB word in single quotes, where only the quote itself needs care."""
-    text = str(value)
-    if not text.isascii() or (text and not text.isprintable()):
+    """One GRUB word in single quotes, where only the quote itself needs care; ASCII."""
+    text = spelled(str(value), Charset.ASCII)
+    if text and not text.isprintable():
         raise _refuse(value, Language.GRUB)
+    return quoted(text)
+
+
+def quoted(text: str) -> Quoted:
+    """The same of any letters; control characters have been refused."""
     return Quoted("'" + text.replace("'", "'\\''") + "'")
+
+
+@pass_context
+def shown(
+    context: Context, text: object, before: str = "", after: str = "", limit: int = 0
+) -> object:
+    """A text as a line of an iPXE script names it: the script's `words` know its bytes.
+
+    A script that collects none shows plain letters.
+    """
+    words = context.get("words")
+    if words is None:
+        return plain(spelled(f"{before}{text}{after}", Charset.ASCII))
+    return words.shown(str(text), before, after, limit)
+
+
+def written(value: object) -> Quoted:
+    """Lines of a script whose values were guarded when they were printed."""
+    return Quoted(value)
+
+
+def theme_quote(value: object) -> Quoted:
+    """One line in double quotes of a GRUB theme, which knows no way to write a quote."""
+    text = spelled(str(value), Charset.UNICODE).replace('"', "'").replace("\\", "/")
+    if not text.isprintable():
+        raise _refuse(value, Language.GRUB)
+    return Quoted(f'"{text}"')
+
+
+def comment(value: object) -> Quoted:
+    """What may stand in a comment: letters, digits and little else."""
+    return Quoted(re.sub(r"[^A-Za-z0-9 ._-]", "_", str(value)))
+
+
+def centred(text: object, columns: int) -> str:
+    """The text in the middle of so many columns."""
+    return " " * max(0, (columns - len(str(text))) // 2) + str(text)
 
 
 _GUARDS: dict[Language, Callable[[object], object]] = {
@@ -119,4 +165,9 @@ def environment(language: Language) -> Environment:
     )
     env.filters["grub_quote"] = grub_quote
     env.filters["plain"] = plain
+    env.filters["shown"] = shown
+    env.filters["written"] = written
+    env.filters["centred"] = centred
+    env.filters["comment"] = comment
+    env.filters["theme_quote"] = theme_quote
     return env

@@ -15,7 +15,10 @@ from ognetboot.assigning.offers import OfferedTo, for_good
 from ognetboot.inventory.entries import Kind
 from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.screens import Screen, load_look, load_texts, screen_for
+from ognetboot.texts.menus import Menus
+from ognetboot.texts.pictures import DEFAULT_PICTURE
+from ognetboot.texts.screens import Screen, screen_for
+from ognetboot.texts.sentences import load_texts
 from ognetboot.texts.server_files import (
     BIOS_LOADER,
     FIRST_SCRIPT,
@@ -95,14 +98,18 @@ def render(
     """
     common = _common(inventory)
     ipxe, grub = environment(Language.IPXE), environment(Language.GRUB)
-    files: dict[PurePosixPath, str] = {}
     first = ipxe.get_template("templates/boot.ipxe.j2")
-    files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
     autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
-    files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
     grub_first = grub.get_template("templates/grub.cfg.j2")
-    files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
-    files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
+    files = {
+        PurePosixPath(FIRST_SCRIPT): first.render(common),
+        PurePosixPath("autoexec.ipxe"): autoexec.render(common),
+        PurePosixPath("grub/grub.cfg"): grub_first.render(common),
+        DISK_CONFIG: grub.get_template("templates/disk.cfg.j2").render(common),
+    }
+    picture = inventory.choices_of(None).picture or DEFAULT_PICTURE
+    for name, text in Menus(common).grub_look(inventory.server.title, picture).items():
+        files[PurePosixPath("grub", name)] = text
     everybody = (None, *inventory.clients)
     files.update(render_screens(inventory, everybody, offered or for_good(inventory)))
     files.update(server_files(inventory, tftp_root))
@@ -113,19 +120,16 @@ def render_screens(
     inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
 ) -> dict[PurePosixPath, str]:
     """The files of these PCs alone; None: of those that nobody knows."""
-    common, texts = _common(inventory), load_texts()
-    menu = environment(Language.IPXE).get_template("menus/menu.ipxe.j2")
-    grub_menu = environment(Language.GRUB).get_template("templates/grub-menu.cfg.j2")
+    menus = Menus(_common(inventory))
     files: dict[PurePosixPath, str] = {}
 
     def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
-        files[PurePosixPath("ipxe", ipxe_name)] = menu.render(screen=screen, **common)
+        files[PurePosixPath("ipxe", ipxe_name)] = menus.ipxe(screen)
         if grub_name is not None:
-            text = grub_menu.render(screen=screen, **common)
-            files[PurePosixPath("grub", grub_name)] = text
+            files[PurePosixPath("grub", grub_name)] = menus.grub(screen)
 
     for client in clients:
-        screen = screen_for(inventory, client, texts, offered(client))
+        screen = screen_for(inventory, client, offered(client))
         if client is None:
             add_screen(screen, "default.ipxe", "default")
             continue
@@ -147,7 +151,6 @@ def _common(inventory: Inventory) -> Mapping[str, object]:
     return {
         "server": inventory.server,
         "texts": load_texts(),
-        "look": load_look(),
         "limits": Limits(),
         "disk_loaders": _DISK_LOADERS,
         "disk_menus": _DISK_MENUS,

@@ -6,114 +6,179 @@ The same screen is written for iPXE and for GRUB; how an entry is started is in 
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from ognetboot.assigning.offers import Offered
-from ognetboot.inventory.entries import LOCAL_DISK, Entry
-from ognetboot.inventory.model import Client, Inventory, Room
-from ognetboot.texts.languages import plain, resource
-from ognetboot.texts.starts import Boot, boot_of, label_of
+from ognetboot.inventory.choices import Choices, Tongue
+from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Section
+from ognetboot.inventory.model import Client, Inventory
+from ognetboot.texts.sentences import Texts, load_texts
+from ognetboot.texts.starts import Boot, Given, boot_of, given_of, label_of
 
 # The menu's own keys; entries are numbered 1 to 9.
 _ENTRY_KEYS = "123456789"
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """Every sentence a person may read while booting, in one language of menus.toml."""
-
-    unknown_pc: str
-    start: str
-    local_disk: str
-    more: str
-    leave: str
-    countdown: str
-    starting: str
-    to_disk: str
-    failed: str
-    retry: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How long a failure stays on the screen."""
-
-    failed_s: int
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
-    """One line of the menu."""
+    """One line of a menu. `key` starts it, "" where no key is left; `label` is where a script goes.
+
+    `title` is what it says, without its key; `entry` its name. `password`: it is asked for.
+    """
 
     key: str
     label: str
-    text: str
+    title: str
+    entry: str = ""
+    password: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that belong together, under their heading."""
+
+    heading: str
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """All that is offered to one PC. `timeout_s` 0: start at once; then the menu is
-    seen only after a failure. `wait_s`, never 0, is how long it waits when it is seen."""
+    """All that is offered to one PC, in the words of its language.
 
-    title: str
-    about: str
+    `host` and `room` are empty for PCs that nobody knows. `groups` is the first screen, `more` the
+    second one, behind a key. `notes` are told above the lines. `escape` is where Esc leads.
+    `timeout_s` 0: start at once; then the menu is seen only after a failure. `wait_s`, never 0, is
+    how long it waits when it is seen. `waits`: nothing starts by itself.
+    """
+
+    site: str
+    host: str
+    room: str
     client: Client | None
-    items: tuple[Item, ...]
+    language: Tongue
+    texts: Texts
+    notes: tuple[str, ...]
+    groups: tuple[Group, ...]
+    more: tuple[Item, ...]
     boots: tuple[Boot, ...]
     disk: Item
     default: str
+    given: Given | None
+    escape: str
     timeout_s: int
     wait_s: int
+    waits: bool
+    locked: bool
+    picture: str | None
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Every line of both screens."""
+        return (*(item for group in self.groups for item in group.items), *self.more)
+
+    @property
+    def secret(self) -> frozenset[str]:
+        """The entries that ask for a password."""
+        return frozenset(item.entry for item in self.items if item.password)
+
+    @property
+    def about(self) -> str:
+        """Which PC this is."""
+        return f"{self.host} - {self.room}" if self.room else self.host or self.texts.unknown_pc
 
 
-def load_texts(language: str = "en") -> Texts:
-    """The sentences of menus.toml; a missing or unknown one is a fault of the package."""
-    values = tomllib.loads(resource("menus/menus.toml"))["texts"][language]
-    return Texts(**{name: plain(text) for name, text in values.items()})
+def screen_for(inventory: Inventory, client: Client | None, offered: Offered) -> Screen:
+    """The screen of a PC of the inventory, or of any other one when `client` is None.
 
-
-def load_look() -> Look:
-    """Times of menus.toml."""
-    values = tomllib.loads(resource("menus/menus.toml"))["look"]
-    return Look(**{f.name: int(values[f.name]) for f in fields(Look)})
-
-
-def screen_for(
-    inventory: Inventory, client: Client | None, texts: Texts, offered: Offered
-) -> Screen:
-    """The screen of a PC of the inventory, or of any other one when `client` is None."""
-    server = inventory.server
-    default = offered.entry
-    shown = [e for e in inventory.entries if e.in_menu or e.name == default.name]
-    if offered.locked:
-        shown = []
-    if default.name not in {e.name for e in shown}:
-        shown.append(default)
+    `offered`: what it is to start for a while, and whether nothing else may be.
+    """
+    choices = inventory.choices_of(client)
+    language = choices.language or Tongue.EN
+    texts = load_texts(language)
+    default, locked = offered.entry, offered.locked
+    shown = _shown(inventory, default, locked=locked)
+    items = _items(shown, texts)
+    first = [e for e in shown if locked or e.section is not Section.ADMINISTRATION]
     room = inventory.room_of(client) if client else None
-    keys = iter(_ENTRY_KEYS)
-    items = tuple(Item(next(keys, ""), label_of(e), _title(e, texts)) for e in shown)
-    local = inventory.entry(LOCAL_DISK)
-    disk = Item("", label_of(local), _title(local, texts))
-    timeout_s = inventory.timeout_s_of(client)
+    disk = inventory.entry(LOCAL_DISK)
+    timeout_s = choices.timeout_s or 0
     return Screen(
-        title=plain(server.title),
-        about=_about(client, room) if client else texts.unknown_pc,
+        site=inventory.server.title,
+        host=client.name if client else "",
+        room=room.title if room else "",
         client=client,
-        items=items,
+        language=language,
+        texts=texts,
+        notes=_notes(texts, choices, offered),
+        groups=_groups(first, items, texts),
+        more=tuple(items[e.name] for e in shown if e not in first),
         boots=tuple(
             b for e in shown if (b := boot_of(inventory, e, client, _title(e, texts), offered))
         ),
-        disk=disk,
+        disk=Item("", label_of(disk), _title(disk, texts)),
         default=label_of(default),
+        given=given_of(offered),
+        escape=label_of(default if locked else disk),
         timeout_s=timeout_s,
         wait_s=timeout_s or max(inventory.timeout_s_of(None), 10),
+        waits=default.kind is Kind.MENU,
+        locked=locked,
+        picture=choices.picture,
     )
 
 
-def _about(client: Client, room: Room | None) -> str:
-    return f"{client.name} - {plain(room.title)}" if room else client.name
+def _shown(inventory: Inventory, default: Entry, *, locked: bool) -> list[Entry]:
+    """What stands in the menu; what is started by itself always does."""
+    if locked:
+        return [default]
+    shown = [e for e in inventory.entries if e.in_menu or e.name == default.name]
+    known = {label_of(e) for e in shown}
+    if default.kind is not Kind.MENU and label_of(default) not in known:
+        shown.append(default)
+    return shown
+
+
+def _items(shown: Sequence[Entry], texts: Texts) -> dict[str, Item]:
+    """A line for each, by its name; the keys are counted on each screen by itself."""
+    first, second = iter(_ENTRY_KEYS), iter(_ENTRY_KEYS)
+    ordered = sorted(shown, key=lambda e: list(Section).index(e.section))
+    return {
+        e.name: Item(
+            next(second if e.section is Section.ADMINISTRATION else first, ""),
+            label_of(e),
+            _title(e, texts),
+            e.name,
+            e.password,
+        )
+        for e in ordered
+    }
+
+
+def _groups(entries: Sequence[Entry], items: Mapping[str, Item], texts: Texts) -> tuple[Group, ...]:
+    groups = []
+    for section in Section:
+        lines = tuple(items[e.name] for e in entries if e.section is section)
+        if lines:
+            groups.append(Group(getattr(texts, section), lines))
+    return tuple(groups)
+
+
+def _notes(texts: Texts, choices: Choices, offered: Offered) -> tuple[str, ...]:
+    notes = []
+    if offered.locked:
+        end = f" {texts.until} {clock(offered.until)}" if offered.until else ""
+        notes.append(f"{texts.locked}{end}")
+    if choices.protected_until is not None:
+        notes.append(f"{texts.protected} {texts.until} {clock(choices.protected_until)}")
+    return tuple(notes)
+
+
+def clock(when: datetime) -> str:
+    """A time as it is read in every language, in the server's zone."""
+    return f"{when.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _title(entry: Entry, texts: Texts) -> str:
-    return plain(entry.title) if entry.title else texts.local_disk
+    return entry.title or texts.local_disk

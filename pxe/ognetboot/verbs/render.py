@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from ognetboot.assigning.mirror import mirror
 from ognetboot.assigning.offers import OfferedTo, offers_at
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
@@ -16,6 +17,7 @@ from ognetboot.inventory.checks import directory
 from ognetboot.inventory.claims import claimed
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
+from ognetboot.texts.pictures import pictures
 from ognetboot.texts.publish import Changes, publish, remembering
 from ognetboot.texts.render import in_order, needed_loaders, render
 from ognetboot.verbs import Verbs, add_loaders, add_test
@@ -49,6 +51,12 @@ def add(verbs: Verbs) -> None:
         help="refuse a PC that this inventory claims too; may be given more than once",
     )
     verb.add_argument(
+        "--ogserver",
+        type=Path,
+        metavar="DIR",
+        help="also show the entries to OpenGnsys, whose folder this is: /opt/opengnsys",
+    )
+    verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
 
@@ -73,14 +81,22 @@ def run(args: argparse.Namespace) -> str:
         # What was assigned meanwhile has been written by whoever did it, and over it by us.
         if args.dry_run or store.read() == assigned:
             break
+    shown = _mirrored(inventory, args)
     if not written and not removed:
-        return f"{args.out}: nothing to change"
+        return "\n".join([f"{args.out}: nothing to change", *shown])
     count = len(inventory.clients)
     done = "would be written" if args.dry_run else "written"
     gone = f", {len(removed)} removed" if removed else ""
     said = f"{args.out}: {count} PC{'' if count == 1 else 's'}, {len(written)} files {done}{gone}"
     loaders = read_loaders(needed_loaders(inventory), places(args.loaders))
-    return "\n".join([said, *(f"  {line}" for line in told(loaders))])
+    return "\n".join([said, *(f"  {line}" for line in told(loaders)), *shown])
+
+
+def _mirrored(inventory: Inventory, args: argparse.Namespace) -> list[str]:
+    if args.ogserver is None:
+        return []
+    entries = inventory.known_entries.values()
+    return mirror(args.ogserver, entries, args.inventory, args.out, dry_run=args.dry_run)
 
 
 def _refuse_claimed(inventory: Inventory, path: Path) -> None:
@@ -107,7 +123,7 @@ def write(
     texts: Texts,
     site: Path | None,
     *,
-    source: Path | None = None,
+    source: Path,
     dry_run: bool = False,
 ) -> Changes:
     """Bring the tree to that, with loaders of the `site`'s folder where it has some.
@@ -116,8 +132,9 @@ def write(
     """
     loaders = read_loaders(needed_loaders(inventory), places(site))
     files = {
-        **(remembering(source) if source else {}),
-        **{name: text.encode("ascii") for name, text in texts.items()},
+        **remembering(source),
+        **{name: text.encode("utf-8") for name, text in texts.items()},
+        **pictures(inventory, source.parent),
         **{PurePosixPath(name): found.content for name, found in loaders.items()},
     }
     place = out.parent.resolve() / out.name
