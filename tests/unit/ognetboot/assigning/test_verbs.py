@@ -63,8 +63,9 @@ def stamps(file: Path, number: int = 1) -> set[str]:
 
 
 def begins_with(file: Path, number: int = 1) -> str:
-    (line,) = [each for each in script(file, number).splitlines() if each.startswith("choose ")]
-    return line.split("--default ")[1].split()[0]
+    """What is marked in the first screen of a PC's menu."""
+    lines = [each for each in script(file, number).splitlines() if each.startswith("choose ")]
+    return lines[0].split("--default ")[1].split()[0]
 
 
 def test_for_good_is_a_word_of_the_inventory(file: Path, say: Say) -> None:
