@@ -21,6 +21,7 @@ from ognetboot.errors import FoundFaultsError, NetbootError
 VERBS = (
     "list",
     "show",
+    "preview",
     "render",
     "site",
 )

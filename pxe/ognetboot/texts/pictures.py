@@ -27,7 +27,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Signature, then the chunk IHDR: its length, name and 13 bytes.
 _HEADER = struct.Struct(">8sI4sIIBBBBB")
 _TRUE_COLOUR = (2, 6)
-_HINT = f"save it as PNG of {SIZE[0]} x {SIZE[1]}, 8 bits a colour, not interlaced, without a palette"
+_HINT = (
+    f"save it as PNG of {SIZE[0]} x {SIZE[1]}, 8 bits a colour, not interlaced, without a palette"
+)
 
 
 def pictures(inventory: Inventory, folder: Path) -> dict[PurePosixPath, bytes]:

@@ -88,16 +88,11 @@ def needed_loaders(inventory: Inventory) -> frozenset[str]:
     return frozenset(needed)
 
 
-def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
-    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie."""
-    server = inventory.server
-    texts = load_texts()
-    files: dict[PurePosixPath, str] = {}
-
-    ipxe = environment(Language.IPXE)
-    common: Mapping[str, object] = {
-        "server": server,
-        "texts": texts,
+def _common(inventory: Inventory) -> Mapping[str, object]:
+    """What every template knows."""
+    return {
+        "server": inventory.server,
+        "texts": load_texts(),
         "limits": Limits(),
         "disk_loaders": _DISK_LOADERS,
         "disk_menus": _DISK_MENUS,
@@ -106,8 +101,21 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
         "by_uuid": any(client.uuid for client in inventory.clients),
         "shared_adapters": sorted(inventory.adapters),
     }
+
+
+def menus_of(inventory: Inventory) -> Menus:
+    """Fills the menus of this inventory."""
+    return Menus(_common(inventory))
+
+
+def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
+    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie."""
+    files: dict[PurePosixPath, str] = {}
+
+    ipxe = environment(Language.IPXE)
+    common = _common(inventory)
     first = ipxe.get_template("templates/boot.ipxe.j2")
-    menus = Menus(common)
+    menus = menus_of(inventory)
     grub = environment(Language.GRUB)
     grub_first = grub.get_template("templates/grub.cfg.j2")
 
@@ -122,7 +130,7 @@ def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath
     files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
     files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
     picture = inventory.choices_of(None).picture or DEFAULT_PICTURE
-    for name, text in menus.grub_look(server.title, picture).items():
+    for name, text in menus.grub_look(inventory.server.title, picture).items():
         files[PurePosixPath("grub", name)] = text
     add_screen(screen_for(inventory, None), "default.ipxe", "default")
     for client in inventory.clients:

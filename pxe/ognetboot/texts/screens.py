@@ -60,6 +60,7 @@ class Screen:
 
     `host` and `room` are empty for PCs that nobody knows. `groups` is the first screen, `more` the
     second one, behind a key. `notes` are told above the lines. `escape` is where Esc leads.
+    `boots` are what starts without a password: how the others start is in no file.
     `timeout_s` 0: start at once; then the menu is seen only after a failure. `wait_s`, never 0, is
     how long it waits when it is seen. `waits`: nothing starts by itself.
     """
@@ -89,11 +90,6 @@ class Screen:
         return (*(item for group in self.groups for item in group.items), *self.more)
 
     @property
-    def secret(self) -> frozenset[str]:
-        """The entries that ask for a password."""
-        return frozenset(item.entry for item in self.items if item.password)
-
-    @property
     def about(self) -> str:
         """Which PC this is."""
         return f"{self.host} - {self.room}" if self.room else self.host or self.texts.unknown_pc
@@ -112,7 +108,9 @@ def screen_for(
     default = offered.entry if offered else inventory.entry_of(client)
     locked = bool(offered and offered.locked)
     shown = _shown(inventory, default, locked=locked)
-    items = _items(shown, texts)
+    # What a PC is told to start it starts without a password.
+    asked = frozenset(e.name for e in shown if e.password and e.name != default.name)
+    items = _items(shown, asked, texts)
     first = [e for e in shown if locked or e.section is not Section.ADMINISTRATION]
     room = inventory.room_of(client) if client else None
     disk = inventory.entry(LOCAL_DISK)
@@ -127,7 +125,11 @@ def screen_for(
         notes=_notes(texts, choices, offered),
         groups=_groups(first, items, texts),
         more=tuple(items[e.name] for e in shown if e not in first),
-        boots=tuple(b for e in shown if (b := boot_of(inventory, e, client, _title(e, texts)))),
+        boots=tuple(
+            boot
+            for e in shown
+            if e.name not in asked and (boot := boot_of(inventory, e, client, _title(e, texts)))
+        ),
         disk=Item("", label_of(disk), _title(disk, texts)),
         default=label_of(default),
         escape=label_of(default if locked else disk),
@@ -150,7 +152,7 @@ def _shown(inventory: Inventory, default: Entry, *, locked: bool) -> list[Entry]
     return shown
 
 
-def _items(shown: Sequence[Entry], texts: Texts) -> dict[str, Item]:
+def _items(shown: Sequence[Entry], asked: frozenset[str], texts: Texts) -> dict[str, Item]:
     """A line for each, by its name; the keys are counted on each screen by itself."""
     first, second = iter(_ENTRY_KEYS), iter(_ENTRY_KEYS)
     ordered = sorted(shown, key=lambda e: list(Section).index(e.section))
@@ -160,7 +162,7 @@ def _items(shown: Sequence[Entry], texts: Texts) -> dict[str, Item]:
             label_of(e),
             _title(e, texts),
             e.name,
-            e.password,
+            e.name in asked,
         )
         for e in ordered
     }
@@ -192,5 +194,3 @@ def clock(when: datetime) -> str:
 
 def _title(entry: Entry, texts: Texts) -> str:
     return entry.title or texts.local_disk
-
-

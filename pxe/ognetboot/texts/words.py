@@ -19,7 +19,9 @@ from ognetboot.texts.languages import Quoted, grub_quote, quoted
 # the old and the newer one.
 CHARSETS = (Charset.BIOS, Charset.ASCII, Charset.LATIN1, Charset.UTF8)
 # Words that mean the same to iPXE at any place of a line, with one blank between them.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.,:'()/!?+_-]*( [A-Za-z0-9('+_-][A-Za-z0-9.,:'()/!?+_-]*)*")
+_PLAIN = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9.,:'()/!?+_-]*( [A-Za-z0-9('+_-][A-Za-z0-9.,:'()/!?+_-]*)*"
+)
 
 Variants = tuple[bytes, ...]
 
@@ -97,6 +99,12 @@ def _cut(text: str, before: str, after: str, limit: int, charset: Charset) -> by
     shown = spelled(text.replace("${", "$ {"), charset)
     head, tail = encoded(before, charset), encoded(after, charset)
     raw = encoded(shown, charset)
+    over = len(head) + len(raw) + len(tail) - limit
+    if limit and over > 0:
+        # What was put in the middle goes to the left first.
+        blanks = len(shown) - len(shown.lstrip(" "))
+        shown = shown[min(over, blanks) :]
+        raw = encoded(shown, charset)
     while limit and shown and len(head) + len(raw) + len(tail) > limit:
         shown = shown[:-1].rstrip()
         raw = encoded(shown + "~", charset)
