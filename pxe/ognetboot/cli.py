@@ -2,7 +2,8 @@
 """`ognetboot VERB ...`: the parser, and how what a verb says becomes text and an exit code.
 
 Exit codes: 0 done or nothing to change, 1 refused (one sentence and a hint on standard error; on a
-terminal it is folded to its width) or faults found, 2 usage.
+terminal it is folded to its width) or faults found, 2 usage; a verb may have others, which its help
+says.
 """
 
 from __future__ import annotations
@@ -19,10 +20,18 @@ from ognetboot.errors import FoundFaultsError, NetbootError
 
 # Each is a module of `verbs/`, and only that of the verb that is asked for is loaded.
 VERBS = (
+    "approve",
+    "check",
+    "exam",
+    "follow",
     "list",
-    "show",
+    "mode",
+    "password",
     "preview",
     "render",
+    "serve",
+    "set",
+    "show",
     "site",
 )
 
@@ -35,11 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(args.run(args))
     except FoundFaultsError as found:
         print(found.report)
-        return 1
+        return found.code
     except NetbootError as error:
         hint = f"{error.hint[:1].upper()}{error.hint[1:]}"
         _say(f"{error.message}. {hint}{'' if hint.endswith('?') else '.'}")
-        return 1
+        return error.code
     except OSError as error:
         named = f" {error.filename}" if error.filename else ""
         _say(f"the system refused{named}: {error.strerror or error}. Check its rights.")

@@ -26,14 +26,16 @@ from ognetboot.inventory.model import (
 )
 
 T = TypeVar("T")
-# What was read with the table that it was read from; None: it has a fault.
-Read = Sequence[tuple[Table, T | None]]
+# What was read with the table that it was read from. A value that is a fault is left out of it.
+Read = Sequence[tuple[Table, T]]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that one file holds."""
+    """All that one file holds; `server` is None where [server] does not say where it is."""
 
+    server_table: Table | None
+    server: Server | None
     entries: Read[Entry]
     states: Read[State]
     centres: Read[Centre]
@@ -43,23 +45,23 @@ class Found:
     adapters: tuple[str, ...]
 
 
-def good(read: Read[T]) -> tuple[T, ...]:
-    """What has no fault."""
-    return tuple(one for _, one in read if one is not None)
+def values(read: Read[T]) -> tuple[T, ...]:
+    """The same without the tables."""
+    return tuple(one for _, one in read)
 
 
-def check(found: Found, server_table: Table | None, server: Server | None) -> None:
+def check(found: Found) -> None:
     """Keep every fault between values with the table that it stands in."""
-    if server_table is not None and server is not None:
-        _check_server(server_table, server)
-    _check_references(found, server_table, server)
+    if found.server_table is not None and found.server is not None:
+        _check_server(found.server_table, found.server)
+    _check_references(found)
     _check_circles(found.groups)
     _check_owners(found.clients)
     _check_adapters(found)
-    if server is not None:
+    if found.server is not None:
         for table, client in found.clients:
-            if client is not None and client.ip is not None:
-                _check_ip(table, client.ip, server)
+            if client.ip is not None:
+                _check_ip(table, client.ip, found.server)
 
 
 def _check_server(table: Table, server: Server) -> None:
@@ -94,42 +96,29 @@ def _names(read: Read[T]) -> list[str]:
     return [str(table.path[-1]) for table, _ in read]
 
 
-def _scopes(found: Found) -> Iterator[tuple[Table, str, Choices]]:
-    """Every scope below the server with the key of its entry."""
-    for table, centre in found.centres:
-        if centre is not None:
-            yield table, "default_entry", centre.choices
-    for table, room in found.rooms:
-        if room is not None:
-            yield table, "default_entry", room.choices
-    for table, group in found.groups:
-        if group is not None:
-            yield table, "default_entry", group.choices
-    for table, client in found.clients:
-        if client is not None:
-            yield table, "entry", client.choices
+def scopes(found: Found) -> Iterator[tuple[Table, str, Choices]]:
+    """Every scope, the server's first, with the key of its entry."""
+    if found.server_table is not None and found.server is not None:
+        yield found.server_table, "default_entry", found.server.choices
+    for read in (found.centres, found.rooms, found.groups):
+        yield from ((table, "default_entry", scope.choices) for table, scope in read)
+    yield from ((table, "entry", client.choices) for table, client in found.clients)
 
 
-def _check_references(found: Found, server_table: Table | None, server: Server | None) -> None:
+def _check_references(found: Found) -> None:
     entries = dict.fromkeys((LOCAL_DISK, *_names(found.entries), *(e.name for e in BUILT_IN)))
     states, rooms = dict.fromkeys(_names(found.states)), dict.fromkeys(_names(found.rooms))
     centres, groups = dict.fromkeys(_names(found.centres)), dict.fromkeys(_names(found.groups))
-
-    def check_choices(table: Table, key: str, choices: Choices) -> None:
+    for table, key, choices in scopes(found):
         _refer(table, key, choices.entry, entries, "entry `{}`")
         _refer(table, "state", choices.state, states, "[states.{}]")
-
-    if server_table is not None and server is not None:
-        check_choices(server_table, "default_entry", server.choices)
-    for table, key, choices in _scopes(found):
-        check_choices(table, key, choices)
     for table, room in found.rooms:
-        _refer(table, "centre", room.centre if room else None, centres, "[centres.{}]")
+        _refer(table, "centre", room.centre, centres, "[centres.{}]")
     for table, group in found.groups:
-        _refer(table, "within", group.within if group else None, groups, "[groups.{}]")
+        _refer(table, "within", group.within, groups, "[groups.{}]")
     for table, client in found.clients:
-        _refer(table, "room", client.room if client else None, rooms, "[rooms.{}]")
-        for name in client.groups if client else ():
+        _refer(table, "room", client.room, rooms, "[rooms.{}]")
+        for name in client.groups:
             _refer(table, "groups", name, groups, "[groups.{}]")
 
 
@@ -139,13 +128,14 @@ def _refer(table: Table, key: str, name: str | None, known: dict[str, None], wha
 
 
 def _check_circles(groups: Read[Group]) -> None:
-    around = {group.name: group.within for group in good(groups)}
+    around = {group.name: group.within for group in values(groups)}
     for table, group in groups:
-        seen, name = set[str](), group.name if group else None
+        seen = set[str]()
+        name: str | None = group.name
         while name is not None and name not in seen:
             seen.add(name)
             name = around.get(name)
-        if group is not None and name == group.name:
+        if name == group.name:
             table.error(
                 "within",
                 f"the group lies within itself, by way of {', '.join(sorted(seen))}",
@@ -158,16 +148,16 @@ def _check_owners(clients: Read[Client]) -> None:
     kinds: dict[str, Callable[[Client], tuple[str, ...]]] = {
         "mac": lambda client: client.macs,
         "uuid": lambda client: (client.uuid,) if client.uuid else (),
-        "name": lambda client: (client.name.lower(),),
+        "name": lambda client: (client.name.lower(),) if client.name else (),
         "ip": lambda client: (str(client.ip),) if client.ip else (),
     }
-    for key, values in kinds.items():
+    for key, of in kinds.items():
         taken: dict[str, str] = {}
         for table, client in clients:
-            for value in values(client) if client else ():
+            for value in of(client):
                 first = taken.setdefault(value, table.where)
                 if first != table.where:
-                    said = key if table.has(key) else "macs"
+                    said = "macs" if key == "mac" and _in_list(table, client, value) else key
                     table.error(
                         said, f"{value} is already that of {first}", hint="give each PC its own"
                     )
@@ -176,13 +166,18 @@ def _check_owners(clients: Read[Client]) -> None:
 def _check_adapters(found: Found) -> None:
     shared = set(found.adapters)
     for table, client in found.clients:
-        for mac in client.macs if client else ():
+        for mac in client.macs:
             if mac in shared:
                 table.error(
-                    "mac" if table.has("mac") else "macs",
+                    "macs" if _in_list(table, client, mac) else "mac",
                     f"{mac} is an adapter of [adapters] that goes from PC to PC",
                     hint="name the PC by its own MAC or by the `uuid` of its firmware",
                 )
+
+
+def _in_list(table: Table, client: Client, mac: str) -> bool:
+    """Whether the MAC stands in `macs`, not as `mac`."""
+    return not table.has("mac") or mac != client.mac
 
 
 def _check_ip(table: Table, ip: IPv4Address, server: Server) -> None:

@@ -48,6 +48,8 @@ OWNED_ARGUMENTS = {
     "group": "`group` in [rooms]",
     "ogactiveadmin": "`admin`",
     "ogjob": "`job`",
+    "ogentry": "nothing: it is written for every PC",
+    "ogstamp": "nothing: it is written for every PC",
     "oglayout": "`job.layout`",
     "ogafter": "`job.after`",
     "console": "`console`",

@@ -113,10 +113,11 @@ class Choices:
 
     def said(self) -> dict[str, object]:
         """What is said, by its name."""
-        named = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in named.items() if value not in (None, ())}
+        named = ((name, getattr(self, name)) for name in _NAMES)
+        return {name: value for name, value in named if value is not None and value != ()}
 
 
+_NAMES = tuple(each.name for each in fields(Choices))
 NOTHING_SAID = Choices()
 
 

@@ -36,8 +36,8 @@ _MEANT_FOR = {
 }
 
 
-def read_entries(top: Table, *, allow_test: bool) -> list[tuple[Table, Entry | None]]:
-    """What the file says; None for what has a fault."""
+def read_entries(top: Table, *, allow_test: bool) -> list[tuple[Table, Entry]]:
+    """What the file says."""
     return [(t, _entry(n, t, allow_test=allow_test)) for n, t in top.tables("entries")]
 
 
@@ -56,7 +56,7 @@ def check_name(table: Table, name: str) -> None:
         table.error("name", str(error))
 
 
-def _entry(name: str, table: Table, *, allow_test: bool) -> Entry | None:
+def _entry(name: str, table: Table, *, allow_test: bool) -> Entry:
     check_name(table, name)
     usual = Kind.LOCALDISK if name == LOCAL_DISK else Kind.OGLIVE
     kind = table.choice("kind", Kind) or usual
@@ -99,7 +99,7 @@ def _entry(name: str, table: Table, *, allow_test: bool) -> Entry | None:
         in_menu=table.flag("in_menu", oglive.job is None),
     )
     table.finish()
-    return entry if table.good else None
+    return entry
 
 
 def _oglive(table: Table, *, allow_test: bool) -> Entry:
@@ -113,7 +113,6 @@ def _oglive(table: Table, *, allow_test: bool) -> Entry:
         )
     job_table = table.table("job")
     job = _job(job_table) if job_table else None
-    table.good = table.good and (job_table is None or job is not None)
     return Entry(
         name="",
         kind=Kind.OGLIVE,
@@ -147,7 +146,7 @@ def _job(table: Table) -> Job | None:
     layout = table.text("layout", checks.name)
     after = table.choice("after", After) or After.STAY
     table.finish()
-    if named is None or not table.good:
+    if named is None:
         return None
     return Job(named[0], named[1], disk, partition, layout, after)
 
@@ -175,18 +174,17 @@ def _work(table: Table) -> tuple[Work, str] | None:
     return None if image is None else (said[0], image)
 
 
-def read_states(top: Table) -> list[tuple[Table, State | None]]:
-    """How disks are to look; None for what has a fault."""
+def read_states(top: Table) -> list[tuple[Table, State]]:
+    """How disks are to look."""
     return [(table, _state(name, table)) for name, table in top.tables("states")]
 
 
-def _state(name: str, table: Table) -> State | None:
+def _state(name: str, table: Table) -> State:
     check_name(table, name)
     title = table.text("title", checks.title, name)
     layout = table.text("layout", checks.name)
     tables = table.list_of_tables("systems", f"{table.where} systems")
     systems = [(one, _system(one)) for one in tables]
-    table.good = table.good and all(system is not None for _, system in systems)
     taken: dict[tuple[str, int], str] = {}
     marked = ""
     for one, system in systems:
@@ -195,19 +193,15 @@ def _state(name: str, table: Table) -> State | None:
         first = taken.setdefault((system.disk, system.partition), one.where)
         if first != one.where:
             one.error("partition", f"{system.partition} of disk {system.disk} is that of {first}")
-            table.good = False
         if system.default and marked:
             one.error(
                 "default",
                 f"{marked} is the default already",
                 hint="a PC starts one system by itself: leave one `default = true`",
             )
-            table.good = False
         elif system.default:
             marked = one.where
     table.finish()
-    if not table.good:
-        return None
     return State(name, title, layout, tuple(s for _, s in systems if s is not None))
 
 
@@ -226,6 +220,6 @@ def _system(table: Table) -> System | None:
             hint=f'name it as in "{image}@3"',
         )
     table.finish()
-    if disk is None or partition is None or image is None or not table.good:
+    if disk is None or partition is None or image is None:
         return None
     return System(disk, partition, image, title, default)

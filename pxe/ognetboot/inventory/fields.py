@@ -4,7 +4,7 @@
 It owns the sentence "[TABLE] KEY: ..." and nothing of what the keys mean. A wrong value is a fault,
 kept, and the key is then as good as missing; so all faults of a file are found in one reading.
 Whoever reads a table calls `finish()` at the end, for which every key nobody asked for is a fault:
-a mistyped key is an error, never a silent default. What was read is used only where `good` says so.
+a mistyped key is an error, never a silent default. What was read is used where nothing is a fault.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ class Table:
         self.where = where
         self._values: dict[str, object] = dict(values) if isinstance(values, Mapping) else {}
         self._asked: set[str] = set()
-        self.good = isinstance(values, Mapping)
-        if not self.good:
+        if not isinstance(values, Mapping):
             faults.add(Fault(path, where, "is not a table", "write it as a TOML table"))
 
     def error(self, key: str, what: str, *, hint: str = "correct it and render again") -> None:
         """Keep a fault of `key`; `what` goes on as "is not ..."."""
-        self.good = False
         self.faults.add(Fault((*self.path, key), f"{self.where} {key}", what, hint))
 
     def warn(self, key: str, what: str, *, hint: str) -> None:
         """Keep what is strange and yet may be meant."""
         self.faults.add(Fault((*self.path, key), f"{self.where} {key}", what, hint, warning=True))
+
+    def warn_whole(self, what: str, *, hint: str) -> None:
+        """The same of the table as it is."""
+        self.faults.add(Fault(self.path, self.where, what, hint, warning=True))
 
     def unknown(self, key: str, what: str, name: str, known: Collection[str]) -> None:
         """Keep that `name` is none of the `known` ones, with the nearest of them."""
@@ -195,7 +197,6 @@ class Table:
         try:
             return check(text)
         except ValueError as error:
-            self.good = False
             place = (*self.path, key) if number is None else (*self.path, key, number)
             self.faults.add(
                 Fault(place, f"{self.where} {key}", str(error), "correct it and render again")

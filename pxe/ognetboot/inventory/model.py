@@ -213,6 +213,15 @@ class Inventory:
     def _states(self) -> Mapping[str, State]:
         return {s.name: s for s in self.states}
 
+    @cached_property
+    def _chosen(self) -> dict[str, tuple[Client | None, Choices]]:
+        """What `choices_of` found: it is asked many times for each of thousands of PCs."""
+        return {}
+
+    @cached_property
+    def _for_all(self) -> Choices:
+        return joined((DEFAULTS, self.server.choices))
+
     def entry(self, name: str) -> Entry:
         """The entry of that name; the inventory was checked, so it exists."""
         return self.known_entries[name]
@@ -249,7 +258,7 @@ class Inventory:
 
     def scopes_of(self, client: Client | None) -> tuple[tuple[ScopeKind, str, Choices], ...]:
         """Kind, name and word of every scope around a PC, from wide to narrow."""
-        found = [(ScopeKind.ALL, "", joined((DEFAULTS, self.server.choices)))]
+        found = [(ScopeKind.ALL, "", self._for_all)]
         if client is None:
             return tuple(found)
         if centre := self.centre_of(client):
@@ -262,7 +271,12 @@ class Inventory:
 
     def choices_of(self, client: Client | None) -> Choices:
         """All that holds for a PC; None: for one that nobody knows."""
-        return joined(choices for _, _, choices in self.scopes_of(client))
+        name = client.name if client else ""
+        known = self._chosen.get(name)
+        if known is None or known[0] is not client:
+            said = (choices for _, _, choices in self.scopes_of(client))
+            known = self._chosen[name] = (client, joined(said))
+        return known[1]
 
     def entry_of(self, client: Client | None) -> Entry:
         """What the PC starts by itself, as the inventory says."""

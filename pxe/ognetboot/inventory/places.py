@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 from ognetboot.inventory.faults import Path
 
@@ -53,6 +56,8 @@ class Places:
     sections: dict[Path, Section] = field(default_factory=dict)
     _newlines: list[int] = field(default_factory=list)
     _counts: dict[Path, int] = field(default_factory=dict)
+    # Tables without a header of their own: where the first one below them begins.
+    _within: dict[Path, int] = field(default_factory=dict)
 
     def line_of(self, path: Path) -> int:
         """The line, from 1, of the value, or else of the narrowest table around it."""
@@ -62,12 +67,20 @@ class Places:
                 return self._line(self.values[part].start)
             if part in self.sections:
                 return self._line(self.sections[part].start)
+            if part in self._within:
+                return self._line(self._within[part])
         return 1
 
     def _line(self, offset: int) -> int:
         if not self._newlines:
             self._newlines = [match.start() for match in re.finditer("\n", self.text)] or [-1]
         return bisect_right(self._newlines, offset - 1) + (self._newlines[0] >= 0)
+
+
+@lru_cache(maxsize=1)
+def values_of(text: str) -> Mapping[str, Any]:
+    """What the text says, as `tomllib` reads it; the last text is read once. Not to be changed."""
+    return tomllib.loads(text)
 
 
 def find_places(text: str) -> Places:
@@ -131,6 +144,8 @@ def _header(places: Places, at: int) -> tuple[int, Section, Path]:
         path = (*path, count)
     section = Section(start, at, at)
     places.sections[path] = section
+    for length in range(1, len(path)):
+        places._within.setdefault(path[:length], start)
     return at, section, path
 
 

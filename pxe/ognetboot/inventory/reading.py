@@ -36,6 +36,7 @@ from ognetboot.inventory.model import (
     Site,
     UefiLoader,
 )
+from ognetboot.inventory.places import values_of
 
 # Far above an inventory of 5,000 PCs; what is larger is no inventory.
 MOST_BYTES = 32 << 20
@@ -44,10 +45,12 @@ _TITLE = "ogLive network boot"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of a file gave; `inventory` is None where it has errors."""
+    """What one reading of a file gave; `inventory` is None where it has errors, and `found` what
+    could be read all the same."""
 
     inventory: Inventory | None
     faults: Faults
+    found: agreement.Found
 
 
 def load(path: Path, *, allow_test: bool = False) -> Inventory:
@@ -89,7 +92,7 @@ def read(text: str, *, source: str, allow_test: bool = False) -> Reading:
     """The inventory with all its faults; text that is no TOML is refused."""
     faults = Faults(source)
     try:
-        values = tomllib.loads(text)
+        values = values_of(text)
     except tomllib.TOMLDecodeError as error:
         raise NetbootError(f"{source}: not valid TOML: {error}", hint="correct that line") from None
     except RecursionError:
@@ -108,6 +111,8 @@ def read(text: str, *, source: str, allow_test: bool = False) -> Reading:
         server = _server(server_table)
     site = _site(top, server.title if server else _TITLE)
     found = agreement.Found(
+        server_table=server_table,
+        server=server,
         entries=read_entries(top, allow_test=allow_test),
         states=read_states(top),
         centres=[(t, _centre(n, t)) for n, t in top.tables("centres")],
@@ -117,22 +122,22 @@ def read(text: str, *, source: str, allow_test: bool = False) -> Reading:
         adapters=_adapters(top),
     )
     top.finish()
-    agreement.check(found, server_table, server)
+    agreement.check(found)
     if faults.errors or server is None:
-        return Reading(None, faults)
-    return Reading(_whole(found, server, site), faults)
+        return Reading(None, faults, found)
+    return Reading(_whole(found, server, site), faults, found)
 
 
 def _whole(found: agreement.Found, server: Server, site: Site) -> Inventory:
     return Inventory(
         server=server,
         site=site,
-        entries=with_local_disk(agreement.good(found.entries)),
-        rooms=agreement.good(found.rooms),
-        clients=agreement.good(found.clients),
-        centres=agreement.good(found.centres),
-        groups=agreement.good(found.groups),
-        states=agreement.good(found.states),
+        entries=with_local_disk(agreement.values(found.entries)),
+        rooms=agreement.values(found.rooms),
+        clients=agreement.values(found.clients),
+        centres=agreement.values(found.centres),
+        groups=agreement.values(found.groups),
+        states=agreement.values(found.states),
         adapters=frozenset(found.adapters),
     )
 
@@ -163,7 +168,7 @@ def _server(table: Table) -> Server | None:
         choices=choices,
     )
     table.finish()
-    if not table.good:
+    if address is None or subnet is None:
         return None
     return replace(server, choices=joined((Choices(repository=server.authority), choices)))
 
@@ -181,7 +186,7 @@ def _site(top: Table, usual: str) -> Site:
     return site
 
 
-def _centre(name: str, table: Table) -> Centre | None:
+def _centre(name: str, table: Table) -> Centre:
     check_name(table, name)
     centre = Centre(
         name=name,
@@ -190,10 +195,10 @@ def _centre(name: str, table: Table) -> Centre | None:
         choices=read_choices(table),
     )
     table.finish()
-    return centre if table.good else None
+    return centre
 
 
-def _room(name: str, table: Table) -> Room | None:
+def _room(name: str, table: Table) -> Room:
     check_name(table, name)
     room = Room(
         name=name,
@@ -204,10 +209,10 @@ def _room(name: str, table: Table) -> Room | None:
         choices=read_choices(table),
     )
     table.finish()
-    return room if table.good else None
+    return room
 
 
-def _group(name: str, table: Table) -> Group | None:
+def _group(name: str, table: Table) -> Group:
     check_name(table, name)
     group = Group(
         name=name,
@@ -216,10 +221,10 @@ def _group(name: str, table: Table) -> Group | None:
         choices=read_choices(table),
     )
     table.finish()
-    return group if table.good else None
+    return group
 
 
-def _client(table: Table) -> Client | None:
+def _client(table: Table) -> Client:
     mac, more = table.text("mac", checks.mac), table.texts("macs", checks.mac)
     uuid = table.text("uuid", checks.uuid)
     if not any(map(table.has, ("mac", "macs", "uuid"))):
@@ -240,7 +245,7 @@ def _client(table: Table) -> Client | None:
         choices=read_choices(table, "entry"),
     )
     table.finish()
-    return client if table.good else None
+    return client
 
 
 def _adapters(top: Table) -> tuple[str, ...]:

@@ -160,3 +160,15 @@ def _installed(package: str, root: Path) -> str:
         rf"^Package: {re.escape(package)}\n(?:\S.*\n| .*\n)*?Version: (\S+)$", status, re.MULTILINE
     )
     return match[1] if match else ""
+
+
+# How a build of iPXE names the day of its source.
+_BUILD = re.compile(r"\+git-?(\d{4})\d{4}\.[0-9a-f]+")
+_FIRST_NEW_YEAR = 2021
+
+
+def ipxe_is_old(folders: Iterable[Path]) -> bool | None:
+    """Whether the iPXE there is that of Debian 12, which lacks HTTPS; None: it does not say."""
+    found = read_loaders((), folders).get("snponly.efi")
+    built = _BUILD.search(found.version) if found else None
+    return int(built[1]) < _FIRST_NEW_YEAR if built else None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import stat
 import time
@@ -69,10 +70,55 @@ def publish(out: Path, files: Files, links: Links, *, dry_run: bool = False) -> 
                     write(out, files, links, changes, scratch)
         return changes
     except OSError as error:
+        raise _unwritable(out, error) from None
+
+
+def renew(out: Path, files: Files) -> Changes:
+    """Bring these files of a tree that is there to that, and leave all the others as they are."""
+    if not (out / MARKER).is_file():
         raise NetbootError(
-            f"{out}: the files cannot be written: {error.strerror}",
-            hint="check rights and free space",
-        ) from None
+            f"{out} is no folder that `ognetboot render` wrote", hint="render the inventory first"
+        )
+    try:
+        with _alone(out):
+            fresh = tuple(n for n, content in files.items() if _content(out / n) != content)
+            if fresh:
+                with _scratch(out) as scratch:
+                    parts = {name: scratch / str(number) for number, name in enumerate(fresh)}
+                    _write_all({parts[name]: files[name] for name in fresh}, out.parent)
+                    for name, part in parts.items():
+                        part.rename(out / name)
+                for folder in {(out / name).parent for name in fresh}:
+                    _sync(folder)
+        return Changes(fresh, ())
+    except OSError as error:
+        raise _unwritable(out, error) from None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def remembered(out: Path) -> Path | None:
+    """The inventory that the tree was rendered from, where it says so."""
+    content = _content(out / MARKER) or b""
+    found = re.search(rb"^inventory (/[^\n]*)$", content, re.MULTILINE)
+    return Path(os.fsdecode(found[1])) if found else None
+
+
+def remembering(inventory: Path) -> dict[PurePosixPath, bytes]:
+    """The file by which a tree says it."""
+    name = os.fsencode(inventory.resolve())
+    return {MARKER: _MARKER_TEXT + (b"" if b"\n" in name else b"inventory " + name + b"\n")}
+
+
+def _unwritable(out: Path, error: OSError) -> NetbootError:
+    return NetbootError(
+        f"{out}: the files cannot be written: {error.strerror}", hint="check rights and free space"
+    )
 
 
 def _compare(out: Path, files: Files, links: Links) -> Changes:

@@ -7,12 +7,13 @@ only `publish.py` writes to a disk. The same inventory always gives the same byt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ognetboot.assigning.offers import OfferedTo, for_good
 from ognetboot.inventory.entries import Kind
-from ognetboot.inventory.model import Firmware, Inventory, UefiLoader
+from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.menus import Menus
 from ognetboot.texts.pictures import DEFAULT_PICTURE
@@ -88,8 +89,70 @@ def needed_loaders(inventory: Inventory) -> frozenset[str]:
     return frozenset(needed)
 
 
+def render(
+    inventory: Inventory, tftp_root: PurePosixPath, offered: OfferedTo | None = None
+) -> dict[PurePosixPath, str]:
+    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie.
+
+    `offered` decides what each PC starts; None: the inventory alone does.
+    """
+    common = _common(inventory)
+    ipxe, grub = environment(Language.IPXE), environment(Language.GRUB)
+    first = ipxe.get_template("templates/boot.ipxe.j2")
+    autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
+    grub_first = grub.get_template("templates/grub.cfg.j2")
+    files = {
+        PurePosixPath(FIRST_SCRIPT): first.render(common),
+        PurePosixPath("autoexec.ipxe"): autoexec.render(common),
+        PurePosixPath("grub/grub.cfg"): grub_first.render(common),
+        DISK_CONFIG: grub.get_template("templates/disk.cfg.j2").render(common),
+    }
+    picture = inventory.choices_of(None).picture or DEFAULT_PICTURE
+    for name, text in Menus(common).grub_look(inventory.server.title, picture).items():
+        files[PurePosixPath("grub", name)] = text
+    everybody = (None, *inventory.clients)
+    files.update(render_screens(inventory, everybody, offered or for_good(inventory)))
+    files.update(server_files(inventory, tftp_root))
+    return files
+
+
+def render_screens(
+    inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
+) -> dict[PurePosixPath, str]:
+    """The files of these PCs alone; None: of those that nobody knows."""
+    menus = menus_of(inventory)
+    files: dict[PurePosixPath, str] = {}
+
+    def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
+        files[PurePosixPath("ipxe", ipxe_name)] = menus.ipxe(screen)
+        if grub_name is not None:
+            files[PurePosixPath("grub", grub_name)] = menus.grub(screen)
+
+    for client in clients:
+        screen = screen_for(inventory, client, offered(client))
+        if client is None:
+            add_screen(screen, "default.ipxe", "default")
+            continue
+        # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
+        in_grub = client.firmware is not Firmware.BIOS
+        if client.uuid is not None:
+            name = f"uuid-{client.uuid}"
+            add_screen(screen, f"{name}.ipxe", name if in_grub else None)
+        for mac in client.macs:
+            # As iPXE's `hexhyp` and BOOTIF write it.
+            add_screen(
+                screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
+            )
+    return files
+
+
+def menus_of(inventory: Inventory) -> Menus:
+    """Fills the menus of this inventory."""
+    return Menus(_common(inventory))
+
+
 def _common(inventory: Inventory) -> Mapping[str, object]:
-    """What every template knows."""
+    """What the templates of iPXE and GRUB read."""
     return {
         "server": inventory.server,
         "texts": load_texts(),
@@ -101,53 +164,6 @@ def _common(inventory: Inventory) -> Mapping[str, object]:
         "by_uuid": any(client.uuid for client in inventory.clients),
         "shared_adapters": sorted(inventory.adapters),
     }
-
-
-def menus_of(inventory: Inventory) -> Menus:
-    """Fills the menus of this inventory."""
-    return Menus(_common(inventory))
-
-
-def render(inventory: Inventory, tftp_root: PurePosixPath) -> dict[PurePosixPath, str]:
-    """Every text file of the tree by its path inside it; `tftp_root` is where the tree will lie."""
-    files: dict[PurePosixPath, str] = {}
-
-    ipxe = environment(Language.IPXE)
-    common = _common(inventory)
-    first = ipxe.get_template("templates/boot.ipxe.j2")
-    menus = menus_of(inventory)
-    grub = environment(Language.GRUB)
-    grub_first = grub.get_template("templates/grub.cfg.j2")
-
-    def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
-        files[PurePosixPath("ipxe", ipxe_name)] = menus.ipxe(screen)
-        if grub_name is not None:
-            files[PurePosixPath("grub", grub_name)] = menus.grub(screen)
-
-    files[PurePosixPath(FIRST_SCRIPT)] = first.render(common)
-    autoexec = ipxe.get_template("templates/autoexec.ipxe.j2")
-    files[PurePosixPath("autoexec.ipxe")] = autoexec.render(common)
-    files[PurePosixPath("grub/grub.cfg")] = grub_first.render(common)
-    files[DISK_CONFIG] = grub.get_template("templates/disk.cfg.j2").render(common)
-    picture = inventory.choices_of(None).picture or DEFAULT_PICTURE
-    for name, text in menus.grub_look(inventory.server.title, picture).items():
-        files[PurePosixPath("grub", name)] = text
-    add_screen(screen_for(inventory, None), "default.ipxe", "default")
-    for client in inventory.clients:
-        screen = screen_for(inventory, client)
-        # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
-        in_grub = client.firmware is not Firmware.BIOS
-        if client.uuid is not None:
-            name = f"uuid-{client.uuid}"
-            add_screen(screen, f"{name}.ipxe", name if in_grub else None)
-        for mac in client.macs:
-            # As iPXE's `hexhyp` and BOOTIF write it.
-            add_screen(
-                screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
-            )
-
-    files.update(server_files(inventory, tftp_root))
-    return files
 
 
 def in_order(files: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
+from ognetboot.assigning.offers import Offered
 from ognetboot.inventory.choices import Choices, Tongue
 from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Section
 from ognetboot.inventory.model import Client, Inventory
@@ -19,17 +19,6 @@ from ognetboot.texts.starts import Boot, boot_of, label_of
 
 # The menu's own keys; entries are numbered 1 to 9.
 _ENTRY_KEYS = "123456789"
-
-
-class Offered(Protocol):
-    """What a PC starts by itself for a while, as `assigning` says it."""
-
-    @property
-    def entry(self) -> Entry: ...
-    @property
-    def until(self) -> datetime | None: ...
-    @property
-    def locked(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +84,7 @@ class Screen:
         return f"{self.host} - {self.room}" if self.room else self.host or self.texts.unknown_pc
 
 
-def screen_for(
-    inventory: Inventory, client: Client | None, offered: Offered | None = None
-) -> Screen:
+def screen_for(inventory: Inventory, client: Client | None, offered: Offered) -> Screen:
     """The screen of a PC of the inventory, or of any other one when `client` is None.
 
     `offered`: what it is to start for a while, and whether nothing else may be.
@@ -105,8 +92,7 @@ def screen_for(
     choices = inventory.choices_of(client)
     language = choices.language or Tongue.EN
     texts = load_texts(language)
-    default = offered.entry if offered else inventory.entry_of(client)
-    locked = bool(offered and offered.locked)
+    default, locked = offered.entry, offered.locked
     shown = _shown(inventory, default, locked=locked)
     # What a PC is told to start it starts without a password.
     asked = frozenset(e.name for e in shown if e.password and e.name != default.name)
@@ -128,7 +114,8 @@ def screen_for(
         boots=tuple(
             boot
             for e in shown
-            if e.name not in asked and (boot := boot_of(inventory, e, client, _title(e, texts)))
+            if e.name not in asked
+            and (boot := boot_of(inventory, e, client, _title(e, texts), offered))
         ),
         disk=Item("", label_of(disk), _title(disk, texts)),
         default=label_of(default),
@@ -177,9 +164,9 @@ def _groups(entries: Sequence[Entry], items: Mapping[str, Item], texts: Texts) -
     return tuple(groups)
 
 
-def _notes(texts: Texts, choices: Choices, offered: Offered | None) -> tuple[str, ...]:
+def _notes(texts: Texts, choices: Choices, offered: Offered) -> tuple[str, ...]:
     notes = []
-    if offered is not None and offered.locked:
+    if offered.locked:
         end = f" {texts.until} {clock(offered.until)}" if offered.until else ""
         notes.append(f"{texts.locked}{end}")
     if choices.protected_until is not None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ognetboot.assigning.model import NO_STAMP
+from ognetboot.assigning.offers import Offered
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.checks import COMMAND_LINE_LIMIT
 from ognetboot.inventory.choices import Choices
@@ -75,13 +77,15 @@ def _is_local_disk(entry: Entry) -> bool:
     )
 
 
-def boot_of(inventory: Inventory, entry: Entry, client: Client | None, title: str) -> Boot | None:
+def boot_of(
+    inventory: Inventory, entry: Entry, client: Client | None, title: str, offered: Offered
+) -> Boot | None:
     """How the entry is started on that PC; None: it is the local disk or the menu itself."""
     if entry.kind is Kind.MENU or _is_local_disk(entry):
         return None
     label = label_of(entry)
     if entry.kind is Kind.OGLIVE:
-        return _oglive(inventory, entry, client, title)
+        return _oglive(inventory, entry, client, title, offered)
     if entry.kind is Kind.SYSTEM:
         return Boot(label, title, entry.name, entry.kind, system=_system(entry))
     return Boot(label, title, entry.name, entry.kind, template=entry.template or "")
@@ -92,7 +96,9 @@ def _system(entry: Entry) -> System:
     return System(f"Part-{entry.disk:02}-{partition:02}", f"hd{entry.disk - 1}", partition)
 
 
-def _oglive(inventory: Inventory, entry: Entry, client: Client | None, title: str) -> Boot:
+def _oglive(
+    inventory: Inventory, entry: Entry, client: Client | None, title: str, offered: Offered
+) -> Boot:
     choices = inventory.choices_of(client)
     directory = entry.directory_of(choices.oglive)
     image = "oginitrd.img" if entry.variant is Variant.TWO_STAGE else "oglive-onefile.img"
@@ -102,6 +108,9 @@ def _oglive(inventory: Inventory, entry: Entry, client: Client | None, title: st
         # archive is only recognised at an offset divisible by four; a compressed one at any.
         initrds.insert(0, Initrd("site.cpio", _SITE_OVERLAY))
     args = _arguments(inventory, entry, client, choices)
+    if client is not None:
+        # What the PC reports when it is ready: where it got to, and by which script.
+        args = (*args, f"ogentry={entry.name}", f"ogstamp={stamp_of(entry, offered)}")
     names = [f"initrd={i.name}" for i in initrds]
     # BOOTIF is added at boot time: 7 + 20 characters and a blank.
     length = sum(len(a) + 1 for a in (*names, *args)) + 28
@@ -114,6 +123,11 @@ def _oglive(inventory: Inventory, entry: Entry, client: Client | None, title: st
         )
     kernel = f"{directory}/ogvmlinuz"
     return Boot(label_of(entry), title, entry.name, entry.kind, kernel, tuple(initrds), args)
+
+
+def stamp_of(entry: Entry, offered: Offered) -> str:
+    """What a report of that entry carries: another entry than the given one uses up nothing."""
+    return offered.stamp if entry.name == offered.entry.name else NO_STAMP
 
 
 def _arguments(

@@ -42,6 +42,17 @@ def add_test(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_loaders(parser: argparse.ArgumentParser) -> None:
+    """The option `--loaders`."""
+    parser.add_argument(
+        "--loaders",
+        type=Path,
+        metavar="DIR",
+        help="look here first for loaders: under the names they are served by (snponly.efi), or as "
+        "in Debian's packages (usr/lib/ipxe/snponly.efi); then in those of `make setup`, then in /",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option `--json`."""
     parser.add_argument("--json", action="store_true", help="print one JSON object for programs")

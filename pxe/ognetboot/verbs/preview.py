@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from ognetboot.assigning.offers import offers_at
+from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Client, Inventory
@@ -66,7 +69,9 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> str:
     """Draw it."""
     inventory = reading.load(args.inventory, allow_test=args.test)
-    screen = screen_for(inventory, _client(inventory, args.pc))
+    client = _client(inventory, args.pc)
+    offered = offers_at(inventory, Store(args.inventory).read(), datetime.now(UTC))
+    screen = screen_for(inventory, client, offered(client))
     menus = menus_of(inventory)
     text = menus.grub(screen) if args.loader is Loader.GRUB else menus.ipxe(screen)
     if args.script:

@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from ognetboot.assigning.offers import OfferedTo, offers_at
+from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
 from ognetboot.texts.pictures import pictures
-from ognetboot.texts.publish import publish
+from ognetboot.texts.publish import Changes, publish, remembering
 from ognetboot.texts.render import in_order, needed_loaders, render
-from ognetboot.verbs import Verbs
+from ognetboot.verbs import Verbs, add_loaders, add_test
+
+_MOST_TIMES = 5
 
 
 def add(verbs: Verbs) -> None:
@@ -23,7 +29,7 @@ def add(verbs: Verbs) -> None:
         "render",
         help="write iPXE scripts, GRUB menus and dnsmasq.conf",
         description="Writes the tree OUT, which is the TFTP root and /netboot/ of the HTTP server. "
-        "All or nothing: a PC that boots meanwhile sees the old files or the new ones.",
+        "Only what changed is written; a PC that boots meanwhile sees each file old or new, whole.",
     )
     verb.set_defaults(run=run)
     verb.add_argument(
@@ -32,18 +38,8 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "out", type=Path, metavar="OUT", help="folder to write, e.g. build/www/netboot"
     )
-    verb.add_argument(
-        "--test",
-        action="store_true",
-        help="allow the test and debug profiles, whose root console is open",
-    )
-    verb.add_argument(
-        "--loaders",
-        type=Path,
-        metavar="DIR",
-        help="look here first for loaders: under the names they are served by (snponly.efi), or as "
-        "in Debian's packages (usr/lib/ipxe/snponly.efi); then in those of `make setup`, then in /",
-    )
+    add_test(verb)
+    add_loaders(verb)
     verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
@@ -51,29 +47,62 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Render and publish."""
-    out: Path = args.out
     inventory = reading.load(args.inventory, allow_test=args.test)
-    place = out.parent.resolve() / out.name
-    texts = render(inventory, _tftp_root(inventory, place))
-    loaders = read_loaders(needed_loaders(inventory), places(args.loaders))
-    files = {
-        **{name: text.encode("utf-8") for name, text in texts.items()},
-        **pictures(inventory, args.inventory.parent),
-        **{PurePosixPath(name): found.content for name, found in loaders.items()},
-    }
-    changes = publish(place, in_order(files), _links(inventory), dry_run=args.dry_run)
-    if not changes:
-        return f"{out}: nothing to change"
+    store = Store(args.inventory)
+    written: set[PurePosixPath] = set()
+    removed: set[PurePosixPath] = set()
+    for _ in range(_MOST_TIMES):
+        assigned = store.read()
+        offered = offers_at(inventory, assigned, datetime.now(UTC))
+        texts = texts_for(inventory, args.out, offered)
+        changes = write(
+            inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run
+        )
+        written.update(changes.written)
+        removed.update(changes.removed)
+        # What was assigned meanwhile has been written by whoever did it, and over it by us.
+        if args.dry_run or store.read() == assigned:
+            break
+    if not written and not removed:
+        return f"{args.out}: nothing to change"
     count = len(inventory.clients)
     done = "would be written" if args.dry_run else "written"
-    gone = f", {len(changes.removed)} removed" if changes.removed else ""
-    return "\n".join(
-        [
-            f"{out}: {count} PC{'' if count == 1 else 's'}, {len(files)} files, "
-            f"{len(changes.written)} {done}{gone}",
-            *told(loaders),
-        ]
-    )
+    gone = f", {len(removed)} removed" if removed else ""
+    said = f"{args.out}: {count} PC{'' if count == 1 else 's'}, {len(written)} files {done}{gone}"
+    loaders = read_loaders(needed_loaders(inventory), places(args.loaders))
+    return "\n".join([said, *(f"  {line}" for line in told(loaders))])
+
+
+Texts = Mapping[PurePosixPath, str]
+
+
+def texts_for(inventory: Inventory, out: Path, offered: OfferedTo | None = None) -> Texts:
+    """Every text of the tree that shall lie at `out`."""
+    return render(inventory, _tftp_root(inventory, out.parent.resolve() / out.name), offered)
+
+
+def write(
+    inventory: Inventory,
+    out: Path,
+    texts: Texts,
+    site: Path | None,
+    *,
+    source: Path,
+    dry_run: bool = False,
+) -> Changes:
+    """Bring the tree to that, with loaders of the `site`'s folder where it has some.
+
+    `source` is the inventory's file, which the tree remembers.
+    """
+    loaders = read_loaders(needed_loaders(inventory), places(site))
+    files = {
+        **remembering(source),
+        **{name: text.encode("utf-8") for name, text in texts.items()},
+        **pictures(inventory, source.parent),
+        **{PurePosixPath(name): found.content for name, found in loaders.items()},
+    }
+    place = out.parent.resolve() / out.name
+    return publish(place, in_order(files), _links(inventory), dry_run=dry_run)
 
 
 def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:

@@ -67,7 +67,8 @@ def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, ima
     if inventory is None:
         return
     tree = render(inventory, TFTP_ROOT)
-    expected = [f"hostname={host}", f"ogjob=deploy:{image}:1:2", "ogafter=stay", *args]
+    report = ["ogentry=e", "ogstamp=0"]
+    expected = [f"hostname={host}", f"ogjob=deploy:{image}:1:2", "ogafter=stay", *args, *report]
 
     script = tree[PurePosixPath("ipxe/mac-52-54-00-00-00-01.ipxe")].splitlines()
     (kernel,) = [line.split() for line in script if line.startswith("kernel ")]
@@ -108,7 +109,7 @@ def test_anything_at_all_is_refused_or_harmless(a: str, b: str, host: str, image
 
 
 def _bones(text: str) -> list[str]:
-    """What a script does, without what it shows: the first word of each line, and what it expands."""
+    """What a script does, without what it shows: each line's first word, and what it expands."""
     lines = text.splitlines()
     for begins in (":menu", "menuentry"):
         at = [number for number, line in enumerate(lines) if line.startswith(begins)]

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks a whole inventory, or several beside each other, and tells each fault with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from ognetboot.assigning.model import Assigned
+from ognetboot.assigning.offers import effective
+from ognetboot.checking.inherited import Whole, warn_of_whole
+from ognetboot.checking.loader_limits import Loaders, faults_of_template, warn_of_limits
+from ognetboot.checking.strange import warn_of_tables
+from ognetboot.errors import NetbootError
+from ognetboot.inventory import reading
+from ognetboot.inventory.custom import FOLDER, read_custom
+from ognetboot.inventory.faults import Fault
+from ognetboot.inventory.places import find_places
+from ognetboot.texts.screens import screen_for
+
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)|at end of document")
+_OF_ENTRY = re.compile(r"entry `([^`]+)`: (.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One fault as it is told; `line` from 1."""
+
+    file: str
+    line: int
+    severity: str
+    where: str
+    cause: str
+    hint: str
+
+    def __str__(self) -> str:
+        hint = f"{self.hint[:1].upper()}{self.hint[1:]}{'' if self.hint.endswith('?') else '.'}"
+        place = f"{self.where}: " if self.where else ""
+        return f"{self.file}:{self.line}: {self.severity}: {place}{self.cause}. {hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All that was found in one file."""
+
+    path: Path
+    reading: reading.Reading | None
+    told: tuple[Told, ...]
+
+    @property
+    def errors(self) -> int:
+        """For how many of them nothing is rendered."""
+        return sum(one.severity == "error" for one in self.told)
+
+
+def check(path: Path, *, allow_test: bool, loaders: Loaders, now: datetime) -> Checked:
+    """Every fault of the inventory at `path`; a file that cannot be read at all is refused."""
+    text = reading.text_of(path)
+    try:
+        found = reading.read(text, source=path.name, allow_test=allow_test)
+    except NetbootError as error:
+        return Checked(path, None, (_broken(path, text, error),))
+    warn_of_tables(found.found, now)
+    outside: list[Told] = []
+    if found.inventory is not None:
+        whole = Whole(found.inventory, found.found, now)
+        warn_of_whole(whole)
+        warn_of_limits(whole, loaders)
+        _check_texts(whole, found)
+        outside = list(_check_custom(path, whole, loaders))
+    places = find_places(text)
+    told = [_told(path, places.line_of(fault.path), fault) for fault in found.faults.found]
+    told.sort(key=lambda one: one.line)
+    return Checked(path, found, (*told, *outside))
+
+
+def _broken(path: Path, text: str, error: NetbootError) -> Told:
+    cause = error.message.removeprefix(f"{path.name}: ")
+    match = _AT_LINE.search(cause)
+    line = int(match[1]) if match and match[1] else text.count("\n") + 1 if match else 1
+    return Told(path.name, line, "error", "", _AT_LINE.sub("", cause), error.hint)
+
+
+def _told(path: Path, line: int, fault: Fault) -> Told:
+    severity = "warning" if fault.warning else "error"
+    return Told(path.name, line, severity, fault.where, fault.what, fault.hint)
+
+
+def _check_texts(whole: Whole, found: reading.Reading) -> None:
+    """What `render` would refuse, each entry once, with the first PC that it happens to."""
+    refused: dict[str, Fault] = {}
+    for client in (None, *whole.inventory.clients):
+        offered = effective(whole.inventory, Assigned(), client, whole.now)
+        try:
+            screen_for(whole.inventory, client, offered)
+        except NetbootError as error:
+            match = _OF_ENTRY.fullmatch(error.message)
+            name, what = (match[1], match[2]) if match else ("", error.message)
+            fault = Fault(("entries", name, "args"), f"[entries.{name}]", what, error.hint)
+            refused.setdefault(name, fault)
+    for fault in refused.values():
+        found.faults.add(fault)
+
+
+def _check_custom(path: Path, whole: Whole, loaders: Loaders) -> Iterable[Told]:
+    for _, entry in whole.found.entries:
+        if entry.template is None:
+            continue
+        file = str(PurePosixPath(FOLDER, entry.template))
+        where = f"[entries.{entry.name}]"
+        try:
+            text = read_custom(path, entry.template)
+        except NetbootError as error:
+            yield Told(path.name, 1, "error", f"{where} template", error.message, error.hint)
+            continue
+        for line, cause, hint, warning in faults_of_template(text, loaders):
+            yield Told(file, line, "warning" if warning else "error", where, cause, hint)
+
+
+# ---- several inventories ------------------------------------------------------------------------
+
+
+def claims(checked: Sequence[Checked]) -> list[Told]:
+    """PCs that two inventories claim, each with the line of the second one."""
+    found: list[Told] = []
+    owners: dict[tuple[str, str], str] = {}
+    for one in checked:
+        if one.reading is None:
+            continue
+        places = None
+        mine: dict[tuple[str, str], str] = {}
+        for table, client in one.reading.found.clients:
+            for key in [("MAC", mac) for mac in client.macs] + [("UUID", client.uuid or "")]:
+                owner = owners.get(key)
+                if key[1] and owner is not None:
+                    places = places or find_places(reading.text_of(one.path))
+                    found.append(
+                        Told(
+                            one.path.name,
+                            places.line_of(table.path),
+                            "error",
+                            table.where,
+                            f"{client.name} with the {key[0]} {key[1]} is claimed by {owner} too",
+                            "leave the PC in one inventory",
+                        )
+                    )
+                mine[key] = f"{one.path} ({client.name})"
+        owners |= {key: owner for key, owner in mine.items() if key not in owners}
+    return found
+
+
+def as_json(checked: Sequence[Checked], extra: Sequence[Told]) -> dict[str, object]:
+    """All of it as JSON has it."""
+    told = [one for each in checked for one in each.told] + list(extra)
+    return {
+        "files": [str(each.path) for each in checked],
+        "errors": sum(one.severity == "error" for one in told),
+        "warnings": sum(one.severity == "warning" for one in told),
+        "faults": [asdict(one) for one in told],
+    }

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes a changed inventory: whole or not at all, and never over what somebody else changed.
+
+Who changes it reads it with `open_inventory`, makes the new text, and gives both to `save`, which
+looks again, alone with the file, whether it is still the one that was read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from ognetboot.assigning import keeping
+from ognetboot.errors import NetbootError
+from ognetboot.inventory import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An inventory as it was read; `path` is the file itself, not a link to it."""
+
+    path: Path
+    text: str
+
+    @property
+    def digest(self) -> bytes:
+        """Of all its bytes."""
+        return sha256(self.text.encode()).digest()
+
+
+def open_inventory(path: Path) -> Opened:
+    """Read the file at `path`."""
+    return Opened(path.resolve(), reading.text_of(path))
+
+
+def save(opened: Opened, text: str) -> bool:
+    """Write `text` in its place; False: it is the same. Refused where the file has changed."""
+    if text == opened.text:
+        return False
+    path = opened.path
+    with keeping.locked(path.with_name(f".{path.name}.lock")):
+        now = keeping.read(path, reading.MOST_BYTES)
+        if now is None or sha256(now).digest() != opened.digest:
+            raise NetbootError(
+                f"{path} was changed by somebody else in the meantime, and nothing was written",
+                hint="look at it, and do it again",
+            )
+        keeping.write(path, text.encode(), like=path.stat())
+    return True

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The systemd units of a larger site, as text. Pure.
+
+There, nginx (or another server) gives out the files and Debian's dnsmasq does DHCP and TFTP; our
+small daemon hears what PCs report and keeps the tree. Where no daemon is wanted, a path and a timer
+keep the tree instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+USER = "ognetboot"
+DAEMON = "ognetboot.service"
+RENDER = "ognetboot-render.service"
+_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+
+_SANDBOX = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectSystem=strict
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+UMask=0022
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where everything is: the program and the folders of its code, the inventory, the tree; and
+    the daemon's port on 127.0.0.1."""
+
+    program: Path
+    code: tuple[Path, ...]
+    inventory: Path
+    out: Path
+    port: int
+
+
+def units(place: Place) -> dict[str, str]:
+    """Each file's path below systemd's folder, and its text."""
+    return {
+        DAEMON: _daemon(place),
+        RENDER: _render(place),
+        "ognetboot-render.path": _path(place),
+        "ognetboot-render.timer": _TIMER,
+        "dnsmasq.service.d/ognetboot.conf": _dnsmasq(place),
+        "nginx.service.d/ognetboot.conf": _NGINX,
+    }
+
+
+def next_steps(place: Place) -> str:
+    """What an administrator does then."""
+    folders = " ".join(dict.fromkeys(map(str, (place.inventory.parent, place.out.parent))))
+    return (
+        f"Then, as root: useradd --system --no-create-home --shell /usr/sbin/nologin {USER}; "
+        f"chown -R {USER} {folders}; systemctl daemon-reload; systemctl enable --now {DAEMON}. "
+        f"nginx passes /netboot/do/ on to 127.0.0.1:{place.port}."
+    )
+
+
+def _daemon(place: Place) -> str:
+    command = _command(
+        place.program, "serve", place.inventory, place.out, "--no-dhcp", "--no-tftp",
+        "--behind", str(place.port),
+    )  # fmt: skip
+    return f"""\
+[Unit]
+Description=ogLive network boot: hears what PCs report, and keeps what they boot
+Documentation=man:systemd.service(5)
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User={USER}
+ExecStart={command}
+Restart=on-failure
+RestartSec=3
+LimitNOFILE=8192
+MemoryMax=1G
+TasksMax=128
+{_folders(place)}IPAddressDeny=any
+IPAddressAllow=localhost
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+{_SANDBOX}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _render(place: Place) -> str:
+    return f"""\
+[Unit]
+Description=ogLive network boot: write what PCs boot, where no {DAEMON} runs
+
+[Service]
+Type=oneshot
+User={USER}
+ExecStart={_command(place.program, "render", place.inventory, place.out)}
+{_folders(place)}PrivateNetwork=yes
+RestrictAddressFamilies=AF_UNIX
+{_SANDBOX}"""
+
+
+def _path(place: Place) -> str:
+    assigned = place.inventory.with_name(f"{place.inventory.stem}.assigned.json")
+    return f"""\
+[Unit]
+Description=ogLive network boot: watch the inventory and what is assigned
+Conflicts={DAEMON}
+
+[Path]
+PathChanged={_word(place.inventory)}
+PathChanged={_word(assigned)}
+Unit={RENDER}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+_TIMER = f"""\
+[Unit]
+Description=ogLive network boot: what is assigned begins and ends by the clock
+Conflicts={DAEMON}
+
+[Timer]
+OnCalendar=minutely
+AccuracySec=1s
+Unit={RENDER}
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _dnsmasq(place: Place) -> str:
+    command = _command(
+        "/usr/sbin/dnsmasq", "--keep-in-foreground", "--log-facility=-", "--pid-file=",
+        f"--conf-file={place.out / 'dnsmasq.conf'}",
+        "--dhcp-leasefile=/var/lib/misc/ognetboot.leases",
+    )  # fmt: skip
+    return f"""\
+# Debian's dnsmasq with what `ognetboot` renders; after a change of DHCP: systemctl restart dnsmasq
+[Unit]
+Wants=network-online.target
+After=network-online.target {DAEMON}
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+PIDFile=
+ExecStartPre=
+ExecStart=
+ExecStart={command}
+ExecStartPost=
+ExecStop=
+ExecReload=
+Restart=on-failure
+RestartSec=3
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN
+ProtectSystem=strict
+ReadWritePaths=/var/lib/misc
+ProtectHome=read-only
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK AF_PACKET
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+"""
+
+
+_NGINX = f"""\
+# nginx passes /netboot/do/ on to {DAEMON}; it starts without it, too: PCs boot all the same.
+[Unit]
+Wants={DAEMON}
+After={DAEMON}
+"""
+
+
+def _folders(place: Place) -> str:
+    """What it may write: beside the inventory, and beside the tree, which changes as a whole."""
+    written = dict.fromkeys((place.inventory.parent, place.out.parent))
+    lines = [f"ReadWritePaths={_word(path)}\n" for path in written]
+    at_home = [path for path in (*place.code, *written) if _in_home(path)]
+    lines.append(f"ProtectHome={'tmpfs' if at_home else 'yes'}\n")
+    lines += [
+        f"{'BindPaths' if path in written else 'BindReadOnlyPaths'}={_word(path)}\n"
+        for path in dict.fromkeys(at_home)
+    ]
+    return "".join(lines)
+
+
+def _in_home(path: Path) -> bool:
+    return any(path.is_relative_to(home) for home in _HOMES)
+
+
+def _word(path: Path | str) -> str:
+    """One word of a unit: systemd's quoting and specifiers."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{text}"' if any(char.isspace() or char in "\"'" for char in text) else text
+
+
+def _command(*words: Path | str) -> str:
+    return " ".join(_word(word).replace("$", "$$") for word in words)

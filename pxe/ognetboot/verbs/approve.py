@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`ognetboot approve [NUMBER|all]`: PCs that registered themselves are taken in, or refused."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ognetboot.assigning import times
+from ognetboot.errors import FoundFaultsError, NetbootError
+from ognetboot.inventory import reading
+from ognetboot.inventory.editing import with_tables
+from ognetboot.inventory.model import Inventory
+from ognetboot.inventory.saving import open_inventory, save
+from ognetboot.serving.taking import Candidate, candidates, room_of
+from ognetboot.serving.waiting import HARDWARE, remove, waiting_of
+from ognetboot.verbs import Verbs, add_inventory, add_json, add_test
+
+_ALL = "all"
+
+
+def add(verbs: Verbs) -> None:
+    """Its parser."""
+    verb = verbs.add_parser(
+        "approve",
+        help="list PCs that registered themselves, take them in, or refuse them",
+        description="Without a number: who waits, with what the PC told and what stands against "
+        "it. With one: that PC is taken into the inventory. Where `ognetboot serve` runs, the PC's "
+        "next try boots.",
+    )
+    verb.set_defaults(run=run)
+    verb.add_argument("number", nargs="?", metavar="NUMBER", help="which one, or all of them")
+    verb.add_argument("--refuse", type=int, metavar="NUMBER", help="strike that one off the list")
+    verb.add_argument("--room", default="", metavar="ROOM", help="where it stands")
+    verb.add_argument("--name", default="", metavar="NAME", help="what it is called")
+    add_inventory(verb)
+    add_test(verb)
+    add_json(verb)
+
+
+def run(args: argparse.Namespace) -> str:
+    """List, take or refuse."""
+    path: Path = args.inventory
+    if args.refuse is not None:
+        if args.number is not None:
+            raise NetbootError("a PC is taken or refused", hint="give one of both", code=2)
+        return _refuse(path, args.refuse)
+    if args.name and args.number in (None, _ALL):
+        raise NetbootError("--name is for one PC alone", hint="give its number", code=2)
+    opened = open_inventory(path)
+    inventory = reading.parse(opened.text, source=path.name, allow_test=args.test)
+    if args.room and room_of(inventory, args.room) is None:
+        known = ", ".join(room.name for room in inventory.rooms) or "none"
+        raise NetbootError(f"there is no room {args.room!r}", hint=f"rooms: {known}")
+    waiting = waiting_of(path).registrations
+    if args.number is None:
+        listed = candidates(inventory, waiting, room=args.room)
+        return _json(listed) if args.json else _listed(listed)
+    if args.number != _ALL:
+        waiting = tuple(one for one in waiting if str(one.number) == args.number)
+        if not waiting:
+            raise NetbootError(f"no PC waits with the number {args.number}", hint="list them")
+    found = candidates(inventory, waiting, name=args.name, room=args.room)
+    good = [one for one in found if not one.against]
+    if good:
+        text = with_tables(opened.text, [one.table for one in good])
+        _check(inventory, text, path, args.test)
+        save(opened, text)
+        remove(path, frozenset(one.registration.number for one in good))
+    return _taken(good, [one for one in found if one.against])
+
+
+def _refuse(path: Path, number: int) -> str:
+    if number not in {one.number for one in waiting_of(path).registrations}:
+        raise NetbootError(f"no PC waits with the number {number}", hint="list them")
+    remove(path, frozenset({number}))
+    return f"Number {number} is struck off. The PC may register again."
+
+
+def _check(inventory: Inventory, text: str, path: Path, allow_test: bool) -> None:
+    """Nothing is written that would not be read again as what was there, with more PCs."""
+    after = reading.parse(text, source=path.name, allow_test=allow_test)
+    if not set(inventory.clients) < set(after.clients):
+        raise NetbootError(
+            f"{path} would not be what it is with these PCs", hint="add them to the file by hand"
+        )
+
+
+def _taken(good: Sequence[Candidate], bad: Sequence[Candidate]) -> str:
+    lines = [
+        f"{one.registration.number}: {one.name}{f' in {one.room}' if one.room else ''} was taken in"
+        for one in good
+    ]
+    lines += [f"{one.registration.number}: {why}" for one in bad for why in one.against]
+    report = "\n".join(lines) or "No PC waits."
+    if bad:
+        raise FoundFaultsError(report)
+    return report
+
+
+def _listed(found: Sequence[Candidate]) -> str:
+    return "\n".join(line for one in found for line in _lines(one)) or "No PC waits."
+
+
+def _lines(one: Candidate) -> Iterator[str]:
+    told = one.registration
+    name, room = one.name or "without a name", one.room or told.word("room")
+    where = f" in {room}" if room else ""
+    yield f"{told.number}  {name}{where}, since {times.told(told.since)}, from {told.address}"
+    claim = told.claim
+    adapter = " (an adapter that PCs share)" if one.shared else ""
+    identity = (f"MAC {claim.mac}{adapter}" if claim.mac else "",
+                f"UUID {claim.uuid}" if claim.uuid else "",
+                f"serial number {claim.serial}" if claim.serial else "")  # fmt: skip
+    for line in (", ".join(filter(None, identity)), " ".join(map(told.word, HARDWARE)).strip()):
+        if line:
+            yield f"   {' '.join(line.split())}"
+    yield from (f"   ! {why}" for why in one.against)
+
+
+def _json(found: Sequence[Candidate]) -> str:
+    rows = [
+        {
+            "number": one.registration.number,
+            "name": one.name,
+            "room": one.room,
+            "mac": one.registration.claim.mac,
+            "uuid": one.registration.claim.uuid,
+            "serial": one.registration.claim.serial,
+            "address": one.registration.address,
+            "since": times.to_text(one.registration.since),
+            "told": dict(one.registration.told),
+            "against": list(one.against),
+        }
+        for one in found
+    ]
+    return json.dumps({"waiting": rows}, ensure_ascii=False)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `set`, `exam` and `mode` have in common: from an order to the files that PCs fetch.
+
+Everything is refused before the first write. Then the assignments or the inventory are written, and
+the files of the PCs last: who is cut off in between repeats the order, and it ends the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ognetboot.assigning import history, setting
+from ognetboot.assigning.ears import heard_by
+from ognetboot.assigning.model import Assigned, Assignment
+from ognetboot.assigning.offers import Offered, offers_at
+from ognetboot.assigning.setting import Limits, Whom
+from ognetboot.assigning.store import Change, Store
+from ognetboot.errors import NetbootError
+from ognetboot.inventory import editing, reading
+from ognetboot.inventory.entries import Entry
+from ognetboot.inventory.model import Client, Inventory
+from ognetboot.inventory.saving import Opened, open_inventory, save
+from ognetboot.texts.refresh import check_tree, prepared, write_prepared
+
+# Where `ogrepo install` puts it.
+_TREE = Path("/srv/oglive/netboot")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How things stand, or are to stand; `text` is the inventory's."""
+
+    inventory: Inventory
+    assigned: Assigned
+    text: str
+
+    def clients(self, to: Whom) -> tuple[Client, ...]:
+        """The PCs of the scope, with what this inventory says of them."""
+        return setting.whom(self.inventory, to.scope).clients
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that an order needs: the inventory, its text, its assignments, and the tree."""
+
+    opened: Opened
+    inventory: Inventory
+    out: Path
+    change: Change
+    by: str
+    now: datetime
+    dry_run: bool
+
+    @property
+    def outcome(self) -> Outcome:
+        """How things stand."""
+        return Outcome(self.inventory, self.change.assigned, self.opened.text)
+
+    def assignment(self, to: Whom, entry: str, limits: Limits, *, exam: bool = False) -> Assignment:
+        """A new one, by whoever gives this order."""
+        return Assignment(
+            number=secrets.token_hex(6),
+            scope=str(to.scope),
+            entry=entry,
+            by=self.by,
+            made=self.now,
+            start=limits.start,
+            end=limits.end,
+            boots=limits.boots,
+            exam=exam,
+        )
+
+    def offers(self, to: Whom, outcome: Outcome) -> Mapping[str, Offered]:
+        """What the PCs of the scope are offered now, by their names."""
+        clients = outcome.clients(to)
+        return setting.offers(outcome.inventory, outcome.assigned, clients, self.now)
+
+
+def add_tree(parser: argparse.ArgumentParser) -> None:
+    """The option `--out`."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="OUT",
+        help=f"the tree to write (default: the inventory's tftp_root, else {_TREE})",
+    )
+
+
+@contextmanager
+def at_desk(args: argparse.Namespace, *, by: str = "", dry_run: bool = False) -> Iterator[Desk]:
+    """Alone with the inventory `args.inventory` and its assignments until the end."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    who = by or history.who(os.environ)
+    path = open_inventory(args.inventory).path
+    with Store(path).changing(who, now) as change:
+        opened = open_inventory(path)
+        inventory = reading.parse(opened.text, source=path.name, allow_test=args.test)
+        root = inventory.server.tftp_root
+        out = args.out or (Path(root) if root else _TREE)
+        check_tree(out, path)
+        yield Desk(opened, inventory, out, change, who, now, dry_run)
+
+
+def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
+    """Give the entry to the PCs of the scope, for good or for a while; what is told of it."""
+    setting.refuse_unable(desk.inventory, to, entry, limits.start or desk.now)
+    if not to.clients:
+        raise NetbootError(f"{to.scope} has no PC", hint="name a room, a group or a PC that has")
+    before = desk.offers(to, desk.outcome)
+    outcome = _outcome(desk, to, entry, limits)
+    changed = outcome != desk.outcome
+    note = f"set {to.scope} {entry.name} {setting.said(limits)}"
+    written = carry_out(desk, to, outcome, note)
+    when = setting.said(limits)
+    if not changed and not written:
+        return f"{to}: nothing to change, it is {entry.name} {when} already"
+    lines = [f"{to}: {entry.name} {when}; before: {setting.counted(before)}"]
+    if limits.boots is not None:
+        lines.append(heard_by(desk.opened.path).rule)
+    if limits.start is None or limits.start <= desk.now:
+        after = desk.offers(to, outcome)
+        lines += setting.others(after, entry.name)
+    return "\n".join(lines)
+
+
+def _outcome(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> Outcome:
+    if limits.none:
+        inventory = setting.with_entry(desk.inventory, to, entry.name)
+        text = editing.with_choice(desk.opened.text, desk.inventory, to.scope, "entry", entry.name)
+        return Outcome(inventory, desk.change.assigned, text)
+    new = desk.assignment(to, entry.name, limits)
+    assigned = setting.with_assignment(desk.change.assigned, new, desk.now)
+    return replace(desk.outcome, assigned=assigned)
+
+
+def carry_out(desk: Desk, to: Whom, outcome: Outcome, note: str) -> int:
+    """Write what was ordered, then the files of the PCs; how many of them were others before."""
+    offered = offers_at(outcome.inventory, outcome.assigned, desk.now)
+    files = prepared(outcome.inventory, outcome.clients(to), offered)
+    if desk.dry_run:
+        return 0
+    if outcome != desk.outcome:
+        desk.change.notes.append(note)
+    desk.change.assigned = outcome.assigned
+    desk.change.keep()
+    save(desk.opened, outcome.text)
+    return write_prepared(desk.out, files)
