@@ -6,11 +6,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ognetboot.assigning.offers import for_good
-from ognetboot.inventory.choices import Choices
+from ognetboot.inventory.choices import Choices, Tongue
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Client, Inventory
-from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.render import render_screens
+from ognetboot.texts.render import menus_of, render_screens
 
 # What became of a registration, and of a password.
 WAITING, KNOWN, NO_NAME, FULL = "waiting", "known", "no_name", "full"
@@ -21,16 +20,16 @@ _WAIT_S = 60
 
 def registered(inventory: Inventory, state: str, *, name: str = "", number: int = 0) -> str:
     """What became of a registration; `name` is a host name that was checked."""
-    template = environment(Language.IPXE).get_template("menus/registered.ipxe.j2")
-    return template.render(
-        server=inventory.server, state=state, name=name, number=number, wait_s=_WAIT_S
+    language = inventory.choices_of(None).language or Tongue.EN
+    return menus_of(inventory).answer(
+        "registered", language, state=state, name=name, number=number, wait_s=_WAIT_S
     )
 
 
-def refused(inventory: Inventory, state: str) -> str:
+def refused(inventory: Inventory, state: str, client: Client | None = None) -> str:
     """Why a locked entry stays locked."""
-    template = environment(Language.IPXE).get_template("menus/refused.ipxe.j2")
-    return template.render(server=inventory.server, state=state)
+    language = inventory.choices_of(client).language or Tongue.EN
+    return menus_of(inventory).answer("refused", language, state=state)
 
 
 def opened(inventory: Inventory, entry: Entry, client: Client | None) -> str:

@@ -68,7 +68,7 @@ class _Canvas:
 
 
 def ipxe(script: str, charset: Charset, screen: str = "lines") -> Picture:
-    """The screen that begins at the label `screen` of a script, as an iPXE of that charset draws it."""
+    """The screen at the label `screen` of a script, as an iPXE of that charset draws it."""
     lines = script.splitlines()
     known = _variables(lines, charset)
     canvas = _Canvas()

@@ -45,8 +45,7 @@ def add(verbs: Verbs) -> None:
         "preview",
         help="show a PC's menu without booting it",
         description="Draws the menu of a PC as its loader draws it, 80 columns wide and 25 rows "
-        "high; what is behind it as a picture is not shown. The lines are read from the very script "
-        "that would be served.",
+        "high, from the very script that would be served. A picture behind it is not shown.",
     )
     verb.set_defaults(run=run)
     verb.add_argument("inventory", type=Path, metavar="INVENTORY")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Menus as they are drawn, in three languages by each loader, against the screens they are meant to be.
+"""Menus as they are drawn, in three languages by each loader, against what they are meant to be.
 
-After a wanted change: `OG_UPDATE_GOLDEN=1 pytest tests/unit/ognetboot/texts/test_menus.py`, then read
-the difference in git before it is committed.
+After a wanted change: `OG_UPDATE_GOLDEN=1 pytest tests/unit/ognetboot/texts/test_menus.py`, then
+read the difference in git before it is committed.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_an_exam_offers_nothing_else(inventory: Inventory) -> None:
         ("Català à É", Charset.BIOS, "Català à É"),
         ("À È Ò Á Í Ó Ú", Charset.BIOS, "A E O A I O U"),
         ("À È Ò Á Í Ó Ú", Charset.LATIN1, "À È Ò Á Í Ó Ú"),
-        ("Łódź – “x” €", Charset.UTF8, 'Lódz - "x" EUR'),
+        ("Łódź \N{EN DASH} “x” €", Charset.UTF8, 'Lódz - "x" EUR'),
         ("¿Qué? l·l …", Charset.ASCII, "Que? l.l ..."),
         ("中", Charset.UTF8, "<4E2D>"),
     ],
