@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-
 # What is told costs a descriptor until it was read; beyond that, one finds the door closed.
 _MOST_TOLD = 64
 
