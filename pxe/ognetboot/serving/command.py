@@ -36,7 +36,7 @@ _START_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ServeRequest:
     """What one `ognetboot serve` is to do. `out`: where the tree lies.
 
     `behind`: the forms alone, on this port of 127.0.0.1, for another HTTP server to pass on to.
@@ -65,10 +65,10 @@ class Wanted:
         )
 
 
-def serve(wanted: Wanted, write: Write) -> None:
+def serve(request: ServeRequest, write: Write) -> None:
     """Serve until SIGINT or SIGTERM; raises where something cannot be started."""
     with _logging():
-        asyncio.run(_serve(wanted, write))
+        asyncio.run(_serve(request, write))
 
 
 def follow_alone(path: Path, inventory: Path) -> None:
@@ -109,38 +109,38 @@ def _stop() -> asyncio.Event:
     return stop
 
 
-def check(wanted: Wanted, write: Write) -> str:
+def check(request: ServeRequest, write: Write) -> str:
     """What would be served; raises where it cannot be. Nothing is written or started."""
-    return asyncio.run(_check(wanted, write))
+    return asyncio.run(_check(request, write))
 
 
-async def _check(wanted: Wanted, write: Write) -> str:
+async def _check(request: ServeRequest, write: Write) -> str:
     written = write()
-    parts = wanted.parts(written.inventory)
+    parts = request.parts(written.inventory)
     if parts.http is not None:
-        http.listen(_bind(wanted), parts.http).close()
+        http.listen(_bind(request), parts.http).close()
     if parts.child:
-        child = dnsmasq.find(_leases(wanted))
+        child = dnsmasq.find(_leases(request))
         await dnsmasq.test(child, dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
         if parts.tftp:
             dnsmasq.check_port(str(written.inventory.server.address))
-        dnsmasq.check_readable(child, wanted.out)
-    absent = list(missing(written.inventory, wanted.out, serves_http=parts.files))
+        dnsmasq.check_readable(child, request.out)
+    absent = list(missing(written.inventory, request.out, serves_http=parts.files))
     if absent:
         raise NetbootError(
             f"{len(absent)} thing{'s are' if len(absent) > 1 else ' is'} missing: "
             + "; ".join(absent),
             hint="PCs would ask for it",
         )
-    return announcement(wanted.inventory, written.inventory, wanted.out, parts)
+    return announcement(request.inventory, written.inventory, request.out, parts)
 
 
-async def _serve(wanted: Wanted, write: Write) -> None:
+async def _serve(request: ServeRequest, write: Write) -> None:
     stop = _stop()
-    async with _running(wanted, write) as (first, parts):
-        print(announcement(wanted.inventory, first.inventory, wanted.out, parts), flush=True)
+    async with _running(request, write) as (first, parts):
+        print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
         absent = await asyncio.to_thread(
-            lambda: list(missing(first.inventory, wanted.out, serves_http=parts.files))
+            lambda: list(missing(first.inventory, request.out, serves_http=parts.files))
         )
         for line in absent:
             LOG.warning("Missing: %s.", line)
@@ -149,37 +149,37 @@ async def _serve(wanted: Wanted, write: Write) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written, Parts]]:
+async def _running(request: ServeRequest, write: Write) -> AsyncIterator[tuple[Written, Parts]]:
     """All of it; whatever ends it, nothing is left running."""
     async with contextlib.AsyncExitStack() as stack:
         then: list[Callable[[Written], None]] = []
-        watched = (wanted.inventory, documents.beside(wanted.inventory, "assigned"))
+        watched = (request.inventory, documents.beside(request.inventory, "assigned"))
         keeper = Keeper(watched, write, lambda written: [one(written) for one in then])
         first = keeper.begin()
-        parts = wanted.parts(first.inventory)
+        parts = request.parts(first.inventory)
         known = Known(first.inventory)
-        uses = Uses(wanted.inventory, known)
+        uses = Uses(request.inventory, known)
         then.append(lambda written: uses.use(Known(written.inventory)))
         if parts.http is not None:
-            stack.enter_context(hearing(wanted.inventory, Ear.REPORT))
-            reports = Reports(wanted.inventory, lambda line: LOG.warning("%s.", line))
+            stack.enter_context(hearing(request.inventory, Ear.REPORT))
+            reports = Reports(request.inventory, lambda line: LOG.warning("%s.", line))
             stack.callback(reports.write)
-            forms = Forms(wanted.inventory, known, reports, uses, keeper.wake)
+            forms = Forms(request.inventory, known, reports, uses, keeper.wake)
             then.append(lambda written: _renew(forms, reports, written))
-            tree = Tree(wanted.out) if parts.files else None
-            app = http.application(tree, forms, behind_proxy=wanted.behind is not None)
+            tree = Tree(request.out) if parts.files else None
+            app = http.application(tree, forms, behind_proxy=request.behind is not None)
             await stack.enter_async_context(
-                http.opened(app, http.listen(_bind(wanted), parts.http))
+                http.opened(app, http.listen(_bind(request), parts.http))
             )
             await _enter(stack, _write_now_and_then(reports))
         if parts.child:
-            child = await _start_child(stack, wanted, first, parts)
+            child = await _start_child(stack, request, first, parts)
             then.append(
                 lambda written: child.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
             )
-        if wanted.log is not None:
-            stack.enter_context(hearing(wanted.inventory, Ear.FETCH))
-            log = Log(wanted.log)
+        if request.log is not None:
+            stack.enter_context(hearing(request.inventory, Ear.FETCH))
+            log = Log(request.log)
             stack.callback(log.close)
             await _enter(stack, follow(log, uses, keeper.wake))
         await _enter(stack, keeper.keep())
@@ -187,17 +187,17 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
 
 
 async def _start_child(
-    stack: contextlib.AsyncExitStack, wanted: Wanted, first: Written, parts: Parts
+    stack: contextlib.AsyncExitStack, request: ServeRequest, first: Written, parts: Parts
 ) -> Dnsmasq:
-    child = dnsmasq.find(_leases(wanted))
-    dnsmasq.check_readable(child, wanted.out)
+    child = dnsmasq.find(_leases(request))
+    dnsmasq.check_readable(child, request.out)
     if parts.tftp:
         dnsmasq.check_port(str(first.inventory.server.address))
     dnsmasq.make_leases(child)
     names = {mac: client.name for client in first.inventory.clients for mac in client.macs}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)
     running = Dnsmasq(
-        child, config, lambda line: dnsmasq_words.told(line, names.get, str(wanted.out))
+        child, config, lambda line: dnsmasq_words.told(line, names.get, str(request.out))
     )
     await _enter(stack, running.keep())
     async with asyncio.timeout(_START_S):
@@ -231,9 +231,9 @@ async def _write_now_and_then(reports: Reports) -> None:
             LOG.warning("%s. %s.", error.message, error.hint)
 
 
-def _bind(wanted: Wanted) -> str:
-    return "127.0.0.1" if wanted.behind is not None else wanted.bind
+def _bind(request: ServeRequest) -> str:
+    return "127.0.0.1" if request.behind is not None else request.bind
 
 
-def _leases(wanted: Wanted) -> Path:
-    return wanted.leases or wanted.inventory.with_name(f"{wanted.inventory.stem}.leases")
+def _leases(request: ServeRequest) -> Path:
+    return request.leases or request.inventory.with_name(f"{request.inventory.stem}.leases")

@@ -344,7 +344,7 @@ def test_odd_paths_stay_one_word() -> None:
     assert 'serve "/srv/my %%images $$1" --port' in text
     assert 'ReadWritePaths="/srv/my %%images $1"\n' in text
     # But for what is watched, which systemd takes as it stands.
-    watch = unit_of(units.WATCH, Wanted(Path("/srv/my %images")))
+    watch = unit_of(units.WATCH, InstallRequest(Path("/srv/my %images")))
     assert "PathChanged=/srv/my %%images/keys\n" in watch
 
 
