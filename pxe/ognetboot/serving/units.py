@@ -72,8 +72,8 @@ def next_steps(place: Place) -> str:
     folders = " ".join(dict.fromkeys(map(str, (place.inventory.parent, place.out.parent))))
     return (
         f"Then, as root: useradd --system --no-create-home --shell /usr/sbin/nologin {place.user}; "
-        f"chown -R {place.user} {folders}; systemctl daemon-reload; systemctl enable --now {DAEMON}. "
-        f"nginx passes /netboot/do/ on to 127.0.0.1:{place.port}."
+        f"chown -R {place.user} {folders}; systemctl daemon-reload; systemctl enable --now "
+        f"{DAEMON}. nginx passes /netboot/do/ on to 127.0.0.1:{place.port}."
     )
 
 
