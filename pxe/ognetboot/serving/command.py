@@ -73,15 +73,20 @@ def serve(request: ServeRequest, write: Write) -> None:
 
 def follow_alone(path: Path, inventory: Path) -> None:
     """Follow another server's log until SIGINT or SIGTERM; another program keeps the tree."""
-    uses = Uses(inventory, Known(reading.load(inventory, allow_test=True)))
+
+    def read() -> Written:
+        return Written(reading.load(inventory, allow_test=True), "", False, None)
 
     async def run() -> None:
         stop = _stop()
         async with contextlib.AsyncExitStack() as stack:
+            keeper = Keeper((inventory,), read, lambda written: uses.use(Known(written.inventory)))
+            uses = Uses(inventory, Known(keeper.begin().inventory))
             stack.enter_context(hearing(inventory, Ear.FETCH))
             log = Log(path)
             stack.callback(log.close)
-            await _enter(stack, follow(log, uses, lambda: None))
+            _enter(stack, stop, follow(log, uses, lambda: None))
+            _enter(stack, stop, keeper.keep())
             print(f"ognetboot follows {path}. Stop it with Ctrl-C.", flush=True)
             await stop.wait()
 
@@ -137,7 +142,7 @@ async def _check(request: ServeRequest, write: Write) -> str:
 
 async def _serve(request: ServeRequest, write: Write) -> None:
     stop = _stop()
-    async with _running(request, write) as (first, parts):
+    async with _running(request, write, stop) as (first, parts):
         print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
         absent = await asyncio.to_thread(
             lambda: list(missing(first.inventory, request.out, serves_http=parts.files))
@@ -149,7 +154,9 @@ async def _serve(request: ServeRequest, write: Write) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _running(request: ServeRequest, write: Write) -> AsyncIterator[tuple[Written, Parts]]:
+async def _running(
+    request: ServeRequest, write: Write, stop: asyncio.Event
+) -> AsyncIterator[tuple[Written, Parts]]:
     """All of it; whatever ends it, nothing is left running."""
     async with contextlib.AsyncExitStack() as stack:
         then: list[Callable[[Written], None]] = []
@@ -171,38 +178,49 @@ async def _running(request: ServeRequest, write: Write) -> AsyncIterator[tuple[W
             await stack.enter_async_context(
                 http.opened(app, http.listen(_bind(request), parts.http))
             )
-            await _enter(stack, _write_now_and_then(reports))
+            _enter(stack, stop, _write_now_and_then(reports))
         if parts.child:
-            child = await _start_child(stack, request, first, parts)
-            then.append(
-                lambda written: child.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
-            )
+            then.append(await _start_child(stack, stop, request, first))
         if request.log is not None:
             stack.enter_context(hearing(request.inventory, Ear.FETCH))
             log = Log(request.log)
             stack.callback(log.close)
-            await _enter(stack, follow(log, uses, keeper.wake))
-        await _enter(stack, keeper.keep())
+            _enter(stack, stop, follow(log, uses, keeper.wake))
+        _enter(stack, stop, keeper.keep())
         yield first, parts
 
 
 async def _start_child(
-    stack: contextlib.AsyncExitStack, request: ServeRequest, first: Written, parts: Parts
-) -> Dnsmasq:
+    stack: contextlib.AsyncExitStack, stop: asyncio.Event, request: ServeRequest, first: Written
+) -> Callable[[Written], None]:
+    """Start dnsmasq; what tells it of another tree."""
+    parts = request.parts(first.inventory)
     child = dnsmasq.find(_leases(request))
     dnsmasq.check_readable(child, request.out)
     if parts.tftp:
         dnsmasq.check_port(str(first.inventory.server.address))
     dnsmasq.make_leases(child)
-    names = {mac: client.name for client in first.inventory.clients for mac in client.macs}
+    names: dict[str, str] = {}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)
     running = Dnsmasq(
         child, config, lambda line: dnsmasq_words.told(line, names.get, str(request.out))
     )
-    await _enter(stack, running.keep())
-    async with asyncio.timeout(_START_S):
-        await running.runs
-    return running
+
+    def then(written: Written) -> None:
+        names.clear()
+        names.update((mac, one.name) for one in written.inventory.clients for mac in one.macs)
+        running.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
+
+    then(first)
+    _enter(stack, stop, running.keep())
+    try:
+        async with asyncio.timeout(_START_S):
+            await running.runs
+    except TimeoutError:
+        raise NetbootError(
+            f"dnsmasq does not start within {_START_S:.0f} s", hint="run it by hand"
+        ) from None
+    return then
 
 
 def _renew(forms: Forms, reports: Reports, written: Written) -> None:
@@ -210,9 +228,12 @@ def _renew(forms: Forms, reports: Reports, written: Written) -> None:
     reports.keep_only(client.name for client in written.inventory.clients)
 
 
-async def _enter(stack: contextlib.AsyncExitStack, work: Coroutine[None, None, None]) -> None:
-    """Begin a task that ends with the stack."""
+def _enter(
+    stack: contextlib.AsyncExitStack, stop: asyncio.Event, work: Coroutine[None, None, None]
+) -> None:
+    """Begin a task that ends with the stack. One that fails ends all: half a server is none."""
     task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: stop.set())
 
     async def end() -> None:
         task.cancel()
