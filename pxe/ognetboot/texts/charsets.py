@@ -93,7 +93,7 @@ def _spelled(char: str, charset: Charset) -> str:
 
 
 def spelled(text: str, charset: Charset) -> str:
-    """The text in letters that the loader draws; one printable line with single letters for accents."""
+    """The text in letters that the loader draws, each accent in one letter with its own."""
     return "".join(_spelled(c, charset) for c in unicodedata.normalize("NFC", text))
 
 

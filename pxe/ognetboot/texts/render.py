@@ -120,7 +120,7 @@ def render_screens(
     inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
 ) -> dict[PurePosixPath, str]:
     """The files of these PCs alone; None: of those that nobody knows."""
-    menus = Menus(_common(inventory))
+    menus = menus_of(inventory)
     files: dict[PurePosixPath, str] = {}
 
     def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
@@ -144,6 +144,11 @@ def render_screens(
                 screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
             )
     return files
+
+
+def menus_of(inventory: Inventory) -> Menus:
+    """Fills the menus of this inventory."""
+    return Menus(_common(inventory))
 
 
 def _common(inventory: Inventory) -> Mapping[str, object]:
