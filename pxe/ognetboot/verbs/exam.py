@@ -73,7 +73,10 @@ def _exam(desk: Desk, to: Whom, args: argparse.Namespace) -> tuple[str, int]:
     systems = system_of(desk.inventory, to, args.system)
     limits = setting.limits(desk.now, once=False, boots=None, start=args.start, end=args.end)
     image = image_of(desk.inventory, args.system)
-    told = {pc: Told(seen.looked or seen.at, seen.systems) for pc, seen in seen_of(desk.opened.path).items()}
+    told = {
+        pc: Told(seen.looked or seen.at, seen.systems)
+        for pc, seen in seen_of(desk.opened.path).items()
+    }
     found = list(readiness(systems, image, told))
     lines = [] if args.check else list(_set(desk, to, args.system, limits))
     lines += _said(found)
