@@ -47,11 +47,15 @@ def pictures(inventory: Inventory, folder: Path) -> dict[PurePosixPath, bytes]:
 
 
 def _named(inventory: Inventory) -> Iterator[str]:
-    server = inventory.server.choices.picture
-    scopes = (*inventory.centres, *inventory.rooms, *inventory.groups, *inventory.clients)
-    for picture in (server, *(scope.choices.picture for scope in scopes)):
-        if picture is not None:
-            yield picture
+    for choices in (
+        inventory.server.choices,
+        *(centre.choices for centre in inventory.centres),
+        *(room.choices for room in inventory.rooms),
+        *(group.choices for group in inventory.groups),
+        *(client.choices for client in inventory.clients),
+    ):
+        if choices.picture is not None:
+            yield choices.picture
 
 
 def _read(path: Path) -> bytes:
