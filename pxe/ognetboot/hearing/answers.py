@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-
-from jinja2 import Template
 
 from ognetboot.assigning.offers import for_good
-from ognetboot.inventory.choices import Choices
+from ognetboot.inventory.choices import Choices, Tongue
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Client, Inventory
-from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.render import render_screens
+from ognetboot.texts.render import menus_of, render_screens
 
 # What became of a registration, and of a password.
 WAITING, KNOWN, NO_NAME, FULL = "waiting", "known", "no_name", "full"
@@ -22,22 +18,18 @@ WRONG, LATER, NOT_NOW = "wrong", "later", "not_now"
 _WAIT_S = 60
 
 
-@cache
-def _template(name: str) -> Template:
-    """Read once: a room that registers itself asks for it in one second."""
-    return environment(Language.IPXE).get_template(f"menus/{name}.ipxe.j2")
-
-
 def registered(inventory: Inventory, state: str, *, name: str = "", number: int = 0) -> str:
     """What became of a registration; `name` is a host name that was checked."""
-    return _template("registered").render(
-        server=inventory.server, state=state, name=name, number=number, wait_s=_WAIT_S
+    language = inventory.choices_of(None).language or Tongue.EN
+    return menus_of(inventory).answer(
+        "registered", language, state=state, name=name, number=number, wait_s=_WAIT_S
     )
 
 
-def refused(inventory: Inventory, state: str) -> str:
+def refused(inventory: Inventory, state: str, client: Client | None = None) -> str:
     """Why a locked entry stays locked."""
-    return _template("refused").render(server=inventory.server, state=state)
+    language = inventory.choices_of(client).language or Tongue.EN
+    return menus_of(inventory).answer("refused", language, state=state)
 
 
 def opened(inventory: Inventory, entry: Entry, client: Client | None) -> str:

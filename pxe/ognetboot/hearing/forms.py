@@ -146,17 +146,17 @@ class Forms:
         # By address: whom a guesser claims to be, he may choose anew for each guess.
         if not self._guesses.allow(address):
             LOG.warning("unlock: %s at %s: %s: too many tries.", who, address, item)
-            return Answer(200, answers.refused(inventory, answers.LATER))
+            return Answer(200, answers.refused(inventory, answers.LATER, client))
         why = await asyncio.to_thread(self._uses.forbids, entry, client)
         if why:
             LOG.info("unlock: %s at %s: %s: refused, %s.", who, address, item, why)
-            return Answer(200, answers.refused(inventory, answers.NOT_NOW))
+            return Answer(200, answers.refused(inventory, answers.NOT_NOW, client))
         secret = identity.secret_of(query, "password")[: passwords.LONGEST]
         async with self._turns:
             good = await asyncio.to_thread(self._opens, client, secret)
         LOG.info("unlock: %s at %s: %s: %s.", who, address, item, "opened" if good else "refused")
         if not good:
-            return Answer(200, answers.refused(inventory, answers.WRONG))
+            return Answer(200, answers.refused(inventory, answers.WRONG, client))
         return Answer(200, answers.opened(inventory, entry, client))
 
     def _opens(self, client: Client | None, secret: str) -> bool:

@@ -94,7 +94,7 @@ def _spelled(char: str, charset: Charset) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def spelled(text: str, charset: Charset) -> str:
-    """The text in letters that the loader draws: one printable line, a letter for each accent."""
+    """The text in letters that the loader draws, each accent in one letter with its own."""
     return "".join(_spelled(c, charset) for c in unicodedata.normalize("NFC", text))
 
 

@@ -120,7 +120,7 @@ def render_screens(
     inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
 ) -> dict[PurePosixPath, str]:
     """The files of these PCs alone; None: of those that nobody knows."""
-    menus = Menus(_common(inventory))
+    menus = menus_of(inventory)
     files: dict[PurePosixPath, str] = {}
     for client in clients:
         screen = screen_for(inventory, client, offered(client))
@@ -152,6 +152,11 @@ def _names(client: Client | None) -> tuple[_Name, ...]:
         *by_uuid,
         *(_Name(f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}") for mac in client.macs),
     )
+
+
+def menus_of(inventory: Inventory) -> Menus:
+    """Fills the menus of this inventory."""
+    return Menus(_common(inventory))
 
 
 def _common(inventory: Inventory) -> Mapping[str, object]:

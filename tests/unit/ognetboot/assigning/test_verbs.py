@@ -63,7 +63,9 @@ def stamps(file: Path, number: int = 1) -> set[str]:
 
 
 def begins_with(file: Path, number: int = 1) -> str:
-    (line,) = [each for each in script(file, number).splitlines() if each.startswith("choose ")]
+    lines = script(file, number).splitlines()
+    # The first is that of the first screen.
+    line = next(each for each in lines if each.startswith("choose "))
     return line.split("--default ")[1].split()[0]
 
 

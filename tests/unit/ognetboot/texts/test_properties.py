@@ -17,7 +17,9 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Kind
 from ognetboot.inventory.model import Inventory
 from ognetboot.inventory.reading import parse
+from ognetboot.texts.charsets import Charset
 from ognetboot.texts.languages import Language, environment, plain
+from ognetboot.texts.preview import lines_of
 from ognetboot.texts.render import render
 from unit.ognetboot.texts.ipxe_machine import OK, Ipxe
 
@@ -76,14 +78,51 @@ def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, ima
         assert pc.run(script) == "boot"
         assert pc.kernel[2] == "BOOTIF=01-52-54-00-00-00-01"
         assert pc.kernel[-len(expected) :] == expected
-        if title.isascii():
-            line = re.sub("\x1b\\[[0-9;]*m", "", pc.shown["entry_e"])
-            shown = line.split(maxsplit=1)[1]  # behind its key
-            assert " ".join(title.split()).startswith(shown) or shown == plain(title)
+    text = tree[PurePosixPath("ipxe/mac-52-54-00-00-00-01.ipxe")]
+    shown = [line.text for line in lines_of(text, Charset.UTF8) if line.label == "entry_e"]
+    assert [line.decode().split(maxsplit=1)[1] for line in shown] == [title.replace("${", "$ {")]
 
     grub = tree[PurePosixPath("grub/01-52:54:00:00:00:01")].splitlines()
     (linux,) = [shlex.split(line) for line in grub if line.startswith("  linux ")]
     assert linux[3 + 3 :] == expected
+    entries = [shlex.split(line) for line in grub if line.startswith("menuentry ")]
+    assert entries[1] == ["menuentry", title, "--id", "entry_e", "--unrestricted", "{"]
+
+    dnsmasq = tree[PurePosixPath("dnsmasq.conf")].splitlines()
+    assert all(re.fullmatch(r"(#.*)?|[a-z-]+(=[^ ]+)?", line) for line in dnsmasq)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+@settings(max_examples=200, deadline=None)
+def test_anything_at_all_is_refused_or_harmless(a: str, b: str, host: str, image: str) -> None:
+    inventory = read(inventory_text(a, [b], host, image))
+    if inventory is None:
+        return
+    usual = read(inventory_text("x", ["x"], "x", "x"))
+    assert usual is not None
+    usual_tree = render(usual, TFTP_ROOT)
+    for path, text in render(inventory, TFTP_ROOT).items():
+        if path.suffix == ".txt":  # a theme, which holds no title of these
+            continue
+        assert _bones(text) == _bones(usual_tree[path]), path
+        # Texts of GRUB's alone are more than ASCII, and on lines of their own.
+        for line in text.splitlines():
+            assert line.isascii() or line.startswith("  set og_w"), path
+
+
+def _bones(text: str) -> list[str]:
+    """What a script does, without what it shows: each line's first word, and what it expands."""
+    lines = text.splitlines()
+    for begins in (":menu", "menuentry"):
+        at = [number for number, line in enumerate(lines) if line.startswith(begins)]
+        if at:
+            lines = lines[at[0] :]
+            break
+    texts = re.compile(r"\$\{w[0-9]+:string\}")
+    return [
+        " ".join([line.split(" ")[0], *re.findall(r"\$\{[^}]*\}|\|\|", texts.sub("", line))])
+        for line in lines
+    ]
 
 
 @pytest.mark.parametrize(
