@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot serve` as a process, without DHCP and TFTP: what it says, hears, writes, and its end."""
+"""`ognetboot serve` as a process: what it says, hears and writes anew, and how it ends."""
 
 from __future__ import annotations
 
