@@ -49,6 +49,7 @@ class Screen:
 
     `host` and `room` are empty for PCs that nobody knows. `groups` is the first screen, `more` the
     second one, behind a key. `notes` are told above the lines. `escape` is where Esc leads.
+    `boots` are what starts without a password: how the others start is in no file.
     `timeout_s` 0: start at once; then the menu is seen only after a failure. `wait_s`, never 0, is
     how long it waits when it is seen. `waits`: nothing starts by itself.
     """
@@ -79,11 +80,6 @@ class Screen:
         return (*(item for group in self.groups for item in group.items), *self.more)
 
     @property
-    def secret(self) -> frozenset[str]:
-        """The entries that ask for a password."""
-        return frozenset(item.entry for item in self.items if item.password)
-
-    @property
     def about(self) -> str:
         """Which PC this is."""
         return f"{self.host} - {self.room}" if self.room else self.host or self.texts.unknown_pc
@@ -99,7 +95,9 @@ def screen_for(inventory: Inventory, client: Client | None, offered: Offered) ->
     texts = load_texts(language)
     default, locked = offered.entry, offered.locked
     shown = _shown(inventory, default, locked=locked)
-    items = _items(shown, texts)
+    # What a PC is told to start it starts without a password.
+    asked = frozenset(e.name for e in shown if e.password and e.name != default.name)
+    items = _items(shown, asked, texts)
     first = [e for e in shown if locked or e.section is not Section.ADMINISTRATION]
     room = inventory.room_of(client) if client else None
     disk = inventory.entry(LOCAL_DISK)
@@ -115,7 +113,10 @@ def screen_for(inventory: Inventory, client: Client | None, offered: Offered) ->
         groups=_groups(first, items, texts),
         more=tuple(items[e.name] for e in shown if e not in first),
         boots=tuple(
-            b for e in shown if (b := boot_of(inventory, e, client, _title(e, texts), offered))
+            boot
+            for e in shown
+            if e.name not in asked
+            and (boot := boot_of(inventory, e, client, _title(e, texts), offered))
         ),
         disk=Item("", label_of(disk), _title(disk, texts)),
         default=label_of(default),
@@ -140,7 +141,7 @@ def _shown(inventory: Inventory, default: Entry, *, locked: bool) -> list[Entry]
     return shown
 
 
-def _items(shown: Sequence[Entry], texts: Texts) -> dict[str, Item]:
+def _items(shown: Sequence[Entry], asked: frozenset[str], texts: Texts) -> dict[str, Item]:
     """A line for each, by its name; the keys are counted on each screen by itself."""
     first, second = iter(_ENTRY_KEYS), iter(_ENTRY_KEYS)
     ordered = sorted(shown, key=lambda e: list(Section).index(e.section))
@@ -150,7 +151,7 @@ def _items(shown: Sequence[Entry], texts: Texts) -> dict[str, Item]:
             label_of(e),
             _title(e, texts),
             e.name,
-            e.password,
+            e.name in asked,
         )
         for e in ordered
     }

@@ -40,6 +40,11 @@ class Texts:
     sending: str
     waiting: str
     approve: str
+    taken_in: str
+    no_name_of_pc: str
+    too_many_wait: str
+    later: str
+    not_now: str
     again: str
     password: str
     refused: str
@@ -57,7 +62,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Times in s; places in columns and rows of a text screen, and in dots of one with a picture."""
+    """Times in s; places in columns and rows of a text screen, in dots of one with a picture."""
 
     failed_s: int
     asking_s: int
