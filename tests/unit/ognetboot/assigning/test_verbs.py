@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from ognetboot.assigning.store import Store
 from ognetboot.cli import main
 from ognetboot.hearing import documents
 from ognetboot.texts.loaders import LOADERS
+from ognetboot.verbs import render as render_verb
 from unit.ognetboot.assigning.rooms import TEXT, report_reached
 from unit.ognetboot.assigning.test_clientmode import written
 
@@ -321,3 +323,22 @@ def test_check_and_show_say_what_is_given(
     Store(file).path.write_text("{}")
     assert main(["check", str(file)]) == 1
     assert "is not a file of assignments, or it is damaged" in capsys.readouterr().out
+
+
+def test_what_is_given_while_it_is_rendered_is_in_the_tree(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, write, calls = Store(file), render_verb.write, []
+
+    def then_given(*args: Any, **options: Any) -> object:
+        changes = write(*args, **options)
+        if not calls:
+            with store.changing("ana", NOW) as change:
+                change.assigned = change.assigned.plus(given("pc:pc1", "oglive", boots=1))
+        calls.append(changes)
+        return changes
+
+    monkeypatch.setattr(render_verb, "write", then_given)
+    assert render(file) == 0
+    assert begins_with(file) == "entry_oglive"
+    assert len(calls) == 2
