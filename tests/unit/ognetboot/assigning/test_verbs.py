@@ -18,7 +18,7 @@ from ognetboot.cli import main
 from ognetboot.hearing import documents
 from ognetboot.texts.loaders import LOADERS
 from ognetboot.verbs import render as render_verb
-from unit.ognetboot.assigning.rooms import TEXT, report_reached
+from unit.ognetboot.assigning.rooms import NOW, TEXT, given, report_reached
 from unit.ognetboot.assigning.test_clientmode import written
 
 Say = Callable[..., tuple[int, str]]
