@@ -328,7 +328,8 @@ def test_check_and_show_say_what_is_given(
 def test_what_is_given_while_it_is_rendered_is_in_the_tree(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, write, calls = Store(file), render_verb.write, []
+    store, write = Store(file), render_verb.write
+    calls: list[object] = []
 
     def then_given(*args: Any, **options: Any) -> object:
         changes = write(*args, **options)
