@@ -59,3 +59,15 @@ def test_what_is_given_is_a_line_of_the_first_screen_with_a_key_of_its_own() -> 
     lines = [item for group in screen.groups for item in group.items]
     assert "memory" in [item.entry for item in lines]
     assert len({item.key for item in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("words", ["windows", "1:3", "debian"])
+def test_in_an_exam_a_menu_has_one_line_and_no_other_key(words: str) -> None:
+    exam = given("room:aula1", words, exam=True)
+    tree = render(ROOMS, PurePosixPath("/srv"), offers_at(ROOMS, Assigned([exam]), NOW))
+    script = tree[PurePosixPath("ipxe/mac-52-54-00-00-00-01.ipxe")].splitlines()
+    assert len([line for line in script if line.startswith("item --key ")]) == 1
+    assert not [line for line in script if line.startswith(("kernel ", "login", "read "))]
+    assert not [line for line in script if "unlock" in line or "register" in line]
+    menu = tree[PurePosixPath("grub/01-52:54:00:00:00:01")].splitlines()
+    assert not [line for line in menu if line.strip().startswith("linux ")]
