@@ -130,7 +130,7 @@ async def _check(request: ServeRequest, write: Write) -> str:
         if parts.tftp:
             dnsmasq.check_port(str(written.inventory.server.address))
         dnsmasq.check_readable(child, request.out)
-    absent = list(missing(written.inventory, request.out, serves_http=parts.files))
+    absent = _absent(request, written, parts)
     if absent:
         raise NetbootError(
             f"{len(absent)} thing{'s are' if len(absent) > 1 else ' is'} missing: "
@@ -140,14 +140,16 @@ async def _check(request: ServeRequest, write: Write) -> str:
     return announcement(request.inventory, written.inventory, request.out, parts)
 
 
+def _absent(request: ServeRequest, written: Written, parts: Parts) -> list[str]:
+    asks = request.behind is None
+    return list(missing(written.inventory, request.out, serves_files=parts.files, asks=asks))
+
+
 async def _serve(request: ServeRequest, write: Write) -> None:
     stop = _stop()
     async with _running(request, write, stop) as (first, parts):
         print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
-        absent = await asyncio.to_thread(
-            lambda: list(missing(first.inventory, request.out, serves_http=parts.files))
-        )
-        for line in absent:
+        for line in await asyncio.to_thread(_absent, request, first, parts):
             LOG.warning("Missing: %s.", line)
         print("Stop it with Ctrl-C.", flush=True)
         await stop.wait()
