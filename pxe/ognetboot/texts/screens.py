@@ -97,8 +97,10 @@ def screen_for(inventory: Inventory, client: Client | None, offered: Offered) ->
     shown = _shown(inventory, default, locked=locked)
     # What a PC is told to start it starts without a password.
     asked = frozenset(e.name for e in shown if e.password and e.name != default.name)
-    items = _items(shown, asked, texts)
-    first = [e for e in shown if locked or e.section is not Section.ADMINISTRATION]
+    # What starts by itself is marked there, so that is where it must be.
+    apart = Section.ADMINISTRATION
+    first = [e for e in shown if locked or e.section is not apart or e.name == default.name]
+    items = _items(shown, first, asked, texts)
     room = inventory.room_of(client) if client else None
     disk = inventory.entry(LOCAL_DISK)
     timeout_s = choices.timeout_s or 0
@@ -141,13 +143,15 @@ def _shown(inventory: Inventory, default: Entry, *, locked: bool) -> list[Entry]
     return shown
 
 
-def _items(shown: Sequence[Entry], asked: frozenset[str], texts: Texts) -> dict[str, Item]:
+def _items(
+    shown: Sequence[Entry], first: Sequence[Entry], asked: frozenset[str], texts: Texts
+) -> dict[str, Item]:
     """A line for each, by its name; the keys are counted on each screen by itself."""
-    first, second = iter(_ENTRY_KEYS), iter(_ENTRY_KEYS)
+    on_first, on_second = iter(_ENTRY_KEYS), iter(_ENTRY_KEYS)
     ordered = sorted(shown, key=lambda e: list(Section).index(e.section))
     return {
         e.name: Item(
-            next(second if e.section is Section.ADMINISTRATION else first, ""),
+            next(on_first if e in first else on_second, ""),
             label_of(e),
             _title(e, texts),
             e.name,
