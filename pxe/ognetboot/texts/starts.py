@@ -12,9 +12,10 @@ from ognetboot.assigning.model import NO_STAMP
 from ognetboot.assigning.offers import Offered
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.checks import COMMAND_LINE_LIMIT
-from ognetboot.inventory.choices import Choices, Tongue
+from ognetboot.inventory.choices import Choices
 from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Variant
 from ognetboot.inventory.model import Client, Inventory
+from ognetboot.texts.facts import facts_of
 
 _SITE_OVERLAY = "oglive/site.cpio"
 
@@ -154,9 +155,13 @@ def _arguments(
         f"oglivedir={entry.directory_of(choices.oglive)}",
         f"ogrepo={choices.repository}",
     ]
-    args += _of_place(choices)
     if client is not None:
-        args += _of_pc(inventory, client, choices)
+        args.append(f"hostname={client.name}")
+        room = inventory.room_of(client)
+        if room is not None:
+            args.append(f"group={room.group}")
+        args += [f"ogdisk.{rule}={disk}" for rule, disk in choices.disks]
+    args += facts_of(inventory, client, choices)
     if entry.admin:
         args.append("ogactiveadmin=true")
     if entry.job is not None:
@@ -167,29 +172,3 @@ def _arguments(
         args.append(f"ogafter={job.after}")
     args += [f"console={console}" for console in entry.console]
     return (*args, *entry.args)
-
-
-def _of_place(choices: Choices) -> list[str]:
-    """What holds where the PC stands; ogLive's own English need not be said."""
-    words = {
-        "LANG": None if choices.language is Tongue.EN else choices.language,
-        "keyboard": choices.keyboard,
-        "ogproxy": f"http://{choices.proxy}" if choices.proxy else None,
-        "ogntp": choices.ntp,
-    }
-    return [f"{name}={value}" for name, value in words.items() if value is not None]
-
-
-def _of_pc(inventory: Inventory, client: Client, choices: Choices) -> list[str]:
-    """What is said to this PC alone, under OpenGnsys' names."""
-    room = inventory.room_of(client)
-    unit = inventory.unit_of(client) if inventory.site.unit_folders else None
-    words = {
-        "hostname": client.name,
-        "group": room.group if room else None,
-        "ogunit": unit,
-        "ogprof": "true" if client.teacher else None,
-        "hardprofile": client.hardware,
-        **{f"ogdisk.{rule}": disk for rule, disk in choices.disks},
-    }
-    return [f"{name}={value}" for name, value in words.items() if value is not None]

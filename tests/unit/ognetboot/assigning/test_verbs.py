@@ -63,10 +63,9 @@ def stamps(file: Path, number: int = 1) -> set[str]:
 
 
 def begins_with(file: Path, number: int = 1) -> str:
-    lines = script(file, number).splitlines()
-    # The first is that of the first screen.
-    line = next(each for each in lines if each.startswith("choose "))
-    return line.split("--default ")[1].split()[0]
+    """What is marked in the first screen of a PC's menu."""
+    lines = [each for each in script(file, number).splitlines() if each.startswith("choose ")]
+    return lines[0].split("--default ")[1].split()[0]
 
 
 def test_for_good_is_a_word_of_the_inventory(file: Path, say: Say) -> None:
@@ -294,3 +293,23 @@ def test_a_later_time_takes_the_place_of_an_earlier_one(file: Path, say: Say) ->
     (left,) = Store(file).read().all
     assert left.end is not None
     assert left.end - left.made == timedelta(hours=2)
+
+
+def test_check_and_show_say_what_is_given(
+    file: Path, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say("set", "pc1", "pxe", "--once")
+    assert "now pxe this once (pc:pc1)" in " ".join(say("show", "pc1")[1].split())
+    assert "now" not in say("show", "pc2")[1]
+    gone = file.read_text().replace('name = "pc1"', 'name = "pc7"')
+    file.write_text(gone)
+    main(["check", str(file)])
+    said = capsys.readouterr().out
+    assert "pc:pc1: pxe is given to it, and the inventory has no PC there" in said
+    assert "nothing hears PCs that used them" in said
+    with hearing(file, Ear.REPORT):
+        main(["check", str(file)])
+    assert f'{file.name}: what is given "this once": {Ear.REPORT.rule}' in capsys.readouterr().out
+    Store(file).path.write_text("{}")
+    assert main(["check", str(file)]) == 1
+    assert "is not a file of assignments, or it is damaged" in capsys.readouterr().out

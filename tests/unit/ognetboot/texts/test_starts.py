@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from ognetboot.inventory.reading import parse
-from ognetboot.texts.custom import custom_files
 from ognetboot.texts.render import render
 from unit.ognetboot.texts.ipxe_machine import MISSING, OK, Ipxe
 
@@ -32,7 +31,7 @@ title = "Memory"
 [entries.rescue]
 kind = "custom"
 title = "Rescue"
-template = "rescue.ipxe"
+template = "rescue"
 [[clients]]
 mac = "52:54:00:00:00:01"
 name = "pc1"
@@ -88,16 +87,7 @@ def test_lines_of_the_sites_own(kinds: Tree) -> None:
     assert (ended, fetched) == ("sanboot", ["http://10.0.2.2/netboot/custom/rescue.ipxe"])
     ended, _ = started(kinds, "rescue", "efi")
     assert ended == "chain tftp://10.0.2.2/disk.efi og-disk"
-    assert "Rescue" not in kinds[PurePosixPath("grub/01-52:54:00:00:00:01")]
-
-
-def test_the_sites_files_lie_beside_the_inventory(tmp_path: Path) -> None:
-    inventory = parse((DATA / "minimal.toml").read_text() + KINDS, source="x.toml")
-    (tmp_path / "custom").mkdir()
-    (tmp_path / "custom/rescue.ipxe").write_text("sanboot --drive 0x81 || goto failed\n")
-    assert custom_files(inventory, tmp_path / "x.toml") == {
-        PurePosixPath("custom/rescue.ipxe"): b"#!ipxe\nsanboot --drive 0x81 || goto failed\n"
-    }
+    assert "(tftp)/custom/rescue.cfg" in kinds[PurePosixPath("grub/01-52:54:00:00:00:01")]
 
 
 def test_what_scopes_say_reaches_the_kernel() -> None:
@@ -106,8 +96,8 @@ def test_what_scopes_say_reaches_the_kernel() -> None:
     tree = render(parse(text, source="x.toml"), PurePosixPath("/srv/oglive/netboot"))
     script = tree[PurePosixPath("ipxe/uuid-4c4c4544-0042-3510-8058-b7c04f4d3133.ipxe")]
     kernel = next(line for line in script.splitlines() if line.startswith("kernel ")).split()
-    words = "LANG=ca keyboard=es ogproxy=http://proxy.example.org:3128 ogntp=10.0.2.1 ogunit=FIB "
-    words += "oglivedir=oglive/2026.11 hostname=aula1-pc02 group=aula1 ogdisk.system=nvme"
+    words = "LANG=ca_ES.UTF-8 keyboard=es ogproxy=http://proxy.example.org:3128 ogntp=10.0.2.1 "
+    words += "ogunit=FIB oglivedir=oglive/2026.11 hostname=aula1-pc02 group=aula1 ogdisk.system=nvme"
     for word in words.split():
         assert word in kernel, word
     script = tree[PurePosixPath("ipxe/mac-52-54-00-00-00-01.ipxe")]
