@@ -104,5 +104,11 @@ def load_picture() -> dict[str, str]:
 
 
 @cache
+def load_reasons() -> dict[str, list[str]]:
+    """iPXE's numbers of errors by the sentence that tells why."""
+    return dict(_menus()["reasons"])
+
+
+@cache
 def _menus() -> dict[str, dict[str, Any]]:
     return tomllib.loads(resource("menus/menus.toml"))

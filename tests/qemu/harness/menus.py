@@ -34,7 +34,7 @@ dhcp = "own"
 dhcp_range = ["10.77.0.100", "10.77.0.200"]
 uefi_loader = "{loader}"
 language = "{language}"
-timeout_s = 3000
+timeout_s = 900
 
 [entries.localdisk]
 title = "{system}"
