@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from boot_line import table
 from oglib.errors import OgErr
 from oglib.shim.command import Command, command_of
 from oglib.shim.messages import MESSAGES
@@ -132,7 +133,7 @@ def render() -> str:
     }
     later = ", ".join(f"{module} ({len(names)})" for module, names in left.items() if names)
     parts.append(f"## Not yet\n\nThe functions of these modules follow: {later}.\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, table().rstrip("\n"), ""])
 
 
 def render_messages() -> str:

@@ -24,6 +24,7 @@ VERBS = (
     "check",
     "exam",
     "follow",
+    "import",
     "list",
     "mode",
     "password",

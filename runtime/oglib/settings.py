@@ -222,7 +222,7 @@ def load(
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
     settings = Settings(
         repository=_repository(asked, "ogrepo=", "Mend the netboot entry.") if asked else server,
-        hostname=words.get("hostname", ""),
+        hostname=words.get("hostname", "") or found.get("NAME", ""),  # the one in ip=
         group=words.get("group", ""),
         job=words.get("ogjob", ""),
         layout=layout,

@@ -25,3 +25,19 @@ def why_not(inventory: Inventory, client: Client, entry: Entry, now: datetime) -
     if entry.kind is Kind.MEMTEST and signed and client.firmware is Firmware.UEFI:
         return "starts with Secure Boot, and the memory test is not signed"
     return None
+
+
+def why_not_counted(inventory: Inventory, client: Client, entry: Entry) -> str | None:
+    """Why nobody hears how often this PC gets to that entry; None: it is heard.
+
+    ogLive reports by itself, and iPXE just before it starts anything else. GRUB does not: it would
+    wait minutes for a server that is silent.
+    """
+    if entry.kind is Kind.OGLIVE:
+        return None
+    if entry.kind is Kind.MENU:
+        return "has got to a menu, and nothing tells it"
+    signed = inventory.server.uefi_loader is UefiLoader.SHIM
+    if signed and client.firmware is not Firmware.BIOS:
+        return "may start by Secure Boot's GRUB, which reports nothing"
+    return None

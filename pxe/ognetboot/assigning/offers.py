@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ognetboot.assigning import able, times
@@ -131,9 +131,11 @@ def disk_number(inventory: Inventory, client: Client, system: System) -> int | N
 
 
 def _at(inventory: Inventory, disk: int, partition: int, title: str | None = None) -> Entry:
-    for entry in inventory.known_entries.values():
+    """The site's own entry of that place; else a plain one, by the title of a declared system."""
+    for entry in (*inventory.entries, *inventory.known_entries.values()):
         if entry.kind is Kind.SYSTEM and (entry.disk, entry.partition) == (disk, partition):
-            return entry
+            own = title is None or entry in inventory.entries
+            return entry if own else replace(entry, title=title)
     name = f"system-{disk}-{partition}"
     title = title or f"Disk {disk}, partition {partition}"
     return Entry(name, Kind.SYSTEM, title, disk=disk, partition=partition, in_menu=False)

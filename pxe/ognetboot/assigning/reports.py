@@ -9,6 +9,8 @@ hears PCs, the fetch of a PC's file counts, `SETTLING` later.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,28 +31,42 @@ class Heard(StrEnum):
     NOTHING = "nothing"
 
 
-def report_reached(store: Store, pc: str, entry: str, stamp: str, now: datetime) -> Heard:
-    """The PC of that name says that it reached `entry`; every text may be anybody's."""
-    return _kept(store, pc, entry, stamp, now, by_fetch=False)
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The PC of that name reached `entry`, or fetched its file where that is None; its script had
+    `stamp`. Every text may be anybody's."""
+
+    pc: str
+    entry: str | None
+    stamp: str
 
 
 def fetched(store: Store, pc: str, stamp: str, now: datetime) -> Heard:
     """The PC's file, which held `stamp`, was fetched, and nobody hears what became of it."""
-    return _kept(store, pc, None, stamp, now, by_fetch=True)
+    return report_all(store, [Report(pc, None, stamp)], now)[0]
 
 
-def _kept(
-    store: Store, pc: str, entry: str | None, stamp: str, now: datetime, *, by_fetch: bool
-) -> Heard:
+def report_all(store: Store, reports: Sequence[Report], now: datetime) -> list[Heard]:
+    """What each is worth, after those before it; all of them are one write."""
     # Most reports are of PCs to whom nothing is given: they take no lock and write nothing.
-    _, heard = used(store.read(), pc, entry, stamp, now, by_fetch=by_fetch)
-    if heard is not Heard.USED:
+    assigned = store.read()
+    heard = [_heard(assigned, each, now)[1] for each in reports]
+    if Heard.USED not in heard:
         return heard
+    heard = []
     with store.changing(_BY, now) as change:
-        change.assigned, heard = used(change.assigned, pc, entry, stamp, now, by_fetch=by_fetch)
-        if heard is Heard.USED:
-            change.notes.append(f"{'fetched' if by_fetch else 'reached'} pc:{pc} {stamp}")
-        return heard
+        for each in reports:
+            change.assigned, worth = _heard(change.assigned, each, now)
+            if worth is Heard.USED:
+                what = "fetched" if each.entry is None else "reached"
+                change.notes.append(f"{what} pc:{each.pc} {each.stamp}")
+            heard.append(worth)
+    return heard
+
+
+def _heard(assigned: Assigned, report: Report, now: datetime) -> tuple[Assigned, Heard]:
+    by_fetch = report.entry is None
+    return used(assigned, report.pc, report.entry, report.stamp, now, by_fetch=by_fetch)
 
 
 def used(

@@ -87,17 +87,24 @@ def named(clients: Iterable[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def refuse_unable(inventory: Inventory, to: Whom, entry: Entry, when: datetime) -> None:
-    """Raise where a PC of the scope must not or cannot start the entry."""
+def refuse_unable(
+    inventory: Inventory, to: Whom, entry: Entry, when: datetime, *, counted: bool = False
+) -> None:
+    """Raise where a PC of the scope must not or cannot start the entry; or, where it is `counted`,
+    cannot report that it did."""
     reasons: dict[str, list[str]] = {}
     for client in to.clients:
-        if reason := able.why_not(inventory, client, entry, when):
+        reason = able.why_not(inventory, client, entry, when)
+        if reason is None and counted:
+            reason = able.why_not_counted(inventory, client, entry)
+        if reason is not None:
             reasons.setdefault(reason, []).append(client.name)
     if reasons:
         said = "; ".join(f"{named(pcs)} {reason}" for reason, pcs in reasons.items())
         raise NetbootError(
             f"`{entry.name}` is not set for {to}: {said}",
-            hint="set it for the others, or another entry for these",
+            hint="set it for the others, or another entry for these"
+            + (", or until a time" if counted else ""),
         )
 
 

@@ -16,6 +16,8 @@ from ognetboot.checking.loader_limits import Loaders, faults_of_template, warn_o
 from ognetboot.checking.strange import warn_of_tables
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
+from ognetboot.inventory.agreement import values
+from ognetboot.inventory.claims import claimed
 from ognetboot.inventory.custom import FOLDER, read_custom
 from ognetboot.inventory.faults import Fault
 from ognetboot.inventory.places import find_places
@@ -124,32 +126,33 @@ def _check_custom(path: Path, whole: Whole, loaders: Loaders) -> Iterable[Told]:
 
 
 def claims(checked: Sequence[Checked]) -> list[Told]:
-    """PCs that two inventories claim, each with the line of the second one."""
+    """PCs that two inventories claim, each with the line of the later one."""
     found: list[Told] = []
-    owners: dict[tuple[str, str], str] = {}
-    for one in checked:
-        if one.reading is None:
-            continue
-        places = None
-        mine: dict[tuple[str, str], str] = {}
-        for table, client in one.reading.found.clients:
-            for key in [("MAC", mac) for mac in client.macs] + [("UUID", client.uuid or "")]:
-                owner = owners.get(key)
-                if key[1] and owner is not None:
-                    places = places or find_places(reading.text_of(one.path))
-                    found.append(
-                        Told(
-                            one.path.name,
-                            places.line_of(table.path),
-                            "error",
-                            table.where,
-                            f"{client.name} with the {key[0]} {key[1]} is claimed by {owner} too",
-                            "leave the PC in one inventory",
-                        )
-                    )
-                mine[key] = f"{one.path} ({client.name})"
-        owners |= {key: owner for key, owner in mine.items() if key not in owners}
+    for number, one in enumerate(checked):
+        for other in checked[:number]:
+            found += _claimed(one, other)
     return found
+
+
+def _claimed(one: Checked, other: Checked) -> list[Told]:
+    if one.reading is None or other.reading is None:
+        return []
+    clients = one.reading.found.clients
+    tables = {id(client): table for table, client in clients}
+    pairs = list(claimed(values(clients), values(other.reading.found.clients)))
+    places = find_places(reading.text_of(one.path)) if pairs else None
+    return [
+        Told(
+            file=one.path.name,
+            line=places.line_of(tables[id(mine)].path) if places else 1,
+            severity="error",
+            where=tables[id(mine)].where,
+            cause=f"{mine.name} with the {kind} {value} is claimed by {other.path} too, as "
+            f"{theirs.name}",
+            hint="leave the PC in one inventory",
+        )
+        for mine, (kind, value), theirs in pairs
+    ]
 
 
 def as_json(checked: Sequence[Checked], extra: Sequence[Told]) -> dict[str, object]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What may be in a site overlay: everybody on the network reads it, and every PC believes it.
 
-So no private key goes in, and what ogLive reads from it (policy, public keys, CA) is read here
-first, by the same rules: a mistake is found on the server, not by a room of PCs.
+So no secret goes in (``secrets``), and what ogLive reads from it (policy, public keys, CA) is read
+here first, by the same rules: a mistake is found on the server, not by a room of PCs.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from pathlib import PurePosixPath
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from ognetboot.errors import NetbootError
+from ognetboot.overlay.secrets import found_in
 
 OGLIVE = PurePosixPath("etc/oglive")
 KEYS = OGLIVE / "keys"
 POLICY = OGLIVE / "policy.toml"
 CA = OGLIVE / "ca.pem"
 STEPS = OGLIVE / "steps"
+INIT = PurePosixPath("opt/opengnsys/etc/init")
+SSH = PurePosixPath("root/.ssh")
+AUTHORIZED = SSH / "authorized_keys"
 
 # The folders of ogLive's root: a file beside them was packed one folder too high or too low.
 _ROOT = frozenset(
@@ -52,10 +56,9 @@ _ROOT = frozenset(
 _OGLIVE_READS = ("keys", "policy.toml", "ca.pem", "steps")
 # Steps, and what PCs leave aside among them: read-me files, hidden ones, an editor's backups.
 _IN_STEPS = re.compile(r"[0-9]{2}-[a-z0-9]+(?:-[a-z0-9]+)*|README.*|\..*|.*~", re.DOTALL)
-_PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|PuTTY-User-Key-File-")
-_DER_LIMIT = 64 << 10
-_PKCS12 = re.compile(rb"\x30(?:\x80|[\x82-\x84]..|.).{0,3}?\x02\x01\x03\x30", re.DOTALL)
+_IN_INIT = re.compile(r"[^/.][^/]*\.sh|README.*|\..*|.*~", re.DOTALL)
 _KEY_BYTES = 32
+_SSH_KIND = re.compile(r"ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)")
 _DISK_RULE = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -63,10 +66,10 @@ def check(files: Mapping[PurePosixPath, bytes], *, now: datetime | None = None) 
     """Refuse an overlay of these files (paths as on the PC) with the first thing that is wrong."""
     for path, content in files.items():
         _check_place(path)
-        if holds_private_key(content):
+        if secret := found_in(path, content):
             raise NetbootError(
-                f"{path} holds a private key, and everybody on the network reads the overlay",
-                hint="take it out of the folder; a repository's public key is keys/image.pub",
+                f"{path} holds {secret}, and everybody on the network reads the overlay",
+                hint="take it out; public things alone are in it, such as keys/image.pub",
             )
     for path, content in files.items():
         if path == POLICY:
@@ -75,23 +78,8 @@ def check(files: Mapping[PurePosixPath, bytes], *, now: datetime | None = None) 
             check_ca(content, now or datetime.now(UTC))
         elif path.parent == KEYS:
             _check_public_key(path, content)
-
-
-def holds_private_key(content: bytes) -> bool:
-    """Keys as text in any file, and in binary (PKCS 8, PKCS 12) as a file of their own."""
-    if _PRIVATE.search(content):
-        return True
-    if len(content) > _DER_LIMIT or content[:1] != b"\x30":
-        return False
-    if _PKCS12.match(content[:16]):
-        return True
-    try:
-        load_der_private_key(content, password=None)
-    except TypeError:  # encrypted: a private key all the same
-        return True
-    except (ValueError, UnsupportedAlgorithm):
-        return False
-    return True
+        elif path == AUTHORIZED:
+            check_authorized(content)
 
 
 def _check_place(path: PurePosixPath) -> None:
@@ -106,6 +94,15 @@ def _check_place(path: PurePosixPath) -> None:
     if path.is_relative_to(STEPS) and (path.parent != STEPS or not _IN_STEPS.fullmatch(path.name)):
         raise NetbootError(
             f"{path} has no name of a step", hint="call it NN-NAME, such as steps/50-printers"
+        )
+    if path.is_relative_to(INIT) and (path.parent != INIT or not _IN_INIT.fullmatch(path.name)):
+        raise NetbootError(
+            f"{path} is no script that a PC runs when it has started",
+            hint="call it default.sh, ROOM.sh or ADDRESS.sh, such as etc/init/default.sh",
+        )
+    if path.is_relative_to(SSH) and path != AUTHORIZED:
+        raise NetbootError(
+            f"{path} is nothing that ogLive reads", hint=f"public keys are in {AUTHORIZED}"
         )
 
 
@@ -222,6 +219,28 @@ def _check_public_key(path: PurePosixPath, content: bytes) -> None:
         raise NetbootError(
             f"{path} is no public key of a repository: one line `ed25519 BASE64 comment`",
             hint="copy keys/image.pub of the repository",
+        )
+
+
+def check_authorized(content: bytes) -> None:
+    """Refuse keys for SSH that the PC's server would not read: a line each, options before it."""
+    lines = content.decode("utf-8", "replace").splitlines()
+    keys = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    for line in keys:
+        words = line.split()
+        kind = next((at for at, word in enumerate(words) if _SSH_KIND.fullmatch(word)), None)
+        try:
+            if kind is None:
+                raise ValueError
+            load_ssh_public_key(" ".join(words[kind : kind + 2]).encode())
+        except (ValueError, UnsupportedAlgorithm):
+            raise NetbootError(
+                f"{AUTHORIZED}: `{line[:60]}` is no public key",
+                hint="copy the line of a file like id_ed25519.pub into it",
+            ) from None
+    if not keys:
+        raise NetbootError(
+            f"{AUTHORIZED} holds no public key", hint="remove it where nobody shall come in"
         )
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The server that hears: HTTP, DHCP and TFTP by one command, and what PCs tell of themselves.
+"""DHCP, TFTP and HTTP by one command, or units for the site's own programs.
 
-`command` starts and stops all of it; `http` answers, `forms` decides what is answered, `dnsmasq`
-keeps the one child alive. What PCs tell (`waiting`, `seen`) and what must be known to open a locked
-entry (`passwords`) lies in files beside the inventory, written whole or not at all (`documents`).
+`command` starts and stops all of it; `http` gives out files and hands forms on to `hearing/`,
+`dnsmasq` keeps the one child alive, `tree` keeps what is served as it is to be.
 """

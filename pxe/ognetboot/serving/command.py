@@ -12,21 +12,21 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ognetboot.assigning.ears import Ear
-from ognetboot.assigning.ears import hearing as hearing_lock
+from ognetboot.assigning.ears import Ear, hearing
 from ognetboot.errors import NetbootError
+from ognetboot.hearing import documents
+from ognetboot.hearing.following import Log
+from ognetboot.hearing.forms import Forms
+from ognetboot.hearing.known import Known
+from ognetboot.hearing.seen import Reports
+from ognetboot.hearing.uses import Uses, follow
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Dhcp, Inventory
-from ognetboot.serving import dnsmasq, dnsmasq_words, documents, http
+from ognetboot.serving import dnsmasq, dnsmasq_words, http
 from ognetboot.serving.announcing import Parts, announcement
 from ognetboot.serving.dnsmasq import Dnsmasq
 from ognetboot.serving.files import Tree
-from ognetboot.serving.following import Log
-from ognetboot.serving.forms import Forms
-from ognetboot.serving.hearing import Hearing, follow
-from ognetboot.serving.known import Known
 from ognetboot.serving.missing import missing
-from ognetboot.serving.seen import Reports
 from ognetboot.serving.tree import Keeper, Write, Written
 
 LOG = logging.getLogger("ognetboot")
@@ -73,15 +73,15 @@ def serve(wanted: Wanted, write: Write) -> None:
 
 def follow_alone(path: Path, inventory: Path) -> None:
     """Follow another server's log until SIGINT or SIGTERM; another program keeps the tree."""
-    hearing = Hearing(inventory, Known(reading.load(inventory, allow_test=True)))
+    uses = Uses(inventory, Known(reading.load(inventory, allow_test=True)))
 
     async def run() -> None:
         stop = _stop()
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(hearing_lock(inventory, Ear.FETCH))
+            stack.enter_context(hearing(inventory, Ear.FETCH))
             log = Log(path)
             stack.callback(log.close)
-            await _enter(stack, follow(log, hearing, lambda: None))
+            await _enter(stack, follow(log, uses, lambda: None))
             print(f"ognetboot follows {path}. Stop it with Ctrl-C.", flush=True)
             await stop.wait()
 
@@ -158,13 +158,13 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
         first = keeper.begin()
         parts = wanted.parts(first.inventory)
         known = Known(first.inventory)
-        hearing = Hearing(wanted.inventory, known)
-        then.append(lambda written: hearing.use(Known(written.inventory)))
+        uses = Uses(wanted.inventory, known)
+        then.append(lambda written: uses.use(Known(written.inventory)))
         if parts.http is not None:
-            stack.enter_context(hearing_lock(wanted.inventory, Ear.REPORT))
+            stack.enter_context(hearing(wanted.inventory, Ear.REPORT))
             reports = Reports(wanted.inventory, lambda line: LOG.warning("%s.", line))
             stack.callback(reports.write)
-            forms = Forms(wanted.inventory, known, reports, hearing, keeper.wake)
+            forms = Forms(wanted.inventory, known, reports, uses, keeper.wake)
             then.append(lambda written: _renew(forms, reports, written))
             tree = Tree(wanted.out) if parts.files else None
             app = http.application(tree, forms, behind_proxy=wanted.behind is not None)
@@ -178,10 +178,10 @@ async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written,
                 lambda written: child.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
             )
         if wanted.log is not None:
-            stack.enter_context(hearing_lock(wanted.inventory, Ear.FETCH))
+            stack.enter_context(hearing(wanted.inventory, Ear.FETCH))
             log = Log(wanted.log)
             stack.callback(log.close)
-            await _enter(stack, follow(log, hearing, keeper.wake))
+            await _enter(stack, follow(log, uses, keeper.wake))
         await _enter(stack, keeper.keep())
         yield first, parts
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from ognetboot.serving.limits import Places
+from ognetboot.serving.places import Places
 
 HEADER_S = 10.0
 _IDLE_S = 15.0
@@ -25,7 +25,7 @@ _LATER = (
 LOG = logging.getLogger("ognetboot")
 _SILENT = logging.getLogger("ognetboot.http")
 # Whatever is written there quotes requests, and some hold a password.
-_SILENT.disabled = True
+_SILENT.setLevel(logging.CRITICAL + 1)
 
 
 class Connection(web.RequestHandler):

@@ -14,11 +14,11 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from ognetboot.errors import NetbootError
+from ognetboot.hearing.forms import Forms
 from ognetboot.serving.connection import Connection, connections
 from ognetboot.serving.files import Tree, type_of
-from ognetboot.serving.forms import Forms
 from ognetboot.serving.holders import holder
-from ognetboot.serving.limits import Places
+from ognetboot.serving.places import Places
 
 LOG = logging.getLogger("ognetboot")
 

@@ -14,12 +14,12 @@ from pathlib import Path
 USER = "ognetboot"
 DAEMON = "ognetboot.service"
 RENDER = "ognetboot-render.service"
+_LEASES = "ognetboot-dnsmasq"
+_RIGHTS = "CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 _SANDBOX = """\
 NoNewPrivileges=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
 PrivateDevices=yes
 PrivateTmp=yes
 ProtectSystem=strict
@@ -30,7 +30,6 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectProc=invisible
-ProcSubset=pid
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
@@ -99,9 +98,11 @@ RestartSec=3
 LimitNOFILE=8192
 MemoryMax=1G
 TasksMax=128
-{_folders(place)}IPAddressDeny=any
+{_folders(place)}CapabilityBoundingSet=
+IPAddressDeny=any
 IPAddressAllow=localhost
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+ProcSubset=pid
 {_SANDBOX}
 [Install]
 WantedBy=multi-user.target
@@ -117,8 +118,10 @@ Description=ogLive network boot: write what PCs boot, where no {DAEMON} runs
 Type=oneshot
 User={USER}
 ExecStart={_command(place.program, "render", place.inventory, place.out)}
-{_folders(place)}PrivateNetwork=yes
+{_folders(place)}CapabilityBoundingSet=
+PrivateNetwork=yes
 RestrictAddressFamilies=AF_UNIX
+ProcSubset=pid
 {_SANDBOX}"""
 
 
@@ -130,8 +133,8 @@ Description=ogLive network boot: watch the inventory and what is assigned
 Conflicts={DAEMON}
 
 [Path]
-PathChanged={_word(place.inventory)}
-PathChanged={_word(assigned)}
+PathChanged={_watched(place.inventory)}
+PathChanged={_watched(assigned)}
 Unit={RENDER}
 
 [Install]
@@ -157,8 +160,8 @@ WantedBy=timers.target
 def _dnsmasq(place: Place) -> str:
     command = _command(
         "/usr/sbin/dnsmasq", "--keep-in-foreground", "--log-facility=-", "--pid-file=",
-        f"--conf-file={place.out / 'dnsmasq.conf'}",
-        "--dhcp-leasefile=/var/lib/misc/ognetboot.leases",
+        "--user=", "--group=", f"--conf-file={place.out / 'dnsmasq.conf'}",
+        f"--dhcp-leasefile=/var/lib/{_LEASES}/leases",
     )  # fmt: skip
     return f"""\
 # Debian's dnsmasq with what `ognetboot` renders; after a change of DHCP: systemctl restart dnsmasq
@@ -178,27 +181,13 @@ ExecStop=
 ExecReload=
 Restart=on-failure
 RestartSec=3
-NoNewPrivileges=yes
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN
-ProtectSystem=strict
-ReadWritePaths=/var/lib/misc
-ProtectHome=read-only
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
+User=dnsmasq
+StateDirectory={_LEASES}
+AmbientCapabilities={_RIGHTS}
+CapabilityBoundingSet={_RIGHTS}
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK AF_PACKET
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-"""
+ProtectHome={"read-only" if _in_home(place.out) else "yes"}
+{_SANDBOX}"""
 
 
 _NGINX = f"""\
@@ -230,6 +219,11 @@ def _word(path: Path | str) -> str:
     """One word of a unit: systemd's quoting and specifiers."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{text}"' if any(char.isspace() or char in "\"'" for char in text) else text
+
+
+def _watched(path: Path) -> str:
+    """What is watched is the rest of its line, quotes and blanks included."""
+    return str(path).replace("%", "%%")
 
 
 def _command(*words: Path | str) -> str:

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from enum import StrEnum
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import BaseLoader, Environment, FunctionLoader, StrictUndefined, pass_context
@@ -152,6 +153,7 @@ def _loader() -> BaseLoader:
     return FunctionLoader(resource)
 
 
+@cache
 def environment(language: Language) -> Environment:
     """Strict environment for templates named from the package's root, e.g. `menus/menu.ipxe.j2`."""
     env = Environment(

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from ognetboot.inventory.choices import Tongue
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen
-from ognetboot.texts.sentences import load_colours, load_look, load_picture, load_reasons, load_texts
+from ognetboot.texts.sentences import (
+    load_colours,
+    load_look,
+    load_picture,
+    load_reasons,
+    load_texts,
+)
 from ognetboot.texts.words import GrubWords, Words
 
 

@@ -15,7 +15,7 @@ from ognetboot.inventory.choices import Choices, Tongue
 from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Section
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.texts.sentences import Texts, load_texts
-from ognetboot.texts.starts import Boot, boot_of, label_of
+from ognetboot.texts.starts import Boot, Given, boot_of, given_of, label_of
 
 # The menu's own keys; entries are numbered 1 to 9.
 _ENTRY_KEYS = "123456789"
@@ -66,6 +66,7 @@ class Screen:
     boots: tuple[Boot, ...]
     disk: Item
     default: str
+    given: Given | None
     escape: str
     timeout_s: int
     wait_s: int
@@ -119,6 +120,7 @@ def screen_for(inventory: Inventory, client: Client | None, offered: Offered) ->
         ),
         disk=Item("", label_of(disk), _title(disk, texts)),
         default=label_of(default),
+        given=given_of(offered),
         escape=label_of(default if locked else disk),
         timeout_s=timeout_s,
         wait_s=timeout_s or max(inventory.timeout_s_of(None), 10),

@@ -125,6 +125,22 @@ def _oglive(
     return Boot(label_of(entry), title, entry.name, entry.kind, kernel, tuple(initrds), args)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a PC is given for so many times: its label, and what a report of it says."""
+
+    label: str
+    entry: str
+    stamp: str
+
+
+def given_of(offered: Offered) -> Given | None:
+    """None: nothing that a report would use up."""
+    if offered.stamp == NO_STAMP:
+        return None
+    return Given(label_of(offered.entry), offered.entry.name, offered.stamp)
+
+
 def stamp_of(entry: Entry, offered: Offered) -> str:
     """What a report of that entry carries: another entry than the given one uses up nothing."""
     return offered.stamp if entry.name == offered.entry.name else NO_STAMP

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ognetboot.assigning import times
 from ognetboot.errors import FoundFaultsError, NetbootError
+from ognetboot.hearing.taking import Candidate, candidates, room_of
+from ognetboot.hearing.waiting import HARDWARE, remove, waiting_of
 from ognetboot.inventory import reading
 from ognetboot.inventory.editing import with_tables
 from ognetboot.inventory.model import Inventory
 from ognetboot.inventory.saving import open_inventory, save
-from ognetboot.serving.taking import Candidate, candidates, room_of
-from ognetboot.serving.waiting import HARDWARE, remove, waiting_of
 from ognetboot.verbs import Verbs, add_inventory, add_json, add_test
 
 _ALL = "all"

@@ -17,8 +17,8 @@ from ognetboot.assigning.exam import Readiness, Ready, Told, image_of, readiness
 from ognetboot.assigning.model import Assignment
 from ognetboot.assigning.setting import Limits, Whom
 from ognetboot.errors import FoundFaultsError, NetbootError
+from ognetboot.hearing.seen import seen_of
 from ognetboot.inventory.scopes import find_scope
-from ognetboot.serving.seen import seen_of
 from ognetboot.verbs import Verbs, add_inventory, add_test
 from ognetboot.verbs.giving import Desk, add_tree, at_desk, carry_out
 from ognetboot.verbs.set import TIMES
@@ -73,10 +73,8 @@ def _exam(desk: Desk, to: Whom, args: argparse.Namespace) -> tuple[str, int]:
     systems = system_of(desk.inventory, to, args.system)
     limits = setting.limits(desk.now, once=False, boots=None, start=args.start, end=args.end)
     image = image_of(desk.inventory, args.system)
-    told = {
-        pc: Told(seen.looked or seen.at, seen.systems)
-        for pc, seen in seen_of(desk.opened.path).items()
-    }
+    seen = seen_of(desk.opened.path).items()
+    told = {pc: Told(each.looked or each.at, each.systems) for pc, each in seen}
     found = list(readiness(systems, image, told))
     lines = [] if args.check else list(_set(desk, to, args.system, limits))
     lines += _said(found)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ognetboot.assigning import history, setting
-from ognetboot.assigning.ears import heard_by
+from ognetboot.assigning.ears import Ear, heard_by
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.offers import Offered, offers_at
 from ognetboot.assigning.setting import Limits, Whom
@@ -110,20 +110,23 @@ def at_desk(args: argparse.Namespace, *, by: str = "", dry_run: bool = False) ->
 
 def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     """Give the entry to the PCs of the scope, for good or for a while; what is told of it."""
-    setting.refuse_unable(desk.inventory, to, entry, limits.start or desk.now)
+    ear = heard_by(desk.opened.path)
+    # A file that is fetched counts for whatever it starts.
+    counted = limits.boots is not None and ear is not Ear.FETCH
+    when = limits.start or desk.now
+    setting.refuse_unable(desk.inventory, to, entry, when, counted=counted)
     if not to.clients:
         raise NetbootError(f"{to.scope} has no PC", hint="name a room, a group or a PC that has")
     before = desk.offers(to, desk.outcome)
     outcome = _outcome(desk, to, entry, limits)
     changed = outcome != desk.outcome
-    note = f"set {to.scope} {entry.name} {setting.said(limits)}"
-    written = carry_out(desk, to, outcome, note)
-    when = setting.said(limits)
+    said = f"{entry.name} {setting.said(limits)}"
+    written = carry_out(desk, to, outcome, f"set {to.scope} {said}")
     if not changed and not written:
-        return f"{to}: nothing to change, it is {entry.name} {when} already"
-    lines = [f"{to}: {entry.name} {when}; before: {setting.counted(before)}"]
+        return f"{to}: nothing to change, it is {said} already"
+    lines = [f"{to}: {said}; before: {setting.counted(before)}"]
     if limits.boots is not None:
-        lines.append(heard_by(desk.opened.path).rule)
+        lines.append(ear.rule)
     if limits.start is None or limits.start <= desk.now:
         after = desk.offers(to, outcome)
         lines += setting.others(after, entry.name)

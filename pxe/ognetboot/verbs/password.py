@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from ognetboot.errors import NetbootError
+from ognetboot.hearing import passwords
 from ognetboot.inventory import reading
 from ognetboot.inventory.scopes import find_scope
-from ognetboot.serving import passwords
 from ognetboot.verbs import Verbs, add_inventory, add_test
 
 _SHORTEST = 8

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from ognetboot.assigning.mirror import mirror
 from ognetboot.assigning.offers import OfferedTo, offers_at
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
+from ognetboot.inventory.claims import claimed
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
 from ognetboot.texts.pictures import pictures
@@ -41,6 +43,20 @@ def add(verbs: Verbs) -> None:
     add_test(verb)
     add_loaders(verb)
     verb.add_argument(
+        "--beside",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OTHER",
+        help="refuse a PC that this inventory claims too; may be given more than once",
+    )
+    verb.add_argument(
+        "--ogserver",
+        type=Path,
+        metavar="DIR",
+        help="also show the entries to OpenGnsys, whose folder this is: /opt/opengnsys",
+    )
+    verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
 
@@ -48,6 +64,8 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> str:
     """Render and publish."""
     inventory = reading.load(args.inventory, allow_test=args.test)
+    for other in args.beside:
+        _refuse_claimed(inventory, other)
     store = Store(args.inventory)
     written: set[PurePosixPath] = set()
     removed: set[PurePosixPath] = set()
@@ -63,14 +81,32 @@ def run(args: argparse.Namespace) -> str:
         # What was assigned meanwhile has been written by whoever did it, and over it by us.
         if args.dry_run or store.read() == assigned:
             break
+    shown = _mirrored(inventory, args)
     if not written and not removed:
-        return f"{args.out}: nothing to change"
+        return "\n".join([f"{args.out}: nothing to change", *shown])
     count = len(inventory.clients)
     done = "would be written" if args.dry_run else "written"
     gone = f", {len(removed)} removed" if removed else ""
     said = f"{args.out}: {count} PC{'' if count == 1 else 's'}, {len(written)} files {done}{gone}"
     loaders = read_loaders(needed_loaders(inventory), places(args.loaders))
-    return "\n".join([said, *(f"  {line}" for line in told(loaders))])
+    return "\n".join([said, *(f"  {line}" for line in told(loaders)), *shown])
+
+
+def _mirrored(inventory: Inventory, args: argparse.Namespace) -> list[str]:
+    if args.ogserver is None:
+        return []
+    entries = inventory.known_entries.values()
+    return mirror(args.ogserver, entries, args.inventory, args.out, dry_run=args.dry_run)
+
+
+def _refuse_claimed(inventory: Inventory, path: Path) -> None:
+    """Two inventories that claim one PC would send it to two servers, whoever answers first."""
+    other = reading.load(path, allow_test=True)
+    for mine, (kind, value), theirs in claimed(inventory.clients, other.clients):
+        raise NetbootError(
+            f"{mine.name} with the {kind} {value} is claimed by {path} too, as {theirs.name}",
+            hint="leave the PC in one inventory; `ognetboot check` with both names all of them",
+        )
 
 
 Texts = Mapping[PurePosixPath, str]

@@ -18,10 +18,10 @@ from ognetboot.inventory.model import Dhcp
 from ognetboot.serving import units
 from ognetboot.serving.command import Wanted, check, serve
 from ognetboot.serving.tree import Written
+from ognetboot.texts.server_files import FORMS_PORT
 from ognetboot.verbs import Verbs, add_loaders
 from ognetboot.verbs.render import texts_for, write
 
-_PORT = 8069
 _DNSMASQ = PurePosixPath("dnsmasq.conf")
 
 
@@ -126,7 +126,7 @@ def _install_units(args: argparse.Namespace) -> str:
         code=tuple(sorted(code)),
         inventory=args.inventory.resolve(),
         out=args.out.parent.resolve() / args.out.name,
-        port=args.behind or _PORT,
+        port=args.behind or FORMS_PORT,
     )
     reading.load(place.inventory, allow_test=args.test)
     files = units.units(place)

@@ -79,6 +79,11 @@ def _word(path: Path | str) -> str:
     return f'"{text}"' if any(char.isspace() or char in "\"'" for char in text) else text
 
 
+def _watched(path: Path) -> str:
+    """What is watched is the rest of its line, quotes and blanks included."""
+    return str(path).replace("%", "%%")
+
+
 def _command(*words: Path | str) -> str:
     return " ".join(_word(word).replace("$", "$$") for word in words)
 
@@ -178,7 +183,7 @@ def _watch(wanted: InstallRequest) -> str:
     oglive = wanted.site / "etc/oglive"
     watched = (wanted.inventory_file, oglive, oglive / "policy.toml", oglive / "ca.pem",
                wanted.folder / "keys")  # fmt: skip
-    lines = "".join(f"PathChanged={_word(path)}\n" for path in watched)
+    lines = "".join(f"PathChanged={_watched(path)}\n" for path in watched)
     return f"""\
 [Unit]
 Description=Watch the inventory of ogLive, its policy and its keys

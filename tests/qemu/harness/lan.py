@@ -26,6 +26,10 @@ SERVER_IP = "10.77.0.1"
 # ports' and changes it with every tap, and a resumed PC then talks to the old one for a minute.
 SERVER_MAC = "52:54:00:77:00:fe"
 PREFIX = 24
+# iPXE asks for an IPv6 router and waits up to 18 s for an answer: here is one that leads nowhere.
+SERVER_IPV6 = "fd77::1"
+IPV6_RANGE = "fd77::"
+IPV6_PREFIX = 64
 BROADCAST = "10.77.0.255"
 BRIDGE = "oglan"
 _NAMESPACES = Path("/run/netns")
@@ -68,6 +72,8 @@ class Lan:
             self._ip("link", "add", BRIDGE, "address", SERVER_MAC, "type", "bridge",
                      "stp_state", "0", "mcast_snooping", "0")  # fmt: skip
             self._ip("addr", "add", f"{SERVER_IP}/{PREFIX}", "broadcast", BROADCAST, "dev", BRIDGE)
+            self._ip("-6", "addr", "add", f"{SERVER_IPV6}/{IPV6_PREFIX}", "dev", BRIDGE,
+                     "nodad")  # fmt: skip
             self._ip("link", "set", BRIDGE, "up")
         except BaseException:
             self.close()

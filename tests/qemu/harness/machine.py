@@ -214,7 +214,10 @@ class Machine:
         took = time.monotonic() - self.running.started
         LOG.say(f"{self.name}: {match[0].decode().strip()} after {took:.1f} s")
         if match[2] == b"test":
-            self.running.shell.prepare(Deadline(self.timeouts.command, "the shell answers"))
+            deadline = Deadline(self.timeouts.command, "the shell answers, the cache is mounted")
+            self.running.shell.prepare(deadline)
+            # Joins what ogLive begins then, if it is not over: the look for a cache on its disks.
+            self.running.shell.execute("systemctl start oglive-begin.service", deadline)
         return took
 
     def wait_for_report(self) -> BootReport:

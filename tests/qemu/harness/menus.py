@@ -12,7 +12,7 @@ from harness.paths import BUILD, ROOT, needed, program
 from harness.process import Background, run
 
 PICTURES = BUILD / "menus"
-PASSWORD = "horse-battery"
+PASSWORD = "horse-battery"  # noqa: S105  that of a site which lives for a minute
 # What Debian 12 has, and what `make setup` fetched of Debian 13.
 _OLDER = Path("/usr/lib/ipxe")
 NEWER = ROOT / ".tools/loaders/usr/lib/ipxe"

@@ -20,7 +20,7 @@ from harness.accesslog import Request
 from harness.clock import Deadline, Timeouts, poll
 from harness.disks import SECTOR_BYTES
 from harness.inventory import HTTP_PORT, inventory_text
-from harness.lan import SERVER_IP, Lan
+from harness.lan import IPV6_PREFIX, IPV6_RANGE, SERVER_IP, Lan
 from harness.layouts import LAYOUTS
 from harness.paths import LiveArtifacts, cache_dir, digest_of, program
 from harness.process import Background, run
@@ -110,6 +110,8 @@ class Server:
         leases = self.log_dir / "leases"
         dnsmasq = ["dnsmasq", "--keep-in-foreground", "--user=root", "--log-facility=-"]
         dnsmasq += ["--pid-file=", f"--dhcp-leasefile={leases}"]
+        # The test LAN's own, no part of what a site gets: a router that advertises itself.
+        dnsmasq += ["--enable-ra", f"--dhcp-range={IPV6_RANGE},ra-only,{IPV6_PREFIX}"]
         self._spawn("dnsmasq", [*dnsmasq, f"--conf-file={self.netboot / 'dnsmasq.conf'}"])
         deadline = Deadline(self._timeouts.server_up, "the servers answer")
         self._lan.call(lambda: poll(self._http_answers, deadline))

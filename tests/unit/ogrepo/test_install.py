@@ -343,6 +343,9 @@ def test_odd_paths_stay_one_word() -> None:
     text = unit_of(units.REPOSITORY, InstallRequest(Path("/srv/my %images $1")))
     assert 'serve "/srv/my %%images $$1" --port' in text
     assert 'ReadWritePaths="/srv/my %%images $1"\n' in text
+    # But for what is watched, which systemd takes as it stands.
+    watch = unit_of(units.WATCH, InstallRequest(Path("/srv/my %images")))
+    assert "PathChanged=/srv/my %%images/keys\n" in watch
 
 
 def test_an_edited_unit_is_known() -> None:

@@ -26,7 +26,7 @@ def shown(tmp_path: Path, profile: str) -> str:
             shutil.copytree(tree, made, dirs_exist_ok=True, symlinks=True)
     script, screen = made / "usr/lib/oglive/status", tmp_path / "screen"
     said = ""
-    for words in (["start"], ["line", "Repository  10.20.0.1:8080 answers. Ready."], ["waits"]):
+    for words in (["start"], ["say", "READY", "10.20.0.1:8080"], ["waits"]):
         env = {"PATH": "/usr/bin:/bin", "OGLIVE_SCREEN": str(screen), **FACTS, "PROFILE": profile}
         subprocess.run(["bash", str(script), *words], env=env, check=True, timeout=30)
         said += screen.read_text()

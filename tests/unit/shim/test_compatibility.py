@@ -20,7 +20,8 @@ def test_the_document_is_of_today() -> None:
 
 
 def test_every_function_has_exactly_one_row() -> None:
-    rows = re.findall(r"^\| `(\w+)[ `]", DOCUMENT.read_text(), re.MULTILINE)
+    functions = DOCUMENT.read_text().partition("## The boot line")[0]
+    rows = re.findall(r"^\| `(\w+)[ `]", functions, re.MULTILINE)
     assert sorted(rows) == sorted(NAMES)
 
 

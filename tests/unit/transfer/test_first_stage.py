@@ -32,14 +32,16 @@ class Fetched(Protocol):
 
 INIT = Path(__file__).parents[3] / "image/mkosi.images/first-stage/mkosi.extra/init"
 FINALIZE = INIT.parents[1] / "mkosi.finalize"
+TEXTS = INIT.parent / "usr/lib/oglive/texts/en"
 ROOT = bytes(range(256)) * 400
-FUNCTIONS = ("again", "seconds", "fetch", "fetch_root", "refuse_root")
+FUNCTIONS = ("text", "again", "seconds", "fetch", "fetch_root", "refuse_root")
 SECONDS = 2
 PLENTY_S = 100
 HANG_S = 60.0
 
 SCRIPT = """
 set -f
+. {texts}
 say() {{ echo "$*"; }}
 stop() {{ echo "STOP $1"; exit 1; }}
 ROOT_SIZE={size} ROOT_SHA256={digest} FETCH_SECONDS={seconds}
@@ -98,6 +100,7 @@ def fetched(tmp_path: Path) -> Fetched:
                 digest=hashlib.sha256(ROOT).hexdigest(),
                 seconds=seconds,
                 functions="\n".join(map(function, FUNCTIONS)),
+                texts=TEXTS,
             )
         )
         began = time.monotonic()

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from itertools import count
 
 from ognetboot.assigning.model import Assignment
+from ognetboot.assigning.reports import Heard, Report, report_all
+from ognetboot.assigning.store import Store
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.inventory.reading import parse
 
@@ -102,3 +104,9 @@ def given(scope: str, entry: str, **more: object) -> Assignment:
     number = next(_numbers)
     values: dict[str, object] = {"by": "ana", "made": NOW, "number": f"{number:012x}"}
     return Assignment(scope=scope, entry=entry, **(values | more))  # type: ignore[arg-type]
+
+
+def report_reached(store: Store, pc: str, entry: str, stamp: str, now: datetime) -> Heard:
+    """One report alone."""
+    (heard,) = report_all(store, [Report(pc, entry, stamp)], now)
+    return heard

@@ -14,9 +14,9 @@ import pytest
 
 from ognetboot.assigning import keeping
 from ognetboot.assigning.model import NO_STAMP, SETTLING, Assigned, Assignment
-from ognetboot.assigning.reports import Heard, fetched, report_reached
+from ognetboot.assigning.reports import Heard, fetched
 from ognetboot.assigning.store import Store
-from unit.ognetboot.assigning.rooms import NOW, given
+from unit.ognetboot.assigning.rooms import NOW, given, report_reached
 
 
 @pytest.fixture
@@ -115,13 +115,13 @@ REPORT = """
 import sys
 from datetime import datetime, UTC
 from pathlib import Path
-from ognetboot.assigning.reports import report_reached
+from ognetboot.assigning.reports import Report, report_all
 from ognetboot.assigning.store import Store
 inventory, pc, stamp = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
 now = datetime(2026, 11, 27, tzinfo=UTC)
-print(report_reached(Store(Path(inventory)), pc, "oglive", stamp, now))
+print(*report_all(Store(Path(inventory)), [Report(pc, "oglive", stamp)], now))
 """
 
 

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot.hearing.forms import Forms
+from ognetboot.hearing.known import Known
+from ognetboot.hearing.seen import Reports
+from ognetboot.hearing.uses import Uses
 from ognetboot.inventory import reading
 from ognetboot.serving import http
 from ognetboot.serving.files import Tree
-from ognetboot.serving.forms import Forms
-from ognetboot.serving.hearing import Hearing
-from ognetboot.serving.known import Known
-from ognetboot.serving.seen import Reports
 
 MAC = "52:54:00:00:00:01"
 ADAPTER = "00:e0:4c:68:00:01"
@@ -131,7 +131,7 @@ async def running(folder: Path, *, behind_proxy: bool = False) -> AsyncIterator[
     known = Known(reading.load(file))
     woken: list[None] = []
     reports = Reports(file, print)
-    forms = Forms(file, known, reports, Hearing(file, known), lambda: woken.append(None))
+    forms = Forms(file, known, reports, Uses(file, known), lambda: woken.append(None))
     app = http.application(Tree(out), forms, behind_proxy=behind_proxy)
     sock = http.listen("127.0.0.1", 0)
     async with http.opened(app, sock):

@@ -27,7 +27,7 @@ _og_parameters="
     ip boot og2nd oglivedir oglive ogrepo oglog ogshare ogprotocol ogunit group hostname ogprof
     hardprofile ogactiveadmin ogdebug ogstatus oginit ogupdateinitrd ogtmpfs ognetmodule ogdns ogproxy
     ogntp ogengine engine winboot ogrsyncw ogrsyncz ogrsyncdel LANG TZ"
-_og_facts="INTERFACE MAC IP SERVER"
+_og_facts="INTERFACE MAC IP SERVER NAME"
 
 # _og_take FILE PREFIX NAMES: exports PREFIXNAME for each NAME=value in FILE, if NAME is in NAMES.
 _og_take() {
@@ -57,6 +57,7 @@ export OGSERVERIMAGES=${OGSERVERIMAGES:-${ogrepo:-${oglive:-${_og_SERVER-}}}}
 export ROOTREPO=$OGSERVERIMAGES
 [ -z "${_og_INTERFACE-}" ] || export DEVICE=$_og_INTERFACE
 [ -z "${_og_IP-}" ] || export IPV4ADDR=$_og_IP
+[ -n "${hostname-}" ] || [ -z "${_og_NAME-}" ] || export hostname=$_og_NAME # the one in ip=
 [ -z "${hostname-}" ] || export HOSTNAME=$hostname
 [ -z "${ogproxy-}" ] || export http_proxy=$ogproxy
 
@@ -189,4 +190,4 @@ if [[ ${ogengine-} =~ ^[A-Za-z0-9]+$ ]]; then
 fi
 
 unset -f _og_take _og_net_facts _og_net_config
-unset _og_path _og_parameters _og_facts _og_file _og_INTERFACE _og_MAC _og_IP _og_SERVER
+unset _og_path _og_parameters _og_facts _og_file _og_INTERFACE _og_MAC _og_IP _og_SERVER _og_NAME

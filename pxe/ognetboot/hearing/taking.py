@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges PCs that wait: what each would be in the inventory, and what stands against it. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ognetboot.hearing.waiting import Registration
+from ognetboot.inventory import checks
+from ognetboot.inventory.editing import NewTable
+from ognetboot.inventory.model import Firmware, Inventory
+
+_FIRMWARE = {"efi": Firmware.UEFI, "pcbios": Firmware.BIOS}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One PC as it would be taken: `against` says what forbids it, a sentence each."""
+
+    registration: Registration
+    name: str
+    room: str | None
+    against: tuple[str, ...]
+    shared: bool
+
+    @property
+    def table(self) -> NewTable:
+        """Its table in the inventory. A MAC that PCs share is not in it."""
+        claim = self.registration.claim
+        firmware = _FIRMWARE.get(self.registration.word("platform"))
+        values = {
+            "mac": "" if self.shared else claim.mac,
+            "name": self.name,
+            "room": self.room or "",
+            "uuid": claim.uuid,
+            "serial": claim.serial,
+            "firmware": str(firmware or ""),
+        }
+        return NewTable(("clients",), {key: value for key, value in values.items() if value})
+
+
+def candidates(
+    inventory: Inventory, waiting: Iterable[Registration], *, name: str = "", room: str = ""
+) -> tuple[Candidate, ...]:
+    """Each of them; `name` and `room` are an administrator's, before what was typed at the PC."""
+    them = tuple(waiting)
+    typed = Counter((name or one.word("name")).lower() for one in them)
+    return tuple(_candidate(inventory, one, name, room, typed) for one in them)
+
+
+def _candidate(
+    inventory: Inventory, one: Registration, name: str, room: str, typed: Counter[str]
+) -> Candidate:
+    name = name or one.word("name")
+    wanted = room or one.word("room")
+    found = room_of(inventory, wanted)
+    shared = one.claim.mac in inventory.adapters
+    against = [*_against_name(inventory, name, typed), *_against_identity(inventory, one, shared)]
+    if wanted and found is None:
+        against.append(f"there is no room {wanted!r}: name one with --room")
+    return Candidate(one, name, found, tuple(against), shared)
+
+
+def room_of(inventory: Inventory, text: str) -> str | None:
+    """The room that a person means, whatever the accents and capitals; None: none, or several."""
+    for spoken in (lambda text: text, _folded):
+        found = {
+            room.name for room in inventory.rooms
+            if spoken(text) in (spoken(room.name), spoken(room.title))
+        }  # fmt: skip
+        if len(found) == 1:
+            return found.pop()
+    return None
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in plain if char.isalnum())
+
+
+def _against_name(inventory: Inventory, name: str, typed: Counter[str]) -> Iterator[str]:
+    if not name:
+        yield "it has no name: give it one with --name"
+        return
+    try:
+        checks.hostname(name)
+    except ValueError as error:
+        yield f"{error}: give it another one with --name"
+        return
+    if any(client.name.lower() == name.lower() for client in inventory.clients):
+        yield f"the name {name} is taken already: give it another one with --name"
+    if typed[name.lower()] > 1:
+        yield f"another PC that waits wants the name {name}, too"
+
+
+def _against_identity(inventory: Inventory, one: Registration, shared: bool) -> Iterator[str]:
+    mac, uuid = one.claim.mac, one.claim.uuid
+    for client in inventory.clients:
+        if mac and not shared and mac in client.macs:
+            yield f"its MAC {mac} is that of {client.name}"
+        if uuid and uuid == client.uuid:
+            yield f"its UUID is that of {client.name}: is this another network card of it?"
+    if not uuid and (shared or not mac):
+        yield "it has no UUID, and no network card of its own: nothing would tell it from others"

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must not be in a site overlay, because everybody on the network reads it: secrets.
+
+Private keys in text and in binary, password digests, passwords and tokens in scripts and settings,
+and the files that exist to hold one. What only looks like a secret is refused as well; nobody needs
+it there.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+_PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|PuTTY-User-Key-File-")
+_DER_LIMIT = 64 << 10
+_PKCS12 = re.compile(rb"\x30(?:\x80|[\x82-\x84]..|.).{0,3}?\x02\x01\x03\x30", re.DOTALL)
+# As dropbear keeps its own: the length of the kind's name, and the name. A public key is text.
+_DROPBEAR = re.compile(rb"\0\0\0[\x07-\x24](?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)")
+_OTHER_KEYS = re.compile(
+    rb"AGE-SECRET-KEY-1|^[ \t]*PrivateKey[ \t]*=[ \t]*[A-Za-z0-9+/]{42}", re.MULTILINE
+)
+_DIGEST = re.compile(
+    rb"\$(?:1|5|6|7|y|gy|2[abxy]|argon2id?)\$[./A-Za-z0-9=,$]{8}|grub\.pbkdf2\.sha512\.[0-9]+\."
+)
+_TELLING = (
+    rb"password|passwd|passphrase|passwort|contrase\xc3\xb1a|contrasenya|secret|token|api_?key"
+)
+# NAME=VALUE, NAME: VALUE and --NAME VALUE; a value that is a variable or nothing tells nothing.
+_TOLD = re.compile(
+    rb"(?i)(?:^|[\s;,\"'_-])(?:" + _TELLING + rb")[\"']?[ \t]*(?:=|:[ \t])[ \t]*[\"']?"
+    rb"(?![\"'$<`({%;]|\s)[^\s\"']{3}",
+    re.MULTILINE,
+)
+_LOGIN = re.compile(rb"[a-z][a-z0-9+.-]{1,15}://[^\s/:@\"'$]{1,64}:[^\s/@\"'$]{1,64}@")
+_TEXT_LIMIT = 1 << 20
+_HOLDERS = re.compile(
+    r"etc/g?shadow-?|etc/dropbear/.*|etc/ssh/ssh_host_.*_key|run/oglive/.*|(?:.*/)?krb5\.keytab"
+    r"|.*\.keytab|(?:.*/)?\.(?:netrc|pgpass|git-credentials|smbcredentials)"
+)
+
+
+def found_in(path: PurePosixPath, content: bytes) -> str:
+    """What this file holds that is no public thing, such as "a private key"; empty: nothing."""
+    if holds_private_key(content):
+        return "a private key"
+    if _HOLDERS.fullmatch(str(path)):
+        return "what is nobody else's business"
+    if len(content) > _TEXT_LIMIT or b"\0" in content:
+        return ""
+    if _DIGEST.search(content):
+        return "the digest of a password"
+    if _TOLD.search(content):
+        return "a password or a token"
+    if _LOGIN.search(content):
+        return "an address with a password in it"
+    return ""
+
+
+def holds_private_key(content: bytes) -> bool:
+    """Keys as text in any file; in binary (PKCS 8, PKCS 12, dropbear) as a file of their own."""
+    if _PRIVATE.search(content) or _OTHER_KEYS.search(content) or _DROPBEAR.match(content):
+        return True
+    if len(content) > _DER_LIMIT or content[:1] != b"\x30":
+        return False
+    if _PKCS12.match(content[:16]):
+        return True
+    try:
+        load_der_private_key(content, password=None)
+    except TypeError:  # encrypted: a private key all the same
+        return True
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The units of a larger site, judged by systemd itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ognetboot.cli import main
+from ognetboot.serving.units import Place, units
+from unit.ognetboot.serving.server import INVENTORY
+
+ANALYZE = shutil.which("systemd-analyze")
+# What systemd takes for medium begins at 5.0.
+MOST_EXPOSED = 3.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The units in a folder of their own, with those of the programs that they extend."""
+    inventory = tmp_path / "rooms of 50 %.toml"
+    inventory.write_text(INVENTORY, "utf-8")
+    into = tmp_path / "units"
+    out = str(tmp_path / "srv/netboot")
+    assert main(["serve", str(inventory), out, "--install-units", str(into)]) == 0
+    for name in ("dnsmasq", "nginx"):
+        (into / f"{name}.service").write_text(
+            f"[Unit]\nDescription={name}\n[Service]\nType=forking\nPIDFile=/run/{name}.pid\n"
+            "ExecStart=/bin/true\nExecStop=/bin/true\n"
+        )
+    return into
+
+
+def analyze(folder: Path, *words: str) -> str:
+    assert ANALYZE is not None
+    done = subprocess.run(
+        [ANALYZE, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:", "SYSTEMD_LOG_LEVEL": "warning"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze")
+def test_systemd_takes_every_unit_without_a_word(folder: Path) -> None:
+    paths = [str(path) for path in folder.iterdir() if path.is_file()]
+    said = [line for line in analyze(folder, "verify", "--man=no", *paths).splitlines()
+            if str(folder) in line or "ognetboot" in line]  # fmt: skip
+    assert said == []
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze")
+@pytest.mark.parametrize(
+    "name", ["ognetboot.service", "ognetboot-render.service", "dnsmasq.service"]
+)
+def test_what_it_may_is_little(folder: Path, name: str) -> None:
+    said = analyze(folder, "security", "--offline=yes", "--no-pager", str(folder / name))
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert found is not None, said
+    assert float(found[1]) <= MOST_EXPOSED, said
+
+
+def test_a_path_is_one_word_and_homes_are_hidden_but_for_what_is_needed() -> None:
+    place = Place(
+        Path("/home/ana/og live/.venv/bin/ognetboot"),
+        (Path("/home/ana/og live"), Path("/usr")),
+        Path("/etc/oglive/50%.toml"),
+        Path("/home/ana/srv/netboot"),
+        8069,
+    )
+    text = units(place)["ognetboot.service"]
+    assert 'ExecStart="/home/ana/og live/.venv/bin/ognetboot" serve /etc/oglive/50%%.toml' in text
+    assert "--behind 8069" in text
+    assert "ProtectHome=tmpfs\n" in text
+    assert 'BindReadOnlyPaths="/home/ana/og live"\n' in text
+    assert "BindPaths=/home/ana/srv\n" in text
+    assert "/usr\n" not in text
