@@ -114,14 +114,20 @@ def test_the_menu_of_a_uefi_pc_has_a_picture(place: Path, language: str) -> None
         keep(machine, f"{language}-uefi-picture-more")
 
 
-def test_a_newer_ipxe_on_a_bios_has_a_picture_where_no_accent_is_lost(place: Path) -> None:
+@pytest.mark.parametrize("language", ["en", "ca"])
+def test_a_newer_ipxe_on_a_bios_has_a_picture_where_no_accent_is_lost(
+    place: Path, language: str
+) -> None:
     boot = FromLoader(needed(NEWER / "ipxe.lkrn", "setup"))
     with (
-        site(place, "ca", older=False) as server,
+        site(place, language, older=False) as server,
         pc(place, server, Firmware.BIOS, boot) as machine,
     ):
-        wait_for_text_menu(machine, previewed(server, "pc14"))
-        keep(machine, "ca-bios-newer")
+        if language == "en":
+            wait_for_picture(machine, (1024, 768), "en-bios-picture")
+        else:
+            wait_for_text_menu(machine, previewed(server, "pc14"))
+            keep(machine, "ca-bios-newer-text")
 
 
 def test_the_older_ipxe_on_uefi_has_the_letters_too(place: Path) -> None:

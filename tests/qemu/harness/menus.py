@@ -19,13 +19,28 @@ NEWER = ROOT / ".tools/loaders/usr/lib/ipxe"
 _IPXE = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 
 _WORDS = {
-    "en": ("Debian 13", "Put Debian back as it was, then start it", "Laboratory 1"),
-    "es": ("Debian 13", "Restaurar Debian y después iniciarlo", "Aula de Informática 1"),
-    "ca": ("Debian 13", "Restaura Debian i després l'inicia", "Aula d'Informàtica 1"),
+    "en": (
+        "University - Faculty of Science",
+        "Debian 13",
+        "Put Debian back as it was, then start it",
+        "Laboratory 1",
+    ),
+    "es": (
+        "Universidad - Facultad de Ciencias",
+        "Debian 13",
+        "Restaurar Debian y después iniciarlo",
+        "Aula de Informática 1",
+    ),
+    "ca": (
+        "Universitat - Facultat de Ciències",
+        "Debian 13",
+        "Restaura Debian i després l'inicia",
+        "Aula d'Informàtica 1",
+    ),
 }
 _INVENTORY = """
 [server]
-title = "Universitat - Facultat de Ciències"
+title = "{title}"
 address = "{address}"
 http_port = 8080
 subnet = "10.77.0.0/24"
@@ -87,10 +102,10 @@ class MenuSite:
             grub = ROOT / ".tools/loaders/usr/lib/grub/x86_64-efi/monolithic/grubnetx64.efi"
             for name in ("shimx64.efi", "grubx64.efi"):
                 shutil.copyfile(needed(grub, "setup"), loaders / name)
-        system, restore, room = _WORDS[language]
+        title, system, restore, room = _WORDS[language]
         text = _INVENTORY.format(
             address=SERVER_IP, loader=loader, language=language, mac=mac,
-            system=system, restore=restore, room=room,
+            title=title, system=system, restore=restore, room=room,
         )  # fmt: skip
         self.inventory.write_text(text, "utf-8")
         secret = folder / "secret"
