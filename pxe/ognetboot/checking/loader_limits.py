@@ -17,10 +17,10 @@ from ognetboot.inventory.entries import Entry, Kind
 from ognetboot.inventory.fields import Table
 from ognetboot.inventory.model import Firmware, ScopeKind, UefiLoader
 from ognetboot.inventory.scopes import Scope
+from ognetboot.texts.charsets import Charset, spelled
 
-# Of 80 columns, the line above a menu gives these to the PC and its room; MAC, address and the
-# spaces between them take the rest.
-_ABOUT = 40
+# The line above a menu has 74 bytes, and its colours take the rest.
+_ABOUT = 59
 # Keys 1 to 9 start an entry, and a text screen of 25 lines has so many for entries.
 _KEYS, _LINES = 9, 15
 
@@ -40,7 +40,7 @@ class Loaders:
 def warn_of_limits(whole: Whole, loaders: Loaders) -> None:
     """Keep a warning for all that a loader will not do, or not show."""
     _warn_of_kinds(whole, loaders)
-    _warn_of_signs(whole, loaders)
+    _warn_of_signs(whole)
     _warn_of_lines(whole)
     _warn_of_uuids(whole, loaders)
 
@@ -57,6 +57,12 @@ def _warn_of_kinds(whole: Whole, loaders: Loaders) -> None:
                 "kind",
                 "memtest86+ is not signed, so that it does not start behind shim",
                 hint="it starts on BIOS PCs, and on UEFI PCs without Secure Boot by iPXE",
+            )
+        if entry.password and signed:
+            table.warn(
+                "password",
+                "GRUB, which shim starts, would have to carry it: its menus leave the entry out",
+                hint="tell a PC to start it with `ognetboot set`, or use iPXE",
             )
         if entry.kind is Kind.FIRMWARE and bios_only:
             table.warn(
@@ -81,7 +87,7 @@ def _titles(whole: Whole) -> Iterator[tuple[Table, str]]:
                 yield table, one.title
 
 
-def _warn_of_signs(whole: Whole, loaders: Loaders) -> None:
+def _warn_of_signs(whole: Whole) -> None:
     firmwares = {client.firmware for client in whole.inventory.clients} or {Firmware.AUTO}
     bios = firmwares & {Firmware.BIOS, Firmware.AUTO}
     uefi = firmwares & {Firmware.UEFI, Firmware.AUTO}
@@ -89,14 +95,14 @@ def _warn_of_signs(whole: Whole, loaders: Loaders) -> None:
         if bios and (lost := missing(title, "cp437")):
             table.warn(
                 "title",
-                f"iPXE on a BIOS PC has no {lost} and shows the plain letter or `?`",
+                f"iPXE on a BIOS PC has no {lost} and shows {spelled(lost, Charset.BIOS)}",
                 hint="that is code page 437; leave it so, or take other letters",
             )
-        elif uefi and loaders.maybe_old and (lost := missing(title, "latin-1")):
+        elif uefi and (lost := missing(title, "latin-1")):
             table.warn(
                 "title",
-                f"iPXE of Debian 12 has no {lost} on UEFI PCs and shows `?`",
-                hint="serve the loaders of Debian 13, or take letters of Latin-1",
+                f"iPXE has no {lost} on UEFI PCs and shows {spelled(lost, Charset.LATIN1)}",
+                hint="leave it so, or take letters of Latin-1",
             )
 
 

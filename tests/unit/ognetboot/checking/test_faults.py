@@ -324,9 +324,17 @@ WARNINGS = {
         + f'[entries.e9] {HERE}\ntitle = "E"\n',
         "`e9` is number 10 in the menu and has no key",
     ),
+    "sign that iPXE has not": (
+        HEAD + ROOM + f'title = "Łódź" {HERE}\n' + pc(1, 'firmware = "uefi"', room="r"),
+        "iPXE has no Ł ź on UEFI PCs and shows L z",
+    ),
+    "password behind shim": (
+        SHIM + f'[entries.e]\ntitle = "E"\npassword = true {HERE}\n',
+        "its menus leave the entry out",
+    ),
     "title too wide": (
-        HEAD + ROOM + f'title = "{"x" * 50}" {HERE}\n' + pc(1, room="r"),
-        "it takes 56 columns",
+        HEAD + ROOM + f'title = "{"x" * 58}" {HERE}\n' + pc(1, room="r"),
+        "it takes 64 columns",
     ),
     "sign that a BIOS has not": (
         HEAD + ROOM + f'title = "Òptica" {HERE}\n' + pc(1, room="r"),
@@ -345,10 +353,6 @@ WARNINGS = {
 
 OF_OLD_LOADERS = {
     "shim over HTTP": (SHIM.replace('shim"', f'shim" {HERE}'), "stops at `grub>`"),
-    "sign that an old iPXE has not": (
-        HEAD + ROOM + f'title = "Ελληνικά" {HERE}\n' + pc(1, 'firmware = "uefi"', room="r"),
-        "iPXE of Debian 12 has no",
-    ),
     "UUID behind shim": (
         SHIM + pc(1, mac=f'uuid = "4c4c4544-0042-3510-8058-b7c04f4d3132" {HERE}'),
         "finds no PC by its UUID",
