@@ -82,11 +82,24 @@ room = "room1"
 """
 
 
+def this_machine_has_the_older() -> bool:
+    """Whether its own iPXE, and so the one in QEMU's cards, is that of Debian 12."""
+    path = _OLDER / "snponly.efi"
+    return path.exists() and b"+git-2019" in path.read_bytes()
+
+
 class MenuSite:
     """The server; use it as a context. `older`: with the loaders of Debian 12."""
 
     def __init__(
-        self, folder: Path, mac: str, language: str, *, older: bool, loader: str = "ipxe"
+        self,
+        folder: Path,
+        mac: str,
+        language: str,
+        *,
+        older: bool,
+        loader: str = "ipxe",
+        title: str = "",
     ) -> None:
         self.folder = folder
         self.lan = Lan("menus")
@@ -102,10 +115,10 @@ class MenuSite:
             grub = ROOT / ".tools/loaders/usr/lib/grub/x86_64-efi/monolithic/grubnetx64.efi"
             for name in ("shimx64.efi", "grubx64.efi"):
                 shutil.copyfile(needed(grub, "setup"), loaders / name)
-        title, system, restore, room = _WORDS[language]
+        usual, system, restore, room = _WORDS[language]
         text = _INVENTORY.format(
             address=SERVER_IP, loader=loader, language=language, mac=mac,
-            title=title, system=system, restore=restore, room=room,
+            title=title or usual, system=system, restore=restore, room=room,
         )  # fmt: skip
         self.inventory.write_text(text, "utf-8")
         secret = folder / "secret"
