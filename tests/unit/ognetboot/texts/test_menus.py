@@ -20,6 +20,7 @@ from ognetboot.assigning.offers import Offered, for_good
 from ognetboot.cli import main
 from ognetboot.errors import NetbootError
 from ognetboot.hearing import answers
+from ognetboot.inventory.choices import Tongue
 from ognetboot.inventory.model import Inventory
 from ognetboot.inventory.reading import parse
 from ognetboot.texts import preview
@@ -27,6 +28,7 @@ from ognetboot.texts.charsets import Charset, encoded, spelled
 from ognetboot.texts.pictures import DEFAULT_PICTURE, fault_of, pictures
 from ognetboot.texts.render import menus_of
 from ognetboot.texts.screens import screen_for
+from ognetboot.texts.sentences import load_texts
 from ognetboot.texts.words import CHARSETS, Words
 
 DATA = Path(__file__).parents[1] / "data" / "menus.toml"
@@ -83,6 +85,10 @@ def test_an_exam_offers_nothing_else(inventory: Inventory) -> None:
     assert "|| goto entry_windows" in script
     assert "Examen" in "\n".join(preview.ipxe(script, Charset.BIOS).rows)
     assert menus_of(inventory).grub(screen).count("menuentry ") == 2  # and which PC this is
+
+
+def test_every_language_has_every_sentence() -> None:
+    assert {frozenset(load_texts(tongue)) for tongue in Tongue} == {frozenset(load_texts())}
 
 
 @pytest.mark.parametrize(
