@@ -63,7 +63,7 @@ def stamps(file: Path, number: int = 1) -> set[str]:
 
 
 def begins_with(file: Path, number: int = 1) -> str:
-    (line,) = [each for each in script(file, number).splitlines() if each.startswith("choose ")]
+    line = next(x for x in script(file, number).splitlines() if x.startswith("choose "))
     return line.split("--default ")[1].split()[0]
 
 
