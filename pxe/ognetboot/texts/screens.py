@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ognetboot.assigning.model import NO_STAMP
 from ognetboot.assigning.offers import Offered
 from ognetboot.inventory.choices import Choices, Tongue
 from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Section
@@ -174,6 +175,8 @@ def _notes(texts: Texts, choices: Choices, offered: Offered) -> tuple[str, ...]:
     notes = []
     if offered.locked:
         notes.append(_until(texts, "locked", offered.until))
+    elif offered.until is not None or offered.stamp != NO_STAMP:
+        notes.append(_until(texts, "given", offered.until))
     if choices.protected_until is not None:
         notes.append(_until(texts, "protected", choices.protected_until))
     return tuple(notes)

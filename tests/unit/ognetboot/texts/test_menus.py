@@ -88,6 +88,16 @@ def test_an_exam_offers_nothing_else(inventory: Inventory) -> None:
     assert menus_of(inventory).grub(screen).count("menuentry ") == 2  # and which PC this is
 
 
+def test_what_a_pc_was_given_for_a_while_is_told(inventory: Inventory) -> None:
+    end = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    for number, told in enumerate(("for now until", "De momento", "De moment arrenca")):
+        given = Offered(inventory.entry("windows"), "until then", end)
+        screen = screen_for(inventory, inventory.clients[number], given)
+        (row,) = [note for note in screen.notes if told in note]
+        shown = preview.ipxe(menus_of(inventory).ipxe(screen), Charset.UTF8).rows
+        assert row in [each.strip() for each in shown]
+
+
 def test_every_language_has_every_sentence() -> None:
     assert {frozenset(load_texts(tongue)) for tongue in Tongue} == {frozenset(load_texts())}
 
