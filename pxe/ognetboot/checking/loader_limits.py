@@ -57,6 +57,12 @@ def _warn_of_kinds(whole: Whole, loaders: Loaders) -> None:
                 "memtest86+ is not signed, so that it does not start behind shim",
                 hint="it starts on BIOS PCs, and on UEFI PCs without Secure Boot by iPXE",
             )
+        if entry.password and signed:
+            table.warn(
+                "password",
+                "GRUB, which shim starts, would have to carry it: its menus leave the entry out",
+                hint="tell a PC to start it with `ognetboot set`, or use iPXE",
+            )
         if entry.kind is Kind.FIRMWARE and bios_only:
             table.warn(
                 "kind",
@@ -106,7 +112,7 @@ def missing(title: str, charset: Charset) -> list[str]:
 
 def _warn_of_lines(whole: Whole) -> None:
     """What does not fit onto 80 columns and 25 lines."""
-    inventory, most = whole.inventory, load_look().columns - 2
+    inventory, most = whole.inventory, load_look()["columns"] - 2
     told = set[str]()
     for client in inventory.clients:
         room = inventory.room_of(client)

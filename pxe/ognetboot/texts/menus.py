@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from ognetboot.inventory.choices import Tongue
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen
-from ognetboot.texts.sentences import load_colours, load_look, load_picture, load_texts
+from ognetboot.texts.sentences import (
+    load_colours,
+    load_look,
+    load_picture,
+    load_reasons,
+    load_texts,
+)
 from ognetboot.texts.words import GrubWords, Words
 
 
@@ -21,6 +27,7 @@ class Menus:
             "look": load_look(),
             "colours": load_colours(),
             "picture": load_picture(),
+            "reasons": load_reasons(),
         }
         self._ipxe_language = environment(Language.IPXE)
         self._ipxe = self._ipxe_language.get_template("menus/menu.ipxe.j2")

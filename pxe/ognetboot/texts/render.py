@@ -43,19 +43,12 @@ _DISK_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub/grub.cfg", 
 _CARDS = (*(f"efinet{number}" for number in range(8)), "pxe")
 
 
-@dataclass(frozen=True, slots=True)
-class PartLoader:
-    """What only a system of this kind has on its partition, and its loader on the ESP."""
-
-    marker: str
-    loader: str
-
-
-# Systems whose menu GRUB cannot read itself.
+# Systems whose menu GRUB cannot read itself: what they alone have on their partition, and their
+# loader on the ESP.
 _PART_LOADERS = (
-    PartLoader("/Windows/System32/winload.efi", "/EFI/Microsoft/Boot/bootmgfw.efi"),
-    PartLoader("/etc/fedora-release", "/EFI/fedora/shimx64.efi"),
-    PartLoader("/etc/SUSE-brand", "/EFI/opensuse/shim.efi"),
+    ("/Windows/System32/winload.efi", "/EFI/Microsoft/Boot/bootmgfw.efi"),
+    ("/etc/fedora-release", "/EFI/fedora/shimx64.efi"),
+    ("/etc/SUSE-brand", "/EFI/opensuse/shim.efi"),
 )
 
 

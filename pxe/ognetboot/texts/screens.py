@@ -82,7 +82,7 @@ class Screen:
     @property
     def about(self) -> str:
         """Which PC this is."""
-        return f"{self.host} - {self.room}" if self.room else self.host or self.texts.unknown_pc
+        return f"{self.host} - {self.room}" if self.room else self.host or self.texts["unknown_pc"]
 
 
 def screen_for(inventory: Inventory, client: Client | None, offered: Offered) -> Screen:
@@ -166,24 +166,25 @@ def _groups(entries: Sequence[Entry], items: Mapping[str, Item], texts: Texts) -
     for section in Section:
         lines = tuple(items[e.name] for e in entries if e.section is section)
         if lines:
-            groups.append(Group(getattr(texts, section), lines))
+            groups.append(Group(texts[section], lines))
     return tuple(groups)
 
 
 def _notes(texts: Texts, choices: Choices, offered: Offered) -> tuple[str, ...]:
     notes = []
     if offered.locked:
-        end = f" {texts.until} {clock(offered.until)}" if offered.until else ""
-        notes.append(f"{texts.locked}{end}")
+        notes.append(_until(texts, "locked", offered.until))
     if choices.protected_until is not None:
-        notes.append(f"{texts.protected} {texts.until} {clock(choices.protected_until)}")
+        notes.append(_until(texts, "protected", choices.protected_until))
     return tuple(notes)
 
 
-def clock(when: datetime) -> str:
-    """A time as it is read in every language, in the server's zone."""
-    return f"{when.astimezone():%Y-%m-%d %H:%M}"
+def _until(texts: Texts, sentence: str, end: datetime | None) -> str:
+    """The sentence, with its end as a time that every language reads, in the server's zone."""
+    if end is None:
+        return texts[sentence]
+    return f"{texts[sentence]} {texts['until']} {end.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _title(entry: Entry, texts: Texts) -> str:
-    return entry.title or texts.local_disk
+    return entry.title or texts["local_disk"]

@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> str:
 
 def _picture(loader: Loader, text: str, screen: Screen, *, more: bool) -> preview.Picture:
     if loader is Loader.GRUB:
-        seconds = "" if screen.waits else screen.texts.seconds.replace("%d", str(screen.wait_s))
-        return preview.grub(text, screen.site, screen.texts.grub_keys, seconds)
+        seconds = "" if screen.waits else screen.texts["seconds"].replace("%d", str(screen.wait_s))
+        return preview.grub(text, screen.site, screen.texts["grub_keys"], seconds)
     if more and not screen.more:
         raise NetbootError(
             "this PC's menu has no second screen",

@@ -325,6 +325,10 @@ WARNINGS = {
         + f'[entries.e9] {HERE}\ntitle = "E"\n',
         "`e9` is number 10 in the menu and has no key",
     ),
+    "password behind shim": (
+        SHIM + f'[entries.e]\ntitle = "E"\npassword = true {HERE}\n',
+        "its menus leave the entry out",
+    ),
     "sign that a BIOS has not": (
         HEAD + ROOM + f'title = "Òptica" {HERE}\n' + pc(1, room="r"),
         "iPXE on a BIOS PC has no Ò and shows 'Optica'",

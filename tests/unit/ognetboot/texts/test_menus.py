@@ -19,6 +19,9 @@ from hypothesis import strategies as st
 from ognetboot.assigning.offers import Offered, for_good
 from ognetboot.cli import main
 from ognetboot.errors import NetbootError
+from ognetboot.hearing import answers
+from ognetboot.hearing.answers import Answers
+from ognetboot.inventory.choices import Tongue
 from ognetboot.inventory.model import Inventory
 from ognetboot.inventory.reading import parse
 from ognetboot.texts import preview
@@ -26,6 +29,7 @@ from ognetboot.texts.charsets import Charset, encoded, spelled
 from ognetboot.texts.pictures import DEFAULT_PICTURE, fault_of, pictures
 from ognetboot.texts.render import menus_of
 from ognetboot.texts.screens import screen_for
+from ognetboot.texts.sentences import load_texts
 from ognetboot.texts.words import CHARSETS, Words
 
 DATA = Path(__file__).parents[1] / "data" / "menus.toml"
@@ -82,6 +86,10 @@ def test_an_exam_offers_nothing_else(inventory: Inventory) -> None:
     assert "|| goto entry_windows" in script
     assert "Examen" in "\n".join(preview.ipxe(script, Charset.BIOS).rows)
     assert menus_of(inventory).grub(screen).count("menuentry ") == 2  # and which PC this is
+
+
+def test_every_language_has_every_sentence() -> None:
+    assert {frozenset(load_texts(tongue)) for tongue in Tongue} == {frozenset(load_texts())}
 
 
 @pytest.mark.parametrize(
@@ -154,3 +162,27 @@ def test_a_picture_that_is_not_there_is_refused(tmp_path: Path) -> None:
     text = DATA.read_text("utf-8").replace("[server]\n", '[server]\npicture = "campus.png"\n')
     with pytest.raises(NetbootError, match=r"campus\.png: the picture cannot be read"):
         pictures(parse(text, source="x.toml"), tmp_path)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "ca"])
+@pytest.mark.parametrize("state", [answers.WAITING, answers.KNOWN, answers.NO_NAME, answers.FULL])
+def test_answers_to_a_registration_go_on(language: str, state: str) -> None:
+    text = DATA.read_text("utf-8").replace("[server]\n", f'[server]\nlanguage = "{language}"\n')
+    script = Answers(parse(text, source="x.toml")).registered(state, name="pc9", number=1)
+    _holds_together(script)
+
+
+@pytest.mark.parametrize("pc", [0, 1, 2])
+@pytest.mark.parametrize("state", [answers.WRONG, answers.LATER, answers.NOT_NOW])
+def test_answers_to_a_password_go_on(inventory: Inventory, pc: int, state: str) -> None:
+    _holds_together(Answers(inventory).refused(state, inventory.clients[pc]))
+
+
+def _holds_together(script: str) -> None:
+    """iPXE ends a script that goes where nothing is."""
+    lines = script.splitlines()
+    assert lines[0] == "#!ipxe"
+    labels = {line[1:] for line in lines if line.startswith(":")}
+    targets = {line.split("goto ")[at].split(" ")[0] for line in lines
+               for at in range(1, line.count("goto ") + 1)}  # fmt: skip
+    assert targets <= labels
