@@ -33,8 +33,8 @@ class Use:
     by_fetch: bool = False
 
     def settled(self, now: datetime) -> int:
-        """How many of them count at `now`."""
-        return self.count - (self.by_fetch and now < self.last + SETTLING)
+        """How many of them count at `now`; all do where the clock was put back since."""
+        return self.count - (self.by_fetch and abs(now - self.last) < SETTLING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,14 +110,15 @@ def _with(
     before: Waiting, new: Registration, shared: frozenset[str]
 ) -> tuple[Waiting, Registration | None]:
     """The list with one more or one renewed, pure."""
-    kept = [one for one in before.registrations if new.last - one.last < _FORGOTTEN]
+    # A clock that was put right leaves times to come, which are as strange as old ones.
+    kept = [one for one in before.registrations if abs(new.last - one.last) < _FORGOTTEN]
     identity = identity_of(new.claim, shared)
     if not identity:
         return before, None
     for place, one in enumerate(kept):
         if identity == identity_of(one.claim, shared):
             mine = replace(new, number=one.number, since=one.since)
-            if replace(mine, last=one.last) == one and mine.last - one.last < _RENEWED:
+            if replace(mine, last=one.last) == one and abs(mine.last - one.last) < _RENEWED:
                 return before, one
             kept[place] = mine
             return replace(before, registrations=tuple(kept)), mine

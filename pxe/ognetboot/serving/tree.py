@@ -53,6 +53,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._stamp = self._look()
         self._due: datetime | None = None
+        self._looked = datetime.now(UTC)
         self._trouble = ""
 
     def wake(self) -> None:
@@ -104,7 +105,10 @@ class Keeper:
             LOG.error("%s. PCs get what they got before.", why)
 
     def _is_due(self) -> bool:
-        return self._due is not None and self._due <= datetime.now(UTC)
+        """Whether the time has come; or went back, after which all that hangs on it is anew."""
+        now, before = datetime.now(UTC), self._looked
+        self._looked = now
+        return now < before or (self._due is not None and self._due <= now)
 
     def _look(self) -> _Stamp:
         return tuple(map(_stamp, self._watched))

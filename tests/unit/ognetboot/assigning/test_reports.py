@@ -94,6 +94,14 @@ def test_a_fetch_counts_once_and_later(store: Store) -> None:
     assert left(store, now=later + SETTLING) == 0
 
 
+def test_a_clock_that_was_put_back_makes_a_fetch_sure(store: Store) -> None:
+    assign(store, given("pc:pc1", "install", boots=1))
+    fetched(store, "pc1", stamp(store), NOW)
+    assert left(store, now=NOW - timedelta(days=365)) == 0
+    assert left(store, now=NOW - SETTLING) == 0
+    assert left(store, now=NOW - timedelta(seconds=2)) == 1
+
+
 def test_a_report_makes_a_fetch_sure_at_once(store: Store) -> None:
     assign(store, given("pc:pc1", "oglive", boots=1))
     first = stamp(store)

@@ -54,6 +54,13 @@ def test_who_only_asks_again_costs_no_write(file: Path) -> None:
     assert waiting_of(file).registrations[0].last == NOW + timedelta(minutes=15)
 
 
+def test_a_clock_that_was_put_back_keeps_nobody_for_a_year(file: Path) -> None:
+    ask(file, 1, now=NOW + timedelta(days=365))
+    ask(file, 2, now=NOW + timedelta(days=1))
+    ask(file, 2, now=NOW)
+    assert [one.last for one in waiting_of(file).registrations] == [NOW]
+
+
 def test_an_address_has_so_many_places(file: Path) -> None:
     for number in range(waiting.MOST_OF_ADDRESS):
         assert ask(file, number) is not None

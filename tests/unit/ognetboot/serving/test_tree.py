@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -131,3 +131,23 @@ def test_what_failed_is_tried_again_without_a_change(
     asyncio.run(run())
     assert len(calls) == 5
     assert caplog.text.count("No space left on device") == 1
+
+
+def test_a_clock_that_is_put_back_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What settles with time is settled then, and no time that was awaited comes for a year."""
+    year = [2026]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(year[0], 11, 27, tzinfo=tz)
+
+    monkeypatch.setattr(tree, "datetime", Clock)
+
+    async def run() -> None:
+        news = asyncio.Event()
+        keeper = Keeper((), written, lambda _: news.set())
+        keeper.begin()
+        await kept(keeper, lambda: year.__setitem__(0, 2025), news)
+
+    asyncio.run(run())
