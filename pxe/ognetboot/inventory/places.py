@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ognetboot.inventory.faults import Path
 
@@ -32,8 +32,7 @@ _SPACE = re.compile(r"[ \t]*")
 _WORD = re.compile(r"[^,\]}#\n\r]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Offsets in the text: where the key or the list's item begins, and its value from, to."""
 
     start: int
