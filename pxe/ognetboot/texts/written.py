@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import shutil
@@ -41,6 +40,9 @@ def write_all(files: Mapping[Path, bytes], above: Path) -> None:
 
 def _sync_filesystem(folder: Path) -> None:
     """Thousands of files cost one flush so, instead of one each."""
+    # Its import is slow, and most calls write one PC.
+    import ctypes  # noqa: PLC0415
+
     libc = ctypes.CDLL(None, use_errno=True)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -88,13 +90,6 @@ def _lock(handle: int, out: Path) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def give_away(path: Path, above: Path) -> None:
-    """What root writes into another user's folder is that user's, who will write it anew."""
-    if os.geteuid() == 0:
-        owner = above.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def sync(folder: Path) -> None:
