@@ -8,8 +8,8 @@ file that is not understood is refused, never taken for an empty one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -22,12 +22,19 @@ from ognetboot.errors import NetbootError
 _MOST_BYTES = 16 << 20
 
 
+Noting = AbstractContextManager[None]
+
+
 class Change:
     """What somebody who holds the lock does: `assigned` is written by `keep`, or at the end, where
-    it differs; every line of `notes` goes into the history."""
+    it differs; every line of `notes` goes into the history then. `noting(lines)` writes lines
+    before what is done within it, and takes them back where that is refused."""
 
-    def __init__(self, path: Path, before: Assigned) -> None:
+    def __init__(
+        self, path: Path, before: Assigned, noting: Callable[[Iterable[str]], Noting]
+    ) -> None:
         self.assigned = before
+        self.noting = noting
         self.notes: list[str] = []
         self._path = path
         self._kept = before
@@ -62,7 +69,9 @@ class Store:
     def changing(self, by: str, now: datetime) -> Iterator[Change]:
         """Alone with the assignments until the end, which writes them; not after an error."""
         with keeping.locked(self._lock):
-            change = Change(self.path, self.read())
+            change = Change(
+                self.path, self.read(), lambda lines: history.noting(self.history, lines, by, now)
+            )
             yield change
             change.keep()
             history.add(self.history, change.notes, by, now)

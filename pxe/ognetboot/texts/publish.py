@@ -15,8 +15,10 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from errno import EACCES, EXDEV
 from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
@@ -76,24 +78,51 @@ def publish(out: Path, files: Files, links: Links, *, dry_run: bool = False) -> 
 
 def renew(out: Path, files: Files) -> Changes:
     """Bring these files of a tree that is there to that, and leave all the others as they are."""
+    with staged(out, files) as take_names:
+        return take_names()
+
+
+@contextmanager
+def staged(out: Path, files: Files) -> Iterator[Callable[[], Changes]]:
+    """The same in two steps: the files are on the disk, and take their names when that is called.
+
+    Whatever can be refused is refused before, also where there is nothing to write.
+    """
     if not (out / MARKER).is_file():
         raise NetbootError(
             f"{out} is no folder that `ognetboot render` wrote", hint="render the inventory first"
         )
-    try:
-        with alone(out):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone(out))
             fresh = tuple(n for n, content in files.items() if _content(out / n) != content)
-            if fresh:
-                with scratch(out) as beside:
-                    parts = {name: beside / str(number) for number, name in enumerate(fresh)}
-                    write_all({parts[name]: files[name] for name in fresh}, out.parent)
-                    for name, part in parts.items():
-                        part.rename(out / name)
-                for folder in {(out / name).parent for name in fresh}:
-                    sync(folder)
-        return Changes(fresh, ())
+            _need_writable(out, fresh)
+            beside = stack.enter_context(scratch(out))
+            parts = {name: beside / str(number) for number, name in enumerate(fresh)}
+            write_all({parts[name]: files[name] for name in fresh}, out.parent)
+        except OSError as error:
+            raise _unwritable(out, error) from None
+        yield lambda: _take_names(out, parts)
+
+
+def _need_writable(out: Path, names: Iterable[PurePosixPath]) -> None:
+    """The system would say so at the last step only, also to root where the filesystem is it."""
+    for folder in {out, *((out / name).parent for name in names)}:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, f"{folder} cannot be written in")
+        if folder.stat().st_dev != out.parent.stat().st_dev:
+            raise OSError(EXDEV, f"{folder} is another filesystem than {out.parent}")
+
+
+def _take_names(out: Path, parts: Mapping[PurePosixPath, Path]) -> Changes:
+    try:
+        for name, part in parts.items():
+            part.rename(out / name)
+        for folder in {(out / name).parent for name in parts}:
+            sync(folder)
     except OSError as error:
         raise _unwritable(out, error) from None
+    return Changes(tuple(parts), ())
 
 
 def _content(path: Path) -> bytes | None:

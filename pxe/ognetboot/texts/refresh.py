@@ -32,6 +32,4 @@ def prepared(inventory: Inventory, clients: Collection[Client], offered: Offered
     return {name: text.encode() for name, text in texts.items()}
 
 
-def write_prepared(out: Path, files: Files) -> int:
-    """Write them into the tree; how many were others before."""
-    return len(publish.renew(out, files).written)
+staged = publish.staged

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `set`, `exam` and `mode` have in common: from an order to the files that PCs fetch.
 
-Everything is refused before the first write. Then the assignments or the inventory are written, and
-the files of the PCs last: who is cut off in between repeats the order, and it ends the same.
+Everything is refused before the first write: the files of the PCs and the line of the history are
+on the disk already then. The assignments or the inventory follow, and the files take their names
+last: who is cut off in between repeats the order, and it ends the same.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ognetboot.inventory import editing, reading
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.inventory.saving import Opened, open_inventory, save
-from ognetboot.texts.refresh import check_tree, prepared, write_prepared
+from ognetboot.texts.refresh import check_tree, prepared, staged
 
 # Where `ogrepo install` puts it.
 _TREE = Path("/srv/oglive/netboot")
@@ -146,11 +147,12 @@ def carry_out(desk: Desk, to: Whom, outcome: Outcome, note: str) -> int:
     """Write what was ordered, then the files of the PCs; how many of them were others before."""
     offered = offers_at(outcome.inventory, outcome.assigned, desk.now)
     files = prepared(outcome.inventory, outcome.clients(to), offered)
-    if desk.dry_run:
-        return 0
-    if outcome != desk.outcome:
-        desk.change.notes.append(note)
-    desk.change.assigned = outcome.assigned
-    desk.change.keep()
-    save(desk.opened, outcome.text)
-    return write_prepared(desk.out, files)
+    notes = [note] if outcome != desk.outcome else []
+    with staged(desk.out, files) as take_names:
+        if desk.dry_run:
+            return 0
+        with desk.change.noting(notes):
+            desk.change.assigned = outcome.assigned
+            desk.change.keep()
+            save(desk.opened, outcome.text)
+        return len(take_names().written)
