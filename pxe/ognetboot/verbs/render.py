@@ -64,14 +64,14 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Render and publish."""
-    inventory = reading.load(args.inventory, allow_test=args.test)
-    for other in args.beside:
-        _refuse_claimed(inventory, other)
     store = Store(args.inventory)
     written: set[PurePosixPath] = set()
     removed: set[PurePosixPath] = set()
     for _ in range(_MOST_TIMES):
-        assigned = store.read()
+        text, assigned = reading.text_of(args.inventory), store.read()
+        inventory = reading.parse(text, source=args.inventory.name, allow_test=args.test)
+        for other in args.beside:
+            _refuse_claimed(inventory, other)
         offered = offers_at(inventory, assigned, datetime.now(UTC))
         texts = texts_for(inventory, args.out, offered)
         changes = write(
@@ -79,9 +79,15 @@ def run(args: argparse.Namespace) -> str:
         )
         written.update(changes.written)
         removed.update(changes.removed)
-        # What was assigned meanwhile has been written by whoever did it, and over it by us.
-        if args.dry_run or store.read() == assigned:
+        # What was ordered meanwhile has been written by whoever did it, and over it by us.
+        if args.dry_run or (reading.text_of(args.inventory), store.read()) == (text, assigned):
             break
+    else:
+        raise NetbootError(
+            f"{args.inventory} or what is assigned was changed each time while {args.out} was "
+            "written",
+            hint="render again when nobody changes it",
+        )
     shown = _mirrored(inventory, args)
     if not written and not removed:
         return "\n".join([f"{args.out}: nothing to change", *shown])

@@ -325,6 +325,30 @@ def test_check_and_show_say_what_is_given(
     assert "is not a file of assignments, or it is damaged" in capsys.readouterr().out
 
 
+def test_what_is_set_for_good_while_it_is_rendered_is_in_the_tree(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, write = file.read_text(), render_verb.write
+    calls: list[object] = []
+
+    def set_first(*args: Any, **options: Any) -> object:
+        if not calls:
+            file.write_text(text.replace('name = "pc1"', 'name = "pc1"\nentry = "oglive"'))
+        calls.append(args)
+        return write(*args, **options)
+
+    monkeypatch.setattr(render_verb, "write", set_first)
+    assert render(file) == 0
+    assert begins_with(file) == "entry_oglive"
+
+    def set_always(*args: Any, **options: Any) -> object:
+        file.write_text(f"{file.read_text()}#\n")
+        return write(*args, **options)
+
+    monkeypatch.setattr(render_verb, "write", set_always)
+    assert render(file) == 1
+
+
 def test_what_is_given_while_it_is_rendered_is_in_the_tree(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
