@@ -18,6 +18,22 @@ LONGEST_WAIT_S = 60.0
 _STEP_S = 0.02
 
 
+def beside(inventory: Path, ending: str, *, hidden: bool = False) -> Path:
+    """`classroom.toml`, `history` → `classroom.history` in the folder of the file itself.
+
+    The only place that names what is kept beside an inventory. Two inventories of one folder never
+    share it, for all of them end alike; nor do a link and the inventory that it leads to.
+    """
+    path = Path(os.path.realpath(inventory))
+    if path.suffix != ".toml":
+        raise NetbootError(
+            f"{path}: the name of an inventory ends in .toml, or what is kept beside it could be "
+            "another one's",
+            hint="rename it",
+        )
+    return path.with_name(f"{'.' if hidden else ''}{path.stem}.{ending}")
+
+
 @contextmanager
 def locked(path: Path, wait_s: float = LONGEST_WAIT_S) -> Iterator[None]:
     """Alone among all who take this lock file; the system frees it when its holder dies."""

@@ -36,7 +36,7 @@ class Ear(StrEnum):
 
 
 def _path(inventory: Path, ear: Ear) -> Path:
-    return inventory.with_name(f".{inventory.stem}.{ear}.lock")
+    return keeping.beside(inventory, f"{ear}.lock", hidden=True)
 
 
 @contextmanager

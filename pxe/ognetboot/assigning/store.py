@@ -56,9 +56,9 @@ class Store:
     """The assignments of one inventory."""
 
     def __init__(self, inventory: Path) -> None:
-        self.path = inventory.with_name(f"{inventory.stem}.assigned.json")
-        self.history = inventory.with_name(f"{inventory.stem}.history")
-        self._lock = inventory.with_name(f".{inventory.stem}.lock")
+        self.path = keeping.beside(inventory, "assigned.json")
+        self.history = keeping.beside(inventory, "history")
+        self._lock = keeping.beside(inventory, "assigned.lock", hidden=True)
 
     def read(self) -> Assigned:
         """All that is assigned; nothing where there is no file."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ _LOCK_AGAIN_S = 0.02
 
 def beside(inventory: Path, word: str) -> Path:
     """`classroom.toml`, `waiting` → `classroom.waiting.json` in the same folder."""
-    return inventory.with_name(f"{inventory.stem}.{word}.json")
+    return keeping.beside(inventory, f"{word}.json")
 
 
 def read(path: Path, shape: Callable[[object], T], nothing: Callable[[], T]) -> T:

@@ -39,7 +39,7 @@ def save(opened: Opened, text: str) -> bool:
     if text == opened.text:
         return False
     path = opened.path
-    with keeping.locked(path.with_name(f".{path.name}.lock")):
+    with keeping.locked(keeping.beside(path, "toml.lock", hidden=True)):
         now = keeping.read(path, reading.MOST_BYTES)
         if now is None or sha256(now).digest() != opened.digest:
             raise NetbootError(

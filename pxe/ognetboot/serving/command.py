@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.assigning.ears import Ear, hearing
 from ognetboot.errors import NetbootError
 from ognetboot.hearing import documents
@@ -259,4 +260,4 @@ def _bind(request: ServeRequest) -> str:
 
 
 def _leases(request: ServeRequest) -> Path:
-    return request.leases or request.inventory.with_name(f"{request.inventory.stem}.leases")
+    return request.leases or keeping.beside(request.inventory, "leases")

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot import keeping
+
 DAEMON = "ognetboot.service"
 RENDER = "ognetboot-render.service"
 _LEASES = "ognetboot-dnsmasq"
@@ -127,7 +129,7 @@ ProcSubset=pid
 
 
 def _path(place: Place) -> str:
-    assigned = place.inventory.with_name(f"{place.inventory.stem}.assigned.json")
+    assigned = keeping.beside(place.inventory, "assigned.json")
     return f"""\
 [Unit]
 Description=ogLive network boot: watch the inventory and what is assigned

@@ -43,6 +43,22 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert store.path.stat().st_mode & 0o777 == 0o644
 
 
+def test_no_two_inventories_share_what_is_beside_them(tmp_path: Path) -> None:
+    for name in ("rooms", "rooms.old"):
+        with pytest.raises(NetbootError, match=r"ends in \.toml"):
+            Store(tmp_path / name)
+    (tmp_path / "now.toml").symlink_to("rooms.toml")
+    assert Store(tmp_path / "now.toml").path == tmp_path / "rooms.assigned.json"
+    endings = ("assigned.lock", "toml.lock", "report.lock", "fetch.lock")
+    stems = ("a", "a.toml", "a.report", "a.assigned")
+    places = [
+        keeping.beside(tmp_path / f"{stem}.toml", ending, hidden=True)
+        for stem in stems
+        for ending in endings
+    ]
+    assert len(set(places)) == len(places)
+
+
 def test_an_error_writes_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "rooms.toml")
     with pytest.raises(RuntimeError), store.changing("ana", NOW) as change:
