@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -35,12 +36,55 @@ class Ear(StrEnum):
         }[self]
 
 
-def _path(inventory: Path, ear: Ear) -> Path:
+# Who writes the tree again when a time comes: a program that holds this lock, or a timer that
+# touches the file each minute.
+_KEEPER = "keeper"
+_TIMER_S = 180.0
+_MARK = b"timer\n"
+NOT_KEPT = (
+    "Nothing keeps the time now: it begins and ends when `ognetboot serve` or the timer of "
+    "`serve --install-units` runs, or at the next `ognetboot render`."
+)
+
+
+@contextmanager
+def keeping_time(inventory: Path) -> Iterator[None]:
+    """While this runs, the tree of the inventory is written again when a time comes."""
+    with hearing(inventory, _KEEPER):
+        yield
+
+
+def kept_for_a_minute(inventory: Path) -> None:
+    """A timer wrote the tree now, and will again."""
+    path = _path(inventory, _KEEPER)
+    with hearing(inventory, _KEEPER):
+        try:
+            flags = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            with os.fdopen(os.open(path, flags), "wb") as stream:
+                stream.write(_MARK)
+        except OSError as error:
+            raise keeping.refused(path, "written", error) from None
+
+
+def time_is_kept(inventory: Path) -> bool:
+    """Whether what begins or ends by the clock does so by itself."""
+    path = _path(inventory, _KEEPER)
+    if _held(path):
+        return True
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    # A program that ended leaves an empty file, a timer its mark.
+    return status.st_size > 0 and abs(time.time() - status.st_mtime) < _TIMER_S
+
+
+def _path(inventory: Path, ear: str) -> Path:
     return keeping.beside(inventory, f"{ear}.lock", hidden=True)
 
 
 @contextmanager
-def hearing(inventory: Path, ear: Ear) -> Iterator[None]:
+def hearing(inventory: Path, ear: str) -> Iterator[None]:
     """While this runs, PCs of the inventory are heard so; who comes second hears them as well."""
     path = _path(inventory, ear)
     try:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ognetboot.assigning import able
-from ognetboot.assigning.ears import Ear, heard_by
+from ognetboot.assigning.ears import Ear, heard_by, time_is_kept
 from ognetboot.assigning.model import Assignment
 from ognetboot.assigning.offers import wanted
 from ognetboot.assigning.store import Store
@@ -39,6 +39,10 @@ def warn_of_given(path: Path, inventory: Inventory, now: datetime) -> Iterator[T
     if any(each.boots for each in assigned.all) and heard_by(path.resolve()) is Ear.NONE:
         hint = "start `ognetboot serve` or `ognetboot follow`"
         cause = "entries are given for so many times, and nothing hears PCs that used them"
+        yield Told(store.path.name, 1, "warning", "", cause, hint)
+    if any((a.start or a.end) and not a.over(now) for a in assigned.all) and not time_is_kept(path):
+        hint = "start `ognetboot serve`, or the timer of `serve --install-units`"
+        cause = "what is given begins or ends by the clock, and nothing writes the tree then"
         yield Told(store.path.name, 1, "warning", "", cause, hint)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ognetboot import keeping
-from ognetboot.assigning.ears import Ear, hearing
+from ognetboot.assigning.ears import Ear, hearing, keeping_time
 from ognetboot.errors import NetbootError
 from ognetboot.hearing import documents
 from ognetboot.hearing.following import Log
@@ -170,6 +170,7 @@ async def _running(
         known = Known(first.inventory)
         uses = Uses(request.inventory, known)
         then.append(lambda written: uses.use(Known(written.inventory)))
+        stack.enter_context(keeping_time(request.inventory))
         if parts.http is not None:
             stack.enter_context(hearing(request.inventory, Ear.REPORT))
             reports = Reports(request.inventory, lambda line: LOG.warning("%s.", line))

@@ -120,7 +120,7 @@ Description=ogLive network boot: write what PCs boot, where no {DAEMON} runs
 [Service]
 Type=oneshot
 User={place.user}
-ExecStart={_command(place.program, "render", place.inventory, place.out)}
+ExecStart={_command(place.program, "render", place.inventory, place.out, "--minutely")}
 {_folders(place)}CapabilityBoundingSet=
 PrivateNetwork=yes
 RestrictAddressFamilies=AF_UNIX

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ognetboot.assigning import setting
+from ognetboot.assigning.ears import NOT_KEPT, time_is_kept
 from ognetboot.assigning.exam import Readiness, Ready, Told, image_of, readiness, system_of
 from ognetboot.assigning.model import Assignment
 from ognetboot.assigning.setting import Limits, Whom
@@ -93,10 +94,14 @@ def _set(desk: Desk, to: Whom, system: str, limits: Limits) -> Iterator[str]:
     if assigned == before and not written:
         yield f"{to}: nothing to change, the exam with {system} {when} is set"
     else:
-        yield f"{to}: exam with {system} {when}; then what was before, by itself"
+        yield f"{to}: exam with {system} {when}; then what was before{_by_itself(desk)}"
     for each in before.all:
         if each not in assigned.all and each.exam and not each.over(desk.now):
             yield f"in place of the exam with {each.entry} {setting.said(_limits(each))}"
+
+
+def _by_itself(desk: Desk) -> str:
+    return ", by itself" if time_is_kept(desk.opened.path) else f".\n{NOT_KEPT}"
 
 
 def _limits(one: Assignment) -> Limits:

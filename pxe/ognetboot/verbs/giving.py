@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ognetboot.assigning import history, setting
-from ognetboot.assigning.ears import Ear, heard_by
+from ognetboot.assigning.ears import NOT_KEPT, Ear, heard_by, time_is_kept
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.offers import Offered, offers_at
 from ognetboot.assigning.setting import Limits, Whom
@@ -127,6 +127,9 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     lines = [f"{to}: {said}; before: {setting.counted(before)}"]
     if limits.boots is not None:
         lines.append(ear.rule)
+    by_clock = limits.start or limits.end or (limits.boots is not None and ear is Ear.FETCH)
+    if by_clock and not time_is_kept(desk.opened.path):
+        lines.append(NOT_KEPT)
     if limits.start is None or limits.start <= desk.now:
         after = desk.offers(to, outcome)
         lines += setting.others(after, entry.name)

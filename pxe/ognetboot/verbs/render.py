@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from ognetboot.assigning.ears import kept_for_a_minute
 from ognetboot.assigning.mirror import mirror
 from ognetboot.assigning.offers import OfferedTo, offers_at
 from ognetboot.assigning.store import Store
@@ -60,6 +61,11 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
+    verb.add_argument(
+        "--minutely",
+        action="store_true",
+        help="a timer calls this each minute, so what begins and ends by the clock does so",
+    )
 
 
 def run(args: argparse.Namespace) -> str:
@@ -88,6 +94,8 @@ def run(args: argparse.Namespace) -> str:
             "written",
             hint="render again when nobody changes it",
         )
+    if args.minutely and not args.dry_run:
+        kept_for_a_minute(args.inventory)
     shown = _mirrored(inventory, args)
     if not written and not removed:
         return "\n".join([f"{args.out}: nothing to change", *shown])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ognetboot.assigning.ears import Ear, hearing
+from ognetboot.assigning.ears import Ear, hearing, keeping_time
 from ognetboot.assigning.reports import Heard
 from ognetboot.assigning.store import Store
 from ognetboot.cli import main
@@ -138,6 +138,23 @@ def test_the_local_disk_given_once_is_reported_by_its_own_name(file: Path, say: 
 
 def test_without_an_ear_that_is_said(say: Say) -> None:
     assert "Nothing hears PCs now" in say("set", "pc1", "oglive", "--once")[1]
+
+
+@pytest.mark.parametrize("verb", ["set", "exam"])
+def test_without_a_keeper_of_the_time_that_is_said(
+    file: Path, say: Say, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    order = (verb, "pc1", "windows", "--until", "+1h")
+    assert "Nothing keeps the time now" in say(*order)[1]
+    main(["check", str(file)])
+    assert "nothing writes the tree then" in capsys.readouterr().out
+    with keeping_time(file):
+        assert "Nothing keeps" not in say(*order[:-1], "+2h")[1]
+        main(["check", str(file)])
+        assert "nothing writes" not in capsys.readouterr().out
+    assert "Nothing keeps" in say(*order[:-1], "+3h")[1]
+    assert render(file, "--minutely") == 0
+    assert "Nothing keeps" not in say(*order[:-1], "+4h")[1]
 
 
 def test_followed_fetches_are_said(file: Path, say: Say) -> None:
