@@ -20,6 +20,8 @@ _BOTH = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{1,2}:[0-9]{2})(:00)?
 _HINT = "write it as 18:00, 2026-11-28, '2026-11-28 18:00' or +90m, +2h, +3d"
 # What lies further off is a slip of the pen.
 _FURTHEST = timedelta(days=5 * 366)
+# Of times that are stored: whatever the zone, a day before and after them is a date, too.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 
 def parse(text: str, now: datetime, *, end: bool, zone: tzinfo | None = None) -> datetime:
@@ -32,6 +34,8 @@ def parse(text: str, now: datetime, *, end: bool, zone: tzinfo | None = None) ->
         found = _parse(text.strip(), now, end, zone)
     except (ValueError, OverflowError):
         raise NetbootError(f"{text!r} is not a time", hint=_HINT) from None
+    if end and found <= now:
+        raise NetbootError(f"{text!r} is past", hint="choose a later time for --until")
     if abs(found - now) > _FURTHEST:
         raise NetbootError(f"{text!r} is years away", hint="check the year")
     return found
@@ -105,4 +109,11 @@ def from_text(text: str) -> datetime:
     """The same back; ValueError for anything else."""
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text):
         raise ValueError(text)
-    return datetime.fromisoformat(text)
+    return bounded(datetime.fromisoformat(text))
+
+
+def bounded(when: datetime) -> datetime:
+    """The same in UTC; ValueError where it is so far off that no zone or clock can tell it."""
+    if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
+        raise ValueError(str(when))
+    return when.astimezone(UTC)

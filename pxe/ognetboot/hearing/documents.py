@@ -46,7 +46,7 @@ def read(path: Path, shape: Callable[[object], T], nothing: Callable[[], T]) -> 
         if len(data) > MOST_BYTES:
             raise ValueError
         return shape(json.loads(data))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise NetbootError(
             f"{path} is damaged: it does not hold what ognetboot writes there",
             hint="move it away; what it held is lost then",

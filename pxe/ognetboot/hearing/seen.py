@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from ognetboot.assigning.times import bounded
 from ognetboot.errors import NetbootError
 from ognetboot.hearing import documents
 
@@ -112,7 +113,7 @@ def _shape(value: object) -> dict[str, Seen]:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return bounded(datetime.fromisoformat(text))
 
 
 def _systems(value: object) -> dict[str, str] | None:

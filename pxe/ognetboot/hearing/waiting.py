@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from ognetboot.assigning.times import bounded
 from ognetboot.hearing import documents
 from ognetboot.hearing.identity import Claim, identity_of
 
@@ -166,4 +167,4 @@ def _row(one: dict[str, object]) -> Registration:
 
 
 def _time(value: object) -> datetime:
-    return datetime.fromisoformat(str(value)).astimezone(UTC)
+    return bounded(datetime.fromisoformat(str(value)))

@@ -26,6 +26,8 @@ from ognetboot.inventory.choices import (
 from ognetboot.inventory.fields import Table
 
 LONGEST_WAIT_S = 3600
+# Whatever the zone, a day before and after such a date is one, too.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 _MOST_SERVERS = 4
 _KEYBOARD = re.compile(r"[a-z0-9_-]{1,32}")
 _PICTURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\.png")
@@ -137,6 +139,8 @@ def _moment(table: Table, key: str) -> datetime | None:
         table.error(key, f"{value!r} is not a date", hint=f"write it as {key} = 2026-12-20")
         return None
     try:
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise ValueError
         if not isinstance(value, datetime):
             value = datetime.combine(value + timedelta(days=1), time())
         return value if value.tzinfo else value.astimezone()
