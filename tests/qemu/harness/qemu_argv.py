@@ -72,7 +72,14 @@ class Resume:
     descriptor: int
 
 
-Boot = FromNetwork | FromDisk | FromKernel | Resume
+@dataclass(frozen=True, slots=True)
+class FromLoader:
+    """Boot from the network by this iPXE (a `.lkrn`) on a BIOS, in the place of the card's own."""
+
+    loader: Path
+
+
+Boot = FromNetwork | FromDisk | FromKernel | FromLoader | Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,8 @@ def machine_argv(
     match boot:
         case FromNetwork():
             argv += _network_card(shape, wiring.tap)
+        case FromLoader(loader):
+            argv += [*_network_card(shape, wiring.tap), "-kernel", str(loader)]
         case Resume():
             argv += _network_card(shape, wiring.tap)
             argv += ["-incoming", "defer"]

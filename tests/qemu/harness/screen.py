@@ -72,10 +72,16 @@ class Screen:
         poll(look, deadline)
 
     def _pixels(self) -> bytes:
+        return self.pixels()[1]
+
+    def pixels(self) -> tuple[tuple[int, int], bytes]:
+        """Width and height, and three bytes for each dot: red, green, blue."""
         path = self._scratch_dir / "picture"
         self._monitor.command("screendump", {"filename": str(path), "format": "ppm"})
         # P6, width and height, depth, then the pixels
-        return path.read_bytes().split(b"\n", 3)[3]
+        _, size, _, pixels = path.read_bytes().split(b"\n", 3)
+        width, height = size.split()
+        return (int(width), int(height)), pixels
 
     def text(self) -> str:
         """Everything in VGA text memory, which includes what scrolled off lately.
