@@ -36,9 +36,7 @@ def place(work_dir: Path, request: pytest.FixtureRequest) -> Path:
 
 
 @contextmanager
-def site(
-    folder: Path, language: str, *, older: bool, loader: str = "ipxe"
-) -> Iterator[MenuSite]:
+def site(folder: Path, language: str, *, older: bool, loader: str = "ipxe") -> Iterator[MenuSite]:
     with MenuSite(folder / "site", MAC, language, older=older, loader=loader) as one:
         one.wait_until_up()
         yield one

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site whose PCs boot what `ognetboot` says: a LAN of its own, an inventory, `ognetboot serve`."""
+"""A site whose PCs boot what `ognetboot` says: a LAN of its own, an inventory, and it serves."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 from harness.accel import TCG
 from harness.clock import Deadline, Timeouts, poll
 from harness.errors import HarnessError, ProductFailure
 from harness.inventory import Pc
-from harness.lan import BRIDGE, SERVER_IP, Lan
+from harness.lan import BRIDGE, IPV6_PREFIX, IPV6_RANGE, SERVER_IP, Lan
 from harness.machine import Machine
 from harness.paths import LiveArtifacts, needed, program
 from harness.process import Background, run
@@ -28,6 +29,7 @@ ADDRESSES = ("10.77.0.100", "10.77.0.199")
 _OLDER = Path("/usr/lib/ipxe")
 _IPXE = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 _LIMIT_S = 240
+_FETCH_S = 30
 
 Entries = Mapping[str, Mapping[str, object]]
 
@@ -54,9 +56,15 @@ def inventory_of(
 
 
 class Site:
-    """Use it as a context, then `serve` in it. `older`: with the loaders of Debian 12."""
+    """Use it as a context, then `serve` in it.
 
-    def __init__(self, folder: Path, inventory: str, *, older: bool = False) -> None:
+    `older`: with the loaders of Debian 12. `router`: one advertises itself by IPv6; without it that
+    iPXE waits 16 seconds for one.
+    """
+
+    def __init__(
+        self, folder: Path, inventory: str, *, older: bool = False, router: bool = True
+    ) -> None:
         self.folder = folder
         self.inventory = folder / "site.toml"
         self.tree = folder / "netboot"
@@ -65,12 +73,19 @@ class Site:
         self._loaders = folder / "loaders"
         self._stack = ExitStack()
         self._server: Background | None = None
+        self._router = router
         self._loaders.mkdir(parents=True)
         for name in _IPXE if older else ():
             shutil.copyfile(needed(_OLDER / name, "setup"), self._loaders / name)
         self.inventory.write_text(inventory, "utf-8")
 
     def __enter__(self) -> Site:
+        if self._router:
+            argv = ["dnsmasq", "--keep-in-foreground", "--user=root", "--conf-file=/dev/null"]
+            argv += ["--port=0", "--log-facility=-", "--pid-file=", "--enable-ra"]
+            argv += [f"--dhcp-leasefile={self.folder / 'router.leases'}"]
+            argv += [f"--dhcp-range={IPV6_RANGE},ra-only,{IPV6_PREFIX}"]
+            self.background("router", argv)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -164,6 +179,17 @@ class Site:
         """How often it has said this."""
         return self._log.read_text("utf-8", "replace").count(text)
 
+    def fetched(self, name: str) -> str:
+        """A file of the tree, as a PC gets it over HTTP."""
+
+        def fetch() -> bytes:
+            asking = HTTPConnection(SERVER_IP, PORT, timeout=_FETCH_S)
+            with closing(asking):
+                asking.request("GET", f"/netboot/{name}")
+                return asking.getresponse().read()
+
+        return self.lan.call(fetch).decode("utf-8", "replace")
+
     # ---- PCs ---------------------------------------------------------------------------------
 
     @contextmanager
@@ -189,4 +215,3 @@ def wait_for_start(machine: Machine, seconds: float = _LIMIT_S) -> str:
     machine.kill()
     LOG.say(f"{machine.name}: {word}")
     return word
-
