@@ -146,7 +146,7 @@ def test_a_pc_that_nobody_knows_is_approved_and_boots(place: Path) -> None:
                 pc.wait_for_screen("Room (then Enter)", _LIMIT_S)
                 pc.running.screen.type("room1\n")
                 site.wait_for_line("waits for approval, number 1")
-                pc.wait_for_screen("number 1 (pc31)", _LIMIT_S)
+                pc.wait_for_screen("waits for approval, number 1", _LIMIT_S)
             with step("the administrator takes it in, for a lesson"):
                 assert OLD_PC.mac in site.order("approve")
                 assert "pc31 in room1 was taken in" in site.order("approve", "1")

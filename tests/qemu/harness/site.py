@@ -210,7 +210,7 @@ def client(pc: Pc, **more: object) -> dict[str, object]:
 
 def wait_for_start(machine: Machine, seconds: float = _LIMIT_S) -> str:
     """What starts on its disk says its word; the PC is off then."""
-    found = machine.wait_for_console(r"STARTED-(\w+)", seconds, f"{machine.name} starts its disk")
+    found = machine.wait_for_console(r"STARTED-(\w+)\s", seconds, f"{machine.name} starts its disk")
     word = found[1].decode()
     machine.kill()
     LOG.say(f"{machine.name}: {word}")
