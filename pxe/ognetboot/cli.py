@@ -28,6 +28,7 @@ VERBS = (
     "list",
     "mode",
     "password",
+    "preview",
     "render",
     "serve",
     "set",

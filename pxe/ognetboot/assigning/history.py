@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ognetboot.assigning import times
 from ognetboot.assigning.keeping import refused
-from ognetboot.texts.publish import give_away
+from ognetboot.texts.written import give_away
 
 _MOST_BYTES = 1 << 20
 _LONGEST_LINE = 500

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ognetboot.errors import NetbootError
-from ognetboot.texts.publish import give_away
+from ognetboot.texts.written import give_away
 
 # Another program holds the lock while it writes a tree, which takes seconds.
 LONGEST_WAIT_S = 60.0

@@ -21,7 +21,7 @@ from ognetboot.inventory.scopes import scopes_around
 # DISK:PARTITION, both counted from 1.
 PLACE = re.compile(r"([1-9][0-9]?):([1-9][0-9]{0,2})")
 _LAST_PARTITION = 128
-_FOR_GOOD = "for good"
+FOR_GOOD = "for good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ OfferedTo = Callable[[Client | None], Offered]
 
 def for_good(inventory: Inventory) -> OfferedTo:
     """What the inventory says, whatever was assigned and whenever it is."""
-    return lambda client: Offered(inventory.entry_of(client), _FOR_GOOD)
+    return lambda client: Offered(inventory.entry_of(client), FOR_GOOD)
 
 
 def offers_at(inventory: Inventory, assigned: Assigned, now: datetime) -> OfferedTo:
@@ -100,7 +100,7 @@ def _for_good(inventory: Inventory, client: Client | None, now: datetime) -> Off
     entry = inventory.entry_of(client)
     if client is not None and (reason := able.why_not(inventory, client, entry, now)):
         return Offered(inventory.entry(LOCAL_DISK), f"not {entry.name}: this PC {reason}")
-    return Offered(entry, _FOR_GOOD)
+    return Offered(entry, FOR_GOOD)
 
 
 # ---- which system an exam means -----------------------------------------------------------------

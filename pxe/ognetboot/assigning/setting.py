@@ -177,15 +177,19 @@ def counted(found: Mapping[str, Offered]) -> str:
     return ", ".join(f"{name} on {count}" for name, count in counts)
 
 
+def reasons(found: Mapping[str, Offered]) -> dict[tuple[str, str], list[str]]:
+    """Entry and reason of what PCs are offered, each with the names of those PCs."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for pc, offered in found.items():
+        groups.setdefault((offered.entry.name, offered.why), []).append(pc)
+    return groups
+
+
 def others(found: Mapping[str, Offered], entry: str) -> Iterator[str]:
     """A sentence for each reason by which PCs start something else all the same."""
-    reasons: dict[str, list[str]] = {}
-    for pc, offered in found.items():
-        if offered.entry.name != entry:
-            reasons.setdefault(f"{offered.entry.name}, {offered.why}", []).append(pc)
-    for reason, pcs in reasons.items():
-        verb = "starts" if len(pcs) == 1 else "start"
-        yield f"{named(pcs)} {verb} {reason}"
+    for (name, why), pcs in reasons(found).items():
+        if name != entry:
+            yield f"{named(pcs)} {'starts' if len(pcs) == 1 else 'start'} {name}, {why}"
 
 
 def said(limits: Limits) -> str:

@@ -17,10 +17,9 @@ from ognetboot.inventory.entries import Entry, Kind
 from ognetboot.inventory.fields import Table
 from ognetboot.inventory.model import Firmware, ScopeKind, UefiLoader
 from ognetboot.inventory.scopes import Scope
+from ognetboot.texts.charsets import Charset, spelled
+from ognetboot.texts.sentences import load_look
 
-# Of 80 columns, the line above a menu gives these to the PC and its room; MAC, address and the
-# spaces between them take the rest.
-_ABOUT = 40
 # Keys 1 to 9 start an entry, and a text screen of 25 lines has so many for entries.
 _KEYS, _LINES = 9, 15
 
@@ -40,7 +39,7 @@ class Loaders:
 def warn_of_limits(whole: Whole, loaders: Loaders) -> None:
     """Keep a warning for all that a loader will not do, or not show."""
     _warn_of_kinds(whole, loaders)
-    _warn_of_signs(whole, loaders)
+    _warn_of_signs(whole)
     _warn_of_lines(whole)
     _warn_of_uuids(whole, loaders)
 
@@ -57,6 +56,12 @@ def _warn_of_kinds(whole: Whole, loaders: Loaders) -> None:
                 "kind",
                 "memtest86+ is not signed, so that it does not start behind shim",
                 hint="it starts on BIOS PCs, and on UEFI PCs without Secure Boot by iPXE",
+            )
+        if entry.password and signed:
+            table.warn(
+                "password",
+                "GRUB, which shim starts, would have to carry it: its menus leave the entry out",
+                hint="tell a PC to start it with `ognetboot set`, or use iPXE",
             )
         if entry.kind is Kind.FIRMWARE and bios_only:
             table.warn(
@@ -81,53 +86,44 @@ def _titles(whole: Whole) -> Iterator[tuple[Table, str]]:
                 yield table, one.title
 
 
-def _warn_of_signs(whole: Whole, loaders: Loaders) -> None:
+def _warn_of_signs(whole: Whole) -> None:
+    """Letters that a loader spells otherwise, or cannot show at all."""
     firmwares = {client.firmware for client in whole.inventory.clients} or {Firmware.AUTO}
-    bios = firmwares & {Firmware.BIOS, Firmware.AUTO}
-    uefi = firmwares & {Firmware.UEFI, Firmware.AUTO}
     for table, title in _titles(whole):
-        if bios and (lost := missing(title, "cp437")):
-            table.warn(
-                "title",
-                f"iPXE on a BIOS PC has no {lost} and shows the plain letter or `?`",
-                hint="that is code page 437; leave it so, or take other letters",
-            )
-        elif uefi and loaders.maybe_old and (lost := missing(title, "latin-1")):
-            table.warn(
-                "title",
-                f"iPXE of Debian 12 has no {lost} on UEFI PCs and shows `?`",
-                hint="serve the loaders of Debian 13, or take letters of Latin-1",
-            )
+        for charset, what, who in (
+            (Charset.BIOS, Firmware.BIOS, "iPXE on a BIOS PC"),
+            (Charset.LATIN1, Firmware.UEFI, "UEFI firmware"),
+        ):
+            lost = missing(title, charset)
+            if lost and firmwares & {what, Firmware.AUTO}:
+                table.warn(
+                    "title",
+                    f"{who} has no {' '.join(lost)} and shows {spelled(title, charset)!r}",
+                    hint="leave it so, or take other letters",
+                )
+                break
 
 
-def missing(title: str, code: str) -> str:
-    """The characters of a title that a screen with this code page has not."""
+def missing(title: str, charset: Charset) -> list[str]:
+    """The characters of a title that a loader does not draw as they are."""
     composed = unicodedata.normalize("NFC", title)
-    return " ".join(dict.fromkeys(c for c in composed if not _has(c, code)))
-
-
-def _has(sign: str, code: str) -> bool:
-    try:
-        sign.encode(code)
-    except UnicodeEncodeError:
-        return False
-    return True
+    return [c for c in dict.fromkeys(composed) if spelled(c, charset) != c]
 
 
 def _warn_of_lines(whole: Whole) -> None:
     """What does not fit onto 80 columns and 25 lines."""
-    inventory = whole.inventory
+    inventory, most = whole.inventory, load_look()["columns"] - 2
     told = set[str]()
     for client in inventory.clients:
         room = inventory.room_of(client)
         wide = columns(f"{client.name} - {room.title}") if room else 0
-        if room is not None and wide > _ABOUT and room.name not in told:
+        if room is not None and wide > most and room.name not in told:
             told.add(room.name)
             whole.warn(
                 Scope(ScopeKind.ROOM, room.name),
                 "title",
                 f"with the name {client.name} it takes {wide} columns, and the line above the "
-                f"menu has {_ABOUT} for them",
+                f"menu has {most}",
                 hint="shorten it; the end of the line is cut",
             )
     shown = [(table, e) for table, e in whole.found.entries if e.in_menu]
@@ -165,10 +161,11 @@ _OFF = re.compile(r"(?:^|&&|\|\|)\s*poweroff\b")
 _FETCH = re.compile(r"(?:^|&&|\|\|)\s*(?:chain|kernel|initrd|imgfetch|module)\b")
 
 
-def faults_of_template(text: str, loaders: Loaders) -> Iterator[tuple[int, str, str, bool]]:
-    """Line, cause, hint of each fault of a custom entry's iPXE lines; True: it is a warning."""
-    if not text.isascii() and loaders.maybe_old:
-        yield 1, "holds characters that old loaders do not show", "write plain letters", True
+def faults_of_template(data: bytes, loaders: Loaders) -> Iterator[tuple[int, str, str, bool]]:
+    """Line, cause, hint of each fault of a custom entry's script; True: it is a warning."""
+    text = data.decode("utf-8", "replace")
+    if not text.startswith("#!ipxe"):
+        yield 1, "does not begin with #!ipxe, so that iPXE takes it for no script", "add it", False
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("#"):
             continue

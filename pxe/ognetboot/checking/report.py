@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ognetboot.assigning.model import Assigned
 from ognetboot.assigning.offers import effective
@@ -18,8 +18,9 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.agreement import values
 from ognetboot.inventory.claims import claimed
-from ognetboot.inventory.custom import FOLDER, read_custom
+from ognetboot.inventory.custom import FOLDER, GRUB, IPXE, read_custom
 from ognetboot.inventory.faults import Fault
+from ognetboot.inventory.model import UefiLoader
 from ognetboot.inventory.places import find_places
 from ognetboot.texts.screens import screen_for
 
@@ -108,18 +109,26 @@ def _check_texts(whole: Whole, found: reading.Reading) -> None:
 
 
 def _check_custom(path: Path, whole: Whole, loaders: Loaders) -> Iterable[Told]:
-    for _, entry in whole.found.entries:
+    """The site's own scripts: there, and fit for the loaders."""
+    for table, entry in whole.found.entries:
         if entry.template is None:
             continue
-        file = str(PurePosixPath(FOLDER, entry.template))
-        where = f"[entries.{entry.name}]"
+        name, where = f"{FOLDER}/{entry.template}{IPXE}", table.where
         try:
-            text = read_custom(path, entry.template)
+            data = read_custom(path, entry.template + IPXE)
         except NetbootError as error:
-            yield Told(path.name, 1, "error", f"{where} template", error.message, error.hint)
+            yield Told(name, 1, "error", where, error.message, error.hint)
             continue
-        for line, cause, hint, warning in faults_of_template(text, loaders):
-            yield Told(file, line, "warning" if warning else "error", where, cause, hint)
+        if data is None:
+            yield Told(name, 1, "error", where, "is not there", "put the entry's script there")
+            continue
+        for line, cause, hint, warning in faults_of_template(data, loaders):
+            yield Told(name, line, "warning" if warning else "error", where, cause, hint)
+        signed = whole.inventory.server.uefi_loader is UefiLoader.SHIM
+        if signed and read_custom(path, entry.template + GRUB) is None:
+            name = f"{FOLDER}/{entry.template}{GRUB}"
+            hint = "put GRUB's lines there; without them these PCs go on to their disk"
+            yield Told(name, 1, "warning", where, "is not there, and shim starts GRUB", hint)
 
 
 # ---- several inventories ------------------------------------------------------------------------

@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-
-from jinja2 import Template
 
 from ognetboot.assigning.offers import for_good
-from ognetboot.inventory.choices import Choices
+from ognetboot.inventory.choices import Choices, Tongue
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Client, Inventory
-from ognetboot.texts.languages import Language, environment
-from ognetboot.texts.render import render_screens
+from ognetboot.texts.render import menus_of, render_screens
 
 # What became of a registration, and of a password.
 WAITING, KNOWN, NO_NAME, FULL = "waiting", "known", "no_name", "full"
@@ -22,41 +18,50 @@ WRONG, LATER, NOT_NOW = "wrong", "later", "not_now"
 _WAIT_S = 60
 
 
-@cache
-def _template(name: str) -> Template:
-    """Read once: a room that registers itself asks for it in one second."""
-    return environment(Language.IPXE).get_template(f"menus/{name}.ipxe.j2")
+class Answers:
+    """Those of one inventory. Its templates are read once: a room registers itself in a second."""
 
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._menus = menus_of(inventory)
 
-def registered(inventory: Inventory, state: str, *, name: str = "", number: int = 0) -> str:
-    """What became of a registration; `name` is a host name that was checked."""
-    return _template("registered").render(
-        server=inventory.server, state=state, name=name, number=number, wait_s=_WAIT_S
-    )
+    def registered(self, state: str, *, name: str = "", number: int = 0) -> str:
+        """What became of a registration; `name` is a host name that was checked."""
+        return self._menus.answer(
+            "registered",
+            self._language_of(None),
+            state=state,
+            name=name,
+            number=number,
+            wait_s=_WAIT_S,
+        )
 
+    def refused(self, state: str, client: Client | None) -> str:
+        """Why a locked entry stays locked."""
+        return self._menus.answer("refused", self._language_of(client), state=state)
 
-def refused(inventory: Inventory, state: str) -> str:
-    """Why a locked entry stays locked."""
-    return _template("refused").render(server=inventory.server, state=state)
+    def opened(self, entry: Entry, client: Client | None) -> str:
+        """The script of this PC in which the entry is not locked, and starts at once.
 
+        It is the whole script, with all its ways out of a failure. Paths in it mean the same here
+        as there: both lie one folder below the tree.
+        """
+        inventory = self._inventory
+        entries = tuple(
+            replace(one, password=False) if one.name == entry.name else one
+            for one in inventory.entries
+        )
+        if client is None:
+            server = inventory.server
+            server = replace(server, choices=_at_once(server.choices, entry))
+            return _script(replace(inventory, server=server, entries=entries), None)
+        return _script(
+            replace(inventory, entries=entries),
+            replace(client, choices=_at_once(client.choices, entry)),
+        )
 
-def opened(inventory: Inventory, entry: Entry, client: Client | None) -> str:
-    """The script of this PC in which the entry is not locked, and starts at once.
-
-    It is the whole script, with all its ways out of a failure. Paths in it mean the same here as
-    there: both lie one folder below the tree.
-    """
-    entries = tuple(
-        replace(one, password=False) if one.name == entry.name else one for one in inventory.entries
-    )
-    if client is None:
-        server = inventory.server
-        server = replace(server, choices=_at_once(server.choices, entry))
-        return _script(replace(inventory, server=server, entries=entries), None)
-    return _script(
-        replace(inventory, entries=entries),
-        replace(client, choices=_at_once(client.choices, entry)),
-    )
+    def _language_of(self, client: Client | None) -> Tongue:
+        return self._inventory.choices_of(client).language or Tongue.EN
 
 
 def _at_once(choices: Choices, entry: Entry) -> Choices:

@@ -18,6 +18,7 @@ from pathlib import Path
 from ognetboot.assigning.reports import Report
 from ognetboot.errors import NetbootError
 from ognetboot.hearing import answers, identity, passwords, waiting
+from ognetboot.hearing.answers import Answers
 from ognetboot.hearing.known import Known
 from ognetboot.hearing.rates import Rate, Rates
 from ognetboot.hearing.seen import Reports, Seen, systems_of
@@ -60,6 +61,7 @@ class Forms:
     ) -> None:
         self._file = file
         self._known = known
+        self._answers = Answers(known.inventory)
         self._reports = reports
         self._uses = uses
         self._changed = changed
@@ -72,6 +74,7 @@ class Forms:
     def use(self, known: Known) -> None:
         """From now on this is the inventory."""
         self._known = known
+        self._answers = Answers(known.inventory)
 
     async def answer(self, name: str, query: str, address: str) -> Answer:
         """What the form of this name says to `query`, which came from `address`."""
@@ -110,24 +113,23 @@ class Forms:
         return Answer(204)
 
     async def _register(self, query: str, address: str) -> Answer:
-        inventory = self._inventory
         words = identity.words_of(query)
         claim = identity.claim_of(words)
         known = self._known.find(claim)
         if known is not None:
-            return Answer(200, answers.registered(inventory, answers.KNOWN, name=known.name))
+            return Answer(200, self._answers.registered(answers.KNOWN, name=known.name))
         name = words.get("name", "")
         if name and not _is_hostname(name):
-            return Answer(200, answers.registered(inventory, answers.NO_NAME))
+            return Answer(200, self._answers.registered(answers.NO_NAME))
         mine = await self._registrations.ask(
             waiting.asking(claim, words, address, datetime.now(UTC))
         )
         if mine is None:
             LOG.warning("A PC at %s asked to be taken in, and there is no place.", address)
-            return Answer(200, answers.registered(inventory, answers.FULL))
+            return Answer(200, self._answers.registered(answers.FULL))
         if mine.since == mine.last:
             LOG.info("A PC at %s waits for approval, number %d.", address, mine.number)
-        text = answers.registered(inventory, answers.WAITING, name=name, number=mine.number)
+        text = self._answers.registered(answers.WAITING, name=name, number=mine.number)
         return Answer(200, text)
 
     def _registered(self, new: Sequence[Registration]) -> Sequence[Registration | None]:
@@ -146,18 +148,18 @@ class Forms:
         # By address: whom a guesser claims to be, he may choose anew for each guess.
         if not self._guesses.allow(address):
             LOG.warning("unlock: %s at %s: %s: too many tries.", who, address, item)
-            return Answer(200, answers.refused(inventory, answers.LATER))
+            return Answer(200, self._answers.refused(answers.LATER, client))
         why = await asyncio.to_thread(self._uses.forbids, entry, client)
         if why:
             LOG.info("unlock: %s at %s: %s: refused, %s.", who, address, item, why)
-            return Answer(200, answers.refused(inventory, answers.NOT_NOW))
+            return Answer(200, self._answers.refused(answers.NOT_NOW, client))
         secret = identity.secret_of(query, "password")[: passwords.LONGEST]
         async with self._turns:
             good = await asyncio.to_thread(self._opens, client, secret)
         LOG.info("unlock: %s at %s: %s: %s.", who, address, item, "opened" if good else "refused")
         if not good:
-            return Answer(200, answers.refused(inventory, answers.WRONG))
-        return Answer(200, answers.opened(inventory, entry, client))
+            return Answer(200, self._answers.refused(answers.WRONG, client))
+        return Answer(200, self._answers.opened(entry, client))
 
     def _opens(self, client: Client | None, secret: str) -> bool:
         kept = passwords.read(self._file)

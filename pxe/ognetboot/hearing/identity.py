@@ -7,31 +7,17 @@ trusted further than to find the PC that somebody speaks of.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from ognetboot.checking.strange import FILLERS
 from ognetboot.inventory import checks
 
 _MOST_FIELDS = 32
 _MOST_QUERY = 4096
 _LONGEST = 128
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# What makers write into every board of a kind tells no PC from its neighbour.
-_NO_UUIDS = {
-    "00000000-0000-0000-0000-000000000000",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
-    "03000200-0400-0500-0006-000700080009",
-    "12345678-1234-5678-90ab-cddeefaabbcc",
-}
-_NO_SERIALS = {
-    "", "0", "00000000", "0123456789", "123456789", "1234567890", "none", "n/a", "na", "null",
-    "default string", "default", "empty", "invalid", "not applicable", "not available",
-    "not specified", "oem", "serial", "serial number", "system serial number",
-    "chassis serial number",     "to be filled by o.e.m.", "unknown", "xxxxxxxx",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +81,20 @@ def claim_of(words: Mapping[str, str]) -> Claim:
 
 def uuid(text: str) -> str:
     """A UUID that is one PC's own, or nothing."""
-    plain = text.strip().lower()
-    return plain if _UUID.fullmatch(plain) and plain not in _NO_UUIDS else ""
+    try:
+        return checks.uuid(text)
+    except ValueError:
+        return ""
 
 
 def serial(text: str) -> str:
     """A serial number that is one PC's own, or nothing."""
-    plain = text.strip()[:64]
-    return "" if plain.lower() in _NO_SERIALS or len(plain) < 4 else plain
+    try:
+        plain = checks.serial(text)
+    except ValueError:
+        return ""
+    lower = plain.lower()
+    return "" if lower in FILLERS or len(set(lower)) == 1 else plain
 
 
 def identity_of(claim: Claim, shared: frozenset[str] = frozenset()) -> str:

@@ -46,22 +46,22 @@ def candidates(
     inventory: Inventory, waiting: Iterable[Registration], *, name: str = "", room: str = ""
 ) -> tuple[Candidate, ...]:
     """Each of them; `name` and `room` are an administrator's, before what was typed at the PC."""
-    them = tuple(waiting)
-    typed = Counter((name or one.word("name")).lower() for one in them)
-    return tuple(_candidate(inventory, one, name, room, typed) for one in them)
-
-
-def _candidate(
-    inventory: Inventory, one: Registration, name: str, room: str, typed: Counter[str]
-) -> Candidate:
-    name = name or one.word("name")
-    wanted = room or one.word("room")
-    found = room_of(inventory, wanted)
-    shared = one.claim.mac in inventory.adapters
-    against = [*_against_name(inventory, name, typed), *_against_identity(inventory, one, shared)]
-    if wanted and found is None:
-        against.append(f"there is no room {wanted!r}: name one with --room")
-    return Candidate(one, name, found, tuple(against), shared)
+    them = [(one, name or one.word("name"), room or one.word("room")) for one in waiting]
+    names = Counter(called.lower() for _, called, _ in them)
+    uuids = Counter(one.claim.uuid for one, _, _ in them if one.claim.uuid)
+    found = []
+    for one, called, where in them:
+        shared = one.claim.mac in inventory.adapters
+        place = room_of(inventory, where)
+        against = [*_against_name(inventory, called), *_against_identity(inventory, one, shared)]
+        if called and names[called.lower()] > 1:
+            against.append(f"another PC that waits wants the name {called}, too")
+        if uuids[one.claim.uuid] > 1:
+            against.append("another PC that waits tells the same UUID")
+        if where and place is None:
+            against.append(f"there is no room {where!r}: name one with --room")
+        found.append(Candidate(one, called, place, tuple(against), shared))
+    return tuple(found)
 
 
 def room_of(inventory: Inventory, text: str) -> str | None:
@@ -81,7 +81,7 @@ def _folded(text: str) -> str:
     return "".join(char for char in plain if char.isalnum())
 
 
-def _against_name(inventory: Inventory, name: str, typed: Counter[str]) -> Iterator[str]:
+def _against_name(inventory: Inventory, name: str) -> Iterator[str]:
     if not name:
         yield "it has no name: give it one with --name"
         return
@@ -92,8 +92,6 @@ def _against_name(inventory: Inventory, name: str, typed: Counter[str]) -> Itera
         return
     if any(client.name.lower() == name.lower() for client in inventory.clients):
         yield f"the name {name} is taken already: give it another one with --name"
-    if typed[name.lower()] > 1:
-        yield f"another PC that waits wants the name {name}, too"
 
 
 def _against_identity(inventory: Inventory, one: Registration, shared: bool) -> Iterator[str]:

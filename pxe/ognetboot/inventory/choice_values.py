@@ -16,6 +16,7 @@ from ognetboot.inventory.choices import Choices, Duplex, Method, Multicast, P2p,
 from ognetboot.inventory.fields import Table
 
 LONGEST_WAIT_S = 3600
+_MOST_SERVERS = 4
 _KEYBOARD = re.compile(r"[a-z0-9_-]{1,32}")
 _PICTURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\.png")
 _NUMBER = re.compile(r"[0-9]{1,5}")
@@ -64,6 +65,14 @@ def p2p(text: str) -> P2p:
     return P2p(Sharing(sharing), int(seconds))
 
 
+def addresses(text: str) -> str:
+    """IPv4 addresses with commas between them, at most as many as a PC asks."""
+    words = text.split(",")
+    if len(words) > _MOST_SERVERS:
+        raise ValueError(f"{text!r} are more than {_MOST_SERVERS} addresses")
+    return ",".join(str(checks.ipv4(word.strip())) for word in words)
+
+
 def keyboard(text: str) -> str:
     """The name of a keyboard layout as XKB has it: `es`, `us`."""
     if not _KEYBOARD.fullmatch(text):
@@ -95,7 +104,7 @@ def read_choices(table: Table, entry_key: str = "default_entry") -> Choices:
         picture=table.text("picture", picture),
         repository=table.text("repository", checks.host_port),
         proxy=table.text("proxy", checks.host_port),
-        ntp=table.text("ntp", checks.host_port),
+        ntp=table.text("ntp", addresses),
     )
     return replace(choices, protected_until=_moment(table, "protected_until"))
 

@@ -91,7 +91,7 @@ class Choices:
     `disks`: which disk a rule such as `system` means. `oglive`: the version that entries without
     one of their own start, `oglive_before` the one to go back to. `state`: a declared state.
     `protected_until`: no job writes to these disks before. `picture`: a file of the site's behind
-    the menu. `proxy`, `ntp` and `repository`: HOST or HOST:PORT.
+    the menu. `proxy` and `repository`: HOST or HOST:PORT. `ntp`: addresses, commas between them.
     """
 
     entry: str | None = None

@@ -40,12 +40,21 @@ class Variant(StrEnum):
 
 
 class Work(StrEnum):
-    """What a job does; the word is its key in the inventory and in `ogjob=`."""
+    """What a job does; the word is the one of `ogjob=`."""
 
     DEPLOY = "deploy"
     RESTORE = "restore"
     CREATE = "create"
     UPDATE_CACHE = "update_cache"
+    CONFIGURE = "configure"
+    ADAPT = "adapt"
+    PARTITION = "partition"
+    BOOT = "boot"
+    INVENTORY = "inventory"
+
+
+# Works on an image: in the inventory the word is the key of its name.
+OF_IMAGES = (Work.DEPLOY, Work.RESTORE, Work.CREATE, Work.UPDATE_CACHE)
 
 
 class After(StrEnum):
@@ -69,28 +78,31 @@ class Section(StrEnum):
 class Job:
     """One piece of work for a PC that needs no other server.
 
-    `image` may end in `@VERSION`, but where one is created. `disk` is None where the cache is
-    updated; `partition` None there, and where the image is that of a whole disk. `layout` is for
-    deploying alone.
+    `image` may end in `@VERSION`, but where one is created; None where the work needs none. `disk`
+    is None where no disk is meant; `partition` None there, and where a whole disk is. `layout` is
+    for deploying alone. `option` is the word behind all others: for which hardware to adapt, the
+    layout to partition with, how to start a system; what to list comes before the disk.
     """
 
     work: Work
-    image: str
+    image: str | None
     disk: str | None
     partition: int | None
     layout: str | None
     after: After
+    option: str | None = None
 
     @property
     def words(self) -> str:
-        """What `ogjob=` says: `WORK:IMAGE[:DISK[:PARTITION]]`."""
-        words = (self.work, self.image, self.disk, self.partition)
+        """What `ogjob=` says: `WORK[:IMAGE][:DISK[:PARTITION]][:OPTION]`."""
+        words: list[object] = [self.work, self.image, self.disk, self.partition]
+        words.insert(1 if self.work is Work.INVENTORY else 4, self.option)
         return ":".join(str(word) for word in words if word is not None)
 
     @property
     def destructive(self) -> bool:
         """Whether it overwrites what is on the PC's disk, its cache apart."""
-        return self.work in (Work.DEPLOY, Work.RESTORE)
+        return self.work in (Work.DEPLOY, Work.RESTORE, Work.PARTITION)
 
 
 @dataclass(frozen=True, slots=True)

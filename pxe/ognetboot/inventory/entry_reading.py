@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads `[entries.X]`, the jobs in them, and `[states.X]`."""
+"""Reads `[entries.X]` and `[states.X]`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from ognetboot.inventory.entries import (
     BUILT_IN,
     CURRENT,
     LOCAL_DISK,
-    After,
     Entry,
-    Job,
     Kind,
     Profile,
     Variant,
-    Work,
 )
 from ognetboot.inventory.fields import Table
+from ognetboot.inventory.job_reading import LAST_PARTITION, read_job
 from ognetboot.inventory.model import State, System
 
-# Partitions are counted from 1 as in OpenGnsys; a GPT of usual size ends at 128.
-LAST_PARTITION = 128
 _MOST_DISKS = 32
 _TEMPLATE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 # Which keys mean something for which kind; every kind has a title, a password and a place.
@@ -112,7 +108,7 @@ def _oglive(table: Table, *, allow_test: bool) -> Entry:
             hint="render with --test on a test network, or choose another profile",
         )
     job_table = table.table("job")
-    job = _job(job_table) if job_table else None
+    job = read_job(job_table) if job_table else None
     return Entry(
         name="",
         kind=Kind.OGLIVE,
@@ -129,49 +125,6 @@ def _template(text: str) -> str:
     if not _TEMPLATE.fullmatch(text):
         raise ValueError(f"{text!r} is not the name of a file without folders")
     return text
-
-
-def _job(table: Table) -> Job | None:
-    named = _work(table)
-    work = named[0] if named else None
-    if work is Work.UPDATE_CACHE:
-        for key in ("disk", "partition"):
-            table.refuse(key, f"means nothing with `{work}`: a PC has one cache")
-    if work is not None and work is not Work.DEPLOY:
-        table.refuse("layout", f"means nothing with `{work}`, only with `{Work.DEPLOY}`")
-    disk = table.word("disk", checks.disk) if work is not Work.UPDATE_CACHE else None
-    partition = table.integer("partition", low=1, high=LAST_PARTITION)
-    if work is Work.DEPLOY and not table.has("partition"):
-        table.error("partition", "is missing", hint="add `partition = 1`, counted from 1")
-    layout = table.text("layout", checks.name)
-    after = table.choice("after", After) or After.STAY
-    table.finish()
-    if named is None:
-        return None
-    return Job(named[0], named[1], disk, partition, layout, after)
-
-
-def _work(table: Table) -> tuple[Work, str] | None:
-    """Which of the words the job has, and the image that it names."""
-    named = {
-        work: table.text(work, checks.image if work is Work.CREATE else checks.image_version)
-        for work in Work
-    }
-    said = [work for work in Work if table.has(work)]
-    if not said:
-        table.error(
-            Work.DEPLOY, "is missing", hint=f"a job names an image with one of {', '.join(Work)}"
-        )
-        return None
-    if len(said) > 1:
-        table.error(
-            said[1],
-            f"stands beside `{said[0]}`, and a job is one piece of work",
-            hint="make a second entry of it",
-        )
-        return None
-    image = named[said[0]]
-    return None if image is None else (said[0], image)
 
 
 def read_states(top: Table) -> list[tuple[Table, State]]:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
 from ognetboot.overlay import sitecheck
-from ognetboot.texts.publish import give_away
+from ognetboot.texts.written import give_away
 
 _ALIGN = 4
 _MODE_BITS = 0o777

@@ -36,7 +36,7 @@ _START_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ServeRequest:
     """What one `ognetboot serve` is to do. `out`: where the tree lies.
 
     `behind`: the forms alone, on this port of 127.0.0.1, for another HTTP server to pass on to.
@@ -65,23 +65,28 @@ class Wanted:
         )
 
 
-def serve(wanted: Wanted, write: Write) -> None:
+def serve(request: ServeRequest, write: Write) -> None:
     """Serve until SIGINT or SIGTERM; raises where something cannot be started."""
     with _logging():
-        asyncio.run(_serve(wanted, write))
+        asyncio.run(_serve(request, write))
 
 
 def follow_alone(path: Path, inventory: Path) -> None:
     """Follow another server's log until SIGINT or SIGTERM; another program keeps the tree."""
-    uses = Uses(inventory, Known(reading.load(inventory, allow_test=True)))
+
+    def read() -> Written:
+        return Written(reading.load(inventory, allow_test=True), "", False, None)
 
     async def run() -> None:
         stop = _stop()
         async with contextlib.AsyncExitStack() as stack:
+            keeper = Keeper((inventory,), read, lambda written: uses.use(Known(written.inventory)))
+            uses = Uses(inventory, Known(keeper.begin().inventory))
             stack.enter_context(hearing(inventory, Ear.FETCH))
             log = Log(path)
             stack.callback(log.close)
-            await _enter(stack, follow(log, uses, lambda: None))
+            _enter(stack, stop, follow(log, uses, lambda: None))
+            _enter(stack, stop, keeper.keep())
             print(f"ognetboot follows {path}. Stop it with Ctrl-C.", flush=True)
             await stop.wait()
 
@@ -109,100 +114,115 @@ def _stop() -> asyncio.Event:
     return stop
 
 
-def check(wanted: Wanted, write: Write) -> str:
+def check(request: ServeRequest, write: Write) -> str:
     """What would be served; raises where it cannot be. Nothing is written or started."""
-    return asyncio.run(_check(wanted, write))
+    return asyncio.run(_check(request, write))
 
 
-async def _check(wanted: Wanted, write: Write) -> str:
+async def _check(request: ServeRequest, write: Write) -> str:
     written = write()
-    parts = wanted.parts(written.inventory)
+    parts = request.parts(written.inventory)
     if parts.http is not None:
-        http.listen(_bind(wanted), parts.http).close()
+        http.listen(_bind(request), parts.http).close()
     if parts.child:
-        child = dnsmasq.find(_leases(wanted))
+        child = dnsmasq.find(_leases(request))
         await dnsmasq.test(child, dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
         if parts.tftp:
             dnsmasq.check_port(str(written.inventory.server.address))
-        dnsmasq.check_readable(child, wanted.out)
-    absent = list(missing(written.inventory, wanted.out, serves_http=parts.files))
+        dnsmasq.check_readable(child, request.out)
+    absent = _absent(request, written, parts)
     if absent:
         raise NetbootError(
             f"{len(absent)} thing{'s are' if len(absent) > 1 else ' is'} missing: "
             + "; ".join(absent),
             hint="PCs would ask for it",
         )
-    return announcement(wanted.inventory, written.inventory, wanted.out, parts)
+    return announcement(request.inventory, written.inventory, request.out, parts)
 
 
-async def _serve(wanted: Wanted, write: Write) -> None:
+def _absent(request: ServeRequest, written: Written, parts: Parts) -> list[str]:
+    asks = request.behind is None
+    return list(missing(written.inventory, request.out, serves_files=parts.files, asks=asks))
+
+
+async def _serve(request: ServeRequest, write: Write) -> None:
     stop = _stop()
-    async with _running(wanted, write) as (first, parts):
-        print(announcement(wanted.inventory, first.inventory, wanted.out, parts), flush=True)
-        absent = await asyncio.to_thread(
-            lambda: list(missing(first.inventory, wanted.out, serves_http=parts.files))
-        )
-        for line in absent:
+    async with _running(request, write, stop) as (first, parts):
+        print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
+        for line in await asyncio.to_thread(_absent, request, first, parts):
             LOG.warning("Missing: %s.", line)
         print("Stop it with Ctrl-C.", flush=True)
         await stop.wait()
 
 
 @contextlib.asynccontextmanager
-async def _running(wanted: Wanted, write: Write) -> AsyncIterator[tuple[Written, Parts]]:
+async def _running(
+    request: ServeRequest, write: Write, stop: asyncio.Event
+) -> AsyncIterator[tuple[Written, Parts]]:
     """All of it; whatever ends it, nothing is left running."""
     async with contextlib.AsyncExitStack() as stack:
         then: list[Callable[[Written], None]] = []
-        watched = (wanted.inventory, documents.beside(wanted.inventory, "assigned"))
+        watched = (request.inventory, documents.beside(request.inventory, "assigned"))
         keeper = Keeper(watched, write, lambda written: [one(written) for one in then])
         first = keeper.begin()
-        parts = wanted.parts(first.inventory)
+        parts = request.parts(first.inventory)
         known = Known(first.inventory)
-        uses = Uses(wanted.inventory, known)
+        uses = Uses(request.inventory, known)
         then.append(lambda written: uses.use(Known(written.inventory)))
         if parts.http is not None:
-            stack.enter_context(hearing(wanted.inventory, Ear.REPORT))
-            reports = Reports(wanted.inventory, lambda line: LOG.warning("%s.", line))
+            stack.enter_context(hearing(request.inventory, Ear.REPORT))
+            reports = Reports(request.inventory, lambda line: LOG.warning("%s.", line))
             stack.callback(reports.write)
-            forms = Forms(wanted.inventory, known, reports, uses, keeper.wake)
+            forms = Forms(request.inventory, known, reports, uses, keeper.wake)
             then.append(lambda written: _renew(forms, reports, written))
-            tree = Tree(wanted.out) if parts.files else None
-            app = http.application(tree, forms, behind_proxy=wanted.behind is not None)
+            tree = Tree(request.out) if parts.files else None
+            app = http.application(tree, forms, behind_proxy=request.behind is not None)
             await stack.enter_async_context(
-                http.opened(app, http.listen(_bind(wanted), parts.http))
+                http.opened(app, http.listen(_bind(request), parts.http))
             )
-            await _enter(stack, _write_now_and_then(reports))
+            _enter(stack, stop, _write_now_and_then(reports))
         if parts.child:
-            child = await _start_child(stack, wanted, first, parts)
-            then.append(
-                lambda written: child.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
-            )
-        if wanted.log is not None:
-            stack.enter_context(hearing(wanted.inventory, Ear.FETCH))
-            log = Log(wanted.log)
+            then.append(await _start_child(stack, stop, request, first))
+        if request.log is not None:
+            stack.enter_context(hearing(request.inventory, Ear.FETCH))
+            log = Log(request.log)
             stack.callback(log.close)
-            await _enter(stack, follow(log, uses, keeper.wake))
-        await _enter(stack, keeper.keep())
+            _enter(stack, stop, follow(log, uses, keeper.wake))
+        _enter(stack, stop, keeper.keep())
         yield first, parts
 
 
 async def _start_child(
-    stack: contextlib.AsyncExitStack, wanted: Wanted, first: Written, parts: Parts
-) -> Dnsmasq:
-    child = dnsmasq.find(_leases(wanted))
-    dnsmasq.check_readable(child, wanted.out)
+    stack: contextlib.AsyncExitStack, stop: asyncio.Event, request: ServeRequest, first: Written
+) -> Callable[[Written], None]:
+    """Start dnsmasq; what tells it of another tree."""
+    parts = request.parts(first.inventory)
+    child = dnsmasq.find(_leases(request))
+    dnsmasq.check_readable(child, request.out)
     if parts.tftp:
         dnsmasq.check_port(str(first.inventory.server.address))
     dnsmasq.make_leases(child)
-    names = {mac: client.name for client in first.inventory.clients for mac in client.macs}
+    names: dict[str, str] = {}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)
     running = Dnsmasq(
-        child, config, lambda line: dnsmasq_words.told(line, names.get, str(wanted.out))
+        child, config, lambda line: dnsmasq_words.told(line, names.get, str(request.out))
     )
-    await _enter(stack, running.keep())
-    async with asyncio.timeout(_START_S):
-        await running.runs
-    return running
+
+    def then(written: Written) -> None:
+        names.clear()
+        names.update((mac, one.name) for one in written.inventory.clients for mac in one.macs)
+        running.use(dnsmasq.configuration(written.dnsmasq, tftp=parts.tftp))
+
+    then(first)
+    _enter(stack, stop, running.keep())
+    try:
+        async with asyncio.timeout(_START_S):
+            await running.runs
+    except TimeoutError:
+        raise NetbootError(
+            f"dnsmasq does not start within {_START_S:.0f} s", hint="run it by hand"
+        ) from None
+    return then
 
 
 def _renew(forms: Forms, reports: Reports, written: Written) -> None:
@@ -210,9 +230,12 @@ def _renew(forms: Forms, reports: Reports, written: Written) -> None:
     reports.keep_only(client.name for client in written.inventory.clients)
 
 
-async def _enter(stack: contextlib.AsyncExitStack, work: Coroutine[None, None, None]) -> None:
-    """Begin a task that ends with the stack."""
+def _enter(
+    stack: contextlib.AsyncExitStack, stop: asyncio.Event, work: Coroutine[None, None, None]
+) -> None:
+    """Begin a task that ends with the stack. One that fails ends all: half a server is none."""
     task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: stop.set())
 
     async def end() -> None:
         task.cancel()
@@ -231,9 +254,9 @@ async def _write_now_and_then(reports: Reports) -> None:
             LOG.warning("%s. %s.", error.message, error.hint)
 
 
-def _bind(wanted: Wanted) -> str:
-    return "127.0.0.1" if wanted.behind is not None else wanted.bind
+def _bind(request: ServeRequest) -> str:
+    return "127.0.0.1" if request.behind is not None else request.bind
 
 
-def _leases(wanted: Wanted) -> Path:
-    return wanted.leases or wanted.inventory.with_name(f"{wanted.inventory.stem}.leases")
+def _leases(request: ServeRequest) -> Path:
+    return request.leases or request.inventory.with_name(f"{request.inventory.stem}.leases")

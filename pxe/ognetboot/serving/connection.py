@@ -31,7 +31,7 @@ _SILENT.setLevel(logging.CRITICAL + 1)
 class Connection(web.RequestHandler):
     """One connection of a PC."""
 
-    __slots__ = ("_address", "_deadline", "_places", "_seated")
+    __slots__ = ("_address", "_deadline", "_places", "_seated", "_told")
 
     def __init__(self, server: web.Server, places: Places) -> None:
         super().__init__(
@@ -45,7 +45,7 @@ class Connection(web.RequestHandler):
         )
         self._places = places
         self._address = ""
-        self._seated = False
+        self._seated = self._told = False
         self._deadline = self._loop.call_later(HEADER_S, self._too_late)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,9 +56,8 @@ class Connection(web.RequestHandler):
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
         self._seated = self._places.enter(self._address)
-        if not self._seated:
-            assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP has no other
-            transport.write(_LATER)
+        self._told = not self._seated and self._places.turn_away()
+        if not self._seated and not self._told:
             self._too_late()
 
     def begin(self) -> None:
@@ -71,6 +70,10 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._seated:
             super().data_received(data)
+        elif isinstance(self.transport, asyncio.Transport):
+            # Only now: an answer to what was not read yet would be lost with it.
+            self.transport.write(_LATER)
+            self._too_late()
 
     def handle_error(
         self,
@@ -91,6 +94,9 @@ class Connection(web.RequestHandler):
         if self._seated:
             self._seated = False
             self._places.leave(self._address)
+        if self._told:
+            self._told = False
+            self._places.told()
         super().connection_lost(exc)
 
 

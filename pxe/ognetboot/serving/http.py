@@ -27,9 +27,9 @@ _BODY_S = 5.0
 _FAREWELL_S = 3.0
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 2000
-_PER_ADDRESS = 64
+_PER_ADDRESS = 256  # a room behind one router
 # Descriptors that are no connection's; a connection that sends a file holds two.
-_OWN_DESCRIPTORS = 64
+_OWN_DESCRIPTORS = 160
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -18,11 +18,14 @@ _ROOTS = ("ogclient.sqfs", "ogclient.erofs")
 _ASK_S = 3.0
 
 
-def missing(inventory: Inventory, out: Path, *, serves_http: bool) -> Iterator[str]:
-    """A sentence for each thing; it looks at files, at this machine, and asks the repository."""
+def missing(inventory: Inventory, out: Path, *, serves_files: bool, asks: bool) -> Iterator[str]:
+    """A sentence for each thing; it looks at files and at this machine, and `asks` the repository:
+    the daemon of a larger site may speak with this machine alone.
+    """
     yield from _files(inventory, out)
     yield from _address(inventory)
-    yield from _repositories(inventory, serves_http)
+    if asks:
+        yield from _repositories(inventory, serves_files)
 
 
 def _files(inventory: Inventory, out: Path) -> Iterator[str]:
@@ -68,11 +71,11 @@ def _is_mine(address: IPv4Address) -> bool:
     return True
 
 
-def _repositories(inventory: Inventory, serves_http: bool) -> Iterator[str]:
+def _repositories(inventory: Inventory, serves_files: bool) -> Iterator[str]:
     here = inventory.server.authority
     named = {inventory.choices_of(client).repository for client in (None, *inventory.clients)}
     for place in sorted({name or here for name in named}):
-        if place == here and serves_http:
+        if place == here and serves_files:
             yield (
                 f"the repository is to be at {place}, and this program serves no images: start "
                 "`ogrepo serve` on another port and name it as `repository` in [server]"

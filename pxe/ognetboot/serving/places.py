@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+# What is told costs a descriptor until it was read; beyond that, one finds the door closed.
+_MOST_TOLD = 64
+
 
 @dataclass(slots=True)
 class Places:
@@ -15,6 +18,7 @@ class Places:
     per_address: int
     _by_address: Counter[str] = field(default_factory=Counter)
     _all: int = 0
+    _turned_away: int = 0
 
     def enter(self, address: str) -> bool:
         """Take a place, where there is one."""
@@ -23,6 +27,17 @@ class Places:
         self._all += 1
         self._by_address[address] += 1
         return True
+
+    def turn_away(self) -> bool:
+        """Take one of the places in which those that found none are told to come back."""
+        if self._turned_away >= _MOST_TOLD:
+            return False
+        self._turned_away += 1
+        return True
+
+    def told(self) -> None:
+        """Give that one back."""
+        self._turned_away -= 1
 
     def leave(self, address: str) -> None:
         """Give a place back that was taken."""

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ognetboot.errors import NetbootError
@@ -22,6 +22,7 @@ _LOOK_S = 1.0
 # After a writing comes a rest of so many times as long: nobody can keep this machine busy by
 # sending again and again what makes it write.
 _REST = 2.0
+_AGAIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._stamp = self._look()
         self._due: datetime | None = None
+        self._trouble = ""
 
     def wake(self) -> None:
         """Look at once."""
@@ -82,16 +84,24 @@ class Keeper:
         try:
             written = await asyncio.to_thread(self._write)
         except NetbootError as error:
-            LOG.error("%s. %s. PCs get what they got before.", error.message, error.hint)
+            self._failed(f"{error.message}. {error.hint[:1].upper()}{error.hint[1:]}")
             return
         except OSError as error:
-            LOG.error("%s: %s. PCs get what they got before.", error.filename, error.strerror)
+            self._failed(f"{error.filename}: {error.strerror}")
             return
+        self._trouble = ""
         self._due = written.next_change
         if written.changed:
             count = len(written.inventory.clients)
             LOG.info("What %d PC%s boot was written anew.", count, "" if count == 1 else "s")
         self._then(written)
+
+    def _failed(self, why: str) -> None:
+        """Told once; tried again, for a full disk is emptied without a change of these files."""
+        self._due = datetime.now(UTC) + _AGAIN
+        if why != self._trouble:
+            self._trouble = why
+            LOG.error("%s. PCs get what they got before.", why)
 
     def _is_due(self) -> bool:
         return self._due is not None and self._due <= datetime.now(UTC)

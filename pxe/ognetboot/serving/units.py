@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-USER = "ognetboot"
 DAEMON = "ognetboot.service"
 RENDER = "ognetboot-render.service"
 _LEASES = "ognetboot-dnsmasq"
@@ -40,19 +39,21 @@ UMask=0022
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where everything is: the program and the folders of its code, the inventory, the tree; and
-    the daemon's port on 127.0.0.1."""
+    """Where everything is: the program and the folders of its code, the inventory, the tree; the
+    daemon's port on 127.0.0.1, and the user that it runs as."""
 
     program: Path
     code: tuple[Path, ...]
     inventory: Path
     out: Path
     port: int
+    user: str
 
 
 def units(place: Place) -> dict[str, str]:
@@ -71,9 +72,9 @@ def next_steps(place: Place) -> str:
     """What an administrator does then."""
     folders = " ".join(dict.fromkeys(map(str, (place.inventory.parent, place.out.parent))))
     return (
-        f"Then, as root: useradd --system --no-create-home --shell /usr/sbin/nologin {USER}; "
-        f"chown -R {USER} {folders}; systemctl daemon-reload; systemctl enable --now {DAEMON}. "
-        f"nginx passes /netboot/do/ on to 127.0.0.1:{place.port}."
+        f"Then, as root: useradd --system --no-create-home --shell /usr/sbin/nologin {place.user}; "
+        f"chown -R {place.user} {folders}; systemctl daemon-reload; systemctl enable --now "
+        f"{DAEMON}. nginx passes /netboot/do/ on to 127.0.0.1:{place.port}."
     )
 
 
@@ -91,7 +92,7 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-User={USER}
+User={place.user}
 ExecStart={command}
 Restart=on-failure
 RestartSec=3
@@ -116,7 +117,7 @@ Description=ogLive network boot: write what PCs boot, where no {DAEMON} runs
 
 [Service]
 Type=oneshot
-User={USER}
+User={place.user}
 ExecStart={_command(place.program, "render", place.inventory, place.out)}
 {_folders(place)}CapabilityBoundingSet=
 PrivateNetwork=yes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 # What Unicode itself does not take apart.
 _SPELLED = {
@@ -92,8 +92,9 @@ def _spelled(char: str, charset: Charset) -> str:
     return "" if unicodedata.combining(char) else f"<{ord(char):04X}>"
 
 
+@lru_cache(maxsize=1 << 16)
 def spelled(text: str, charset: Charset) -> str:
-    """The text in letters that the loader draws; one printable line with single letters for accents."""
+    """The text in letters that the loader draws, each accent in one letter with its own."""
     return "".join(_spelled(c, charset) for c in unicodedata.normalize("NFC", text))
 
 

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from ognetboot.inventory.choices import Tongue
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.screens import Screen
-from ognetboot.texts.sentences import load_colours, load_look, load_picture, load_texts
+from ognetboot.texts.sentences import (
+    load_colours,
+    load_look,
+    load_picture,
+    load_reasons,
+    load_texts,
+)
 from ognetboot.texts.words import GrubWords, Words
 
 
@@ -21,8 +27,10 @@ class Menus:
             "look": load_look(),
             "colours": load_colours(),
             "picture": load_picture(),
+            "reasons": load_reasons(),
         }
-        self._ipxe = environment(Language.IPXE).get_template("menus/menu.ipxe.j2")
+        self._ipxe_language = environment(Language.IPXE)
+        self._ipxe = self._ipxe_language.get_template("menus/menu.ipxe.j2")
         self._grub_language = environment(Language.GRUB)
         self._grub = self._grub_language.get_template("menus/menu.grub.j2")
 
@@ -30,6 +38,12 @@ class Menus:
         """The script of the PCs that get this screen."""
         known = {**self._common, "screen": screen, "texts": screen.texts, "words": Words()}
         return self._ipxe.render(known)
+
+    def answer(self, script: str, language: Tongue, **values: object) -> str:
+        """The `script` of `menus/`, which a server answers a PC with."""
+        template = self._ipxe_language.get_template(f"menus/{script}.ipxe.j2")
+        known = {**self._common, "texts": load_texts(language), "words": Words(), **values}
+        return template.render(known)
 
     def grub(self, screen: Screen) -> str:
         """GRUB's menu of the same."""

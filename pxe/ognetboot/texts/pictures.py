@@ -17,7 +17,7 @@ from ognetboot.inventory.model import Inventory
 
 # The picture of ours behind the menus of whoever has none, and the bar over GRUB's marked line.
 DEFAULT_PICTURE = "oglive.png"
-_MARKED = "marked_c.png"
+_MARKED = ("marked_w.png", "marked_c.png", "marked_e.png")
 # Where iPXE fetches them, and where GRUB does.
 _IPXE, _GRUB = PurePosixPath("menus"), PurePosixPath("grub/look")
 
@@ -39,7 +39,7 @@ def pictures(inventory: Inventory, folder: Path) -> dict[PurePosixPath, bytes]:
     found = {
         _IPXE / DEFAULT_PICTURE: default,
         _GRUB / DEFAULT_PICTURE: default,
-        _GRUB / _MARKED: ours.joinpath(_MARKED).read_bytes(),
+        **{_GRUB / name: ours.joinpath(name).read_bytes() for name in _MARKED},
     }
     for name in sorted(set(_named(inventory))):
         found[_IPXE / name] = found[_GRUB / name] = _read(folder / name)

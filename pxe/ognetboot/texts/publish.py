@@ -11,27 +11,28 @@ A folder that ognetboot did not write is never touched.
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import os
 import re
 import shutil
 import stat
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
+from ognetboot.texts.written import (
+    FILE_MODE,
+    FOLDER_MODE,
+    alone,
+    give_away,
+    scratch,
+    sync,
+    write_all,
+)
 
 # Marks a tree as ours. The repository does not serve files whose name begins with a dot.
 MARKER = PurePosixPath(".ognetboot")
 _MARKER_TEXT = b"This folder is written by `ognetboot render`; changes made here are lost.\n"
-_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
-# So many files are brought to the disk one by one; for more of them all of it is.
-_FEW = 64
-_LOCK_LIMIT_S = 60.0
 
 Files = Mapping[PurePosixPath, bytes]
 Links = Mapping[PurePosixPath, str]
@@ -62,12 +63,12 @@ def publish(out: Path, files: Files, links: Links, *, dry_run: bool = False) -> 
         if dry_run:
             return _compare(out, files, links)
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(out):
+        with alone(out):
             changes = _compare(out, files, links)
             if changes:
-                with _scratch(out) as scratch:
+                with scratch(out) as beside:
                     write = _update if (out / MARKER).is_file() else _appear
-                    write(out, files, links, changes, scratch)
+                    write(out, files, links, changes, beside)
         return changes
     except OSError as error:
         raise _unwritable(out, error) from None
@@ -80,16 +81,16 @@ def renew(out: Path, files: Files) -> Changes:
             f"{out} is no folder that `ognetboot render` wrote", hint="render the inventory first"
         )
     try:
-        with _alone(out):
+        with alone(out):
             fresh = tuple(n for n, content in files.items() if _content(out / n) != content)
             if fresh:
-                with _scratch(out) as scratch:
-                    parts = {name: scratch / str(number) for number, name in enumerate(fresh)}
-                    _write_all({parts[name]: files[name] for name in fresh}, out.parent)
+                with scratch(out) as beside:
+                    parts = {name: beside / str(number) for number, name in enumerate(fresh)}
+                    write_all({parts[name]: files[name] for name in fresh}, out.parent)
                     for name, part in parts.items():
                         part.rename(out / name)
                 for folder in {(out / name).parent for name in fresh}:
-                    _sync(folder)
+                    sync(folder)
         return Changes(fresh, ())
     except OSError as error:
         raise _unwritable(out, error) from None
@@ -139,32 +140,32 @@ def _found(out: Path) -> Iterator[tuple[PurePosixPath, bytes | str | None]]:
             if stat.S_ISLNK(status.st_mode):
                 yield name, str(path.readlink())
             elif stat.S_ISREG(status.st_mode):
-                readable = stat.S_IMODE(status.st_mode) == _FILE_MODE
+                readable = stat.S_IMODE(status.st_mode) == FILE_MODE
                 yield name, path.read_bytes() if readable else None
             elif not stat.S_ISDIR(status.st_mode):
                 yield name, None
 
 
-def _appear(out: Path, files: Files, links: Links, _: Changes, scratch: Path) -> None:
+def _appear(out: Path, files: Files, links: Links, _: Changes, beside: Path) -> None:
     """Make the tree where there is none, in one step."""
-    tree = scratch / "tree"
+    tree = beside / "tree"
     tree.mkdir()
     folders = _folders((*files, *links))
     _make_folders(tree, folders, out.parent)
-    _write_all({tree / name: content for name, content in files.items()}, out.parent)
+    write_all({tree / name: content for name, content in files.items()}, out.parent)
     for name, target in links.items():
         _link(tree / name, target, out.parent)
     for folder in folders:
-        _sync(tree / folder)
+        sync(tree / folder)
     tree.rename(out)
-    _sync(out.parent)
+    sync(out.parent)
 
 
-def _update(out: Path, files: Files, links: Links, changes: Changes, scratch: Path) -> None:
+def _update(out: Path, files: Files, links: Links, changes: Changes, beside: Path) -> None:
     """Change an existing tree, file by file."""
     touched = {(out / name).parent for name in (*changes.written, *changes.removed)}
-    parts = {name: scratch / str(number) for number, name in enumerate(changes.written)}
-    _write_all({parts[name]: files[name] for name in parts if name in files}, out.parent)
+    parts = {name: beside / str(number) for number, name in enumerate(changes.written)}
+    write_all({parts[name]: files[name] for name in parts if name in files}, out.parent)
     _clear_ways(out, changes.written)
     folders = _folders((*files, *links))
     _make_folders(out, folders, out.parent)
@@ -179,8 +180,8 @@ def _update(out: Path, files: Files, links: Links, changes: Changes, scratch: Pa
     _remove_empty(out, folders)
     for folder in touched:
         if folder.is_dir():
-            _sync(folder)
-    _sync(out)
+            sync(folder)
+    sync(out)
 
 
 def _clear_ways(out: Path, names: Iterable[PurePosixPath]) -> None:
@@ -207,8 +208,8 @@ def _make_folders(root: Path, folders: Iterable[PurePosixPath], above: Path) -> 
         path = root / folder
         if not path.is_dir():
             path.mkdir()
-        if stat.S_IMODE(path.stat().st_mode) != _FOLDER_MODE:
-            path.chmod(_FOLDER_MODE)
+        if stat.S_IMODE(path.stat().st_mode) != FOLDER_MODE:
+            path.chmod(FOLDER_MODE)
         give_away(path, above)
 
 
@@ -219,91 +220,6 @@ def _remove_empty(out: Path, wanted: list[PurePosixPath]) -> None:
             Path(folder).rmdir()
 
 
-def _write_all(files: Mapping[Path, bytes], above: Path) -> None:
-    """Write new files, all of them on the disk when this returns."""
-    one_by_one = len(files) <= _FEW
-    owner = above.stat()
-    for path, content in files.items():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            # TFTP and HTTP servers drop their rights: everybody must be able to read.
-            os.fchmod(handle, _FILE_MODE)
-            if os.geteuid() == 0:
-                os.fchown(handle, owner.st_uid, owner.st_gid)
-            if one_by_one:
-                os.fsync(handle)
-    if not one_by_one:
-        _sync_filesystem(above)
-
-
-def _sync_filesystem(folder: Path) -> None:
-    """Thousands of files cost one flush so, instead of one each."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if libc.syncfs(handle) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
-    finally:
-        os.close(handle)
-
-
 def _link(path: Path, target: str, above: Path) -> None:
     path.symlink_to(target)
     give_away(path, above)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Within it nobody else publishes beside `out`."""
-    handle = os.open(out.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _lock(handle, out)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
-    """A folder beside `out`, on the same filesystem; one that a cut run has left goes first."""
-    scratch = out.with_name(f".{out.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(0o700)
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _lock(handle: int, out: Path) -> None:
-    until = time.monotonic() + _LOCK_LIMIT_S
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise NetbootError(
-                    f"{out} is being written by another ognetboot, for a minute already",
-                    hint="wait until it is done",
-                ) from None
-            time.sleep(0.1)
-        else:
-            return
-
-
-def give_away(path: Path, above: Path) -> None:
-    """What root writes into another user's folder is that user's, who will write it anew."""
-    if os.geteuid() == 0:
-        owner = above.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

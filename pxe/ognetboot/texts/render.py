@@ -17,7 +17,7 @@ from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.menus import Menus
 from ognetboot.texts.pictures import DEFAULT_PICTURE
-from ognetboot.texts.screens import Screen, screen_for
+from ognetboot.texts.screens import screen_for
 from ognetboot.texts.sentences import load_texts
 from ognetboot.texts.server_files import (
     BIOS_LOADER,
@@ -43,19 +43,12 @@ _DISK_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub/grub.cfg", 
 _CARDS = (*(f"efinet{number}" for number in range(8)), "pxe")
 
 
-@dataclass(frozen=True, slots=True)
-class PartLoader:
-    """What only a system of this kind has on its partition, and its loader on the ESP."""
-
-    marker: str
-    loader: str
-
-
-# Systems whose menu GRUB cannot read itself.
+# Systems whose menu GRUB cannot read itself: what they alone have on their partition, and their
+# loader on the ESP.
 _PART_LOADERS = (
-    PartLoader("/Windows/System32/winload.efi", "/EFI/Microsoft/Boot/bootmgfw.efi"),
-    PartLoader("/etc/fedora-release", "/EFI/fedora/shimx64.efi"),
-    PartLoader("/etc/SUSE-brand", "/EFI/opensuse/shim.efi"),
+    ("/Windows/System32/winload.efi", "/EFI/Microsoft/Boot/bootmgfw.efi"),
+    ("/etc/fedora-release", "/EFI/fedora/shimx64.efi"),
+    ("/etc/SUSE-brand", "/EFI/opensuse/shim.efi"),
 )
 
 
@@ -120,30 +113,43 @@ def render_screens(
     inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
 ) -> dict[PurePosixPath, str]:
     """The files of these PCs alone; None: of those that nobody knows."""
-    menus = Menus(_common(inventory))
+    menus = menus_of(inventory)
     files: dict[PurePosixPath, str] = {}
-
-    def add_screen(screen: Screen, ipxe_name: str, grub_name: str | None) -> None:
-        files[PurePosixPath("ipxe", ipxe_name)] = menus.ipxe(screen)
-        if grub_name is not None:
-            files[PurePosixPath("grub", grub_name)] = menus.grub(screen)
-
     for client in clients:
         screen = screen_for(inventory, client, offered(client))
-        if client is None:
-            add_screen(screen, "default.ipxe", "default")
-            continue
+        script = menus.ipxe(screen)
+        for name in _names(client):
+            files[PurePosixPath("ipxe", name.script)] = script
         # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
-        in_grub = client.firmware is not Firmware.BIOS
-        if client.uuid is not None:
-            name = f"uuid-{client.uuid}"
-            add_screen(screen, f"{name}.ipxe", name if in_grub else None)
-        for mac in client.macs:
-            # As iPXE's `hexhyp` and BOOTIF write it.
-            add_screen(
-                screen, f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}" if in_grub else None
-            )
+        if client is None or client.firmware is not Firmware.BIOS:
+            menu = menus.grub(screen)
+            for name in _names(client):
+                files[PurePosixPath("grub", name.menu)] = menu
     return files
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What a PC's files are called: iPXE's script, and GRUB's menu."""
+
+    script: str
+    menu: str
+
+
+def _names(client: Client | None) -> tuple[_Name, ...]:
+    if client is None:
+        return (_Name("default.ipxe", "default"),)
+    by_uuid = [_Name(f"uuid-{client.uuid}.ipxe", f"uuid-{client.uuid}")] if client.uuid else []
+    # With dashes as iPXE's `hexhyp` and BOOTIF write it.
+    return (
+        *by_uuid,
+        *(_Name(f"mac-{mac.replace(':', '-')}.ipxe", f"01-{mac}") for mac in client.macs),
+    )
+
+
+def menus_of(inventory: Inventory) -> Menus:
+    """Fills the menus of this inventory."""
+    return Menus(_common(inventory))
 
 
 def _common(inventory: Inventory) -> Mapping[str, object]:

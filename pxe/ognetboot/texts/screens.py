@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ognetboot.assigning.model import NO_STAMP
 from ognetboot.assigning.offers import Offered
 from ognetboot.inventory.choices import Choices, Tongue
 from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Section
@@ -49,6 +50,7 @@ class Screen:
 
     `host` and `room` are empty for PCs that nobody knows. `groups` is the first screen, `more` the
     second one, behind a key. `notes` are told above the lines. `escape` is where Esc leads.
+    `boots` are what starts without a password: how the others start is in no file.
     `timeout_s` 0: start at once; then the menu is seen only after a failure. `wait_s`, never 0, is
     how long it waits when it is seen. `waits`: nothing starts by itself.
     """
@@ -79,14 +81,9 @@ class Screen:
         return (*(item for group in self.groups for item in group.items), *self.more)
 
     @property
-    def secret(self) -> frozenset[str]:
-        """The entries that ask for a password."""
-        return frozenset(item.entry for item in self.items if item.password)
-
-    @property
     def about(self) -> str:
         """Which PC this is."""
-        return f"{self.host} - {self.room}" if self.room else self.host or self.texts.unknown_pc
+        return f"{self.host} - {self.room}" if self.room else self.host or self.texts["unknown_pc"]
 
 
 def screen_for(inventory: Inventory, client: Client | None, offered: Offered) -> Screen:
@@ -99,8 +96,12 @@ def screen_for(inventory: Inventory, client: Client | None, offered: Offered) ->
     texts = load_texts(language)
     default, locked = offered.entry, offered.locked
     shown = _shown(inventory, default, locked=locked)
-    items = _items(shown, texts)
-    first = [e for e in shown if locked or e.section is not Section.ADMINISTRATION]
+    # What a PC is told to start it starts without a password.
+    asked = frozenset(e.name for e in shown if e.password and e.name != default.name)
+    # What starts by itself is marked there, so that is where it must be.
+    apart = Section.ADMINISTRATION
+    first = [e for e in shown if locked or e.section is not apart or e.name == default.name]
+    items = _items(shown, first, asked, texts)
     room = inventory.room_of(client) if client else None
     disk = inventory.entry(LOCAL_DISK)
     timeout_s = choices.timeout_s or 0
@@ -115,7 +116,10 @@ def screen_for(inventory: Inventory, client: Client | None, offered: Offered) ->
         groups=_groups(first, items, texts),
         more=tuple(items[e.name] for e in shown if e not in first),
         boots=tuple(
-            b for e in shown if (b := boot_of(inventory, e, client, _title(e, texts), offered))
+            boot
+            for e in shown
+            if e.name not in asked
+            and (boot := boot_of(inventory, e, client, _title(e, texts), offered))
         ),
         disk=Item("", label_of(disk), _title(disk, texts)),
         default=label_of(default),
@@ -140,17 +144,19 @@ def _shown(inventory: Inventory, default: Entry, *, locked: bool) -> list[Entry]
     return shown
 
 
-def _items(shown: Sequence[Entry], texts: Texts) -> dict[str, Item]:
+def _items(
+    shown: Sequence[Entry], first: Sequence[Entry], asked: frozenset[str], texts: Texts
+) -> dict[str, Item]:
     """A line for each, by its name; the keys are counted on each screen by itself."""
-    first, second = iter(_ENTRY_KEYS), iter(_ENTRY_KEYS)
+    on_first, on_second = iter(_ENTRY_KEYS), iter(_ENTRY_KEYS)
     ordered = sorted(shown, key=lambda e: list(Section).index(e.section))
     return {
         e.name: Item(
-            next(second if e.section is Section.ADMINISTRATION else first, ""),
+            next(on_first if e in first else on_second, ""),
             label_of(e),
             _title(e, texts),
             e.name,
-            e.password,
+            e.name in asked,
         )
         for e in ordered
     }
@@ -161,24 +167,27 @@ def _groups(entries: Sequence[Entry], items: Mapping[str, Item], texts: Texts) -
     for section in Section:
         lines = tuple(items[e.name] for e in entries if e.section is section)
         if lines:
-            groups.append(Group(getattr(texts, section), lines))
+            groups.append(Group(texts[section], lines))
     return tuple(groups)
 
 
 def _notes(texts: Texts, choices: Choices, offered: Offered) -> tuple[str, ...]:
     notes = []
     if offered.locked:
-        end = f" {texts.until} {clock(offered.until)}" if offered.until else ""
-        notes.append(f"{texts.locked}{end}")
+        notes.append(_until(texts, "locked", offered.until))
+    elif offered.until is not None or offered.stamp != NO_STAMP:
+        notes.append(_until(texts, "given", offered.until))
     if choices.protected_until is not None:
-        notes.append(f"{texts.protected} {texts.until} {clock(choices.protected_until)}")
+        notes.append(_until(texts, "protected", choices.protected_until))
     return tuple(notes)
 
 
-def clock(when: datetime) -> str:
-    """A time as it is read in every language, in the server's zone."""
-    return f"{when.astimezone():%Y-%m-%d %H:%M}"
+def _until(texts: Texts, sentence: str, end: datetime | None) -> str:
+    """The sentence, with its end as a time that every language reads, in the server's zone."""
+    if end is None:
+        return texts[sentence]
+    return f"{texts[sentence]} {texts['until']} {end.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _title(entry: Entry, texts: Texts) -> str:
-    return entry.title or texts.local_disk
+    return entry.title or texts["local_disk"]

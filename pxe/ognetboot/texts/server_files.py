@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
@@ -94,6 +95,7 @@ def _words(inventory: Inventory, root: PurePosixPath) -> dict[str, object]:
     }
 
 
+@cache
 def _template(name: str) -> Template:
     env = Environment(
         loader=FunctionLoader(resource),

@@ -15,6 +15,7 @@ from ognetboot.inventory.checks import COMMAND_LINE_LIMIT
 from ognetboot.inventory.choices import Choices
 from ognetboot.inventory.entries import LOCAL_DISK, Entry, Kind, Variant
 from ognetboot.inventory.model import Client, Inventory
+from ognetboot.texts.facts import facts_of
 
 _SITE_OVERLAY = "oglive/site.cpio"
 
@@ -160,6 +161,7 @@ def _arguments(
         if room is not None:
             args.append(f"group={room.group}")
         args += [f"ogdisk.{rule}={disk}" for rule, disk in choices.disks]
+    args += facts_of(inventory, client, choices)
     if entry.admin:
         args.append("ogactiveadmin=true")
     if entry.job is not None:

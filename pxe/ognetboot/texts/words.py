@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The texts of one iPXE script, as bytes for each generation of iPXE.
 
-A script is served to a PC before its firmware is known, and iPXE neither quotes nor knows encodings.
-So a text that is more than plain letters is set as a variable from hexadecimal digits, which no text
-can break out of, once for all or once per charset; the lines of the script only name it.
+A script is served to a PC before its firmware is known, and iPXE neither quotes nor knows
+encodings. So a text that is more than plain letters is set as a variable from hexadecimal digits,
+which no text can break out of, once for all or once per charset; the script's lines only name it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from functools import lru_cache
 from ognetboot.texts.charsets import RULE, Charset, encoded, spelled
 from ognetboot.texts.languages import Quoted, grub_quote, quoted
 
-# What iPXE draws: on a BIOS in text mode; there with a picture behind, which a newer one can; on UEFI
-# the old and the newer one.
+# What iPXE draws: on a BIOS in text mode; there with a picture behind, which a newer one can; on
+# UEFI the old and the newer one.
 CHARSETS = (Charset.BIOS, Charset.ASCII, Charset.LATIN1, Charset.UTF8)
-# Words that mean the same to iPXE at any place of a line, with one blank between them.
-_PLAIN = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9.,:'()/!?+_-]*( [A-Za-z0-9('+_-][A-Za-z0-9.,:'()/!?+_-]*)*"
-)
+# Words that mean nothing to iPXE at any place of a line, with one blank between them.
+_REST = r"[A-Za-z0-9.,:'()/!?+_-]*"
+_PLAIN = re.compile(rf"[A-Za-z0-9]{_REST}( [A-Za-z0-9('+_-]{_REST})*")
 
 Variants = tuple[bytes, ...]
 
@@ -59,9 +58,9 @@ class Words:
         self.plain = True
 
     def shown(self, text: str, before: str = "", after: str = "", limit: int = 0) -> Quoted:
-        """How a line of the script names this text, which is cut where the whole passes `limit` bytes.
+        """How a line of the script names this text.
 
-        `before` and `after` are never cut.
+        It is cut where the whole passes `limit` bytes; `before` and `after` never are.
         """
         variants = _variants(text, before, after, limit)
         self.plain &= text.replace(RULE, "").isascii()
@@ -99,6 +98,12 @@ def _cut(text: str, before: str, after: str, limit: int, charset: Charset) -> by
     shown = spelled(text.replace("${", "$ {"), charset)
     head, tail = encoded(before, charset), encoded(after, charset)
     raw = encoded(shown, charset)
+    over = len(head) + len(raw) + len(tail) - limit
+    if limit and over > 0:
+        # What was put in the middle goes to the left first.
+        blanks = len(shown) - len(shown.lstrip(" "))
+        shown = shown[min(over, blanks) :]
+        raw = encoded(shown, charset)
     while limit and shown and len(head) + len(raw) + len(tail) > limit:
         shown = shown[:-1].rstrip()
         raw = encoded(shown + "~", charset)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ognetboot.assigning import times
@@ -63,13 +65,12 @@ def run(args: argparse.Namespace) -> str:
         if not waiting:
             raise NetbootError(f"no PC waits with the number {args.number}", hint="list them")
     found = candidates(inventory, waiting, name=args.name, room=args.room)
-    good = [one for one in found if not one.against]
+    take = partial(_with, inventory, opened.text, path, args.test)
+    good, bad = _parted(found, take)
     if good:
-        text = with_tables(opened.text, [one.table for one in good])
-        _check(inventory, text, path, args.test)
-        save(opened, text)
+        save(opened, take(good))
         remove(path, frozenset(one.registration.number for one in good))
-    return _taken(good, [one for one in found if one.against])
+    return _taken(good, bad)
 
 
 def _refuse(path: Path, number: int) -> str:
@@ -79,13 +80,37 @@ def _refuse(path: Path, number: int) -> str:
     return f"Number {number} is struck off. The PC may register again."
 
 
-def _check(inventory: Inventory, text: str, path: Path, allow_test: bool) -> None:
-    """Nothing is written that would not be read again as what was there, with more PCs."""
-    after = reading.parse(text, source=path.name, allow_test=allow_test)
-    if not set(inventory.clients) < set(after.clients):
+def _parted(
+    found: Sequence[Candidate], take: Callable[[Sequence[Candidate]], str]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Those that can be taken, together, and those that cannot. What one of them told keeps no
+    other out."""
+    good = [one for one in found if not one.against]
+    bad = [one for one in found if one.against]
+    try:
+        take(good)
+    except NetbootError:
+        for one in good:
+            try:
+                take([one])
+            except NetbootError as error:
+                bad.append(replace(one, against=(error.message,)))
+        named = {one.registration.number for one in bad}
+        good = [one for one in good if one.registration.number not in named]
+    return good, bad
+
+
+def _with(
+    inventory: Inventory, text: str, path: Path, allow_test: bool, good: Sequence[Candidate]
+) -> str:
+    """The file with these PCs; refused where it would not be what was there, with more PCs."""
+    new = with_tables(text, [one.table for one in good])
+    after = reading.parse(new, source=path.name, allow_test=allow_test)
+    if not set(inventory.clients) <= set(after.clients):
         raise NetbootError(
             f"{path} would not be what it is with these PCs", hint="add them to the file by hand"
         )
+    return new
 
 
 def _taken(good: Sequence[Candidate], bad: Sequence[Candidate]) -> str:

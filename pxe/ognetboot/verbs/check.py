@@ -8,11 +8,15 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ognetboot.assigning.ears import heard_by
+from ognetboot.checking.given import warn_of_given
 from ognetboot.checking.loader_limits import Loaders
 from ognetboot.checking.report import as_json, check, claims
 from ognetboot.errors import FoundFaultsError
 from ognetboot.texts.loaders import ipxe_is_old, places
 from ognetboot.verbs import Verbs, add_json, add_loaders, add_test
+
+_GIVEN = 'what is given "this once":'
 
 
 def add(verbs: Verbs) -> None:
@@ -37,15 +41,21 @@ def run(args: argparse.Namespace) -> str:
     checked = [
         check(path, allow_test=args.test, loaders=loaders, now=now) for path in args.inventory
     ]
-    claimed = claims(checked)
-    told = [one for each in checked for one in each.told] + claimed
+    beside = claims(checked)
+    for each in checked:
+        if each.reading is not None and each.reading.inventory is not None:
+            beside += warn_of_given(each.path, each.reading.inventory, now)
+    told = [one for each in checked for one in each.told] + beside
     errors = sum(one.severity == "error" for one in told)
     if args.json:
-        report = json.dumps(as_json(checked, claimed), ensure_ascii=False)
+        report = json.dumps(as_json(checked, beside), ensure_ascii=False)
     else:
         names = " and ".join(str(path) for path in args.inventory)
         end = f"{names}: {_count(errors, 'error')}, {_count(len(told) - errors, 'warning')}"
-        report = "\n".join([*map(str, told), end])
+        rules = (
+            f"{path.name}: {_GIVEN} {heard_by(path.resolve()).rule}" for path in args.inventory
+        )
+        report = "\n".join([*map(str, told), *rules, end])
     if errors:
         raise FoundFaultsError(report)
     return report

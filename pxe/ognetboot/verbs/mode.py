@@ -41,5 +41,5 @@ def run(args: argparse.Namespace) -> str:
     with at_desk(args, by=_BY) as desk:
         scope = clientmode.scope_of(desk.inventory, order)
         entry = clientmode.entry_of(desk.inventory, order.template)
-        limits = Limits(boots=1) if order.mode is Mode.TEMP else Limits()
+        limits = {Mode.TEMP: Limits(boots=1), Mode.PERM: Limits()}[order.mode]
         return give(desk, setting.whom(desk.inventory, scope), entry, limits)

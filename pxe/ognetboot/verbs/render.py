@@ -15,6 +15,7 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.checks import directory
 from ognetboot.inventory.claims import claimed
+from ognetboot.inventory.custom import custom_files
 from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
 from ognetboot.texts.pictures import pictures
@@ -132,6 +133,7 @@ def write(
     """
     loaders = read_loaders(needed_loaders(inventory), places(site))
     files = {
+        **{PurePosixPath(n): c for n, c in custom_files(source, inventory.entries).items()},
         **remembering(source),
         **{name: text.encode("utf-8") for name, text in texts.items()},
         **pictures(inventory, source.parent),

@@ -16,12 +16,13 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Dhcp
 from ognetboot.serving import units
-from ognetboot.serving.command import Wanted, check, serve
+from ognetboot.serving.command import ServeRequest, check, serve
 from ognetboot.serving.tree import Written
 from ognetboot.texts.server_files import FORMS_PORT
 from ognetboot.verbs import Verbs, add_loaders
 from ognetboot.verbs.render import texts_for, write
 
+_USER = "ognetboot"
 _DNSMASQ = PurePosixPath("dnsmasq.conf")
 
 
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> str:
         raise NetbootError(f"{args.behind} is no port for it", hint="choose one above 1023")
     if args.install_units is not None:
         return _install_units(args)
-    wanted = Wanted(
+    request = ServeRequest(
         inventory=args.inventory.absolute(),
         out=args.out.parent.resolve() / args.out.name,
         bind=args.bind,
@@ -97,23 +98,33 @@ def run(args: argparse.Namespace) -> str:
         leases=args.leases and args.leases.absolute(),
     )
     if args.check:
-        return check(wanted, lambda: _written(wanted, args, dry_run=True))
-    serve(wanted, lambda: _written(wanted, args))
+        return check(request, lambda: _written(request, args, dry_run=True))
+    serve(request, lambda: _written(request, args))
     return "ognetboot has stopped."
 
 
-def _written(wanted: Wanted, args: argparse.Namespace, *, dry_run: bool = False) -> Written:
-    inventory = reading.load(wanted.inventory, allow_test=args.test)
-    if not wanted.with_dhcp:
+def _written(request: ServeRequest, args: argparse.Namespace, *, dry_run: bool = False) -> Written:
+    inventory = reading.load(request.inventory, allow_test=args.test)
+    if not request.with_dhcp:
         inventory = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
     now = datetime.now(UTC)
-    assigned = Store(wanted.inventory).read()
-    texts = texts_for(inventory, wanted.out, offers_at(inventory, assigned, now))
+    assigned = Store(request.inventory).read()
+    texts = texts_for(inventory, request.out, offers_at(inventory, assigned, now))
     changed = write(
-        inventory, wanted.out, texts, args.loaders, source=wanted.inventory, dry_run=dry_run
+        inventory, request.out, texts, args.loaders, source=request.inventory, dry_run=dry_run
     )
     then = next_change(assigned, now, inventory)
     return Written(inventory, texts[_DNSMASQ], bool(changed), then)
+
+
+def _owner(out: Path) -> str:
+    """Whose the tree is, or its folder; a user of our own where that is root."""
+    there = next(place for place in (out, *out.parents) if place.exists())
+    try:
+        owner = there.owner()
+    except KeyError:  # a number without a name
+        return _USER
+    return _USER if owner == "root" else owner
 
 
 def _install_units(args: argparse.Namespace) -> str:
@@ -127,6 +138,7 @@ def _install_units(args: argparse.Namespace) -> str:
         inventory=args.inventory.resolve(),
         out=args.out.parent.resolve() / args.out.name,
         port=args.behind or FORMS_PORT,
+        user=_owner(args.out.absolute()),
     )
     reading.load(place.inventory, allow_test=args.test)
     files = units.units(place)

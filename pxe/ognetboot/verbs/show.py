@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
+from ognetboot.assigning import times
+from ognetboot.assigning.offers import FOR_GOOD
+from ognetboot.assigning.setting import named, offers, reasons, whom
+from ognetboot.assigning.store import Store
+from ognetboot.hearing.seen import seen_of
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Inventory, ScopeKind, State
 from ognetboot.inventory.origins import Origin, origins, shown
@@ -45,11 +53,30 @@ def run(args: argparse.Namespace) -> str:
     entry = inventory.entry(str(found["entry"].value))
     rows = [(name, value, "") for name, value in _facts(inventory, scope)]
     rows.append(("starts", f"{entry.name} ({entry.title or entry.kind})", found["entry"].source))
+    rows += _now(args.inventory, inventory, scope)
+    rows += _seen(args.inventory, scope)
     rows += [(n, shown(o.value), o.source) for n, o in found.items() if n != "entry"]
     if state is not None:
         rows += [(f"  {s.disk} {s.partition}", s.image, "default" if s == state.default else "")
                  for s in state.systems]  # fmt: skip
     return f"{scope}\n{table(rows)}"
+
+
+def _now(file: Path, inventory: Inventory, scope: Scope) -> Iterator[tuple[str, str, str]]:
+    """What its PCs start now, where that is something else for a while."""
+    to, assigned = whom(inventory, scope), Store(file.resolve()).read()
+    found = offers(inventory, assigned, to.clients, datetime.now(UTC))
+    for (entry, why), pcs in reasons(found).items():
+        if why != FOR_GOOD:
+            yield "  now", entry, why if scope.kind is ScopeKind.PC else f"{why}: {named(pcs)}"
+
+
+def _seen(file: Path, scope: Scope) -> Iterator[tuple[str, str, str]]:
+    """When the PC was heard last, and what it got to."""
+    seen = seen_of(file.resolve()).get(scope.name) if scope.kind is ScopeKind.PC else None
+    if seen is not None:
+        version = f", ogLive {seen.oglive}" if seen.oglive else ""
+        yield "last seen", times.told(seen.at), f"{seen.entry} at {seen.ip}{version}"
 
 
 def _facts(inventory: Inventory, scope: Scope) -> list[tuple[str, str]]:

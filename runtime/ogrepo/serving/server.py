@@ -38,6 +38,7 @@ from ogrepo.serving.limits import Limits, limits_for, raise_descriptors
 from ogrepo.serving.listen import address_for_people, listen
 from ogrepo.serving.listing import Listings
 from ogrepo.serving.pages import folder_list
+from ogrepo.serving.passing import hand_on
 from ogrepo.serving.paths import resolve
 from ogrepo.serving.places import Networks
 from ogrepo.serving.quick import Quick
@@ -203,6 +204,8 @@ def make_app(folder: Folder, uploads: Uploads) -> web.Application:
     app.add_routes(api.routes())
     app.router.add_get("/healthz", site.health)
     app.router.add_get("/images/", site.images)
+    for method in ("GET", "POST"):
+        app.router.add_route(method, "/netboot/do/{form}", hand_on)
     app.router.add_get("/{path:.*}", site.file)
 
     async def expire_now_and_then(_: web.Application) -> None:

@@ -116,13 +116,14 @@ def _socket(name: str, path: Path, log: Path) -> list[str]:
     return ["-chardev", f"socket,id={name},path={path},logfile={log},logappend=on"]
 
 
-def _network_card(shape: Shape, tap: str) -> list[str]:
+def _network_card(shape: Shape, tap: str, index: int = 0) -> list[str]:
+    """Its option ROM is tried at the place `index`."""
     card: dict[str, object] = {
         "driver": "virtio-net-pci",
         "id": "nic0",
         "netdev": "net0",
         "mac": shape.mac,
-        "bootindex": 0,
+        "bootindex": index,
     }
     if shape.firmware is Firmware.UEFI:
         # Without an option ROM OVMF uses its own PXE (with iPXE's in the card, a second TFTP
@@ -137,8 +138,8 @@ def _turn(boot: Boot, index: int) -> int | None:
     match boot:
         case FromDisk():
             return index
-        case FromNetwork(then_disk=True) | FromLoader():
-            return 1 + index
+        case FromNetwork(then_disk=True):
+            return 1 + index  # behind the network card
         case _:
             return None
 
@@ -178,7 +179,8 @@ def machine_argv(
         case FromNetwork():
             argv += _network_card(shape, wiring.tap)
         case FromLoader(loader):
-            argv += [*_network_card(shape, wiring.tap), "-kernel", str(loader)]
+            # QEMU puts what it is handed first.
+            argv += [*_network_card(shape, wiring.tap, 1), "-kernel", str(loader)]
         case Resume():
             argv += _network_card(shape, wiring.tap)
             argv += ["-incoming", "defer"]

@@ -26,7 +26,7 @@ _CHECKS: dict[str, Callable[[str], object]] = {
     "multicast": choice_values.multicast,
     "p2p": choice_values.p2p,
     "proxy": checks.host_port,
-    "ntp": checks.host_port,
+    "ntp": choice_values.addresses,
     "repository": checks.host_port,
     "ip": checks.ipv4,
     "uuid": checks.uuid,

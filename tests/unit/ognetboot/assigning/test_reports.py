@@ -161,6 +161,10 @@ def test_a_crash_while_it_is_written_leaves_the_file_before(
             keeping.write(store.path, b"{}")
         monkeypatch.undo()
         assert store.path.read_bytes() == before
+    with store.path.open("rb") as reader:
+        keeping.write(store.path, before)
+        # who reads meanwhile has the whole file that it was, not this one half written
+        assert os.fstat(reader.fileno()).st_ino != store.path.stat().st_ino
     # the half of it that lies there is in nobody's way
     assert report_reached(store, "pc1", "oglive", stamp(store), NOW) is Heard.USED
     assert left(store) == 0

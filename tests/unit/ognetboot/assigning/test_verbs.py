@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ from ognetboot.assigning.store import Store
 from ognetboot.cli import main
 from ognetboot.hearing import documents
 from ognetboot.texts.loaders import LOADERS
-from unit.ognetboot.assigning.rooms import TEXT, report_reached
+from ognetboot.verbs import render as render_verb
+from unit.ognetboot.assigning.rooms import NOW, TEXT, given, report_reached
 from unit.ognetboot.assigning.test_clientmode import written
 
 Say = Callable[..., tuple[int, str]]
@@ -53,6 +55,11 @@ def say(file: Path, capsys: pytest.CaptureFixture[str]) -> Say:
     return run
 
 
+def inodes_of(file: Path) -> dict[str, int]:
+    tree = file.parent / "www/netboot"
+    return {path.name: path.stat().st_ino for path in tree.rglob("*") if path.is_file()}
+
+
 def script(file: Path, number: int = 1) -> str:
     return (file.parent / f"www/netboot/ipxe/mac-52-54-00-00-00-0{number}.ipxe").read_text()
 
@@ -63,16 +70,20 @@ def stamps(file: Path, number: int = 1) -> set[str]:
 
 
 def begins_with(file: Path, number: int = 1) -> str:
-    (line,) = [each for each in script(file, number).splitlines() if each.startswith("choose ")]
-    return line.split("--default ")[1].split()[0]
+    """What is marked in the first screen of a PC's menu."""
+    lines = [each for each in script(file, number).splitlines() if each.startswith("choose ")]
+    return lines[0].split("--default ")[1].split()[0]
 
 
 def test_for_good_is_a_word_of_the_inventory(file: Path, say: Say) -> None:
-    before = file.read_text()
+    before, inodes = file.read_text(), inodes_of(file)
     code, said = say("set", "pc1", "oglive")
     assert (code, said) == (0, "pc:pc1: oglive for good; before: localdisk\n")
     assert begins_with(file) == "entry_oglive"
-    assert begins_with(file, 2) == "entry_localdisk"
+    # one PC of thousands costs one PC
+    assert {name for name, inode in inodes_of(file).items() if inodes.get(name) != inode} == {
+        "mac-52-54-00-00-00-01.ipxe", "01-52:54:00:00:00:01"
+    }  # fmt: skip
     added = set(file.read_text().splitlines()) - set(before.splitlines())
     assert added == {'entry = "oglive"'}
     assert render(file) == 0
@@ -292,3 +303,43 @@ def test_a_later_time_takes_the_place_of_an_earlier_one(file: Path, say: Say) ->
     (left,) = Store(file).read().all
     assert left.end is not None
     assert left.end - left.made == timedelta(hours=2)
+
+
+def test_check_and_show_say_what_is_given(
+    file: Path, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say("set", "pc1", "pxe", "--once")
+    assert "now pxe this once (pc:pc1)" in " ".join(say("show", "pc1")[1].split())
+    assert "now" not in say("show", "pc2")[1]
+    gone = file.read_text().replace('name = "pc1"', 'name = "pc7"')
+    file.write_text(gone)
+    main(["check", str(file)])
+    said = capsys.readouterr().out
+    assert "pc:pc1: pxe is given to it, and the inventory has no PC there" in said
+    assert "nothing hears PCs that used them" in said
+    with hearing(file, Ear.REPORT):
+        main(["check", str(file)])
+    assert f'{file.name}: what is given "this once": {Ear.REPORT.rule}' in capsys.readouterr().out
+    Store(file).path.write_text("{}")
+    assert main(["check", str(file)]) == 1
+    assert "is not a file of assignments, or it is damaged" in capsys.readouterr().out
+
+
+def test_what_is_given_while_it_is_rendered_is_in_the_tree(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, write = Store(file), render_verb.write
+    calls: list[object] = []
+
+    def then_given(*args: Any, **options: Any) -> object:
+        changes = write(*args, **options)
+        if not calls:
+            with store.changing("ana", NOW) as change:
+                change.assigned = change.assigned.plus(given("pc:pc1", "oglive", boots=1))
+        calls.append(changes)
+        return changes
+
+    monkeypatch.setattr(render_verb, "write", then_given)
+    assert render(file) == 0
+    assert begins_with(file) == "entry_oglive"
+    assert len(calls) == 2

@@ -193,6 +193,7 @@ ERRORS = {
     "p2p": (HEAD + ROOM + f'p2p = "seed:60" {HERE}\n', "'seed:60' is not MODE:SECONDS"),
     "method": (HEAD + ROOM + f'method = "UNICAST" {HERE}\n', "none of UNICAST-DIRECT"),
     "language": (HEAD + ROOM + f'language = "esp" {HERE}\n', "none of en, es, ca; did you mean es"),
+    "time server": (HEAD + ROOM + f'ntp = "pool.ntp.org" {HERE}\n', "is not an IPv4 address"),
     "date": (HEAD + ROOM + f'protected_until = "tomorrow" {HERE}\n', "is not a date"),
     # ---- states -----------------------------------------------------------------------------
     "two defaults": (
@@ -324,17 +325,21 @@ WARNINGS = {
         + f'[entries.e9] {HERE}\ntitle = "E"\n',
         "`e9` is number 10 in the menu and has no key",
     ),
-    "title too wide": (
-        HEAD + ROOM + f'title = "{"x" * 50}" {HERE}\n' + pc(1, room="r"),
-        "it takes 56 columns",
+    "password behind shim": (
+        SHIM + f'[entries.e]\ntitle = "E"\npassword = true {HERE}\n',
+        "its menus leave the entry out",
     ),
     "sign that a BIOS has not": (
         HEAD + ROOM + f'title = "Òptica" {HERE}\n' + pc(1, room="r"),
-        "iPXE on a BIOS PC has no Ò",
+        "iPXE on a BIOS PC has no Ò and shows 'Optica'",
+    ),
+    "sign that UEFI has not": (
+        HEAD + ROOM + f'title = "Aula Žižkov" {HERE}\n' + pc(1, 'firmware = "uefi"', room="r"),
+        "UEFI firmware has no Ž ž and shows 'Aula Zizkov'",
     ),
     "sign that no text screen has": (
         HEAD + ROOM + f'title = "教室 1" {HERE}\n' + pc(1, room="r"),
-        "has no 教 室",
+        "has no 教 室 and shows '<6559><5BA4> 1'",
     ),
     "address without MAC": (
         HEAD
@@ -343,12 +348,16 @@ WARNINGS = {
     ),
 }
 
+# The name of the PC is too long for Windows too.
+WIDE = (
+    HEAD
+    + ROOM
+    + f'title = "{"x" * 50}" {HERE}\n'
+    + f"[[clients]]\nmac = '525400000001'\nname = '{'y' * 30}'\nroom = 'r'\n"
+)
+
 OF_OLD_LOADERS = {
     "shim over HTTP": (SHIM.replace('shim"', f'shim" {HERE}'), "stops at `grub>`"),
-    "sign that an old iPXE has not": (
-        HEAD + ROOM + f'title = "Ελληνικά" {HERE}\n' + pc(1, 'firmware = "uefi"', room="r"),
-        "iPXE of Debian 12 has no",
-    ),
     "UUID behind shim": (
         SHIM + pc(1, mac=f'uuid = "4c4c4544-0042-3510-8058-b7c04f4d3132" {HERE}'),
         "finds no PC by its UUID",
@@ -422,13 +431,31 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_line_that_is_wider_than_the_screen_is_told(tmp_path: Path) -> None:
+    first, second = told(checked(tmp_path, WIDE, NEW), "warning")
+    assert first.startswith(f"site.toml:{marked(WIDE)}: warning: [rooms.r] title: ")
+    assert "it takes 83 columns, and the line above the menu has 74" in first
+    assert "Windows takes 15" in second
+
+
+def test_a_script_for_grub_is_missed_where_shim_starts_it(tmp_path: Path) -> None:
+    text = SHIM + '[entries.e]\ntitle = "E"\nkind = "custom"\ntemplate = "local"\n'
+    (tmp_path / "custom").mkdir()
+    (tmp_path / "custom/local.ipxe").write_text("exit\n")
+    causes = [(one.file, one.cause[:14]) for one in of_template(checked(tmp_path, text, NEW))]
+    assert causes == [
+        ("custom/local.ipxe", "does not begin"),
+        ("custom/local.cfg", "is not there, "),
+    ]
+
+
 def test_a_table_with_a_fault_is_still_there(tmp_path: Path) -> None:
     """A room that has a mistake is not told again by each of its PCs."""
     found = checked(tmp_path, HEAD + ROOM + "timeout_s = -1\n" + pc(1, room="r") + pc(2, room="r"))
     assert len(found.told) == 1
 
 
-CUSTOM = ENTRY + 'kind = "custom"\ntemplate = "local.ipxe"\n'
+CUSTOM = ENTRY + 'kind = "custom"\ntemplate = "local"\n'
 
 
 def of_template(found: Checked) -> list[Told]:
@@ -438,10 +465,10 @@ def of_template(found: Checked) -> list[Told]:
 def test_the_site_s_own_template_is_read(tmp_path: Path) -> None:
     said = of_template(checked(tmp_path, CUSTOM))[0]
     assert said.severity == "error"
-    assert "custom/local.ipxe cannot be read: No such file" in said.cause
+    assert (said.file, said.cause) == ("custom/local.ipxe", "is not there")
     (tmp_path / "custom").mkdir()
     (tmp_path / "custom/local.ipxe").write_text(
-        "# https:// in a comment\n"
+        "#!ipxe  https:// in a comment\n"
         "chain --timeout 9000 https://a/b || goto failed\n"
         "kernel http://a/b || goto failed\n"
         "initrd --timeout 9000 http://a/c\n"

@@ -6,13 +6,19 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ognetboot.cli import main
-from ognetboot.hearing.identity import Claim
+from ognetboot.hearing.answers import WAITING, Answers
+from ognetboot.hearing.identity import Claim, claim_of, words_of
+from ognetboot.hearing.taking import candidates
 from ognetboot.hearing.waiting import asking, register, waiting_of
 from ognetboot.inventory import reading
+from ognetboot.inventory.editing import with_tables
 from ognetboot.inventory.model import Firmware
 from unit.ognetboot.serving.server import ADAPTER, INVENTORY, MAC, UUID
 
@@ -138,6 +144,50 @@ def test_programs_read_it_and_nothing_that_was_typed_is_toml(
     assert row["told"]["room"] == evil
     assert approve(file, "1", "--room", "aula1") == 0
     assert "10.6.6.6" not in file.read_text("utf-8")
+
+
+def test_one_who_tells_nonsense_keeps_nobody_out(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(
+        file, [asking(Claim(NEW, "", "ñ" * 90), {"name": "liar"}, "10.0.0.6", NOW)], frozenset()
+    )
+    wait(file, "52:54:00:ff:00:02", OTHER, name="pc07")
+    wait(file, "52:54:00:ff:00:03", OTHER, name="pc08")
+    wait(file, "52:54:00:ff:00:04", name="pc09")
+    assert approve(file, "all") == 1
+    told = capsys.readouterr().out
+    assert "4: pc09 was taken in" in told
+    assert "1: rooms.toml" in told
+    assert told.count("tells the same UUID") == 2
+    assert [client.name for client in reading.load(file).clients] == ["pc01", "pc02", "pc09"]
+
+
+WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+
+
+@given(name=WORD, room=WORD, serial=WORD, product=WORD)
+def test_whatever_is_typed_is_taken_as_a_value_or_refused(
+    name: str, room: str, serial: str, product: str
+) -> None:
+    inventory = reading.parse(INVENTORY, source="rooms.toml")
+    query = urlencode(
+        {"mac": NEW, "name": name, "room": room, "serial": serial, "product": product}
+    )
+    try:
+        words = words_of(query)
+    except ValueError:
+        return
+    one = asking(claim_of(words), words, "10.0.0.5", NOW)
+    (found,) = candidates(inventory, [one], room="aula1")
+    if not found.against:
+        text = with_tables(INVENTORY, [found.table])
+        after = reading.parse(text, source="rooms.toml")
+        assert after.clients[:-1] == inventory.clients
+        assert (after.clients[-1].name, after.clients[-1].macs) == (found.name, (NEW,))
+        said = Answers(inventory).registered(WAITING, name=found.name, number=1)
+        assert said.count(found.name) >= 1
+    assert Answers(inventory).registered(WAITING, name="x", number=1).startswith("#!ipxe")
 
 
 # ---- passwords ----------------------------------------------------------------------------------

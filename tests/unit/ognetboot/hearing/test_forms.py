@@ -12,6 +12,7 @@ import pytest
 
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.store import Store
+from ognetboot.cli import main
 from ognetboot.hearing import passwords
 from ognetboot.hearing.seen import seen_of
 from ognetboot.hearing.waiting import waiting_of
@@ -74,6 +75,18 @@ def test_a_report_of_anything_else_changes_nothing(tmp_path: Path, query: str, s
         assert site.woken == []
         site.reports.write()
         assert set(seen_of(site.file)) <= {"pc01"}
+
+    asked(tmp_path, ask)
+
+
+def test_show_says_when_a_pc_was_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def ask(site: Site) -> None:
+        await site.get(f"/netboot/do/reached?mac={MAC}&entry=oglive&oglive=r20261127")
+        site.reports.write()
+        capsys.readouterr()
+        assert main(["show", "pc01", "--inventory", str(site.file)]) == 0
+        (line,) = [one for one in capsys.readouterr().out.splitlines() if "last seen" in one]
+        assert line.endswith("oglive at 127.0.0.1, ogLive r20261127")
 
     asked(tmp_path, ask)
 

@@ -247,7 +247,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_a_value_holds_it_is_read_as_it_was(rows: list[tuple[str, str]]) -> None:
     found = read_rows(
         dump({"centros": [{"idcentro": a, "comentarios": b} for a, b in rows]}), {"centros"}, "x"

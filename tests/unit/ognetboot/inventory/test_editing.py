@@ -169,7 +169,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
 @given(TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=3), st.lists(TEXTS, max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_is_written_reads_back(word: str, pairs: dict[str, str], words: list[str]) -> None:
     values: dict[str, Value] = {"word": word, "pairs": pairs, "words": words, word: True}
     new = with_tables(CAMPUS, [NewTable(("clients",), values), NewTable(("rooms", word), {})])

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from oglib.deploy.jobs import WORKS, as_dict
+from oglib.deploy.netboot import parse_job
+from oglib.settings import Settings
 from ognetboot.errors import NetbootError
-from ognetboot.inventory.entries import LOCAL_DISK, Kind
+from ognetboot.inventory.entries import LOCAL_DISK, After, Job, Kind, Work
 from ognetboot.inventory.model import Inventory
 from ognetboot.inventory.reading import load, parse
 
@@ -132,6 +135,26 @@ REFUSED = {
         ENTRY + 'job = { update_cache = "a@" }\n',
         "job update_cache: 'a@' names no version",
     ),
+    "job of an unknown work": (
+        ENTRY + 'job = { work = "erase" }\n',
+        "job work: 'erase' is none of",
+    ),
+    "job of a work by its image": (
+        ENTRY + 'job = { work = "deploy", disk = 1 }\n',
+        "job work: `deploy` names its image",
+    ),
+    "job with a key of another work": (
+        ENTRY + 'job = { work = "boot", disk = 1, partition = 1, layout = "x" }\n',
+        "job layout: means nothing with `boot`, only with `deploy`, `partition`",
+    ),
+    "job partitions without layout": (
+        ENTRY + 'job = { work = "partition", disk = 1 }\n',
+        "job layout: is missing",
+    ),
+    "job lists software of nothing": (
+        ENTRY + 'job = { work = "inventory", what = "software" }\n',
+        "job partition: goes with `what` os or software",
+    ),
     "job of a file": (
         ENTRY + 'job = { update_cache = "a.img" }\n',
         "'a.img' is the name of a file",
@@ -214,9 +237,33 @@ def test_a_pc_s_disk_rule_comes_before_its_room_s() -> None:
         ('create = "lab1/debian", disk = 2, partition = 1', "create:lab1/debian:2:1"),
         ('create = "pc", disk = 1', "create:pc:1"),
         ('update_cache = "lab1/debian@12"', "update_cache:lab1/debian@12"),
+        ('work = "configure", disk = "system", partition = 2', "configure:system:2"),
+        ('work = "adapt", disk = 1, partition = 2', "adapt:1:2"),
+        ('work = "adapt", disk = 1, partition = 2, hardware = "any"', "adapt:1:2:any"),
+        ('work = "partition", disk = "nvme", layout = "uefi"', "partition:nvme:uefi"),
+        ('work = "boot", disk = 1, partition = 3, how = "kexec"', "boot:1:3:kexec"),
+        ('work = "boot", disk = 1, partition = 3', "boot:1:3"),
+        ('work = "inventory"', "inventory"),
+        ('work = "inventory", what = "hardware"', "inventory:hardware"),
+        ('work = "inventory", what = "os", disk = 1, partition = 2', "inventory:os:1:2"),
     ],
 )
-def test_every_job_has_its_words(job: str, words: str) -> None:
+def test_every_job_has_its_words_and_ogLive_takes_them(job: str, words: str) -> None:
     told = read(ENTRY + f"job = {{ {job} }}\n").entry("e").job
     assert told is not None
     assert told.words == words
+    taken = parse_job(Settings(job=words))
+    assert taken is not None
+    assert as_dict(taken)["work"] == told.work
+
+
+def test_every_work_of_ogLive_is_one_of_the_inventory() -> None:
+    assert {str(work) for work in Work} == set(WORKS)
+
+
+def test_jobs_that_write_to_a_disk_are_known() -> None:
+    assert [work for work in Work if Job(work, None, None, None, None, After.STAY).destructive] == [
+        Work.DEPLOY,
+        Work.RESTORE,
+        Work.PARTITION,
+    ]

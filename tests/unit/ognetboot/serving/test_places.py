@@ -15,4 +15,7 @@ def test_places_are_counted_by_address_and_given_back() -> None:
     assert not places.enter("c")
     places.leave("a")
     assert places.enter("c")
+    assert [places.turn_away() for _ in range(65)] == [True] * 64 + [False]
+    places.told()
+    assert places.turn_away()
     assert places._by_address == {"a": 1, "b": 1, "c": 1}

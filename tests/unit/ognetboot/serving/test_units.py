@@ -76,10 +76,12 @@ def test_a_path_is_one_word_and_homes_are_hidden_but_for_what_is_needed() -> Non
         Path("/etc/oglive/50%.toml"),
         Path("/home/ana/srv/netboot"),
         8069,
+        "oglive",
     )
     text = units(place)["ognetboot.service"]
     assert 'ExecStart="/home/ana/og live/.venv/bin/ognetboot" serve /etc/oglive/50%%.toml' in text
     assert "--behind 8069" in text
+    assert "User=oglive\n" in text
     assert "ProtectHome=tmpfs\n" in text
     assert 'BindReadOnlyPaths="/home/ana/og live"\n' in text
     assert "BindPaths=/home/ana/srv\n" in text

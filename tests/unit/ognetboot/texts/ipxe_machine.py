@@ -46,6 +46,15 @@ _OPTIONS: Mapping[str, tuple[set[str], set[str]]] = {
     "sleep": (set(), set()),
     "exit": (set(), set()),
 }
+# Commands and options that only a newer build has; a script asks first which one runs it.
+_NEWER: Mapping[str, tuple[set[str], set[str]]] = {
+    "console": ({"--x", "--y", "--left", "--right", "--top", "--bottom", "--picture"}, set()),
+    "colour": ({"--rgb", "--basic"}, set()),
+    "cpair": ({"--foreground", "--background"}, set()),
+    "form": (set(), set()),
+    "present": (set(), set()),
+    "item": ({"--key"}, {"--gap", "--secret"}),
+}
 FETCHES = ("chain", "imgfetch", "kernel", "initrd")
 
 
@@ -61,10 +70,13 @@ class Ipxe:
     settings: dict[str, str] = field(default_factory=dict)
     dhcp_silent_s: float = 0.0
     choice: str | None = None
+    newer: bool = True
     clock_s: float = 0.0
     ended: str = ""
     fetched: list[tuple[str, str]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    shown: dict[str, str] = field(default_factory=dict)
+    kernel: list[str] = field(default_factory=list)
     _lines: list[str] = field(default_factory=list)
     _at: int = 0
     _stop_line: bool = False
@@ -127,13 +139,16 @@ class Ipxe:
     def _setting(self, name: str) -> str:
         plain, _, kind = name.partition(":")
         value = self.settings.get(plain, "")
+        if kind == "guid" and not self.newer:
+            return ""
         return value.replace(":", "-") if kind == "hexhyp" else value
 
     def _command(self, argv: list[str]) -> int:
         if not argv:
             return 0
         name, *rest = argv
-        if name not in _OPTIONS:
+        known = {**_OPTIONS, **(_NEWER if self.newer else {})}
+        if name not in known:
             raise ScriptFault(f"no such command: {name}")
         options, words = self._options(name, rest)
         if name in FETCHES and "--timeout" not in options:
@@ -142,7 +157,7 @@ class Ipxe:
         return int(done(options, words)) if done else 0
 
     def _options(self, name: str, words: list[str]) -> tuple[dict[str, str], list[str]]:
-        valued, flags = _OPTIONS[name]
+        valued, flags = {**_OPTIONS, **(_NEWER if self.newer else {})}[name]
         found: dict[str, str] = {}
         rest = list(words)
         while rest and rest[0].startswith("-") and rest[0] != "-":
@@ -182,7 +197,11 @@ class Ipxe:
     def _do_imgfetch(self, options: Mapping[str, str], words: list[str]) -> int:
         return self._fetch(options, words[0])[0]
 
-    _do_kernel = _do_initrd = _do_imgfetch
+    def _do_kernel(self, options: Mapping[str, str], words: list[str]) -> int:
+        self.kernel = words
+        return self._fetch(options, words[0])[0]
+
+    _do_initrd = _do_imgfetch
 
     def _do_ifconf(self, _: Mapping[str, str], __: list[str]) -> int:
         left = self.dhcp_silent_s - self.clock_s
@@ -218,6 +237,7 @@ class Ipxe:
     def _do_item(self, options: Mapping[str, str], words: list[str]) -> int:
         if "--gap" not in options:
             self._items.append(words[0])
+            self.shown[words[0]] = " ".join(words[1:])
         return 0
 
     def _do_choose(self, options: Mapping[str, str], words: list[str]) -> int:
@@ -233,7 +253,7 @@ class Ipxe:
     def _do_login(self, _: Mapping[str, str], __: list[str]) -> int:
         return 1
 
-    _do_read = _do_login
+    _do_read = _do_present = _do_login
 
     def _do_set(self, _: Mapping[str, str], words: list[str]) -> int:
         name, _colon, kind = words[0].partition(":")

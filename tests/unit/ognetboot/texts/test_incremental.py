@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from ognetboot.errors import NetbootError
-from ognetboot.texts import publish as publishing
+from ognetboot.texts import written
 from ognetboot.texts.publish import MARKER, publish
 
 Files = dict[PurePosixPath, bytes]
@@ -160,7 +160,7 @@ def test_a_file_that_nobody_may_read_is_put_right(out: Path) -> None:
 
 def test_one_at_a_time_and_not_for_ever(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(out, files(), LINKS)
-    monkeypatch.setattr(publishing, "_LOCK_LIMIT_S", 0.0)
-    with publishing._alone(out), pytest.raises(NetbootError, match="another ognetboot"):
+    monkeypatch.setattr(written, "_LOCK_LIMIT_S", 0.0)
+    with written.alone(out), pytest.raises(NetbootError, match="another ognetboot"):
         publish(out, files(**{"grub/a": "x"}), LINKS)
     assert publish(out, files(**{"grub/a": "x"}), LINKS)
