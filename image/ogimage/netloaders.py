@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ogimage import debs
 from ogimage.paths import TOOLS_DIR
-from ogimage.shell import BuildError, run, say
+from ogimage.shell import BuildError, output, run, say
 
 LOADERS_DIR = TOOLS_DIR / "loaders"
 SERVERS_DIR = TOOLS_DIR / "servers"
@@ -50,6 +50,9 @@ def ready(mirror: str, release: str) -> None:
         debs.unpack(mirror, release, LOADER_PACKAGES, LOADERS_DIR)
     if not (LOADERS_DIR / "disk.0").exists():
         make_disk_loader(LOADERS_DIR / "disk.0")
+        made_of = output(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", "grub-pc-bin"])
+        with (LOADERS_DIR / "packages").open("a") as listing:
+            listing.write(made_of)
     missing = [name for name, program in _SERVERS.items() if not _is_there(program)]
     if missing:
         say(f"fetching {' '.join(missing)} for the tests")

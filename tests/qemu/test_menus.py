@@ -20,6 +20,7 @@ from harness.menus import (
     PASSWORD,
     PICTURES,
     MenuSite,
+    has_marked_line,
     this_machine_has_the_older,
 )
 from harness.paths import needed, program
@@ -29,8 +30,6 @@ from harness.qemu_argv import Boot, Firmware, FromLoader, FromNetwork, Shape
 MAC = "52:54:00:77:00:0e"
 NOBODY = "52:54:00:77:00:0f"
 _LIMIT_S = 240
-# Enough dots of the marked line's colour: a bar of a screen's width, letters left out.
-_MARKED, _MARKED_DOTS = bytes.fromhex("2b78c2"), 5000
 
 
 @pytest.fixture
@@ -85,8 +84,8 @@ def wait_for_picture(machine: Machine, size: tuple[int, int], name: str) -> None
     """Until a screen of this size has a marked line and stands still; its picture is kept."""
 
     def look() -> bool | None:
-        shown, pixels = machine.running.screen.pixels()
-        return (shown == size and pixels.count(_MARKED) > _MARKED_DOTS) or None
+        screen = machine.running.screen
+        return (screen.pixels()[0] == size and has_marked_line(screen)) or None
 
     poll(look, Deadline(_LIMIT_S, f"{name}: a menu of {size[0]} x {size[1]} dots"))
     keep(machine, name)

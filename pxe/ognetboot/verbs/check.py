@@ -13,7 +13,8 @@ from ognetboot.checking.given import warn_of_given
 from ognetboot.checking.loader_limits import Loaders
 from ognetboot.checking.report import as_json, check, claims
 from ognetboot.errors import FoundFaultsError
-from ognetboot.texts.loaders import ipxe_is_old, places
+from ognetboot.texts.loaders import ipxe_is_old, places, read_loaders
+from ognetboot.texts.loaders import told as loaders_told
 from ognetboot.verbs import Verbs, add_json, add_loaders, add_test
 
 _GIVEN = 'what is given "this once":'
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> str:
         rules = (
             f"{path.name}: {_GIVEN} {heard_by(path.resolve()).rule}" for path in args.inventory
         )
-        report = "\n".join([*map(str, told), *rules, end])
+        served = loaders_told(read_loaders((), places(args.loaders)))
+        report = "\n".join([*map(str, told), *rules, *served, end])
     if errors:
         raise FoundFaultsError(report)
     return report

@@ -10,12 +10,15 @@ from harness.clock import Deadline, Timeouts, poll
 from harness.lan import SERVER_IP, Lan
 from harness.paths import BUILD, ROOT, needed, program
 from harness.process import Background, run
+from harness.screen import Screen
 
 PICTURES = BUILD / "menus"
 PASSWORD = "horse-battery"  # noqa: S105  that of a site which lives for a minute
 # What Debian 12 has, and what `make setup` fetched of Debian 13.
 _OLDER = Path("/usr/lib/ipxe")
 NEWER = ROOT / ".tools/loaders/usr/lib/ipxe"
+# Enough dots of the marked line's colour: a bar of a screen's width, letters left out.
+_MARKED, _MARKED_DOTS = bytes.fromhex("2b78c2"), 5000
 _IPXE = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 
 _WORDS = {
@@ -80,6 +83,11 @@ mac = "{mac}"
 name = "pc14"
 room = "room1"
 """
+
+
+def has_marked_line(screen: Screen) -> bool:
+    """Whether a menu with a picture is there: by the bar behind its marked line."""
+    return screen.pixels()[1].count(_MARKED) > _MARKED_DOTS
 
 
 def this_machine_has_the_older() -> bool:
