@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from harness.clock import Deadline, poll
 from harness.inventory import Pc
+from harness.lan import SERVER_IP
 from harness.machine import Machine
 from harness.other_dhcp import other_dhcp
 from harness.paths import LiveArtifacts
@@ -70,15 +71,26 @@ def starts_within_a_minute(
 @pytest.mark.parametrize("way", ["refused", "silent", "gone"])
 @pytest.mark.parametrize("loader", LOADERS)
 def test_without_http_the_disk_starts(place: Path, loader: str, way: str) -> None:
-    """The entry is ogLive, which comes by HTTP alone. `gone`: neither has the TFTP of the scripts
-    a server."""
-    address = {"address": NOBODY} if way == "gone" else {}
-    site, pc = school(place, loader, "oglive-test", **address)
-    with site, site.dead_http(way), Wire(site.lan) as wire:
-        site.serve("--no-http")
-        with site.pc(pc) as machine:
-            assert starts_within_a_minute(wire, machine) == DISK
+    """The entry is ogLive, which comes by HTTP alone. `gone`: there is no such host."""
+    site, pc = school(place, loader, "oglive-test")
+    with site, site.dead_http(way), Wire(site.lan) as wire, site.pc(pc) as machine:
+        if way == "gone":
+            tree = place / "tree"
+            site.render(tree)
+            send_elsewhere(tree, f"http://{SERVER_IP}:", f"http://{NOBODY}:")
+            site.dnsmasq(tree)
+        else:
+            site.serve("--no-http")
+        assert starts_within_a_minute(wire, machine) == DISK
         assert wire.heard(lambda one: one.what == "http") or way == "gone"
+
+
+def send_elsewhere(tree: Path, here: str, there: str) -> None:
+    """Replace an address in all files of the tree."""
+    for path in tree.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            path.write_bytes(content.replace(here.encode(), there.encode()))
 
 
 @pytest.mark.parametrize("loader", ["uefi-older", "uefi-newer"])
