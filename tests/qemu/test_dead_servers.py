@@ -93,10 +93,13 @@ def send_elsewhere(tree: Path, here: str, there: str) -> None:
             path.write_bytes(content.replace(here.encode(), there.encode()))
 
 
-@pytest.mark.parametrize("loader", ["uefi-older", "uefi-newer"])
-def test_a_dhcp_server_deaf_for_a_while_is_waited_for(place: Path, loader: str) -> None:
-    """It hears the firmware, and iPXE 35 seconds later."""
-    site, pc = school(place, loader, "lesson")
+def test_a_dhcp_server_deaf_for_a_while_is_waited_for(place: Path) -> None:
+    """It hears the firmware, and iPXE 35 seconds later.
+
+    That of Debian 12 reads no script before it has an address, and gives up after 15 seconds; the
+    firmware then goes through its other ways to boot, which takes minutes.
+    """
+    site, pc = school(place, "uefi-newer", "lesson")
     with site, Wire(site.lan) as wire, site.pc(pc) as machine:
         site.serve("--no-dhcp", "--no-tftp")
         tree = place / "dhcp"
@@ -109,8 +112,7 @@ def test_a_dhcp_server_deaf_for_a_while_is_waited_for(place: Path, loader: str) 
             deaf.stop()
             site.dnsmasq(tree)
 
-        word = starts_within_a_minute(wire, machine, hear_again)
-        assert word in (SYSTEM, DISK)
+        assert starts_within_a_minute(wire, machine, hear_again) == SYSTEM
 
 
 @pytest.mark.parametrize("loader", LOADERS)

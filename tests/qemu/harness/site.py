@@ -30,6 +30,7 @@ _OLDER = Path("/usr/lib/ipxe")
 _IPXE = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 _LIMIT_S = 240
 _FETCH_S = 30
+_DNSMASQ_UP = ": started, version"
 
 Entries = Mapping[str, Mapping[str, object]]
 
@@ -128,12 +129,14 @@ class Site:
         """DHCP and TFTP as a rendered tree says, and as these options say besides."""
         argv = ["dnsmasq", "--keep-in-foreground", "--user=root", "--log-facility=-"]
         argv += ["--pid-file=", f"--dhcp-leasefile={self.folder / 'leases'}", *options]
+        log = self.folder / "dnsmasq.log"
+        log.touch()
+        begun = log.read_text("utf-8", "replace").count(_DNSMASQ_UP)
         process = self.background("dnsmasq", [*argv, f"--conf-file={tree / 'dnsmasq.conf'}"])
-        begun = process.log_text().count("started")
 
         def up() -> bool | None:
             process.require_alive()
-            return process.log_text().count("started") > begun or None
+            return process.log_text().count(_DNSMASQ_UP) > begun or None
 
         poll(up, Deadline(Timeouts().server_up, "dnsmasq is up"))
         return process
