@@ -70,7 +70,6 @@ class Site:
         self.inventory = folder / "site.toml"
         self.tree = folder / "netboot"
         self.lan = Lan("site")
-        self._log = folder / "serve.log"
         self._loaders = folder / "loaders"
         self._stack = ExitStack()
         self._server: Background | None = None
@@ -178,10 +177,6 @@ class Site:
 
         poll(look, Deadline(seconds, f"the server says {text!r}"))
 
-    def count_line(self, text: str) -> int:
-        """How often it has said this."""
-        return self._log.read_text("utf-8", "replace").count(text)
-
     def fetched(self, name: str) -> str:
         """A file of the tree, as a PC gets it over HTTP."""
 
@@ -192,6 +187,12 @@ class Site:
                 return asking.getresponse().read()
 
         return self.lan.call(fetch).decode("utf-8", "replace")
+
+    def wait_for_another(self, name: str) -> None:
+        """Until a file of the tree is another than it is now, by nobody's doing."""
+        now = self.fetched(name)
+        deadline = Deadline(_LIMIT_S, f"{name} is written anew")
+        poll(lambda: self.fetched(name) != now or None, deadline)
 
     # ---- PCs ---------------------------------------------------------------------------------
 
