@@ -382,6 +382,29 @@ def test_a_job_that_changes_no_system_needs_no_look(place: Place, hearing: Serve
     assert (place.said("done"), hearing.asked) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("line", "restored", "looks"),
+    [
+        ("quiet", True, True),
+        ("ogjob=inventory", True, True),
+        ("quiet", False, False),
+        ("ogjob=deploy:windows:1:2", True, False),
+    ],
+)
+def test_who_restored_without_a_job_is_seen_at_the_end(
+    place: Place, hearing: Server, line: str, *, restored: bool, looks: bool
+) -> None:
+    found(place, "")
+    receipts = place.folder / "receipts"
+    script = place.folder / "lib/look"
+    script.write_text(script.read_text().replace("/run/oglive/receipts", str(receipts)))
+    if restored:
+        receipts.mkdir()
+        (receipts / "1.json").touch()
+    assert looked(place, hearing, line, "at-end") == ""
+    assert len(hearing.asked) == looks
+
+
 def test_it_is_looked_before_a_script_of_the_sites_and_not_before_a_job(
     place: Place, hearing: Server
 ) -> None:
