@@ -70,8 +70,3 @@ def test_the_third_start_that_fails_ends_at_the_disk(room: Room, tmp_path: Path)
         fails(pc, r"Start 3 of 3 failed\. In \d+ seconds the system on its own disk starts")
         pc.start(FromOrder())
         pc.wait_for_console("STARTED-DISK", pc.timeouts.report, "the loader on the disk")
-        pc.kill()
-    with step("that was for once, and the count began anew: the next start is ogLive's"):
-        pc.start(FromOrder())
-        pc.wait_for_ready()
-        assert pc.execute("ls /sys/firmware/efi/efivars | grep Oglive").output.strip() == ""
