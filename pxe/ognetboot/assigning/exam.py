@@ -31,7 +31,8 @@ class Ready(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a PC told when it was last ready: when, and what is on which `DISK:PARTITION`,
-    `IMAGE@VERSION` or the name of a system; None: it told nothing of its disks."""
+    `IMAGE@VERSION` or the name of a system, empty where that cannot be seen; None: it told nothing
+    of its disks."""
 
     at: datetime
     systems: Mapping[str, str] | None = None
@@ -95,6 +96,8 @@ def _of_one(entry: Entry, image: str | None, told: Told | None) -> tuple[Ready, 
     there = told.systems.get(place)
     if there is None:
         return Ready.ABSENT, f"had no system on {place} on {when}"
+    if not there:
+        return Ready.UNKNOWN, f"could not see what is on {place} on {when}"
     if image is not None and "@" not in there:
         return Ready.UNKNOWN, f"had {there} on {place} on {when}, and did not tell of which image"
     if image is not None and not _same_image(image, there):

@@ -54,6 +54,11 @@ class FromNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class FromOrder:
+    """Boot by the firmware's own boot order; the network card is in."""
+
+
+@dataclass(frozen=True, slots=True)
 class FromDisk:
     """Boot from the first disk; the network card is taken out."""
 
@@ -81,7 +86,7 @@ class FromLoader:
     loader: Path
 
 
-Boot = FromNetwork | FromDisk | FromKernel | FromLoader | Resume
+Boot = FromNetwork | FromOrder | FromDisk | FromKernel | FromLoader | Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +121,16 @@ def _socket(name: str, path: Path, log: Path) -> list[str]:
     return ["-chardev", f"socket,id={name},path={path},logfile={log},logappend=on"]
 
 
-def _network_card(shape: Shape, tap: str, index: int = 0) -> list[str]:
-    """Its option ROM is tried at the place `index`."""
+def _network_card(shape: Shape, tap: str, index: int | None = 0) -> list[str]:
+    """Its option ROM is tried at the place `index`; None: where the firmware's order has it."""
     card: dict[str, object] = {
         "driver": "virtio-net-pci",
         "id": "nic0",
         "netdev": "net0",
         "mac": shape.mac,
-        "bootindex": index,
     }
+    if index is not None:
+        card["bootindex"] = index
     if shape.firmware is Firmware.UEFI:
         # Without an option ROM OVMF uses its own PXE (with iPXE's in the card, a second TFTP
         # download arrives truncated).
@@ -156,7 +162,8 @@ def machine_argv(
     argv += [
         "-no-reboot",
         "-boot",
-        "strict=on",
+        # Where QEMU names an order, it is the whole one.
+        "menu=off" if isinstance(boot, FromOrder) else "strict=on",
         "-device",
         shape.display,
         "-device",
@@ -176,8 +183,8 @@ def machine_argv(
     argv += ["-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
     argv += ["-qmp", f"unix:{wiring.monitor}"]
     match boot:
-        case FromNetwork():
-            argv += _network_card(shape, wiring.tap)
+        case FromNetwork() | FromOrder():
+            argv += _network_card(shape, wiring.tap, 0 if isinstance(boot, FromNetwork) else None)
         case FromLoader(loader):
             # QEMU puts what it is handed first.
             argv += [*_network_card(shape, wiring.tap, 1), "-kernel", str(loader)]

@@ -42,6 +42,12 @@ def test_a_place_is_ready_when_a_system_is_there() -> None:
     assert ready("windows", pc1=Told(NOW, {}))["pc1"] is Ready.ABSENT
 
 
+def test_what_cannot_be_seen_is_not_known() -> None:
+    encrypted = Told(NOW, {"1:2": "", "1:3": "Debian 13"})
+    for words in ("1:2", "windows"):
+        assert ready(words, pc1=encrypted)["pc1"] is Ready.UNKNOWN
+
+
 def test_what_nobody_told_is_not_known() -> None:
     assert set(ready("windows", pc1=Told(NOW)).values()) == {Ready.UNKNOWN}
 
