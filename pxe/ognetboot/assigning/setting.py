@@ -200,7 +200,7 @@ def said(limits: Limits) -> str:
     if limits.start is not None:
         words.append(f"from {times.told(limits.start)}")
     if limits.end is not None:
-        words.append(f"until {times.told(limits.end)}")
+        words.append(f"until {times.told_end(limits.end)}")
     return " ".join(words) or "for good"
 
 
@@ -212,7 +212,7 @@ def still_given(to: Whom, assigned: Assigned) -> Iterator[str]:
         inside = each.scope == str(to.scope) or (kind == ScopeKind.PC and name in names)
         if inside:
             what = "the exam" if each.exam else "what is given"
-            ending = "" if each.end is None else f" until {times.told(each.end)}"
+            ending = "" if each.end is None else f" until {times.told_end(each.end)}"
             yield f"{each.scope} keeps {what}: {each.entry}{ending}"
 
 
