@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ognetboot.assigning import able, times
+from ognetboot.assigning.coming import described
 from ognetboot.assigning.model import MOST_BOOTS, Assigned, Assignment
 from ognetboot.assigning.offers import Offered, effective
 from ognetboot.errors import NetbootError
@@ -211,9 +212,8 @@ def still_given(to: Whom, assigned: Assigned) -> Iterator[str]:
         kind, _, name = each.scope.partition(":")
         inside = each.scope == str(to.scope) or (kind == ScopeKind.PC and name in names)
         if inside:
-            what = "the exam" if each.exam else "what is given"
-            ending = "" if each.end is None else f" until {times.told_end(each.end)}"
-            yield f"{each.scope} keeps {what}: {each.entry}{ending}"
+            what = "its exam" if each.exam else "what is given"
+            yield f"{each.scope} keeps {what}: {each.entry}, {described(each)}"
 
 
 def entry_named(inventory: Inventory, name: str) -> Entry:

@@ -34,7 +34,7 @@ def warn_of_given(path: Path, inventory: Inventory, now: datetime) -> Iterator[T
         clients = [client for client, scopes in around if each.scope in scopes]
         cause = _why_nothing(inventory, each, clients, now)
         if cause and not each.over(now):
-            hint = f"take it back with `ognetboot {_undo(each)}`"
+            hint = f"take it back with `ognetboot {_undo(each, now)}`"
             yield Told(store.path.name, 1, "warning", each.scope, cause, hint)
     if any(each.boots for each in assigned.all) and heard_by(path.resolve()) is Ear.NONE:
         hint = "start `ognetboot serve` or `ognetboot follow`"
@@ -42,8 +42,9 @@ def warn_of_given(path: Path, inventory: Inventory, now: datetime) -> Iterator[T
         yield Told(store.path.name, 1, "warning", "", cause, hint)
 
 
-def _undo(one: Assignment) -> str:
-    return f"exam {one.scope} --end" if one.exam else f"set {one.scope} --clear"
+def _undo(one: Assignment, now: datetime) -> str:
+    also_later = "" if one.begun(now) else " --all"
+    return f"{f'exam {one.scope} --end' if one.exam else f'set {one.scope} --clear'}{also_later}"
 
 
 def _why_nothing(

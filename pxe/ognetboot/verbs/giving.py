@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ognetboot.assigning import history, setting
+from ognetboot.assigning.coming import kept, withdrawn
 from ognetboot.assigning.ears import Ear, heard_by
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.offers import Offered, offers_at
@@ -117,7 +118,7 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     setting.refuse_unable(desk.inventory, to, entry, when, counted=counted)
     if not to.clients:
         raise NetbootError(f"{to.scope} has no PC", hint="name a room, a group or a PC that has")
-    before = desk.offers(to, desk.outcome)
+    before, assigned = desk.offers(to, desk.outcome), desk.change.assigned
     outcome = _outcome(desk, to, entry, limits)
     changed = outcome != desk.outcome
     said = f"{entry.name} {setting.said(limits)}"
@@ -125,6 +126,9 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     if not changed and not written:
         return f"{to}: nothing to change, it is {said} already"
     lines = [f"{to}: {said}; before: {setting.counted(before)}"]
+    gone = withdrawn(assigned, outcome.assigned, to.clients, desk.now)
+    lines += (f"{line}: this takes its place" for line in gone)
+    lines += kept(assigned, outcome.assigned, str(to.scope), to.clients, desk.now)
     if limits.boots is not None:
         lines.append(ear.rule)
     if limits.start is None or limits.start <= desk.now:

@@ -7,6 +7,7 @@ import argparse
 from dataclasses import replace
 
 from ognetboot.assigning import setting
+from ognetboot.assigning.coming import withdrawn
 from ognetboot.assigning.setting import Whom
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.scopes import find_scope
@@ -33,6 +34,9 @@ def add(verbs: Verbs) -> None:
     often.add_argument(
         "--clear", action="store_true", help="take back what SCOPE was given for a while"
     )
+    verb.add_argument(
+        "--all", action="store_true", help="with --clear: also what has not begun yet"
+    )
     verb.add_argument("--from", dest="start", metavar="TIME", help="not before")
     verb.add_argument("--until", dest="end", metavar="TIME", help="not after; a date: to its end")
     verb.add_argument(
@@ -51,10 +55,12 @@ def run(args: argparse.Namespace) -> str:
             hint="see `ognetboot set --help`",
             code=2,
         )
+    if args.all and not args.clear:
+        raise NetbootError("--all goes with --clear", hint="see `ognetboot set --help`", code=2)
     with at_desk(args, dry_run=args.dry_run) as desk:
         to = setting.whom(desk.inventory, find_scope(desk.inventory, args.scope))
         if args.clear:
-            return _clear(desk, to)
+            return _clear(desk, to, also_later=args.all)
         entry = setting.entry_named(desk.inventory, args.entry)
         limits = setting.limits(
             desk.now, once=args.once, boots=args.boots, start=args.start, end=args.end
@@ -62,14 +68,19 @@ def run(args: argparse.Namespace) -> str:
         return give(desk, to, entry, limits)
 
 
-def _clear(desk: Desk, to: Whom) -> str:
-    gone = [each for each in desk.change.assigned.of(str(to.scope)) if not each.exam]
-    outcome = replace(desk.outcome, assigned=desk.change.assigned.without(gone))
+def _clear(desk: Desk, to: Whom, *, also_later: bool) -> str:
+    assigned = desk.change.assigned
+    given = [each for each in assigned.of(str(to.scope)) if not each.exam]
+    gone = [each for each in given if also_later or each.begun(desk.now)]
+    outcome = replace(desk.outcome, assigned=assigned.without(gone))
     before = desk.offers(to, desk.outcome)
-    carry_out(desk, to, outcome, f"clear {to.scope}")
+    carry_out(desk, to, outcome, f"clear {to.scope}{' --all' if also_later else ''}")
     after = desk.offers(to, outcome)
-    lines = list(setting.still_given(to, outcome.assigned))
+    lines = list(withdrawn(assigned, outcome.assigned, to.clients, desk.now))
+    lines += setting.still_given(to, outcome.assigned)
+    if any(each not in gone for each in given):
+        lines.append(f"`ognetboot set {to.scope} --clear --all` takes back what is to come, too")
     if not gone:
-        return "\n".join([f"{to}: nothing to change, nothing was given to it for a while", *lines])
+        return "\n".join([f"{to}: nothing to change, nothing is given to it for a while", *lines])
     now = setting.counted(after)
     return "\n".join([f"{to}: {now}; before: {setting.counted(before)}", *lines])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,43 +15,9 @@ from ognetboot.assigning.reports import Heard
 from ognetboot.assigning.store import Store
 from ognetboot.cli import main
 from ognetboot.hearing import documents
-from ognetboot.texts.loaders import LOADERS
 from ognetboot.verbs import render as render_verb
-from unit.ognetboot.assigning.rooms import NOW, TEXT, given, report_reached
+from unit.ognetboot.assigning.rooms import NOW, Say, given, render, report_reached
 from unit.ognetboot.assigning.test_clientmode import written
-
-Say = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An inventory whose tree is rendered."""
-    monkeypatch.setattr("ognetboot.verbs.render.places", lambda site: (site,))
-    for loader in LOADERS:
-        (tmp_path / "lib" / loader.source).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "lib" / loader.source).write_text(loader.name)
-    path = tmp_path / "rooms.toml"
-    path.write_text(TEXT.replace("/srv/oglive/netboot", str(tmp_path / "www/netboot")))
-    assert render(path) == 0
-    return path
-
-
-def render(file: Path, *options: str) -> int:
-    out = file.parent / "www/netboot"
-    return main(["render", str(file), str(out), "--loaders", str(file.parent / "lib"), *options])
-
-
-@pytest.fixture
-def say(file: Path, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Types a verb; its exit code, and what it said on both ways."""
-
-    def run(verb: str, *words: str) -> tuple[int, str]:
-        capsys.readouterr()
-        code = main([verb, "--inventory", str(file), *words])
-        told = capsys.readouterr()
-        return code, told.out + told.err
-
-    return run
 
 
 def inodes_of(file: Path) -> dict[str, int]:
