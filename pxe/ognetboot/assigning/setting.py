@@ -81,11 +81,11 @@ def limits(
     return Limits(1 if once else boots, first, last)
 
 
-def named(clients: Iterable[str]) -> str:
+def named(clients: Iterable[str], *, most: int = MOST_NAMED) -> str:
     """`pc1, pc2 and 38 more`."""
     names = list(clients)
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def refuse_unable(

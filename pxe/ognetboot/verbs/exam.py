@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ognetboot.assigning import setting
 from ognetboot.assigning.coming import MOST_TOLD, described, withdrawn
-from ognetboot.assigning.exam import Readiness, Ready, Told, image_of, readiness, system_of
+from ognetboot.assigning.exam import Readiness, Ready, Told, grouped, image_of, readiness, system_of
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.setting import Limits, Whom
 from ognetboot.errors import FoundFaultsError, NetbootError
@@ -106,8 +106,7 @@ def _said(found: Iterable[Readiness]) -> Iterator[str]:
     pcs = list(found)
     counts = Counter(each.ready for each in pcs)
     yield f"{counts[Ready.READY]} of {len(pcs)} ready"
-    for ready, title in ((Ready.ABSENT, "not ready"), (Ready.UNKNOWN, "not known")):
-        yield from (f"{title}: {each.pc} {each.why}" for each in pcs if each.ready is ready)
+    yield from grouped(pcs)
 
 
 def _end(desk: Desk, to: Whom, *, also_later: bool) -> str:

@@ -102,7 +102,7 @@ def test_the_local_disk_given_once_is_reported_by_its_own_name(file: Path, say: 
 
 
 def test_without_an_ear_that_is_said(say: Say) -> None:
-    assert "Nothing hears PCs now" in say("set", "pc1", "oglive", "--once")[1]
+    assert "No server is running, so PCs cannot report" in say("set", "pc1", "oglive", "--once")[1]
 
 
 def test_followed_fetches_are_said(file: Path, say: Say) -> None:
@@ -187,7 +187,7 @@ def test_an_exam_locks_says_who_is_not_ready_and_ends(file: Path, say: Say) -> N
     code, said = say("exam", "aula1", "windows@7", "--until", "+2h", "--check")
     assert code == 3
     assert "not ready: pc1 had windows@6 on 1:2 on" in said
-    assert "not known: pc2 has never told what is on its disk" in said
+    assert "not known: pc2 never told what is on the disk. Start ogLive once" in said
     assert not Store(file).path.exists()
 
     say("set", "pc1", "oglive", "--once")
@@ -281,7 +281,10 @@ def test_check_and_show_say_what_is_given(
     main(["check", str(file)])
     said = capsys.readouterr().out
     assert "pc:pc1: pxe is given to it, and the inventory has no PC there" in said
-    assert "nothing hears PCs that used them" in said
+    assert said.count("no server is running, so PCs cannot report") == 0
+    file.write_text(gone.replace('name = "pc7"', 'name = "pc1"'))
+    main(["check", str(file)])
+    assert capsys.readouterr().out.count("no server is running, so PCs cannot report") == 1
     with hearing(file, Ear.REPORT):
         main(["check", str(file)])
     assert f'{file.name}: what is given "this once": {Ear.REPORT.rule}' in capsys.readouterr().out
