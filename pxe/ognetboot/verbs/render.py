@@ -20,6 +20,7 @@ from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
 from ognetboot.texts.pictures import pictures
 from ognetboot.texts.publish import Changes, publish, remembering
+from ognetboot.texts.refresh import check_source
 from ognetboot.texts.render import in_order, needed_loaders, render
 from ognetboot.verbs import Verbs, add_loaders, add_test
 
@@ -58,6 +59,9 @@ def add(verbs: Verbs) -> None:
         help="also show the entries to OpenGnsys, whose folder this is: /opt/opengnsys",
     )
     verb.add_argument(
+        "--force", action="store_true", help="write over the tree of another inventory"
+    )
+    verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
 
@@ -75,8 +79,9 @@ def run(args: argparse.Namespace) -> str:
         offered = offers_at(inventory, assigned, datetime.now(UTC))
         texts = texts_for(inventory, args.out, offered)
         changes = write(
-            inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run
-        )
+            inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run,
+            force=args.force,
+        )  # fmt: skip
         written.update(changes.written)
         removed.update(changes.removed)
         # What was assigned meanwhile has been written by whoever did it, and over it by us.
@@ -126,11 +131,16 @@ def write(
     *,
     source: Path,
     dry_run: bool = False,
+    force: bool = False,
 ) -> Changes:
     """Bring the tree to that, with loaders of the `site`'s folder where it has some.
 
-    `source` is the inventory's file, which the tree remembers.
+    `source` is the inventory's file, which the tree remembers. That of another one is refused,
+    unless it is `force`d.
     """
+    if not force:
+        hint = "name another OUT; `ognetboot render --force` puts this one in that one's place"
+        check_source(out, source, hint=hint)
     loaders = read_loaders(needed_loaders(inventory), places(site))
     files = {
         **{PurePosixPath(n): c for n, c in custom_files(source, inventory.entries).items()},

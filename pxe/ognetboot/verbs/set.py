@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ognetboot set SCOPE ENTRY [--once | --boots N] [--from T] [--until T]`, `set SCOPE --clear`."""
+"""`ognetboot set SCOPE ENTRY [--once | --boots N] [--from T] [--until T]`, `set SCOPE --clear`, and
+`set SCOPE --inherit`: SCOPE says nothing for good itself."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from ognetboot.assigning.setting import Whom
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.scopes import find_scope
 from ognetboot.verbs import Verbs, add_inventory, add_test
-from ognetboot.verbs.giving import Desk, add_tree, at_desk, carry_out, give
+from ognetboot.verbs.giving import Desk, add_tree, at_desk, carry_out, give, inherit
 
 TIMES = "18:00, 2026-11-28, '2026-11-28 18:00', or from now +90m, +2h, +3d"
 
@@ -37,6 +38,14 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--all", action="store_true", help="with --clear: also what has not begun yet"
     )
+    often.add_argument(
+        "--inherit",
+        action="store_true",
+        help="SCOPE says nothing for good itself, and starts what the wider scope says",
+    )
+    verb.add_argument(
+        "--pcs", action="store_true", help="with --inherit: not SCOPE but each PC in it"
+    )
     verb.add_argument("--from", dest="start", metavar="TIME", help="not before")
     verb.add_argument("--until", dest="end", metavar="TIME", help="not after; a date: to its end")
     verb.add_argument(
@@ -49,23 +58,31 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Give, or take back."""
-    if args.clear == (args.entry is not None) or (args.clear and (args.start or args.end)):
-        raise NetbootError(
-            "set takes SCOPE and ENTRY, or SCOPE and --clear",
-            hint="see `ognetboot set --help`",
-            code=2,
-        )
-    if args.all and not args.clear:
-        raise NetbootError("--all goes with --clear", hint="see `ognetboot set --help`", code=2)
+    _refuse_mixed(args)
     with at_desk(args, dry_run=args.dry_run) as desk:
         to = setting.whom(desk.inventory, find_scope(desk.inventory, args.scope))
         if args.clear:
             return _clear(desk, to, also_later=args.all)
+        if args.inherit:
+            return inherit(desk, to, each_pc=args.pcs)
         entry = setting.entry_named(desk.inventory, args.entry)
         limits = setting.limits(
             desk.now, once=args.once, boots=args.boots, start=args.start, end=args.end
         )
         return give(desk, to, entry, limits)
+
+
+def _refuse_mixed(args: argparse.Namespace) -> None:
+    back = args.clear or args.inherit
+    wrong = ""
+    if back == (args.entry is not None) or (back and (args.start or args.end)):
+        wrong = "set takes SCOPE and ENTRY, SCOPE and --clear, or SCOPE and --inherit"
+    elif args.all and not args.clear:
+        wrong = "--all goes with --clear"
+    elif args.pcs and not args.inherit:
+        wrong = "--pcs goes with --inherit"
+    if wrong:
+        raise NetbootError(wrong, hint="see `ognetboot set --help`", code=2)
 
 
 def _clear(desk: Desk, to: Whom, *, also_later: bool) -> str:

@@ -170,6 +170,21 @@ def test_another_inventory_s_tree_is_refused(file: Path, say: Say) -> None:
     assert f"was rendered from {file}" in said
 
 
+def test_render_keeps_another_inventory_s_tree(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = file.with_name("other.toml")
+    other.write_text(file.read_text().replace("52:54:00:00:00:01", "52:54:00:00:00:07"))
+    before = inodes_of(file)
+    for options in ((), ("--dry-run",)):
+        assert render(other, *options) == 1
+        assert f"was rendered from {file}, not from {other}" in capsys.readouterr().err
+    assert inodes_of(file) == before
+    assert render(other, "--force") == 0
+    assert not (file.parent / "www/netboot/ipxe/mac-52-54-00-00-00-01.ipxe").exists()
+    assert render(other) == 0
+
+
 def test_a_dry_run_says_the_same_and_writes_nothing(file: Path, say: Say) -> None:
     before = script(file)
     assert say("set", "pc1", "oglive", "--dry-run")[1].startswith("pc:pc1: oglive for good")
