@@ -58,9 +58,7 @@ def add(verbs: Verbs) -> None:
         metavar="DIR",
         help="also show the entries to OpenGnsys, whose folder this is: /opt/opengnsys",
     )
-    verb.add_argument(
-        "--force", action="store_true", help="write over the tree of another inventory"
-    )
+    verb.add_argument("--force", action="store_true", help="take the place of another inventory")
     verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
@@ -71,6 +69,7 @@ def run(args: argparse.Namespace) -> str:
     inventory = reading.load(args.inventory, allow_test=args.test)
     for other in args.beside:
         _refuse_claimed(inventory, other)
+    _mirrored(inventory, args, dry_run=True)
     store = Store(args.inventory)
     written: set[PurePosixPath] = set()
     removed: set[PurePosixPath] = set()
@@ -87,7 +86,7 @@ def run(args: argparse.Namespace) -> str:
         # What was assigned meanwhile has been written by whoever did it, and over it by us.
         if args.dry_run or store.read() == assigned:
             break
-    shown = _mirrored(inventory, args)
+    shown = _mirrored(inventory, args, dry_run=args.dry_run)
     if not written and not removed:
         return "\n".join([f"{args.out}: nothing to change", *shown])
     count = len(inventory.clients)
@@ -98,11 +97,13 @@ def run(args: argparse.Namespace) -> str:
     return "\n".join([said, *(f"  {line}" for line in told(loaders)), *shown])
 
 
-def _mirrored(inventory: Inventory, args: argparse.Namespace) -> list[str]:
+def _mirrored(inventory: Inventory, args: argparse.Namespace, *, dry_run: bool) -> list[str]:
     if args.ogserver is None:
         return []
     entries = inventory.known_entries.values()
-    return mirror(args.ogserver, entries, args.inventory, args.out, dry_run=args.dry_run)
+    return mirror(
+        args.ogserver, entries, args.inventory, args.out, dry_run=dry_run, force=args.force
+    )
 
 
 def _refuse_claimed(inventory: Inventory, path: Path) -> None:

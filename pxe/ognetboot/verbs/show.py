@@ -19,7 +19,7 @@ from ognetboot.assigning.store import Store
 from ognetboot.hearing.seen import seen_of
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Inventory, ScopeKind, State
-from ognetboot.inventory.origins import Origin, origins, shown
+from ognetboot.inventory.origins import Origin, origins
 from ognetboot.inventory.scopes import Scope, clients_in, find_scope
 from ognetboot.verbs import Verbs, add_inventory, add_json, add_test, table
 
@@ -61,11 +61,16 @@ def run(args: argparse.Namespace) -> str:
     rows.append(("starts", f"{entry.name} ({entry.title or entry.kind})", found["entry"].source))
     rows += given.rows(scope)
     rows += _seen(args.inventory, scope)
-    rows += [(n, shown(o.value), o.source) for n, o in found.items() if n != "entry"]
+    rows += [(n, _shown(o.value), o.source) for n, o in found.items() if n != "entry"]
     if state is not None:
         rows += [(f"  {s.disk} {s.partition}", s.image, "default" if s == state.default else "")
                  for s in state.systems]  # fmt: skip
     return f"{scope}\n{table(rows)}"
+
+
+def _shown(value: object) -> str:
+    """A choice as the inventory writes it; the time at which one ends as it is told elsewhere."""
+    return times.told_end(value) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
