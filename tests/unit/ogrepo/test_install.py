@@ -31,7 +31,7 @@ from oglib.run import Finished, run
 from ognetboot.inventory.reading import parse as parse_inventory
 from ogrepo.__main__ import main
 from ogrepo.install import apply, check, texts, units
-from ogrepo.install.model import InstallRequest, Program
+from ogrepo.install.model import InstallRequest, Program, Run
 from ogrepo.install.plan import chosen_interface
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -152,7 +152,12 @@ def test_only_a_stand_in_may_rehearse_over_another_inventory_s_tree(
     """A server whose inventory was removed has its tree still: it can be installed again."""
     ran: list[tuple[str, ...]] = []
     monkeypatch.setattr(apply, "first_inventory", lambda *_: first)
-    monkeypatch.setattr(apply, "run_own", lambda step: ran.append(step.argv) or "")
+
+    def run_own(step: Run) -> str:
+        ran.append(step.argv)
+        return ""
+
+    monkeypatch.setattr(apply, "run_own", run_own)
     facts = SimpleNamespace(program=PROGRAM)
     apply.rehearse(InstallRequest(place / "srv", config=place), facts)  # type: ignore[arg-type]
     assert ("--force" in ran[1]) is (first is not None)
