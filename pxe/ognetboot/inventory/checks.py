@@ -112,8 +112,10 @@ def hostname(text: str) -> str:
 
 
 def mac(text: str) -> str:
-    """Lower case with colons, whatever separator was written."""
+    """Lower case with colons, whatever separator was written, or in threes as in 001a.2b3c.4d5e."""
     plain = text.strip().lower().replace("-", ":")
+    if re.fullmatch(r"[0-9a-f]{4}(\.[0-9a-f]{4}){2}", plain):
+        plain = plain.replace(".", "")
     if re.fullmatch(r"[0-9a-f]{12}", plain):
         plain = ":".join(plain[i : i + 2] for i in range(0, 12, 2))
     if not _MAC.fullmatch(plain):
