@@ -28,8 +28,8 @@ def add(verbs: Verbs) -> None:
         help="make an inventory of a CSV file, an OpenGnsys export or an ogServer",
         description="Reads PCs, rooms, groups and centres elsewhere and writes them as an "
         "inventory. It ends with three lists: what was taken, what has another name now, and what "
-        "is not representable, which is left out, each with its reason; then what is there already. "
-        "Nothing is changed where it reads.",
+        "is not representable, each with its reason; then what is there already, and how many PCs "
+        "were left out. Nothing is changed where it reads.",
     )
     verb.set_defaults(run=run)
     verb.add_argument("what", choices=(_CSV, _DATABASE, _OGSERVER), help="what SOURCE is")

@@ -36,8 +36,8 @@ _HEADINGS = {
     "repository": "repositorio repositori repository repo",
 }
 # What stands in a heading besides: "Nombre del equipo", "Nom de l'ordinador", "MAC of the PC".
-_ARTICLES = frozenset("de del d la el l los las les of the".split())
-_PC = frozenset("equipo equip ordenador ordinador pc host maquina computer".split())
+_ARTICLES = frozenset(("de", "del", "d", "la", "el", "l", "los", "las", "les", "of", "the"))
+_PC = frozenset(("equipo", "equip", "ordenador", "ordinador", "pc", "host", "maquina", "computer"))
 _SHOWN = 300
 _MEANING = {word: key for key, words in _HEADINGS.items() for word in words.split()}
 

@@ -16,8 +16,8 @@ from ognetboot.inventory.model import Inventory
 
 # Names of boot modes that OpenGnsys had before, or writes otherwise, in small letters.
 _ENTRIES = {e.name: e.name for e in BUILT_IN} | {"01": "10", "1": "10", LOCAL_DISK: LOCAL_DISK}
-# OpenGnsys writes it for every PC that nobody assigned anything to. As a PC's own word it would come
-# before whatever its room is given later.
+# OpenGnsys writes it for every PC that nobody assigned anything to. As a PC's own word it would
+# come before whatever its room is given later.
 _UNASSIGNED = "00unknown"
 
 

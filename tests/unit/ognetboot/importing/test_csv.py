@@ -191,7 +191,7 @@ def test_headings_as_people_write_them(name: str, mac: str) -> None:
 
 def test_headings_that_nobody_knows_are_named() -> None:
     with pytest.raises(
-        NetbootError, match="no column of MAC.*its first line says: Num, Ruta"
+        NetbootError, match=r"no column of MAC.*its first line says: Num, Ruta"
     ) as no:
         read_csv("Num;Ruta\n1;x\n", "x.csv")
     assert "nombre;ip;mac;aula" in no.value.hint
