@@ -14,6 +14,7 @@ from ognetboot.assigning.offers import effective
 from ognetboot.checking.inherited import Whole, warn_of_whole
 from ognetboot.checking.loader_limits import Loaders, faults_of_template, warn_of_limits
 from ognetboot.checking.strange import warn_of_tables
+from ognetboot.checking.told import Told
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.agreement import values
@@ -26,23 +27,6 @@ from ognetboot.texts.screens import screen_for
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)|at end of document")
 _OF_ENTRY = re.compile(r"entry `([^`]+)`: (.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One fault as it is told; `line` from 1."""
-
-    file: str
-    line: int
-    severity: str
-    where: str
-    cause: str
-    hint: str
-
-    def __str__(self) -> str:
-        hint = f"{self.hint[:1].upper()}{self.hint[1:]}{'' if self.hint.endswith('?') else '.'}"
-        place = f"{self.where}: " if self.where else ""
-        return f"{self.file}:{self.line}: {self.severity}: {place}{self.cause}. {hint}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ognetboot.assigning.ears import heard_by
 from ognetboot.checking.given import warn_of_given
 from ognetboot.checking.loader_limits import Loaders
+from ognetboot.checking.outside import warn_of_outside
 from ognetboot.checking.report import as_json, check, claims
 from ognetboot.errors import FoundFaultsError
 from ognetboot.texts.loaders import ipxe_is_old, places, read_loaders
@@ -37,7 +38,8 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """The report; raised where there are errors."""
-    loaders = Loaders(ipxe_is_old(places(args.loaders)))
+    folders = places(args.loaders)
+    loaders = Loaders(ipxe_is_old(folders))
     now = datetime.now(UTC)
     checked = [
         check(path, allow_test=args.test, loaders=loaders, now=now) for path in args.inventory
@@ -46,6 +48,7 @@ def run(args: argparse.Namespace) -> str:
     for each in checked:
         if each.reading is not None and each.reading.inventory is not None:
             beside += warn_of_given(each.path, each.reading.inventory, now)
+            beside += warn_of_outside(each.path, each.reading, folders)
     told = [one for each in checked for one in each.told] + beside
     errors = sum(one.severity == "error" for one in told)
     if args.json:
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace) -> str:
         rules = (
             f"{path.name}: {_GIVEN} {heard_by(path.resolve()).rule}" for path in args.inventory
         )
-        served = loaders_told(read_loaders((), places(args.loaders)))
+        served = loaders_told(read_loaders((), folders))
         report = "\n".join([*map(str, told), *rules, *served, end])
     if errors:
         raise FoundFaultsError(report)

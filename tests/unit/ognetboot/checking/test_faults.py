@@ -12,6 +12,7 @@ import pytest
 from ognetboot.checking.loader_limits import Loaders
 from ognetboot.checking.report import Checked, Told, check, claims
 from ognetboot.cli import main
+from ognetboot.hearing.passwords import set_password
 from ognetboot.texts.loaders import ipxe_is_old
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -341,6 +342,10 @@ WARNINGS = {
         HEAD + ROOM + f'title = "教室 1" {HERE}\n' + pc(1, room="r"),
         "has no 教 室 and shows '<6559><5BA4> 1'",
     ),
+    "password of a job, which is in no menu": (
+        ENTRY + f'job = {{ deploy = "a", disk = "1", partition = 1 }}\npassword = true {HERE}\n',
+        "`e` is in no menu, so that nobody is asked for it. Add `in_menu = true`",
+    ),
     "address without MAC": (
         HEAD
         + pc(1, f'ip = "10.0.2.9" {HERE}', mac='uuid = "4c4c4544-0042-3510-8058-b7c04f4d3132"'),
@@ -547,3 +552,47 @@ def test_which_ipxe_is_served_is_read_from_its_file(tmp_path: Path) -> None:
     ):
         (tmp_path / "snponly.efi").write_bytes(b"MZ\0" + told + b"\0")
         assert ipxe_is_old((tmp_path,)) is old
+
+
+def test_what_render_would_miss_is_an_error_of_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = ENTRY + f'[rooms.r]\npicture = "campus.png" {HERE}\n' + pc(1, room="r")
+    path = write(tmp_path / "site.toml", text)
+    assert main(["check", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert f"site.toml:{marked(text)}: error: [rooms.r] picture: {tmp_path}/campus.png: " in said
+    path.write_text(ENTRY)
+    assert main(["check", str(path)]) == 0
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr("ognetboot.verbs.check.places", lambda _: (tmp_path / "empty",))
+    assert main(["check", str(path)]) == 1
+    assert "site.toml:1: error: this inventory needs undionly.kpxe, " in capsys.readouterr().out
+
+
+def test_a_folder_of_loaders_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "site.toml", ENTRY)
+    assert main(["check", str(path), "--loaders", str(tmp_path / "none")]) == 1
+    assert f"{tmp_path}/none is no folder to look for loaders in" in capsys.readouterr().err
+
+
+def test_an_entry_that_no_password_opens_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ENTRY + f"password = true {HERE}\n" + ROOM + pc(1, room="r") + pc(2) + pc(3)
+    path = write(tmp_path / "site.toml", text)
+    place = f"site.toml:{marked(text)}: warning: [entries.e] password: "
+    assert main(["check", str(path)]) == 0
+    assert f"{place}no scope has a password, so that `e` opens for nobody. Set one with `ognet" in (
+        capsys.readouterr().out
+    )
+    set_password(path, "room:r", "correct horse")
+    assert main(["check", str(path)]) == 0
+    assert f"{place}pc2 and 1 more stand in no scope that has a password, so that `e` opens" in (
+        capsys.readouterr().out
+    )
+    set_password(path, "all", "correct horse")
+    assert main(["check", str(path)]) == 0
+    assert capsys.readouterr().out.endswith("0 errors, 0 warnings\n")
