@@ -120,7 +120,7 @@ def _warn_of_client(table: Table, client: Client, server: Server | None) -> None
         )
     if client.ip is None:
         return
-    if not client.macs:
+    if not client.macs and not table.wrong("mac", "macs"):
         table.warn(
             "ip",
             f"{client.ip} cannot be given by DHCP, which knows PCs by their MACs",

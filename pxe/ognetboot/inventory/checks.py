@@ -60,7 +60,7 @@ def name(text: str) -> str:
     """A name that may stand in a file name, a label and a kernel argument."""
     if not _NAME.fullmatch(text) or len(text) > 64:
         raise ValueError(
-            f"{text!r} is not a name: letters, digits, `.`, `_`, `-`, at most 64, "
+            f"{text!r} is not a name: letters without accents, digits, `.`, `_`, `-`, at most 64, "
             "a letter or digit first"
         )
     return text
@@ -71,8 +71,9 @@ def image(text: str) -> str:
     parts = text.split("/")
     if len(text) > _IMAGE_LIMIT or not all(_NAME.fullmatch(part) for part in parts):
         raise ValueError(
-            f"{text!r} is not the name of an image: letters, digits, `.`, `_`, `-`, folders "
-            f"before it with `/`, at most {_IMAGE_LIMIT}, each with a letter or digit first"
+            f"{text!r} is not the name of an image: letters without accents, digits, `.`, `_`, "
+            f"`-`, folders before it with `/`, at most {_IMAGE_LIMIT}, each with a letter or digit "
+            "first"
         )
     if ".img" in text:
         raise ValueError(f"{text!r} is the name of a file; an image's name is without `.img`")
@@ -107,7 +108,10 @@ def disk_rule(text: str) -> str:
 def hostname(text: str) -> str:
     """One label of RFC 1123, so that it is good for DHCP, /etc/hostname and Windows alike."""
     if not _HOST_LABEL.fullmatch(text):
-        raise ValueError(f"{text!r} is not a host name: letters, digits and inner `-`, at most 63")
+        raise ValueError(
+            f"{text!r} is not a host name: letters without accents, digits and inner `-`, at most "
+            "63"
+        )
     return text
 
 

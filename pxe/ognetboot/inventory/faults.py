@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ognetboot.errors import NetbootError
@@ -44,9 +44,16 @@ class Faults:
         """Those for which nothing is rendered."""
         return [one for one in self.found if not one.warning]
 
-    def refusal(self, errors: Iterable[Fault] | None = None) -> NetbootError | None:
-        """The first error as the sentence of a refusal; None: there is none."""
+    def refusal(
+        self,
+        errors: Iterable[Fault] | None = None,
+        *,
+        line_of: Callable[[Path], int] | None = None,
+    ) -> NetbootError | None:
+        """The first error as the sentence of a refusal, with its line where `line_of` tells it;
+        None: there is none."""
         first = next(iter(self.errors if errors is None else errors), None)
         if first is None:
             return None
-        return NetbootError(f"{self.source}: {first.sentence()}", hint=first.hint)
+        place = f"{self.source}:{line_of(first.path)}" if line_of else self.source
+        return NetbootError(f"{place}: {first.sentence()}", hint=first.hint)

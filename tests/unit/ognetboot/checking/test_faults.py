@@ -44,6 +44,30 @@ ERRORS = {
     # ---- the text ---------------------------------------------------------------------------
     "not TOML": (HEAD + f"[rooms.a {HERE}\n", "not valid TOML"),
     "a key twice": (HEAD + f'interface = "eth1" {HERE}\n', "not valid TOML"),
+    "a quote that is open": (
+        HEAD + f'[rooms.r]\ntitle = "Aula {HERE}\n',
+        "not valid TOML: a quote is not closed on this line. Write",
+    ),
+    "quotes of a word processor": (
+        HEAD + f"[rooms.r]\ntitle = “Aula” {HERE}\n",
+        'not valid TOML: `“` stands where a value is to be. Write "straight quotes"',
+    ),
+    "text without quotes": (
+        HEAD + f"[rooms.r]\ntitle = Aula 1 {HERE}\n",
+        "not valid TOML: `A` begins no value. Text stands in quotes",
+    ),
+    "accent in a header": (
+        HEAD + f"[entries.ofimática] {HERE}\ntitle = 'x'\n",
+        "not valid TOML: `á` stands in a name. A name takes letters without accents, digits, ",
+    ),
+    "accent in a key": (
+        HEAD + f"[rooms.r]\nañadir = 'x' {HERE}\n",
+        "not valid TOML: `ñ` stands in a name. A name takes letters without accents, digits, ",
+    ),
+    "accent in a name in quotes": (
+        HEAD + f'[entries."ofimática"] {HERE}\ntitle = "x"\n',
+        "'ofimática' is not a name: letters without accents, digits, ",
+    ),
     "unknown key": (HEAD + f"htp_port = 80 {HERE}\n", "not a known key. Did you mean `http_port`?"),
     "unknown table": (HEAD + f"[romos.a] {HERE}\n", "romos: is not a known key. Did you mean"),
     "missing key": (
@@ -94,11 +118,11 @@ ERRORS = {
     "MAC of many": (HEAD + pc(1, mac=f'mac = "01:00:5e:00:00:01" {HERE}'), "no PC's own MAC"),
     "MAC twice": (
         HEAD + pc(1) + pc(2, mac=f'mac = "525400000001" {HERE}'),
-        "is already that of [[clients]] number 1",
+        "is already that of [[clients]] number 1 (pc1)",
     ),
     "second MAC twice": (
         HEAD + pc(1) + pc(2, f'macs = ["52-54-00-00-00-01"] {HERE}'),
-        "is already that of [[clients]] number 1",
+        "is already that of [[clients]] number 1 (pc1)",
     ),
     "adapter as a PC's": (
         HEAD
@@ -420,6 +444,26 @@ def test_a_limit_of_old_loaders_is_told_where_they_are_served(case: str, tmp_pat
     assert not [line for line in told(checked(tmp_path, text, NEW), "warning") if cause in line]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENTRY + 'kind = "sistema"\ndisk = 1\npartition = 2\n',
+        ENTRY + 'kind = "costum"\ntemplate = "x"\n',
+        ENTRY + 'kind = "oglife"\nargs = ["quiet"]\n',
+        ENTRY.replace("entries.e]", "entries.localdisk]") + 'kind = "disc"\n',
+        HEAD + 'dhcp = "onw"\ndhcp_range = ["10.0.2.100", "10.0.2.101"]\n',
+        HEAD + 'dhcp = "fo"\nuefi_loader = "shim"\n',
+        OWN + 'dhcp_range = ["10.0.2.100", "10.0.2.x"]\n',
+        HEAD + pc(1, 'ip = "10.0.2.9"', mac='mac = "525400"'),
+        HEAD + pc(1, 'ip = "10.0.2.9"', mac='macs = ["525400"]'),
+        ENTRY + 'job = { work = "inventory", what = "oss", disk = "1", partition = 2 }\n',
+    ],
+)
+def test_a_mistake_draws_no_others_behind_it(text: str, tmp_path: Path) -> None:
+    found = checked(tmp_path, text, NEW)
+    assert len(found.told) == 1, [str(one) for one in found.told]
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     text = HEAD + "htp_port = 1\n" + ROOM + 'centre = "x"\nlanguage = "xx"\n' + pc(1, 'ip = "x"')
     text += pc(1, 'entry = "y"', 'serial = "None"')
@@ -527,7 +571,7 @@ def test_the_exit_code_says_whether_there_are_errors(
     assert out[-1] == f"{good}: 0 errors, 1 warning"
     bad = write(tmp_path / "bad.toml", HEAD + pc(1, 'ip = "x"'))
     assert main(["check", str(bad)]) == 1
-    assert "bad.toml:8: error: [[clients]] number 1 ip" in capsys.readouterr().out
+    assert "bad.toml:8: error: [[clients]] number 1 (pc1) ip" in capsys.readouterr().out
     assert main(["check", str(good), str(bad), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["errors"], told["warnings"]) == (1, 1)
@@ -535,7 +579,7 @@ def test_the_exit_code_says_whether_there_are_errors(
         "file": "bad.toml",
         "line": 8,
         "severity": "error",
-        "where": "[[clients]] number 1 ip",
+        "where": "[[clients]] number 1 (pc1) ip",
         "cause": "'x' is not an IPv4 address",
         "hint": "correct it and render again",
     }
