@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ognetboot.checking.loader_limits import Loaders
-from ognetboot.checking.report import Checked, Told, check, claims
+from ognetboot.checking.report import Checked, check, claims
+from ognetboot.checking.told import Told
 from ognetboot.cli import main
 from ognetboot.hearing.passwords import set_password
 from ognetboot.texts.loaders import ipxe_is_old
