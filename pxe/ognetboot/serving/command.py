@@ -135,7 +135,7 @@ async def _check(request: ServeRequest, write: Write) -> str:
     absent = _absent(request, written, parts)
     if absent:
         things = "1 thing is" if len(absent) == 1 else f"{len(absent)} things are"
-        end = f"{things} missing: `ognetboot serve` starts, and PCs would ask for them."
+        end = f"{things} missing: `ognetboot serve` starts, and PCs will miss them."
         raise FoundFaultsError("\n".join([report, *map(_said_missing, absent), end]))
     return report
 

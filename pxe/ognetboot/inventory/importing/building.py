@@ -19,7 +19,7 @@ from ognetboot.inventory.importing.brought import (
 )
 from ognetboot.inventory.importing.names import group_of, name_of, title_of
 from ognetboot.inventory.importing.outcome import Outcome
-from ognetboot.inventory.model import Centre, Firmware, Group, Inventory, Room
+from ognetboot.inventory.model import Centre, Client, Firmware, Group, Inventory, Room
 
 _CHECKS: dict[str, Callable[[str], object]] = {
     "unit": checks.name,
@@ -56,7 +56,7 @@ class Build:
     groups: Names = field(default_factory=Names)
     hosts: set[str] = field(default_factory=set)
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
-    known: dict[tuple[str, str], str] = field(default_factory=dict)
+    known: dict[tuple[str, str], Client] = field(default_factory=dict)
 
     def checked(self, where: str, key: str, text: str) -> str | None:
         """The text as the inventory takes it; told where it does not."""
@@ -88,9 +88,9 @@ def started(brought: Brought, there: Inventory | None) -> Build:
         names.by_title |= {one.title.casefold(): one.name for one in named}
     made.hosts |= {client.name.lower() for client in there.clients}
     for client in there.clients:
-        made.known |= {("mac", mac): client.name for mac in client.macs}
+        made.known |= {("mac", mac): client for mac in client.macs}
         if client.uuid is not None:
-            made.known["uuid", client.uuid] = client.name
+            made.known["uuid", client.uuid] = client
         if client.ip is not None:
             made.owners["ip", str(client.ip)] = client.name
     made.owners |= {("mac", mac): "an adapter of [adapters]" for mac in there.adapters}

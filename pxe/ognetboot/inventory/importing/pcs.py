@@ -115,17 +115,23 @@ def _identity(made: Build, pc: BroughtPc, where: str) -> dict[str, Value] | None
         why = f"mac: {error}"
     uuid = made.checked(where, "uuid", pc.uuid) or ""
     marks = {"mac": mac, "uuid": uuid}
-    for mark in marks.items():
-        if mark in made.known:
-            made.outcome.there.append(f"{where}, as {made.known[mark]}")
-            return None
+    ip = made.checked(where, "ip", pc.ip) or ""
+    known = next((made.known[mark] for mark in marks.items() if mark in made.known), None)
+    # A second row of it is another PC by mistake, and told as such.
+    if known is not None and not made.owners.keys() & marks.items():
+        other = f" with the ip {known.ip or 'of DHCP'}" if ip and ip != str(known.ip) else ""
+        made.outcome.there.append(f"{where}, as {known.name}{other}")
+        made.owners |= {mark: where for mark in marks.items() if mark[1]}
+        return None
     if ("mac", mac) in made.owners:
         made.outcome.leave_out(where, f"mac {mac} is that of {made.owners['mac', mac]}")
         return None
     values: dict[str, Value] = {}
-    for key, value in {**marks, "ip": made.checked(where, "ip", pc.ip) or ""}.items():
+    for key, value in {**marks, "ip": ip}.items():
         owner = made.owners.get((key, value))
-        if owner is not None:
+        if owner is not None and key == "uuid" and not mac:
+            why = f"uuid {value} is that of {owner}"
+        elif owner is not None:
             made.outcome.left_out.append(
                 f"conflict: {where}: {key} {value} is that of {owner}, and is not taken"
             )

@@ -156,7 +156,10 @@ def test_into_an_inventory_goes_what_is_new(
     assert main(["import", "csv", str(source), str(out), "--into"]) == 0
     said = capsys.readouterr().out
     assert "Not representable: 1\n  column 'Foto' (2)\n" in said
-    assert "Already there: 2\n  room Lab, as l\n  PC PC Número 1 (line 2), as old\n" in said
+    assert (
+        "Already there: 2\n  room Lab, as l\n  PC PC Número 1 (line 2), as old with the ip of DHCP\n"
+        in said
+    )
     assert "Taken: 2\n" in said
     assert "left out" not in said
     inventory = load(out)
@@ -168,6 +171,34 @@ def test_into_an_inventory_goes_what_is_new(
     assert "Taken: 0\nRenamed: 0\nNot representable: 1\n  column 'Foto' (2)\n" in said
     assert "Already there: 4\n" in said
     assert "0 PCs written" in said
+
+
+def test_a_uuid_that_another_row_has_is_told_once() -> None:
+    uuid = "4c4c4544-0042-3510-8058-b7c04f4d3132"
+    outcome = build(read_csv(f"nombre;uuid\npc1;{uuid}\npc2;{uuid}\n", "x.csv"))
+    assert outcome.left_out == [
+        f"left out: PC pc2 (line 3): uuid {uuid} is that of PC pc1 (line 2)"
+    ]
+
+
+def test_a_row_that_is_another_pc_is_not_already_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "pcs.csv", tmp_path / "site.toml"
+    out.write_text(f"[server]\n{SERVER}")
+    source.write_text("nombre;mac;ip\npc1;525400000001;10.0.2.11\npc2;525400000002;10.0.2.12\n")
+    assert main(["import", "csv", str(source), str(out), "--into"]) == 0
+    source.write_text(
+        "nombre;mac;ip\npc1;525400000001;10.0.2.19\npc2;525400000002;10.0.2.12\n"
+        "pc3;525400000002;10.0.2.13\n"
+    )
+    capsys.readouterr()
+    assert main(["import", "csv", str(source), str(out), "--into"]) == 0
+    said = capsys.readouterr().out
+    assert "Already there: 2\n  PC pc1 (line 2), as pc1 with the ip 10.0.2.11\n" in said
+    assert "  PC pc2 (line 3), as pc2\n" in said
+    assert "  left out: PC pc3 (line 4): mac 52:54:00:00:00:02 is that of PC pc2 (line 3)\n" in said
+    assert said.endswith("1 of 3 PCs was left out: PC pc3 (line 4)\n")
 
 
 @pytest.mark.parametrize(

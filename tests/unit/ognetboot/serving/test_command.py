@@ -174,7 +174,7 @@ def test_check_says_what_is_missing_and_writes_nothing(
     assert lines[0].startswith("ognetboot serves 2 PCs in ")
     assert lines[4].startswith("Missing: there is no ogLive in")
     assert lines[5].startswith("Missing: the repository is to be at ")
-    assert lines[6] == "2 things are missing: `ognetboot serve` starts, and PCs would ask for them."
+    assert lines[6] == "2 things are missing: `ognetboot serve` starts, and PCs will miss them."
     assert (len(lines), said.err) == (7, "")
     assert not (tmp_path / "srv").exists()
 
