@@ -119,7 +119,7 @@ class Table:
                 return kinds(text)
             except ValueError:
                 near = difflib.get_close_matches(text, list(kinds), n=1)
-                meant = f"; did you mean {near[0]}?" if near else ""
+                meant = f" (did you mean {near[0]}?)" if near else ""
                 raise ValueError(f"{text!r} is none of {', '.join(kinds)}{meant}") from None
 
         return self.text(key, check)

@@ -11,7 +11,12 @@ from ognetboot.errors import NetbootError
 _AT = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
 # Curved and angular ones, in single and double, and the accents alone.
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u0060\u00b4"
-_OPEN_QUOTE = ("Illegal character '\\n'", "Illegal character '\\r'", "Unterminated string")
+_OPEN_QUOTE = (
+    "Illegal character '\\n'",
+    "Illegal character '\\r'",
+    "Unterminated string",
+    'Expected "\'"',
+)
 _NAME = "a name takes letters without accents, digits, `-` and `_`; what people read is its `title`"
 
 

@@ -117,14 +117,15 @@ def _identity(made: Build, pc: BroughtPc, where: str) -> dict[str, Value] | None
     marks = {"mac": mac, "uuid": uuid}
     ip = made.checked(where, "ip", pc.ip) or ""
     known = next((made.known[mark] for mark in marks.items() if mark in made.known), None)
-    # A second row of it is another PC by mistake, and told as such.
-    if known is not None and not made.owners.keys() & marks.items():
+    taken = next((mark for mark in marks.items() if mark in made.owners), None)
+    if known is not None and taken is None:
         other = f" with the ip {known.ip or 'of DHCP'}" if ip and ip != str(known.ip) else ""
         made.outcome.there.append(f"{where}, as {known.name}{other}")
         made.owners |= {mark: where for mark in marks.items() if mark[1]}
         return None
-    if ("mac", mac) in made.owners:
-        made.outcome.leave_out(where, f"mac {mac} is that of {made.owners['mac', mac]}")
+    # A second row of a PC is another one by mistake, and told as such.
+    if taken is not None and (known is not None or taken[0] == "mac"):
+        made.outcome.leave_out(where, f"{taken[0]} {taken[1]} is that of {made.owners[taken]}")
         return None
     values: dict[str, Value] = {}
     for key, value in {**marks, "ip": ip}.items():

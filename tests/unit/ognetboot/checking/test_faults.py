@@ -49,6 +49,10 @@ ERRORS = {
         HEAD + f'[rooms.r]\ntitle = "Aula {HERE}\n',
         "not valid TOML: a quote is not closed on this line. Write",
     ),
+    "a single quote that is open": (
+        HEAD + f"[rooms.r]\ntitle = 'Aula {HERE}\n",
+        "not valid TOML: a quote is not closed on this line. Write",
+    ),
     "quotes of a word processor": (
         HEAD + f"[rooms.r]\ntitle = “Aula” {HERE}\n",
         'not valid TOML: `“` stands where a value is to be. Write "straight quotes"',
@@ -79,7 +83,7 @@ ERRORS = {
     "out of bounds": (HEAD + f"http_port = 70000 {HERE}\n", "70000 is not between"),
     "unknown word": (
         HEAD + f'dhcp = "prxy" {HERE}\n',
-        "none of own, proxy, off; did you mean proxy",
+        "none of own, proxy, off (did you mean proxy?). Correct",
     ),
     "not a name": (HEAD + f'[entries."a b"] {HERE}\ntitle = "x"\n', "'a b' is not a name"),
     "control characters": (ENTRY + f'[rooms.r]\ntitle = "a\\u001b[2J" {HERE}\n', "cannot be shown"),
@@ -218,7 +222,7 @@ ERRORS = {
     ),
     "p2p": (HEAD + ROOM + f'p2p = "seed:60" {HERE}\n', "'seed:60' is not MODE:SECONDS"),
     "method": (HEAD + ROOM + f'method = "UNICAST" {HERE}\n', "none of UNICAST-DIRECT"),
-    "language": (HEAD + ROOM + f'language = "esp" {HERE}\n', "none of en, es, ca; did you mean es"),
+    "language": (HEAD + ROOM + f'language = "esp" {HERE}\n', "none of en, es, ca (did you mean es?)"),
     "time server": (HEAD + ROOM + f'ntp = "pool.ntp.org" {HERE}\n', "is not an IPv4 address"),
     "date": (HEAD + ROOM + f'protected_until = "tomorrow" {HERE}\n', "is not a date"),
     # ---- states -----------------------------------------------------------------------------

@@ -156,10 +156,8 @@ def test_into_an_inventory_goes_what_is_new(
     assert main(["import", "csv", str(source), str(out), "--into"]) == 0
     said = capsys.readouterr().out
     assert "Not representable: 1\n  column 'Foto' (2)\n" in said
-    assert (
-        "Already there: 2\n  room Lab, as l\n  PC PC Número 1 (line 2), as old with the ip of DHCP\n"
-        in said
-    )
+    there = "PC PC Número 1 (line 2), as old with the ip of DHCP"
+    assert f"Already there: 2\n  room Lab, as l\n  {there}\n" in said
     assert "Taken: 2\n" in said
     assert "left out" not in said
     inventory = load(out)
@@ -171,6 +169,19 @@ def test_into_an_inventory_goes_what_is_new(
     assert "Taken: 0\nRenamed: 0\nNot representable: 1\n  column 'Foto' (2)\n" in said
     assert "Already there: 4\n" in said
     assert "0 PCs written" in said
+
+
+def test_two_rows_of_one_pc_of_the_inventory() -> None:
+    uuid = "4c4c4544-0042-3510-8058-b7c04f4d3132"
+    there = parse(
+        f"[server]\n{SERVER}[[clients]]\nmac = '525400000001'\nuuid = '{uuid}'\nname = 'pc1'\n",
+        source="x",
+    )
+    rows = f"nombre;mac;uuid\npc1;;{uuid}\npc2;525400000001;{uuid}\npc3;525400000003;{uuid}\n"
+    outcome = build(read_csv(rows, "x.csv"), there)
+    assert outcome.there == ["PC pc1 (line 2), as pc1"]
+    assert outcome.pcs_left_out == ["PC pc2 (line 3)", "PC pc3 (line 4)"]
+    assert outcome.tables == []
 
 
 def test_a_uuid_that_another_row_has_is_told_once() -> None:
