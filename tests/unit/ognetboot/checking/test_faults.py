@@ -222,7 +222,10 @@ ERRORS = {
     ),
     "p2p": (HEAD + ROOM + f'p2p = "seed:60" {HERE}\n', "'seed:60' is not MODE:SECONDS"),
     "method": (HEAD + ROOM + f'method = "UNICAST" {HERE}\n', "none of UNICAST-DIRECT"),
-    "language": (HEAD + ROOM + f'language = "esp" {HERE}\n', "none of en, es, ca (did you mean es?)"),
+    "language": (
+        HEAD + ROOM + f'language = "esp" {HERE}\n',
+        "none of en, es, ca (did you mean es?)",
+    ),
     "time server": (HEAD + ROOM + f'ntp = "pool.ntp.org" {HERE}\n', "is not an IPv4 address"),
     "date": (HEAD + ROOM + f'protected_until = "tomorrow" {HERE}\n', "is not a date"),
     # ---- states -----------------------------------------------------------------------------
