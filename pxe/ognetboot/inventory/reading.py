@@ -22,7 +22,7 @@ from ognetboot.inventory.entry_reading import (
     read_states,
     with_local_disk,
 )
-from ognetboot.inventory.faults import Fault, Faults
+from ognetboot.inventory.faults import Fault, Faults, broken
 from ognetboot.inventory.fields import Table
 from ognetboot.inventory.model import (
     Centre,
@@ -37,7 +37,6 @@ from ognetboot.inventory.model import (
     UefiLoader,
 )
 from ognetboot.inventory.places import find_places, values_of
-from ognetboot.inventory.toml_faults import broken
 
 # Far above an inventory of 5,000 PCs; what is larger is no inventory.
 MOST_BYTES = 32 << 20

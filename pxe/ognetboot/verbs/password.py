@@ -37,7 +37,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--file", type=Path, metavar="FILE", help="read it from this file's first line"
     )
-    verb.add_argument("--remove", action="store_true", help="the scope has none any more")
+    verb.add_argument("--remove", action="store_true", help="take the scope's password away")
     add_inventory(verb)
     add_test(verb)
 
