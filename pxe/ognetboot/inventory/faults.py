@@ -61,7 +61,7 @@ class Faults:
         return NetbootError(f"{place}: {first.sentence()}", hint=first.hint)
 
 
-# ---- text that is no TOML --------------------------------------------------------------------------
+# ---- text that is no TOML ------------------------------------------------------------------------
 
 _AT = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
 # Curved and angular ones, in single and double, and the accents alone.
