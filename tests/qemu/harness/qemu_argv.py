@@ -48,7 +48,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class FromNetwork:
-    """Boot from the network card, and from nothing else first."""
+    """Boot from the network card, and from nothing else first; `then_disk`: from the disk next."""
+
+    then_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,17 @@ def _network_card(shape: Shape, tap: str, index: int = 0) -> list[str]:
     return ["-netdev", netdev, "-device", json.dumps(card)]
 
 
+def _turn(boot: Boot, index: int) -> int | None:
+    """When the firmware tries this disk; None: never, and a BIOS then does not even show it."""
+    match boot:
+        case FromDisk():
+            return index
+        case FromNetwork(then_disk=True):
+            return 1 + index  # behind the network card
+        case _:
+            return None
+
+
 def machine_argv(
     shape: Shape, accel: Accelerator, boot: Boot, disks: Sequence[Disk], wiring: Wiring
 ) -> list[str]:
@@ -180,7 +193,6 @@ def machine_argv(
             argv += ["-object", json.dumps(item)]
         for node in disk.nodes():
             argv += ["-blockdev", json.dumps(node)]
-        first = index if isinstance(boot, FromDisk) else None
-        for device in disk.devices(first):
+        for device in disk.devices(_turn(boot, index)):
             argv += ["-device", json.dumps(device)]
     return argv
