@@ -9,6 +9,7 @@ says.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import textwrap
@@ -42,10 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     args = _arguments(words)
     try:
-        print(args.run(args))
+        return _printed(args.run(args), 0)
     except FoundFaultsError as found:
-        print(found.report)
-        return found.code
+        return _printed(found.report, found.code)
     except NetbootError as error:
         hint = f"{error.hint[:1].upper()}{error.hint[1:]}"
         _say(f"{error.message}. {hint}{'' if hint.endswith('?') else '.'}")
@@ -56,7 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+
+
+def _printed(report: str, code: int) -> int:
+    """Print it; who has read enough, as `head`, ends the pipe, which is no fault."""
+    try:
+        print(report, flush=True)
+    except BrokenPipeError:
+        # Python would print what is left at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,6 @@ typed, with quotes and semicolons as they are: it is taken apart here, and no sh
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +20,7 @@ from ognetboot.errors import NetbootError
 from ognetboot.inventory import checks
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Inventory, ScopeKind
-from ognetboot.inventory.scopes import Scope, find_client
+from ognetboot.inventory.scopes import Scope, find_client, rooms_called
 
 # Exit codes of OpenGnsys' server scripts.
 MISUSED, NOT_FOUND = 1, 2
@@ -125,7 +124,7 @@ def scope_of(inventory: Inventory, order: Order) -> Scope:
             hint="add it, or import ogServer's PCs",
             code=NOT_FOUND,
         )
-    rooms = () if order.mac is not None else _rooms(inventory, order.whom)
+    rooms = () if order.mac is not None else rooms_called(inventory, order.whom)
     found = [Scope(ScopeKind.ROOM, name) for name in rooms]
     if client is not None:
         found.append(Scope(ScopeKind.PC, client.name))
@@ -137,18 +136,6 @@ def scope_of(inventory: Inventory, order: Order) -> Scope:
             code=NOT_FOUND,
         )
     return found[0]
-
-
-def _rooms(inventory: Inventory, text: str) -> tuple[str, ...]:
-    """Rooms of exactly that name or title; else those that differ in accents, case or blanks."""
-    exact = tuple(r.name for r in inventory.rooms if text in (r.name, r.title))
-    folded = _folded(text)
-    return exact or tuple(r.name for r in inventory.rooms if _folded(r.title) == folded)
-
-
-def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.replace("_", " ").casefold())
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
 def entry_of(inventory: Inventory, template: str) -> Entry:

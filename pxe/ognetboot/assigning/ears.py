@@ -30,8 +30,8 @@ class Ear(StrEnum):
             Ear.REPORT: "A PC uses it up when it reports that it got there.",
             Ear.FETCH: "A PC uses it up when its file was fetched, a minute later: no server hears "
             "reports.",
-            Ear.NONE: "Nothing hears PCs now: it is used up by none until `ognetboot serve` or "
-            "`ognetboot follow` runs.",
+            Ear.NONE: "No server is running, so PCs cannot report: what is given once stays "
+            "pending until `ognetboot serve` or `ognetboot follow` runs.",
         }[self]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from ipaddress import IPv4Network
 
+from ognetboot.assigning import times
 from ognetboot.inventory.agreement import Found, scopes
 from ognetboot.inventory.fields import Table
 from ognetboot.inventory.model import Client, Server
@@ -43,7 +44,7 @@ def warn_of_tables(found: Found, now: datetime) -> None:
         if choices.protected_until is not None and choices.protected_until < now:
             table.warn(
                 "protected_until",
-                f"{choices.protected_until:%Y-%m-%d %H:%M} is over, and protects nothing any more",
+                f"{times.told_end(choices.protected_until)} is past, and protects nothing any more",
                 hint="remove it, or name a later date",
             )
         if choices.multicast is not None and choices.multicast.address not in _LOCAL_GROUPS:

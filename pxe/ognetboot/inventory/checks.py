@@ -20,6 +20,7 @@ COMMAND_LINE_LIMIT = 2048
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_THREE_WORDS = re.compile(r"[0-9a-f]{4}(\.[0-9a-f]{4}){2}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Left in firmware by makers, and so the same in thousands of PCs.
@@ -118,7 +119,7 @@ def hostname(text: str) -> str:
 def mac(text: str) -> str:
     """Lower case with colons, whatever separator was written, or in threes as in 001a.2b3c.4d5e."""
     plain = text.strip().lower().replace("-", ":")
-    if re.fullmatch(r"[0-9a-f]{4}(\.[0-9a-f]{4}){2}", plain):
+    if "." in plain and _THREE_WORDS.fullmatch(plain):
         plain = plain.replace(".", "")
     if re.fullmatch(r"[0-9a-f]{12}", plain):
         plain = ":".join(plain[i : i + 2] for i in range(0, 12, 2))

@@ -269,7 +269,7 @@ WARNINGS = {
     ),
     "protection is over": (
         HEAD + ROOM + f"protected_until = 2026-06-30 {HERE}\n" + pc(1, room="r"),
-        "is over",
+        "is past",
     ),
     "name too long for Windows": (
         HEAD + f'[[clients]]\nmac = "525400000001"\nname = "aula-informatica-1" {HERE}\n',
