@@ -108,7 +108,8 @@ def _rows(text: str, source: str) -> list[tuple[int, list[str]]]:
 
 def _delimiter(text: str) -> str:
     """The sign that parts the first lines into equally many cells, as many as there are."""
-    start = text[:65536].splitlines()[:50]
+    # Unicode knows more ends of lines, which a cell may hold.
+    start = re.split(r"\r\n|\n|\r", text[:65536])[:50]
     lines = [line for line in start if line.strip() and line[0] != "#"][:20]
 
     def score(sign: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ognetboot.cli import main
@@ -321,6 +321,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5))
+@example([("", "\t", "\x85\t")])
 @settings(max_examples=150, deadline=None)
 def test_whatever_a_cell_holds_the_result_is_an_inventory(rows: list[tuple[str, ...]]) -> None:
     file = io.StringIO(newline="")
