@@ -14,7 +14,7 @@ from ognetboot.assigning.ears import Ear, heard_by
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.offers import wanted
 from ognetboot.assigning.store import Store
-from ognetboot.checking.report import Told
+from ognetboot.checking.told import Told
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.inventory.scopes import scopes_around

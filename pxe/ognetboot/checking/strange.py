@@ -59,10 +59,22 @@ def warn_of_tables(found: Found, now: datetime) -> None:
                 f"{choices.oglive} is the present version too, so that there is no way back",
                 hint="name the version that worked before",
             )
+    _warn_of_locked(found)
     _warn_of_serials(found)
     _warn_of_titles(found)
     for table, client in found.clients:
         _warn_of_client(table, client, found.server)
+
+
+def _warn_of_locked(found: Found) -> None:
+    """A password is asked for in a menu alone: what a PC is told to start it starts without one."""
+    for table, entry in found.entries:
+        if entry.password and not entry.in_menu:
+            table.warn(
+                "password",
+                f"`{entry.name}` is in no menu, so that nobody is asked for it",
+                hint="add `in_menu = true`, or leave the password out",
+            )
 
 
 def _warn_of_serials(found: Found) -> None:
@@ -109,7 +121,7 @@ def _warn_of_client(table: Table, client: Client, server: Server | None) -> None
         )
     if client.ip is None:
         return
-    if not client.macs:
+    if not client.macs and not table.wrong("mac", "macs"):
         table.warn(
             "ip",
             f"{client.ip} cannot be given by DHCP, which knows PCs by their MACs",

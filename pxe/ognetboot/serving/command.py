@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ognetboot.assigning.ears import Ear, hearing
-from ognetboot.errors import NetbootError
+from ognetboot.errors import FoundFaultsError, NetbootError
 from ognetboot.hearing import documents
 from ognetboot.hearing.following import Log
 from ognetboot.hearing.forms import Forms
@@ -62,6 +62,7 @@ class ServeRequest:
             tftp=self.with_tftp,
             http=port if self.with_http or self.behind else None,
             files=self.with_http and not self.behind,
+            bind=self.bind,
         )
 
 
@@ -130,19 +131,28 @@ async def _check(request: ServeRequest, write: Write) -> str:
         if parts.tftp:
             dnsmasq.check_port(str(written.inventory.server.address))
         dnsmasq.check_readable(child, request.out)
+    report = announcement(request.inventory, written.inventory, request.out, parts)
     absent = _absent(request, written, parts)
     if absent:
-        raise NetbootError(
-            f"{len(absent)} thing{'s are' if len(absent) > 1 else ' is'} missing: "
-            + "; ".join(absent),
-            hint="PCs would ask for it",
-        )
-    return announcement(request.inventory, written.inventory, request.out, parts)
+        things = "1 thing is" if len(absent) == 1 else f"{len(absent)} things are"
+        end = f"{things} missing: `ognetboot serve` starts, and PCs will miss them."
+        raise FoundFaultsError("\n".join([report, *map(_said_missing, absent), end]))
+    return report
+
+
+def _said_missing(what: str) -> str:
+    return f"Missing: {what}."
 
 
 def _absent(request: ServeRequest, written: Written, parts: Parts) -> list[str]:
     asks = request.behind is None
-    return list(missing(written.inventory, request.out, serves_files=parts.files, asks=asks))
+    found = list(missing(written.inventory, request.out, serves_files=parts.files, asks=asks))
+    server = written.inventory.server
+    if parts.files and not parts.everywhere and request.bind != str(server.address):
+        found.append(
+            f"HTTP listens on {request.bind} alone, and PCs are sent to {server.authority}"
+        )
+    return found
 
 
 async def _serve(request: ServeRequest, write: Write) -> None:
@@ -150,7 +160,7 @@ async def _serve(request: ServeRequest, write: Write) -> None:
     async with _running(request, write, stop) as (first, parts):
         print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
         for line in await asyncio.to_thread(_absent, request, first, parts):
-            LOG.warning("Missing: %s.", line)
+            LOG.warning("%s", _said_missing(line))
         print("Stop it with Ctrl-C.", flush=True)
         await stop.wait()
 

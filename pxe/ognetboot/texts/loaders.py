@@ -72,6 +72,11 @@ class Found:
 
 def places(site: Path | None) -> tuple[Path, ...]:
     """The folders that are looked into: the site's, those of `make setup`, this machine's."""
+    if site is not None and not site.is_dir():
+        raise NetbootError(
+            f"{site} is no folder to look for loaders in",
+            hint="correct `--loaders`, or leave it out",
+        )
     return (*([site] if site else ()), FETCHED, Path("/"))
 
 

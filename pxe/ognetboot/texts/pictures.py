@@ -42,7 +42,7 @@ def pictures(inventory: Inventory, folder: Path) -> dict[PurePosixPath, bytes]:
         **{_GRUB / name: ours.joinpath(name).read_bytes() for name in _MARKED},
     }
     for name in sorted(set(_named(inventory))):
-        found[_IPXE / name] = found[_GRUB / name] = _read(folder / name)
+        found[_IPXE / name] = found[_GRUB / name] = picture_of(folder, name)
     return found
 
 
@@ -58,7 +58,9 @@ def _named(inventory: Inventory) -> Iterator[str]:
             yield choices.picture
 
 
-def _read(path: Path) -> bytes:
+def picture_of(folder: Path, name: str) -> bytes:
+    """A picture of the site's; refused where a loader would not draw it."""
+    path = folder / name
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)

@@ -220,7 +220,7 @@ def test_a_damaged_ogLive_is_never_offered(ready: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        ("inventory", "inventory.toml: [server] subnet:"),
+        ("inventory", "inventory.toml:3: [server] subnet:"),
         ("policy", "Did you mean allow_unsigned?\n"),
         ("no-image", "no built ogLive"),
         ("foreign", "is neither empty nor a repository"),

@@ -207,4 +207,6 @@ def test_a_password_is_read_from_a_file_and_never_shown(
         secret.write_text(bad, "utf-8")
         assert main(["password", "all", *words]) == 1
     assert main(["password", "nowhere", *words]) == 1
+    capsys.readouterr()
     assert main(["password", "aula1", "--inventory", str(file), "--remove"]) == 0
+    assert capsys.readouterr().out.endswith(": room:aula1 has no password any more\n")

@@ -170,7 +170,7 @@ def test_pcs_keep_their_groups_names_modes_and_teachers() -> None:
     assert inventory.choices_of(teacher).repository == "10.0.2.3"
     assert inventory.choices_of(pcs["pc01"]).repository == "10.0.2.2"
     assert [inventory.entry_of(c).name for c in inventory.clients] == [
-        *("pxe", "pxe", "19pxeadmin", "localdisk", "00unknown"),
+        *("pxe", "pxe", "19pxeadmin", "localdisk", "localdisk"),
     ]
     assert pcs["pc01"].serial == "5BXM1"
     assert pcs["sin-aula"].room is None

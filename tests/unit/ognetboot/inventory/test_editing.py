@@ -210,6 +210,13 @@ def test_a_change_is_written_whole_with_owner_and_rights(tmp_path: Path) -> None
     opened = open_inventory(link)
     assert save(opened, CAMPUS + "# more\n")
     assert not save(open_inventory(link), CAMPUS + "# more\n")
+    # An editor of Windows' puts a mark before the text, and finds it there again.
+    link.write_text("\ufeff" + CAMPUS, "utf-8")
+    opened = open_inventory(link)
+    assert opened.text == CAMPUS
+    assert save(opened, CAMPUS + "# more\n")
+    assert link.read_text("utf-8") == "\ufeff" + CAMPUS + "# more\n"
+    link.write_text(CAMPUS + "# more\n", "utf-8")
     assert path.read_text("utf-8") == CAMPUS + "# more\n"
     assert path.stat().st_mode & 0o777 == 0o640
     assert link.is_symlink()

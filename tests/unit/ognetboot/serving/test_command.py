@@ -169,5 +169,23 @@ def test_check_says_what_is_missing_and_writes_nothing(
 ) -> None:
     words = ["serve", str(file), str(tmp_path / "srv/netboot"), "--no-dhcp", "--no-tftp", "--check"]
     assert main(words) == 1
-    assert "2 things are missing: there is no ogLive in" in capsys.readouterr().err
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[0].startswith("ognetboot serves 2 PCs in ")
+    assert lines[4].startswith("Missing: there is no ogLive in")
+    assert lines[5].startswith("Missing: the repository is to be at ")
+    assert lines[6] == "2 things are missing: `ognetboot serve` starts, and PCs will miss them."
+    assert (len(lines), said.err) == (7, "")
     assert not (tmp_path / "srv").exists()
+
+
+def test_what_is_said_of_http_is_where_it_listens(
+    file: Path, tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["serve", str(file), str(tmp_path / "srv/netboot"), "--no-dhcp", "--no-tftp", "--check"]
+    main([*words, "--bind", "127.0.0.2"])
+    said = capsys.readouterr().out
+    assert f"  HTTP  http://127.0.0.2:{port}/netboot/ and /oglive/, " in said
+    assert f"Missing: HTTP listens on 127.0.0.2 alone, and PCs are sent to 127.0.0.1:{port}" in said
+    main([*words, "--bind", "127.0.0.1"])
+    assert "listens on" not in capsys.readouterr().out

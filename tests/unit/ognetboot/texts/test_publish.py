@@ -100,7 +100,7 @@ def test_a_refused_inventory_leaves_the_old_tree(
     before = names(out)
     assert render(BENCH, out, library) == 1
     (said,) = capsys.readouterr().err.splitlines()
-    assert said.startswith("ognetboot: site.toml: [entries.test] profile:")
+    assert said.startswith("ognetboot: site.toml:18: [entries.test] profile:")
     assert "--test" in said
     assert names(out) == before
     assert render(BENCH, out, library, "--test") == 0
