@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.assigning.mirror import shown_names
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import checks

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 
 
 class Ear(StrEnum):

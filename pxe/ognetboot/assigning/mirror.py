@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Entry
 

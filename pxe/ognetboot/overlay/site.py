@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
+from ognetboot.keeping import give_away
 from ognetboot.overlay import sitecheck
-from ognetboot.texts.written import give_away
 
 _ALIGN = 4
 _MODE_BITS = 0o777

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
+from ognetboot.keeping import give_away
 from ognetboot.texts.written import (
     FILE_MODE,
     FOLDER_MODE,
     alone,
-    give_away,
     scratch,
     sync,
     write_all,

@@ -90,13 +90,6 @@ def _lock(handle: int, out: Path) -> None:
             return
 
 
-def give_away(path: Path, above: Path) -> None:
-    """What root writes into another user's folder is that user's, who will write it anew."""
-    if os.geteuid() == 0:
-        owner = above.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
 def sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.importing import csv_file, ogserver, opengnsys

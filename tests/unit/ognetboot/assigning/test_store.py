@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from ognetboot.assigning import history, keeping, written
+from ognetboot import keeping
+from ognetboot.assigning import history, written
 from ognetboot.assigning.model import Assigned, Use
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ognetboot.errors import NetbootError
-from ognetboot.texts.written import give_away
 
 # Another program holds the lock while it writes a tree, which takes seconds.
 LONGEST_WAIT_S = 60.0
@@ -95,6 +94,13 @@ def write(path: Path, content: bytes, like: os.stat_result | None = None) -> Non
             os.close(folder)
     except OSError as error:
         raise refused(path, "written", error) from None
+
+
+def give_away(path: Path, above: Path) -> None:
+    """What root writes into another user's folder is that user's, who will write it anew."""
+    if os.geteuid() == 0:
+        owner = above.stat()
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def refused(path: Path, what: str, error: OSError) -> NetbootError:
