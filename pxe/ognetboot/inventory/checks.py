@@ -20,6 +20,7 @@ COMMAND_LINE_LIMIT = 2048
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_BARE_MAC = re.compile(r"[0-9a-f]{12}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Left in firmware by makers, and so the same in thousands of PCs.
@@ -114,7 +115,7 @@ def hostname(text: str) -> str:
 def mac(text: str) -> str:
     """Lower case with colons, whatever separator was written."""
     plain = text.strip().lower().replace("-", ":")
-    if re.fullmatch(r"[0-9a-f]{12}", plain):
+    if _BARE_MAC.fullmatch(plain):
         plain = ":".join(plain[i : i + 2] for i in range(0, 12, 2))
     if not _MAC.fullmatch(plain):
         raise ValueError(f"{text!r} is not a MAC address like 52:54:00:12:34:56")

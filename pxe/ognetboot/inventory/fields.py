@@ -55,6 +55,13 @@ class Table:
         """Whether the file says the key at all."""
         return key in self._values
 
+    def says_any(self, keys: Collection[str]) -> bool:
+        """Whether the file says one of these keys; where it does not, they count as asked for."""
+        if self._values.keys().isdisjoint(keys):
+            self._asked.update(keys)
+            return False
+        return True
+
     def _get(self, key: str, kind: type[T], word: str) -> T | None:
         self._asked.add(key)
         value = self._values.get(key)

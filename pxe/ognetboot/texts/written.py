@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import shutil
@@ -41,6 +40,9 @@ def write_all(files: Mapping[Path, bytes], above: Path) -> None:
 
 def _sync_filesystem(folder: Path) -> None:
     """Thousands of files cost one flush so, instead of one each."""
+    # Its import is slow, and most calls write one PC.
+    import ctypes  # noqa: PLC0415
+
     libc = ctypes.CDLL(None, use_errno=True)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
