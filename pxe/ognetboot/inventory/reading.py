@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import agreement, checks
 from ognetboot.inventory.choice_values import read_choices
@@ -61,8 +62,7 @@ def load(path: Path, *, allow_test: bool = False) -> Inventory:
 def text_of(path: Path) -> str:
     """The text of the file, whatever it says."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = keeping.content(path, MOST_BYTES)
     except OSError as error:
         raise NetbootError(
             f"{path}: the inventory cannot be read: {error.strerror}", hint="check the path"
