@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import ognetboot
+from ognetboot import keeping
 from ognetboot.assigning.offers import next_change, offers_at
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
@@ -150,5 +151,5 @@ def _install_units(args: argparse.Namespace) -> str:
     for name, text in files.items():
         path = args.install_units / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        keeping.write(path, text.encode())
     return f"{args.install_units}: {', '.join(files)} written\n{units.next_steps(place)}"

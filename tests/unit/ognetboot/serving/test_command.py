@@ -178,6 +178,7 @@ def test_what_cannot_start_is_one_sentence(  # noqa: PLR0917
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert said in lines[0]
+    assert not (tmp_path / "srv").exists()
 
 
 def test_check_says_what_is_missing_and_writes_nothing(
