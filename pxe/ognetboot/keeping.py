@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ognetboot.errors import NetbootError
 
@@ -77,6 +78,12 @@ def _own(handle: int, owner: os.stat_result, mode: int) -> None:
 def content(path: Path, most_bytes: int) -> bytes:
     """What a plain file holds, at most one byte more than `most_bytes`; anything else is an
     OSError: a pipe has no end."""
+    with opened(path) as stream:
+        return stream.read(most_bytes + 1)
+
+
+def opened(path: Path) -> BinaryIO:
+    """A plain file from its beginning; anything else is an OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         kind = stat.S_IFMT(os.fstat(handle).st_mode)
@@ -84,10 +91,10 @@ def content(path: Path, most_bytes: int) -> bytes:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if kind != stat.S_IFREG:
             raise OSError(errno.EINVAL, "it is not a plain file", str(path))
-        with os.fdopen(handle, "rb", closefd=False) as stream:
-            return stream.read(most_bytes + 1)
-    finally:
+        return os.fdopen(handle, "rb")
+    except BaseException:
         os.close(handle)
+        raise
 
 
 def read(path: Path, most_bytes: int) -> bytes | None:

@@ -15,10 +15,12 @@ from ognetboot import keeping
 from ognetboot.assigning.ears import Ear, heard_by, hearing
 from ognetboot.errors import NetbootError
 from ognetboot.hearing import documents
+from ognetboot.hearing.following import Log
 from ognetboot.inventory import reading
 from ognetboot.inventory.custom import read_custom
 from ognetboot.overlay import site
 from ognetboot.texts import pictures
+from ognetboot.texts.loaders import LOADERS, read_loaders
 from ognetboot.texts.written import alone
 from unit.ognetboot.serving.server import INVENTORY
 
@@ -157,6 +159,8 @@ def test_a_folder_is_named_and_leaves_nothing_open(tmp_path: Path) -> None:
         lambda path: keeping.read(path, 10),
         lambda path: documents.read(path, str, str),
         reading.text_of,
+        Log,
+        lambda path: read_loaders((), (path.rename(path.with_name(LOADERS[0].name)).parent,)),
         lambda path: read_custom(path.parent.parent / "c.toml", path.name),
         lambda path: pictures.pictures(reading.parse(SHOWN, source="c"), path.parent),
         lambda path: site.write(
