@@ -64,6 +64,16 @@ def candidates(
     return tuple(found)
 
 
+def is_there(inventory: Inventory, one: Candidate) -> bool:
+    """Whether the inventory has this very PC under this name: it was taken before."""
+    claim = one.registration.claim
+    return any(
+        client.name == one.name
+        and ((not one.shared and claim.mac in client.macs) or bool(claim.uuid == client.uuid != ""))
+        for client in inventory.clients
+    )
+
+
 def room_of(inventory: Inventory, text: str) -> str | None:
     """The room that a person means, by its name or its title; None: none, or several."""
     found = rooms_called(inventory, text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import agreement, checks
 from ognetboot.inventory.choice_values import read_choices
@@ -68,8 +69,7 @@ def text_of(path: Path) -> str:
 def whole_text_of(path: Path) -> str:
     """All of the file's text, the mark included."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = keeping.content(path, MOST_BYTES)
     except OSError as error:
         raise NetbootError(
             f"{path}: the inventory cannot be read: {error.strerror}", hint="check the path"

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -172,34 +173,50 @@ async def _running(
     """All of it; whatever ends it, nothing is left running."""
     async with contextlib.AsyncExitStack() as stack:
         then: list[Callable[[Written], None]] = []
+        parts, sock = _begun(stack, request)
         watched = (request.inventory, documents.beside(request.inventory, "assigned"))
         keeper = Keeper(watched, write, lambda written: [one(written) for one in then])
         first = keeper.begin()
-        parts = request.parts(first.inventory)
         known = Known(first.inventory)
         uses = Uses(request.inventory, known)
         then.append(lambda written: uses.use(Known(written.inventory)))
-        if parts.http is not None:
-            stack.enter_context(hearing(request.inventory, Ear.REPORT))
+        if sock is not None:
             reports = Reports(request.inventory, lambda line: LOG.warning("%s.", line))
             stack.callback(reports.write)
             forms = Forms(request.inventory, known, reports, uses, keeper.wake)
             then.append(lambda written: _renew(forms, reports, written))
             tree = Tree(request.out) if parts.files else None
             app = http.application(tree, forms, behind_proxy=request.behind is not None)
-            await stack.enter_async_context(
-                http.opened(app, http.listen(_bind(request), parts.http))
-            )
+            await stack.enter_async_context(http.opened(app, sock))
             _enter(stack, stop, _write_now_and_then(reports))
         if parts.child:
             then.append(await _start_child(stack, stop, request, first))
         if request.log is not None:
-            stack.enter_context(hearing(request.inventory, Ear.FETCH))
             log = Log(request.log)
             stack.callback(log.close)
             _enter(stack, stop, follow(log, uses, keeper.wake))
         _enter(stack, stop, keeper.keep())
         yield first, parts
+
+
+def _begun(
+    stack: contextlib.AsyncExitStack, request: ServeRequest
+) -> tuple[Parts, socket.socket | None]:
+    """What can be refused is refused before the tree is written."""
+    inventory = reading.load(request.inventory, allow_test=True)
+    parts = request.parts(inventory)
+    sock = None
+    if parts.http is not None:
+        sock = http.listen(_bind(request), parts.http)
+        stack.callback(sock.close)
+        stack.enter_context(hearing(request.inventory, Ear.REPORT))
+    if parts.child:
+        dnsmasq.find(_leases(request))
+        if parts.tftp:
+            dnsmasq.check_port(str(inventory.server.address))
+    if request.log is not None:
+        stack.enter_context(hearing(request.inventory, Ear.FETCH))
+    return parts, sock
 
 
 async def _start_child(
@@ -209,8 +226,6 @@ async def _start_child(
     parts = request.parts(first.inventory)
     child = dnsmasq.find(_leases(request))
     dnsmasq.check_readable(child, request.out)
-    if parts.tftp:
-        dnsmasq.check_port(str(first.inventory.server.address))
     dnsmasq.make_leases(child)
     names: dict[str, str] = {}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)

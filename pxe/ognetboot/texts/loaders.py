@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 
 # What `make setup` unpacks; it writes the packages' versions into PACKAGES there.
@@ -127,7 +128,7 @@ def _content(path: Path) -> bytes | None:
                 f"{path} has more than {_MOST_BYTES >> 20} MiB and is no loader",
                 hint="put the right file there",
             )
-        return path.read_bytes()
+        return keeping.content(path, _MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.model import Inventory
 
@@ -62,8 +63,7 @@ def picture_of(folder: Path, name: str) -> bytes:
     """A picture of the site's; refused where a loader would not draw it."""
     path = folder / name
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        content = keeping.content(path, MOST_BYTES)
     except OSError as error:
         raise NetbootError(
             f"{path}: the picture cannot be read: {error.strerror}",

@@ -121,7 +121,7 @@ Texts = Mapping[PurePosixPath, str]
 
 def texts_for(inventory: Inventory, out: Path, offered: OfferedTo | None = None) -> Texts:
     """Every text of the tree that shall lie at `out`."""
-    return render(inventory, _tftp_root(inventory, out.parent.resolve() / out.name), offered)
+    return render(inventory, tftp_root(inventory, out), offered)
 
 
 def write(
@@ -154,11 +154,12 @@ def write(
     return publish(place, in_order(files), _links(inventory), dry_run=dry_run)
 
 
-def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:
+def tftp_root(inventory: Inventory, out: Path) -> PurePosixPath:
+    """Where the TFTP server finds the tree that shall lie at `out`."""
     if inventory.server.tftp_root is not None:
         return inventory.server.tftp_root
     try:
-        return directory(str(place))
+        return directory(str(out.parent.resolve() / out.name))
     except ValueError as error:
         raise NetbootError(
             f"OUT: {error}, and dnsmasq would misread it",
