@@ -9,10 +9,11 @@ says.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -40,12 +41,11 @@ VERBS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = _parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
+    args = _arguments(words)
     try:
-        print(args.run(args))
+        return _printed(args.run(args), 0)
     except FoundFaultsError as found:
-        print(found.report)
-        return found.code
+        return _printed(found.report, found.code)
     except NetbootError as error:
         hint = f"{error.hint[:1].upper()}{error.hint[1:]}"
         _say(f"{error.message}. {hint}{'' if hint.endswith('?') else '.'}")
@@ -56,7 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+
+
+def _printed(report: str, code: int) -> int:
+    """Print it; who has read enough, as `head`, ends the pipe, which is no fault."""
+    try:
+        print(report, flush=True)
+    except BrokenPipeError:
+        # Python would print what is left at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _say(text: str) -> None:
@@ -88,7 +97,19 @@ class _Version(argparse.Action):
         parser.exit(message=f"ognetboot {version('oglive')}\n")
 
 
-def _parser(verbs: Iterable[str]) -> argparse.ArgumentParser:
+def _arguments(words: list[str]) -> argparse.Namespace:
+    """What was typed; what a verb does not know is told with that verb's help."""
+    parser, verbs = _parser(words[:1] if words and words[0] in VERBS else VERBS)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        verbs[args.verb].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
+
+
+def _parser(
+    verbs: Iterable[str],
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and each verb's own."""
     parser = _Parser(
         prog="ognetboot", description="Writes what the PCs of an inventory boot from the network."
     )
@@ -97,4 +118,4 @@ def _parser(verbs: Iterable[str]) -> argparse.ArgumentParser:
     for verb in verbs:
         name = f"{verb}_" if verb == "import" else verb
         import_module(f"ognetboot.verbs.{name}").add(made)
-    return parser
+    return parser, made.choices

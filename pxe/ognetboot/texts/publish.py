@@ -251,8 +251,12 @@ def _make_folders(root: Path, folders: Iterable[PurePosixPath], above: Path) -> 
         path = root / folder
         if not path.is_dir():
             path.mkdir()
-        if stat.S_IMODE(path.stat().st_mode) != FOLDER_MODE:
-            path.chmod(FOLDER_MODE)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if stat.S_IMODE(os.fstat(handle).st_mode) != FOLDER_MODE:
+                os.fchmod(handle, FOLDER_MODE)
+        finally:
+            os.close(handle)
         give_away(path, above)
 
 
