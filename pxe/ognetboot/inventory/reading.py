@@ -7,7 +7,6 @@ value may be in `checks.py`.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -93,7 +92,7 @@ def read(text: str, *, source: str, allow_test: bool = False) -> Reading:
     faults = Faults(source)
     try:
         values = values_of(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of thousands of digits
         raise NetbootError(f"{source}: not valid TOML: {error}", hint="correct that line") from None
     except RecursionError:
         raise NetbootError(
