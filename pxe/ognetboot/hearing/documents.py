@@ -52,12 +52,22 @@ def read(path: Path, shape: Callable[[object], T], nothing: Callable[[], T]) -> 
         ) from None
 
 
+def encoded(value: object) -> bytes:
+    """What `write` writes."""
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    return text.encode("utf-8", "surrogatepass")
+
+
 def write(path: Path, value: object, *, mode: int = 0o644, durable: bool = True) -> None:
     """Put `value` there in one step. `durable`: it is on the disk when this returns.
 
     What root writes into another user's folder is that user's, who writes it next.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    data = encoded(value)
+    if len(data) > MOST_BYTES:
+        raise NetbootError(
+            f"{path} would be too long to be read again, and stays as it is", hint="shorten it"
+        )
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
@@ -65,7 +75,7 @@ def write(path: Path, value: object, *, mode: int = 0o644, durable: bool = True)
             with os.fdopen(handle, "wb") as file:
                 os.fchmod(file.fileno(), mode)
                 _give_away(file.fileno(), path.parent)
-                file.write(text.encode("utf-8", "surrogatepass"))
+                file.write(data)
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
