@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bench import data, places, report, rows, serving, starts
+from bench import data, netboot, places, report, rows, serving, starts
 from bench.measure import Sample, Stage, Works, run_ours, run_pipeline
 from bench.pipelines import PEERS, Bench, built_shim
 from oglib.errors import OgError
@@ -290,6 +290,10 @@ class _Run:
         _say("short commands")
         self.extra += starts.measure(self.bench.work, _say)
 
+    def netboot(self) -> None:
+        _say("ognetboot with 5,000 PCs")
+        self.extra += netboot.measure(self.bench.work, _say)
+
 
 _PARTS: dict[str, Callable[[_Run], None]] = {
     "captures": _Run.captures,
@@ -298,6 +302,7 @@ _PARTS: dict[str, Callable[[_Run], None]] = {
     "large": _Run.large,
     "serving": _Run.serving,
     "starts": _Run.starts,
+    "netboot": _Run.netboot,
 }
 
 

@@ -47,7 +47,7 @@ def measure(work: Path, say: Callable[[str], None]) -> list[rows.Row]:
     took: dict[tuple[str, ...], list[float]] = {argv: [] for argv in argvs}
     for _ in range(_TURNS):
         for argv in argvs:
-            took[argv].append(_processor_seconds(argv, environment))
+            took[argv].append(processor_seconds(argv, environment))
     for disk in disks:
         disk.unlink()
     medians = {argv: statistics.median(seconds) * 1000 for argv, seconds in took.items()}
@@ -87,7 +87,8 @@ def _run(*argv: str, stdin: str = "") -> None:
         raise OgError(f"{argv[0]} ended with {done.returncode}.", hint=done.stderr)
 
 
-def _processor_seconds(argv: tuple[str, ...], environment: dict[str, str]) -> float:
+def processor_seconds(argv: tuple[str, ...], environment: dict[str, str]) -> float:
+    """Of the command and its children; one that fails ends the bench."""
     null = subprocess.DEVNULL
     process = subprocess.Popen(argv, env=environment, stdin=null, stdout=null, stderr=null)
     _pid, status, used = os.wait4(process.pid, 0)

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = _parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
+        args = _arguments(words)
         try:
             text, code = args.run(args), 0
         except FoundFaultsError as found:
@@ -118,7 +118,19 @@ class _Version(argparse.Action):
         parser.exit(message=f"ognetboot {version('oglive')}\n")
 
 
-def _parser(verbs: Iterable[str]) -> argparse.ArgumentParser:
+def _arguments(words: list[str]) -> argparse.Namespace:
+    """What was typed; what a verb does not know is told with that verb's help."""
+    parser, verbs = _parser(words[:1] if words and words[0] in VERBS else VERBS)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        verbs[args.verb].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
+
+
+def _parser(
+    verbs: Iterable[str],
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and each verb's own."""
     parser = _Parser(
         prog="ognetboot", description="Writes what the PCs of an inventory boot from the network."
     )
@@ -127,4 +139,4 @@ def _parser(verbs: Iterable[str]) -> argparse.ArgumentParser:
     for verb in verbs:
         name = f"{verb}_" if verb == "import" else verb
         import_module(f"ognetboot.verbs.{name}").add(made)
-    return parser
+    return parser, made.choices

@@ -72,7 +72,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         verb.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-    arguments = parser.parse_args(argv)
+        verb.set_defaults(parser=verb)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # The help that lists what there is instead is the verb's.
+        arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    del arguments.parser
     _settle_folder(arguments)
     return arguments
 

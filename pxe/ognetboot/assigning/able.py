@@ -18,7 +18,7 @@ def why_not(inventory: Inventory, client: Client, entry: Entry, now: datetime) -
     if entry.job is not None and entry.job.destructive:
         until = inventory.choices_of(client).protected_until
         if until is not None and now < until:
-            return f"is protected from jobs that write to its disk until {times.told(until)}"
+            return f"is protected from jobs that write to its disk until {times.told_end(until)}"
     if entry.kind is Kind.FIRMWARE and client.firmware is Firmware.BIOS:
         return "has a BIOS, whose setup no program can open"
     signed = inventory.server.uefi_loader is UefiLoader.SHIM

@@ -9,28 +9,29 @@ typed, with quotes and semicolons as they are: it is taken apart here, and no sh
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.assigning.mirror import shown_names
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import checks
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Inventory, ScopeKind
-from ognetboot.inventory.scopes import Scope, find_client
+from ognetboot.inventory.scopes import Scope, find_client, rooms_called
 
 # Exit codes of OpenGnsys' server scripts.
 MISUSED, NOT_FOUND = 1, 2
 USAGE = "setclientmode FILE, or setclientmode TEMPLATE PC-OR-ROOM TEMP|PERM"
+ORDER = "MODE_FILE='ENTRY', MAC='001A2B3C4D05', DATA='ANYTHING' and MODE='TEMP' or 'PERM'"
+_CALLED = f"it is called as {USAGE}"
 
 _MOST_BYTES = 64 << 10
 # Names cannot hold the quote that ends them; the data is whatever stands between, to the last mode.
 _FILE = re.compile(
-    rb"MODE_FILE='([^'\n\0]*)'\nMAC='([^'\n\0]*)'\nDATA='(.*)'\nMODE='([A-Za-z0-9]*)'\n?\0*",
+    rb"MODE_FILE='([^'\n\0]*)'\nMAC='([^'\n\0]*)'\nDATA='(.*)'\nMODE='([^'\n\0]*)'\n?\0*",
     re.DOTALL,
 )
 
@@ -59,13 +60,13 @@ def order_of(words: Sequence[str]) -> Order:
             return _from_file(Path(file))
         case [template, to, mode]:
             return Order(template, None, to, _mode(mode))
-    raise NetbootError("these are not the arguments of setclientmode", hint=USAGE, code=MISUSED)
+    raise NetbootError("these are not the arguments of setclientmode", hint=_CALLED, code=MISUSED)
 
 
 def _from_file(path: Path) -> Order:
     content = keeping.read(path, _MOST_BYTES)
     if content is None:
-        raise NetbootError(f"there is no file {path}", hint=USAGE, code=NOT_FOUND)
+        raise NetbootError(f"there is no file {path}", hint=_CALLED, code=NOT_FOUND)
     return parse(content, path)
 
 
@@ -74,21 +75,40 @@ def parse(content: bytes, path: Path) -> Order:
     found = _FILE.fullmatch(content)
     if found is None:
         raise NetbootError(
-            f"{path} is no order of ogServer's: it gives MODE_FILE, MAC, DATA and MODE",
-            hint="a name with a quote in it cannot be a boot mode",
+            f"{path} is no order of ogServer's: {_why_not(content)}",
+            hint=f"it has four lines: {ORDER}",
             code=MISUSED,
         )
     template, mac, _, mode = (each.decode("utf-8", "replace") for each in found.groups())
     try:
-        return Order(template, checks.mac(mac), mac, _mode(mode))
+        return Order(template, checks.mac(mac), mac, _mode(mode, "MODE: "))
     except ValueError as error:
         raise NetbootError(f"MAC: {error}", hint="correct that PC's MAC", code=MISUSED) from None
 
 
-def _mode(text: str) -> Mode:
+def _why_not(content: bytes) -> str:
+    """What keeps a file from being an order."""
+    for key in (b"MODE_FILE", b"MAC", b"DATA", b"MODE"):
+        found = re.search(rb"^" + key + rb"=(.*)$", content.rstrip(b"\0\n"), re.MULTILINE)
+        if found is None:
+            return f"it has no line {key.decode()}="
+        value = found[1]
+        # What comes of consoles as data may have any quote, and line breaks, in it.
+        if key != b"DATA" and not (len(value) > 1 and value[:1] == value[-1:] == b"'"):
+            return f"{key.decode()} does not stand in single quotes"
+        if key == b"MODE_FILE" and b"'" in value[1:-1]:
+            return "a boot mode has no quote in its name"
+    return "it has other lines than these"
+
+
+def _mode(text: str, where: str = "") -> Mode:
     word = {"0": "TEMP", "1": "PERM"}.get(text, text.upper())
     if word not in list(Mode):
-        raise NetbootError(f"{text!r:.60} is neither TEMP nor PERM", hint=USAGE, code=NOT_FOUND)
+        raise NetbootError(
+            f"{where}{text!r:.60} is neither TEMP nor PERM",
+            hint="TEMP is for this once, PERM for good",
+            code=NOT_FOUND,
+        )
     return Mode(word)
 
 
@@ -104,7 +124,7 @@ def scope_of(inventory: Inventory, order: Order) -> Scope:
             hint="add it, or import ogServer's PCs",
             code=NOT_FOUND,
         )
-    rooms = () if order.mac is not None else _rooms(inventory, order.whom)
+    rooms = () if order.mac is not None else rooms_called(inventory, order.whom)
     found = [Scope(ScopeKind.ROOM, name) for name in rooms]
     if client is not None:
         found.append(Scope(ScopeKind.PC, client.name))
@@ -116,18 +136,6 @@ def scope_of(inventory: Inventory, order: Order) -> Scope:
             code=NOT_FOUND,
         )
     return found[0]
-
-
-def _rooms(inventory: Inventory, text: str) -> tuple[str, ...]:
-    """Rooms of exactly that name or title; else those that differ in accents, case or blanks."""
-    exact = tuple(r.name for r in inventory.rooms if text in (r.name, r.title))
-    folded = _folded(text)
-    return exact or tuple(r.name for r in inventory.rooms if _folded(r.title) == folded)
-
-
-def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.replace("_", " ").casefold())
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
 def entry_of(inventory: Inventory, template: str) -> Entry:

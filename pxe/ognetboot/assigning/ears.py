@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
+
+# Who asks whether it is held holds it for a moment; nobody else does.
+_WAIT_S = 2.0
 
 
 class Ear(StrEnum):
@@ -22,6 +25,7 @@ class Ear(StrEnum):
     REPORT = "report"
     FETCH = "fetch"
     NONE = "none"
+    UNKNOWN = "unknown"
 
     @property
     def rule(self) -> str:
@@ -30,8 +34,10 @@ class Ear(StrEnum):
             Ear.REPORT: "A PC uses it up when it reports that it got there.",
             Ear.FETCH: "A PC uses it up when its file was fetched, a minute later: no server hears "
             "reports.",
-            Ear.NONE: "Nothing hears PCs now: it is used up by none until `ognetboot serve` or "
-            "`ognetboot follow` runs.",
+            Ear.NONE: "No server is running, so PCs cannot report: what is given once stays "
+            "pending until `ognetboot serve` or `ognetboot follow` runs.",
+            Ear.UNKNOWN: "Whether a program hears PCs is told to root and to the inventory's owner "
+            "alone.",
         }[self]
 
 
@@ -42,21 +48,16 @@ def _path(inventory: Path, ear: Ear) -> Path:
 @contextmanager
 def hearing(inventory: Path, ear: Ear) -> Iterator[None]:
     """While this runs, PCs of the inventory are heard so; who comes second hears them as well."""
-    path = _path(inventory, ear)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    except OSError as error:
-        raise keeping.refused(path, "written", error) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+    with keeping.locked(_path(inventory, ear), _WAIT_S, shared=True):
         yield
-    finally:
-        os.close(handle)
 
 
 def heard_by(inventory: Path) -> Ear:
     """How PCs of the inventory are heard now."""
-    return next((ear for ear in (Ear.REPORT, Ear.FETCH) if _held(_path(inventory, ear))), Ear.NONE)
+    try:
+        return next((e for e in (Ear.REPORT, Ear.FETCH) if _held(_path(inventory, e))), Ear.NONE)
+    except PermissionError:
+        return Ear.UNKNOWN
 
 
 def _held(path: Path) -> bool:
@@ -64,6 +65,8 @@ def _held(path: Path) -> bool:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        raise
     except OSError as error:
         raise keeping.refused(path, "read", error) from None
     try:

@@ -7,7 +7,7 @@ no success.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,11 @@ from ognetboot.assigning.setting import Whom, named
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Entry, Kind
 from ognetboot.inventory.model import Inventory
+
+# A line names so many PCs and counts the rest.
+_MOST_PCS = 100
+_LOOK = "Start ogLive once there, for it tells what is on the disk"
+_RESTORE = "Restore the image there before the exam begins"
 
 
 class Ready(StrEnum):
@@ -31,7 +36,8 @@ class Ready(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a PC told when it was last ready: when, and what is on which `DISK:PARTITION`,
-    `IMAGE@VERSION` or the name of a system; None: it told nothing of its disks."""
+    `IMAGE@VERSION` or the name of a system, empty where that cannot be seen; None: it told nothing
+    of its disks."""
 
     at: datetime
     systems: Mapping[str, str] | None = None
@@ -39,11 +45,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """One PC's, with the rest of a sentence."""
+    """One PC's, with the rest of a sentence; `at`: when it told that; `hint`: what to do."""
 
     pc: str
     ready: Ready
     why: str
+    at: datetime | None = None
+    hint: str = ""
 
 
 def system_of(inventory: Inventory, to: Whom, words: str) -> dict[str, Entry]:
@@ -81,26 +89,51 @@ def readiness(
     """Of each PC whether the system (this image, where one is named) is on its disk, as far as it
     told."""
     for pc, entry in systems.items():
-        ready, why = _of_one(entry, image, told.get(pc))
-        yield Readiness(pc, ready, why)
+        one = told.get(pc)
+        ready, why, hint = _of_one(entry, image, one)
+        yield Readiness(pc, ready, why, one.at if one else None, hint)
 
 
-def _of_one(entry: Entry, image: str | None, told: Told | None) -> tuple[Ready, str]:
+def _of_one(entry: Entry, image: str | None, told: Told | None) -> tuple[Ready, str, str]:
     if told is None:
-        return Ready.UNKNOWN, "has never told what is on its disk"
-    when = times.told(told.at)
+        return Ready.UNKNOWN, "never told what is on the disk", _LOOK
     if told.systems is None:
-        return Ready.UNKNOWN, f"did not tell what is on its disk when it was last seen, {when}"
+        return Ready.UNKNOWN, "did not tell what is on the disk when last seen", _LOOK
     place = f"{entry.disk}:{entry.partition}" if entry.partition else str(entry.disk)
     there = told.systems.get(place)
     if there is None:
-        return Ready.ABSENT, f"had no system on {place} on {when}"
+        return Ready.ABSENT, f"had no system on {place}", _RESTORE
+    if not there:
+        return Ready.UNKNOWN, f"could not see what is on {place}", _LOOK
+    had = f"had {there} on {place}"
     if image is not None and "@" not in there:
-        return Ready.UNKNOWN, f"had {there} on {place} on {when}, and did not tell of which image"
+        return Ready.UNKNOWN, f"{had}, and did not tell of which image", _RESTORE
     if image is not None and not _same_image(image, there):
-        return Ready.ABSENT, f"had {there} on {place} on {when}"
-    return Ready.READY, f"had {there} on {place} on {when}"
+        return Ready.ABSENT, had, _RESTORE
+    return Ready.READY, had, ""
 
 
 def _same_image(image: str, there: str) -> bool:
     return there == image if "@" in image else there.partition("@")[0] == image
+
+
+def grouped(found: Sequence[Readiness]) -> Iterator[str]:
+    """A line for each reason why PCs are not ready, or not known to be, with all of them and what
+    to do."""
+    groups: dict[tuple[Ready, str, str], list[Readiness]] = {}
+    for each in found:
+        groups.setdefault((each.ready, each.why, each.hint), []).append(each)
+    for ready, title in ((Ready.ABSENT, "not ready"), (Ready.UNKNOWN, "not known")):
+        for (state, why, hint), pcs in groups.items():
+            if state is ready:
+                names = named((each.pc for each in pcs), most=_MOST_PCS)
+                yield f"{title}: {names} {why}{_when(pcs)}. {hint}."
+
+
+def _when(pcs: Sequence[Readiness]) -> str:
+    """When they told it: the day and time of one, or from when to when."""
+    at = sorted(each.at for each in pcs if each.at is not None)
+    if not at:
+        return ""
+    first, last = times.told(at[0]), times.told(at[-1])
+    return f" on {first}" if first == last else f", told from {first} to {last}"

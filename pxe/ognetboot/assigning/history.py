@@ -13,8 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ognetboot.assigning import times
-from ognetboot.assigning.keeping import refused
-from ognetboot.texts.written import give_away
+from ognetboot.keeping import give_away, refused
 
 _MOST_BYTES = 1 << 20
 _LONGEST_LINE = 500

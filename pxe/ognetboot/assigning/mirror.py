@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Entry
 
@@ -52,13 +52,30 @@ def shown_names(entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def mirror(
-    opengnsys: Path, entries: Iterable[Entry], inventory: Path, out: Path, *, dry_run: bool
+    opengnsys: Path,
+    entries: Iterable[Entry],
+    inventory: Path,
+    out: Path,
+    *,
+    dry_run: bool,
+    force: bool = False,
 ) -> list[str]:
-    """Write templates and program below OpenGnsys' folder; what is told of it, a line each."""
+    """Write templates and program below OpenGnsys' folder; what is told of it, a line each.
+
+    A folder that another inventory was shown to is refused, unless it is `force`d: OpenGnsys would
+    set that one's PCs no more.
+    """
     if not (opengnsys / "tftpboot").is_dir():
         raise NetbootError(
             f"{opengnsys} is no folder of OpenGnsys: it has no tftpboot",
             hint="name it as in --ogserver /opt/opengnsys",
+        )
+    program = opengnsys / "bin/setclientmode"
+    source = _source(program)
+    if source is not None and source != inventory.absolute() and not force:
+        raise NetbootError(
+            f"{program} sets PCs of {source}, not of {inventory}",
+            hint="leave --ogserver away; --force puts this inventory in that one's place",
         )
     folder = opengnsys / "tftpboot/menu.lst/templates"
     wanted = {name: _template(word) for name, word in shown_names(entries).items()}
@@ -71,7 +88,7 @@ def mirror(
             f"not shown to OpenGnsys, whose database keeps {_LONGEST_NAME} characters of a name: "
             f"{', '.join(too_long)}"
         )
-    lines += _put_program(opengnsys / "bin/setclientmode", _program(inventory, out), dry_run)
+    lines += _put_program(program, _program(inventory, out), dry_run)
     return lines
 
 
@@ -116,6 +133,18 @@ def _program(inventory: Path, out: Path) -> bytes:
              "--out", out.absolute(), "--")  # fmt: skip
     command = shlex.join(map(str, words))
     return f'#!/bin/bash\n{_OURS}exec {command} "$@"\n'.encode()
+
+
+def _source(path: Path) -> Path | None:
+    """The inventory whose PCs the program sets, where it is one of ours."""
+    there = keeping.read(path, _MOST_TEMPLATE) or b""
+    if not _is_ours(there):
+        return None
+    try:
+        words = shlex.split(there.decode("utf-8").splitlines()[-1])
+    except ValueError:  # somebody has changed it
+        return None
+    return Path(words[words.index("--inventory") + 1]) if "--inventory" in words[:-1] else None
 
 
 def _put_program(path: Path, content: bytes, dry_run: bool) -> Iterator[str]:

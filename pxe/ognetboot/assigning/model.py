@@ -59,7 +59,11 @@ class Assignment:
 
     def running(self, now: datetime) -> bool:
         """Whether `now` is in its time."""
-        return (self.start is None or self.start <= now) and not self.over(now)
+        return self.begun(now) and not self.over(now)
+
+    def begun(self, now: datetime) -> bool:
+        """Whether its time has begun, be it over or not."""
+        return self.start is None or self.start <= now
 
     def over(self, now: datetime) -> bool:
         """Whether its time is past."""

@@ -92,7 +92,7 @@ def _why(assignment: Assignment, client: Client, now: datetime) -> str:
     if left is not None:
         words.append("this once" if left == 1 else f"{left} times")
     if assignment.end is not None:
-        words.append(f"until {times.told(assignment.end)}")
+        words.append(f"until {times.told_end(assignment.end)}")
     return f"{', '.join(words)} ({assignment.scope})"
 
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from ognetboot.assigning import able, times
+from ognetboot.assigning.coming import described
 from ognetboot.assigning.model import MOST_BOOTS, Assigned, Assignment
-from ognetboot.assigning.offers import Offered, effective
+from ognetboot.assigning.offers import FOR_GOOD, Offered, effective
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Entry
 from ognetboot.inventory.model import Centre, Client, Group, Inventory, Room, ScopeKind, Server
@@ -80,11 +81,11 @@ def limits(
     return Limits(1 if once else boots, first, last)
 
 
-def named(clients: Iterable[str]) -> str:
+def named(clients: Iterable[str], *, most: int = MOST_NAMED) -> str:
     """`pc1, pc2 and 38 more`."""
     names = list(clients)
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def refuse_unable(
@@ -136,8 +137,15 @@ def _says_the_same(new: Assignment, old: Assignment) -> bool:
     return not old.used and replace(new, number=old.number, by=old.by, made=old.made) == old
 
 
-def with_entry(inventory: Inventory, to: Whom, entry: str) -> Inventory:
-    """The inventory as it is when the scope says that entry for good."""
+def pcs_inherit(inventory: Inventory, to: Whom) -> Inventory:
+    """The inventory as it is when no PC of the scope says an entry of its own."""
+    names = {client.name for client in to.clients}
+    clients = tuple(_saying(c, None) if c.name in names else c for c in inventory.clients)
+    return replace(inventory, clients=clients)
+
+
+def with_entry(inventory: Inventory, to: Whom, entry: str | None) -> Inventory:
+    """The inventory as it is when the scope says that entry for good; None: says none itself."""
     match to.scope.kind:
         case ScopeKind.ALL:
             return replace(inventory, server=_saying(inventory.server, entry))
@@ -151,11 +159,11 @@ def with_entry(inventory: Inventory, to: Whom, entry: str) -> Inventory:
             return replace(inventory, clients=_with(inventory.clients, to.scope.name, entry))
 
 
-def _with(scopes: tuple[Named, ...], name: str, entry: str) -> tuple[Named, ...]:
+def _with(scopes: tuple[Named, ...], name: str, entry: str | None) -> tuple[Named, ...]:
     return tuple(_saying(each, entry) if each.name == name else each for each in scopes)
 
 
-def _saying(scope: Saying, entry: str) -> Saying:
+def _saying(scope: Saying, entry: str | None) -> Saying:
     return replace(scope, choices=replace(scope.choices, entry=entry))
 
 
@@ -192,6 +200,13 @@ def others(found: Mapping[str, Offered], entry: str) -> Iterator[str]:
             yield f"{named(pcs)} {'starts' if len(pcs) == 1 else 'start'} {name}, {why}"
 
 
+def for_a_while(found: Mapping[str, Offered]) -> Iterator[str]:
+    """A sentence for each reason by which PCs start anything else than what is said for good."""
+    for (name, why), pcs in reasons(found).items():
+        if why != FOR_GOOD:
+            yield f"{named(pcs)} {'starts' if len(pcs) == 1 else 'start'} {name}, {why}"
+
+
 def said(limits: Limits) -> str:
     """`this once until Fri 27 Nov 2026 18:00 CET`, `for good`."""
     words = []
@@ -200,7 +215,7 @@ def said(limits: Limits) -> str:
     if limits.start is not None:
         words.append(f"from {times.told(limits.start)}")
     if limits.end is not None:
-        words.append(f"until {times.told(limits.end)}")
+        words.append(f"until {times.told_end(limits.end)}")
     return " ".join(words) or "for good"
 
 
@@ -211,9 +226,8 @@ def still_given(to: Whom, assigned: Assigned) -> Iterator[str]:
         kind, _, name = each.scope.partition(":")
         inside = each.scope == str(to.scope) or (kind == ScopeKind.PC and name in names)
         if inside:
-            what = "the exam" if each.exam else "what is given"
-            ending = "" if each.end is None else f" until {times.told(each.end)}"
-            yield f"{each.scope} keeps {what}: {each.entry}{ending}"
+            what = "its exam" if each.exam else "what is given"
+            yield f"{each.scope} keeps {what}: {each.entry}, {described(each)}"
 
 
 def entry_named(inventory: Inventory, name: str) -> Entry:

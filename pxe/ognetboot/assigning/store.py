@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from ognetboot.assigning import history, keeping, written
+from ognetboot import keeping
+from ognetboot.assigning import history, written
 from ognetboot.assigning.model import MOST_ASSIGNED, Assigned
 from ognetboot.errors import NetbootError
 

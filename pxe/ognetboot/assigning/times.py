@@ -96,6 +96,32 @@ def told(when: datetime, zone: tzinfo | None = None) -> str:
     return f"{local:%a} {local.day} {local:%b %Y %H:%M %Z}"
 
 
+def told_end(when: datetime, zone: tzinfo | None = None) -> str:
+    """The same of a moment that ends something: a midnight is the end of the day before it, for
+    whoever wrote that date would take the next one for a fault."""
+    local = when.astimezone(zone)
+    if (day := day_that_ends(local)) is None:
+        return told(when, zone)
+    return f"the end of {day:%a} {day.day} {day:%b %Y} {local:%Z}"
+
+
+def day_that_ends(local: datetime) -> date | None:
+    """The day that is over at that local time; None: it is no midnight."""
+    return local.date() - timedelta(days=1) if local.time() == time() else None
+
+
+def told_span(start: datetime | None, end: datetime | None, zone: tzinfo | None = None) -> str:
+    """`Tue 1 Dec 2026 08:00-11:00 CET` within a day, else `from ... until ...`."""
+    if start is None or end is None:
+        words = [] if start is None else [f"from {told(start, zone)}"]
+        words += [] if end is None else [f"until {told_end(end, zone)}"]
+        return " ".join(words)
+    first, last = start.astimezone(zone), end.astimezone(zone)
+    if (first.date(), first.tzname()) != (last.date(), last.tzname()):
+        return f"from {told(start, zone)} until {told_end(end, zone)}"
+    return f"{first:%a} {first.day} {first:%b %Y %H:%M}-{last:%H:%M %Z}"
+
+
 def to_text(when: datetime) -> str:
     """As it is stored: `2026-11-28T17:00:00Z`."""
     return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

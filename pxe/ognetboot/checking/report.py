@@ -14,6 +14,7 @@ from ognetboot.assigning.offers import effective
 from ognetboot.checking.inherited import Whole, warn_of_whole
 from ognetboot.checking.loader_limits import Loaders, faults_of_template, warn_of_limits
 from ognetboot.checking.strange import warn_of_tables
+from ognetboot.checking.told import Told
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.agreement import values
@@ -24,25 +25,8 @@ from ognetboot.inventory.model import UefiLoader
 from ognetboot.inventory.places import find_places
 from ognetboot.texts.screens import screen_for
 
-_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)|at end of document")
+_AT_LINE = re.compile(r"(?::(\d+))?: (.*)", re.DOTALL)
 _OF_ENTRY = re.compile(r"entry `([^`]+)`: (.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One fault as it is told; `line` from 1."""
-
-    file: str
-    line: int
-    severity: str
-    where: str
-    cause: str
-    hint: str
-
-    def __str__(self) -> str:
-        hint = f"{self.hint[:1].upper()}{self.hint[1:]}{'' if self.hint.endswith('?') else '.'}"
-        place = f"{self.where}: " if self.where else ""
-        return f"{self.file}:{self.line}: {self.severity}: {place}{self.cause}. {hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +49,7 @@ def check(path: Path, *, allow_test: bool, loaders: Loaders, now: datetime) -> C
     try:
         found = reading.read(text, source=path.name, allow_test=allow_test)
     except NetbootError as error:
-        return Checked(path, None, (_broken(path, text, error),))
+        return Checked(path, None, (_broken(path, error),))
     warn_of_tables(found.found, now)
     outside: list[Told] = []
     if found.inventory is not None:
@@ -80,11 +64,10 @@ def check(path: Path, *, allow_test: bool, loaders: Loaders, now: datetime) -> C
     return Checked(path, found, (*told, *outside))
 
 
-def _broken(path: Path, text: str, error: NetbootError) -> Told:
-    cause = error.message.removeprefix(f"{path.name}: ")
-    match = _AT_LINE.search(cause)
-    line = int(match[1]) if match and match[1] else text.count("\n") + 1 if match else 1
-    return Told(path.name, line, "error", "", _AT_LINE.sub("", cause), error.hint)
+def _broken(path: Path, error: NetbootError) -> Told:
+    match = _AT_LINE.fullmatch(error.message.removeprefix(path.name))
+    line, cause = (int(match[1] or 1), match[2]) if match else (1, error.message)
+    return Told(path.name, line, "error", "", cause, error.hint)
 
 
 def _told(path: Path, line: int, fault: Fault) -> Told:

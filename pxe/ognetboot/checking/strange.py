@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from ipaddress import IPv4Network
 
+from ognetboot.assigning import times
 from ognetboot.inventory.agreement import Found, scopes
 from ognetboot.inventory.fields import Table
 from ognetboot.inventory.model import Client, Server
@@ -43,7 +44,7 @@ def warn_of_tables(found: Found, now: datetime) -> None:
         if choices.protected_until is not None and choices.protected_until < now:
             table.warn(
                 "protected_until",
-                f"{choices.protected_until:%Y-%m-%d %H:%M} is over, and protects nothing any more",
+                f"{times.told_end(choices.protected_until)} is past, and protects nothing any more",
                 hint="remove it, or name a later date",
             )
         if choices.multicast is not None and choices.multicast.address not in _LOCAL_GROUPS:
@@ -58,10 +59,22 @@ def warn_of_tables(found: Found, now: datetime) -> None:
                 f"{choices.oglive} is the present version too, so that there is no way back",
                 hint="name the version that worked before",
             )
+    _warn_of_locked(found)
     _warn_of_serials(found)
     _warn_of_titles(found)
     for table, client in found.clients:
         _warn_of_client(table, client, found.server)
+
+
+def _warn_of_locked(found: Found) -> None:
+    """A password is asked for in a menu alone: what a PC is told to start it starts without one."""
+    for table, entry in found.entries:
+        if entry.password and not entry.in_menu:
+            table.warn(
+                "password",
+                f"`{entry.name}` is in no menu, so that nobody is asked for it",
+                hint="add `in_menu = true`, or leave the password out",
+            )
 
 
 def _warn_of_serials(found: Found) -> None:
@@ -108,7 +121,7 @@ def _warn_of_client(table: Table, client: Client, server: Server | None) -> None
         )
     if client.ip is None:
         return
-    if not client.macs:
+    if not client.macs and not table.wrong("mac", "macs"):
         table.warn(
             "ip",
             f"{client.ip} cannot be given by DHCP, which knows PCs by their MACs",

@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 
 T = TypeVar("T")
 
 MOST_BYTES = 8 << 20
 _LOCK_WAIT_S = 10.0
-_LOCK_AGAIN_S = 0.02
 
 
 def beside(inventory: Path, word: str) -> Path:
@@ -33,8 +30,7 @@ def read(path: Path, shape: Callable[[object], T], nothing: Callable[[], T]) -> 
     absence: it would be written over.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = keeping.content(path, MOST_BYTES)
     except FileNotFoundError:
         return nothing()
     except OSError as error:
@@ -68,72 +64,11 @@ def write(path: Path, value: object, *, mode: int = 0o644, durable: bool = True)
         raise NetbootError(
             f"{path} would be too long to be read again, and stays as it is", hint="shorten it"
         )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                os.fchmod(file.fileno(), mode)
-                _give_away(file.fileno(), path.parent)
-                file.write(data)
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-            part.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
-        if durable:
-            _sync(path.parent)
-    except OSError as error:
-        raise NetbootError(
-            f"{path} cannot be written: {error.strerror}", hint="check rights and free space"
-        ) from None
+    keeping.write(path, data, mode=mode, durable=durable)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Nobody else changes `path` meanwhile; whoever would waits, but not for ever."""
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise NetbootError(
-            f"{lock} cannot be opened: {error.strerror}", hint="check the rights of its folder"
-        ) from None
-    try:
-        _give_away(handle, path.parent)
-        end = time.monotonic() + _LOCK_WAIT_S
-        while not _taken(handle):
-            if time.monotonic() > end:
-                raise NetbootError(
-                    f"{path} is being changed by another program for {_LOCK_WAIT_S:.0f} s",
-                    hint="look for an ognetboot that hangs",
-                )
-            time.sleep(_LOCK_AGAIN_S)
+    with keeping.locked(path.with_name(f".{path.name}.lock"), _LOCK_WAIT_S):
         yield
-    finally:
-        os.close(handle)
-
-
-def _taken(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _give_away(handle: int, folder: Path) -> None:
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.fchown(handle, owner.st_uid, owner.st_gid)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.hearing.identity import Claim
 
@@ -94,7 +95,7 @@ class Log:
 
     def _opened(self) -> BinaryIO | None:
         try:
-            return self._path.open("rb", buffering=0)
+            return keeping.opened(self._path)
         except FileNotFoundError:
             return None  # between two files
         except OSError as error:

@@ -21,7 +21,7 @@ from ognetboot.hearing import answers, identity, passwords, waiting
 from ognetboot.hearing.answers import Answers
 from ognetboot.hearing.known import Known
 from ognetboot.hearing.rates import Rate, Rates
-from ognetboot.hearing.seen import Reports, Seen, systems_of
+from ognetboot.hearing.seen import Reports, Seen, is_changing, systems_of
 from ognetboot.hearing.together import Together
 from ognetboot.hearing.uses import Uses
 from ognetboot.hearing.waiting import Registration
@@ -103,7 +103,7 @@ class Forms:
             return Answer(204)
         version = words.get("oglive", "")[:_VERSION_LIMIT]
         seen = Seen(datetime.now(UTC), entry, address, version, systems_of(words))
-        self._reports.add(client.name, seen)
+        self._reports.add(client.name, seen, changing=is_changing(words))
         stamp = words.get("stamp", "")
         if not 0 < len(stamp) <= _STAMP_LIMIT:
             return Answer(204)

@@ -26,8 +26,9 @@ _PLACE = re.compile(r"d([1-9][0-9]?)p([1-9][0-9]{0,2})")
 class Seen:
     """`at`: when, in UTC; `entry`: what it got to; `oglive`: the version that told it, or empty.
 
-    `systems`: what is on each `DISK:PARTITION`, `IMAGE@VERSION` or the name of a system, when the
-    PC `looked` last, which a loader does not; None: it never did.
+    `systems`: what is on each `DISK:PARTITION`, `IMAGE@VERSION` or the name of a system, empty
+    where that cannot be seen, when the PC `looked` last, which a loader does not; None: it never
+    did, or has begun a job since that may have changed it.
     """
 
     at: datetime
@@ -39,12 +40,18 @@ class Seen:
 
 
 def systems_of(words: Mapping[str, str]) -> dict[str, str] | None:
-    """What a report says of the disks: `disks=1`, and `d1p2=windows@7` for each system."""
-    if "disks" not in words:
+    """What a report says of the disks: `disks=1`, and `d1p2=windows@7` for each system; nothing
+    behind the `=` where it cannot be seen."""
+    if words.get("disks") != "1":
         return None
     places = ((_PLACE.fullmatch(name), text) for name, text in words.items())
-    found = [(f"{place[1]}:{place[2]}", text) for place, text in places if place and text]
+    found = [(f"{place[1]}:{place[2]}", text) for place, text in places if place]
     return dict(found[:_MOST_SYSTEMS])
+
+
+def is_changing(words: Mapping[str, str]) -> bool:
+    """`disks=0`: the PC begins what may put other systems on its disks."""
+    return words.get("disks") == "0"
 
 
 def seen_of(inventory: Path) -> dict[str, Seen]:
@@ -65,12 +72,13 @@ class Reports:
             self._seen = {}
         self._changed = False
 
-    def add(self, name: str, seen: Seen) -> None:
-        """The PC `name` of the inventory reported; what it saw on its disks before stays known."""
+    def add(self, name: str, seen: Seen, *, changing: bool = False) -> None:
+        """The PC `name` of the inventory reported; what it saw on its disks before stays known,
+        unless it is `changing` them."""
         before = self._seen.get(name)
         if seen.systems is not None:
             seen = replace(seen, looked=seen.at)
-        elif before is not None:
+        elif before is not None and not changing:
             seen = replace(seen, systems=before.systems, looked=before.looked)
         self._seen[name] = seen
         self._changed = True

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from ognetboot.hearing.waiting import Registration
 from ognetboot.inventory import checks
 from ognetboot.inventory.editing import NewTable
 from ognetboot.inventory.model import Firmware, Inventory
+from ognetboot.inventory.scopes import rooms_called
 
 _FIRMWARE = {"efi": Firmware.UEFI, "pcbios": Firmware.BIOS}
 
@@ -64,21 +64,20 @@ def candidates(
     return tuple(found)
 
 
+def is_there(inventory: Inventory, one: Candidate) -> bool:
+    """Whether the inventory has this very PC under this name: it was taken before."""
+    claim = one.registration.claim
+    return any(
+        client.name == one.name
+        and ((not one.shared and claim.mac in client.macs) or bool(claim.uuid == client.uuid != ""))
+        for client in inventory.clients
+    )
+
+
 def room_of(inventory: Inventory, text: str) -> str | None:
-    """The room that a person means, whatever the accents and capitals; None: none, or several."""
-    for spoken in (lambda text: text, _folded):
-        found = {
-            room.name for room in inventory.rooms
-            if spoken(text) in (spoken(room.name), spoken(room.title))
-        }  # fmt: skip
-        if len(found) == 1:
-            return found.pop()
-    return None
-
-
-def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in plain if char.isalnum())
+    """The room that a person means, by its name or its title; None: none, or several."""
+    found = rooms_called(inventory, text)
+    return found[0] if len(found) == 1 else None
 
 
 def _against_name(inventory: Inventory, name: str) -> Iterator[str]:

@@ -8,7 +8,8 @@ has not asked for a month is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,13 +98,19 @@ def register(
     return taken
 
 
-def remove(inventory: Path, numbers: frozenset[int]) -> None:
-    """They were decided upon; those that came meanwhile stay."""
+@contextmanager
+def deciding(inventory: Path) -> Iterator[Callable[[frozenset[int]], None]]:
+    """Alone with the list until the end; what it gives strikes numbers off. A list that
+    cannot be had is refused here, before the inventory is written."""
     path = documents.beside(inventory, _WORD)
-    with documents.locked(path):
+
+    def strike(numbers: frozenset[int]) -> None:
         before = waiting_of(inventory)
         left = tuple(one for one in before.registrations if one.number not in numbers)
         _write(path, replace(before, registrations=left))
+
+    with documents.locked(path):
+        yield strike
 
 
 def _with(

@@ -68,15 +68,17 @@ def _check_server(table: Table, server: Server) -> None:
     net, address, bounds = server.subnet, server.address, server.dhcp_range
     if address not in net:
         table.error("address", f"{address} is not in the subnet {net}")
-    if server.dhcp is Dhcp.OWN and bounds is None:
+    if table.wrong("dhcp", "dhcp_range"):
+        bounds = None
+    elif server.dhcp is Dhcp.OWN and bounds is None:
         table.error(
             "dhcp_range",
             'must name first and last address when dhcp = "own"',
             hint='add e.g. `dhcp_range = ["10.0.2.100", "10.0.2.200"]`',
         )
-    if server.dhcp is not Dhcp.OWN and table.has("dhcp_range"):
+    elif server.dhcp is not Dhcp.OWN and table.has("dhcp_range"):
         table.error("dhcp_range", f'means nothing with dhcp = "{server.dhcp}"', hint="remove it")
-    elif bounds is not None:
+    if bounds is not None and server.dhcp is Dhcp.OWN:
         first, last = bounds
         if not (first in net and last in net and first <= last):
             table.error("dhcp_range", f"{first} to {last} is not a range inside {net}")
@@ -84,7 +86,8 @@ def _check_server(table: Table, server: Server) -> None:
             table.error("dhcp_range", f"holds the server's own address {address}")
     if server.router is not None and server.router not in net:
         table.error("router", f"{server.router} is not in the subnet {net}")
-    if server.uefi_loader is UefiLoader.SHIM and server.dhcp is Dhcp.PROXY:
+    shim = server.uefi_loader is UefiLoader.SHIM
+    if shim and server.dhcp is Dhcp.PROXY and not table.wrong("dhcp"):
         table.error(
             "uefi_loader",
             "Debian's signed GRUB asks the site's DHCP for its server, not the proxy",

@@ -20,6 +20,8 @@ COMMAND_LINE_LIMIT = 2048
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_BARE_MAC = re.compile(r"[0-9a-f]{12}")
+_THREE_WORDS = re.compile(r"[0-9a-f]{4}(\.[0-9a-f]{4}){2}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Left in firmware by makers, and so the same in thousands of PCs.
@@ -60,7 +62,7 @@ def name(text: str) -> str:
     """A name that may stand in a file name, a label and a kernel argument."""
     if not _NAME.fullmatch(text) or len(text) > 64:
         raise ValueError(
-            f"{text!r} is not a name: letters, digits, `.`, `_`, `-`, at most 64, "
+            f"{text!r} is not a name: letters without accents, digits, `.`, `_`, `-`, at most 64, "
             "a letter or digit first"
         )
     return text
@@ -71,8 +73,9 @@ def image(text: str) -> str:
     parts = text.split("/")
     if len(text) > _IMAGE_LIMIT or not all(_NAME.fullmatch(part) for part in parts):
         raise ValueError(
-            f"{text!r} is not the name of an image: letters, digits, `.`, `_`, `-`, folders "
-            f"before it with `/`, at most {_IMAGE_LIMIT}, each with a letter or digit first"
+            f"{text!r} is not the name of an image: letters without accents, digits, `.`, `_`, "
+            f"`-`, folders before it with `/`, at most {_IMAGE_LIMIT}, each with a letter or digit "
+            "first"
         )
     if ".img" in text:
         raise ValueError(f"{text!r} is the name of a file; an image's name is without `.img`")
@@ -107,14 +110,19 @@ def disk_rule(text: str) -> str:
 def hostname(text: str) -> str:
     """One label of RFC 1123, so that it is good for DHCP, /etc/hostname and Windows alike."""
     if not _HOST_LABEL.fullmatch(text):
-        raise ValueError(f"{text!r} is not a host name: letters, digits and inner `-`, at most 63")
+        raise ValueError(
+            f"{text!r} is not a host name: letters without accents, digits and inner `-`, at most "
+            "63"
+        )
     return text
 
 
 def mac(text: str) -> str:
-    """Lower case with colons, whatever separator was written."""
+    """Lower case with colons, whatever separator was written, or in threes as in 001a.2b3c.4d5e."""
     plain = text.strip().lower().replace("-", ":")
-    if re.fullmatch(r"[0-9a-f]{12}", plain):
+    if "." in plain and _THREE_WORDS.fullmatch(plain):
+        plain = plain.replace(".", "")
+    if _BARE_MAC.fullmatch(plain):
         plain = ":".join(plain[i : i + 2] for i in range(0, 12, 2))
     if not _MAC.fullmatch(plain):
         raise ValueError(f"{text!r} is not a MAC address like 52:54:00:12:34:56")

@@ -7,12 +7,22 @@ As in `checks.py`, a check returns the value or raises `ValueError` with the res
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address
 
 from ognetboot.inventory import checks
-from ognetboot.inventory.choices import Choices, Duplex, Method, Multicast, P2p, Sharing, Tongue
+from ognetboot.inventory.choices import (
+    NOTHING_SAID,
+    Choices,
+    Duplex,
+    Method,
+    Multicast,
+    P2p,
+    Sharing,
+    Tongue,
+)
 from ognetboot.inventory.fields import Table
 
 LONGEST_WAIT_S = 3600
@@ -89,6 +99,9 @@ def picture(text: str) -> str:
 
 def read_choices(table: Table, entry_key: str = "default_entry") -> Choices:
     """Every choice that the table says; a PC calls its entry `entry`."""
+    if not table.says_any(_keys(entry_key)):
+        # Most PCs of thousands say nothing of their own.
+        return NOTHING_SAID
     choices = Choices(
         entry=table.text(entry_key, checks.name),
         timeout_s=table.integer("timeout_s", low=0, high=LONGEST_WAIT_S),
@@ -107,6 +120,11 @@ def read_choices(table: Table, entry_key: str = "default_entry") -> Choices:
         ntp=table.text("ntp", addresses),
     )
     return replace(choices, protected_until=_moment(table, "protected_until"))
+
+
+@cache
+def _keys(entry_key: str) -> frozenset[str]:
+    return frozenset(each.name for each in fields(Choices)) - {"entry"} | {entry_key}
 
 
 def _moment(table: Table, key: str) -> datetime | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
+from operator import attrgetter
 
 
 class Tongue(StrEnum):
@@ -113,11 +114,12 @@ class Choices:
 
     def said(self) -> dict[str, object]:
         """What is said, by its name."""
-        named = ((name, getattr(self, name)) for name in _NAMES)
+        named = zip(_NAMES, _values_of(self), strict=True)
         return {name: value for name, value in named if value is not None and value != ()}
 
 
 _NAMES = tuple(each.name for each in fields(Choices))
+_values_of = attrgetter(*_NAMES)
 NOTHING_SAID = Choices()
 
 
@@ -126,6 +128,8 @@ def joined(scopes: Iterable[Choices]) -> Choices:
     words: dict[str, object] = {}
     disks: dict[str, str] = {}
     for scope in scopes:
+        if scope is NOTHING_SAID:
+            continue
         words |= scope.said()
         disks |= dict(scope.disks)
     return Choices(**(words | {"disks": tuple(disks.items())}))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Entry
 
@@ -41,8 +42,7 @@ def read_custom(inventory: Path, name: str) -> bytes | None:
     """One of these files; None: it is not there."""
     path = inventory.parent / FOLDER / name
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+        data = keeping.content(path, _MOST_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:

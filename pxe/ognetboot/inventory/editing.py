@@ -105,12 +105,36 @@ def with_value(text: str, table: Path, key: str, value: Value | None) -> str:
     places, path = find_places(text), (*table, key)
     span = places.values.get(path)
     if value is None:
-        new = text if span is None else _without(text, path, span)
-    elif span is not None:
+        return _without_values(text, [path])
+    if span is not None:
         new = text[: span.value] + toml(value) + text[span.end :]
     else:
         new = _with_key(places, table, f"{_key(key)} = {toml(value)}")
     return _proven(new, _with(values_of(text), path, value))
+
+
+def without_choice(text: str, inventory: Inventory, scopes: Sequence[Scope], choice: str) -> str:
+    """The text in which none of these scopes says a choice of its own."""
+    numbers = {client.name: number for number, client in enumerate(inventory.clients)}
+    tables = (
+        ("clients", numbers[one.name]) if one.kind is ScopeKind.PC else place_of(inventory, one)
+        for one in scopes
+    )
+    keys = (key_of(one, choice) for one in scopes)
+    return _without_values(text, [(*table, key) for table, key in zip(tables, keys, strict=True)])
+
+
+def _without_values(text: str, paths: Sequence[Path]) -> str:
+    """The text without these keys, of which some may not be there."""
+    spans = find_places(text).values
+    new, values = text, values_of(text)
+    there = [path for path in paths if path in spans]
+    # From the end on, so that what lies before keeps its place.
+    for path in sorted(there, key=lambda path: spans[path].start, reverse=True):
+        new = _without(new, path, spans[path])
+    for path in paths:
+        values = _with(values, path, None)
+    return _proven(new, values)
 
 
 def _without(text: str, path: Path, span: Span) -> str:

@@ -61,16 +61,20 @@ def _entry(name: str, table: Table, *, allow_test: bool) -> Entry:
     if old is not None and not table.has("kind"):
         kind = old.kind
     title = table.required("title", checks.title)
-    if (name == LOCAL_DISK) != (kind is Kind.LOCALDISK) and old is None:
+    known = not table.wrong("kind")
+    if (name == LOCAL_DISK) != (kind is Kind.LOCALDISK) and old is None and known:
         table.error(
             "kind",
             f"the entry `{LOCAL_DISK}` and the kind `{Kind.LOCALDISK}` belong together",
             hint="there is one local disk: name it so, and nothing else",
         )
     for key, meant in _MEANT_FOR.items():
-        if kind is not meant:
+        if not known:
+            table.value(key)
+        elif kind is not meant:
             table.refuse(key, f"means nothing for the kind `{kind}`, only for `{meant}`")
-    oglive = _oglive(table, allow_test=allow_test) if kind is Kind.OGLIVE else Entry(name, kind)
+    is_oglive = kind is Kind.OGLIVE and known
+    oglive = _oglive(table, allow_test=allow_test) if is_oglive else Entry(name, kind)
     given = old if old is not None and old.kind is kind else oglive
     partition = table.integer("partition", low=1, high=LAST_PARTITION)
     template = table.text("template", _template)

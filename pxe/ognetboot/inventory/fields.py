@@ -18,6 +18,14 @@ from ognetboot.inventory.faults import Fault, Faults, Path
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
+_LONGEST_NAME = 63
+
+
+def _called(values: object) -> str:
+    """The name that a table of a list says, so that a person finds it."""
+    name = values.get("name") if isinstance(values, Mapping) else None
+    good = isinstance(name, str) and name.isprintable() and 0 < len(name) <= _LONGEST_NAME
+    return f" ({name})" if good else ""
 
 
 class Table:
@@ -54,6 +62,13 @@ class Table:
     def has(self, key: str) -> bool:
         """Whether the file says the key at all."""
         return key in self._values
+
+    def says_any(self, keys: Collection[str]) -> bool:
+        """Whether the file says one of these keys; where it does not, they count as asked for."""
+        if self._values.keys().isdisjoint(keys):
+            self._asked.update(keys)
+            return False
+        return True
 
     def _get(self, key: str, kind: type[T], word: str) -> T | None:
         self._asked.add(key)
@@ -111,7 +126,7 @@ class Table:
                 return kinds(text)
             except ValueError:
                 near = difflib.get_close_matches(text, list(kinds), n=1)
-                meant = f"; did you mean {near[0]}?" if near else ""
+                meant = f" (did you mean {near[0]}?)" if near else ""
                 raise ValueError(f"{text!r} is none of {', '.join(kinds)}{meant}") from None
 
         return self.text(key, check)
@@ -181,9 +196,15 @@ class Table:
         value = self._get(key, list, f"a list of [[{key}]] tables")
         name = called or f"[[{key}]]"
         return [
-            Table(self.faults, (*self.path, key, n), f"{name} number {n + 1}", v)
+            Table(self.faults, (*self.path, key, n), f"{name} number {n + 1}{_called(v)}", v)
             for n, v in enumerate(value or ())
         ]
+
+    def wrong(self, *keys: str) -> bool:
+        """Whether one of them is a fault already, so that what follows from it is none."""
+        places = {(*self.path, key) for key in keys}
+        depth = len(self.path) + 1
+        return any(one.path[:depth] in places for one in self.faults.errors)
 
     def finish(self) -> None:
         """The keys nobody asked for are faults."""

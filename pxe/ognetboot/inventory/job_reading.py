@@ -73,7 +73,8 @@ def read_job(table: Table) -> Job | None:
     option: str | None = None
     for key, words in (("hardware", Hardware), ("how", How), ("what", What)):
         option = table.choice(key, words) or option
-    if work is Work.INVENTORY and (option in (What.OS, What.SOFTWARE)) != (partition is not None):
+    goes = (option in (What.OS, What.SOFTWARE)) == (partition is not None)
+    if work is Work.INVENTORY and not goes and not table.wrong("what", "partition"):
         table.error("partition", "goes with `what` os or software, and with a `disk`")
     after = table.choice("after", After) or After.STAY
     table.finish()

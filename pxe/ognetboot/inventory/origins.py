@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which scope each choice comes from, and how a person reads it."""
+"""Which scope each choice comes from."""
 
 from __future__ import annotations
 
@@ -33,13 +33,6 @@ class Origin:
         if isinstance(self.value, datetime):
             value = self.value.isoformat()
         return {"value": value, "from": None if self.scope is None else str(self.scope)}
-
-
-def shown(value: object) -> str:
-    """A choice as the inventory writes it."""
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "minutes")
-    return str(value)
 
 
 def chain_of(inventory: Inventory, scope: Scope) -> list[tuple[Scope | None, Choices]]:

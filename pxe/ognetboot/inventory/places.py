@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ognetboot.inventory.faults import Path
 
@@ -26,11 +26,13 @@ _STRING = re.compile(
     r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*'"
 )
+# What nearly every line of a large inventory is: a plain key and a plain string.
+_PLAIN_PAIR = re.compile(r'([A-Za-z0-9_-]+)[ \t]*=[ \t]*("(?:[^"\\\n]|\\.)*")(?!")')
+_SPACE = re.compile(r"[ \t]*")
 _WORD = re.compile(r"[^,\]}#\n\r]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Offsets in the text: where the key or the list's item begins, and its value from, to."""
 
     start: int
@@ -92,6 +94,9 @@ def find_places(text: str) -> Places:
     while at < len(text):
         if text[at] == "[":
             at, section, path = _header(places, at)
+        elif plain := _PLAIN_PAIR.match(text, at):
+            places.values[*path, plain[1]] = Span(at, *plain.span(2))
+            at = section.end = plain.end()
         else:
             at = _pair(places, at, path)
             section.end = at
@@ -154,7 +159,7 @@ def _pair(places: Places, at: int, within: Path) -> int:
     at, words = _keys(places.text, at)
     if places.text[at : at + 1] != "=":
         raise ValueError(f"no = at offset {at}")
-    match = re.compile(r"[ \t]*").match(places.text, at + 1)
+    match = _SPACE.match(places.text, at + 1)
     return _value(places, start, match.end() if match else at + 1, (*within, *words))
 
 

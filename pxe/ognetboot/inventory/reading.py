@@ -7,10 +7,12 @@ value may be in `checks.py`.
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import agreement, checks
 from ognetboot.inventory.choice_values import read_choices
@@ -21,7 +23,7 @@ from ognetboot.inventory.entry_reading import (
     read_states,
     with_local_disk,
 )
-from ognetboot.inventory.faults import Fault, Faults
+from ognetboot.inventory.faults import Fault, Faults, broken
 from ognetboot.inventory.fields import Table
 from ognetboot.inventory.model import (
     Centre,
@@ -35,10 +37,12 @@ from ognetboot.inventory.model import (
     Site,
     UefiLoader,
 )
-from ognetboot.inventory.places import values_of
+from ognetboot.inventory.places import find_places, values_of
 
 # Far above an inventory of 5,000 PCs; what is larger is no inventory.
 MOST_BYTES = 32 << 20
+# What editors of Windows put before UTF-8.
+MARK = "\ufeff"
 _TITLE = "ogLive network boot"
 
 
@@ -58,10 +62,14 @@ def load(path: Path, *, allow_test: bool = False) -> Inventory:
 
 
 def text_of(path: Path) -> str:
-    """The text of the file, whatever it says."""
+    """The text of the file, whatever it says, without the mark of its encoding."""
+    return whole_text_of(path).removeprefix(MARK)
+
+
+def whole_text_of(path: Path) -> str:
+    """All of the file's text, the mark included."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = keeping.content(path, MOST_BYTES)
     except OSError as error:
         raise NetbootError(
             f"{path}: the inventory cannot be read: {error.strerror}", hint="check the path"
@@ -81,7 +89,7 @@ def text_of(path: Path) -> str:
 def parse(text: str, *, source: str, allow_test: bool = False) -> Inventory:
     """The same from a string; `source` is the name that messages begin with."""
     reading = read(text, source=source, allow_test=allow_test)
-    refusal = reading.faults.refusal()
+    refusal = reading.faults.refusal(line_of=lambda path: find_places(text).line_of(path))
     if reading.inventory is None:
         raise refusal or NetbootError(f"{source} cannot be read", hint="check it")
     return reading.inventory
@@ -92,7 +100,9 @@ def read(text: str, *, source: str, allow_test: bool = False) -> Reading:
     faults = Faults(source)
     try:
         values = values_of(text)
-    except ValueError as error:  # also a number of thousands of digits
+    except tomllib.TOMLDecodeError as error:
+        raise broken(source, text, error) from None
+    except ValueError as error:  # a number of thousands of digits
         raise NetbootError(f"{source}: not valid TOML: {error}", hint="correct that line") from None
     except RecursionError:
         raise NetbootError(

@@ -12,27 +12,31 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An inventory as it was read; `path` is the file itself, not a link to it."""
+    """An inventory as it was read; `path` is the file itself, not a link to it. `mark`: what stands
+    before the text, if anything."""
 
     path: Path
     text: str
+    mark: str
 
     @property
     def digest(self) -> bytes:
         """Of all its bytes."""
-        return sha256(self.text.encode()).digest()
+        return sha256((self.mark + self.text).encode()).digest()
 
 
 def open_inventory(path: Path) -> Opened:
     """Read the file at `path`."""
-    return Opened(path.resolve(), reading.text_of(path))
+    whole = reading.whole_text_of(path)
+    text = whole.removeprefix(reading.MARK)
+    return Opened(path.resolve(), text, whole[: len(whole) - len(text)])
 
 
 def put(path: Path, text: str, *, anew: bool) -> None:
@@ -60,7 +64,7 @@ def save(opened: Opened, text: str) -> bool:
                 f"{path} was changed by somebody else in the meantime, and nothing was written",
                 hint="look at it, and do it again",
             )
-        keeping.write(path, text.encode(), like=path.stat())
+        keeping.write(path, (opened.mark + text).encode(), like=path.stat())
     return True
 
 

@@ -2,18 +2,22 @@
 """For whom something is said: `all`, `centre:X`, `room:X`, `group:X`, `pc:X`.
 
 A bare word is looked up, and must mean one thing alone. A PC is named by its name, a MAC, its UUID
-or its address.
+or its address; the others by their name or their title, exactly, or else whatever the accents,
+capitals, blanks and signs: so a person writes them, and so OpenGnsys does.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.checks import mac as normal_mac
-from ognetboot.inventory.model import Client, Inventory, ScopeKind
+from ognetboot.inventory.model import Centre, Client, Group, Inventory, Room, ScopeKind
+
+Titled = Centre | Room | Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,14 @@ ALL = Scope(ScopeKind.ALL)
 
 def find_scope(inventory: Inventory, text: str) -> Scope:
     """The scope that a person means by `text`; refused where there is none, or more than one."""
-    if text == ScopeKind.ALL:
+    if text.casefold() == ScopeKind.ALL:
         return ALL
     word, colon, name = text.partition(":")
-    if colon and word in list(ScopeKind)[1:]:
-        found = [s for s in _named(inventory, name) if s.kind is ScopeKind(word)]
-        kinds = {ScopeKind(word)}
+    if colon and word.casefold() in list(ScopeKind)[1:]:
+        kinds = {ScopeKind(word.casefold())}
     else:
-        found, kinds = list(_named(inventory, text)), set(ScopeKind)
-        name = text
+        kinds, name = set(ScopeKind), text
+    found = _meant(inventory, name, kinds)
     if len(found) > 1:
         listed = ", ".join(map(str, found))
         raise NetbootError(f"`{text}` means more than one: {listed}", hint="say which of them")
@@ -63,14 +66,49 @@ def _all(inventory: Inventory) -> Iterator[Scope]:
         yield from (Scope(kind, one.name) for one in named)
 
 
-def _named(inventory: Inventory, name: str) -> Iterator[Scope]:
-    """Every scope of that name; a PC by whatever identifies it."""
-    for scope in _all(inventory):
-        if scope.name == name != "" and scope.kind is not ScopeKind.PC:
-            yield scope
-    client = find_client(inventory, name)
-    if client is not None:
-        yield Scope(ScopeKind.PC, client.name)
+def _meant(inventory: Inventory, name: str, kinds: Collection[ScopeKind]) -> list[Scope]:
+    """Every scope of these kinds that the word may mean; a PC by whatever identifies it."""
+    by_kind: list[tuple[ScopeKind, Sequence[Titled]]] = [
+        (ScopeKind.CENTRE, inventory.centres),
+        (ScopeKind.ROOM, inventory.rooms),
+        (ScopeKind.GROUP, inventory.groups),
+    ]
+    client = find_client(inventory, name) if ScopeKind.PC in kinds else None
+    pcs = [] if client is None else [Scope(ScopeKind.PC, client.name)]
+    for spoken in (_exact, _folded):
+        found = [
+            Scope(kind, one.name)
+            for kind, named in by_kind
+            if kind in kinds
+            for one in _called(named, name, spoken)
+        ]
+        if found or pcs:
+            return found + pcs
+    return []
+
+
+def rooms_called(inventory: Inventory, text: str) -> tuple[str, ...]:
+    """Rooms of exactly that name or title; else those that differ in accents, case or signs."""
+    for spoken in (_exact, _folded):
+        if found := tuple(room.name for room in _called(inventory.rooms, text, spoken)):
+            return found
+    return ()
+
+
+def _called(named: Iterable[Titled], text: str, spoken: Callable[[str], str]) -> Iterator[Titled]:
+    word = spoken(text)
+    for one in named:
+        if word and word in (spoken(one.name), spoken(one.title)):
+            yield one
+
+
+def _exact(text: str) -> str:
+    return text
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in plain if char.isalnum())
 
 
 def find_client(inventory: Inventory, text: str) -> Client | None:

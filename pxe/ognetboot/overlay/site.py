@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.overlay import sitecheck
-from ognetboot.texts.written import give_away
 
 _ALIGN = 4
 _MODE_BITS = 0o777
@@ -49,24 +49,16 @@ def pack(folder: Path, extra: Extra | None = None) -> bytes:
 def write(folder: Path, out: Path, extra: Extra | None = None, *, dry_run: bool = False) -> bool:
     """Pack ``folder`` into ``out``, which appears complete or not at all; False: it is so."""
     data = pack(folder, extra)
-    part = out.with_name(out.name + ".part")
     try:
         if out.is_file() and out.read_bytes() == data:
             return False
         if dry_run:
             return True
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        give_away(part, out.parent)
-        part.chmod(0o644)  # whatever the umask: the servers drop their rights
-        part.rename(out)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise NetbootError(
             f"{out} cannot be written: {error.strerror}", hint="choose another place"
         ) from error
+    keeping.write(out, data)
     return True
 
 
@@ -120,7 +112,7 @@ def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise _too_much(path)
-        return path.read_bytes()
+        return keeping.content(path, _MOST_BYTES)
     except OSError as error:
         raise NetbootError(
             f"{path} cannot be read: {error.strerror}", hint="check the path and its rights"

@@ -8,15 +8,24 @@ from pathlib import Path
 
 from ognetboot.inventory.model import Dhcp, Inventory
 
+_USUAL_PORT = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is served. `http`: the port, or None; `files`: all of it, not the forms alone."""
+    """What is served. `http`: the port, or None; `files`: all of it, not the forms alone; `bind`:
+    the address on which all of it is."""
 
     dhcp: Dhcp
     tftp: bool
     http: int | None
     files: bool
+    bind: str
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether HTTP listens on every address of this machine."""
+        return self.bind in ("0.0.0.0", "::")  # noqa: S104 - no socket is bound here
 
     @property
     def child(self) -> bool:
@@ -51,10 +60,11 @@ def _http(inventory: Inventory, parts: Parts) -> str:
     if parts.http is None:
         return "not served"
     if parts.files:
-        return (
-            f"http://{inventory.server.authority}/netboot/ and /oglive/, reports, registration "
-            "and passwords"
-        )
+        place = inventory.server.authority
+        if not parts.everywhere:
+            host = f"[{parts.bind}]" if ":" in parts.bind else parts.bind
+            place = host if parts.http == _USUAL_PORT else f"{host}:{parts.http}"
+        return f"http://{place}/netboot/ and /oglive/, reports, registration and passwords"
     return f"reports, registration and passwords on 127.0.0.1 port {parts.http}"
 
 

@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ognetboot.assigning.ears import Ear, hearing
-from ognetboot.errors import NetbootError
+from ognetboot.errors import FoundFaultsError, NetbootError
 from ognetboot.hearing import documents
 from ognetboot.hearing.following import Log
 from ognetboot.hearing.forms import Forms
@@ -62,6 +63,7 @@ class ServeRequest:
             tftp=self.with_tftp,
             http=port if self.with_http or self.behind else None,
             files=self.with_http and not self.behind,
+            bind=self.bind,
         )
 
 
@@ -130,19 +132,28 @@ async def _check(request: ServeRequest, write: Write) -> str:
         if parts.tftp:
             dnsmasq.check_port(str(written.inventory.server.address))
         dnsmasq.check_readable(child, request.out)
+    report = announcement(request.inventory, written.inventory, request.out, parts)
     absent = _absent(request, written, parts)
     if absent:
-        raise NetbootError(
-            f"{len(absent)} thing{'s are' if len(absent) > 1 else ' is'} missing: "
-            + "; ".join(absent),
-            hint="PCs would ask for it",
-        )
-    return announcement(request.inventory, written.inventory, request.out, parts)
+        things = "1 thing is" if len(absent) == 1 else f"{len(absent)} things are"
+        end = f"{things} missing: `ognetboot serve` starts, and PCs will miss them."
+        raise FoundFaultsError("\n".join([report, *map(_said_missing, absent), end]))
+    return report
+
+
+def _said_missing(what: str) -> str:
+    return f"Missing: {what}."
 
 
 def _absent(request: ServeRequest, written: Written, parts: Parts) -> list[str]:
     asks = request.behind is None
-    return list(missing(written.inventory, request.out, serves_files=parts.files, asks=asks))
+    found = list(missing(written.inventory, request.out, serves_files=parts.files, asks=asks))
+    server = written.inventory.server
+    if parts.files and not parts.everywhere and request.bind != str(server.address):
+        found.append(
+            f"HTTP listens on {request.bind} alone, and PCs are sent to {server.authority}"
+        )
+    return found
 
 
 async def _serve(request: ServeRequest, write: Write) -> None:
@@ -150,7 +161,7 @@ async def _serve(request: ServeRequest, write: Write) -> None:
     async with _running(request, write, stop) as (first, parts):
         print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
         for line in await asyncio.to_thread(_absent, request, first, parts):
-            LOG.warning("Missing: %s.", line)
+            LOG.warning("%s", _said_missing(line))
         print("Stop it with Ctrl-C.", flush=True)
         await stop.wait()
 
@@ -162,34 +173,50 @@ async def _running(
     """All of it; whatever ends it, nothing is left running."""
     async with contextlib.AsyncExitStack() as stack:
         then: list[Callable[[Written], None]] = []
+        parts, sock = _begun(stack, request)
         watched = (request.inventory, documents.beside(request.inventory, "assigned"))
         keeper = Keeper(watched, write, lambda written: [one(written) for one in then])
         first = keeper.begin()
-        parts = request.parts(first.inventory)
         known = Known(first.inventory)
         uses = Uses(request.inventory, known)
         then.append(lambda written: uses.use(Known(written.inventory)))
-        if parts.http is not None:
-            stack.enter_context(hearing(request.inventory, Ear.REPORT))
+        if sock is not None:
             reports = Reports(request.inventory, lambda line: LOG.warning("%s.", line))
             stack.callback(reports.write)
             forms = Forms(request.inventory, known, reports, uses, keeper.wake)
             then.append(lambda written: _renew(forms, reports, written))
             tree = Tree(request.out) if parts.files else None
             app = http.application(tree, forms, behind_proxy=request.behind is not None)
-            await stack.enter_async_context(
-                http.opened(app, http.listen(_bind(request), parts.http))
-            )
+            await stack.enter_async_context(http.opened(app, sock))
             _enter(stack, stop, _write_now_and_then(reports))
         if parts.child:
             then.append(await _start_child(stack, stop, request, first))
         if request.log is not None:
-            stack.enter_context(hearing(request.inventory, Ear.FETCH))
             log = Log(request.log)
             stack.callback(log.close)
             _enter(stack, stop, follow(log, uses, keeper.wake))
         _enter(stack, stop, keeper.keep())
         yield first, parts
+
+
+def _begun(
+    stack: contextlib.AsyncExitStack, request: ServeRequest
+) -> tuple[Parts, socket.socket | None]:
+    """What can be refused is refused before the tree is written."""
+    inventory = reading.load(request.inventory, allow_test=True)
+    parts = request.parts(inventory)
+    sock = None
+    if parts.http is not None:
+        sock = http.listen(_bind(request), parts.http)
+        stack.callback(sock.close)
+        stack.enter_context(hearing(request.inventory, Ear.REPORT))
+    if parts.child:
+        dnsmasq.find(_leases(request))
+        if parts.tftp:
+            dnsmasq.check_port(str(inventory.server.address))
+    if request.log is not None:
+        stack.enter_context(hearing(request.inventory, Ear.FETCH))
+    return parts, sock
 
 
 async def _start_child(
@@ -199,8 +226,6 @@ async def _start_child(
     parts = request.parts(first.inventory)
     child = dnsmasq.find(_leases(request))
     dnsmasq.check_readable(child, request.out)
-    if parts.tftp:
-        dnsmasq.check_port(str(first.inventory.server.address))
     dnsmasq.make_leases(child)
     names: dict[str, str] = {}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.serving.dnsmasq_words import Told
 from ognetboot.serving.holders import holder
@@ -91,6 +92,7 @@ def make_leases(child: Child) -> None:
         handle = os.open(child.leases, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             if child.user is not None:
+                keeping.refuse_second_name(handle, child.leases)
                 os.fchown(handle, child.user.pw_uid, child.user.pw_gid)
         finally:
             os.close(handle)

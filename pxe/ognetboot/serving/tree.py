@@ -89,7 +89,9 @@ class Keeper:
         except OSError as error:
             self._failed(f"{error.filename}: {error.strerror}")
             return
-        self._trouble = ""
+        if self._trouble:
+            self._trouble = ""
+            LOG.info("The fault is gone: PCs get what the inventory says.")
         self._due = written.next_change
         if written.changed:
             count = len(written.inventory.clients)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 DAEMON = "ognetboot.service"
 RENDER = "ognetboot-render.service"
@@ -70,10 +71,15 @@ def units(place: Place) -> dict[str, str]:
 
 def next_steps(place: Place) -> str:
     """What an administrator does then."""
-    folders = " ".join(dict.fromkeys(map(str, (place.inventory.parent, place.out.parent))))
+    beside, stem = quote(str(place.inventory.parent)), place.inventory.stem
+    mine = " -o ".join(f"-name {quote(f'{before}{stem}.*')}" for before in ("", "."))
+    # The folders themselves, and what is ours in them: others keep their files there, too.
+    folders = f"{beside} {quote(str(place.out.parent))}"
     return (
         f"Then, as root: useradd --system --no-create-home --shell /usr/sbin/nologin {place.user}; "
-        f"chown -R {place.user} {folders}; systemctl daemon-reload; systemctl enable --now "
+        f"chown {place.user} {folders}; find {beside} -maxdepth 1 -type f '(' {mine} ')' -exec "
+        f"chown -h {place.user} '{{}}' +; mkdir -p {quote(str(place.out))}; chown -hR {place.user} "
+        f"{quote(str(place.out))}; systemctl daemon-reload; systemctl enable --now "
         f"{DAEMON}. nginx passes /netboot/do/ on to 127.0.0.1:{place.port}."
     )
 

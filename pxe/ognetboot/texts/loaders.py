@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 
 # What `make setup` unpacks; it writes the packages' versions into PACKAGES there.
@@ -72,6 +73,11 @@ class Found:
 
 def places(site: Path | None) -> tuple[Path, ...]:
     """The folders that are looked into: the site's, those of `make setup`, this machine's."""
+    if site is not None and not site.is_dir():
+        raise NetbootError(
+            f"{site} is no folder to look for loaders in",
+            hint="correct `--loaders`, or leave it out",
+        )
     return (*([site] if site else ()), FETCHED, Path("/"))
 
 
@@ -122,7 +128,7 @@ def _content(path: Path) -> bytes | None:
                 f"{path} has more than {_MOST_BYTES >> 20} MiB and is no loader",
                 hint="put the right file there",
             )
-        return path.read_bytes()
+        return keeping.content(path, _MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

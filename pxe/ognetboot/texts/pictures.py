@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.model import Inventory
 
@@ -42,7 +43,7 @@ def pictures(inventory: Inventory, folder: Path) -> dict[PurePosixPath, bytes]:
         **{_GRUB / name: ours.joinpath(name).read_bytes() for name in _MARKED},
     }
     for name in sorted(set(_named(inventory))):
-        found[_IPXE / name] = found[_GRUB / name] = _read(folder / name)
+        found[_IPXE / name] = found[_GRUB / name] = picture_of(folder, name)
     return found
 
 
@@ -58,10 +59,11 @@ def _named(inventory: Inventory) -> Iterator[str]:
             yield choices.picture
 
 
-def _read(path: Path) -> bytes:
+def picture_of(folder: Path, name: str) -> bytes:
+    """A picture of the site's; refused where a loader would not draw it."""
+    path = folder / name
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        content = keeping.content(path, MOST_BYTES)
     except OSError as error:
         raise NetbootError(
             f"{path}: the picture cannot be read: {error.strerror}",

@@ -21,8 +21,8 @@ _LINE_BYTES = COLUMNS - 2
 _NORMAL, _MARKED, _GAP = "37;44", "1;37;41", "36;44"
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9_/]+)(?::[a-z0-9]+)?\}")
 _COLOUR = re.compile(rb"(\x1b\[[0-9;]*m)")
-# What only the PC itself knows.
-_SAMPLES = {"netX/mac": "52:54:00:12:34:56", "netX/ip": "192.168.100.100"}
+# What a PC that nobody knows tells of itself.
+SAMPLE_MAC, SAMPLE_IP = "52:54:00:12:34:56", "192.168.100.100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,15 @@ class _Canvas:
         self.rows[row], self.colours[row] = text.rstrip(), tuple(changes)
 
 
-def ipxe(script: str, charset: Charset, screen: str = "lines") -> Picture:
-    """The screen at the label `screen` of a script, as an iPXE of that charset draws it."""
+def ipxe(
+    script: str, charset: Charset, screen: str = "lines", *, mac: str = SAMPLE_MAC,
+    ip: str = SAMPLE_IP,
+) -> Picture:  # fmt: skip
+    """The screen at the label `screen` of a script, as an iPXE of that charset draws it on the PC
+    with this card and address."""
     lines = script.splitlines()
     known = _variables(lines, charset)
+    known |= {"netX/mac": mac.encode("ascii"), "netX/ip": ip.encode("ascii")}
     canvas = _Canvas()
     menu, default, seconds = _menu(lines[lines.index(f":{screen}") + 1 :], known)
     title = menu[0].text[:_LINE_BYTES]
@@ -95,7 +100,7 @@ def lines_of(script: str, charset: Charset, screen: str = "lines") -> list[Line]
 
 def _variables(lines: list[str], charset: Charset) -> dict[str, bytes]:
     """What is set before the first screen, for this charset."""
-    known = {name: value.encode("ascii") for name, value in _SAMPLES.items()}
+    known: dict[str, bytes] = {}
     section = None
     for line in lines:
         if line == ":menu":

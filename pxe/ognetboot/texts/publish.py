@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ognetboot.errors import NetbootError
+from ognetboot.keeping import give_away
 from ognetboot.texts.written import (
     FILE_MODE,
     FOLDER_MODE,
     alone,
-    give_away,
     scratch,
     sync,
     write_all,
@@ -123,27 +123,41 @@ def _unwritable(out: Path, error: OSError) -> NetbootError:
 
 
 def _compare(out: Path, files: Files, links: Links) -> Changes:
-    found = dict(_found(out)) if out.is_dir() else {}
-    fresh = [name for name, content in files.items() if found.get(name) != content]
-    fresh += [name for name, target in links.items() if found.get(name) != target]
-    return Changes(tuple(fresh), tuple(sorted(found.keys() - files.keys() - links.keys())))
+    wanted = {str(name): name for name in (*files, *links)}
+    right: set[PurePosixPath] = set()
+    others: list[PurePosixPath] = []
+    for within, found in _found(str(out)) if out.is_dir() else ():
+        name = wanted.get(within)
+        if name is None:
+            others.append(PurePosixPath(within))
+        elif _is_right(found, files.get(name), links.get(name)):
+            right.add(name)
+    fresh = (name for name in wanted.values() if name not in right)
+    return Changes(tuple(fresh), tuple(sorted(others)))
 
 
-def _found(out: Path) -> Iterator[tuple[PurePosixPath, bytes | str | None]]:
-    """What is there: content of a file, target of a link, None for what is never as it shall be."""
-    for folder, folders, names in os.walk(out):
-        within = PurePosixPath(os.path.relpath(folder, out))
-        for one in (*folders, *names):
-            path = Path(folder, one)
-            name = within / one
-            status = path.lstat()
-            if stat.S_ISLNK(status.st_mode):
-                yield name, str(path.readlink())
-            elif stat.S_ISREG(status.st_mode):
-                readable = stat.S_IMODE(status.st_mode) == FILE_MODE
-                yield name, path.read_bytes() if readable else None
-            elif not stat.S_ISDIR(status.st_mode):
-                yield name, None
+def _found(folder: str, within: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All that is there but folders, each with its path inside the tree."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _found(entry.path, f"{within}{entry.name}/")
+            else:
+                yield within + entry.name, entry
+
+
+def _is_right(found: os.DirEntry[str], content: bytes | None, target: str | None) -> bool:
+    """Whether it is a link to that target, or a file with that content that everybody may read."""
+    path = Path(found.path)
+    if found.is_symlink():
+        return str(path.readlink()) == target
+    if content is None or not found.is_file(follow_symlinks=False):
+        return False
+    status = found.stat(follow_symlinks=False)
+    if stat.S_IMODE(status.st_mode) != FILE_MODE or status.st_size != len(content):
+        return False
+    with path.open("rb", buffering=0) as stream:
+        return stream.read() == content
 
 
 def _appear(out: Path, files: Files, links: Links, _: Changes, beside: Path) -> None:
@@ -208,8 +222,12 @@ def _make_folders(root: Path, folders: Iterable[PurePosixPath], above: Path) -> 
         path = root / folder
         if not path.is_dir():
             path.mkdir()
-        if stat.S_IMODE(path.stat().st_mode) != FOLDER_MODE:
-            path.chmod(FOLDER_MODE)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if stat.S_IMODE(os.fstat(handle).st_mode) != FOLDER_MODE:
+                os.fchmod(handle, FOLDER_MODE)
+        finally:
+            os.close(handle)
         give_away(path, above)
 
 

@@ -18,12 +18,14 @@ Files = Mapping[PurePosixPath, bytes]
 def check_tree(out: Path, inventory: Path) -> None:
     """Refuse a folder that is no tree, or that another inventory was rendered into."""
     publish.renew(out, {})
+    check_source(out, inventory, hint="name that one with --inventory, or another tree with --out")
+
+
+def check_source(out: Path, inventory: Path, *, hint: str) -> None:
+    """Refuse a folder that another inventory was rendered into: its PCs would be gone from it."""
     source = publish.remembered(out)
     if source is not None and source != inventory.resolve():
-        raise NetbootError(
-            f"{out} was rendered from {source}, not from {inventory}",
-            hint="name that one with --inventory, or another tree with --out",
-        )
+        raise NetbootError(f"{out} was rendered from {source}, not from {inventory}", hint=hint)
 
 
 def prepared(inventory: Inventory, clients: Collection[Client], offered: OfferedTo) -> Files:

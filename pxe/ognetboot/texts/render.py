@@ -17,7 +17,6 @@ from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.menus import Menus
 from ognetboot.texts.pictures import DEFAULT_PICTURE
-from ognetboot.texts.screens import screen_for
 from ognetboot.texts.sentences import load_reasons, load_texts
 from ognetboot.texts.server_files import (
     BIOS_LOADER,
@@ -26,6 +25,7 @@ from ognetboot.texts.server_files import (
     UEFI_TFTP,
     server_files,
 )
+from ognetboot.texts.shapes import Shapes
 
 # Where disk.efi and disk.0 read what they are to do.
 DISK_CONFIG = PurePosixPath("debian-installer/amd64/grub/grub.cfg")
@@ -113,18 +113,14 @@ def render_screens(
     inventory: Inventory, clients: Iterable[Client | None], offered: OfferedTo
 ) -> dict[PurePosixPath, str]:
     """The files of these PCs alone; None: of those that nobody knows."""
-    menus = menus_of(inventory)
+    shapes = Shapes(inventory, menus_of(inventory))
     files: dict[PurePosixPath, str] = {}
     for client in clients:
-        screen = screen_for(inventory, client, offered(client))
-        script = menus.ipxe(screen)
+        filled = shapes.filled(client, offered(client))
         for name in _names(client):
-            files[PurePosixPath("ipxe", name.script)] = script
-        # GRUB runs on UEFI PCs only: a BIOS PC always gets iPXE.
-        if client is None or client.firmware is not Firmware.BIOS:
-            menu = menus.grub(screen)
-            for name in _names(client):
-                files[PurePosixPath("grub", name.menu)] = menu
+            files[PurePosixPath("ipxe", name.script)] = filled.script
+            if filled.menu is not None:
+                files[PurePosixPath("grub", name.menu)] = filled.menu
     return files
 
 

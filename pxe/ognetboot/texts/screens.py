@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ognetboot.assigning import times
 from ognetboot.assigning.model import NO_STAMP
 from ognetboot.assigning.offers import Offered
 from ognetboot.inventory.choices import Choices, Tongue
@@ -183,10 +184,13 @@ def _notes(texts: Texts, choices: Choices, offered: Offered) -> tuple[str, ...]:
 
 
 def _until(texts: Texts, sentence: str, end: datetime | None) -> str:
-    """The sentence, with its end as a time that every language reads, in the server's zone."""
+    """The sentence, with its end as its language writes it, in the server's zone."""
     if end is None:
         return texts[sentence]
-    return f"{texts[sentence]} {texts['until']} {end.astimezone():%Y-%m-%d %H:%M}"
+    local = end.astimezone()
+    if (day := times.day_that_ends(local)) is not None:
+        return f"{texts[sentence]} {texts['until_end_of']} {day.strftime(texts['day'])}"
+    return f"{texts[sentence]} {texts['until']} {local.strftime(texts['moment'])}"
 
 
 def _title(entry: Entry, texts: Texts) -> str:

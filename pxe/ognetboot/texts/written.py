@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ognetboot.errors import NetbootError
+from ognetboot import keeping
 
 FILE_MODE, FOLDER_MODE = 0o644, 0o755
 # So many files are brought to the disk one by one; for more of them all of it is.
@@ -41,6 +38,9 @@ def write_all(files: Mapping[Path, bytes], above: Path) -> None:
 
 def _sync_filesystem(folder: Path) -> None:
     """Thousands of files cost one flush so, instead of one each."""
+    # Its import is slow, and most calls write one PC.
+    import ctypes  # noqa: PLC0415
+
     libc = ctypes.CDLL(None, use_errno=True)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -54,12 +54,9 @@ def _sync_filesystem(folder: Path) -> None:
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Within it nobody else publishes beside `out`."""
-    handle = os.open(out.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _lock(handle, out)
+    # Not its folder: who may only look into that could hold it, and so stop all writing.
+    with keeping.locked(out.with_name(f".{out.name}.lock"), _LOCK_LIMIT_S):
         yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -72,29 +69,6 @@ def scratch(out: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _lock(handle: int, out: Path) -> None:
-    until = time.monotonic() + _LOCK_LIMIT_S
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise NetbootError(
-                    f"{out} is being written by another ognetboot, for a minute already",
-                    hint="wait until it is done",
-                ) from None
-            time.sleep(0.1)
-        else:
-            return
-
-
-def give_away(path: Path, above: Path) -> None:
-    """What root writes into another user's folder is that user's, who will write it anew."""
-    if os.geteuid() == 0:
-        owner = above.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def sync(folder: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ognetboot.assigning import times
 from ognetboot.errors import FoundFaultsError, NetbootError
-from ognetboot.hearing.taking import Candidate, candidates, room_of
-from ognetboot.hearing.waiting import HARDWARE, remove, waiting_of
+from ognetboot.hearing.taking import Candidate, candidates, is_there, room_of
+from ognetboot.hearing.waiting import HARDWARE, deciding, waiting_of
 from ognetboot.inventory import reading
 from ognetboot.inventory.editing import with_tables
 from ognetboot.inventory.model import Inventory
@@ -34,7 +34,11 @@ def add(verbs: Verbs) -> None:
     )
     verb.set_defaults(run=run)
     verb.add_argument("number", nargs="?", metavar="NUMBER", help="which one, or all of them")
-    verb.add_argument("--refuse", type=int, metavar="NUMBER", help="strike that one off the list")
+    verb.add_argument(
+        "--refuse",
+        metavar="NUMBER",
+        help="strike that one off the list, all of them, or those of an address",
+    )
     verb.add_argument("--room", default="", metavar="ROOM", help="where it stands")
     verb.add_argument("--name", default="", metavar="NAME", help="what it is called")
     add_inventory(verb)
@@ -64,20 +68,30 @@ def run(args: argparse.Namespace) -> str:
         waiting = tuple(one for one in waiting if str(one.number) == args.number)
         if not waiting:
             raise NetbootError(f"no PC waits with the number {args.number}", hint="list them")
-    found = candidates(inventory, waiting, name=args.name, room=args.room)
+    them = candidates(inventory, waiting, name=args.name, room=args.room)
+    there = [one for one in them if is_there(inventory, one)]
+    found = [one for one in them if one not in there]
     take = partial(_with, inventory, opened.text, path, args.test)
     good, bad = _parted(found, take)
-    if good:
-        save(opened, take(good))
-        remove(path, frozenset(one.registration.number for one in good))
-    return _taken(good, bad)
+    if good or there:
+        with deciding(path) as strike:
+            if good:
+                save(opened, take(good))
+            strike(frozenset(one.registration.number for one in (*good, *there)))
+    return _taken(good, bad, there)
 
 
-def _refuse(path: Path, number: int) -> str:
-    if number not in {one.number for one in waiting_of(path).registrations}:
-        raise NetbootError(f"no PC waits with the number {number}", hint="list them")
-    remove(path, frozenset({number}))
-    return f"Number {number} is struck off. The PC may register again."
+def _refuse(path: Path, word: str) -> str:
+    """`word`: a number, an address, or all."""
+    with deciding(path) as strike:
+        waiting = waiting_of(path).registrations
+        numbers = {o.number for o in waiting if word in (_ALL, str(o.number), o.address)}
+        if not numbers:
+            raise NetbootError(f"no PC waits with the number or address {word}", hint="list them")
+        strike(frozenset(numbers))
+    if len(numbers) == 1:
+        return f"Number {numbers.pop()} is struck off. The PC may register again."
+    return f"{len(numbers)} PCs are struck off. They may register again."
 
 
 def _parted(
@@ -113,10 +127,14 @@ def _with(
     return new
 
 
-def _taken(good: Sequence[Candidate], bad: Sequence[Candidate]) -> str:
+def _taken(good: Sequence[Candidate], bad: Sequence[Candidate], there: Sequence[Candidate]) -> str:
     lines = [
         f"{one.registration.number}: {one.name}{f' in {one.room}' if one.room else ''} was taken in"
         for one in good
+    ]
+    lines += [
+        f"{one.registration.number}: {one.name} is in the inventory already, and waits no more"
+        for one in there
     ]
     lines += [f"{one.registration.number}: {why}" for one in bad for why in one.against]
     report = "\n".join(lines) or "No PC waits."

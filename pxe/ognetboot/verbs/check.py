@@ -8,16 +8,14 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ognetboot.assigning.ears import heard_by
-from ognetboot.checking.given import warn_of_given
+from ognetboot.checking.given import rule_of_given, warn_of_given
 from ognetboot.checking.loader_limits import Loaders
+from ognetboot.checking.outside import warn_of_outside
 from ognetboot.checking.report import as_json, check, claims
 from ognetboot.errors import FoundFaultsError
 from ognetboot.texts.loaders import ipxe_is_old, places, read_loaders
 from ognetboot.texts.loaders import told as loaders_told
 from ognetboot.verbs import Verbs, add_json, add_loaders, add_test
-
-_GIVEN = 'what is given "this once":'
 
 
 def add(verbs: Verbs) -> None:
@@ -37,15 +35,18 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """The report; raised where there are errors."""
-    loaders = Loaders(ipxe_is_old(places(args.loaders)))
+    folders = places(args.loaders)
+    loaders = Loaders(ipxe_is_old(folders))
     now = datetime.now(UTC)
     checked = [
         check(path, allow_test=args.test, loaders=loaders, now=now) for path in args.inventory
     ]
-    beside = claims(checked)
+    beside, rules = claims(checked), list[str]()
     for each in checked:
         if each.reading is not None and each.reading.inventory is not None:
             beside += warn_of_given(each.path, each.reading.inventory, now)
+            beside += warn_of_outside(each.path, each.reading, folders)
+            rules += rule_of_given(each.path, each.reading.inventory, now)
     told = [one for each in checked for one in each.told] + beside
     errors = sum(one.severity == "error" for one in told)
     if args.json:
@@ -53,10 +54,7 @@ def run(args: argparse.Namespace) -> str:
     else:
         names = " and ".join(str(path) for path in args.inventory)
         end = f"{names}: {_count(errors, 'error')}, {_count(len(told) - errors, 'warning')}"
-        rules = (
-            f"{path.name}: {_GIVEN} {heard_by(path.resolve()).rule}" for path in args.inventory
-        )
-        served = loaders_told(read_loaders((), places(args.loaders)))
+        served = loaders_told(read_loaders((), folders))
         report = "\n".join([*map(str, told), *rules, *served, end])
     if errors:
         raise FoundFaultsError(report)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ognetboot.assigning import setting
-from ognetboot.assigning.exam import Readiness, Ready, Told, image_of, readiness, system_of
-from ognetboot.assigning.model import Assignment
+from ognetboot.assigning.coming import MOST_TOLD, described, withdrawn
+from ognetboot.assigning.exam import Readiness, Ready, Told, grouped, image_of, readiness, system_of
+from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.setting import Limits, Whom
 from ognetboot.errors import FoundFaultsError, NetbootError
 from ognetboot.hearing.seen import seen_of
@@ -42,7 +43,8 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--until", dest="end", metavar="TIME", help="when it ends")
     how = verb.add_mutually_exclusive_group()
     how.add_argument("--check", action="store_true", help="tell who is not ready; set nothing")
-    how.add_argument("--end", dest="over", action="store_true", help="end SCOPE's exams now")
+    how.add_argument("--end", dest="over", action="store_true", help="end SCOPE's exam now")
+    verb.add_argument("--all", action="store_true", help="with --end: also those to come")
     add_inventory(verb)
     add_tree(verb)
     add_test(verb)
@@ -58,10 +60,12 @@ def run(args: argparse.Namespace) -> str:
             hint="see `ognetboot exam --help`",
             code=2,
         )
+    if args.all and not args.over:
+        raise NetbootError("--all goes with --end", hint="see `ognetboot exam --help`", code=2)
     with at_desk(args, dry_run=args.check) as desk:
         to = setting.whom(desk.inventory, find_scope(desk.inventory, args.scope))
         if args.over:
-            return _end(desk, to)
+            return _end(desk, to, also_later=args.all)
         text, code = _exam(desk, to, args)
     # Behind the end of it: the exam is set, and an error inside would not have let it.
     if code:
@@ -94,33 +98,40 @@ def _set(desk: Desk, to: Whom, system: str, limits: Limits) -> Iterator[str]:
         yield f"{to}: nothing to change, the exam with {system} {when} is set"
     else:
         yield f"{to}: exam with {system} {when}; then what was before, by itself"
-    for each in before.all:
-        if each not in assigned.all and each.exam and not each.over(desk.now):
-            yield f"in place of the exam with {each.entry} {setting.said(_limits(each))}"
-
-
-def _limits(one: Assignment) -> Limits:
-    return Limits(None, one.start, one.end)
+    gone = withdrawn(before, assigned, to.clients, desk.now)
+    yield from (f"{line}: this takes its place" for line in gone)
 
 
 def _said(found: Iterable[Readiness]) -> Iterator[str]:
     pcs = list(found)
     counts = Counter(each.ready for each in pcs)
     yield f"{counts[Ready.READY]} of {len(pcs)} ready"
-    for ready, title in ((Ready.ABSENT, "not ready"), (Ready.UNKNOWN, "not known")):
-        yield from (f"{title}: {each.pc} {each.why}" for each in pcs if each.ready is ready)
+    yield from grouped(pcs)
 
 
-def _end(desk: Desk, to: Whom) -> str:
-    gone = [each for each in desk.change.assigned.of(str(to.scope)) if each.exam]
-    assigned = desk.change.assigned.without(gone)
+def _end(desk: Desk, to: Whom, *, also_later: bool) -> str:
+    before = desk.change.assigned
+    exams = [each for each in before.of(str(to.scope)) if each.exam and not each.over(desk.now)]
+    gone = [each for each in exams if also_later or each.begun(desk.now)]
     if not gone:
-        others = sorted({each.scope for each in assigned.all if each.exam})
-        raise NetbootError(
-            f"{to.scope} has no exam",
-            hint=f"exams: {', '.join(others)}" if others else "there is none at all",
-        )
-    outcome = replace(desk.outcome, assigned=assigned)
-    carry_out(desk, to, outcome, f"exam {to.scope} --end")
+        raise _no_exam(to, before, exams)
+    outcome = replace(desk.outcome, assigned=before.without(gone))
+    carry_out(desk, to, outcome, f"exam {to.scope} --end{' --all' if also_later else ''}")
     after = desk.offers(to, outcome)
-    return f"{to}: the exam is over; now {setting.counted(after)}"
+    ended = any(each.begun(desk.now) for each in gone)
+    done = "the exam is over; now " if ended else "no exam any more; now "
+    lines = [f"{to}: {done}{setting.counted(after)}"]
+    lines += withdrawn(before, outcome.assigned, to.clients, desk.now)
+    lines += (f"still to come: {e.entry}, {described(e)}" for e in exams if e not in gone)
+    return "\n".join(lines)
+
+
+def _no_exam(to: Whom, assigned: Assigned, exams: Sequence[Assignment]) -> NetbootError:
+    """Why there is nothing to end: `exams` are those of the scope, all of them still to come."""
+    if exams:
+        told = "; ".join(f"{each.entry}, {described(each)}" for each in exams[:MOST_TOLD])
+        hint = f"to come: {told}. `ognetboot exam {to.scope} --end --all` withdraws what is to come"
+        return NetbootError(f"{to.scope} has no exam now", hint=hint)
+    others = sorted({each.scope for each in assigned.all if each.exam})
+    hint = f"exams: {', '.join(others)}" if others else "there is none at all"
+    return NetbootError(f"{to.scope} has no exam", hint=hint)

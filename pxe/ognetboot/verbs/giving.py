@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ognetboot.assigning import history, setting
+from ognetboot.assigning.coming import kept, withdrawn
 from ognetboot.assigning.ears import Ear, heard_by
 from ognetboot.assigning.model import Assigned, Assignment
 from ognetboot.assigning.offers import Offered, offers_at
@@ -25,8 +25,9 @@ from ognetboot.assigning.store import Change, Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import editing, reading
 from ognetboot.inventory.entries import Entry
-from ognetboot.inventory.model import Client, Inventory
+from ognetboot.inventory.model import Client, Inventory, ScopeKind
 from ognetboot.inventory.saving import Opened, open_inventory, save
+from ognetboot.inventory.scopes import Scope
 from ognetboot.texts.refresh import check_tree, prepared, write_prepared
 
 # Where `ogrepo install` puts it.
@@ -66,7 +67,7 @@ class Desk:
     def assignment(self, to: Whom, entry: str, limits: Limits, *, exam: bool = False) -> Assignment:
         """A new one, by whoever gives this order."""
         return Assignment(
-            number=secrets.token_hex(6),
+            number=os.urandom(6).hex(),
             scope=str(to.scope),
             entry=entry,
             by=self.by,
@@ -117,7 +118,7 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     setting.refuse_unable(desk.inventory, to, entry, when, counted=counted)
     if not to.clients:
         raise NetbootError(f"{to.scope} has no PC", hint="name a room, a group or a PC that has")
-    before = desk.offers(to, desk.outcome)
+    before, assigned = desk.offers(to, desk.outcome), desk.change.assigned
     outcome = _outcome(desk, to, entry, limits)
     changed = outcome != desk.outcome
     said = f"{entry.name} {setting.said(limits)}"
@@ -125,12 +126,45 @@ def give(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> str:
     if not changed and not written:
         return f"{to}: nothing to change, it is {said} already"
     lines = [f"{to}: {said}; before: {setting.counted(before)}"]
+    gone = withdrawn(assigned, outcome.assigned, to.clients, desk.now)
+    lines += (f"{line}: this takes its place" for line in gone)
+    lines += kept(assigned, outcome.assigned, str(to.scope), to.clients, desk.now)
     if limits.boots is not None:
         lines.append(ear.rule)
     if limits.start is None or limits.start <= desk.now:
         after = desk.offers(to, outcome)
         lines += setting.others(after, entry.name)
+        lines += _own_words(to, entry) if limits.none else ()
     return "\n".join(lines)
+
+
+def inherit(desk: Desk, to: Whom, *, each_pc: bool) -> str:
+    """Let the scope, or each PC in it, say nothing for good itself; what is told of it."""
+    if each_pc:
+        scopes = [Scope(ScopeKind.PC, c.name) for c in to.clients if c.choices.entry is not None]
+        inventory = setting.pcs_inherit(desk.inventory, to)
+    else:
+        scopes, inventory = [to.scope], setting.with_entry(desk.inventory, to, None)
+    text = editing.without_choice(desk.opened.text, desk.inventory, scopes, "entry")
+    before = desk.offers(to, desk.outcome)
+    outcome = Outcome(inventory, desk.change.assigned, text)
+    note = f"set {to.scope} --inherit{' --pcs' if each_pc else ''}"
+    written = carry_out(desk, to, outcome, note)
+    if text == desk.opened.text and not written:
+        whose = "none of its PCs says" if each_pc else "it says"
+        return f"{to}: nothing to change, {whose} nothing for good itself"
+    after = desk.offers(to, outcome)
+    own = f"{setting.named(s.name for s in scopes)} say nothing themselves, " if each_pc else ""
+    lines = [f"{to}: {own}now {setting.counted(after)}; before: {setting.counted(before)}"]
+    lines += setting.for_a_while(after)
+    return "\n".join(lines)
+
+
+def _own_words(to: Whom, entry: Entry) -> Iterator[str]:
+    """Where PCs do not follow what their scope was told for good: how they would."""
+    own = [c for c in to.clients if c.choices.entry not in (None, entry.name)]
+    if own and to.scope.kind is not ScopeKind.PC:
+        yield f"`ognetboot set {to.scope} --inherit --pcs` lets PCs with a word of their own follow"
 
 
 def _outcome(desk: Desk, to: Whom, entry: Entry, limits: Limits) -> Outcome:

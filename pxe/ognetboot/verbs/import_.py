@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.importing import csv_file, ogserver, opengnsys
@@ -28,7 +28,8 @@ def add(verbs: Verbs) -> None:
         help="make an inventory of a CSV file, an OpenGnsys export or an ogServer",
         description="Reads PCs, rooms, groups and centres elsewhere and writes them as an "
         "inventory. It ends with three lists: what was taken, what has another name now, and what "
-        "cannot be represented. Nothing is changed where it reads.",
+        "is not representable, each with its reason; then what is there already, and how many PCs "
+        "were left out. Nothing is changed where it reads.",
     )
     verb.set_defaults(run=run)
     verb.add_argument("what", choices=(_CSV, _DATABASE, _OGSERVER), help="what SOURCE is")
@@ -103,4 +104,6 @@ def _report(args: argparse.Namespace, outcome: Outcome, missing: list[str]) -> s
     lines = [outcome.report(), f"{args.out}: {count} PC{'' if count == 1 else 's'} {done}"]
     if missing:
         lines.append(f"To be filled in: {', '.join(missing)}")
+    if end := outcome.end():
+        lines.append(end)
     return "\n".join(lines)

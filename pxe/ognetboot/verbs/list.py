@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
+from ognetboot.assigning.coming import as_json, as_rows, coming
+from ognetboot.assigning.model import Assignment
+from ognetboot.assigning.offers import FOR_GOOD, Offered
+from ognetboot.assigning.setting import counted, offers
+from ognetboot.assigning.store import Store
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Client, Inventory, ScopeKind
 from ognetboot.inventory.origins import origins
@@ -21,7 +26,8 @@ def add(verbs: Verbs) -> None:
         "list",
         help="list centres, rooms and groups, or the PCs of one of them",
         description="Without SCOPE: every centre, room and group with the number of its PCs and "
-        "what they start. With one (`all`, `room:aula1`, `aula1`): its PCs.",
+        "what they start. With one (`all`, `room:aula1`, `aula1`): its PCs. STARTS is for good; "
+        "NOW is there where something else is given for a while; what is to come stands below.",
     )
     verb.set_defaults(run=run)
     verb.add_argument("scope", nargs="?", metavar="SCOPE", help="all, centre:X, room:X, group:X")
@@ -33,10 +39,34 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> str:
     """The list."""
     inventory = reading.load(args.inventory, allow_test=args.test)
-    if args.scope is None:
-        return _scopes(inventory, as_json=args.json)
-    scope = find_scope(inventory, args.scope)
-    return _pcs(inventory, scope, as_json=args.json)
+    scope = ALL if args.scope is None else find_scope(inventory, args.scope)
+    clients = clients_in(inventory, scope)
+    assigned, now = Store(args.inventory.resolve()).read(), datetime.now(UTC)
+    offered = offers(inventory, assigned, clients, now)
+    later = coming(inventory, assigned, clients, now)
+    key, told = (
+        ("scopes", list(_scopes(inventory, offered)))
+        if args.scope is None
+        else ("pcs", [_pc(inventory, each, offered[each.name]) for each in clients])
+    )
+    if args.json:
+        return json.dumps({key: told, "later": as_json(later)}, ensure_ascii=False)
+    if not told:
+        return f"{scope} holds no PC"
+    rows = _scope_rows(told) if args.scope is None else _pc_rows(told)
+    return "\n".join([table(_without_empty(rows)), *_later(later)])
+
+
+def _later(later: list[Assignment]) -> list[str]:
+    return [table(list(as_rows(later)))] if later else []
+
+
+def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Without the column NOW where nobody starts anything else for a while."""
+    at = rows[0].index("NOW")
+    if any(row[at] for row in rows[1:]):
+        return list(rows)
+    return [(*row[:at], *row[at + 1 :]) for row in rows]
 
 
 def _titles(inventory: Inventory) -> Iterator[tuple[Scope, str]]:
@@ -46,44 +76,46 @@ def _titles(inventory: Inventory) -> Iterator[tuple[Scope, str]]:
     yield from ((Scope(ScopeKind.GROUP, g.name), g.title) for g in inventory.groups)
 
 
-def _scopes(inventory: Inventory, *, as_json: bool) -> str:
-    counts = Counter(s for c in inventory.clients for s in scopes_around(inventory, c))
-    told = [
-        {
+def _scopes(inventory: Inventory, offered: Mapping[str, Offered]) -> Iterator[dict[str, object]]:
+    inside: dict[Scope, dict[str, Offered]] = {}
+    for client in inventory.clients:
+        for scope in scopes_around(inventory, client):
+            inside.setdefault(scope, {})[client.name] = offered[client.name]
+    for scope, title in _titles(inventory):
+        found = inside.get(scope, {})
+        other = any(each.why != FOR_GOOD for each in found.values())
+        yield {
             "scope": str(scope),
             "title": title,
-            "pcs": counts[scope],
+            "pcs": len(found),
             "starts": str(origins(inventory, scope)["entry"].value),
+            "now": counted(found) if other else None,
         }
-        for scope, title in _titles(inventory)
-    ]
-    if as_json:
-        return json.dumps({"scopes": told}, ensure_ascii=False)
-    rows = [(str(t["scope"]), str(t["pcs"]), str(t["starts"]), str(t["title"])) for t in told]
-    return table([("SCOPE", "PCS", "STARTS", "TITLE"), *rows])
 
 
-def _pcs(inventory: Inventory, scope: Scope, *, as_json: bool) -> str:
-    clients = clients_in(inventory, scope)
-    if as_json:
-        return json.dumps({"pcs": [_told(inventory, c) for c in clients]}, ensure_ascii=False)
-    if not clients:
-        return f"{scope} holds no PC"
-    rows = [
-        (
-            client.name,
-            client.mac or client.uuid or "",
-            str(client.ip or "-"),
-            client.room or "-",
-            inventory.entry_of(client).name,
-        )
-        for client in clients
-    ]
-    return table([("PC", "MAC OR UUID", "IP", "ROOM", "STARTS"), *rows])
+def _scope_rows(told: Iterable[dict[str, object]]) -> list[tuple[str, ...]]:
+    rows = [_cells(one, "scope", "pcs", "starts", "now", "title") for one in told]
+    return [("SCOPE", "PCS", "STARTS", "NOW", "TITLE"), *rows]
 
 
-def _told(inventory: Inventory, client: Client) -> dict[str, object]:
+def _cells(one: Mapping[str, object], *keys: str) -> tuple[str, ...]:
+    return tuple("" if one[key] is None else str(one[key]) for key in keys)
+
+
+def _pc_rows(told: Iterable[dict[str, object]]) -> list[tuple[str, ...]]:
+    rows = []
+    for one in told:
+        name, ip, room, starts, now = _cells(one, "name", "ip", "room", "starts", "now")
+        macs = one["macs"]
+        first = macs[0] if isinstance(macs, list) and macs else str(one["uuid"] or "")
+        why = f"{now}: {one['why']}" if now else ""
+        rows.append((name, first, ip or "-", room or "-", starts, why))
+    return [("PC", "MAC OR UUID", "IP", "ROOM", "STARTS", "NOW"), *rows]
+
+
+def _pc(inventory: Inventory, client: Client, offered: Offered) -> dict[str, object]:
     centre = inventory.centre_of(client)
+    other = offered.why != FOR_GOOD
     return {
         "name": client.name,
         "macs": list(client.macs),
@@ -98,4 +130,6 @@ def _told(inventory: Inventory, client: Client) -> dict[str, object]:
         "teacher": client.teacher,
         "hardware": client.hardware,
         "starts": inventory.entry_of(client).name,
+        "now": offered.entry.name if other else None,
+        "why": offered.why if other else None,
     }

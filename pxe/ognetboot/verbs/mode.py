@@ -24,7 +24,10 @@ def add(verbs: Verbs) -> None:
     verb = verbs.add_parser(
         "mode",
         help="what OpenGnsys orders with setclientmode",
-        description=f"{clientmode.USAGE}. TEMP: for this once. PERM: for good.",
+        description=f"{clientmode.USAGE}. TEMP: for this once. PERM: for good. FILE is one of "
+        f"ogServer's and has four lines, in this order: {clientmode.ORDER}. TEMPLATE, or ENTRY "
+        "there, is an entry's name, or what OpenGnsys shows of it. Exit code 2: no such PC, room "
+        "or mode.",
     )
     verb.set_defaults(run=run)
     verb.add_argument("words", nargs="*", metavar="ARG", help="as setclientmode has them")

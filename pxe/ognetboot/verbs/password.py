@@ -23,7 +23,9 @@ def add(verbs: Verbs) -> None:
         "password",
         help="set the password that opens locked entries for a scope",
         description="Asks for the password twice on a terminal, or reads one line of standard "
-        "input or of a file. Kept is what scrypt makes of it, in NAME.passwords.json beside the "
+        "input or of a file. It has "
+        f"{_SHORTEST} to {passwords.LONGEST} characters, all of ASCII: no boot menu lets a person "
+        "type others. Kept is what scrypt makes of it, in NAME.passwords.json beside the "
         "inventory, which only its owner may read.",
     )
     verb.set_defaults(run=run)
@@ -35,7 +37,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--file", type=Path, metavar="FILE", help="read it from this file's first line"
     )
-    verb.add_argument("--remove", action="store_true", help="the scope has none any more")
+    verb.add_argument("--remove", action="store_true", help="take the scope's password away")
     add_inventory(verb)
     add_test(verb)
 
@@ -46,8 +48,8 @@ def run(args: argparse.Namespace) -> str:
     scope = str(find_scope(inventory, args.scope))
     password = None if args.remove else _asked(args.file)
     passwords.set_password(args.inventory, scope, password)
-    done = "has none any more" if args.remove else "is set"
-    return f"{passwords.passwords_file(args.inventory)}: the password of {scope} {done}"
+    done = f"{scope} has no password any more" if args.remove else f"the password of {scope} is set"
+    return f"{passwords.passwords_file(args.inventory)}: {done}"
 
 
 def _asked(file: Path | None) -> str:

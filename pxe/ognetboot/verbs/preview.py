@@ -14,6 +14,7 @@ from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Client, Inventory
+from ognetboot.inventory.scopes import find_client
 from ognetboot.texts import preview
 from ognetboot.texts.charsets import Charset
 from ognetboot.texts.render import menus_of
@@ -50,7 +51,9 @@ def add(verbs: Verbs) -> None:
     verb.set_defaults(run=run)
     verb.add_argument("inventory", type=Path, metavar="INVENTORY")
     verb.add_argument(
-        "pc", metavar="PC", help=f"name or MAC of a PC, or `{_UNKNOWN}` for one that nobody knows"
+        "pc",
+        metavar="PC",
+        help=f"a PC by name, MAC, UUID or address, or `{_UNKNOWN}` for one that nobody knows",
     )
     verb.add_argument(
         "--loader",
@@ -75,13 +78,15 @@ def run(args: argparse.Namespace) -> str:
     text = menus.grub(screen) if args.loader is Loader.GRUB else menus.ipxe(screen)
     if args.script:
         return text.rstrip("\n")
-    picture = _picture(args.loader, text, screen, more=args.more)
+    picture = _picture(args.loader, text, screen, client, more=args.more)
     if args.text or not sys.stdout.isatty() or not picture.colours:
         return "\n".join(picture.rows).rstrip("\n")
     return "\n".join(picture.coloured())
 
 
-def _picture(loader: Loader, text: str, screen: Screen, *, more: bool) -> preview.Picture:
+def _picture(
+    loader: Loader, text: str, screen: Screen, client: Client | None, *, more: bool
+) -> preview.Picture:
     if loader is Loader.GRUB:
         seconds = "" if screen.waits else screen.texts["seconds"].replace("%d", str(screen.wait_s))
         return preview.grub(text, screen.site, screen.texts["grub_keys"], seconds)
@@ -90,16 +95,20 @@ def _picture(loader: Loader, text: str, screen: Screen, *, more: bool) -> previe
             "this PC's menu has no second screen",
             hint="entries with `admin = true`, memory tests and their like stand there",
         )
-    return preview.ipxe(text, _CHARSETS[loader], "more" if more else "lines")
+    label = "more" if more else "lines"
+    if client is None:
+        return preview.ipxe(text, _CHARSETS[loader], label)
+    # What the inventory does not know, the PC itself fills in.
+    mac, ip = client.mac or "(its MAC)", str(client.ip or "(an address by DHCP)")
+    return preview.ipxe(text, _CHARSETS[loader], label, mac=mac, ip=ip)
 
 
 def _client(inventory: Inventory, word: str) -> Client | None:
     if word == _UNKNOWN:
         return None
-    wanted = word.lower().replace("-", ":")
-    for client in inventory.clients:
-        if client.name.lower() == word.lower() or wanted in client.macs:
-            return client
+    client = find_client(inventory, word)
+    if client is not None:
+        return client
     raise NetbootError(
         f"there is no PC {word!r} in the inventory",
         hint=f"`ognetboot list` names them; `{_UNKNOWN}` is one that nobody knows",

@@ -20,6 +20,7 @@ from ognetboot.inventory.model import Inventory
 from ognetboot.texts.loaders import places, read_loaders, told
 from ognetboot.texts.pictures import pictures
 from ognetboot.texts.publish import Changes, publish, remembering
+from ognetboot.texts.refresh import check_source
 from ognetboot.texts.render import in_order, needed_loaders, render
 from ognetboot.verbs import Verbs, add_loaders, add_test
 
@@ -57,6 +58,7 @@ def add(verbs: Verbs) -> None:
         metavar="DIR",
         help="also show the entries to OpenGnsys, whose folder this is: /opt/opengnsys",
     )
+    verb.add_argument("--force", action="store_true", help="take the place of another inventory")
     verb.add_argument(
         "--dry-run", action="store_true", help="refuse what would be refused; write nothing"
     )
@@ -67,6 +69,7 @@ def run(args: argparse.Namespace) -> str:
     inventory = reading.load(args.inventory, allow_test=args.test)
     for other in args.beside:
         _refuse_claimed(inventory, other)
+    _mirrored(inventory, args, dry_run=True)
     store = Store(args.inventory)
     written: set[PurePosixPath] = set()
     removed: set[PurePosixPath] = set()
@@ -75,14 +78,15 @@ def run(args: argparse.Namespace) -> str:
         offered = offers_at(inventory, assigned, datetime.now(UTC))
         texts = texts_for(inventory, args.out, offered)
         changes = write(
-            inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run
-        )
+            inventory, args.out, texts, args.loaders, source=args.inventory, dry_run=args.dry_run,
+            force=args.force,
+        )  # fmt: skip
         written.update(changes.written)
         removed.update(changes.removed)
         # What was assigned meanwhile has been written by whoever did it, and over it by us.
         if args.dry_run or store.read() == assigned:
             break
-    shown = _mirrored(inventory, args)
+    shown = _mirrored(inventory, args, dry_run=args.dry_run)
     if not written and not removed:
         return "\n".join([f"{args.out}: nothing to change", *shown])
     count = len(inventory.clients)
@@ -93,11 +97,13 @@ def run(args: argparse.Namespace) -> str:
     return "\n".join([said, *(f"  {line}" for line in told(loaders)), *shown])
 
 
-def _mirrored(inventory: Inventory, args: argparse.Namespace) -> list[str]:
+def _mirrored(inventory: Inventory, args: argparse.Namespace, *, dry_run: bool) -> list[str]:
     if args.ogserver is None:
         return []
     entries = inventory.known_entries.values()
-    return mirror(args.ogserver, entries, args.inventory, args.out, dry_run=args.dry_run)
+    return mirror(
+        args.ogserver, entries, args.inventory, args.out, dry_run=dry_run, force=args.force
+    )
 
 
 def _refuse_claimed(inventory: Inventory, path: Path) -> None:
@@ -115,7 +121,7 @@ Texts = Mapping[PurePosixPath, str]
 
 def texts_for(inventory: Inventory, out: Path, offered: OfferedTo | None = None) -> Texts:
     """Every text of the tree that shall lie at `out`."""
-    return render(inventory, _tftp_root(inventory, out.parent.resolve() / out.name), offered)
+    return render(inventory, tftp_root(inventory, out), offered)
 
 
 def write(
@@ -126,11 +132,16 @@ def write(
     *,
     source: Path,
     dry_run: bool = False,
+    force: bool = False,
 ) -> Changes:
     """Bring the tree to that, with loaders of the `site`'s folder where it has some.
 
-    `source` is the inventory's file, which the tree remembers.
+    `source` is the inventory's file, which the tree remembers. That of another one is refused,
+    unless it is `force`d.
     """
+    if not force:
+        hint = "name another OUT; `ognetboot render --force` puts this one in that one's place"
+        check_source(out, source, hint=hint)
     loaders = read_loaders(needed_loaders(inventory), places(site))
     files = {
         **{PurePosixPath(n): c for n, c in custom_files(source, inventory.entries).items()},
@@ -143,11 +154,12 @@ def write(
     return publish(place, in_order(files), _links(inventory), dry_run=dry_run)
 
 
-def _tftp_root(inventory: Inventory, place: Path) -> PurePosixPath:
+def tftp_root(inventory: Inventory, out: Path) -> PurePosixPath:
+    """Where the TFTP server finds the tree that shall lie at `out`."""
     if inventory.server.tftp_root is not None:
         return inventory.server.tftp_root
     try:
-        return directory(str(place))
+        return directory(str(out.parent.resolve() / out.name))
     except ValueError as error:
         raise NetbootError(
             f"OUT: {error}, and dnsmasq would misread it",

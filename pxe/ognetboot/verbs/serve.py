@@ -10,17 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import ognetboot
+from ognetboot import keeping
 from ognetboot.assigning.offers import next_change, offers_at
 from ognetboot.assigning.store import Store
 from ognetboot.errors import NetbootError
 from ognetboot.inventory import reading
-from ognetboot.inventory.model import Dhcp
+from ognetboot.inventory.model import Dhcp, Inventory
 from ognetboot.serving import units
 from ognetboot.serving.command import ServeRequest, check, serve
 from ognetboot.serving.tree import Written
-from ognetboot.texts.server_files import FORMS_PORT
+from ognetboot.texts.server_files import FORMS_PORT, server_files
 from ognetboot.verbs import Verbs, add_loaders
-from ognetboot.verbs.render import texts_for, write
+from ognetboot.verbs.render import texts_for, tftp_root, write
 
 _USER = "ognetboot"
 _DNSMASQ = PurePosixPath("dnsmasq.conf")
@@ -105,8 +106,6 @@ def run(args: argparse.Namespace) -> str:
 
 def _written(request: ServeRequest, args: argparse.Namespace, *, dry_run: bool = False) -> Written:
     inventory = reading.load(request.inventory, allow_test=args.test)
-    if not request.with_dhcp:
-        inventory = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
     now = datetime.now(UTC)
     assigned = Store(request.inventory).read()
     texts = texts_for(inventory, request.out, offers_at(inventory, assigned, now))
@@ -114,7 +113,14 @@ def _written(request: ServeRequest, args: argparse.Namespace, *, dry_run: bool =
         inventory, request.out, texts, args.loaders, source=request.inventory, dry_run=dry_run
     )
     then = next_change(assigned, now, inventory)
-    return Written(inventory, texts[_DNSMASQ], bool(changed), then)
+    child = texts[_DNSMASQ] if request.with_dhcp else _without_dhcp(inventory, request.out)
+    return Written(inventory, child, bool(changed), then)
+
+
+def _without_dhcp(inventory: Inventory, out: Path) -> str:
+    """For our own dnsmasq alone. What the tree says of DHCP stays: another program serves it."""
+    without = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
+    return server_files(without, tftp_root(inventory, out))[_DNSMASQ]
 
 
 def _owner(out: Path) -> str:
@@ -145,5 +151,5 @@ def _install_units(args: argparse.Namespace) -> str:
     for name, text in files.items():
         path = args.install_units / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        keeping.write(path, text.encode())
     return f"{args.install_units}: {', '.join(files)} written\n{units.next_steps(place)}"

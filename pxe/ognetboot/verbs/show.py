@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ognetboot.assigning import times
+from ognetboot.assigning.coming import as_json, as_rows, coming
+from ognetboot.assigning.model import Assignment
 from ognetboot.assigning.offers import FOR_GOOD
 from ognetboot.assigning.setting import named, offers, reasons, whom
 from ognetboot.assigning.store import Store
 from ognetboot.hearing.seen import seen_of
 from ognetboot.inventory import reading
 from ognetboot.inventory.model import Inventory, ScopeKind, State
-from ognetboot.inventory.origins import Origin, origins, shown
+from ognetboot.inventory.origins import Origin, origins
 from ognetboot.inventory.scopes import Scope, clients_in, find_scope
 from ognetboot.verbs import Verbs, add_inventory, add_json, add_test, table
 
@@ -41,11 +44,14 @@ def run(args: argparse.Namespace) -> str:
     scope = find_scope(inventory, args.scope)
     found = origins(inventory, scope)
     state = _state(inventory, found)
+    given = _given(args.inventory, inventory, scope)
     if args.json:
         told = {
             "scope": str(scope),
             "pcs": len(clients_in(inventory, scope)),
             "facts": dict(_facts(inventory, scope)),
+            "now": [{"entry": e, "why": why, "pcs": pcs} for (e, why), pcs in given.now.items()],
+            "later": as_json(given.later),
             "choices": {name: origin.as_json() for name, origin in found.items()},
             "state": _state_json(state) if state else None,
         }
@@ -53,22 +59,43 @@ def run(args: argparse.Namespace) -> str:
     entry = inventory.entry(str(found["entry"].value))
     rows = [(name, value, "") for name, value in _facts(inventory, scope)]
     rows.append(("starts", f"{entry.name} ({entry.title or entry.kind})", found["entry"].source))
-    rows += _now(args.inventory, inventory, scope)
+    rows += given.rows(scope)
     rows += _seen(args.inventory, scope)
-    rows += [(n, shown(o.value), o.source) for n, o in found.items() if n != "entry"]
+    rows += [(n, _shown(o.value), o.source) for n, o in found.items() if n != "entry"]
     if state is not None:
         rows += [(f"  {s.disk} {s.partition}", s.image, "default" if s == state.default else "")
                  for s in state.systems]  # fmt: skip
     return f"{scope}\n{table(rows)}"
 
 
-def _now(file: Path, inventory: Inventory, scope: Scope) -> Iterator[tuple[str, str, str]]:
-    """What its PCs start now, where that is something else for a while."""
-    to, assigned = whom(inventory, scope), Store(file.resolve()).read()
-    found = offers(inventory, assigned, to.clients, datetime.now(UTC))
-    for (entry, why), pcs in reasons(found).items():
-        if why != FOR_GOOD:
+def _shown(value: object) -> str:
+    """A choice as the inventory writes it; the time at which one ends as it is told elsewhere."""
+    return times.told_end(value) if isinstance(value, datetime) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """`now`: what PCs start, and why, where that is something else for a while; each with the
+    names of its PCs. `later`: what has not begun yet."""
+
+    now: Mapping[tuple[str, str], list[str]]
+    later: list[Assignment]
+
+    def rows(self, scope: Scope) -> Iterator[tuple[str, str, str]]:
+        """As rows of the table."""
+        for (entry, why), pcs in self.now.items():
             yield "  now", entry, why if scope.kind is ScopeKind.PC else f"{why}: {named(pcs)}"
+        yield from ((f"  {word}", entry, how) for word, entry, how in as_rows(self.later))
+
+
+def _given(file: Path, inventory: Inventory, scope: Scope) -> _Given:
+    clients, assigned = whom(inventory, scope).clients, Store(file.resolve()).read()
+    now = datetime.now(UTC)
+    found = reasons(offers(inventory, assigned, clients, now))
+    return _Given(
+        {(entry, why): pcs for (entry, why), pcs in found.items() if why != FOR_GOOD},
+        coming(inventory, assigned, clients, now),
+    )
 
 
 def _seen(file: Path, scope: Scope) -> Iterator[tuple[str, str, str]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``og inventory hardware|software|os``."""
+"""``og inventory hardware|software|os|systems``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.deploy.examine import HardwareInventory, OsInventory, SoftwareInventory, examined
 from oglib.deploy.jobs import Inventory
+from oglib.deploy.standing import standing_systems
 from oglib.inventory import software
 from oglib.views.inventory import hardware_text, system_text
-from oglib.views.output import plain
+from oglib.views.output import plain, table
 
 
 def add_to(nouns: Subparsers) -> None:
@@ -19,6 +20,7 @@ def add_to(nouns: Subparsers) -> None:
     verb(verbs, "hardware", _hardware, "processor, memory, disks, cards")
     _add_target(verb(verbs, "os", _os, "which system is on a partition"))
     _add_target(verb(verbs, "software", _software, "which programs are installed there"))
+    verb(verbs, "systems", _systems, "which systems are on the disks, DISK:PARTITION and name")
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -58,3 +60,10 @@ def _software(context: Context) -> Result:
     packages = plain(found.software.packages)
     data = {"os": found.system.text, "packages": packages, "notes": list(found.notes)}
     return Result(data, software.listing(found.system, found.software))
+
+
+def _systems(_context: Context) -> Result:
+    """A row for each; ``?``: what is there cannot be seen."""
+    found = standing_systems()
+    rows = [(f"{one.disk}:{one.partition}", one.system or "?") for one in found]
+    return Result(plain(found), table(rows))

@@ -58,6 +58,8 @@ def rehearse(wanted: InstallRequest, facts: Facts) -> list[str]:
         overlay += ["--keys", keys] if (keys / "image.pub").exists() else []
         overlay += ["--ca", wanted.ca] if wanted.ca else []
         render = ["render", inventory, wanted.folder / "netboot"]
+        # The tree of an inventory that was removed is not that of the one which stands in for it.
+        render += ["--force"] if first is not None else []
         program = facts.program.ognetboot
         return [
             run_own(Run((str(program), *map(str, words), "--dry-run"), ""))

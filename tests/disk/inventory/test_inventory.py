@@ -111,6 +111,22 @@ def test_os(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "inventory", "os", 1, WINDOWS)["uuid"] == GUID
 
 
+def test_which_systems_stand_where(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_disk("1")
+    windows = find_partition(found, str(WINDOWS))
+    images = {str(windows.path or found.called(windows)): "windows@7"}
+    monkeypatch.setattr("oglib.deploy.standing.restored", lambda: images)
+    assert main(["inventory", "systems"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"1:{LINUX}  {DEBIAN}",
+        f"1:{WINDOWS}  windows@7",
+        f"1:{BROKEN}  ?",
+        f"1:{BTRFS}  {DEBIAN}",
+    ]
+
+
 def test_software(capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, "inventory", "software", 1, LINUX)
     assert found["packages"] == [

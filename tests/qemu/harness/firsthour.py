@@ -18,8 +18,8 @@ from harness import accesslog
 from harness.accesslog import Request
 from harness.clock import Deadline, Timeouts, poll
 from harness.errors import HarnessError, ProductFailure
-from harness.lan import BRIDGE, Lan
-from harness.owner import own_name
+from harness.lan import Lan
+from harness.other_dhcp import other_dhcp
 from harness.paths import ROOT
 from harness.process import Background, run
 from harness.steps import LOG
@@ -159,23 +159,7 @@ class FreshMachine:
 
     def add_site_dhcp(self, first: str, last: str) -> None:
         """Another machine on the segment: the DHCP server that a network has already."""
-        name = own_name("dhcp")
-        run(["ip", "netns", "add", name])
-        self._stack.callback(run, ["ip", "netns", "delete", name])
-        here, there = "sitedhcp", "eth0"
-        lan = self._lan.namespace
-        run(["ip", "-n", lan, "link", "add", here, "type", "veth",
-             "peer", "name", there, "netns", name])  # fmt: skip
-        run(["ip", "-n", lan, "link", "set", here, "master", BRIDGE, "up"])
-        run(["ip", "-n", name, "addr", "add", "10.77.0.2/24", "dev", there])
-        run(["ip", "-n", name, "link", "set", there, "up"])
-        argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0"]
-        argv += ["--user=root", "--log-facility=-", "--pid-file=", "--bind-interfaces"]
-        argv += [f"--interface={there}", f"--dhcp-range={first},{last},255.255.255.0"]
-        argv += [f"--dhcp-leasefile={self._logs / 'site-dhcp.leases'}"]
-        process = self._background("site-dhcp", ["ip", "netns", "exec", name, *argv])
-        deadline = Deadline(self._timeouts.server_up, "the site's DHCP is up")
-        poll(lambda: self._alive_and("started", process), deadline)
+        self._stack.enter_context(other_dhcp(self._lan, self._logs, first, last))
 
     def close(self) -> None:
         self._stack.close()

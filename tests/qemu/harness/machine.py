@@ -32,6 +32,7 @@ from harness.qemu_argv import (
     FromDisk,
     FromLoader,
     FromNetwork,
+    FromOrder,
     Resume,
     Shape,
     Wiring,
@@ -104,7 +105,7 @@ class Machine:
         with ExitStack() as stack:
             run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ogt-")))
             wiring = Wiring(run_dir, self.log_dir, "", self._vars)
-            if isinstance(boot, FromNetwork | FromLoader | Resume):
+            if isinstance(boot, FromNetwork | FromOrder | FromLoader | Resume):
                 tap = self._lan.add_tap()
                 stack.callback(self._lan.remove_tap, tap)
                 wiring = Wiring(run_dir, self.log_dir, tap, self._vars)

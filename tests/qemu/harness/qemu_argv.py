@@ -48,7 +48,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class FromNetwork:
-    """Boot from the network card, and from nothing else first."""
+    """Boot from the network card, and from nothing else first; `then_disk`: from the disk next."""
+
+    then_disk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FromOrder:
+    """Boot by the firmware's own boot order; the network card is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ class FromLoader:
     loader: Path
 
 
-Boot = FromNetwork | FromDisk | FromKernel | FromLoader | Resume
+Boot = FromNetwork | FromOrder | FromDisk | FromKernel | FromLoader | Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +121,33 @@ def _socket(name: str, path: Path, log: Path) -> list[str]:
     return ["-chardev", f"socket,id={name},path={path},logfile={log},logappend=on"]
 
 
-def _network_card(shape: Shape, tap: str, index: int = 0) -> list[str]:
-    """Its option ROM is tried at the place `index`."""
+def _network_card(shape: Shape, tap: str, index: int | None = 0) -> list[str]:
+    """Its option ROM is tried at the place `index`; None: where the firmware's order has it."""
     card: dict[str, object] = {
         "driver": "virtio-net-pci",
         "id": "nic0",
         "netdev": "net0",
         "mac": shape.mac,
-        "bootindex": index,
     }
+    if index is not None:
+        card["bootindex"] = index
     if shape.firmware is Firmware.UEFI:
         # Without an option ROM OVMF uses its own PXE (with iPXE's in the card, a second TFTP
         # download arrives truncated).
         card["romfile"] = ""
     netdev = f"tap,id=net0,ifname={tap},script=no,downscript=no"
     return ["-netdev", netdev, "-device", json.dumps(card)]
+
+
+def _turn(boot: Boot, index: int) -> int | None:
+    """When the firmware tries this disk; None: never, and a BIOS then does not even show it."""
+    match boot:
+        case FromDisk():
+            return index
+        case FromNetwork(then_disk=True):
+            return 1 + index  # behind the network card
+        case _:
+            return None
 
 
 def machine_argv(
@@ -143,7 +162,8 @@ def machine_argv(
     argv += [
         "-no-reboot",
         "-boot",
-        "strict=on",
+        # Where QEMU names an order, it is the whole one.
+        "menu=off" if isinstance(boot, FromOrder) else "strict=on",
         "-device",
         shape.display,
         "-device",
@@ -163,8 +183,8 @@ def machine_argv(
     argv += ["-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
     argv += ["-qmp", f"unix:{wiring.monitor}"]
     match boot:
-        case FromNetwork():
-            argv += _network_card(shape, wiring.tap)
+        case FromNetwork() | FromOrder():
+            argv += _network_card(shape, wiring.tap, 0 if isinstance(boot, FromNetwork) else None)
         case FromLoader(loader):
             # QEMU puts what it is handed first.
             argv += [*_network_card(shape, wiring.tap, 1), "-kernel", str(loader)]
@@ -180,7 +200,6 @@ def machine_argv(
             argv += ["-object", json.dumps(item)]
         for node in disk.nodes():
             argv += ["-blockdev", json.dumps(node)]
-        first = index if isinstance(boot, FromDisk) else None
-        for device in disk.devices(first):
+        for device in disk.devices(_turn(boot, index)):
             argv += ["-device", json.dumps(device)]
     return argv

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from oglib.deploy.receipts import keep
+from oglib.deploy.receipts import keep, restored
 from oglib.image.writing.receipt import Receipt
 
 
@@ -29,3 +29,14 @@ def test_each_restore_leaves_its_receipt(tmp_path: Path) -> None:
 def test_a_machine_that_is_no_oglive_keeps_none(tmp_path: Path) -> None:
     keep(receipt(), tmp_path / "no-run-folder" / "receipts")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_image_of_each_target_is_known(tmp_path: Path) -> None:
+    folder = tmp_path / "receipts"
+    one = replace(receipt(), version=3, target="/dev/vda2")
+    keep(one, folder)
+    keep(replace(one, image="lab/pc/p3", version=7, target="/dev/vda3"), folder)
+    keep(replace(one, version=4), folder)
+    (folder / "9.json").write_text('{"image": "cut')
+    assert restored(folder) == {"/dev/vda2": "debian@4", "/dev/vda3": "lab/pc/p3@7"}
+    assert restored(tmp_path / "none") == {}

@@ -107,7 +107,10 @@ def test_the_folder_is_written_in_either_way(
         (["list"], "folder is missing"),
         (["list", root, "--dir", root], "Two folders are named"),
         (["verify", root, "debian", "--dir", root], "Two folders are named"),
-        (["list", root, "--nonsense"], "Unrecognized arguments: --nonsense. See `ogrepo --help`."),
+        (
+            ["list", root, "--nonsense"],
+            "Unrecognized arguments: --nonsense. See `ogrepo list --help`.",
+        ),
         ([], "required: VERB. See `ogrepo --help`."),
         (["serve", root, "--port", "x"], "See `ogrepo serve --help`."),
     ):

@@ -20,6 +20,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,7 +31,7 @@ from oglib.run import Finished, run
 from ognetboot.inventory.reading import parse as parse_inventory
 from ogrepo.__main__ import main
 from ogrepo.install import apply, check, texts, units
-from ogrepo.install.model import InstallRequest, Program
+from ogrepo.install.model import InstallRequest, Program, Run
 from ogrepo.install.plan import chosen_interface
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -144,6 +145,24 @@ def test_install_makes_a_server_once(
     assert tree(ready) == made
 
 
+@pytest.mark.parametrize("first", ["[server]\n", None])
+def test_only_a_stand_in_may_rehearse_over_another_inventory_s_tree(
+    place: Path, monkeypatch: pytest.MonkeyPatch, first: str | None
+) -> None:
+    """A server whose inventory was removed has its tree still: it can be installed again."""
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(apply, "first_inventory", lambda *_: first)
+
+    def run_own(step: Run) -> str:
+        ran.append(step.argv)
+        return ""
+
+    monkeypatch.setattr(apply, "run_own", run_own)
+    facts = SimpleNamespace(program=PROGRAM)
+    apply.rehearse(InstallRequest(place / "srv", config=place), facts)  # type: ignore[arg-type]
+    assert ("--force" in ran[1]) is (first is not None)
+
+
 def test_what_was_edited_is_kept(ready: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv(ready)) == 0
     edited = {
@@ -201,7 +220,7 @@ def test_a_damaged_ogLive_is_never_offered(ready: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        ("inventory", "inventory.toml: [server] subnet:"),
+        ("inventory", "inventory.toml:3: [server] subnet:"),
         ("policy", "Did you mean allow_unsigned?\n"),
         ("no-image", "no built ogLive"),
         ("foreign", "is neither empty nor a repository"),

@@ -15,8 +15,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
+
+from ognetboot.hearing.identity import words_of
+from ognetboot.hearing.seen import systems_of
 
 EXTRA = Path(__file__).resolve().parents[3] / "image/mkosi.images/root/mkosi.extra"
 LIB = EXTRA / "usr/lib/oglive"
@@ -28,6 +32,7 @@ echo "$*" >> {folder}/status
 TOOL = """#!/bin/bash
 echo "{name} $*" >> {folder}/done
 """
+GIVEN = "ogentry=exam-1 ogstamp=1a2b"
 LATE = "Date: Mon, 15 Nov 2027 10:00:00 GMT"
 
 
@@ -226,10 +231,30 @@ def test_a_clock_that_is_right_stays(place: Place) -> None:
 
 
 def test_the_server_hears_that_it_was_reached(place: Place, server: Server) -> None:
-    place.run("ready", "report", "ogentry=exam-1 ogstamp=1a2b", SERVER=server.address)
+    place.run("ready", "report", GIVEN, SERVER=server.address, VERSION="2026+1 á")
     assert server.asked[0].splitlines()[0] == (
-        "GET /netboot/do/reached?mac=52-54-00-77-00-0C&entry=exam-1&stamp=1a2b HTTP/1.0"
+        "GET /netboot/do/reached?mac=52-54-00-77-00-0C&entry=exam-1&stamp=1a2b"
+        "&oglive=2026%2B1%20%C3%A1 HTTP/1.0"
     )
+
+
+@pytest.mark.parametrize(
+    ("job", "changes"),
+    [
+        ("deploy:debian:1:2", True),
+        ("restore:lab/pc:1", True),
+        ("partition:1:uefi", True),
+        ("inventory:os:1:2", False),
+        ("boot:1:2", False),
+        ("create:debian:1:2", False),
+    ],
+)
+def test_a_job_that_may_change_what_is_on_the_disks_is_told_before_it(
+    place: Place, server: Server, job: str, *, changes: bool
+) -> None:
+    place.run("ready", "report", f"{GIVEN} ogjob={job}", SERVER=server.address)
+    words = parse_qs(server.asked[0].split()[1].partition("?")[2])
+    assert words.get("disks", []) == (["0"] if changes else [])
 
 
 @pytest.mark.parametrize(
@@ -254,6 +279,151 @@ def test_without_entry_and_stamp_nothing_is_reported(
 def test_a_server_that_is_gone_is_no_error(place: Place) -> None:
     done = place.run("ready", "report; echo went on", "ogentry=a ogstamp=1", SERVER="127.0.0.1:1")
     assert (done.stdout, done.stderr) == ("went on\n", "")
+
+
+# ---- what is on the disks ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hearing() -> Iterator[Server]:
+    made = Server("HTTP/1.1 204 No Content\n\n")
+    yield made
+    made.close()
+
+
+def found(place: Place, text: str, status: int = 0) -> None:
+    """What ``og`` finds on the disks."""
+    place.replace("og", '#!/bin/bash\necho "og $*" >> {folder}/done\n' + text + f"exit {status}\n")
+
+
+def looked(place: Place, server: Server, line: str = "", word: str = "after-job") -> str:
+    """What is in the journal after a look; after a job it needs no mark of partitions."""
+    line = f"{GIVEN} {line or 'ogjob=deploy:windows:1:2'}"
+    done = place.run("look", f'main "{word}"', line, SERVER=server.address, VERSION="2026")
+    assert (done.returncode, done.stdout) == (0, "")
+    return done.stderr
+
+
+def test_the_server_hears_which_systems_are_on_the_disks(place: Place, hearing: Server) -> None:
+    systems = {"1:2": "lab/windows@7", "1:3": "Débian & co 13", "12:128": ""}
+    rows = "".join(f"{at}  {name or '?'}\n" for at, name in systems.items())
+    found(place, f"cat <<'E'\n{rows}E\necho 'Note: x' >&2\n")
+    assert looked(place, hearing) == ""
+    assert place.said("done") == ["og inventory systems"]
+    query = hearing.asked[0].split()[1].removeprefix("/netboot/do/reached?")
+    words = words_of(query)
+    assert systems_of(words) == systems
+    assert (words["mac"], words["entry"], words["oglive"]) == (
+        "52-54-00-77-00-0C",
+        "exam-1",
+        "2026",
+    )
+    assert "stamp" not in words  # one report alone uses up what was given for this once
+
+
+def test_as_many_as_the_server_takes_are_told(place: Place, hearing: Server) -> None:
+    found(place, 'for n in {{1..24}}; do echo "1:$n  Windows 11 Education 23H2 ($n)"; done\n')
+    assert looked(place, hearing) == ""
+    told = systems_of(words_of(hearing.asked[0].split()[1].partition("?")[2]))
+    assert told is not None
+    assert len(told) == 24
+    assert told["1:24"] == "Windows 11 Education 23H2 (24)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for n in {{1..25}}; do echo 1:$n x; done\n",
+        "for n in {{1..24}}; do printf '1:%s %0160d\\n' $n 0; done\n",
+    ],
+    ids=["places", "bytes"],
+)
+def test_of_too_many_none_are_told(place: Place, hearing: Server, text: str) -> None:
+    found(place, text)
+    assert "they are too many (2" in looked(place, hearing)
+    assert hearing.asked == []
+
+
+def test_a_look_that_fails_is_a_line_in_the_journal(place: Place, hearing: Server) -> None:
+    found(place, "printf '\\033[1mNo disks.\\nHint.\\n' >&2\n", 5)
+    assert looked(place, hearing).splitlines() == [
+        "The server was not told which systems are on the disks: "
+        "`og inventory systems` ended with status 5 ([1mNo disks.).",
+    ]
+    assert hearing.asked == []
+
+
+def test_a_look_has_an_end(place: Place, hearing: Server) -> None:
+    found(place, "exec sleep 100\n")
+    text = (place.folder / "lib/look").read_text().replace("look_s=9", "look_s=0.2")
+    (place.folder / "lib/look").write_text(text)
+    assert "status 124" in looked(place, hearing)
+
+
+def test_a_server_that_does_not_hear_is_a_line_in_the_journal(place: Place, server: Server) -> None:
+    found(place, "")
+    assert looked(place, server).splitlines() == [
+        "The server was not told which systems are on the disks: "
+        f"{server.address} did not take it.",
+    ]
+
+
+def test_what_waits_with_empty_disks_says_so_without_a_look(place: Place, hearing: Server) -> None:
+    found(place, "")
+    without_partitions(place)
+    assert looked(place, hearing, "quiet", "") == ""
+    assert place.said("done") == []
+    assert systems_of(words_of(hearing.asked[0].split()[1].partition("?")[2])) == {}
+
+
+def test_a_job_that_changes_no_system_needs_no_look(place: Place, hearing: Server) -> None:
+    found(place, "")
+    assert looked(place, hearing, "ogjob=boot:1:2") == ""
+    assert (place.said("done"), hearing.asked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "restored", "looks"),
+    [
+        ("quiet", True, True),
+        ("ogjob=inventory", True, True),
+        ("quiet", False, False),
+        ("ogjob=deploy:windows:1:2", True, False),
+    ],
+)
+def test_who_restored_without_a_job_is_seen_at_the_end(
+    place: Place, hearing: Server, line: str, *, restored: bool, looks: bool
+) -> None:
+    found(place, "")
+    receipts = place.folder / "receipts"
+    script = place.folder / "lib/look"
+    script.write_text(script.read_text().replace("/run/oglive/receipts", str(receipts)))
+    if restored:
+        receipts.mkdir()
+        (receipts / "1.json").touch()
+    assert looked(place, hearing, line, "at-end") == ""
+    assert len(hearing.asked) == looks
+
+
+def test_it_is_looked_before_a_script_of_the_sites_and_not_before_a_job(
+    place: Place, hearing: Server
+) -> None:
+    found(place, "")
+    without_partitions(place)
+    site(place, default=f'cat <<< "script" >> {place.folder}/done\n')
+    place.tool(place.folder / "lib/look", '#!/bin/bash\necho "look $*" >> {folder}/done\n')
+    place.run("begin", "main", GIVEN, SERVER=hearing.address)
+    assert place.said("done") == ["look ", "script"]
+    place.run("begin", "main", f"{GIVEN} ogjob=inventory", SERVER=hearing.address)
+    assert place.said("done") == ["look ", "script", "script"]
+
+
+def without_partitions(place: Place) -> None:
+    for name in ("look", "begin"):
+        path = place.folder / "lib" / name
+        path.write_text(
+            path.read_text().replace("/run/oglive/partitions", str(place.folder / "no"))
+        )
 
 
 # ---- cache and site ------------------------------------------------------------------------------

@@ -61,7 +61,8 @@ class BroughtPc:
 
 @dataclass(slots=True)
 class Brought:
-    """All of it; `server` and `repository` are addresses. `lost` counts what cannot be taken."""
+    """All of it; `server` and `repository` are addresses. `lost` counts what cannot be taken;
+    `notes` say what a person must look at first."""
 
     source: str
     title: str = ""
@@ -73,3 +74,4 @@ class Brought:
     groups: list[BroughtGroup] = field(default_factory=list)
     pcs: list[BroughtPc] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)

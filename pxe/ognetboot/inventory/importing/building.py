@@ -19,7 +19,7 @@ from ognetboot.inventory.importing.brought import (
 )
 from ognetboot.inventory.importing.names import group_of, name_of, title_of
 from ognetboot.inventory.importing.outcome import Outcome
-from ognetboot.inventory.model import Centre, Firmware, Group, Inventory, Room
+from ognetboot.inventory.model import Centre, Client, Firmware, Group, Inventory, Room
 
 _CHECKS: dict[str, Callable[[str], object]] = {
     "unit": checks.name,
@@ -46,7 +46,8 @@ class Names:
 
 @dataclass(slots=True)
 class Build:
-    """One import on its way. `owners`: whose each MAC, address and UUID is."""
+    """One import on its way. `owners`: whose each MAC, address and UUID is; `known`: which PC of
+    the inventory has this MAC or UUID already."""
 
     brought: Brought
     outcome: Outcome = field(default_factory=Outcome)
@@ -55,6 +56,7 @@ class Build:
     groups: Names = field(default_factory=Names)
     hosts: set[str] = field(default_factory=set)
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
+    known: dict[tuple[str, str], Client] = field(default_factory=dict)
 
     def checked(self, where: str, key: str, text: str) -> str | None:
         """The text as the inventory takes it; told where it does not."""
@@ -86,11 +88,11 @@ def started(brought: Brought, there: Inventory | None) -> Build:
         names.by_title |= {one.title.casefold(): one.name for one in named}
     made.hosts |= {client.name.lower() for client in there.clients}
     for client in there.clients:
-        made.owners |= {("mac", mac): client.name for mac in client.macs}
-        made.owners |= {
-            ("ip", str(client.ip)): client.name,
-            ("uuid", str(client.uuid)): client.name,
-        }
+        made.known |= {("mac", mac): client for mac in client.macs}
+        if client.uuid is not None:
+            made.known["uuid", client.uuid] = client
+        if client.ip is not None:
+            made.owners["ip", str(client.ip)] = client.name
     made.owners |= {("mac", mac): "an adapter of [adapters]" for mac in there.adapters}
     return made
 
@@ -117,7 +119,7 @@ def _named(made: Build, names: Names, what: str, number: str, title: str) -> str
     there = names.by_title.get(shown.casefold())
     if there is not None:
         names.by_number[number] = there
-        made.outcome.taken.append(f"{what} {shown}: is there already as {there}")
+        made.outcome.there.append(f"{what} {shown}, as {there}")
         return None
     name = name_of(shown, names.taken, f"{what}-{number}")
     names.taken.add(name.lower())

@@ -22,9 +22,10 @@ _MOST_ROWS = 100_000
 _MOST_COLUMNS = 64
 _DELIMITERS = ";,\t|"
 _HEADINGS = {
-    "name": "nombre nom name equipo ordenador pc host hostname nombreordenador maquina computer",
+    "name": "nombre nom name equipo equip ordenador ordinador pc host hostname maquina computer",
     "ip": "ip ipaddress direccionip adrecaip address ipv4 fixedaddress",
-    "mac": "mac macaddress direccionmac adrecamac hwaddr ethernet hardwareaddress hardwareethernet",
+    "mac": "mac macaddress direccionmac adrecamac hwaddr ethernet hardwareaddress hardwareethernet "
+    "direccionfisica adrecafisica physicaladdress direccionethernet adrecaethernet",
     "uuid": "uuid systemuuid",
     "serial": "serial serie sn numserie numeroserie numerodeserie noserie nodeserie serialnumber",
     "room": "aula room sala laboratorio laboratori lab classroom ubicacion location nombreaula",
@@ -34,6 +35,10 @@ _HEADINGS = {
     "firmware": "firmware bios uefi",
     "repository": "repositorio repositori repository repo",
 }
+# What stands in a heading besides: "Nombre del equipo", "Nom de l'ordinador", "MAC of the PC".
+_ARTICLES = frozenset(("de", "del", "d", "la", "el", "l", "los", "las", "les", "of", "the"))
+_PC = frozenset(("equipo", "equip", "ordenador", "ordinador", "pc", "host", "maquina", "computer"))
+_SHOWN = 300
 _MEANING = {word: key for key, words in _HEADINGS.items() for word in words.split()}
 
 
@@ -42,12 +47,9 @@ def read_csv(text: str, source: str, room: str = "") -> Brought:
     if len(text) > MOST_BYTES:
         raise NetbootError(f"{source} is larger than {MOST_BYTES >> 20} MiB", hint="split it")
     rows = _rows(text.removeprefix("\ufeff"), source)
-    columns = _headed(rows[0][1])
-    if columns is not None:
-        headings, rows = rows[0][1], rows[1:]
-    else:
-        headings, columns = [], _guessed([cells for _, cells in rows], source)
     brought = Brought(source)
+    headings, columns = _columns(rows, brought)
+    rows = rows[1:] if headings else rows
     for at, heading in enumerate(headings):
         if at not in columns.values() and heading.strip():
             brought.lost[f"column {heading.strip()!r}"] = len(rows)
@@ -106,7 +108,8 @@ def _rows(text: str, source: str) -> list[tuple[int, list[str]]]:
 
 def _delimiter(text: str) -> str:
     """The sign that parts the first lines into equally many cells, as many as there are."""
-    start = text[:65536].splitlines()[:50]
+    # Unicode knows more ends of lines, which a cell may hold.
+    start = re.split(r"\r\n|\n|\r", text[:65536])[:50]
     lines = [line for line in start if line.strip() and line[0] != "#"][:20]
 
     def score(sign: str) -> tuple[int, int]:
@@ -117,14 +120,50 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=score)
 
 
+def _columns(
+    rows: Sequence[tuple[int, list[str]]], brought: Brought
+) -> tuple[list[str], dict[str, int]]:
+    """The headings, none where there is no line of them, and where each of our words stands."""
+    line, first = rows[0]
+    columns = _headed(first)
+    listed = ", ".join(cell.strip() for cell in first if cell.strip())[:_SHOWN]
+    if columns is not None:
+        if "name" not in columns:
+            brought.notes.append(
+                "no heading says which column holds the PCs' names, so that they are called pc-1, "
+                f"pc-2 …: there are {listed}; write `nombre` above the one that does"
+            )
+        return first, columns
+    columns = _guessed([cells for _, cells in rows], brought.source)
+    above = first[columns["mac"]] if columns["mac"] < len(first) else ""
+    # A MAC that was mistyped is no heading.
+    if not re.search(r"[^\W\d_]", above) or re.search(r"[\d:]", above):
+        return [], columns
+    brought.notes.append(
+        f"no heading of line {line} is known ({listed}), so that columns were told by what they "
+        "hold; write nombre, ip, mac and aula above them"
+    )
+    return first, columns
+
+
 def _headed(cells: Sequence[str]) -> dict[str, int] | None:
     """Where each of our words stands, if the row is one of headings."""
     found: dict[str, int] = {}
     for number, cell in enumerate(cells):
-        word = re.sub(r"[^a-z0-9]", "", plain(cell).lower())
-        if (key := _MEANING.get(word)) is not None:
+        key = _meaning(cell)
+        if key is not None:
             found.setdefault(key, number)
     return found if found.keys() & {"mac", "ip", "uuid"} and len(found) > 1 else None
+
+
+def _meaning(heading: str) -> str | None:
+    """Which of our words a heading is: as it is, without articles, without the PC that it is of."""
+    words = re.findall(r"[a-z0-9]+", plain(heading).lower())
+    bare = [word for word in words if word not in _ARTICLES]
+    for some in (words, bare, [word for word in bare if word not in _PC]):
+        if (key := _MEANING.get("".join(some))) is not None:
+            return key
+    return None
 
 
 def _guessed(rows: Sequence[Sequence[str]], source: str) -> dict[str, int]:
@@ -135,8 +174,9 @@ def _guessed(rows: Sequence[Sequence[str]], source: str) -> dict[str, int]:
         if max(hits) * 2 > len(rows):
             columns[key] = hits.index(max(hits))
     if "mac" not in columns:
+        said = ", ".join(cell.strip() for cell in rows[0])[:_SHOWN]
         raise NetbootError(
-            f"{source} has no column of MAC addresses",
+            f"{source} has no column of MAC addresses; its first line says: {said}",
             hint="put headings into its first line: nombre;ip;mac;aula",
         )
     left = iter(n for n in range(width) if n not in columns.values())

@@ -10,17 +10,22 @@ from ognetboot.inventory.editing import NewTable, Value
 from ognetboot.inventory.entries import BUILT_IN, LOCAL_DISK
 from ognetboot.inventory.importing.brought import Brought, BroughtPc
 from ognetboot.inventory.importing.building import Build, build_places, started
-from ognetboot.inventory.importing.names import host_of, name_of
+from ognetboot.inventory.importing.names import host_of, name_of, title_of
 from ognetboot.inventory.importing.outcome import Outcome
 from ognetboot.inventory.model import Inventory
 
 # Names of boot modes that OpenGnsys had before, or writes otherwise, in small letters.
 _ENTRIES = {e.name: e.name for e in BUILT_IN} | {"01": "10", "1": "10", LOCAL_DISK: LOCAL_DISK}
+# OpenGnsys writes it for every PC that nobody assigned anything to. As a PC's own word it would
+# come before whatever its room is given later.
+_UNASSIGNED = "00unknown"
 
 
 def build(brought: Brought, there: Inventory | None = None) -> Outcome:
     """All tables that the inventory needs; `there`: what it has already is kept as it is."""
     made = started(brought, there)
+    made.outcome.pcs = len(brought.pcs)
+    made.outcome.notes += brought.notes
     build_places(made)
     usual = _usual_entries(brought)
     _say_usual_entries(made, usual)
@@ -45,7 +50,9 @@ def _usual_entries(brought: Brought) -> dict[str, str]:
         if pc.room and entry is not None:
             found.setdefault(pc.room, Counter())[entry] += 1
     most = {room: counts.most_common(1)[0] for room, counts in found.items()}
-    return {room: entry for room, (entry, count) in most.items() if count > 1}
+    return {
+        room: entry for room, (entry, count) in most.items() if count > 1 and entry != _UNASSIGNED
+    }
 
 
 def _say_usual_entries(made: Build, usual: dict[str, str]) -> None:
@@ -76,40 +83,66 @@ def _pc(made: Build, pc: BroughtPc, number: int, usual: str | None) -> None:
         values["hardware"] = name_of(pc.hardware, (), "hardware")
     if pc.teacher:
         values["teacher"] = True
-    if pc.entry:
-        entry = _entry(pc.entry)
-        if entry is None:
-            made.outcome.left_out.append(
-                f"{where}: boot mode {pc.entry!r} is a template of its own"
-            )
-        elif entry != usual:
-            values["entry"] = entry
+    _start(made, pc, values, where, usual)
     made.hosts.add(name.lower())
-    made.add(("clients",), values)
+    # A PC has no title: the name that people know it by stands above it.
+    called = title_of(pc.name, checks.TITLE_LIMIT)
+    made.add(("clients",), values, "" if called == name else called)
     made.outcome.taken.append(where)
 
 
+def _start(
+    made: Build, pc: BroughtPc, values: dict[str, Value], where: str, usual: str | None
+) -> None:
+    """The PC's own entry, where it has another one than its room."""
+    entry = _entry(pc.entry)
+    if pc.entry and entry is None:
+        made.outcome.left_out.append(f"{where}: boot mode {pc.entry!r} is a template of its own")
+    elif entry == _UNASSIGNED and usual:
+        made.outcome.left_out.append(
+            f"{where}: was never assigned a boot mode, and starts what its room does: {usual}"
+        )
+    elif entry not in (None, _UNASSIGNED, usual):
+        values["entry"] = str(entry)
+
+
 def _identity(made: Build, pc: BroughtPc, where: str) -> dict[str, Value] | None:
-    """MAC, UUID and address, each where it is this PC's alone; None: nothing tells it."""
+    """MAC, UUID and address, each where it is this PC's alone; None: it is not taken."""
+    mac, why = "", "has neither a MAC nor a UUID to be known by"
     try:
         mac = checks.mac(pc.mac) if pc.mac else ""
     except ValueError as error:
-        made.outcome.left_out.append(f"{where}: mac: {error}")
-        mac = ""
+        why = f"mac: {error}"
+    uuid = made.checked(where, "uuid", pc.uuid) or ""
+    marks = {"mac": mac, "uuid": uuid}
+    ip = made.checked(where, "ip", pc.ip) or ""
+    known = next((made.known[mark] for mark in marks.items() if mark in made.known), None)
+    taken = next((mark for mark in marks.items() if mark in made.owners), None)
+    if known is not None and taken is None:
+        other = f" with the ip {known.ip or 'of DHCP'}" if ip and ip != str(known.ip) else ""
+        made.outcome.there.append(f"{where}, as {known.name}{other}")
+        made.owners |= {mark: where for mark in marks.items() if mark[1]}
+        return None
+    # A second row of a PC is another one by mistake, and told as such.
+    if taken is not None and (known is not None or taken[0] == "mac"):
+        made.outcome.leave_out(where, f"{taken[0]} {taken[1]} is that of {made.owners[taken]}")
+        return None
     values: dict[str, Value] = {}
-    found = {"mac": mac, "uuid": made.checked(where, "uuid", pc.uuid),
-             "ip": made.checked(where, "ip", pc.ip)}  # fmt: skip
-    for key, value in found.items():
-        owner = made.owners.get((key, value or ""))
-        if owner is not None:
-            made.outcome.left_out.append(f"{where}: {key} {value} is that of {owner}")
-            if key == "mac":
-                return None
+    for key, value in {**marks, "ip": ip}.items():
+        owner = made.owners.get((key, value))
+        if owner is not None and key == "uuid" and not mac:
+            why = f"uuid {value} is that of {owner}"
+        elif owner is not None:
+            made.outcome.left_out.append(
+                f"conflict: {where}: {key} {value} is that of {owner}, and is not taken"
+            )
         elif value:
             values[key] = value
     if "mac" not in values and "uuid" not in values:
-        made.outcome.left_out.append(f"{where}: has neither a MAC nor a UUID to be known by")
+        made.outcome.leave_out(where, why)
         return None
+    if pc.mac and not mac:
+        made.outcome.left_out.append(f"{where}: {why}")
     made.owners |= {(key, str(value)): where for key, value in values.items()}
     return values
 

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 
 from ognetboot.assigning.model import Assignment
 from ognetboot.assigning.reports import Heard, Report, report_all
 from ognetboot.assigning.store import Store
+from ognetboot.cli import main
 from ognetboot.inventory.model import Client, Inventory
 from ognetboot.inventory.reading import parse
 
@@ -87,6 +90,14 @@ firmware = "bios"
 """
 
 _numbers = count(1)
+# Types a verb; its exit code, and what it said on both ways.
+Say = Callable[..., tuple[int, str]]
+
+
+def render(file: Path, *options: str) -> int:
+    """The inventory into `www/netboot` beside it, with loaders of `lib`."""
+    out = file.parent / "www/netboot"
+    return main(["render", str(file), str(out), "--loaders", str(file.parent / "lib"), *options])
 
 
 def inventory(more: str = "", text: str = TEXT) -> Inventory:

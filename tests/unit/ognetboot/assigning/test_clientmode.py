@@ -114,3 +114,29 @@ def test_who_and_what_nobody_knows_has_a_code_of_its_own(tmp_path: Path) -> None
     with pytest.raises(NetbootError) as mode:
         entry_of(ROOMS, "nothing")
     assert {each.value.code for each in (file, by_mac, by_name, mode)} == {2}
+
+
+GOOD = b"MODE_FILE='x'\nMAC='525400000001'\nDATA='y'\nMODE='PERM'"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"PERM", b"EVER", "MODE: 'EVER' is neither TEMP nor PERM"),
+        (b"PERM", b"for ever", "MODE: 'for ever' is neither TEMP nor PERM"),
+        (b"'PERM'", b'"PERM"', "MODE does not stand in single quotes"),
+        (b"'x'", b'"x"', "MODE_FILE does not stand in single quotes"),
+        (b"'x'", b"x", "MODE_FILE does not stand in single quotes"),
+        (b"'525400000001'", b'"525400000001"', "MAC does not stand in single quotes"),
+        (b"MAC='525400000001'\n", b"", "it has no line MAC="),
+        (b"DATA='y'\n", b"", "it has no line DATA="),
+        (b"\nMODE='PERM'", b"", "it has no line MODE="),
+        (b"525400000001", b"5254", "MAC: '5254' is not a MAC address"),
+        (b"'x'", b"'x' y'", "a boot mode has no quote in its name"),
+        (b"MODE_FILE", b"touch x\nMODE_FILE", "it has other lines than these"),
+    ],
+)
+def test_what_is_wrong_with_an_order_is_said(old: bytes, new: bytes, said: str) -> None:
+    with pytest.raises(NetbootError, match=said) as caught:
+        parse(GOOD.replace(old, new), PATH)
+    assert not caught.value.hint.startswith("setclientmode")

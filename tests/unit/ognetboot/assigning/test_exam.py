@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from ognetboot.assigning.exam import Ready, Told, image_of, readiness, system_of
+from ognetboot.assigning.exam import Ready, Told, grouped, image_of, readiness, system_of
 from ognetboot.assigning.setting import Whom, whom
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.scopes import find_scope
@@ -42,6 +44,12 @@ def test_a_place_is_ready_when_a_system_is_there() -> None:
     assert ready("windows", pc1=Told(NOW, {}))["pc1"] is Ready.ABSENT
 
 
+def test_what_cannot_be_seen_is_not_known() -> None:
+    encrypted = Told(NOW, {"1:2": "", "1:3": "Debian 13"})
+    for words in ("1:2", "windows"):
+        assert ready(words, pc1=encrypted)["pc1"] is Ready.UNKNOWN
+
+
 def test_what_nobody_told_is_not_known() -> None:
     assert set(ready("windows", pc1=Told(NOW)).values()) == {Ready.UNKNOWN}
 
@@ -61,3 +69,22 @@ def test_what_nobody_told_is_not_known() -> None:
 def test_what_is_no_system_is_refused(scope: str, words: str, why: str) -> None:
     with pytest.raises(NetbootError, match=why):
         system_of(ROOMS, to(scope), words)
+
+
+def told_of(words: str, **told: Told) -> list[str]:
+    systems = system_of(ROOMS, to("room:aula1"), words)
+    return list(grouped(list(readiness(systems, image_of(ROOMS, words), told))))
+
+
+def test_pcs_of_one_reason_share_a_line_that_says_what_to_do() -> None:
+    assert told_of("windows") == [
+        "not known: pc1, pc2 never told what is on the disk. Start ogLive once there, for it tells "
+        "what is on the disk."
+    ]
+    empty = {"pc1": Told(NOW, {}), "pc2": Told(NOW + timedelta(hours=1), {})}
+    (line,) = told_of("windows", **empty)
+    assert line.startswith("not ready: pc1, pc2 had no system on 1:2, told from ")
+    assert line.endswith(". Restore the image there before the exam begins.")
+    one, other = told_of("windows", pc1=Told(NOW, {}))
+    assert one.startswith("not ready: pc1 had no system on 1:2 on ")
+    assert other.startswith("not known: pc2 never")

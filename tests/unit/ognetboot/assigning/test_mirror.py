@@ -137,3 +137,18 @@ def test_a_name_that_ogserver_s_database_cuts_is_not_shown(opengnsys: Path) -> N
     assert f"not shown to OpenGnsys, whose database keeps 30 characters of a name: {long.name}" in (
         put(opengnsys, (long,))
     )
+
+
+def test_an_opengnsys_that_sets_another_inventory_s_pcs_is_left(opengnsys: Path) -> None:
+    put(opengnsys)
+    program = opengnsys / "bin/setclientmode"
+    before = program.read_bytes()
+    other = Path("/etc/oglive/the other's.toml")
+    with pytest.raises(NetbootError, match=r"sets PCs of /etc/oglive/inventory\.toml, not of"):
+        mirror(opengnsys, (), other, OUT, dry_run=False)
+    assert program.read_bytes() == before
+    mirror(opengnsys, (), other, OUT, dry_run=False, force=True)
+    with pytest.raises(NetbootError, match=r"sets PCs of .*the other.s\.toml"):
+        put(opengnsys)
+    program.write_bytes(before.replace(b"exec", b"exec 'x"))
+    assert "written" in put(opengnsys)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ognetboot.assigning import keeping
+from ognetboot import keeping
 from ognetboot.assigning.model import NO_STAMP, SETTLING, Assigned, Assignment
 from ognetboot.assigning.reports import Heard, fetched
 from ognetboot.assigning.store import Store

@@ -87,6 +87,25 @@ def test_without_a_zone_it_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatc
         time.tzset()
 
 
+def test_an_end_at_midnight_is_that_of_the_day_that_was_written() -> None:
+    end = times.parse("2026-12-04", NOW, end=True, zone=MADRID)
+    assert times.told_end(end, MADRID) == "the end of Fri 4 Dec 2026 CET"
+    later = times.parse("2026-12-04 18:00", NOW, end=True, zone=MADRID)
+    assert times.told_end(later, MADRID) == "Fri 4 Dec 2026 18:00 CET"
+
+
+def test_a_span_within_a_day_names_it_once() -> None:
+    first, last, next_day = (
+        times.parse(text, NOW, end=True, zone=MADRID)
+        for text in ("2026-12-01 08:00", "2026-12-01 11:00", "2026-12-02")
+    )
+    assert times.told_span(first, last, MADRID) == "Tue 1 Dec 2026 08:00-11:00 CET"
+    assert times.told_span(first, next_day, MADRID) == (
+        "from Tue 1 Dec 2026 08:00 CET until the end of Wed 2 Dec 2026 CET"
+    )
+    assert times.told_span(None, next_day, MADRID) == "until the end of Wed 2 Dec 2026 CET"
+
+
 def test_what_is_stored_is_read_back() -> None:
     assert times.from_text(times.to_text(NOW)) == NOW
     for text in ("2026-11-27 16:00:00Z", "2026-11-27T16:00:00", "2026-11-27T16:00:00+01:00", ""):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,43 +15,9 @@ from ognetboot.assigning.reports import Heard
 from ognetboot.assigning.store import Store
 from ognetboot.cli import main
 from ognetboot.hearing import documents
-from ognetboot.texts.loaders import LOADERS
 from ognetboot.verbs import render as render_verb
-from unit.ognetboot.assigning.rooms import NOW, TEXT, given, report_reached
+from unit.ognetboot.assigning.rooms import NOW, Say, given, render, report_reached
 from unit.ognetboot.assigning.test_clientmode import written
-
-Say = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An inventory whose tree is rendered."""
-    monkeypatch.setattr("ognetboot.verbs.render.places", lambda site: (site,))
-    for loader in LOADERS:
-        (tmp_path / "lib" / loader.source).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "lib" / loader.source).write_text(loader.name)
-    path = tmp_path / "rooms.toml"
-    path.write_text(TEXT.replace("/srv/oglive/netboot", str(tmp_path / "www/netboot")))
-    assert render(path) == 0
-    return path
-
-
-def render(file: Path, *options: str) -> int:
-    out = file.parent / "www/netboot"
-    return main(["render", str(file), str(out), "--loaders", str(file.parent / "lib"), *options])
-
-
-@pytest.fixture
-def say(file: Path, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Types a verb; its exit code, and what it said on both ways."""
-
-    def run(verb: str, *words: str) -> tuple[int, str]:
-        capsys.readouterr()
-        code = main([verb, "--inventory", str(file), *words])
-        told = capsys.readouterr()
-        return code, told.out + told.err
-
-    return run
 
 
 def inodes_of(file: Path) -> dict[str, int]:
@@ -137,7 +102,7 @@ def test_the_local_disk_given_once_is_reported_by_its_own_name(file: Path, say: 
 
 
 def test_without_an_ear_that_is_said(say: Say) -> None:
-    assert "Nothing hears PCs now" in say("set", "pc1", "oglive", "--once")[1]
+    assert "No server is running, so PCs cannot report" in say("set", "pc1", "oglive", "--once")[1]
 
 
 def test_followed_fetches_are_said(file: Path, say: Say) -> None:
@@ -176,7 +141,8 @@ def test_what_was_given_can_be_taken_back(file: Path, say: Say) -> None:
     ],
 )
 def test_a_refusal_writes_nothing(file: Path, say: Say, words: tuple[str, ...], why: str) -> None:
-    before = {path: path.read_bytes() for path in file.parent.rglob("*.*") if path.is_file()}
+    locks = set(file.parent.rglob("*.lock"))
+    before = {p: p.read_bytes() for p in {*file.parent.rglob("*.*")} - locks if p.is_file()}
     code, said = say("set", *words)
     assert code in (1, 2)
     assert why in said
@@ -205,6 +171,21 @@ def test_another_inventory_s_tree_is_refused(file: Path, say: Say) -> None:
     assert f"was rendered from {file}" in said
 
 
+def test_render_keeps_another_inventory_s_tree(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = file.with_name("other.toml")
+    other.write_text(file.read_text().replace("52:54:00:00:00:01", "52:54:00:00:00:07"))
+    before = inodes_of(file)
+    for options in ((), ("--dry-run",)):
+        assert render(other, *options) == 1
+        assert f"was rendered from {file}, not from {other}" in capsys.readouterr().err
+    assert inodes_of(file) == before
+    assert render(other, "--force") == 0
+    assert not (file.parent / "www/netboot/ipxe/mac-52-54-00-00-00-01.ipxe").exists()
+    assert render(other) == 0
+
+
 def test_a_dry_run_says_the_same_and_writes_nothing(file: Path, say: Say) -> None:
     before = script(file)
     assert say("set", "pc1", "oglive", "--dry-run")[1].startswith("pc:pc1: oglive for good")
@@ -222,7 +203,7 @@ def test_an_exam_locks_says_who_is_not_ready_and_ends(file: Path, say: Say) -> N
     code, said = say("exam", "aula1", "windows@7", "--until", "+2h", "--check")
     assert code == 3
     assert "not ready: pc1 had windows@6 on 1:2 on" in said
-    assert "not known: pc2 has never told what is on its disk" in said
+    assert "not known: pc2 never told what is on the disk. Start ogLive once" in said
     assert not Store(file).path.exists()
 
     say("set", "pc1", "oglive", "--once")
@@ -316,7 +297,10 @@ def test_check_and_show_say_what_is_given(
     main(["check", str(file)])
     said = capsys.readouterr().out
     assert "pc:pc1: pxe is given to it, and the inventory has no PC there" in said
-    assert "nothing hears PCs that used them" in said
+    assert said.count("no server is running, so PCs cannot report") == 0
+    file.write_text(gone.replace('name = "pc7"', 'name = "pc1"'))
+    main(["check", str(file)])
+    assert capsys.readouterr().out.count("no server is running, so PCs cannot report") == 1
     with hearing(file, Ear.REPORT):
         main(["check", str(file)])
     assert f'{file.name}: what is given "this once": {Ear.REPORT.rule}' in capsys.readouterr().out

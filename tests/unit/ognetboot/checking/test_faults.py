@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from ognetboot.checking.loader_limits import Loaders
-from ognetboot.checking.report import Checked, Told, check, claims
+from ognetboot.checking.report import Checked, check, claims
+from ognetboot.checking.told import Told
 from ognetboot.cli import main
+from ognetboot.hearing.passwords import set_password
 from ognetboot.texts.loaders import ipxe_is_old
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -43,6 +45,34 @@ ERRORS = {
     # ---- the text ---------------------------------------------------------------------------
     "not TOML": (HEAD + f"[rooms.a {HERE}\n", "not valid TOML"),
     "a key twice": (HEAD + f'interface = "eth1" {HERE}\n', "not valid TOML"),
+    "a quote that is open": (
+        HEAD + f'[rooms.r]\ntitle = "Aula {HERE}\n',
+        "not valid TOML: a quote is not closed on this line. Write",
+    ),
+    "a single quote that is open": (
+        HEAD + f"[rooms.r]\ntitle = 'Aula {HERE}\n",
+        "not valid TOML: a quote is not closed on this line. Write",
+    ),
+    "quotes of a word processor": (
+        HEAD + f"[rooms.r]\ntitle = “Aula” {HERE}\n",
+        'not valid TOML: `“` stands where a value is to be. Write "straight quotes"',
+    ),
+    "text without quotes": (
+        HEAD + f"[rooms.r]\ntitle = Aula 1 {HERE}\n",
+        "not valid TOML: `A` begins no value. Text stands in quotes",
+    ),
+    "accent in a header": (
+        HEAD + f"[entries.ofimática] {HERE}\ntitle = 'x'\n",
+        "not valid TOML: `á` stands in a name. A name takes letters without accents, digits, ",
+    ),
+    "accent in a key": (
+        HEAD + f"[rooms.r]\nañadir = 'x' {HERE}\n",
+        "not valid TOML: `ñ` stands in a name. A name takes letters without accents, digits, ",
+    ),
+    "accent in a name in quotes": (
+        HEAD + f'[entries."ofimática"] {HERE}\ntitle = "x"\n',
+        "'ofimática' is not a name: letters without accents, digits, ",
+    ),
     "unknown key": (HEAD + f"htp_port = 80 {HERE}\n", "not a known key. Did you mean `http_port`?"),
     "unknown table": (HEAD + f"[romos.a] {HERE}\n", "romos: is not a known key. Did you mean"),
     "missing key": (
@@ -53,7 +83,7 @@ ERRORS = {
     "out of bounds": (HEAD + f"http_port = 70000 {HERE}\n", "70000 is not between"),
     "unknown word": (
         HEAD + f'dhcp = "prxy" {HERE}\n',
-        "none of own, proxy, off; did you mean proxy",
+        "none of own, proxy, off (did you mean proxy?). Correct",
     ),
     "not a name": (HEAD + f'[entries."a b"] {HERE}\ntitle = "x"\n', "'a b' is not a name"),
     "control characters": (ENTRY + f'[rooms.r]\ntitle = "a\\u001b[2J" {HERE}\n', "cannot be shown"),
@@ -93,11 +123,11 @@ ERRORS = {
     "MAC of many": (HEAD + pc(1, mac=f'mac = "01:00:5e:00:00:01" {HERE}'), "no PC's own MAC"),
     "MAC twice": (
         HEAD + pc(1) + pc(2, mac=f'mac = "525400000001" {HERE}'),
-        "is already that of [[clients]] number 1",
+        "is already that of [[clients]] number 1 (pc1)",
     ),
     "second MAC twice": (
         HEAD + pc(1) + pc(2, f'macs = ["52-54-00-00-00-01"] {HERE}'),
-        "is already that of [[clients]] number 1",
+        "is already that of [[clients]] number 1 (pc1)",
     ),
     "adapter as a PC's": (
         HEAD
@@ -192,7 +222,10 @@ ERRORS = {
     ),
     "p2p": (HEAD + ROOM + f'p2p = "seed:60" {HERE}\n', "'seed:60' is not MODE:SECONDS"),
     "method": (HEAD + ROOM + f'method = "UNICAST" {HERE}\n', "none of UNICAST-DIRECT"),
-    "language": (HEAD + ROOM + f'language = "esp" {HERE}\n', "none of en, es, ca; did you mean es"),
+    "language": (
+        HEAD + ROOM + f'language = "esp" {HERE}\n',
+        "none of en, es, ca (did you mean es?)",
+    ),
     "time server": (HEAD + ROOM + f'ntp = "pool.ntp.org" {HERE}\n', "is not an IPv4 address"),
     "date": (HEAD + ROOM + f'protected_until = "tomorrow" {HERE}\n', "is not a date"),
     # ---- states -----------------------------------------------------------------------------
@@ -236,7 +269,7 @@ WARNINGS = {
     ),
     "protection is over": (
         HEAD + ROOM + f"protected_until = 2026-06-30 {HERE}\n" + pc(1, room="r"),
-        "is over",
+        "is past",
     ),
     "name too long for Windows": (
         HEAD + f'[[clients]]\nmac = "525400000001"\nname = "aula-informatica-1" {HERE}\n',
@@ -341,6 +374,10 @@ WARNINGS = {
         HEAD + ROOM + f'title = "教室 1" {HERE}\n' + pc(1, room="r"),
         "has no 教 室 and shows '<6559><5BA4> 1'",
     ),
+    "password of a job, which is in no menu": (
+        ENTRY + f'job = {{ deploy = "a", disk = "1", partition = 1 }}\npassword = true {HERE}\n',
+        "`e` is in no menu, so that nobody is asked for it. Add `in_menu = true`",
+    ),
     "address without MAC": (
         HEAD
         + pc(1, f'ip = "10.0.2.9" {HERE}', mac='uuid = "4c4c4544-0042-3510-8058-b7c04f4d3132"'),
@@ -413,6 +450,26 @@ def test_a_limit_of_old_loaders_is_told_where_they_are_served(case: str, tmp_pat
         found = told(checked(tmp_path, text, loaders), "warning")
         assert any(line.startswith(place) and cause in line for line in found), found
     assert not [line for line in told(checked(tmp_path, text, NEW), "warning") if cause in line]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENTRY + 'kind = "sistema"\ndisk = 1\npartition = 2\n',
+        ENTRY + 'kind = "costum"\ntemplate = "x"\n',
+        ENTRY + 'kind = "oglife"\nargs = ["quiet"]\n',
+        ENTRY.replace("entries.e]", "entries.localdisk]") + 'kind = "disc"\n',
+        HEAD + 'dhcp = "onw"\ndhcp_range = ["10.0.2.100", "10.0.2.101"]\n',
+        HEAD + 'dhcp = "fo"\nuefi_loader = "shim"\n',
+        OWN + 'dhcp_range = ["10.0.2.100", "10.0.2.x"]\n',
+        HEAD + pc(1, 'ip = "10.0.2.9"', mac='mac = "525400"'),
+        HEAD + pc(1, 'ip = "10.0.2.9"', mac='macs = ["525400"]'),
+        ENTRY + 'job = { work = "inventory", what = "oss", disk = "1", partition = 2 }\n',
+    ],
+)
+def test_a_mistake_draws_no_others_behind_it(text: str, tmp_path: Path) -> None:
+    found = checked(tmp_path, text, NEW)
+    assert len(found.told) == 1, [str(one) for one in found.told]
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -522,7 +579,7 @@ def test_the_exit_code_says_whether_there_are_errors(
     assert out[-1] == f"{good}: 0 errors, 1 warning"
     bad = write(tmp_path / "bad.toml", HEAD + pc(1, 'ip = "x"'))
     assert main(["check", str(bad)]) == 1
-    assert "bad.toml:8: error: [[clients]] number 1 ip" in capsys.readouterr().out
+    assert "bad.toml:8: error: [[clients]] number 1 (pc1) ip" in capsys.readouterr().out
     assert main(["check", str(good), str(bad), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["errors"], told["warnings"]) == (1, 1)
@@ -530,7 +587,7 @@ def test_the_exit_code_says_whether_there_are_errors(
         "file": "bad.toml",
         "line": 8,
         "severity": "error",
-        "where": "[[clients]] number 1 ip",
+        "where": "[[clients]] number 1 (pc1) ip",
         "cause": "'x' is not an IPv4 address",
         "hint": "correct it and render again",
     }
@@ -547,3 +604,47 @@ def test_which_ipxe_is_served_is_read_from_its_file(tmp_path: Path) -> None:
     ):
         (tmp_path / "snponly.efi").write_bytes(b"MZ\0" + told + b"\0")
         assert ipxe_is_old((tmp_path,)) is old
+
+
+def test_what_render_would_miss_is_an_error_of_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = ENTRY + f'[rooms.r]\npicture = "campus.png" {HERE}\n' + pc(1, room="r")
+    path = write(tmp_path / "site.toml", text)
+    assert main(["check", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert f"site.toml:{marked(text)}: error: [rooms.r] picture: {tmp_path}/campus.png: " in said
+    path.write_text(ENTRY)
+    assert main(["check", str(path)]) == 0
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr("ognetboot.verbs.check.places", lambda _: (tmp_path / "empty",))
+    assert main(["check", str(path)]) == 1
+    assert "site.toml:1: error: this inventory needs undionly.kpxe, " in capsys.readouterr().out
+
+
+def test_a_folder_of_loaders_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "site.toml", ENTRY)
+    assert main(["check", str(path), "--loaders", str(tmp_path / "none")]) == 1
+    assert f"{tmp_path}/none is no folder to look for loaders in" in capsys.readouterr().err
+
+
+def test_an_entry_that_no_password_opens_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ENTRY + f"password = true {HERE}\n" + ROOM + pc(1, room="r") + pc(2) + pc(3)
+    path = write(tmp_path / "site.toml", text)
+    place = f"site.toml:{marked(text)}: warning: [entries.e] password: "
+    assert main(["check", str(path)]) == 0
+    assert f"{place}no scope has a password, so that `e` opens for nobody. Set one with `ognet" in (
+        capsys.readouterr().out
+    )
+    set_password(path, "room:r", "correct horse")
+    assert main(["check", str(path)]) == 0
+    assert f"{place}pc2 and 1 more stand in no scope that has a password, so that `e` opens" in (
+        capsys.readouterr().out
+    )
+    set_password(path, "all", "correct horse")
+    assert main(["check", str(path)]) == 0
+    assert capsys.readouterr().out.endswith("0 errors, 0 warnings\n")

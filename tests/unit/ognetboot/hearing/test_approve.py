@@ -207,4 +207,33 @@ def test_a_password_is_read_from_a_file_and_never_shown(
         secret.write_text(bad, "utf-8")
         assert main(["password", "all", *words]) == 1
     assert main(["password", "nowhere", *words]) == 1
+    capsys.readouterr()
     assert main(["password", "aula1", "--inventory", str(file), "--remove"]) == 0
+    assert capsys.readouterr().out.endswith(": room:aula1 has no password any more\n")
+
+
+def test_a_list_that_cannot_be_had_is_refused_first(file: Path) -> None:
+    wait(file, name="pc09")
+    lock = file.with_name(f".{file.stem}.waiting.json.lock")
+    lock.unlink()
+    lock.mkdir()
+    before = file.read_bytes()
+    assert approve(file, "all") == 1
+    assert file.read_bytes() == before
+
+
+def test_who_was_taken_before_waits_no_more(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wait(file, mac=MAC, name="pc01")
+    before = file.read_bytes()
+    assert approve(file, "all") == 0
+    assert "pc01 is in the inventory already, and waits no more" in capsys.readouterr().out
+    assert file.read_bytes() == before
+    assert waiting_of(file).registrations == ()
+
+
+@pytest.mark.parametrize(("word", "left"), [("all", 0), ("10.0.0.5", 0), ("2", 2), ("10.0.0.6", 3)])
+def test_many_are_refused_at_once(file: Path, word: str, left: int) -> None:
+    for number in range(3):
+        wait(file, mac=f"52:54:00:ff:00:0{number}", name=f"pc1{number}")
+    assert approve(file, "--refuse", word) == (1 if left == 3 else 0)
+    assert len(waiting_of(file).registrations) == left

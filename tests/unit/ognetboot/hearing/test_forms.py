@@ -105,6 +105,26 @@ def test_what_a_pc_saw_on_its_disks_stays_known_when_its_loader_reports(tmp_path
     asked(tmp_path, ask)
 
 
+def test_a_job_that_may_change_the_disks_makes_them_unknown_until_it_was_looked(
+    tmp_path: Path,
+) -> None:
+    async def ask(site: Site) -> None:
+        report = f"/netboot/do/reached?mac={MAC}&entry=oglive"
+        await site.get(f"{report}&disks=1&d1p2=debian%403&d1p3=")
+        site.reports.write()
+        assert seen_of(site.file)["pc01"].systems == {"1:2": "debian@3", "1:3": ""}
+        await site.get(f"{report}&disks=0")
+        await site.get(f"/netboot/do/reached?mac={MAC}&entry=localdisk")
+        site.reports.write()
+        seen = seen_of(site.file)["pc01"]
+        assert (seen.systems, seen.looked) == (None, None)
+        await site.get(f"{report}&disks=1")
+        site.reports.write()
+        assert seen_of(site.file)["pc01"].systems == {}
+
+    asked(tmp_path, ask)
+
+
 # ---- registration -------------------------------------------------------------------------------
 
 

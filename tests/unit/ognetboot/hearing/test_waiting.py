@@ -10,7 +10,7 @@ import pytest
 
 from ognetboot.hearing import documents, waiting
 from ognetboot.hearing.identity import Claim
-from ognetboot.hearing.waiting import Registration, asking, register, remove, told_of, waiting_of
+from ognetboot.hearing.waiting import Registration, asking, deciding, register, told_of, waiting_of
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 NONE = frozenset[str]()
@@ -77,7 +77,8 @@ def test_a_full_list_refuses_the_new_and_keeps_the_old(
 def test_numbers_are_not_given_twice(file: Path) -> None:
     ask(file, 1)
     ask(file, 2)
-    remove(file, frozenset({2}))
+    with deciding(file) as strike:
+        strike(frozenset({2}))
     third = ask(file, 3)
     assert third is not None
     assert third.number == 3

@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ognetboot.errors import NetbootError
-from ognetboot.inventory.editing import NewTable, Value, toml, with_choice, with_tables, with_value
+from ognetboot.inventory.editing import (
+    NewTable,
+    Value,
+    toml,
+    with_choice,
+    with_tables,
+    with_value,
+    without_choice,
+)
 from ognetboot.inventory.places import find_places
 from ognetboot.inventory.reading import parse
 from ognetboot.inventory.saving import open_inventory, save
@@ -21,6 +29,7 @@ from ognetboot.inventory.scopes import find_scope
 
 DATA = Path(__file__).parents[1] / "data"
 CAMPUS = (DATA / "campus.toml").read_text("utf-8")
+MINIMAL = (DATA / "minimal.toml").read_text("utf-8")
 EXAMPLE = (Path(__file__).parents[4] / "pxe/examples/classroom.toml").read_text("utf-8")
 
 
@@ -53,6 +62,19 @@ def test_a_choice_changes_one_line(
     assert changed(CAMPUS, new) == lines
     said = parse(new, source="x")
     assert said.site == inventory.site
+
+
+def test_many_scopes_lose_their_word_at_once() -> None:
+    inventory = parse(CAMPUS, source="x")
+    scopes = [find_scope(inventory, f"pc:{client.name}") for client in inventory.clients]
+    new = without_choice(CAMPUS, inventory, scopes, "entry")
+    assert changed(CAMPUS, new) == ['-entry = "10"']
+    assert without_choice(new, inventory, scopes, "entry") == new
+    inline = 'clients = [{ mac = "52:54:00:00:00:01", name = "a", entry = "10" }]\n'
+    text = inline + MINIMAL
+    one = parse(text, source="x")
+    with pytest.raises(NetbootError, match="stands inside another value"):
+        without_choice(text, one, [find_scope(one, "pc:a")], "entry")
 
 
 def test_a_comment_behind_a_value_stays() -> None:
@@ -188,6 +210,13 @@ def test_a_change_is_written_whole_with_owner_and_rights(tmp_path: Path) -> None
     opened = open_inventory(link)
     assert save(opened, CAMPUS + "# more\n")
     assert not save(open_inventory(link), CAMPUS + "# more\n")
+    # An editor of Windows' puts a mark before the text, and finds it there again.
+    link.write_text("\ufeff" + CAMPUS, "utf-8")
+    opened = open_inventory(link)
+    assert opened.text == CAMPUS
+    assert save(opened, CAMPUS + "# more\n")
+    assert link.read_text("utf-8") == "\ufeff" + CAMPUS + "# more\n"
+    link.write_text(CAMPUS + "# more\n", "utf-8")
     assert path.read_text("utf-8") == CAMPUS + "# more\n"
     assert path.stat().st_mode & 0o777 == 0o640
     assert link.is_symlink()

@@ -140,3 +140,37 @@ def test_a_word_that_means_nothing_or_two_things_is_refused(
         find_scope(CAMPUS, text)
     assert what in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("Aula d'Informàtica 1", "room:aula1"),
+        ("aula d'informatica 1", "room:aula1"),
+        ("Aula_d'Informatica_1", "room:aula1"),
+        ("room:AULA D'INFORMÀTICA 1", "room:aula1"),
+        ("AULA1", "room:aula1"),
+        ("Room:Aula1", "room:aula1"),
+        ("All", "all"),
+        ("Examen", "group:examen"),
+        ("AULA1-PC01", "pc:aula1-pc01"),
+    ],
+)
+def test_a_scope_is_found_by_its_title_and_in_any_case(word: str, meant: str) -> None:
+    assert str(find_scope(CAMPUS, word)) == meant
+
+
+@pytest.mark.parametrize("word", ["", "''", "room:", "room:--", "group:aula1"])
+def test_signs_alone_name_no_scope(word: str) -> None:
+    with pytest.raises(NetbootError, match="has no"):
+        find_scope(CAMPUS, word)
+
+
+def test_a_title_of_two_rooms_means_neither() -> None:
+    rooms = (
+        '[rooms.a]\ntitle = "Aula 5"\n[rooms.b]\ntitle = "AULA 5"\n[rooms.c]\ntitle = "aula-5"\n'
+    )
+    inventory = parse(MINIMAL + rooms, source="x")
+    assert str(find_scope(inventory, "AULA 5")) == "room:b"
+    with pytest.raises(NetbootError, match="more than one: room:a, room:b, room:c"):
+        find_scope(inventory, "aula 5")

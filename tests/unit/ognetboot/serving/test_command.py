@@ -141,6 +141,22 @@ def test_a_log_is_followed_until_ctrl_c(file: Path, tmp_path: Path, started: lis
     assert follower.end(signal.SIGINT) == 0
 
 
+def test_who_serves_no_dhcp_leaves_what_the_tree_says_of_it(
+    file: Path, tmp_path: Path, started: list[Running]
+) -> None:
+    given = 'interface = "lo"\ndhcp = "own"\ndhcp_range = ["127.0.0.50", "127.0.0.99"]'
+    file.write_text(file.read_text().replace('interface = "lo"', given))
+    out = tmp_path / "srv/netboot"
+    assert main(["render", str(file), str(out)]) == 0
+    names = ("dnsmasq.conf", "dhcpd.conf", "kea-dhcp4.conf")
+    before = [(out / name).read_text() for name in names]
+    assert "dhcp-range=127.0.0.50" in before[0]
+    server = Running("serve", str(file), str(out), "--no-dhcp", "--no-tftp")
+    started.append(server)
+    server.says("Stop it with Ctrl-C.")
+    assert [(out / name).read_text() for name in names] == before
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -162,6 +178,7 @@ def test_what_cannot_start_is_one_sentence(  # noqa: PLR0917
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert said in lines[0]
+    assert not (tmp_path / "srv").exists()
 
 
 def test_check_says_what_is_missing_and_writes_nothing(
@@ -169,5 +186,23 @@ def test_check_says_what_is_missing_and_writes_nothing(
 ) -> None:
     words = ["serve", str(file), str(tmp_path / "srv/netboot"), "--no-dhcp", "--no-tftp", "--check"]
     assert main(words) == 1
-    assert "2 things are missing: there is no ogLive in" in capsys.readouterr().err
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[0].startswith("ognetboot serves 2 PCs in ")
+    assert lines[4].startswith("Missing: there is no ogLive in")
+    assert lines[5].startswith("Missing: the repository is to be at ")
+    assert lines[6] == "2 things are missing: `ognetboot serve` starts, and PCs will miss them."
+    assert (len(lines), said.err) == (7, "")
     assert not (tmp_path / "srv").exists()
+
+
+def test_what_is_said_of_http_is_where_it_listens(
+    file: Path, tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["serve", str(file), str(tmp_path / "srv/netboot"), "--no-dhcp", "--no-tftp", "--check"]
+    main([*words, "--bind", "127.0.0.2"])
+    said = capsys.readouterr().out
+    assert f"  HTTP  http://127.0.0.2:{port}/netboot/ and /oglive/, " in said
+    assert f"Missing: HTTP listens on 127.0.0.2 alone, and PCs are sent to 127.0.0.1:{port}" in said
+    main([*words, "--bind", "127.0.0.1"])
+    assert "listens on" not in capsys.readouterr().out

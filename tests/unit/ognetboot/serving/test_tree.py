@@ -77,6 +77,7 @@ def test_a_time_that_comes_is_enough() -> None:
 def test_a_mistake_is_told_once_and_what_was_there_stays(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "ognetboot")
     file = tmp_path / "rooms.toml"
     calls: list[str] = []
 
@@ -106,6 +107,7 @@ def test_a_mistake_is_told_once_and_what_was_there_stays(
     asyncio.run(run())
     assert calls == ["good", "bad", "better"]
     assert caplog.text.count("line 1 is no TOML") == 1
+    assert caplog.text.count("The fault is gone: ") == 1
 
 
 def test_what_failed_is_tried_again_without_a_change(

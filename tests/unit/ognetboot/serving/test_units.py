@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ognetboot.cli import main
-from ognetboot.serving.units import Place, units
+from ognetboot.serving.units import Place, next_steps, units
 from unit.ognetboot.serving.server import INVENTORY
 
 ANALYZE = shutil.which("systemd-analyze")
@@ -86,3 +86,23 @@ def test_a_path_is_one_word_and_homes_are_hidden_but_for_what_is_needed() -> Non
     assert 'BindReadOnlyPaths="/home/ana/og live"\n' in text
     assert "BindPaths=/home/ana/srv\n" in text
     assert "/usr\n" not in text
+
+
+def test_a_unit_is_written_whole_and_through_no_link(tmp_path: Path) -> None:
+    inventory = tmp_path / "rooms.toml"
+    inventory.write_text(INVENTORY, "utf-8")
+    (tmp_path / "victim").write_text("mine")
+    into = tmp_path / "units"
+    into.mkdir()
+    (into / "ognetboot.service").symlink_to("../victim")
+    assert main(["serve", str(inventory), str(tmp_path / "out"), "--install-units", str(into)]) == 0
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not (into / "ognetboot.service").is_symlink()
+
+
+def test_nobody_is_told_to_give_a_whole_folder_of_the_system_away() -> None:
+    place = Place(Path("/p"), (), Path("/etc/og live/r.toml"), Path("/srv/oglive/netboot"), 1, "og")
+    said = next_steps(place)
+    assert "chown og '/etc/og live' /srv/oglive; " in said
+    assert "-name 'r.*' -o -name '.r.*'" in said
+    assert "chown -hR og /srv/oglive/netboot; " in said

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -96,6 +97,38 @@ def test_what_a_pc_was_given_for_a_while_is_told(inventory: Inventory) -> None:
         (row,) = [note for note in screen.notes if told in note]
         shown = preview.ipxe(menus_of(inventory).ipxe(screen), Charset.UTF8).rows
         assert row in [each.strip() for each in shown]
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (datetime(2026, 12, 5, tzinfo=UTC), ("until the end of 04 Dec 2026",
+                                             "hasta el final del 04/12/2026",
+                                             "fins al final del 04/12/2026")),
+        (datetime(2026, 12, 4, 18, 30, tzinfo=UTC), ("until 04 Dec 2026 18:30",
+                                                     "hasta el 04/12/2026 18:30",
+                                                     "fins al 04/12/2026 18:30")),
+    ],
+)  # fmt: skip
+def test_an_end_is_written_as_its_language_does(
+    inventory: Inventory, end: datetime, told: tuple[str, ...]
+) -> None:
+    for number, words in enumerate(told):
+        given = Offered(inventory.entry("windows"), "until then", end)
+        for offered in (given, replace(given, locked=True)):
+            screen = screen_for(inventory, inventory.clients[number], offered)
+            assert screen.notes[0].endswith(words)
+            shown = preview.ipxe(menus_of(inventory).ipxe(screen), Charset.UTF8).rows
+            assert screen.notes[0] in [row.strip() for row in shown]
+
+
+def test_the_longest_note_is_not_cut() -> None:
+    """A note's line takes 59 bytes beside its colours."""
+    for tongue in Tongue:
+        texts = load_texts(tongue)
+        end = f"{texts['until_end_of']} {datetime(2026, 12, 24, tzinfo=UTC).strftime(texts['day'])}"
+        for sentence in ("given", "locked", "protected"):
+            assert len(f"{texts[sentence]} {end}".encode()) <= 59
 
 
 def test_every_language_has_every_sentence() -> None:

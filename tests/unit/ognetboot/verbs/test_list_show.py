@@ -57,6 +57,19 @@ def test_each_choice_is_shown_with_the_scope_that_says_it(say: Any) -> None:
     assert choices["disks.system"] == {"value": "1", "from": "group:examen"}
 
 
+def test_a_protection_ends_with_the_day_that_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = CAMPUS.read_text("utf-8")
+    path = tmp_path / "campus.toml"
+    path.write_text(
+        text.replace("protected_until = 2026-12-20T20:00:00+01:00", "protected_until = 2026-12-20")
+    )
+    assert main(["show", "aula1", "--inventory", str(path)]) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if "protected_until" in x]
+    assert "the end of Sun 20 Dec 2026" in line
+
+
 def test_what_nobody_says_holds_by_itself(say: Any) -> None:
     shown = json.loads(say("show", "all", "--json"))["choices"]
     assert shown["entry"] == {"value": "localdisk", "from": None}
