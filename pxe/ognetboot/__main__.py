@@ -4,7 +4,10 @@
 import gc
 import sys
 
-from ognetboot import cli
+try:
+    from ognetboot import cli
+except KeyboardInterrupt:
+    sys.exit(130)
 
 # An inventory of thousands of PCs is so many objects that all stay: what is garbage is looked for
 # less often, which is a seventh of what it costs to set one PC.

@@ -9,6 +9,7 @@ says.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -41,11 +42,13 @@ VERBS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = _arguments(words)
     try:
-        return _printed(args.run(args), 0)
-    except FoundFaultsError as found:
-        return _printed(found.report, found.code)
+        args = _arguments(words)
+        try:
+            text, code = args.run(args), 0
+        except FoundFaultsError as found:
+            text, code = found.report, found.code
+        _write(text, args)
     except NetbootError as error:
         hint = f"{error.hint[:1].upper()}{error.hint[1:]}"
         _say(f"{error.message}. {hint}{'' if hint.endswith('?') else '.'}")
@@ -56,16 +59,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _printed(report: str, code: int) -> int:
-    """Print it; who has read enough, as `head`, ends the pipe, which is no fault."""
-    try:
-        print(report, flush=True)
-    except BrokenPipeError:
-        # Python would print what is left at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
+
+
+def _write(text: str, args: argparse.Namespace) -> None:
+    """Print what a verb says. Names come from files and PCs: none moves a terminal's cursor.
+
+    A reader that has enough of it, such as `head`, makes nothing of what was done undone.
+    """
+    if getattr(args, "json", False):
+        text = _escaped(text)
+    elif args.verb != "preview":  # which colours its lines itself
+        text = "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _escaped(text: str) -> str:
+    """JSON of the same meaning that any terminal and any encoding takes."""
+    plain = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    return "".join(
+        char if char == "\n" or (char.isprintable() and (plain or char.isascii()))
+        else json.dumps(char)[1:-1]
+        for char in text
+    )  # fmt: skip
 
 
 def _say(text: str) -> None:

@@ -122,9 +122,10 @@ def read(path: Path, most_bytes: int) -> bytes | None:
     except OSError as error:
         raise refused(path, "read", error) from None
     if len(found) > most_bytes:
+        size = f"{most_bytes >> 20} MiB" if most_bytes >> 20 else f"{most_bytes >> 10} KiB"
         raise NetbootError(
-            f"{path} is longer than {most_bytes >> 20} MiB, and ognetboot writes no such file",
-            hint="move it away",
+            f"{path} is longer than {size}, and no more of a file is read",
+            hint="see whether it is the file that is meant; one of ognetboot's is damaged",
         )
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import stat
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,8 @@ _SHOWN = {
 # The column of ogServer's database that keeps a PC's mode.
 _LONGEST_NAME = 30
 _MOST_TEMPLATE = 1 << 20
+# OpenGnsys runs the program and reads the templates, as whatever user.
+_RUN, _READ = 0o755, 0o444
 
 
 def shown_names(entries: Iterable[Entry]) -> dict[str, str]:
@@ -98,7 +101,11 @@ def _put(folder: Path, wanted: dict[str, bytes], *, dry_run: bool) -> Iterator[s
     ours = {name for name, content in there.items() if _is_ours(content)}
     foreign = sorted(wanted.keys() & there.keys() - ours)
     new = {name: content for name, content in wanted.items() if name not in foreign}
-    changed = [name for name, content in new.items() if there.get(name) != content]
+    changed = [
+        name
+        for name, content in new.items()
+        if there.get(name) != content or (folder / name).stat().st_mode & _READ != _READ
+    ]
     gone = sorted(ours - wanted.keys())
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,6 +150,10 @@ def _source(path: Path) -> Path | None:
 def _put_program(path: Path, content: bytes, dry_run: bool) -> Iterator[str]:
     there = keeping.read(path, _MOST_TEMPLATE)
     if there == content:
+        if stat.S_IMODE(path.stat().st_mode) != _RUN:
+            if not dry_run:
+                path.chmod(_RUN)
+            yield f"{path}: may be run again"
         return
     if there is not None and not _is_ours(there):
         yield (
@@ -153,5 +164,5 @@ def _put_program(path: Path, content: bytes, dry_run: bool) -> Iterator[str]:
     if not dry_run:
         path.parent.mkdir(parents=True, exist_ok=True)
         keeping.write(path, content)
-        path.chmod(0o755)
+        path.chmod(_RUN)
     yield f"{path}: written"

@@ -48,13 +48,23 @@ def read(path: Path, shape: Callable[[object], T], nothing: Callable[[], T]) -> 
         ) from None
 
 
+def encoded(value: object) -> bytes:
+    """What `write` writes."""
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    return text.encode("utf-8", "surrogatepass")
+
+
 def write(path: Path, value: object, *, mode: int = 0o644, durable: bool = True) -> None:
     """Put `value` there in one step. `durable`: it is on the disk when this returns.
 
     What root writes into another user's folder is that user's, who writes it next.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-    keeping.write(path, text.encode("utf-8", "surrogatepass"), mode=mode, durable=durable)
+    data = encoded(value)
+    if len(data) > MOST_BYTES:
+        raise NetbootError(
+            f"{path} would be too long to be read again, and stays as it is", hint="shorten it"
+        )
+    keeping.write(path, data, mode=mode, durable=durable)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from ognetboot.errors import NetbootError
 from ognetboot.hearing import documents
 
 _WORD = "seen"
+# As many as a person tells apart in a menu.
+_MOST_SYSTEMS = 24
 _PLACE = re.compile(r"d([1-9][0-9]?)p([1-9][0-9]{0,2})")
 
 
@@ -44,7 +46,8 @@ def systems_of(words: Mapping[str, str]) -> dict[str, str] | None:
     if words.get("disks") != "1":
         return None
     places = ((_PLACE.fullmatch(name), text) for name, text in words.items())
-    return {f"{place[1]}:{place[2]}": text for place, text in places if place}
+    found = [(f"{place[1]}:{place[2]}", text) for place, text in places if place]
+    return dict(found[:_MOST_SYSTEMS])
 
 
 def is_changing(words: Mapping[str, str]) -> bool:
@@ -93,15 +96,25 @@ class Reports:
         """Write what changed since the last time."""
         if self._changed:
             self._changed = False
-            value = {
-                name: {
-                    **asdict(seen),
-                    "at": seen.at.isoformat(),
-                    "looked": seen.looked and seen.looked.isoformat(),
-                }
-                for name, seen in sorted(self._seen.items())
-            }
-            documents.write(self._path, value, durable=False)
+            documents.write(self._path, _rows(self._seen), durable=False)
+
+
+def _rows(seen: Mapping[str, Seen]) -> dict[str, object]:
+    """What is written; where all of it could not be read again, who was seen last is told whole."""
+    rows = {name: _row(one) for name, one in seen.items()}
+    left = documents.MOST_BYTES - len(documents.encoded(rows))
+    for name in sorted(seen, key=lambda name: seen[name].at):
+        if left >= 0:
+            break
+        short = _row(replace(seen[name], systems=None, looked=None))
+        left += len(documents.encoded(rows[name])) - len(documents.encoded(short))
+        rows[name] = short
+    return dict(sorted(rows.items()))
+
+
+def _row(seen: Seen) -> dict[str, object]:
+    looked = seen.looked and seen.looked.isoformat()
+    return {**asdict(seen), "at": seen.at.isoformat(), "looked": looked}
 
 
 def _shape(value: object) -> dict[str, Seen]:

@@ -53,10 +53,12 @@ class Uses:
 
     def forbids(self, entry: Entry, client: Client | None) -> str:
         """Why no password opens this for the PC now; empty: it may."""
-        if client is None:
-            return ""
         now = datetime.now(UTC)
         inventory = self._known.inventory
+        if client is None:
+            # A PC of an exam says who it is itself, and could as well say that it is another.
+            exam = any(each.exam and each.running(now) for each in self._store.read().all)
+            return "there is an exam, and nobody knows this PC" if exam else ""
         if effective(inventory, self._store.read(), client, now).locked:
             return "this PC is in an exam"
         return why_not(inventory, client, entry, now) or ""

@@ -77,7 +77,7 @@ class Table:
             return None
         # bool is an int in Python; `http_port = true` is a mistake all the same.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self.error(key, f"{value!r} is not {word}")
+            self.error(key, f"{_told(value)} is not {word}")
             return None
         return value
 
@@ -109,7 +109,7 @@ class Table:
             self._missing(key)
             return None
         if isinstance(value, bool) or not isinstance(value, str | int):
-            self.error(key, f"{value!r} is neither a number nor a string")
+            self.error(key, f"{_told(value)} is neither a number nor a string")
             return None
         return self._checked(key, str(value), check)
 
@@ -135,7 +135,7 @@ class Table:
         """A whole number between `low` and `high`, both allowed."""
         value = self._get(key, int, "a whole number")
         if value is not None and not low <= value <= high:
-            self.error(key, f"{value} is not between {low} and {high}")
+            self.error(key, f"{_told(value)} is not between {low} and {high}")
             return None
         return value
 
@@ -154,7 +154,7 @@ class Table:
         found = []
         for number, item in enumerate(value or ()):
             if not isinstance(item, str):
-                self.error(key, f"{item!r} is not a string")
+                self.error(key, f"{_told(item)} is not a string")
                 continue
             one = self._checked(key, item, check, number)
             if one is not None:
@@ -169,7 +169,7 @@ class Table:
         found = []
         for name, item in (value or {}).items():
             if not isinstance(item, str):
-                self.error(key, f"{name} = {item!r} is not a string")
+                self.error(key, f"{name} = {_told(item)} is not a string")
                 continue
             left, right = self._checked(key, str(name), check_name), self._checked(key, item, check)
             if left is not None and right is not None:
@@ -223,3 +223,11 @@ class Table:
                 Fault(place, f"{self.where} {key}", str(error), "correct it and render again")
             )
             return None
+
+
+def _told(value: object) -> str:
+    """The value for a sentence; Python writes no number of thousands of digits."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"

@@ -102,6 +102,8 @@ def read(text: str, *, source: str, allow_test: bool = False) -> Reading:
         values = values_of(text)
     except tomllib.TOMLDecodeError as error:
         raise broken(source, text, error) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise NetbootError(f"{source}: not valid TOML: {error}", hint="correct that line") from None
     except RecursionError:
         raise NetbootError(
             f"{source}: not valid TOML: nested too deep", hint="write tables, not lists in lists"

@@ -7,6 +7,7 @@ looks again, alone with the file, whether it is still the one that was read.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -38,12 +39,25 @@ def open_inventory(path: Path) -> Opened:
     return Opened(path.resolve(), text, whole[: len(whole) - len(text)])
 
 
+def put(path: Path, text: str, *, anew: bool) -> None:
+    """Write a whole inventory; one that is there is written `anew`, or else it is refused."""
+    path = path.resolve()
+    with _alone(path):
+        there = path.exists()
+        if there and not anew:
+            raise NetbootError(
+                f"{path} is there already",
+                hint="add what is new with --into, or write it anew with --force",
+            )
+        keeping.write(path, text.encode(), like=path.stat() if there else None)
+
+
 def save(opened: Opened, text: str) -> bool:
     """Write `text` in its place; False: it is the same. Refused where the file has changed."""
     if text == opened.text:
         return False
     path = opened.path
-    with keeping.locked(keeping.beside(path, "toml.lock", hidden=True)):
+    with _alone(path):
         now = keeping.read(path, reading.MOST_BYTES)
         if now is None or sha256(now).digest() != opened.digest:
             raise NetbootError(
@@ -52,3 +66,7 @@ def save(opened: Opened, text: str) -> bool:
             )
         keeping.write(path, (opened.mark + text).encode(), like=path.stat())
     return True
+
+
+def _alone(path: Path) -> AbstractContextManager[None]:
+    return keeping.locked(keeping.beside(path, "toml.lock", hidden=True))

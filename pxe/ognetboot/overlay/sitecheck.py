@@ -123,8 +123,10 @@ def check_policy(content: bytes) -> None:
         values = tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError:
         raise NetbootError(f"{POLICY} is not UTF-8 text", hint="save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of thousands of digits
         raise NetbootError(f"{POLICY} is not valid TOML: {error}", hint="mend that line") from None
+    except RecursionError:
+        raise NetbootError(f"{POLICY} is nested too deep", hint="mend that line") from None
     for word, value in values.items():
         if word not in POLICY_WORDS:
             raise _unknown(f"{POLICY}: {word} is no word of a policy", word, POLICY_WORDS)

@@ -17,7 +17,7 @@ from ognetboot.inventory.model import Client, Firmware, Inventory, UefiLoader
 from ognetboot.texts.languages import Language, environment
 from ognetboot.texts.menus import Menus
 from ognetboot.texts.pictures import DEFAULT_PICTURE
-from ognetboot.texts.sentences import load_texts
+from ognetboot.texts.sentences import load_reasons, load_texts
 from ognetboot.texts.server_files import (
     BIOS_LOADER,
     FIRST_SCRIPT,
@@ -153,6 +153,7 @@ def _common(inventory: Inventory) -> Mapping[str, object]:
     return {
         "server": inventory.server,
         "texts": load_texts(),
+        "reasons": load_reasons(),
         "limits": Limits(),
         "disk_loaders": _DISK_LOADERS,
         "disk_menus": _DISK_MENUS,

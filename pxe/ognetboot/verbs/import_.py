@@ -15,7 +15,7 @@ from ognetboot.inventory.importing.brought import Brought
 from ognetboot.inventory.importing.outcome import Outcome
 from ognetboot.inventory.importing.pcs import build
 from ognetboot.inventory.importing.writing import added_text, new_text, proven
-from ognetboot.inventory.saving import open_inventory, save
+from ognetboot.inventory.saving import open_inventory, put, save
 from ognetboot.verbs import Verbs, add_json
 
 _CSV, _DATABASE, _OGSERVER = "csv", "database", "ogserver"
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> str:
         text = new_text(brought, outcome)
         missing = proven(text, out.name)
         if not args.dry_run:
-            keeping.write(out, text.encode())
+            put(out, text, anew=args.force)
     return _report(args, outcome, missing)
 
 

@@ -52,6 +52,7 @@ def address(url: str, ca: Path | None = None) -> Address:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port or _USUAL_PORT
+        (host or "").encode("idna")  # as a socket does with it
     except ValueError:
         host, port, parts = None, 0, urlsplit("")
     if not host or parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query:

@@ -69,7 +69,8 @@ class Outcome:
 
 
 def _list(title: str, lines: list[str]) -> list[str]:
-    shown = [f"  {line}" for line in lines[:_MOST_SHOWN]]
+    # A field of somebody's table may hold a line break, which would look like a line of ours.
+    shown = [f"  {' '.join(line.split())}" for line in lines[:_MOST_SHOWN]]
     if len(lines) > _MOST_SHOWN:
         shown.append(f"  and {len(lines) - _MOST_SHOWN} more (--json has all)")
     return [f"{title}: {len(lines)}", *shown]

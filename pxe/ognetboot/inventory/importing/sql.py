@@ -25,7 +25,7 @@ _STATEMENT = re.compile(
     r"|/\*.*?\*/"
     r"|--[^\n]*+"
     r"|#[^\n]*+"
-    r"|[-/])*+;",
+    r"|-|/(?!\*))*+;",
     re.DOTALL,
 )
 _CREATE = re.compile(r"CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(\w+)`?\s*\(", re.IGNORECASE)

@@ -95,6 +95,15 @@ def test_other_arguments_are_refused(words: tuple[str, ...]) -> None:
         order_of(words)
 
 
+def test_a_file_that_is_no_order_for_its_length_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "mode"
+    path.write_bytes(b"x" * (65 << 10))
+    with pytest.raises(NetbootError, match="longer than 64 KiB") as refused:
+        order_of([str(path)])
+    assert refused.value.code == 1
+    assert "ognetboot writes" not in refused.value.message
+
+
 def test_who_and_what_nobody_knows_has_a_code_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(NetbootError) as file:
         order_of([str(tmp_path / "none")])

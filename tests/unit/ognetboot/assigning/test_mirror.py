@@ -99,6 +99,22 @@ def test_opengnsys_own_program_is_kept_and_told(opengnsys: Path) -> None:
     assert own.read_text().endswith("setclientmode\n")
 
 
+def test_rights_that_were_taken_are_given_back(opengnsys: Path) -> None:
+    put(opengnsys)
+    program = opengnsys / "bin/setclientmode"
+    template = opengnsys / "tftpboot/menu.lst/templates/install"
+    program.chmod(0o644)
+    template.chmod(0o600)
+    put(opengnsys, dry_run=True)
+    assert program.stat().st_mode & 0o777 == 0o644
+    said = put(opengnsys)
+    assert f"{program}: may be run again" in said
+    assert "1 written" in said
+    assert program.stat().st_mode & 0o777 == 0o755
+    assert template.stat().st_mode & 0o777 == 0o644
+    assert "setclientmode" not in put(opengnsys)
+
+
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NetbootError, match="no folder of OpenGnsys"):
         put(tmp_path)

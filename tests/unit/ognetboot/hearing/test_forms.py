@@ -227,6 +227,19 @@ def test_nobody_guesses_for_long(tmp_path: Path) -> None:
     asked(tmp_path, ask)
 
 
+def test_nobody_unknown_opens_anything_while_there_is_an_exam(tmp_path: Path) -> None:
+    async def ask(site: Site) -> None:
+        passwords.set_password(site.file, "all", SECRET)
+        stranger = unlock(mac="52:54:00:ff:ff:ff")
+        assert "ogactiveadmin" in (await site.get(stranger)).text
+        give(site.file, exam=True, end=NOW + timedelta(hours=1))
+        refused = await site.get(stranger)
+        assert "ogactiveadmin" not in refused.text
+        assert "may not start that now" in refused.text
+
+    asked(tmp_path, ask)
+
+
 def test_no_password_opens_anything_in_an_exam(tmp_path: Path) -> None:
     async def ask(site: Site) -> None:
         passwords.set_password(site.file, "all", SECRET)

@@ -19,6 +19,7 @@ from ognetboot.inventory.importing.pcs import build
 from ognetboot.inventory.importing.writing import new_text, proven
 from ognetboot.inventory.model import Inventory
 from ognetboot.inventory.reading import load, parse
+from ognetboot.inventory.saving import put
 
 SERVER = 'address = "10.0.2.2"\nsubnet = "10.0.2.0/24"\ninterface = "eth0"\n'
 HOSTILE = 'Aula d\'Informàtica "1" ; touch x'
@@ -315,6 +316,29 @@ def test_a_pc_that_was_never_assigned_says_nothing_of_its_own() -> None:
 def test_what_is_no_table_is_refused(text: str, why: str) -> None:
     with pytest.raises(NetbootError, match=why):
         read_csv(text, "x.csv")
+
+
+def test_an_inventory_behind_a_link_is_written_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "pcs.csv").write_text("pc1;525400000001\n")
+    real, link = tmp_path / "real.toml", tmp_path / "link.toml"
+    real.write_text("old")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    words = ["import", "csv", str(tmp_path / "pcs.csv"), str(link)]
+    assert main(words) == 1
+    assert real.read_text() == "old"
+    assert main([*words, "--force"]) == 0
+    assert link.is_symlink()
+    assert "pc1" in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_written_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("of somebody else")
+    with pytest.raises(NetbootError, match="is there already"):
+        put(path, "mine", anew=False)
+    assert path.read_text() == "of somebody else"
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)

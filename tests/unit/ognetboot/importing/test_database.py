@@ -231,9 +231,19 @@ def test_latin1_of_an_old_server_is_read() -> None:
         ("INSERT INTO `aulas` (`a`) VALUES (" + "(" * 50_000, "a statement without an end"),
         ("INSERT INTO `aulas` (`a`) VALUES (CONV('1',16,10));", "holds what is no value"),
         ("/*" * 100_000, "a statement without an end"),
+        ("a/*" * 300_000, "a statement without an end"),
         ("x" * 100_000 + "'" * 100_001, "a statement without an end"),
     ],
-    ids=["empty", "no columns", "cut off", "open", "function", "comments", "quotes"],
+    ids=[
+        "empty",
+        "no columns",
+        "cut off",
+        "open",
+        "function",
+        "comments",
+        "open comments",
+        "quotes",
+    ],
 )
 def test_what_is_no_export_is_refused(text: str, why: str) -> None:
     with pytest.raises(NetbootError, match=why):

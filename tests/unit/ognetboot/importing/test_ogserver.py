@@ -221,7 +221,18 @@ def test_strange_scopes_are_counted_and_never_followed_for_ever() -> None:
     assert "room S" in outcome.taken
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://x:99999", "http://x/y", "http://[x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x",
+        "http://a..b",
+        f"http://{'a' * 64}.b",
+        "http://",
+        "http://x:99999",
+        "http://x/y",
+        "http://[x",
+    ],
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(NetbootError, match="is not the address of an ogServer"):
         address(url)

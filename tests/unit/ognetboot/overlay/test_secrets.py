@@ -34,6 +34,14 @@ SECRETS = {
     "in an address": b"curl http://admin:hola@server/x\n",
     "WireGuard": b"[Interface]\nPrivateKey = " + b"A" * 43 + b"=\n",
     "age": b"AGE-SECRET-KEY-1QQQQ\n",
+    "of a mount": b"mount.cifs //s/x /mnt -o user=opengnsys,pass=og1234\n",
+    "of a mount alone": b"-o pass='og1234'\n",
+    "in Spanish too": b"clave=abcd1234\n",
+    "of a wireless net": b'network={ ssid="x" psk="abcdefgh" }\n',
+    "with an end": b"PASSWD=x12345\0",
+    "behind a lot": b"# text\n" * (200 << 10) + b"password=hunter222\n",
+    "behind a zero": b"\0" * 8 + b"\npassword=hunter222\n",
+    "in UTF-16": "password=hunter222\n".encode("utf-16"),
     "dropbear": b"\0\0\0\x0bssh-ed25519\0\0\0\x40" + bytes(64),
 }
 PUBLIC = {
@@ -43,6 +51,10 @@ PUBLIC = {
     "text": b"# The password of the share is asked for, the token too: see the guide.\n",
     "an address": b"http_proxy=http://proxy:3128/ ; wget ftp://server/file@2\n",
     "a program": b"\x7fELF\0password=hola",
+    "passed on": b"bypass=1234 ; compass: north ; pass=$PASS ; psk=<the key>\n",
+    "a parameter": b"def ask(password: bytes) -> None: ...\n",
+    "a library": b"\x7fELF\2\1\1\0 ... token=abcdef \0",
+    "a picture": b"\x89PNG\r\n\x1a\n\0\0 pass=abcd",
     "a policy": b'[fitting]\nssh_host_keys = "keep"\nlogins = "forget"\n',
 }
 

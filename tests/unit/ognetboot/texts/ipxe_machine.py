@@ -15,6 +15,16 @@ from dataclasses import dataclass, field
 
 # What a server does when it is asked.
 OK, MISSING, REFUSED, SILENT = "ok", "missing", "refused", "silent"
+BUSY, STOPPED = "busy", "stopped"  # 503, and Ctrl-C at the keyboard
+# What `errno` is afterwards, in the builds for BIOS and for UEFI.
+_ERRNO = {
+    (MISSING, "tftp"): ("0x2d12603b", "0x2d12608e"),
+    (MISSING, "http"): ("0x2d0c613b", "0x2d0c618e"),
+    (BUSY, "http"): ("0x1d0c6139", "0x1d0c6199"),
+    (STOPPED, "tftp"): ("0xb8080a1", "0xb8080a1"),
+    (STOPPED, "http"): ("0xb8080a1", "0xb8080a1"),
+}
+_SILENCE = ("0x4c072035", "0x4c072092")
 _DHCP_S = 15.0  # 1, 2, 4 and 8 seconds
 _STEPS_MOST = 2000
 
@@ -127,6 +137,8 @@ class Ipxe:
             if (before == "||" and code == 0) or (before == "&&" and code != 0):
                 continue
             code = self._command([self._expand(word) for word in command])
+            if code and command[0] not in FETCHES:
+                self.settings["errno"] = "0x1"
             if self._stop_line or self.ended:
                 return code
         return code
@@ -181,6 +193,9 @@ class Ipxe:
         self.fetched.append((url, answer))
         if answer == SILENT:
             self.clock_s += int(options["--timeout"]) / 1000
+        if answer != OK:
+            numbers = _ERRNO.get((answer, url.partition(":")[0]), _SILENCE)
+            self.settings["errno"] = numbers[self.settings.get("platform") == "efi"]
         return (0 if answer == OK else 1), content
 
     def _do_chain(self, options: Mapping[str, str], words: list[str]) -> int:

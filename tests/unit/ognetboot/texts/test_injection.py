@@ -226,7 +226,7 @@ def test_harmless_shapes_have_no_stranger() -> None:
     firsts = {shape[0] for shape in harmless()["grub"] if not shape[0].startswith("#")}
     known = "|set|unset|export|if|fi|else|elif|for|do|done|function|menuentry|echo|linux|initrd"
     known += "|source|search|chainloader|boot|exit|configfile|sleep|fwsetup|regexp|smbios|insmod"
-    known += "|loadfont|clear|terminal_output|og_disk|og_system|og_firmware|}"
+    known += "|loadfont|clear|terminal_output|og_disk|og_system|og_firmware|og_look|loopback|}"
     assert firsts <= set(known.split("|"))
 
 
