@@ -23,7 +23,8 @@ _WORD = re.compile(
 )
 _RESUME = re.compile(r"(?:(?<=[\s\"'=])|^)resume=([^\s\"']+)", re.ASCII)
 _NO_DIGIT = re.compile(r"[^0-9a-f]")
-_LUKS, _RAID = "crypto_LUKS", "linux_raid_member"
+_LUKS = "crypto_LUKS"
+_RAID = "linux_raid_member"
 
 
 def adapt_volumes(line: str, facts: BootFacts) -> str:
