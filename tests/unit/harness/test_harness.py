@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness import accesslog, frames, screen
-from harness.accel import TCG
+from harness.accel import KVM, TCG, Accelerator
 from harness.disks import Disk
 from harness.display import Display
 from harness.errors import HarnessError, ProductFailure
@@ -20,6 +20,7 @@ from harness.owner import is_stale, own_name
 from harness.paths import ROOT
 from harness.qemu_argv import FromDisk, FromNetwork, Wiring, machine_argv
 from harness.readme import commands
+from harness.ready_state import emulator_panicked
 from harness.report import BootReport
 from harness.selection import Shard, pick_shard
 from harness.shell import Result
@@ -196,3 +197,21 @@ def test_a_half_line_of_progress_is_not_shown() -> None:
         display.on_console(chunk)
     lines = [line.partition("%  ")[2] for line in shown.getvalue().splitlines()]
     assert lines == ["restore: 14.0 MiB of 280.2 MiB", "restore: 280.2 MiB"]
+
+
+@pytest.mark.parametrize(
+    ("serial", "accel", "panicked"),
+    [
+        ("[   12.9] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n", TCG, True),
+        ("[   12.9] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n", KVM, False),
+        ("[   12.9] Oops: 0002 [#1] PREEMPT SMP NOPTI\n", TCG, False),
+        (None, TCG, False),
+    ],
+)
+def test_only_the_emulators_own_panic_is_started_anew(
+    tmp_path: Path, serial: str | None, accel: Accelerator, panicked: bool
+) -> None:
+    log = tmp_path / "serial.log"
+    if serial is not None:
+        log.write_text(serial)
+    assert emulator_panicked(log, accel) is panicked
