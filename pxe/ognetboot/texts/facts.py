@@ -12,7 +12,7 @@ _LOCALES = {Tongue.ES: "es_ES.UTF-8", Tongue.CA: "ca_ES.UTF-8"}
 
 
 def facts_of(inventory: Inventory, client: Client | None, choices: Choices) -> Iterator[str]:
-    """Language, keyboard, servers, how images come, and who the PC is; what is not said is left out."""
+    """What a PC is told: language, servers, how images come, who it is; only what somebody said."""
     # English is what a PC speaks that is told nothing.
     if choices.language in _LOCALES:
         yield f"LANG={_LOCALES[choices.language]}"

@@ -7,8 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import fields
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
