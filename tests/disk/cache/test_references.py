@@ -97,7 +97,8 @@ def test_every_verb_takes_it(stocked: Pc, tmp_path: Path) -> None:
     assert used(stocked) == ["debian", "old"], "who only looks uses nothing"
 
 
-def test_what_the_cache_does_not_hold_is_said(stocked: Pc) -> None:
+@pytest.mark.usefixtures("stocked")
+def test_what_the_cache_does_not_hold_is_said() -> None:
     done = restored("CACHE:debain")
     assert done.status == OgErr.NOTFOUND
     assert "The cache holds no image debain" in done.err
@@ -143,5 +144,6 @@ def test_a_damage_that_no_checksum_sees_is_seen_by_the_record(stocked: Pc) -> No
     assert (done.status, "is not what was stored" in done.err) == (OgErr.IMAGE, True), done.err
 
 
-def test_without_a_cache_it_is_said(one_pc: Pc) -> None:
+@pytest.mark.usefixtures("one_pc")
+def test_without_a_cache_it_is_said() -> None:
     assert restored("CACHE:debian").status == OgErr.NOTCACHE
