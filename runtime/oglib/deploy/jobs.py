@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Literal, cast, get_args, get_type_hints
 
-from oglib.deploy.opening.reference import is_path
+from oglib.deploy.opening.reference import CACHE, is_path
 from oglib.errors import UsageError
 from oglib.image.format.manifest import check_name
 from oglib.settings import NAME_PART
@@ -230,11 +230,14 @@ def _refuse_foreign_words(job: Job) -> None:
 
 
 def check_image(text: str) -> str:
-    """The name of an image in the repository, with ``@VERSION`` where one is meant."""
+    """The name of an image in the repository, with ``@VERSION`` where one is meant.
+
+    Or ``CACHE:NAME``, what this PC's cache holds of it.
+    """
     name, at, version = text.partition("@")
     if at and not _VERSION.fullmatch(version):
         raise UsageError(f"{text!r} names no version, as NAME@3 does.")
-    check_image_name(name)
+    check_image_name(name.removeprefix(CACHE))
     return text
 
 

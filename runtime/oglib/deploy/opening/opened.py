@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib import limits
+from oglib.deploy.opening.entry import referred
 from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
@@ -25,7 +26,7 @@ from oglib.deploy.opening.foreign_image import (
 )
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
-from oglib.deploy.opening.reference import Reference, no_version, resolve
+from oglib.deploy.opening.reference import Reference, no_version
 from oglib.errors import ImageError, NotFoundError, TransferError
 from oglib.image.any import Image, own_of
 from oglib.image.format.manifest import Manifest
@@ -50,7 +51,10 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
     header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
-    with opened_at(resolve(text, settings), settings, memory) as image:
+    with (
+        referred(text, settings, memory) as reference,
+        opened_at(reference, settings, memory) as image,
+    ):
         yield image
 
 
@@ -68,7 +72,9 @@ def opened_at(
             image = _open_files(reference, files, settings, scratch, memory)
         else:
             policy = policy_on(share_of(reference.path), settings)
-            image = open_foreign(reference.name, reference.path, policy, scratch)
+            image = open_foreign(
+                reference.name, reference.path, policy, scratch, recorded=reference.recorded
+            )
         try:
             yield image
         finally:
@@ -120,8 +126,8 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
     Raises only where there is nothing to look at.
     """
-    reference = located(resolve(text, settings), settings)
-    with scratch_folder() as scratch:
+    with referred(text, settings) as asked, scratch_folder() as scratch:
+        reference = located(asked, settings)
         try:
             return _described(reference, settings, scratch)
         except ImageError as error:
