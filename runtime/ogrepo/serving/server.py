@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from ogrepo.intake.api import UploadApi
 from ogrepo.intake.ledger import MOST_BYTES
@@ -30,6 +30,7 @@ from ogrepo.library.folder import Folder, locked
 from ogrepo.library.store import IMAGE
 from ogrepo.refusal import Refusal
 from ogrepo.serving.accesslog import LOG, start_logging
+from ogrepo.serving.connection import Connection
 from ogrepo.serving.door import Door
 from ogrepo.serving.files import FileAnswer, Heading, OpenFile, OpenFiles, kind_of
 from ogrepo.serving.layers import errors, exchange
@@ -42,6 +43,7 @@ from ogrepo.serving.paths import resolve
 from ogrepo.serving.places import Networks
 from ogrepo.serving.quick import Quick
 from ogrepo.serving.tls import Pair, follow, server_context
+from ogrepo.serving.turns import Turns, is_image
 
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0
@@ -56,24 +58,29 @@ _PAGE_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How a repository is served. ``pair``: certificate and key for https, None = plain."""
+    """How a repository is served. ``pair``: certificate and key for https, None = plain.
+
+    ``at_once``: how many PCs may read images at a time, 0 = all of them.
+    """
 
     bind: str
     port: int
     trusted: Networks = ()
     pair: tuple[Path, Path] | None = None
     most_bytes: int = MOST_BYTES
+    at_once: int = 0
 
 
 class _Site:
     """The handlers that only read."""
 
-    def __init__(self, folder: Folder, api: UploadApi) -> None:
+    def __init__(self, folder: Folder, api: UploadApi, turns: Turns) -> None:
         self._folder = folder
         self._api = api
+        self._turns = turns
         self._files = OpenFiles()
         self.listings = Listings(folder)
-        self.quick = Quick(folder.root, self._files, self._check_whole)
+        self.quick = Quick(folder.root, self._files, self._check_whole, turns)
 
     async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
@@ -95,6 +102,19 @@ class _Site:
     async def file(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info["path"]
         self._check_whole(asked)
+        if request.method != hdrs.METH_GET or not is_image(asked):
+            return await self._answer(request, asked)
+        connection = request.protocol
+        assert isinstance(connection, Connection)  # noqa: S101 - the door makes no others
+        queued = self._turns.enter(connection.address)
+        if queued is not None:
+            raise queued
+        try:
+            return await self._answer(request, asked)
+        finally:
+            self._turns.end(connection.address)
+
+    async def _answer(self, request: web.Request, asked: str) -> web.StreamResponse:
         path, opened = await in_thread(lambda: self._open(asked))
         if opened is None:
             return await self._folder_page(request, asked, path)
@@ -137,10 +157,10 @@ def _wants_json(request: web.Request) -> bool:
     return "application/json" in request.headers.get("Accept", "")
 
 
-def make_app(folder: Folder, uploads: Uploads) -> web.Application:
+def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Application:
     """The application; ``uploads`` was started before."""
     api = UploadApi(folder, uploads)
-    site = _Site(folder, api)
+    site = _Site(folder, api, Turns(serving.at_once, serving.trusted))
     app = web.Application(middlewares=[exchange, errors], client_max_size=_SMALL_BODY_BYTES)
     app.add_routes(api.routes())
     app.router.add_get("/healthz", site.health)
@@ -189,7 +209,7 @@ async def opened(
     # The default pool has one thread more than a few: some slow uploads must not hold up reads.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ogrepo"))
     pair = None if serving.pair is None else Pair(*serving.pair, folder.root)
-    app = make_app(folder, uploads)
+    app = make_app(folder, uploads, serving)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=farewell_s)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - setup has made it
