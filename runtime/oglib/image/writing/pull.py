@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from oglib.cancel import NEVER, Cancel
 from oglib.image.reading.opened import OpenImage
 from oglib.image.reading.source import FileSource
-from oglib.image.writing.frame_writer import Writer
+from oglib.image.writing.feeder import RangeTaker
 
 _RANGE_BYTES = 4 << 20
 # Of a local file, which answers at once: it is in the processor's cache when it is unpacked.
@@ -37,7 +37,7 @@ class Puller:
     def __init__(
         self,
         image: OpenImage,
-        writer: Writer,
+        writer: RangeTaker,
         wanted: Iterator[int],
         workers: int,
         cancel: Cancel = NEVER,
