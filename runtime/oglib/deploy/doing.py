@@ -11,7 +11,7 @@ from oglib.cache.partition import Places
 from oglib.deploy import sentences
 from oglib.deploy.jobs import Create, Deploy, Partition, Restore, UpdateCache
 from oglib.deploy.library.cache import opened_cache
-from oglib.deploy.library.update import update_cache
+from oglib.deploy.library.update import planned_update, update_cache
 from oglib.deploy.opening.memory import of_this_pc
 from oglib.deploy.opening.opened import opened
 from oglib.deploy.partition import capture, restore
@@ -196,16 +196,15 @@ def do_update_cache(job: UpdateCache, given: Given) -> FinishedJob | None:
     places = Places.from_environment()
     with opened_cache(given.settings, places, tell=given.tell) as cache:
         given.tell(cache.recovered)
-        changes = (f"Bring {job.image} into the cache, {cache.partition.describe()}",)
-        if not given.approve(PlannedJob(changes)):
-            return None
-        done = update_cache(
-            job.image, cache, settings=given.settings, places=places, progress=given.progress,
-            cancel=given.cancel,
-        )  # fmt: skip
-        done = replace(done, recovered=cache.recovered)
-    version = f"{done.entry.name} version {done.version}"
-    sentence = f"In the cache: {version}"
+        with planned_update(job.image, cache, given.settings) as plan:
+            if not given.approve(PlannedJob(plan.changes, warnings=plan.incoming.warnings)):
+                return None
+            done = update_cache(
+                plan, cache, settings=given.settings, places=places, progress=given.progress,
+                cancel=given.cancel,
+            )  # fmt: skip
+            done = replace(done, recovered=cache.recovered)
+    sentence = f"In the cache: {done.entry.name} version {done.version}"
     return FinishedJob(sentence if done.changed else f"{sentence}, as before", done, done.said)
 
 

@@ -21,7 +21,7 @@ from blake3 import blake3
 from oglib.cancel import NEVER, Cancel
 from oglib.errors import ImageError
 from oglib.image.assembling.growing import GrowingFile
-from oglib.image.format.frames import Frame
+from oglib.image.format.frames import Frame, FrameTable
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.reading.older import Older
 from oglib.image.reading.opened import OpenImage
@@ -77,12 +77,12 @@ def assemble(
     return Assembled(kept, work.copied_bytes, puller.fetched_bytes, tuple(work.damaged))
 
 
-def to_fetch(image: OpenImage, older: Sequence[OpenImage]) -> int:
+def to_fetch(image: OpenImage, older: Sequence[FrameTable]) -> int:
     """The stored bytes that no older image has as they are: ``assemble`` fetches at most these."""
     left = 0
     for wanted in _by_digest(image, iter(range(len(image.frames)))):
-        for one in older:
-            for frame in one.frames:
+        for table in older:
+            for frame in table:
                 wanted.pop(frame.stored_blake3, None)
         left += sum(image.frames[index].stored_len for rows in wanted.values() for index in rows)
     return left

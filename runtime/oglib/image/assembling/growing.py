@@ -51,12 +51,14 @@ class GrowingFile:
 
     def _take_room(self, size_bytes: int) -> None:
         """All of it now, so that a disk that is too full says so before anything is fetched."""
-        os.ftruncate(self._fd, size_bytes)
+        before = os.fstat(self._fd).st_size
         try:
             os.posix_fallocate(self._fd, 0, size_bytes)
         except OSError as error:
             if error.errno not in _NO_ROOM_ASKED:
+                os.ftruncate(self._fd, min(before, size_bytes))
                 raise
+        os.ftruncate(self._fd, size_bytes)
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from blake3 import blake3
 
-from oglib.image.reading.decode import Decoder, check_stored
+from oglib.image.reading.decode import Decoder, stored_frame
 from oglib.image.reading.opened import OpenImage
 
 
@@ -97,11 +97,10 @@ class Older:
             decoder = self._local.decoder = Decoder(self._old.frames.region_bytes)
         name = self._old.manifest.name
         frame = self._old.frames[index]
-        stored = self._old.source.read(frame.offset, frame.stored_len)
+        stored = stored_frame(self._old.source, index, frame, name)
         with self._lock:
             self.read_bytes += len(stored)
         self._local.kept = None  # its buffer is about to be overwritten
-        check_stored(index, frame, stored, name)
         content = decoder.decode(index, frame, stored, name)
         Decoder.check_content(index, frame, content, name)
         self._local.kept = (index, content)
