@@ -21,6 +21,7 @@ import pytest
 from oglib.cache.find import CachePartition
 from oglib.cache.model import Entry, Proof
 from oglib.cache.partition import Places
+from oglib.cancel import NEVER, Cancel
 from oglib.deploy.library.cache import OpenCache, open_store
 from oglib.deploy.library.update import Updated, necessity, planned_update, update_cache
 from oglib.disk import model as disks
@@ -70,11 +71,13 @@ def publish(site: Folder, source: Partition, version: int, name: str = "debian")
 
 
 def update(
-    cache: OpenCache, repository: Repository, name: str = "debian", **more: object
+    cache: OpenCache, repository: Repository, name: str = "debian", cancel: Cancel = NEVER
 ) -> Updated:
-    settings = settings_of(repository, **more)
+    settings = settings_of(repository)
     with planned_update(name, cache, settings) as plan:
-        return update_cache(plan, cache, settings=settings, places=Places(), progress=QUIET)
+        return update_cache(
+            plan, cache, settings=settings, places=Places(), progress=QUIET, cancel=cancel
+        )
 
 
 def settings_of(repository: Repository, **more: object) -> Settings:
@@ -142,13 +145,11 @@ def test_what_was_fetched_is_not_fetched_again(
 ) -> None:
     path = publish(repository.folder, partition(1, mib=40), 1)
 
-    def stop() -> None:
-        raise CancelledError("the test says so")
-
+    cancel = Cancel()
     with monkeypatch.context() as patched:
-        cut_after(patched, 0.6, stop)
+        cut_after(patched, 0.6, lambda: cancel.set("the test says so"))
         with pytest.raises(CancelledError):
-            update(cache, repository)
+            update(cache, repository, cancel=cancel)
     assert cache.store.entries() == ()
     assert [one.name for one in cache.store.leftovers()] == ["debian"]
     assert cache.store.recover() == (), "what can be gone on with is no rubbish"
@@ -337,14 +338,12 @@ def test_the_plan_says_what_goes_and_what_comes(
 def test_what_was_begun_gives_way_to_what_is_wanted_now(
     cache: OpenCache, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop() -> None:
-        raise CancelledError("the test says so")
-
-    publish(repository.folder, partition(1, mib=12), 1)
+    publish(repository.folder, partition(1, mib=40), 1)
+    cancel = Cancel()
     with monkeypatch.context() as patched:
-        cut_after(patched, 0.6, stop)
+        cut_after(patched, 0.3, lambda: cancel.set("the test says so"))
         with pytest.raises(CancelledError):
-            update(cache, repository)
+            update(cache, repository, cancel=cancel)
     publish(repository.folder, partition(2, mib=12), 2)
     update(cache, repository)
     assert cache.store.leftovers() == (), "an older version's is not gone on with any more"
