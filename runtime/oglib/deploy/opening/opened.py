@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib import limits
+from oglib.deploy.opening.entry import held
 from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
@@ -51,7 +52,10 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
     header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
-    with opened_at(resolve(text, settings), settings, memory) as image:
+    with (
+        held(text, settings, memory) as entry,
+        opened_at(entry or resolve(text, settings), settings, memory) as image,
+    ):
         yield image
 
 
@@ -69,7 +73,9 @@ def opened_at(
             image = _open_files(reference, files, settings, scratch, memory)
         else:
             policy = policy_on(share_of(reference.path), settings)
-            image = open_foreign(reference.name, reference.path, policy, scratch)
+            image = open_foreign(
+                reference.name, reference.path, policy, scratch, recorded=reference.recorded
+            )
         try:
             yield image
         finally:
@@ -121,8 +127,8 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
     Raises only where there is nothing to look at.
     """
-    reference = located(resolve(text, settings), settings)
-    with scratch_folder() as scratch:
+    with held(text, settings) as entry, scratch_folder() as scratch:
+        reference = located(entry or resolve(text, settings), settings)
         try:
             return _described(reference, settings, scratch)
         except ImageError as error:
