@@ -138,7 +138,7 @@ class Quick:
         if not same:
             self._drop(path)
             return None
-        part = part_for(request, known.status)
+        part = part_for(request, known.status, known.heading.tag)
         if not part.count:
             return None
         turn = address if is_image(known.asked) else ""
