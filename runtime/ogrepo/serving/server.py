@@ -27,16 +27,16 @@ from ogrepo.intake.uploads import Uploads
 from ogrepo.library.folder import Folder, locked
 from ogrepo.library.linking import link_all
 from ogrepo.serving.accesslog import LOG, start_logging
-from ogrepo.serving.door import Door
+from ogrepo.serving.entry.door import Door
+from ogrepo.serving.entry.limits import Limits, limits_for, raise_descriptors
+from ogrepo.serving.entry.listen import address_for_people, listen
+from ogrepo.serving.entry.places import Networks
+from ogrepo.serving.entry.tls import Pair, follow, server_context
 from ogrepo.serving.layers import errors, exchange
-from ogrepo.serving.limits import Limits, limits_for, raise_descriptors
-from ogrepo.serving.listen import address_for_people, listen
 from ogrepo.serving.listing import Listings
 from ogrepo.serving.passing import hand_on
-from ogrepo.serving.places import Networks
 from ogrepo.serving.quick import Quick
 from ogrepo.serving.site import Site
-from ogrepo.serving.tls import Pair, follow, server_context
 from ogrepo.serving.turns import Turns
 
 _FAREWELL_S = 3.0

@@ -24,8 +24,8 @@ from ogrepo.intake.ledger import MOST_BYTES
 from ogrepo.intake.tokens import load_secret, make_token
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.folder import Folder, open_folder
-from ogrepo.serving.limits import Limits, limits_for
-from ogrepo.serving.listen import listen
+from ogrepo.serving.entry.limits import Limits, limits_for
+from ogrepo.serving.entry.listen import listen
 from ogrepo.serving.server import LISTINGS, Serving, opened
 from unit.ogrepo.sample import Sample
 

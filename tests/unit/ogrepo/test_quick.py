@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ogrepo.serving import door, files, limits, places, quick
+from ogrepo.serving import files, quick
 from ogrepo.serving.connection import Connection
+from ogrepo.serving.entry import door, limits, places
 from ogrepo.serving.quick import Plain, Quick
 from unit.ogrepo.conftest import Answer, Repository
 
