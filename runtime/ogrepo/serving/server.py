@@ -34,6 +34,7 @@ from ogrepo.serving.entry.places import Networks
 from ogrepo.serving.entry.tls import Pair, follow, server_context
 from ogrepo.serving.layers import errors, exchange
 from ogrepo.serving.listing import Listings
+from ogrepo.serving.metrics import Metrics
 from ogrepo.serving.passing import hand_on
 from ogrepo.serving.quick import Quick
 from ogrepo.serving.site import Site
@@ -50,7 +51,8 @@ _SWITCH_S = 0.001  # a thread that computes gives the loop its turn after this
 class Serving:
     """How a repository is served. ``pair``: certificate and key for https, None = plain.
 
-    ``at_once``: how many PCs may read images at a time, 0 = all of them.
+    ``at_once``: how many PCs may read images at a time, 0 = all of them. ``metrics_to``: who is
+    told the numbers, None = this machine alone.
     """
 
     bind: str
@@ -59,15 +61,27 @@ class Serving:
     pair: tuple[Path, Path] | None = None
     most_bytes: int = MOST_BYTES
     at_once: int = 0
+    metrics_to: Networks | None = None
 
 
 def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Application:
     """The application; ``uploads`` was started before."""
     api = UploadApi(folder, uploads)
-    site = Site(folder, Turns(serving.at_once, serving.trusted))
+    turns = Turns(serving.at_once, serving.trusted)
+    site = Site(folder, turns)
+    metrics = Metrics(
+        folder,
+        uploads,
+        site.listings,
+        site.quick.counts,
+        turns,
+        serving.metrics_to,
+        serving.trusted,
+    )
     app = web.Application(middlewares=[exchange, errors], client_max_size=_SMALL_BODY_BYTES)
     app.add_routes(api.routes())
     app.router.add_get("/healthz", site.health)
+    app.router.add_get("/metrics", metrics.answer)
     app.router.add_get("/images/", site.images)
     for method in ("GET", "POST"):
         app.router.add_route(method, "/netboot/do/{form}", hand_on)

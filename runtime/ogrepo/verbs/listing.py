@@ -13,7 +13,7 @@ from oglib.wording import columns
 from oglib.wording.amounts import human_bytes
 from ogrepo.library.disks import disk_names, published_disks
 from ogrepo.library.folder import Folder, open_folder
-from ogrepo.library.proofs import with_damage
+from ogrepo.library.proofs import known_proof, with_proof
 from ogrepo.library.store import names, published
 from ogrepo.verbs.line import Words, add_verb, plain
 
@@ -61,9 +61,9 @@ def table(rows: Sequence[tuple[str, ...]], most: int | None) -> list[str]:
 def _shown(folder: Folder) -> Iterator[dict[str, Any]]:
     """The entries of the listing, as the server gives them."""
     for image in published(folder):
-        yield with_damage(folder, image.as_dict(), image.manifest_bytes)
+        yield with_proof(image.as_dict(), known_proof(folder, image.name, image.manifest_bytes))
     for disk in published_disks(folder):
-        yield with_damage(folder, disk.as_dict(), disk.raw)
+        yield with_proof(disk.as_dict(), known_proof(folder, disk.name, disk.raw))
 
 
 def _columns(shown: dict[str, Any]) -> tuple[str, ...]:
