@@ -8,7 +8,7 @@ are the same after the reading as before it.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oglib import limits
@@ -52,7 +52,13 @@ def names_of(folder: Folder) -> list[str]:
 
 def due_names(folder: Folder, now: float, days: float) -> list[str]:
     """The names that must be proven again, the one that waits longest first."""
-    return due(((name, _last(folder, name)) for name in names_of(folder)), now, days)
+    return due(last_proofs(folder), now, days)
+
+
+def last_proofs(folder: Folder) -> Iterator[tuple[str, Proof | None]]:
+    """Every name with what was found of what it shows now."""
+    for name in names_of(folder):
+        yield name, _last(folder, name)
 
 
 def _last(folder: Folder, name: str) -> Proof | None:
