@@ -37,7 +37,8 @@ from oglib.image.format.manifest import (
     verify_signature,
 )
 from oglib.progress import Progress
-from ogrepo.library.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.library.folder import Folder, checked_name, make_shown, walk, write_whole
+from ogrepo.library.pacing import Pace
 from ogrepo.library.signed import prove, received_manifest, write_signed
 from ogrepo.library.store import FRAMES, IMAGE, PLACED, find_at, next_version
 from ogrepo.library.verify import verify_published
@@ -133,8 +134,13 @@ def published_disks(folder: Folder) -> list[PublishedDisk]:
     return complete
 
 
-def verify_disk(disk: PublishedDisk, keys: Sequence[PublicKey], progress: Progress) -> int:
-    """Prove all of a published disk, its signatures included; returns the bytes of content."""
+def verify_disk(
+    disk: PublishedDisk, keys: Sequence[PublicKey], progress: Progress, pace: Pace | None = None
+) -> int:
+    """Prove all of a published disk, its signatures included; returns the bytes of content.
+
+    It reads no faster than ``pace``.
+    """
     if not disk.signature:
         raise ImageError(f"The image {disk.name} is not signed.", hint="Upload it again.")
     verify_signature(disk.raw, disk.signature, list(keys))
@@ -145,7 +151,7 @@ def verify_disk(disk: PublishedDisk, keys: Sequence[PublicKey], progress: Progre
         image = find_at(disk.path / f"p{part.number}", name, list(keys))
         if blake3(image.manifest_bytes).hexdigest() != part.manifest_blake3:
             raise ImageError(f"The image {name} is not the one that its disk was made with.")
-        content += verify_published(image, keys, progress).content_bytes
+        content += verify_published(image, keys, progress, pace).content_bytes
     return content
 
 
@@ -181,6 +187,12 @@ def staged_file(staged: Path, kind: str) -> Path | None:
 def is_disk(staged: Path) -> bool:
     """Whether what was uploaded is the image of a disk."""
     return (staged / DISK).exists()
+
+
+def staged_disk(staged: Path) -> Path | None:
+    """The folder of a disk that is ready to be published; None where ``staged`` holds none."""
+    whole = staged / _WHOLE
+    return whole if (whole / DISK_FILE).exists() else None
 
 
 def prepare_disk(
@@ -241,19 +253,18 @@ def _keep_only(whole: Path, disk: DiskManifest) -> None:
 
 
 def place_disk(folder: Folder, name: str, staged: Path) -> None:
-    """Publish the folder in ``staged``, unless an earlier try has."""
+    """Show the folder in ``staged``, unless an earlier try has; ``publishing`` calls this."""
     whole, there = staged / _WHOLE, _path(folder, name)
     if not whole.exists():
         return
     aside = there.with_name(there.name + _ASIDE)
-    with locked(folder, name, what=f"The image {name}"):
-        there.parent.mkdir(parents=True, exist_ok=True)
-        if there.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-            there.replace(aside)
-        whole.replace(there)
-        sync(there.parent)
-        sync(staged)
+    make_shown(there.parent, folder.images)
+    if there.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        there.replace(aside)
+    whole.replace(there)
+    sync(there.parent)
+    sync(staged)
 
 
 def _beside(whole: Path, number: int, suffix: str) -> Path:
