@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from disk.cache.test_cache import NewPc, Pc, image_file, new_pc, one_pc
 from disk.cache.test_versions import SOURCES, publish, site
 from disk.deploy.room import Said, og
 from disk.image.whole_disks import blank
+from oglib import settings
 from oglib.cache.store import Store
 from oglib.errors import OgErr
 from unit.ogrepo.conftest import Repository, folder, repository
@@ -24,17 +25,17 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def stocked(one_pc: Pc, site: Repository) -> Iterator[Pc]:
-    """A PC whose cache has two images; the repository is switched off."""
+def stocked(one_pc: Pc, site: Repository, monkeypatch: pytest.MonkeyPatch) -> Pc:
+    """A PC whose cache has two images; there is no repository any more."""
     one_pc.og("create", "100MiB", "--yes")
     publish(site, 1)
     one_pc.og("update", "debian")
     raw = one_pc.home / "old.img"
     raw.write_bytes(gzip.compress(SOURCES[2].stream(), mtime=0))
     one_pc.og("add", raw)
-    site.stop()
-    yield one_pc
-    site.start()  # its fixture stops it
+    told = replace(settings.load(), repository="127.0.0.1:1")  # where nobody listens
+    monkeypatch.setattr(settings, "load", lambda: told)
+    return one_pc
 
 
 def restored(image: str, *more: str) -> Said:

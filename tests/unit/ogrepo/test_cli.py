@@ -16,11 +16,11 @@ import pytest
 
 from oglib.image.format.manifest import PublicKey
 from oglib.wording import columns
-from ogrepo import verbs
 from ogrepo.__main__ import main
 from ogrepo.intake.tokens import load_secret, read_token
 from ogrepo.library.folder import Folder
-from ogrepo.verbs import table
+from ogrepo.verbs import listing
+from ogrepo.verbs.listing import table
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 
@@ -164,7 +164,7 @@ def test_an_error_of_the_system_is_a_sentence(
     def refuse(_: object) -> list[str]:
         raise PermissionError(13, "Permission denied", "/srv/images")
 
-    monkeypatch.setattr(verbs, "published", refuse)
+    monkeypatch.setattr(listing, "published", refuse)
     assert main(["list", str(folder.root)]) == 40
     assert capsys.readouterr().err == (
         "ogrepo: The system refused /srv/images: Permission denied. "

@@ -33,8 +33,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[Plain]:
     """The answers that went the short way."""
     real, seen = Quick.plain, []
 
-    def plain(self: Quick, data: bytes, connection: Connection) -> Plain | None:
-        found = real(self, data, connection)
+    def plain(self: Quick, data: bytes, connection: Connection, address: str) -> Plain | None:
+        found = real(self, data, connection, address)
         if found is not None:
             seen.append(found)
         return found

@@ -15,18 +15,17 @@ from oglib.cache.model import Entry
 from oglib.cache.partition import Places
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.reference import Reference, in_cache, resolve
+from oglib.deploy.opening.reference import CACHE, Reference, versioned
 from oglib.settings import Settings
 
 
 @contextmanager
 def held(text: str, settings: Settings, memory: Memory | None = None) -> Iterator[Reference | None]:
     """The files of the entry that ``text`` names; None where it names none of the cache."""
-    named = in_cache(text)
-    if named is None:
+    if not text.startswith(CACHE):
         yield None
         return
-    name, version = named
+    name, version = versioned(text.removeprefix(CACHE))
     with (
         opened_cache(settings, Places.from_environment()) as cache,
         cache.store.holding(name) as entry,
@@ -34,13 +33,6 @@ def held(text: str, settings: Settings, memory: Memory | None = None) -> Iterato
         if memory is not None:
             memory.count(partial(cache.store.count_use, name))
         yield Reference(name, path=entry.path, version=version, recorded=_recorded(entry))
-
-
-@contextmanager
-def referred(text: str, settings: Settings, memory: Memory | None = None) -> Iterator[Reference]:
-    """What ``text`` names, an entry of the cache too, which is held until the block ends."""
-    with held(text, settings, memory) as entry:
-        yield resolve(text, settings) if entry is None else entry
 
 
 def _recorded(entry: Entry) -> str:

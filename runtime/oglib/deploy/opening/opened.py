@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib import limits
-from oglib.deploy.opening.entry import referred
+from oglib.deploy.opening.entry import held
 from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
@@ -26,7 +26,7 @@ from oglib.deploy.opening.foreign_image import (
 )
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
-from oglib.deploy.opening.reference import Reference, no_version
+from oglib.deploy.opening.reference import Reference, no_version, resolve
 from oglib.errors import ImageError, NotFoundError, TransferError
 from oglib.image.any import Image, own_of
 from oglib.image.format.manifest import Manifest
@@ -52,8 +52,8 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
     with (
-        referred(text, settings, memory) as reference,
-        opened_at(reference, settings, memory) as image,
+        held(text, settings, memory) as entry,
+        opened_at(entry or resolve(text, settings), settings, memory) as image,
     ):
         yield image
 
@@ -126,8 +126,8 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
     Raises only where there is nothing to look at.
     """
-    with referred(text, settings) as asked, scratch_folder() as scratch:
-        reference = located(asked, settings)
+    with held(text, settings) as entry, scratch_folder() as scratch:
+        reference = located(entry or resolve(text, settings), settings)
         try:
             return _described(reference, settings, scratch)
         except ImageError as error:
