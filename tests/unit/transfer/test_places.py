@@ -292,9 +292,10 @@ def test_several_threads_find_the_same_lie(serve: Serve) -> None:
 def test_nobody_is_blamed_for_what_two_have_given(serve: Serve) -> None:
     def stops(asked: Asked, peer: socket.socket) -> bool | None:
         first, stop = asked.range
-        if stop - first < 1000:
+        if stop - first == 1:
             return None
-        send_range(peer, asked, OTHER, cut=500)
+        if not first:
+            send_range(peer, asked, OTHER, cut=500)
         return False
 
     bad = serve(Holder(by_digest(DATA), fault=stops).reply)

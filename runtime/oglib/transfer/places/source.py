@@ -107,8 +107,8 @@ class PlacesSource:
     def wrong(self, offset: int, length: int) -> bool:
         """These bytes, read before, are not what they have to be: whether to read them again.
 
-        The place that gave them is asked no more where there are others; ``TransferError`` where all
-        of them gave wrong ones.
+        The place that gave them is asked no more where there are others; ``TransferError`` where
+        all of them gave wrong ones.
         """
         again = self._standings.wrong(offset, offset + length)
         if not again and all(one.lied for one in self._standings.places):
