@@ -14,6 +14,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 from oglib.durable import sync
@@ -44,6 +45,7 @@ class Uploads:
         self.ledger = Ledger(folder.uploads, most_bytes)
         self._lock = threading.Lock()
         self._all: dict[str, Upload] = {}
+        self.ended: Counter[str] = Counter()
         self._seen: dict[str, tuple[float, float]] = {}
 
     def start(self) -> list[str]:
@@ -99,6 +101,7 @@ class Uploads:
         if self.staged(upload).exists():
             publish(self._folder, upload.grant.name, self.staged(upload))
         upload.state = State.PUBLISHED
+        self.ended[str(upload.state)] += 1
         self._save(upload)
         self.ledger.close(upload.id)
 
@@ -209,6 +212,7 @@ class Uploads:
         """What it brought will not be published: its bytes are given back at once."""
         upload.error = error.as_dict()
         upload.state = State.FAILED
+        self.ended[str(upload.state)] += 1
         for path in self.path(upload).iterdir():
             if path.name != STATE:
                 _remove(path)
