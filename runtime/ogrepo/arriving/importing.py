@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from oglib import limits
-from oglib.durable import settle, sync
+from oglib.durable import settle
 from oglib.errors import ImageError, OgError
 from oglib.image.format.companions import info_line
+from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.frames import digest_of_file
 from oglib.image.format.manifest import Manifest, PrivateKey, sign
 from oglib.image.reading.formats.detect import open_stream
@@ -33,10 +34,18 @@ from ogrepo.arriving.work import work_folder
 from ogrepo.library.adopted import adopted
 from ogrepo.library.disks import refuse_inside
 from ogrepo.library.folder import Folder, hand_over, write_whole
-from ogrepo.library.foreign import RECORD, RECORD_SIGNATURE
+from ogrepo.library.keep import PathOf
 from ogrepo.library.publishing import publish, turn
-from ogrepo.library.signed import PathOf, prove, write_signed
-from ogrepo.library.store import FRAMES, IMAGE, OLDER, next_version, staged_file
+from ogrepo.library.signed import prove, write_signed
+from ogrepo.library.store import (
+    FRAMES,
+    IMAGE,
+    OLDER,
+    RECORD,
+    RECORD_SIGNATURE,
+    next_version,
+    staged_file,
+)
 
 _OWN, _CONVERTED, _AS_IT_IS = "of our own format", "converted", "as it is"
 _STAGED = "staged"
@@ -63,9 +72,7 @@ class Imported:
         }
 
 
-def bring_in(
-    folder: Folder, arrival: Arrival, *, convert: bool, progress: Progress
-) -> Imported:
+def bring_in(folder: Folder, arrival: Arrival, *, convert: bool, progress: Progress) -> Imported:
     """Publish what arrived under its name, as the next version of it."""
     _refuse_taken(folder, arrival.name)
     key = PrivateKey.load(folder.image_key)
@@ -127,8 +134,9 @@ def _bring_as_it_is(
     write_older(found, "", partial(staged_file, staged))
     with turn(folder, arrival.name):
         version = next_version(folder, arrival.name)
-        sign_record(found, arrival.name, "", version, key, partial(staged_file, staged))
-        _publish(folder, arrival.name, staged)
+        record = found.record(arrival.name, "", version, key.public.key_id)
+        sign_record(record, key, partial(staged_file, staged))
+        publish_as(folder, arrival.name, staged)
     return Imported(
         arrival.name, version, _AS_IT_IS, found.size_bytes, (*arrival.said, *found.warnings)
     )
@@ -154,11 +162,10 @@ def write_older(found: Examined, hostname: str, path_of: PathOf) -> None:
         write_whole(path_of(suffix), text.encode())
 
 
-def sign_record(
-    found: Examined, name: str, hostname: str, version: int, key: PrivateKey, path_of: PathOf
-) -> None:
-    """The record of it, numbered and signed; the record itself comes last."""
-    raw = found.record(name, hostname, version, key.public.key_id).to_bytes()
+def sign_record(record: ForeignRecord, key: PrivateKey, path_of: PathOf) -> None:
+    """Its signature, and then the record itself, which comes last."""
+    raw = record.to_bytes()
+    ForeignRecord.from_bytes(raw)
     write_whole(path_of(RECORD_SIGNATURE), sign(raw, key))
     write_whole(path_of(RECORD), raw)
 
@@ -204,12 +211,13 @@ def _prove_and_publish(
     with turn(folder, manifest.name):
         version = next_version(folder, manifest.name)
         write_signed(manifest, version, key, path_of)
-        _publish(folder, manifest.name, staged)
+        publish_as(folder, manifest.name, staged)
     return version
 
 
-def _publish(folder: Folder, name: str, staged: Path) -> None:
+def publish_as(folder: Folder, name: str, staged: Path) -> None:
+    """Under the name's turn; ``staged`` becomes the repository's, a link in it and not its end."""
     for path in (staged, *staged.iterdir()):
-        hand_over(path, folder.private)
-    sync(staged)
+        if not path.is_symlink():
+            hand_over(path, folder.private)
     publish(folder, name, staged)

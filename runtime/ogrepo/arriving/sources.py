@@ -16,6 +16,8 @@ from oglib.partfile import is_there
 from ogrepo.arriving.naming import alias, bare
 from ogrepo.arriving.rest import Stamps, stamps_of
 
+_FIRST_VOLUMES = {2: ("aa", "00"), 3: ("aaa", "000"), 4: ("aaaa",)}
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -99,8 +101,21 @@ def _stamps(path: Path) -> Stamps:
 
 def require_unchanged(arrival: Arrival) -> None:
     """Raise where one of its files is another by now: what was read was never one image."""
-    if tuple(stamps_of(one) for one in arrival.files) != arrival.stamps:
+    if not is_unchanged(arrival):
         raise ImageError(
             f"{arrival.files[0]} was changed while it was read; nothing of it was taken.",
             hint="Let whoever writes it come to the end, then import it again.",
         )
+
+
+def is_unchanged(arrival: Arrival) -> bool:
+    """Whether its files are the ones that were looked at."""
+    return tuple(stamps_of(one) for one in arrival.files) == arrival.stamps
+
+
+def is_later_volume(path: Path) -> bool:
+    """Whether this is a volume behind the first, which lies beside it."""
+    stem, _, end = path.name.rpartition(".")
+    firsts = _FIRST_VOLUMES.get(len(end), ())
+    ours = bool(stem) and (end.isdigit() or end.isalpha()) and end not in firsts
+    return ours and any(is_there(path.with_name(f"{stem}.{first}")) for first in firsts)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from oglib import limits
 from oglib.errors import ImageError, NotFoundError, OgError
-from oglib.image.format import foreign_record
 from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import PublicKey, load_public_keys, verify_signature
 from oglib.image.reading.proven import ProvenSource
@@ -22,11 +21,8 @@ from oglib.image.reading.source import FileSource
 from oglib.progress import Progress
 from ogrepo.library.adopted import adopted, is_unchanged
 from ogrepo.library.folder import Folder, checked_name, walk
-from ogrepo.library.store import IMAGE
+from ogrepo.library.store import IMAGE, RECORD, RECORD_SIGNATURE
 from ogrepo.shortage import is_shortage
-
-RECORD = IMAGE + foreign_record.RECORD
-RECORD_SIGNATURE = IMAGE + foreign_record.RECORD_SIGNATURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ def _check_there(folder: Folder, record: ForeignRecord, image: Path) -> None:
     except OSError as error:
         raise ImageError(f"{image} cannot be read: {error.strerror}.") from error
     known = adopted(folder, record.name) if image.is_symlink() else None
-    changed = known is not None and not is_unchanged(known, status)
+    changed = known is not None and (bool(known.problem) or not is_unchanged(known, status))
     if changed or status.st_size != record.image_size_bytes:
         raise ImageError(
             f"{image.resolve()} was changed since it was signed as {record.name}.",

@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
-from ogrepo.library import disks, store
+from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
 from ogrepo.serving.pages import Shown, image_list
 from ogrepo.serving.paths import entries
@@ -135,7 +135,7 @@ class Catalogue:
         return made
 
     def shown(self) -> list[Shown]:
-        """Every complete image, then every complete one of a disk, each kind by name."""
+        """Every complete image, then those of disks and of other programs, each kind by name."""
         folder, keys = self._folder, _Keys(self._folder)
         found: dict[str, tuple[Stamps, Shown | None]] = {}
         for name in store.names(folder):
@@ -145,6 +145,10 @@ class Catalogue:
             stamps = (*keys.stamps, *_stamps(disks.files_of(folder, name)))
             key = f"{name}/"
             found[key] = self._kept(key, stamps, partial(_disk, folder, name, keys))
+        for name in foreign.foreign_names(folder):
+            stamps = (*keys.stamps, *_stamps(foreign.foreign_files(folder, name)))
+            key = f"{name}!"
+            found[key] = self._kept(key, stamps, partial(_foreign, folder, name, keys))
         self._known = found
         return [shown for _, shown in found.values() if shown is not None]
 
@@ -181,6 +185,11 @@ class _Keys:
 def _image(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = store.find(folder, checked_name(name), keys())
     return Shown(f"{name}.img", f"{name}.img.json", image.as_dict())
+
+
+def _foreign(folder: Folder, name: str, keys: _Keys) -> Shown:
+    image = foreign.find_foreign(folder, checked_name(name), keys())
+    return Shown(f"{name}.img", f"{name}.img.foreign.json", image.as_dict())
 
 
 def _disk(folder: Folder, name: str, keys: _Keys) -> Shown:

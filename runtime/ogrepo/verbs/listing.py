@@ -12,18 +12,22 @@ from typing import Any
 from oglib.wording import columns
 from oglib.wording.amounts import human_bytes
 from ogrepo.library.disks import PublishedDisk, disk_names, published_disks
-from ogrepo.library.folder import open_folder
+from ogrepo.library.folder import Folder, checked_name, open_folder
+from ogrepo.library.foreign import PublishedForeign, foreign_names, published_foreign
 from ogrepo.library.store import Published, names, published
 from ogrepo.verbs.line import Words, add_verb, plain
 
 
 def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
-    return (add_verb(words, "list", _list, help="the images of a repository"),)
+    listing = add_verb(words, "list", _list, help="the images of a repository")
+    listing.add_argument("--ou", metavar="OU", help="those of one organisational unit's folder")
+    return (listing,)
 
 
 def _list(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
-    images: list[Published | PublishedDisk] = [*published(folder), *published_disks(folder)]
+    below = f"{checked_name(arguments.ou)}/" if arguments.ou else ""
+    images = [one for one in _images(folder) if one.name.startswith(below)]
     if arguments.json:
         print(json.dumps({"images": [image.as_dict() for image in images]}, indent=2))
         return 0
@@ -32,10 +36,17 @@ def _list(arguments: argparse.Namespace) -> int:
     for line in table(rows, columns.of(sys.stdout)):
         print(line)
     complete = {image.name for image in images}
-    for name in (*names(folder), *disk_names(folder)):
-        if name not in complete:
+    for name in (*names(folder), *disk_names(folder), *foreign_names(folder)):
+        if name not in complete and name.startswith(below):
             print(f"ogrepo: {plain(name)} is incomplete and not offered.", file=sys.stderr)
     return 0
+
+
+_Any = Published | PublishedDisk | PublishedForeign
+
+
+def _images(folder: Folder) -> list[_Any]:
+    return [*published(folder), *published_disks(folder), *published_foreign(folder)]
 
 
 # What a narrow terminal does without first; NAME and VERSION stay.
@@ -54,7 +65,7 @@ def table(rows: Sequence[tuple[str, ...]], most: int | None) -> list[str]:
             for row in rows]  # fmt: skip
 
 
-def _columns(image: Published | PublishedDisk) -> tuple[str, ...]:
+def _columns(image: _Any) -> tuple[str, ...]:
     shown: dict[str, Any] = image.as_dict()
     return (
         image.name,

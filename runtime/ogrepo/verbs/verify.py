@@ -15,6 +15,7 @@ from oglib.reporters import for_stream
 from oglib.wording.amounts import human_bytes
 from ogrepo.library.disks import disk_names, find_disk, verify_disk
 from ogrepo.library.folder import Folder, checked_name, open_folder
+from ogrepo.library.foreign import find_foreign, foreign_names, verify_foreign
 from ogrepo.library.store import find, names
 from ogrepo.library.verify import verify_published
 from ogrepo.verbs.line import Behind, Words, add_verb, plain
@@ -31,7 +32,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     """Judge every image, also after one was bad; the exit code is that of the last bad one."""
     folder = open_folder(arguments.dir)
     keys = load_public_keys(folder.keys)
-    everything = [*names(folder), *disk_names(folder)]
+    everything = [*names(folder), *disk_names(folder), *foreign_names(folder)]
     wanted = [checked_name(arguments.name)] if arguments.name else everything
     if arguments.name and arguments.name not in everything:
         raise _absent(folder, arguments.name, everything)
@@ -72,6 +73,8 @@ def _verify_one(
 ) -> dict[str, object]:
     if name in disk_names(folder):
         return _verify_disk(folder, name, keys, quiet=quiet)
+    if name not in names(folder):
+        return _verify_foreign(folder, name, keys, quiet=quiet)
     proof = verify_published(
         find(folder, checked_name(name), keys), keys, for_stream(sys.stderr, as_json=quiet)
     )
@@ -95,3 +98,17 @@ def _verify_disk(
             f"signed by {disk.key_id}"
         )
     return {"image": name, "version": disk.manifest.version, "content_bytes": content}
+
+
+def _verify_foreign(
+    folder: Folder, name: str, keys: list[PublicKey], *, quiet: bool
+) -> dict[str, object]:
+    image = find_foreign(folder, checked_name(name), keys)
+    verify_foreign(image, keys, for_stream(sys.stderr, as_json=quiet))
+    record = image.record
+    if not quiet:
+        _print(
+            f"{name}: good: version {record.version}, {record.tool} as it is, "
+            f"{human_bytes(record.image_size_bytes)}, signed by {image.key_id}"
+        )
+    return {"image": name, "version": record.version, "size_bytes": record.image_size_bytes}
