@@ -17,7 +17,6 @@ from pathlib import Path
 
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.format.manifest import PrivateKey, load_public_keys
-from oglib.image.reading.source import FileSource
 from oglib.progress import Progress
 from oglib.texts import TooLargeError, read_whole
 from ogrepo.arriving.examine import Examined, examine
@@ -29,6 +28,7 @@ from ogrepo.library.adopted import Adopted, adopted, all_adopted, remember
 from ogrepo.library.disks import disk_names, refuse_inside
 from ogrepo.library.folder import Folder
 from ogrepo.library.foreign import find_foreign, foreign_names
+from ogrepo.library.pacing import Pace, PacedSource
 from ogrepo.library.publishing import turn
 from ogrepo.library.store import IMAGE, names, next_version, staged_file
 from ogrepo.shortage import is_shortage
@@ -57,12 +57,12 @@ def look(folder: Folder, top: Path) -> list[Found]:
     return [*found, *gone]
 
 
-def adopt(folder: Folder, top: Path, *, progress: Progress, most_rate: int) -> Iterator[Found]:
+def adopt(folder: Folder, top: Path, *, progress: Progress, pace: Pace) -> Iterator[Found]:
     """Serve every readable image; each is given as it was found, when it is done."""
     key = PrivateKey.load(folder.image_key)
     for one in look(folder, top):
         if one.state == READABLE:
-            yield _Adopting(folder, top, key, progress, most_rate).adopt(one)
+            yield _Adopting(folder, top, key, progress, pace).adopt(one)
         else:
             yield one
 
@@ -73,7 +73,7 @@ class _Adopting:
     top: Path
     key: PrivateKey
     progress: Progress
-    most_rate: int
+    pace: Pace
 
     def adopt(self, one: Found) -> Found:
         assert one.stamps is not None  # noqa: S101 - what is readable was looked at
@@ -120,12 +120,11 @@ class _Adopting:
     def _examined(self, path: Path, name: str, work: Path) -> Examined:
         with path.open("rb") as handle:
             return examine(
-                FileSource(path),
+                PacedSource(path, self.pace),
                 name,
                 scratch=work,
                 progress=self.progress,
                 passed=_forgetting(handle.fileno()),
-                most_rate=self.most_rate,
             )
 
     def _publish(self, one: Found, stamps: Stamps, found: Examined, work: Path) -> None:

@@ -71,12 +71,10 @@ def examine(
     progress: Progress,
     copy: BinaryIO | None = None,
     passed: Callable[[int], None] | None = None,
-    most_rate: int = 0,
 ) -> Examined:
     """Read all of ``source``, which belongs to it; ``ImageError`` where it is damaged or unknown.
 
-    ``copy`` is written what is read. ``passed`` is told how much was read so far. ``most_rate`` as
-    of ``Tapped``.
+    ``copy`` is written what is read. ``passed`` is told how much was read so far.
     """
     size = source.size_bytes
     try:
@@ -97,7 +95,7 @@ def examine(
                 if passed is not None:
                     passed(done)
 
-            tapped = Tapped(source, take, most_rate=most_rate)
+            tapped = Tapped(source, take)
             info, warnings = _read_whole(tapped, name, scratch)
             tapped.finish()
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A source whose bytes pass somebody on their way, each once and in order, at a bounded rate.
+"""A source whose bytes pass somebody on their way, each once and in order.
 
 An image is read once: while its reader proves that it is whole, its digests are taken, and its copy
 is written. What the reader asks for twice, out of order, or never, changes nothing for who listens.
@@ -8,34 +8,24 @@ is written. What the reader asks for twice, out of order, or never, changes noth
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from oglib.image.reading.source import FrameSource
 
 _STEP_BYTES = 2 << 20
-_LONGEST_PAUSE_S = 5.0
 _MOST_EARLY_BYTES = 64 << 20  # of what was read ahead of what is next; the rest is read again
 
 
 class Tapped:
-    """``inner``, which belongs to it; ``take`` is given all of its bytes. A ``FrameSource``.
+    """``inner``, which belongs to it; ``take`` is given all of its bytes. A ``FrameSource``."""
 
-    ``most_rate``: bytes a second, 0 for no bound.
-    """
-
-    def __init__(
-        self, inner: FrameSource, take: Callable[[bytes], None], *, most_rate: int = 0
-    ) -> None:
+    def __init__(self, inner: FrameSource, take: Callable[[bytes], None]) -> None:
         self.size_bytes = inner.size_bytes
         self._inner = inner
         self._take = take
-        self._most_rate = most_rate
         self._lock = threading.Lock()
         self._at = 0
         self._early: dict[int, bytes] = {}
-        self._begun = time.monotonic()
-        self._read_bytes = 0
 
     def describe(self) -> str:
         return self._inner.describe()
@@ -47,14 +37,10 @@ class Tapped:
         """Exactly ``length`` bytes from ``offset``, or an ``OgError``."""
         data = self._inner.read(offset, length)
         with self._lock:
-            self._read_bytes += len(data)
-            pause = self._pause()
             early = sum(map(len, self._early.values()))
             if offset <= self._at < offset + len(data) or early < _MOST_EARLY_BYTES:
                 self._early[offset] = data
             self._pass_on()
-        if pause > 0:
-            time.sleep(min(pause, _LONGEST_PAUSE_S))
         return data
 
     def finish(self) -> None:
@@ -73,8 +59,3 @@ class Tapped:
             if fresh:
                 self._take(fresh)
                 self._at += len(fresh)
-
-    def _pause(self) -> float:
-        if not self._most_rate:
-            return 0
-        return self._read_bytes / self._most_rate - (time.monotonic() - self._begun)

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ogrepo.library.folder import Folder, write_whole
+from ogrepo.shortage import says_absent
 
 _KIND = "adopted"
 
@@ -49,11 +50,18 @@ def is_unchanged(known: Adopted, status: os.stat_result) -> bool:
     )
 
 
+def record_of_adopted(folder: Folder, name: str) -> Path:
+    """Where it is noted what is served as ``name``."""
+    return folder.record(_KIND, name)
+
+
 def adopted(folder: Folder, name: str) -> Adopted | None:
     """What is known of this name; None where nothing was adopted as such."""
     try:
-        raw = folder.record(_KIND, name).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        raw = record_of_adopted(folder, name).read_bytes()
+    except OSError as error:
+        if not says_absent(error):
+            raise
         return None
     return _parsed(raw)
 
@@ -68,12 +76,7 @@ def all_adopted(folder: Folder) -> Iterator[Adopted]:
 def remember(folder: Folder, known: Adopted) -> None:
     """Keep it, in place of what was known of that name."""
     raw = json.dumps(asdict(known), indent=2).encode("ascii")
-    write_whole(folder.record(_KIND, known.name), raw, mode=0o600)
-
-
-def forget(folder: Folder, name: str) -> None:
-    """Nothing is adopted as ``name`` any more."""
-    folder.record(_KIND, name).unlink(missing_ok=True)
+    write_whole(record_of_adopted(folder, known.name), raw, mode=0o600)
 
 
 def leads_to_adopted(folder: Folder, name: str, real: Path) -> bool:

@@ -17,10 +17,10 @@ from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import PublicKey, load_public_keys, verify_signature
 from oglib.image.reading.proven import ProvenSource
-from oglib.image.reading.source import FileSource
 from oglib.progress import Progress
-from ogrepo.library.adopted import adopted, is_unchanged
+from ogrepo.library.adopted import adopted, is_unchanged, record_of_adopted
 from ogrepo.library.folder import Folder, checked_name, walk
+from ogrepo.library.pacing import Pace, PacedSource
 from ogrepo.library.store import IMAGE, RECORD, RECORD_SIGNATURE
 from ogrepo.shortage import is_shortage
 
@@ -110,7 +110,8 @@ def foreign_names(folder: Folder) -> list[str]:
 def foreign_files(folder: Folder, name: str) -> list[Path]:
     """The files that decide whether one is complete, and what is shown of it."""
     stem = folder.images.joinpath(*name.split("/"))
-    return [stem.with_name(stem.name + end) for end in (RECORD, RECORD_SIGNATURE, IMAGE)]
+    beside = [stem.with_name(stem.name + end) for end in (RECORD, RECORD_SIGNATURE, IMAGE)]
+    return [*beside, record_of_adopted(folder, name)]
 
 
 def published_foreign(folder: Folder) -> list[PublishedForeign]:
@@ -126,13 +127,13 @@ def published_foreign(folder: Folder) -> list[PublishedForeign]:
     return complete
 
 
-def verify_foreign(image: PublishedForeign, keys: Sequence[PublicKey], progress: Progress) -> None:
-    """Prove every byte of it, and who signed it."""
-    if not image.signature:
-        raise ImageError(f"The image {image.name} is not signed.", hint="Import or adopt it again.")
+def verify_foreign(
+    image: PublishedForeign, keys: Sequence[PublicKey], progress: Progress, pace: Pace
+) -> None:
+    """Prove every byte of one that is signed, and who signed it; no faster than ``pace``."""
     verify_signature(image.raw, image.signature, list(keys))
     record = image.record
-    source = ProvenSource(FileSource(image.image), record)
+    source = ProvenSource(PacedSource(image.image, pace), record)
     with contextlib.closing(source), progress.phase("verify", source.size_bytes) as phase:
         for start in range(0, source.size_bytes, record.piece_bytes):
             count = min(record.piece_bytes, source.size_bytes - start)

@@ -22,6 +22,7 @@ from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
+from ogrepo.library.proofs import record_of, with_damage
 from ogrepo.serving.pages import Shown, image_list
 from ogrepo.serving.paths import entries
 from ogrepo.shortage import is_shortage, says_absent
@@ -139,14 +140,17 @@ class Catalogue:
         folder, keys = self._folder, _Keys(self._folder)
         found: dict[str, tuple[Stamps, Shown | None]] = {}
         for name in store.names(folder):
-            stamps = (*keys.stamps, *_stamps(store.files_of(folder, name)))
+            files = (*store.files_of(folder, name), record_of(folder, name))
+            stamps = (*keys.stamps, *_stamps(files))
             found[name] = self._kept(name, stamps, partial(_image, folder, name, keys))
         for name in disks.disk_names(folder):
-            stamps = (*keys.stamps, *_stamps(disks.files_of(folder, name)))
+            files = (*disks.files_of(folder, name), record_of(folder, name))
+            stamps = (*keys.stamps, *_stamps(files))
             key = f"{name}/"
             found[key] = self._kept(key, stamps, partial(_disk, folder, name, keys))
         for name in foreign.foreign_names(folder):
-            stamps = (*keys.stamps, *_stamps(foreign.foreign_files(folder, name)))
+            files = (*foreign.foreign_files(folder, name), record_of(folder, name))
+            stamps = (*keys.stamps, *_stamps(files))
             key = f"{name}!"
             found[key] = self._kept(key, stamps, partial(_foreign, folder, name, keys))
         self._known = found
@@ -184,17 +188,20 @@ class _Keys:
 
 def _image(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = store.find(folder, checked_name(name), keys())
-    return Shown(f"{name}.img", f"{name}.img.json", image.as_dict())
+    about = with_damage(folder, image.as_dict(), image.manifest_bytes)
+    return Shown(f"{name}.img", f"{name}.img.json", about)
 
 
 def _foreign(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = foreign.find_foreign(folder, checked_name(name), keys())
-    return Shown(f"{name}.img", f"{name}.img.foreign.json", image.as_dict())
+    about = with_damage(folder, image.as_dict(), image.raw)
+    return Shown(f"{name}.img", f"{name}{store.RECORD}", about)
 
 
 def _disk(folder: Folder, name: str, keys: _Keys) -> Shown:
     disk = disks.find_disk(folder, checked_name(name), keys())
-    return Shown(f"{name}/", f"{name}/disk.json", disk.as_dict())
+    about = with_damage(folder, disk.as_dict(), disk.raw)
+    return Shown(f"{name}/", f"{name}/disk.json", about)
 
 
 def _stamps(paths: Iterable[Path]) -> Iterator[tuple[str, int, int, int, int]]:

@@ -62,6 +62,8 @@ def _row(shown: dict[str, Any], image: str, manifest: str) -> str:
     link, about = f"/images/{quote(image)}", f"/images/{quote(manifest)}"
     title = f"<br><small>{escape(shown['title'])}</small>" if shown["title"] else ""
     host = f"<br><small>{escape(shown['hostname'])}</small>"
+    if shown.get("damaged"):
+        title += f"<br><b>damaged</b> <small>{escape(shown['damaged'])}</small>"
     system = escape(shown["os"]) or "&ndash;"
     signed = f"<code>{escape(shown['key_id'])}</code>" if shown["key_id"] else "<b>no</b>"
     return (

@@ -20,6 +20,7 @@ from ogrepo.arriving.sources import arrivals
 from ogrepo.arriving.survey import DAMAGED, Found, checked_folder
 from ogrepo.arriving.watching import REST_S, Watch, Watching
 from ogrepo.library.folder import checked_name, open_folder
+from ogrepo.library.pacing import Pace
 from ogrepo.verbs.line import Behind, Words, add_verb, plain
 from ogrepo.words import fitted
 
@@ -122,7 +123,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
     found = (
         look(folder, top)
         if arguments.dry_run
-        else adopt(folder, top, progress=progress, most_rate=arguments.rate << 20)
+        else adopt(folder, top, progress=progress, pace=Pace(arguments.rate << 20))
     )
     for one in found:
         results.append(one)

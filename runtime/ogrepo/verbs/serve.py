@@ -39,6 +39,13 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
         metavar="N",
         help=f"what one token may bring in all, default {MOST_BYTES >> 30}",
     )
+    server.add_argument(
+        "--at-once",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many PCs read images at a time, the others wait in a queue; default 0: all",
+    )
     return (server,)
 
 
@@ -50,12 +57,15 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise UsageError("https needs both --certificate and --key.")
     if arguments.most_gib < 1:
         raise UsageError("--most-gib must be 1 or more.")
+    if arguments.at_once < 0:
+        raise UsageError("--at-once must be 0 or more.")
     serving = Serving(
         bind=arguments.bind,
         port=arguments.port,
         trusted=[_network(text) for text in arguments.trusted_proxy],
         pair=None if certificate is None else (certificate, key),
         most_bytes=arguments.most_gib << 30,
+        at_once=arguments.at_once,
     )
     serve(folder, serving)
     return 0
