@@ -46,6 +46,7 @@ class Settings:
     """Everything the runtime was told from outside; empty text where it was told nothing.
 
     ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
+    ``method``: how images come to this PC, as ``transfer.choose`` reads it. ``locale``: es_ES…
     """
 
     repository: str = ""
@@ -54,7 +55,9 @@ class Settings:
     group: str = ""
     job: str = ""
     layout: str = ""
+    method: str = ""
     after: str = "stay"
+    locale: str = ""
     ip: str = ""
     version: str = ""
     profile: str = ""
@@ -67,6 +70,7 @@ class Settings:
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
     action_cache_full: str = "NONE"
+    restore_not_cached: str = ""
     image_program: str = "partclone"
     image_compressor: str = "zstd"
     image_extension: str = "img"
@@ -226,7 +230,9 @@ def load(
         group=words.get("group", ""),
         job=words.get("ogjob", ""),
         layout=layout,
+        method=words.get("ogmethod", ""),
         after=after,
+        locale=words.get("LANG", ""),
         ip=found.get("IP", ""),
         version=found.get("VERSION", ""),
         profile=found.get("PROFILE", ""),

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from oglib.cache.partition import Places
 from oglib.deploy import sentences
@@ -26,7 +25,7 @@ from oglib.deploy.system.layouts import read_layout
 from oglib.deploy.whole_disk import capture as disk_capture
 from oglib.deploy.whole_disk import plan as disk_plan
 from oglib.deploy.whole_disk import restore as disk_restore
-from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.image import is_disk_copy, opened_any
 from oglib.deploy.whole_disk.plan import DiskPlan, DiskWishes
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import model as disks
@@ -136,9 +135,9 @@ def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskP
                 memory=memory, cancel=given.cancel,
             ) as whole:  # fmt: skip
                 yield whole
-        elif job.part is None and is_copy_of_disk(Path(job.image), found.info):
+        elif job.part is None and is_disk_copy(found):
             yield disk_plan.plan_copy(
-                found.sized(progress, given.cancel), job.disk, _of_disk(job), settings
+                found.sized(progress, given.cancel), job.disk, _of_disk(job), settings, memory
             )
         else:
             wishes = Wishes(job.grow, job.set_type, job.other_firmware)

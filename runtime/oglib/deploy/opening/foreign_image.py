@@ -22,6 +22,7 @@ from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.proven import ProvenSource
+from oglib.image.reading.recorded import RecordedSource
 from oglib.image.reading.source import FileSource, FrameSource
 from oglib.image.reading.vouching import Policy, VouchedRecord
 from oglib.partfile import is_there
@@ -38,11 +39,18 @@ _FIRST_VOLUME = re.compile(r"(.*)\.(a{2,4}|0{2,3})")
 
 
 def open_foreign(
-    name: str, path: Path, policy: Policy, scratch: Path, vouched: VouchedRecord | None = None
+    name: str,
+    path: Path,
+    policy: Policy,
+    scratch: Path,
+    *,
+    recorded: str = "",
+    vouched: VouchedRecord | None = None,
 ) -> ForeignImage:
     """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``).
 
-    ``vouched``: the repository's record of the file, where there is one.
+    ``recorded``: the BLAKE3 that its one file has, which is proven while it is read. ``vouched``:
+    the repository's record of that file, where there is one.
     """
     _require(path)
     if vouched is not None:
@@ -62,14 +70,15 @@ def open_foreign(
     if path.is_dir():
         raise _folder(path, is_folder_image(path), f"{path}/1")
     volumes = tuple(volumes_of(path))
-    source = open_paths(volumes)
+    source = RecordedSource(open_paths(volumes), recorded) if recorded else open_paths(volumes)
     try:
         stream = open_stream(source, name, scratch=scratch)
     except BaseException:
         source.close()
         raise
+    proven = source if isinstance(source, RecordedSource) else None
     return ForeignImage(
-        stream, source.describe(), source.size_bytes, (doubt,), files=volumes
+        stream, source.describe(), source.size_bytes, (doubt,), files=volumes, recorded=proven
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oglib.deploy.opening.entry import held
 from oglib.deploy.opening.fetching import fetch_frames, signature_of
 from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.foreign_image import (
@@ -51,7 +52,10 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
     header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
-    with opened_at(resolve(text, settings), settings, memory) as image:
+    with (
+        held(text, settings, memory) as entry,
+        opened_at(entry or resolve(text, settings), settings, memory) as image,
+    ):
         yield image
 
 
@@ -95,8 +99,8 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
     Raises only where there is nothing to look at.
     """
-    reference = located(resolve(text, settings), settings)
-    with scratch_folder() as scratch:
+    with held(text, settings) as entry, scratch_folder() as scratch:
+        reference = located(entry or resolve(text, settings), settings)
         try:
             return _described(reference, settings, scratch)
         except ImageError as error:
@@ -151,7 +155,9 @@ def _open_foreign_file(
         allowed=policy.unsigned_local,
         memory=None if share is None else memory,
     )
-    return open_foreign(reference.name, path, policy, scratch, vouched)
+    return open_foreign(
+        reference.name, path, policy, scratch, recorded=reference.recorded, vouched=vouched
+    )
 
 
 def _open_files(
