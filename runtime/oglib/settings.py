@@ -50,8 +50,8 @@ class Settings:
     """Everything the runtime was told from outside; empty text where it was told nothing.
 
     ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
-    ``method``: how images come to this PC, as ``transfer.choose`` reads it. ``locale``: es_ES…
     ``mirrors`` are asked for bytes before it, in their order: base addresses, folders of this PC.
+    ``method``: how images come to this PC, as ``transfer.choose`` reads it. ``locale``: es_ES…
     """
 
     repository: str = ""

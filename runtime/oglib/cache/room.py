@@ -97,6 +97,17 @@ def make_room(
     return tuple(said)
 
 
+def allowed(store: Store, size_bytes: int, when_full: WhenFull, *, replaces: str = "") -> Verdict:
+    """What ``make_room`` would come to; changes nothing."""
+    try:
+        plan = plan_making_room(store, size_bytes, when_full, replaces=replaces)
+    except OgError as error:
+        if error.code is not OgErr.CACHESIZE:
+            raise
+        return Verdict.NEVER
+    return Verdict.AFTER_EVICTING if plan.room.evict or plan.may_format else Verdict.FITS
+
+
 def _fetched(one: Leftover) -> str:
     return f"what was fetched of {one.name} ({human_bytes(one.size_bytes)})"
 

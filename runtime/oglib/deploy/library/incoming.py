@@ -15,8 +15,9 @@ from blake3 import blake3
 
 from oglib import limits
 from oglib.deploy.opening.fetching import signature_of
+from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.opened import located, manifest_of, opened_frames
+from oglib.deploy.opening.opened import opened_frames
 from oglib.deploy.opening.reference import Reference, resolve
 from oglib.deploy.whole_disk import location as folders
 from oglib.deploy.whole_disk.image import opened_whole

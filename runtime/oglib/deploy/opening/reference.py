@@ -66,6 +66,11 @@ def versioned(text: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
+def in_cache(text: str) -> tuple[str, int] | None:
+    """The name and version (0: whichever it is) of ``CACHE:NAME``; None of any other text."""
+    return versioned(text.removeprefix(CACHE)) if text.startswith(CACHE) else None
+
+
 def resolve(text: str, settings: Settings) -> Reference:
     """What ``text`` names; nothing is opened yet."""
     text, version = versioned(text)

@@ -58,6 +58,7 @@ def hurried(connection: Connection) -> Connection:
         stall_s=min(SHORT_S, connection.stall_s),
         deadline_s=min(SHORT_S, connection.deadline_s),
         slowest_rate=_SHORT_RATE,
+        queue_s=0.0,
     )
 
 
