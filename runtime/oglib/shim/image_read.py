@@ -17,7 +17,7 @@ from oglib.errors import (
 )
 from oglib.shim.command import Command
 from oglib.shim.place import Place, places, repository
-from oglib.shim.share import mount_on
+from oglib.filesystem.share import mount_on
 
 if TYPE_CHECKING:
     from oglib.image.reading.formats.model import ImageInfo
