@@ -21,8 +21,9 @@ from oglib.cache.store import Store
 from oglib.cache.turn import Tell
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.library.update import update_cache
+from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.opened import located, manifest_of, opened
+from oglib.deploy.opening.opened import opened
 from oglib.deploy.opening.reference import CACHE, in_cache, is_path, resolve
 from oglib.deploy.planned import Given
 from oglib.disk.model import Disk
