@@ -30,7 +30,7 @@ from ogrepo.install.built import (
 from ogrepo.install.model import Facts, InstallRequest, Program, ServerTable
 from ogrepo.install.program import code_folders, find_program, units_that_are
 
-PARTS = ("images", "keys", "private", "layouts", "oglive", "netboot")
+PARTS = ("images", "bytes", "versions", "keys", "private", "layouts", "oglive", "netboot")
 """The repository's folders that this package makes and owns."""
 _SYSTEMD_RUNS = Path("/run/systemd/system")
 _NETWORK_CARDS = Path("/sys/class/net")
@@ -166,8 +166,9 @@ def _folders(wanted: InstallRequest) -> Iterator[Path]:
 def _files(wanted: InstallRequest) -> Iterator[Path]:
     yield wanted.inventory_file
     yield wanted.site / "etc/oglive/policy.toml"
+    yield wanted.options_file
     yield from (wanted.folder / "layouts" / name for name in texts.layouts())
-    yield from (wanted.units / name for name in units.ENABLED)
+    yield from (wanted.units / name for name in units.ALL)
 
 
 def _text(path: Path) -> str | None:

@@ -9,6 +9,7 @@ cut is finished by doing it again: every step sees whether it was done.
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from pathlib import Path
 from oglib import limits
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.image.format import foreign_record
 from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import Manifest, PublicKey, load_public_keys, verify_signature
-from ogrepo.library.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.library.folder import Folder, checked_name, make_shown, walk, write_whole
 from ogrepo.shortage import is_shortage, says_absent
 
 IMAGE = ".img"
@@ -27,8 +29,12 @@ MANIFEST = ".img.json"
 SIGNATURE = ".img.json.sig"
 OLDER = (".img.sum", ".img.full.sum", ".img.info")
 PLACED = (IMAGE, FRAMES, *OLDER, SIGNATURE, MANIFEST)  # in this order, the manifest last
+# of an image of another program, as it is: its record is what a manifest is to one of ours
+RECORD, RECORD_SIGNATURE = IMAGE + foreign_record.RECORD, IMAGE + foreign_record.RECORD_SIGNATURE
+FOREIGN = (IMAGE, *OLDER, RECORD_SIGNATURE, RECORD)
+_SHOW = (MANIFEST, RECORD)
 _TORRENT = ".img.torrent"
-_ASIDE = ".ant"
+ASIDE = ".ant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +157,21 @@ def next_version(folder: Folder, name: str) -> int:
     known = [0]
     with contextlib.suppress(FileNotFoundError):
         known.append(int(record.read_text(encoding="ascii")))
-    for suffix in (MANIFEST, MANIFEST + _ASIDE):
+    for suffix in (MANIFEST, MANIFEST + ASIDE):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, OgError):
             raw = folder.image_file(name, suffix).read_bytes()
             known.append(Manifest.from_bytes(raw).version)
+    known += kept_numbers(folder, name)
     version = max(known) + 1
     write_whole(record, f"{version}\n".encode())
     return version
+
+
+def kept_numbers(folder: Folder, name: str) -> list[int]:
+    """The numbers of its versions that have a record, whatever else is gone; in order."""
+    at = folder.versions.joinpath(*checked_name(name).split("/"))
+    numbers = (path.name.partition(".")[0] for path in at.glob("*.json"))
+    return sorted({int(one) for one in numbers if one.isascii() and one.isdecimal()})
 
 
 def staged_file(staged: Path, suffix: str) -> Path:
@@ -166,37 +180,46 @@ def staged_file(staged: Path, suffix: str) -> Path:
 
 
 def place(folder: Folder, name: str, staged: Path) -> None:
-    """Publish the files in ``staged``, all of which are there or were placed by an earlier try.
+    """Show the files in ``staged``, all of which are there or were placed by an earlier try.
 
-    The version before stays as the set of files ending in ``.ant``.
+    The version before stays as the set of files ending in ``.ant``. ``publishing`` calls this.
     """
-    target = folder.image_file(name, MANIFEST)
-    if not staged_file(staged, MANIFEST).exists():
-        return  # placed already: the manifest is the last to leave
-    with locked(folder, name, what=f"The image {name}"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sync(target.parent.parent)
-        _put_aside(folder, name, staged)
-        for suffix in PLACED:
-            if suffix == MANIFEST:
-                sync(target.parent)
-            waiting = staged_file(staged, suffix)
-            if waiting.exists():
-                waiting.replace(folder.image_file(name, suffix))
-        sync(target.parent)
+    kinds = (kind for kind in (PLACED, FOREIGN) if staged_file(staged, kind[-1]).exists())
+    kind = next(kinds, None)
+    if kind is None:
+        return  # placed already: what shows it is the last to leave
+    there = folder.image_file(name, IMAGE).parent
+    make_shown(there, folder.images)
+    _put_aside(folder, name, staged, kind)
+    for suffix in kind:
+        if suffix in _SHOW:
+            sync(there)
+        waiting = staged_file(staged, suffix)
+        if os.path.lexists(waiting):
+            waiting.replace(folder.image_file(name, suffix))
+    sync(there)
 
 
-def _put_aside(folder: Folder, name: str, staged: Path) -> None:
-    current = (MANIFEST, SIGNATURE, _TORRENT, *OLDER, FRAMES, IMAGE)
-    if folder.image_file(name, MANIFEST).exists():
+def _put_aside(folder: Folder, name: str, staged: Path, kind: tuple[str, ...]) -> None:
+    """The version that is shown becomes the one before.
+
+    An adopted one does not: its file is another's, who has written a new version into it.
+    """
+    current = (*_SHOW, SIGNATURE, RECORD_SIGNATURE, _TORRENT, *OLDER, FRAMES, IMAGE)
+    image = folder.image_file(name, IMAGE)
+    adopted = image.is_symlink()  # the last to go, so that every try knows
+    if any(folder.image_file(name, suffix).exists() for suffix in _SHOW):
         for suffix in current:
-            folder.image_file(name, suffix + _ASIDE).unlink(missing_ok=True)
+            folder.image_file(name, suffix + ASIDE).unlink(missing_ok=True)
     for suffix in current:
         path = folder.image_file(name, suffix)
         # A file that is no longer staged was placed by an earlier try: it is the new one.
-        placed = suffix != _TORRENT and not staged_file(staged, suffix).exists()
-        if path.exists() and not placed:
-            path.replace(folder.image_file(name, suffix + _ASIDE))
-        if suffix == MANIFEST:
+        placed = suffix in kind and not os.path.lexists(staged_file(staged, suffix))
+        if os.path.lexists(path) and not placed:
+            if adopted:
+                path.unlink()
+            else:
+                path.replace(folder.image_file(name, suffix + ASIDE))
+        if suffix in _SHOW:
             sync(path.parent)
-    sync(folder.image_file(name, IMAGE).parent)
+    sync(image.parent)

@@ -10,11 +10,11 @@ import socket
 from aiohttp import web
 
 from ogrepo.refusal import Refusal, as_response
-from ogrepo.serving import later
 from ogrepo.serving.accesslog import LOG, PlainLog, log_request
+from ogrepo.serving.entry import later
+from ogrepo.serving.entry.places import Places
 from ogrepo.serving.files import FileAnswer
 from ogrepo.serving.outlet import Transfer
-from ogrepo.serving.places import Places
 from ogrepo.serving.quick import Plain, Quick, is_one_request
 
 _LEFTOVER_S = 2.0

@@ -25,8 +25,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from oglib.errors import OgError
 from ogrepo.serving.counts import Counts
+from ogrepo.serving.entry.limits import KEPT_FILES
 from ogrepo.serving.files import Heading, OpenFile, OpenFiles, Part, part_for
-from ogrepo.serving.limits import KEPT_FILES
 from ogrepo.serving.outlet import Outlet
 from ogrepo.serving.turns import Turns, is_image
 
@@ -138,7 +138,7 @@ class Quick:
         if not same:
             self._drop(path)
             return None
-        part = part_for(request, known.status)
+        part = part_for(request, known.status, known.heading.tag)
         if not part.count:
             return None
         turn = address if is_image(known.asked) else ""

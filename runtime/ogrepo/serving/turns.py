@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ogrepo.refusal import Refusal
-from ogrepo.serving.places import Networks, among
+from ogrepo.serving.entry.places import Networks, among
 
 READING_S = 15.0
 WAITING_S = 30.0

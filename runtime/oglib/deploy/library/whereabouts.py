@@ -18,7 +18,8 @@ from oglib.cache.room import allowed
 from oglib.cache.store import Store
 from oglib.cache.turn import Tell
 from oglib.deploy.library.cache import opened_cache
-from oglib.deploy.opening.opened import located, manifest_of, opened
+from oglib.deploy.opening.finding import located, manifest_of
+from oglib.deploy.opening.opened import opened
 from oglib.deploy.opening.policy import repository_folder, share_of
 from oglib.deploy.opening.reference import resolve
 from oglib.disk.probe import list_disks

@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
-from ogrepo.serving.limits import Limits
+from ogrepo.serving.entry.limits import Limits
 
 IDLE_S = 75.0
 _JUST_IDLE_S = 1.0
