@@ -38,7 +38,7 @@ from oglib.image.format.manifest import (
 )
 from oglib.progress import Progress
 from ogrepo.library.folder import Folder, checked_name, make_shown, walk, write_whole
-from ogrepo.library.pacing import Pace
+from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.signed import prove, received_manifest, write_signed
 from ogrepo.library.store import FRAMES, IMAGE, PLACED, find_at, next_version
 from ogrepo.library.verify import verify_published

@@ -13,7 +13,7 @@ from oglib.wording import columns
 from oglib.wording.amounts import human_bytes
 from ogrepo.library.disks import disk_names, published_disks
 from ogrepo.library.folder import Folder, open_folder
-from ogrepo.library.proofs import known_proof, with_proof
+from ogrepo.library.proving.proofs import known_proof, with_proof
 from ogrepo.library.store import names, published
 from ogrepo.verbs.line import Words, add_verb, plain
 

@@ -19,8 +19,8 @@ from oglib.progress import Progress
 from oglib.wording.amounts import human_bytes
 from ogrepo.library import disks, store
 from ogrepo.library.folder import Folder, checked_name
-from ogrepo.library.pacing import Pace
-from ogrepo.library.proofs import Proof, digest_of, due, note, proof_of
+from ogrepo.library.proving.pacing import Pace
+from ogrepo.library.proving.proofs import Proof, digest_of, due, note, proof_of
 from ogrepo.library.verify import verify_published
 from ogrepo.shortage import is_shortage, says_absent
 
