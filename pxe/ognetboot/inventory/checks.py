@@ -44,6 +44,7 @@ OWNED_ARGUMENTS = {
     "BOOTIF": "nothing: it is written for every PC",
     "initrd": "`site_overlay` or `variant`",
     "ogrepo": "`repository` in [server]",
+    "ogmirrors": "`mirrors` in [server] or a narrower scope",
     "oglive": "`address` in [server]",
     "oglivedir": "`profile` and `version`",
     "hostname": "`name` in [[clients]]",
@@ -53,6 +54,9 @@ OWNED_ARGUMENTS = {
     "ogentry": "nothing: it is written for every PC",
     "ogstamp": "nothing: it is written for every PC",
     "oglayout": "`job.layout`",
+    "ogmethod": "`method`",
+    "ogmcast": "`multicast`",
+    "ogtorrent": "`p2p`",
     "ogafter": "`job.after`",
     "console": "`console`",
 }

@@ -22,6 +22,7 @@ from oglib.image.reading.formats.model import (
     measured,
 )
 from oglib.image.reading.opened import OpenImage
+from oglib.image.reading.recorded import RecordedSource
 from oglib.progress import Progress
 
 _T = TypeVar("_T")
@@ -126,6 +127,7 @@ class ForeignImage(FromHeader):
 
     ``where`` is for messages and receipts; ``stored_bytes`` is the size of its files.
     ``measured_bytes``: what a target must have where only reading all of it has told.
+    ``recorded``: its bytes, where their digest is known; it is proven behind the last region.
     """
 
     stream: StreamImage
@@ -134,6 +136,7 @@ class ForeignImage(FromHeader):
     doubts: tuple[str, ...] = ()
     measured_bytes: int = 0
     files: tuple[Path, ...] = ()
+    recorded: RecordedSource | None = None
 
     @property
     def name(self) -> str:
@@ -166,7 +169,12 @@ class ForeignImage(FromHeader):
         return self.stream.warnings
 
     def regions(self) -> Iterator[Region]:
-        return self.stream.regions()
+        if self.recorded is None:
+            yield from self.stream.regions()
+            return
+        self.recorded.begin()
+        yield from self.stream.regions()
+        self.recorded.prove(self.name)
 
     def used_ranges(self) -> Iterator[tuple[int, int]] | None:
         return self.stream.used_ranges()

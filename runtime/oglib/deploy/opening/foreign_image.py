@@ -21,6 +21,7 @@ from oglib.deploy.opening.policy import judge_unsigned
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
+from oglib.image.reading.recorded import RecordedSource
 from oglib.image.reading.source import FrameSource
 from oglib.image.reading.vouching import Policy
 from oglib.partfile import is_there
@@ -36,8 +37,13 @@ _MOST_FILES = 10_000
 _FIRST_VOLUME = re.compile(r"(.*)\.(a{2,4}|0{2,3})")
 
 
-def open_foreign(name: str, path: Path, policy: Policy, scratch: Path) -> ForeignImage:
-    """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``)."""
+def open_foreign(
+    name: str, path: Path, policy: Policy, scratch: Path, *, recorded: str = ""
+) -> ForeignImage:
+    """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``).
+
+    ``recorded``: the BLAKE3 that its one file has, which is proven while it is read.
+    """
     _require(path)
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
     from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
@@ -54,14 +60,15 @@ def open_foreign(name: str, path: Path, policy: Policy, scratch: Path) -> Foreig
     if path.is_dir():
         raise _folder(path, is_folder_image(path), f"{path}/1")
     volumes = tuple(volumes_of(path))
-    source = open_paths(volumes)
+    source = RecordedSource(open_paths(volumes), recorded) if recorded else open_paths(volumes)
     try:
         stream = open_stream(source, name, scratch=scratch)
     except BaseException:
         source.close()
         raise
+    proven = source if isinstance(source, RecordedSource) else None
     return ForeignImage(
-        stream, source.describe(), source.size_bytes, (doubt,), files=volumes
+        stream, source.describe(), source.size_bytes, (doubt,), files=volumes, recorded=proven
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib import limits
+from oglib.deploy.opening.entry import held
 from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
@@ -24,6 +25,7 @@ from oglib.deploy.opening.foreign_image import (
     open_foreign_url,
 )
 from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.reference import Reference, no_version, resolve
 from oglib.errors import ImageError, NotFoundError, TransferError
@@ -36,7 +38,7 @@ from oglib.image.reading.opened import OpenImage, open_vouched
 from oglib.image.reading.vouching import Policy, vouch
 from oglib.settings import Settings
 from oglib.transfer.answers import StatusError
-from oglib.transfer.http import HttpSource
+from oglib.transfer.places.source import PlacesSource
 from oglib.transfer.repository import RepositoryClient, addresses_of
 from oglib.wording.nearest import meant
 
@@ -50,7 +52,10 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
     header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
-    with opened_at(resolve(text, settings), settings, memory) as image:
+    with (
+        held(text, settings, memory) as entry,
+        opened_at(entry or resolve(text, settings), settings, memory) as image,
+    ):
         yield image
 
 
@@ -68,7 +73,9 @@ def opened_at(
             image = _open_files(reference, files, settings, scratch, memory)
         else:
             policy = policy_on(share_of(reference.path), settings)
-            image = open_foreign(reference.name, reference.path, policy, scratch)
+            image = open_foreign(
+                reference.name, reference.path, policy, scratch, recorded=reference.recorded
+            )
         try:
             yield image
         finally:
@@ -120,8 +127,8 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
     Raises only where there is nothing to look at.
     """
-    reference = located(resolve(text, settings), settings)
-    with scratch_folder() as scratch:
+    with held(text, settings) as entry, scratch_folder() as scratch:
+        reference = located(entry or resolve(text, settings), settings)
         try:
             return _described(reference, settings, scratch)
         except ImageError as error:
@@ -248,11 +255,12 @@ def _open_our_url(
     said: tuple[str, ...] = ()
     if memory is not None and vouched.signed_by:
         said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
-    frames = scratch / "frames"
-    fetch_frames(urls.frames, frames, manifest, settings.connection)
-    source = HttpSource(
-        urls.image, expected_size=manifest.image_size_bytes, connection=settings.connection
+    frames, connection = scratch / "frames", settings.connection
+    said += fetch_frames(
+        frames_of(reference, manifest, settings), frames, reference.url, connection
     )
+    body = image_of(reference, manifest, settings)
+    source = PlacesSource(body.wanted, body.places, where=urls.image, connection=connection)
     try:
         image = open_vouched(vouched, frames, source, scratch=scratch)
     except BaseException:
