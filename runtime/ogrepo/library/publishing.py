@@ -24,6 +24,7 @@ from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
 from oglib.image.format.manifest import Manifest
 from ogrepo.library.folder import Folder, hand_over, locked
 from ogrepo.library.keep import keep_disk, keep_image
+from ogrepo.library.moving.going import finish_going, undone
 from ogrepo.library.staged_disks import place_disk, staged_disk
 from ogrepo.library.store import MANIFEST, place, staged_file
 
@@ -38,6 +39,7 @@ def turn(folder: Folder, name: str) -> Iterator[None]:
     """
     with locked(folder, name, what=f"The image {name}", patience_s=_PATIENCE_S):
         _finish(folder, name)
+        finish_going(folder, name)
         yield
 
 
@@ -96,7 +98,7 @@ def publish(folder: Folder, name: str, staged: Path) -> None:
 
 def unfinished(folder: Folder) -> list[str]:
     """The names whose files are being exchanged, or were when something was cut."""
-    return sorted(unquote(path.name) for path in folder.publishing.iterdir())
+    return sorted({*(unquote(path.name) for path in folder.publishing.iterdir()), *undone(folder)})
 
 
 def is_unfinished(folder: Folder, name: str) -> bool:
@@ -116,10 +118,10 @@ def finish_all(folder: Folder) -> list[str]:
     for name in unfinished(folder):
         try:
             with turn(folder, name):
-                said.append(f"Finished publishing {name}.")
+                said.append(f"Finished what was begun with {name}.")
         except (OgError, OSError) as error:
             # The other images can be served all the same.
-            said.append(f"Could not finish publishing {name}: {error}")
+            said.append(f"Could not finish what was begun with {name}: {error}")
     return said
 
 

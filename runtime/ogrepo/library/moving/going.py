@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from oglib.durable import sync
 from oglib.image.format.disk_manifest import DISK_FILE
@@ -40,6 +41,12 @@ def finish_going(folder: Folder, name: str) -> None:
         _give_back(folder, entry)
         shutil.rmtree(entry)
         sync(entry.parent)
+
+
+def undone(folder: Folder) -> list[str]:
+    """The names of which something was decided and not brought to its end."""
+    kinds = (folder.private / kind for kind in (REMOVING, RETURNING))
+    return [unquote(path.name) for kind in kinds for path in kind.iterdir()]
 
 
 def decide(folder: Folder, kind: str, name: str, entry: Path) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from oglib.durable import sync
 from oglib.errors import NotFoundError, OgErr, OgError
 from ogrepo.library.disks import refuse_inside
 from ogrepo.library.folder import Folder
-from ogrepo.library.moving.entries import About, Entry, gather, shown_id
+from ogrepo.library.moving.again import stage_again
+from ogrepo.library.moving.entries import About, Entry, gather
 from ogrepo.library.moving.going import REMOVING, RETURNING, decide, finish_going
 from ogrepo.library.moving.holdings import Holdings, holdings_of
-from ogrepo.library.publishing import stage, turn
+from ogrepo.library.publishing import publish, stage, turn
+from ogrepo.library.store import last_version
 
 
 def plan_removal(folder: Folder, name: str) -> Holdings:
@@ -49,13 +51,33 @@ def remove_held(folder: Folder, name: str, why: str) -> Holdings:
     return held
 
 
-def bring_back(folder: Folder, entry: Entry) -> None:
-    """Give the image of an entry its names again; refused where there is one so called."""
+def bring_back(folder: Folder, entry: Entry) -> int:
+    """Give the image of an entry its names again; refused where there is one so called.
+
+    The version that is shown then: PCs refuse one that is older than another that they had, so
+    where the name had later ones, it is published again above them.
+    """
     name = entry.about.name
     with turn(folder, name):
         refuse_taken(folder, name)
         decide(folder, RETURNING, name, entry.path)
         finish_going(folder, name)
+        if not entry.about.version or last_version(folder, name) <= entry.about.version:
+            return entry.about.version
+        with stage(folder) as staged:
+            version = stage_again(folder, folder, name, name, staged)
+            publish(folder, name, staged)
+        return version
+
+
+def bring_back_as(folder: Folder, entry: Entry, new: str) -> int:
+    """Publish what an entry showed under another name; it stays in the trash."""
+    with turn(folder, new):
+        refuse_taken(folder, new)
+        with stage(folder) as staged:
+            version = stage_again(folder, Folder(entry.path), entry.about.name, new, staged)
+            publish(folder, new, staged)
+    return version
 
 
 def refuse_taken(folder: Folder, name: str) -> None:
@@ -85,7 +107,3 @@ def sweep(folder: Folder) -> None:
     for path in folder.trash.iterdir():
         if path.name.startswith("."):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def ids(found: Sequence[Entry]) -> list[str]:
-    return [shown_id(entry.id) for entry in found]
