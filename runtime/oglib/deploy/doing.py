@@ -57,8 +57,8 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
             memory=memory,
             cancel=given.cancel,
         )
-        if way is not None and plan.table is not None and not plan.table.nothing_to_change:
-            refuse_own_cache(way, plan.disk)
+        if way is not None and plan.table is not None:
+            refuse_own_cache(way, plan.disk, plan.table)
         planned = PlannedJob(
             plan.changes,
             f"Deploy {plan.image.title} to {plan.disk.describe()}?",
