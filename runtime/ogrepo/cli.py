@@ -10,7 +10,17 @@ from typing import Any, NoReturn
 
 from oglib.errors import UsageError
 from ogrepo.install import command as install
-from ogrepo.verbs import backup, importing, keys, listing, serve, verify
+from ogrepo.verbs import (
+    backup,
+    importing,
+    keys,
+    listing,
+    prune,
+    rollback,
+    serve,
+    verify,
+    versions,
+)
 from ogrepo.verbs.line import settle_folder
 
 # In the order in which the help shows them.
@@ -21,6 +31,9 @@ _VERBS = (
     listing.add_to,
     importing.add_to,
     verify.add_to,
+    versions.add_to,
+    rollback.add_to,
+    prune.add_to,
     backup.add_to,
 )
 

@@ -50,11 +50,16 @@ def _list(arguments: argparse.Namespace) -> int:
 _SPARE = ("KEY", "NEEDS", "FILESYSTEM", "CAPTURED", "SYSTEM", "SIZE")
 
 
-def table(rows: Sequence[tuple[str, ...]], most: int | None) -> list[str]:
-    """Rows under their head, in lines of at most ``most`` columns where that can be."""
+def table(
+    rows: Sequence[tuple[str, ...]], most: int | None, spare: Sequence[str] = _SPARE
+) -> list[str]:
+    """Rows under their head, in lines of at most ``most`` columns where that can be.
+
+    ``spare``: the heads of the columns that may be left out for it, the first ones first.
+    """
     shown = list(range(len(rows[0])))
     widths = [max(columns.width(row[one]) for row in rows) for one in shown]
-    for name in _SPARE:
+    for name in spare:
         if most is None or sum(widths[one] + 2 for one in shown) - 2 <= most:
             break
         shown.remove(rows[0].index(name))
