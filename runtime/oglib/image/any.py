@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, cast
 
 from oglib.cancel import NEVER, Cancel
 from oglib.filesystem.kind import Kind
-from oglib.image.format.manifest import SourceInfo
+from oglib.image.format.manifest import SourceInfo, titled
 from oglib.image.reading.formats.model import (
     FromHeader,
     ImageInfo,
@@ -126,8 +126,9 @@ class ForeignImage(FromHeader):
     """A foreign image as it was opened: with where it comes from, and what to warn of.
 
     ``where`` is for messages and receipts; ``stored_bytes`` is the size of its files.
-    ``measured_bytes``: what a target must have where only reading all of it has told.
-    ``recorded``: its bytes, where their digest is known; it is proven behind the last region.
+    ``measured_bytes``: what a target must have where only reading all of it has told. ``version``
+    and ``signed_by`` are of the repository's record of its bytes, where it has one. ``recorded``:
+    its bytes, where their digest is known; it is proven behind the last region.
     """
 
     stream: StreamImage
@@ -136,6 +137,8 @@ class ForeignImage(FromHeader):
     doubts: tuple[str, ...] = ()
     measured_bytes: int = 0
     files: tuple[Path, ...] = ()
+    version: int = 0
+    signed_by: str = ""
     recorded: RecordedSource | None = None
 
     @property
@@ -143,10 +146,14 @@ class ForeignImage(FromHeader):
         return self.stream.name
 
     @property
+    def title(self) -> str:
+        return titled(self.name, self.version)
+
+    @property
     def info(self) -> ImageInfo:
         info = self.stream.info
         needed = info.required_bytes or self.measured_bytes
-        return info if needed == info.required_bytes else replace(info, required_bytes=needed)
+        return replace(info, required_bytes=needed, signed=bool(self.signed_by))
 
     @property
     def sector_size(self) -> int:

@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
-from ogrepo.library import disks, store
+from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
 from ogrepo.library.proving.proofs import known_proof, record_of, with_proof
 from ogrepo.serving.pages import Shown, image_list
@@ -145,7 +145,7 @@ class Catalogue:
         return made
 
     def shown(self) -> list[Shown]:
-        """Every complete image, then every complete one of a disk, each kind by name."""
+        """Every complete image, then those of disks and of other programs, each kind by name."""
         folder, keys = self._folder, _Keys(self._folder)
         found: dict[str, tuple[Stamps, Shown | None]] = {}
         for name in store.names(folder):
@@ -157,6 +157,11 @@ class Catalogue:
             stamps = (*keys.stamps, *_stamps(files))
             key = f"{name}/"
             found[key] = self._kept(key, stamps, partial(_disk, folder, name, keys))
+        for name in foreign.foreign_names(folder):
+            files = (*foreign.foreign_files(folder, name), record_of(folder, name))
+            stamps = (*keys.stamps, *_stamps(files))
+            key = f"{name}!"
+            found[key] = self._kept(key, stamps, partial(_foreign, folder, name, keys))
         self._known = found
         return [shown for _, shown in found.values() if shown is not None]
 
@@ -195,6 +200,13 @@ def _image(folder: Folder, name: str, keys: _Keys) -> Shown:
     proof = known_proof(folder, name, image.manifest_bytes)
     about = with_proof(image.as_dict(), proof)
     return Shown(f"{name}.img", f"{name}.img.json", about, proof)
+
+
+def _foreign(folder: Folder, name: str, keys: _Keys) -> Shown:
+    image = foreign.find_foreign(folder, checked_name(name), keys())
+    proof = known_proof(folder, name, image.raw)
+    about = with_proof(image.as_dict(), proof)
+    return Shown(f"{name}.img", f"{name}{store.RECORD}", about, proof)
 
 
 def _disk(folder: Folder, name: str, keys: _Keys) -> Shown:

@@ -12,7 +12,8 @@ from typing import Any
 from oglib.wording import columns
 from oglib.wording.amounts import human_bytes
 from ogrepo.library.disks import disk_names, published_disks
-from ogrepo.library.folder import Folder, open_folder
+from ogrepo.library.folder import Folder, checked_name, open_folder
+from ogrepo.library.foreign import foreign_names, published_foreign
 from ogrepo.library.proving.proofs import known_proof, with_proof
 from ogrepo.library.store import names, published
 from ogrepo.verbs.line import Words, add_verb, plain
@@ -20,12 +21,15 @@ from ogrepo.words import table
 
 
 def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
-    return (add_verb(words, "list", _list, help="the images of a repository"),)
+    listing = add_verb(words, "list", _list, help="the images of a repository")
+    listing.add_argument("--ou", metavar="OU", help="those of one organisational unit's folder")
+    return (listing,)
 
 
 def _list(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
-    images = [*_shown(folder)]
+    below = f"{checked_name(arguments.ou)}/" if arguments.ou else ""
+    images = [one for one in _shown(folder) if one["name"].startswith(below)]
     if arguments.json:
         print(json.dumps({"images": images}, indent=2))
         return 0
@@ -37,8 +41,8 @@ def _list(arguments: argparse.Namespace) -> int:
         if image.get("damaged"):
             print(f"ogrepo: {image['name']} is damaged: {plain(image['damaged'])}", file=sys.stderr)
     complete = {image["name"] for image in images}
-    for name in (*names(folder), *disk_names(folder)):
-        if name not in complete:
+    for name in (*names(folder), *disk_names(folder), *foreign_names(folder)):
+        if name not in complete and name.startswith(below):
             print(f"ogrepo: {plain(name)} is incomplete and not offered.", file=sys.stderr)
     return 0
 
@@ -53,6 +57,8 @@ def _shown(folder: Folder) -> Iterator[dict[str, Any]]:
         yield with_proof(image.as_dict(), known_proof(folder, image.name, image.manifest_bytes))
     for disk in published_disks(folder):
         yield with_proof(disk.as_dict(), known_proof(folder, disk.name, disk.raw))
+    for other in published_foreign(folder):
+        yield with_proof(other.as_dict(), known_proof(folder, other.name, other.raw))
 
 
 def _columns(shown: dict[str, Any]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import PublicKey
 from oglib.progress import Progress
 from oglib.wording.amounts import human_bytes
-from ogrepo.library import disks, store
+from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
 from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.proving.proofs import Proof, digest_of, due, note, proof_of
@@ -46,8 +46,8 @@ class UnsignedError(ImageError):
 
 
 def names_of(folder: Folder) -> list[str]:
-    """Every name that is called an image, complete or not, those of disks last."""
-    return [*store.names(folder), *disks.disk_names(folder)]
+    """Every name that is called an image, complete or not, of ours, of disks, of others."""
+    return [*store.names(folder), *disks.disk_names(folder), *foreign.foreign_names(folder)]
 
 
 def due_names(folder: Folder, now: float, days: float) -> list[str]:
@@ -74,10 +74,11 @@ def manifest_of(folder: Folder, name: str) -> bytes:
     """The bytes that say what the image is; none where it is not there."""
     path = folder.images.joinpath(*name.split("/"), DISK_FILE)
     if not _is_disk(folder, name):
-        path = folder.image_file(checked_name(name), store.MANIFEST)
+        suffix = store.RECORD if _is_foreign(folder, name) else store.MANIFEST
+        path = folder.image_file(checked_name(name), suffix)
     try:
         with path.open("rb") as file:
-            return file.read(limits.DISK_MANIFEST_BYTES)
+            return file.read(limits.MANIFEST_BYTES)
     except OSError as error:
         if not says_absent(error):
             raise
@@ -86,6 +87,10 @@ def manifest_of(folder: Folder, name: str) -> bytes:
 
 def _is_disk(folder: Folder, name: str) -> bool:
     return (folder.images.joinpath(*name.split("/")) / DISK_FILE).exists()
+
+
+def _is_foreign(folder: Folder, name: str) -> bool:
+    return folder.image_file(checked_name(name), store.RECORD).exists()
 
 
 def prove_name(
@@ -125,6 +130,8 @@ def _prove(
 ) -> Good:
     if _is_disk(folder, name):
         return _prove_disk(folder, name, keys, progress, pace)
+    if _is_foreign(folder, name):
+        return _prove_foreign(folder, name, keys, progress, pace)
     image = store.find(folder, checked_name(name), list(keys))
     if not image.signature:
         raise _unsigned(name)
@@ -151,6 +158,22 @@ def _prove_disk(
     return Good(text, {"image": name, "version": version, "content_bytes": content})
 
 
+def _prove_foreign(
+    folder: Folder, name: str, keys: Sequence[PublicKey], progress: Progress, pace: Pace
+) -> Good:
+    image = foreign.find_foreign(folder, checked_name(name), keys)
+    if not image.signature:
+        raise _unsigned(name)
+    foreign.verify_foreign(image, keys, progress, pace)
+    record = image.record
+    size = record.image_size_bytes
+    text = (
+        f"version {record.version}, as {record.tool} made it, {human_bytes(size)}, "
+        f"signed by {image.key_id}"
+    )
+    return Good(text, {"image": name, "version": record.version, "size_bytes": size})
+
+
 def _unsigned(name: str) -> UnsignedError:
     return UnsignedError(
         f"The image {name} is not signed, so nobody vouches for what it holds.",
@@ -175,7 +198,7 @@ def _stamps(folder: Folder, name: str) -> list[tuple[int, int, int]]:
     """What is another when a file of the image is written, replaced, removed or put there."""
     of_disk = disks.files_of(folder, name) if _is_disk(folder, name) else []
     stamps = []
-    for path in (*of_disk, *store.files_of(folder, name)):
+    for path in (*of_disk, *store.files_of(folder, name), *foreign.foreign_files(folder, name)):
         try:
             status = path.stat()
         except OSError as error:
