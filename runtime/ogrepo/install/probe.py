@@ -30,7 +30,7 @@ from ogrepo.install.built import (
 from ogrepo.install.model import Facts, InstallRequest, Program, ServerTable
 from ogrepo.install.program import code_folders, find_program, units_that_are
 
-PARTS = ("images", "keys", "private", "layouts", "oglive", "netboot")
+PARTS = ("images", "bytes", "versions", "keys", "private", "layouts", "oglive", "netboot")
 """The repository's folders that this package makes and owns."""
 _SYSTEMD_RUNS = Path("/run/systemd/system")
 _NETWORK_CARDS = Path("/sys/class/net")

@@ -88,13 +88,6 @@ class UploadApi:
             web.post(one + "/commit", self.commit),
         ]
 
-    def is_publishing(self, name: str) -> bool:
-        """Whether the files of this image are being exchanged right now."""
-        return any(
-            upload.state is State.PUBLISHING and upload.grant.name == name
-            for upload in self._uploads.list()
-        )
-
     async def stop(self) -> None:
         """End verifications; a commit that was cut is asked for again by its PC."""
         commits = [desk.commit for desk in self._desks.values() if desk.commit is not None]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Uploads under way: their state on disk, and the steps from received to published.
 
-One folder per upload below ``private/uploads``. What was received survives a restart of the
-server, so a PC continues; a publication that was cut is finished at the next start. No HTTP
-here, and everything may block: the server calls it from threads.
+One folder per upload below ``private/uploads``: its state, and in ``staged/`` what it brought. What
+was received survives a restart of the server, so a PC continues; a publication that was cut is
+finished at the next start. No HTTP here, and everything may block:
+the server calls it from threads.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ from ogrepo.intake.ledger import MOST_BYTES, Ledger
 from ogrepo.intake.tokens import Grant, burn, forget_burns
 from ogrepo.intake.upload import STATE, State, Upload, load, save
 from ogrepo.library import disks
-from ogrepo.library.disks import is_disk, place_disk, prepare_disk
+from ogrepo.library.disks import is_disk, prepare_disk
 from ogrepo.library.folder import Folder, walk
+from ogrepo.library.publishing import finish_all, publish, turn
 from ogrepo.library.signed import prove, received_manifest, write_signed
-from ogrepo.library.store import FRAMES, IMAGE, next_version, place, staged_file
+from ogrepo.library.store import FRAMES, IMAGE, next_version, staged_file
 from ogrepo.shortage import is_shortage
 
 IDLE_S = 3600.0
 _RECEIVED_MANIFEST = "manifest"
+_STAGED = "staged"  # of an upload's folder: all that is not its state
 
 
 class Uploads:
@@ -61,13 +64,22 @@ class Uploads:
                 done.append(f"Removed {path.name}, which is no upload.")
                 continue
             self._all[upload.id] = upload
+            self._gather(upload)
             if upload.state is State.PUBLISHING:
                 done.append(self._finish(upload))
             elif upload.state is State.RECEIVING:
                 self.ledger.open(upload.id, self._sizes(upload), upload.promised_bytes)
         if not self._all and forget_burns(self._folder):
             done.append("Made a new token secret; tokens given out before are void.")
-        return done + self.expire()
+        return done + finish_all(self._folder) + self.expire()
+
+    def _gather(self, upload: Upload) -> None:
+        """Older servers kept what an upload brought beside its state."""
+        loose = [path for path in self.path(upload).iterdir() if path.name not in (STATE, _STAGED)]
+        if loose:
+            self.staged(upload).mkdir(mode=0o700, exist_ok=True)
+        for path in loose:
+            path.replace(self.staged(upload) / path.name)
 
     def _finish(self, upload: Upload) -> str:
         what = f"publishing {upload.grant.name} version {upload.version}"
@@ -79,10 +91,13 @@ class Uploads:
         return f"Finished {what}."
 
     def _place(self, upload: Upload) -> None:
-        if is_disk(self.path(upload)):
-            place_disk(self._folder, upload.grant.name, self.path(upload))
-        else:
-            place(self._folder, upload.grant.name, self.path(upload))
+        with turn(self._folder, upload.grant.name):
+            self._publish(upload)
+
+    def _publish(self, upload: Upload) -> None:
+        """With the name's turn; where nothing is staged any more, the turn has published it."""
+        if self.staged(upload).exists():
+            publish(self._folder, upload.grant.name, self.staged(upload))
         upload.state = State.PUBLISHED
         self._save(upload)
         self.ledger.close(upload.id)
@@ -113,14 +128,18 @@ class Uploads:
     def path(self, upload: Upload) -> Path:
         return self._folder.uploads / upload.id
 
+    def staged(self, upload: Upload) -> Path:
+        """What it brought, until that is published."""
+        return self.path(upload) / _STAGED
+
     def file(self, upload: Upload, kind: str) -> Path:
         """Where the bytes of ``image``, ``frames`` or ``manifest``, or of a disk, are gathered."""
-        of_disk = disks.staged_file(self.path(upload), kind)
+        of_disk = disks.staged_file(self.staged(upload), kind)
         if of_disk is not None:
             return of_disk
         if kind == _RECEIVED_MANIFEST:
-            return self.path(upload) / _RECEIVED_MANIFEST
-        return staged_file(self.path(upload), {"image": IMAGE, "frames": FRAMES}[kind])
+            return self.staged(upload) / _RECEIVED_MANIFEST
+        return staged_file(self.staged(upload), {"image": IMAGE, "frames": FRAMES}[kind])
 
     def promise(self, upload: Upload, more_bytes: int) -> None:
         """Keep room for so much more of it; a restart does not forget that."""
@@ -159,6 +178,7 @@ class Uploads:
                 self.drop(other)
         upload = Upload(secrets.token_hex(16), grant)
         self.path(upload).mkdir(mode=0o700)
+        self.staged(upload).mkdir(mode=0o700)
         self._save(upload)
         self.ledger.open(upload.id, {})
         with self._lock:
@@ -202,23 +222,27 @@ class Uploads:
         commit may be tried again.
         """
         try:
-            if upload.state is not State.PUBLISHING:  # else only the placing failed last time
-                self._prepare(upload, progress)
-        except ImageError as error:
-            if is_shortage(error):  # which says nothing about the image
+            with turn(self._folder, upload.grant.name):
+                if upload.state is not State.PUBLISHING:  # else only the placing failed last time
+                    self._judge(upload, progress)
+                self._publish(upload)
+        except BaseException:
+            if upload.state is State.VERIFYING:
                 upload.state = State.RECEIVING
-            else:
+            raise
+
+    def _judge(self, upload: Upload, progress: Progress) -> None:
+        try:
+            self._prepare(upload, progress)
+        except ImageError as error:
+            if not is_shortage(error):  # which says nothing about the image
                 self.refuse(upload, error)
             raise
-        except BaseException:
-            upload.state = State.RECEIVING
-            raise
-        self._place(upload)
 
     def _prepare(self, upload: Upload, progress: Progress) -> None:
         """Everything up to the point of no return, which is the state ``PUBLISHING`` on disk."""
         upload.state = State.VERIFYING
-        staged = self.path(upload)
+        staged = self.staged(upload)
         key = PrivateKey.load(self._folder.image_key)
         if is_disk(staged):
             version = prepare_disk(self._folder, upload.grant.name, staged, key, progress)
@@ -232,7 +256,7 @@ class Uploads:
 
     def _prepare_image(self, upload: Upload, key: PrivateKey, progress: Progress) -> int:
         def path_of(suffix: str) -> Path:
-            return staged_file(self.path(upload), suffix)
+            return staged_file(self.staged(upload), suffix)
 
         name = upload.grant.name
         manifest = received_manifest(self.file(upload, _RECEIVED_MANIFEST), name)

@@ -37,7 +37,7 @@ from oglib.image.format.manifest import (
     verify_signature,
 )
 from oglib.progress import Progress
-from ogrepo.library.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.library.folder import Folder, checked_name, make_shown, walk, write_whole
 from ogrepo.library.signed import prove, received_manifest, write_signed
 from ogrepo.library.store import FRAMES, IMAGE, PLACED, find_at, next_version
 from ogrepo.library.verify import verify_published
@@ -183,6 +183,12 @@ def is_disk(staged: Path) -> bool:
     return (staged / DISK).exists()
 
 
+def staged_disk(staged: Path) -> Path | None:
+    """The folder of a disk that is ready to be published; None where ``staged`` holds none."""
+    whole = staged / _WHOLE
+    return whole if (whole / DISK_FILE).exists() else None
+
+
 def prepare_disk(
     folder: Folder, name: str, staged: Path, key: PrivateKey, progress: Progress
 ) -> int:
@@ -241,19 +247,18 @@ def _keep_only(whole: Path, disk: DiskManifest) -> None:
 
 
 def place_disk(folder: Folder, name: str, staged: Path) -> None:
-    """Publish the folder in ``staged``, unless an earlier try has."""
+    """Show the folder in ``staged``, unless an earlier try has; ``publishing`` calls this."""
     whole, there = staged / _WHOLE, _path(folder, name)
     if not whole.exists():
         return
     aside = there.with_name(there.name + _ASIDE)
-    with locked(folder, name, what=f"The image {name}"):
-        there.parent.mkdir(parents=True, exist_ok=True)
-        if there.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-            there.replace(aside)
-        whole.replace(there)
-        sync(there.parent)
-        sync(staged)
+    make_shown(there.parent, folder.images)
+    if there.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        there.replace(aside)
+    whole.replace(there)
+    sync(there.parent)
+    sync(staged)
 
 
 def _beside(whole: Path, number: int, suffix: str) -> Path:

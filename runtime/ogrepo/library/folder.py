@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The repository's folder: where things are, and the few file operations that must not tear.
 
-``images/`` holds what is published, ``keys/`` the public keys, ``private/`` (0700, never
-served) the signing key, the token secret and uploads under way. Anything else that a site puts
-in (``boot/``, ``oglive/``, ``layouts/``) is served as it is.
+``images/`` holds what is shown, ``bytes/`` the bytes of every kept version under their digest,
+``versions/`` the signed manifests of those versions, ``keys/`` the public keys, ``private/`` (0700,
+never served) the signing key, the token secret, uploads under way and what was thrown away.
+Anything else that a site puts in (``boot/``, ``oglive/``, ``layouts/``) is served as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +26,12 @@ from oglib.errors import NotFoundError, OgErr, OgError, UsageError, WriteError
 from oglib.image.format.manifest import check_name
 from ogrepo.shortage import says_absent
 
-_PRIVATE = ("uploads", "locks", "burnt", "versions")
+BYTES, VERSIONS = "bytes", "versions"  # the folders' names, which are in addresses too
+_PRIVATE = ("uploads", "locks", "burnt", "versions", "staged", "publishing", "trash", "pins")
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+# What stands for one version in versions/NAME/: a part of a name must not look like it.
+_RECORD = re.compile(r"[0-9]+\.(?:disk\.)?(?:json|json\.sig|sum|full\.sum|info|gaps)", re.ASCII)
+_LOCK_STEP_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,42 @@ class Folder:
     def uploads(self) -> Path:
         return self.private / "uploads"
 
+    @property
+    def bytes(self) -> Path:
+        return self.root / BYTES
+
+    @property
+    def versions(self) -> Path:
+        return self.root / VERSIONS
+
+    @property
+    def staged(self) -> Path:
+        """Publications that are being prepared."""
+        return self.private / "staged"
+
+    @property
+    def publishing(self) -> Path:
+        """Publications that are decided: one folder a name, empty but for moments."""
+        return self.private / "publishing"
+
+    @property
+    def trash(self) -> Path:
+        return self.private / "trash"
+
+    @property
+    def pins(self) -> Path:
+        return self.private / "pins"
+
+    def bytes_file(self, digest: str) -> Path:
+        """``bytes/HEX64``: what has this BLAKE3 digest."""
+        if not is_digest(digest):
+            raise UsageError(f"{digest!r:.80} is no digest.")
+        return self.bytes / digest
+
+    def version_file(self, name: str, version: int, suffix: str) -> Path:
+        """``versions/NAME/N`` + ``suffix``, as in ``.json``; of a disk, as in ``.disk.json``."""
+        return self.versions.joinpath(*checked_name(name).split("/"), f"{version}{suffix}")
+
     def image_file(self, name: str, suffix: str) -> Path:
         """``images/NAME.img`` and what stands beside it; ``suffix`` begins with ``.img``."""
         *above, leaf = checked_name(name).split("/")
@@ -62,9 +106,20 @@ class Folder:
         return self.private / kind / quote(name, safe="")
 
 
+def is_digest(text: str) -> bool:
+    """Whether ``text`` is a BLAKE3 digest as manifests and ``bytes/`` spell it."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def checked_name(name: str) -> str:
     """An image name that fits this folder: no part of its path looks like an image's file."""
-    if any(".img" in part for part in check_name(name).split("/")):
+    parts = check_name(name).split("/")
+    if any(_RECORD.fullmatch(part) for part in parts):
+        raise UsageError(
+            f"The name {name!r} looks like the record of a version, as in 3.json.",
+            hint="Choose another name.",
+        )
+    if any(".img" in part for part in parts):
         raise UsageError(
             f"The name {name!r} holds '.img', which is put behind a name here.",
             hint="Give the name alone, as in debian-13.",
@@ -123,6 +178,27 @@ def _make_inside(folder: Folder) -> None:
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=0o700)
             hand_over(path, folder.private)
+    for path in (folder.bytes, folder.versions):
+        try:
+            make_shown(path, folder.images)
+        except OSError as error:
+            raise WriteError(
+                f"The folder {path} cannot be made: {error.strerror}.",
+                hint=f"Give {folder.root} to the user who serves it, or run "
+                f"`ogrepo install {folder.root}` again.",
+            ) from error
+
+
+def make_shown(path: Path, like: Path) -> None:
+    """A folder that a web server reads too, and those above it; ``like``: whose they are."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for one in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            one.mkdir()
+            one.chmod(0o755)
+            hand_over(one, like)
+    for one in reversed(missing):
+        durable.sync(one.parent)
 
 
 def check_owner(folder: Folder) -> None:
@@ -164,17 +240,29 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def locked(folder: Folder, name: str, *, what: str) -> Iterator[None]:
-    """Hold the kernel's lock of this name; it vanishes with the process that holds it."""
+def locked(folder: Folder, name: str, *, what: str, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the kernel's lock of this name; it vanishes with the process that holds it.
+
+    Another holder is waited for as long as ``patience_s``; then the error says who.
+    """
     path = folder.record("locks", name)
+    until = time.monotonic() + patience_s
     with path.open("ab") as file:
         hand_over(file.fileno(), path.parent)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OgError(
-                f"{what} is in use by another ogrepo process.",
-                hint="Wait until it has ended, then try again.",
-                code=OgErr.LOCKED,
-            ) from None
+        while not _lock(file.fileno()):
+            if time.monotonic() >= until:
+                raise OgError(
+                    f"{what} is in use by another ogrepo process.",
+                    hint="Wait until it has ended, then try again.",
+                    code=OgErr.LOCKED,
+                )
+            time.sleep(_LOCK_STEP_S)
         yield
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import Manifest, PublicKey, load_public_keys, verify_signature
-from ogrepo.library.folder import Folder, checked_name, locked, walk, write_whole
+from ogrepo.library.folder import Folder, checked_name, make_shown, walk, write_whole
 from ogrepo.shortage import is_shortage, says_absent
 
 IMAGE = ".img"
@@ -28,7 +29,7 @@ SIGNATURE = ".img.json.sig"
 OLDER = (".img.sum", ".img.full.sum", ".img.info")
 PLACED = (IMAGE, FRAMES, *OLDER, SIGNATURE, MANIFEST)  # in this order, the manifest last
 _TORRENT = ".img.torrent"
-_ASIDE = ".ant"
+ASIDE = ".ant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +152,22 @@ def next_version(folder: Folder, name: str) -> int:
     known = [0]
     with contextlib.suppress(FileNotFoundError):
         known.append(int(record.read_text(encoding="ascii")))
-    for suffix in (MANIFEST, MANIFEST + _ASIDE):
+    for suffix in (MANIFEST, MANIFEST + ASIDE):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, OgError):
             raw = folder.image_file(name, suffix).read_bytes()
             known.append(Manifest.from_bytes(raw).version)
+    known += _kept_numbers(folder.versions.joinpath(*checked_name(name).split("/")))
     version = max(known) + 1
     write_whole(record, f"{version}\n".encode())
     return version
+
+
+def _kept_numbers(at: Path) -> Iterator[int]:
+    """Those of its versions, and of the images in it if it was a disk's."""
+    for path in (*at.glob("*.json"), *at.glob("p*/*.json")):
+        number = path.name.partition(".")[0]
+        if number.isascii() and number.isdecimal():
+            yield int(number)
 
 
 def staged_file(staged: Path, suffix: str) -> Path:
@@ -166,37 +176,35 @@ def staged_file(staged: Path, suffix: str) -> Path:
 
 
 def place(folder: Folder, name: str, staged: Path) -> None:
-    """Publish the files in ``staged``, all of which are there or were placed by an earlier try.
+    """Show the files in ``staged``, all of which are there or were placed by an earlier try.
 
-    The version before stays as the set of files ending in ``.ant``.
+    The version before stays as the set of files ending in ``.ant``. ``publishing`` calls this.
     """
     target = folder.image_file(name, MANIFEST)
     if not staged_file(staged, MANIFEST).exists():
         return  # placed already: the manifest is the last to leave
-    with locked(folder, name, what=f"The image {name}"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sync(target.parent.parent)
-        _put_aside(folder, name, staged)
-        for suffix in PLACED:
-            if suffix == MANIFEST:
-                sync(target.parent)
-            waiting = staged_file(staged, suffix)
-            if waiting.exists():
-                waiting.replace(folder.image_file(name, suffix))
-        sync(target.parent)
+    make_shown(target.parent, folder.images)
+    _put_aside(folder, name, staged)
+    for suffix in PLACED:
+        if suffix == MANIFEST:
+            sync(target.parent)
+        waiting = staged_file(staged, suffix)
+        if waiting.exists():
+            waiting.replace(folder.image_file(name, suffix))
+    sync(target.parent)
 
 
 def _put_aside(folder: Folder, name: str, staged: Path) -> None:
     current = (MANIFEST, SIGNATURE, _TORRENT, *OLDER, FRAMES, IMAGE)
     if folder.image_file(name, MANIFEST).exists():
         for suffix in current:
-            folder.image_file(name, suffix + _ASIDE).unlink(missing_ok=True)
+            folder.image_file(name, suffix + ASIDE).unlink(missing_ok=True)
     for suffix in current:
         path = folder.image_file(name, suffix)
         # A file that is no longer staged was placed by an earlier try: it is the new one.
         placed = suffix != _TORRENT and not staged_file(staged, suffix).exists()
         if path.exists() and not placed:
-            path.replace(folder.image_file(name, suffix + _ASIDE))
+            path.replace(folder.image_file(name, suffix + ASIDE))
         if suffix == MANIFEST:
             sync(path.parent)
     sync(folder.image_file(name, IMAGE).parent)

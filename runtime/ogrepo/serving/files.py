@@ -115,9 +115,12 @@ class Part:
     count: int = 0
 
 
-def part_for(request: web.BaseRequest, status: os.stat_result) -> Part:
-    """The answer to the request's conditions and range (RFC 9110, sections 13 and 14)."""
-    tag, seconds, size = etag_of(status), int(status.st_mtime), status.st_size
+def part_for(request: web.BaseRequest, status: os.stat_result, tag: str) -> Part:
+    """The answer to the request's conditions and range (RFC 9110, sections 13 and 14).
+
+    ``tag``: the entity tag of what the file is now.
+    """
+    seconds, size = int(status.st_mtime), status.st_size
     headers = request.headers
     if any(name in headers for name in _CONDITIONS):
         refused = _refused(request, tag, seconds)
@@ -175,21 +178,30 @@ def _is_same(request: web.BaseRequest, tag: str, seconds: int) -> bool:
 
 
 class Heading:
-    """The header fields with which a file of this ``kind`` is answered, as it is now."""
+    """The header fields with which a file of this ``kind`` is answered, as it is now.
 
-    def __init__(self, status: os.stat_result, kind: str) -> None:
+    ``tag``: its entity tag. ``cached``: what caches may do with it, in the words of HTTP.
+    """
+
+    def __init__(
+        self, status: os.stat_result, kind: str, *, tag: str = "", cached: str = ""
+    ) -> None:
+        self.tag = tag or etag_of(status)
         self._size = status.st_size
         self._kind = kind
         self._always = {
             "X-Content-Type-Options": "nosniff",
             hdrs.ACCEPT_RANGES: "bytes",
-            hdrs.ETAG: f'"{etag_of(status)}"',
+            hdrs.ETAG: f'"{self.tag}"',
             hdrs.LAST_MODIFIED: formatdate(int(status.st_mtime), usegmt=True),
         }
+        self._cached = cached
 
     def fields(self, part: Part) -> dict[str, str]:
         """Those of the answer that gives ``part``."""
         fields = dict(self._always)
+        if self._cached and part.status in (200, 206, 304):
+            fields[hdrs.CACHE_CONTROL] = self._cached
         if part.status in (200, 206):
             fields[hdrs.CONTENT_TYPE] = self._kind
         if part.status == 206:
@@ -213,7 +225,7 @@ class FileAnswer(web.StreamResponse):
         self, request: web.Request, file: OpenFile, status: os.stat_result, heading: Heading
     ) -> None:
         """Answer with ``file``; the connection ends where the reader went away or stood still."""
-        part = part_for(request, status)
+        part = part_for(request, status, heading.tag)
         self.set_status(part.status)
         self.headers.update(heading.fields(part))
         try:

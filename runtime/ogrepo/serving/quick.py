@@ -128,7 +128,7 @@ class Quick:
         if not same:
             self._drop(path)
             return None
-        part = part_for(request, known.status)
+        part = part_for(request, known.status, known.heading.tag)
         if not part.count:
             return None
         known.used_at = now = self._loop.time()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import socket
 import sys
@@ -25,23 +24,21 @@ from aiohttp import web
 from oglib.errors import OgErr, OgError
 from ogrepo.intake.api import UploadApi
 from ogrepo.intake.ledger import MOST_BYTES
-from ogrepo.intake.receive import in_thread
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.folder import Folder, locked
-from ogrepo.library.store import IMAGE
+from ogrepo.library.linking import link_all
 from ogrepo.refusal import Refusal, as_response, from_os_error
 from ogrepo.serving.accesslog import LOG, start_logging
 from ogrepo.serving.connection import Connection
 from ogrepo.serving.door import Door
-from ogrepo.serving.files import FileAnswer, Heading, OpenFile, OpenFiles, kind_of
+from ogrepo.serving.files import FileAnswer
 from ogrepo.serving.limits import Limits, limits_for, raise_descriptors
 from ogrepo.serving.listen import address_for_people, listen
 from ogrepo.serving.listing import Listings
-from ogrepo.serving.pages import folder_list
 from ogrepo.serving.passing import hand_on
-from ogrepo.serving.paths import resolve
 from ogrepo.serving.places import Networks
 from ogrepo.serving.quick import Quick
+from ogrepo.serving.site import Site
 from ogrepo.serving.tls import Pair, follow, server_context
 
 _FAREWELL_S = 3.0
@@ -50,10 +47,6 @@ _THREADS = 32
 _SMALL_BODY_BYTES = 64 << 10
 _ANSWER_S = 60.0  # for taking an answer that is no file
 _SWITCH_S = 0.001  # a thread that computes gives the loop its turn after this
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "Cache-Control": "no-cache",
-}
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -66,78 +59,6 @@ class Serving:
     trusted: Networks = ()
     pair: tuple[Path, Path] | None = None
     most_bytes: int = MOST_BYTES
-
-
-class _Site:
-    """The handlers that only read."""
-
-    def __init__(self, folder: Folder, api: UploadApi) -> None:
-        self._folder = folder
-        self._api = api
-        self._files = OpenFiles()
-        self.listings = Listings(folder)
-        self.quick = Quick(folder.root, self._files, self._check_whole)
-
-    async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
-
-    async def images(self, request: web.Request) -> web.Response:
-        listing = await self.listings.images()
-        if _wants_json(request):
-            return web.Response(
-                body=listing.as_json,
-                content_type="application/json",
-                charset="utf-8",
-                headers={"Vary": "Accept"},
-            )
-        headers = {**_PAGE_HEADERS, "Vary": "Accept"}
-        return web.Response(
-            body=listing.as_html, content_type="text/html", charset="utf-8", headers=headers
-        )
-
-    async def file(self, request: web.Request) -> web.StreamResponse:
-        asked = request.match_info["path"]
-        self._check_whole(asked)
-        path, opened = await in_thread(lambda: self._open(asked))
-        if opened is None:
-            return await self._folder_page(request, asked, path)
-        file, status = opened
-        try:
-            is_image = IMAGE in path.name and not path.name.endswith(".json")
-            heading = Heading(status, kind_of("" if is_image else path.name))
-            self.quick.learn(request, asked, file, status, heading)
-            answer = FileAnswer()
-            await answer.send(request, file, status, heading)
-            return answer
-        finally:
-            self._files.give_back(file)
-
-    def _open(self, asked: str) -> tuple[Path, tuple[OpenFile, os.stat_result] | None]:
-        path, is_folder = resolve(self._folder, asked)
-        return path, None if is_folder else self._files.take(path)
-
-    def _check_whole(self, asked: str) -> None:
-        """An image whose files are just being exchanged is not shown half old, half new."""
-        folder, _, rest = asked.partition("/")
-        name, is_image, _ = rest.partition(IMAGE)
-        if folder == "images" and is_image and self._api.is_publishing(name):
-            raise Refusal(503, "A new version of this image is just being published.")
-
-    async def _folder_page(self, request: web.Request, asked: str, path: Path) -> web.Response:
-        if asked and not asked.endswith("/"):
-            raise web.HTTPMovedPermanently(request.rel_url.raw_path + "/")
-        found = await self.listings.entries(path)
-        if _wants_json(request):
-            return web.json_response({"entries": [name + "/" * deep for name, deep in found]})
-        text = folder_list(asked.strip("/"), found)
-        return web.Response(text=text, content_type="text/html", headers=_PAGE_HEADERS)
-
-
-def _wants_json(request: web.Request) -> bool:
-    asked = request.query.get("format", "")
-    if asked:
-        return asked == "json"
-    return "application/json" in request.headers.get("Accept", "")
 
 
 @web.middleware
@@ -199,7 +120,7 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
 def make_app(folder: Folder, uploads: Uploads) -> web.Application:
     """The application; ``uploads`` was started before."""
     api = UploadApi(folder, uploads)
-    site = _Site(folder, api)
+    site = Site(folder)
     app = web.Application(middlewares=[_exchange, _errors], client_max_size=_SMALL_BODY_BYTES)
     app.add_routes(api.routes())
     app.router.add_get("/healthz", site.health)
@@ -294,7 +215,7 @@ def serve(folder: Folder, serving: Serving) -> None:
         start_logging()
         sys.setswitchinterval(_SWITCH_S)
         uploads = Uploads(folder, serving.most_bytes)
-        for line in uploads.start():
+        for line in (*uploads.start(), *link_all(folder)):
             LOG.info("%s", line)
         gc.freeze()  # what is here by now stays: looking through it again costs the loop its turn
         asyncio.run(_serve(folder, sock, uploads, serving, limits))

@@ -41,7 +41,9 @@ def test_files_and_links_inside_are_shown(crooked: Folder) -> None:
         assert resolve(crooked, asked)[0].read_text() == "kernel"
     assert resolve(crooked, "") == (crooked.root, True)
     assert entries(crooked, crooked.root / "boot") == [("current", True), ("v1", True)]
-    assert [name for name, _ in entries(crooked, crooked.root)] == ["boot", "images", "keys"]
+    assert [name for name, _ in entries(crooked, crooked.root)] == [
+        *("boot", "bytes", "images", "keys", "versions"),
+    ]
 
 
 @pytest.mark.parametrize(

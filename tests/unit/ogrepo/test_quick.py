@@ -15,8 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from ogrepo.intake.tokens import Grant
-from ogrepo.intake.upload import State
 from ogrepo.serving import door, files, limits, places, quick
 from ogrepo.serving.connection import Connection
 from ogrepo.serving.quick import Plain, Quick
@@ -345,10 +343,10 @@ def test_an_image_that_is_being_exchanged_is_not_shown_here_either(
 ) -> None:
     (repository.folder.images / "debian.img").write_bytes(DATA)
     assert [repository.ask("GET", "/images/debian.img").status for _ in range(2)] == [200, 200]
-    upload = repository.uploads.open(Grant("debian", 1 << 40, "0" * 32))
-    upload.state = State.PUBLISHING
+    decided = repository.folder.record("publishing", "debian")
+    decided.mkdir()
     assert repository.ask("GET", "/images/debian.img").status == 503
-    upload.state = State.RECEIVING
+    decided.rmdir()
     assert repository.ask("GET", "/images/debian.img").status == 200
     assert len(taken) == 2
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from ogrepo.intake.tokens import Grant
-from ogrepo.intake.upload import State
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 
@@ -181,11 +179,11 @@ def test_an_image_that_is_being_exchanged_is_not_shown(
     repository: Repository, tmp_path: Path
 ) -> None:
     repository.upload(make_sample("debian"), tmp_path)
-    upload = repository.uploads.open(Grant("debian", 1 << 40, "0" * 32))
-    upload.state = State.PUBLISHING
+    decided = repository.folder.record("publishing", "debian")
+    decided.mkdir()
     answer = repository.ask("GET", "/images/debian.img.json")
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    upload.state = State.RECEIVING
+    decided.rmdir()
     assert repository.ask("GET", "/images/debian.img.json").status == 200
 
 
