@@ -42,7 +42,10 @@ def restored_from(port: int, target: Path) -> bytes:
 
 
 def test_a_rebuilt_server_is_trusted_by_the_old_key(
-    folder: Folder, serve: Callable[[], AbstractContextManager[Repository]], pc: Path, tmp_path: Path
+    folder: Folder,
+    serve: Callable[[], AbstractContextManager[Repository]],
+    pc: Path,
+    tmp_path: Path,
 ) -> None:
     old = folder.root
     with serve() as repository:
