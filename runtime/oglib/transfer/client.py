@@ -56,6 +56,7 @@ class HttpClient:
         self.address = address
         self.stall_s = connection.stall_s
         self.deadline_s = connection.deadline_s
+        self._rate = connection.slowest_rate
         self._pool = LinkPool(address, connection)
 
     def close(self) -> None:
@@ -68,7 +69,8 @@ class HttpClient:
         ``TransferError`` when the server refused, or when the deadline passed without progress.
         """
         with waiting(f"{self.address.authority} to answer") as wait:
-            return self._tried(make, handle, Patience(self.deadline_s, moved=wait.moved))
+            patience = Patience(self.deadline_s, moved=wait.moved, rate=self._rate)
+            return self._tried(make, handle, patience)
 
     def _tried(self, make: Callable[[], Request], handle: Handler[_T], patience: Patience) -> _T:
         while True:

@@ -14,9 +14,10 @@ import random
 import time
 from collections.abc import Callable
 
+from oglib.connection import SLOWEST_RATE
+
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 8.0
-_SLOWEST_RATE = 8192  # bytes/s; slower than this is as good as broken
 
 Clock = Callable[[], float]
 
@@ -24,8 +25,11 @@ Clock = Callable[[], float]
 class Pace:
     """The time that is left; not shared between threads."""
 
-    def __init__(self, span_s: float, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, span_s: float, *, rate: int = SLOWEST_RATE, clock: Clock = time.monotonic
+    ) -> None:
         self._clock = clock
+        self._rate = rate
         self.begin(span_s)
 
     def begin(self, span_s: float) -> None:
@@ -39,7 +43,7 @@ class Pace:
 
     def moved(self, count: int) -> None:
         """``count`` bytes of use have moved."""
-        earned = min(self._end + count / _SLOWEST_RATE, self._clock() + self.span_s)
+        earned = min(self._end + count / self._rate, self._clock() + self.span_s)
         self._end = max(self._end, earned)
 
 
@@ -54,13 +58,14 @@ class Patience:
         deadline_s: float,
         *,
         moved: Callable[[], None] = lambda: None,
+        rate: int = SLOWEST_RATE,
         clock: Clock = time.monotonic,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.deadline_s = deadline_s
         self._on_moved = moved
         self._dice = dice
-        self._pace = Pace(deadline_s, clock=clock)
+        self._pace = Pace(deadline_s, rate=rate, clock=clock)
         self._failures = 0
         self._furthest = 0
 

@@ -17,17 +17,17 @@ from oglib.cache.model import Entry, WhenFull
 from oglib.cache.partition import Places
 from oglib.cache.room import make_room
 from oglib.cancel import NEVER, Cancel
-from oglib.connection import Connection
 from oglib.deploy.library.cache import OpenCache, format_empty
 from oglib.deploy.opening import memory as memories
 from oglib.deploy.opening.fetching import fetch_frames, signature_of
 from oglib.deploy.opening.opened import located, opened_frames
+from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.reference import Reference, resolve
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image.reading.opened import OpenImage
 from oglib.progress import Progress
 from oglib.settings import Settings
-from oglib.transfer.http import download
+from oglib.transfer.places.whole import bring
 from oglib.transfer.repository import addresses_of
 
 
@@ -80,7 +80,7 @@ def update_cache(
                     cancel.check()
                     phase.advance(count)
 
-                _fetch(reference, image, folder, settings.connection, came)
+                _fetch(reference, image, folder, settings, came)
 
         entry = cache.store.publish(reference.name, fill)
     return Updated(entry, manifest.version, changed=True, said=(*said, *memory.keep()))
@@ -102,22 +102,23 @@ def _fetch(
     reference: Reference,
     image: OpenImage,
     folder: Path,
-    connection: Connection,
+    settings: Settings,
     came: Callable[[int], None],
 ) -> None:
-    urls = addresses_of(reference.url)
+    urls, connection = addresses_of(reference.url), settings.connection
     leaf = reference.name.rpartition("/")[2]
-    size = image.manifest.image_size_bytes
     (folder / f"{leaf}.img.json").write_bytes(image.manifest.to_bytes())
     signature = signature_of(urls.signature, connection)
     if signature is not None:
         (folder / f"{leaf}.img.json.sig").write_bytes(signature)
-    fetch_frames(urls.frames, folder / f"{leaf}.img.frames", image.manifest, connection)
-    download(
-        urls.image,
+    table = frames_of(reference, image.manifest, settings)
+    fetch_frames(table, folder / f"{leaf}.img.frames", urls.frames, connection)
+    body = image_of(reference, image.manifest, settings)
+    bring(
+        body.wanted,
+        body.places,
         folder / f"{leaf}.img",
-        limit_bytes=size,
-        expected_size=size,
-        on_bytes=came,
+        where=urls.image,
         connection=connection,
+        on_bytes=came,
     )

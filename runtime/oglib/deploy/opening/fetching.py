@@ -7,23 +7,17 @@ from pathlib import Path
 
 from oglib import limits
 from oglib.connection import Connection
-from oglib.image.format.frames import table_bytes
-from oglib.image.format.manifest import Manifest
-from oglib.transfer.http import download, fetch, unless_absent
+from oglib.deploy.opening.places import Sought
+from oglib.transfer.http import fetch, unless_absent
+from oglib.transfer.places.whole import bring
 
 # of a file that nothing announced; most images that are not ours have none
 _SAID = 2
 
 
-def fetch_frames(url: str, path: Path, manifest: Manifest, connection: Connection) -> None:
-    """The frame table, of exactly the size that the manifest announces; else nothing is fetched."""
-    download(
-        url,
-        path,
-        limit_bytes=limits.FRAMES_BYTES,
-        expected_size=table_bytes(manifest.frame_count),
-        connection=connection,
-    )
+def fetch_frames(sought: Sought, path: Path, where: str, connection: Connection) -> tuple[str, ...]:
+    """The frame table, proven by its digest; what is to be told of the places comes back."""
+    return bring(sought.wanted, sought.places, path, where=where, connection=connection)
 
 
 def signature_of(url: str, connection: Connection) -> bytes | None:

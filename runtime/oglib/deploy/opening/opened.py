@@ -24,6 +24,7 @@ from oglib.deploy.opening.foreign_image import (
     open_foreign_url,
 )
 from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.reference import Reference, no_version, resolve
 from oglib.errors import ImageError, NotFoundError, TransferError
@@ -36,7 +37,7 @@ from oglib.image.reading.opened import OpenImage, open_vouched
 from oglib.image.reading.vouching import Policy, vouch
 from oglib.settings import Settings
 from oglib.transfer.answers import StatusError
-from oglib.transfer.http import HttpSource
+from oglib.transfer.places.source import PlacesSource
 from oglib.transfer.repository import RepositoryClient, addresses_of
 from oglib.wording.nearest import meant
 
@@ -248,11 +249,12 @@ def _open_our_url(
     said: tuple[str, ...] = ()
     if memory is not None and vouched.signed_by:
         said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
-    frames = scratch / "frames"
-    fetch_frames(urls.frames, frames, manifest, settings.connection)
-    source = HttpSource(
-        urls.image, expected_size=manifest.image_size_bytes, connection=settings.connection
+    frames, connection = scratch / "frames", settings.connection
+    said += fetch_frames(
+        frames_of(reference, manifest, settings), frames, reference.url, connection
     )
+    body = image_of(reference, manifest, settings)
+    source = PlacesSource(body.wanted, body.places, where=urls.image, connection=connection)
     try:
         image = open_vouched(vouched, frames, source, scratch=scratch)
     except BaseException:

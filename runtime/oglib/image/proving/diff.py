@@ -20,8 +20,9 @@ from dataclasses import asdict, dataclass
 from blake3 import blake3
 
 from oglib.image.ordered import in_order, worker_count
-from oglib.image.reading.decode import Decoder, check_stored
+from oglib.image.reading.decode import Decoder, stored_frame
 from oglib.image.reading.opened import OpenImage
+from oglib.image.reading.source import report
 from oglib.image.writing.guard import GUARD_BYTES
 from oglib.progress import Progress
 
@@ -63,6 +64,8 @@ def compare_images(
     is damaged.
     """
     started = time.monotonic()
+    report(old.source, progress)
+    report(new.source, progress)
     frames, block = new.frames, new.header.block_size
     room = 4 * max(old.frames.region_bytes, frames.region_bytes)
     comparison = _Comparison(old, new)
@@ -165,11 +168,10 @@ class _Comparison:
             decoder = self._local.decoder = Decoder(self._old.frames.region_bytes)
         name = self._old.manifest.name
         frame = self._old.frames[index]
-        stored = self._old.source.read(frame.offset, frame.stored_len)
+        stored = stored_frame(self._old.source, index, frame, name)
         with self._lock:
             self.read_bytes += len(stored)
         self._local.kept = None  # its buffer is about to be overwritten
-        check_stored(index, frame, stored, name)
         content = decoder.decode(index, frame, stored, name)
         Decoder.check_content(index, frame, content, name)
         self._local.kept = (index, content)

@@ -13,13 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oglib.cancel import NEVER, Cancel
+from oglib.image.reading.decode import AlteredError
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import FileSource
+from oglib.image.reading.source import is_elsewhere, range_bytes_of
 from oglib.image.writing.frame_writer import Writer
 
-_RANGE_BYTES = 4 << 20
-# Of a local file, which answers at once: it is in the processor's cache when it is unpacked.
-_LOCAL_RANGE_BYTES = 1 << 20
 _PATIENCE_S = 5.0
 
 
@@ -79,8 +77,7 @@ class Puller:
 
     def _joined(self, wanted: Iterator[int]) -> Iterator[_Range]:
         """Join neighbouring frames while a range stays small."""
-        local = isinstance(self._image.source, FileSource)
-        most = _LOCAL_RANGE_BYTES if local else _RANGE_BYTES
+        most = range_bytes_of(self._image.source)
         frames = self._image.frames
         first = count = offset = length = 0
         for index in wanted:
@@ -109,11 +106,27 @@ class Puller:
             self._stop.set()
 
     def _take(self, part: _Range) -> None:
-        data = memoryview(self._image.source.read(part.offset, part.length))
+        while not self._is_taken(part):
+            self._cancel.check()
+
+    def _is_taken(self, part: _Range) -> bool:
+        """Fetch a range and hand it on; False: some of it was wrong and is elsewhere too.
+
+        What the writer has of it already it passes over when it comes again.
+        """
+        source = self._image.source
+        data = memoryview(source.read(part.offset, part.length))
         with self._lock:
             self.fetched_bytes += part.length
         frames = (self._image.frames[part.first + number] for number in range(part.count))
         starts = ((frame.offset - part.offset, frame.stored_len) for frame in frames)
-        self._writer.accept_all(
-            part.first, [data[start : start + length] for start, length in starts]
-        )
+        try:
+            self._writer.accept_all(
+                part.first, [data[start : start + length] for start, length in starts]
+            )
+        except AlteredError as error:
+            frame = self._image.frames[error.index]
+            if not is_elsewhere(source, frame.offset, frame.stored_len):
+                raise
+            return False
+        return True
