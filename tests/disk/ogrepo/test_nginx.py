@@ -21,7 +21,7 @@ import pytest
 
 from oglib import settings
 from oglib.__main__ import main as og
-from oglib.transfer.http import HttpSource
+from oglib.transfer.http import Got, HttpSource
 from unit.ogrepo.conftest import Answer, Repository, folder, repository
 from unit.ogrepo.sample import Sample, make_sample
 
@@ -262,25 +262,21 @@ def test_bytes_that_are_being_read_stay_when_newer_versions_come(
     assert [a + b for a, b in zip(first, rest, strict=True)] == [V1.image, V1.image]
 
 
-Read = Callable[[HttpSource, int, int], bytes]
-
-
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
-    """Do something once, when a PC has asked for the second piece of an image."""
+    """Do something once, when a PC has got the second piece of an image."""
 
     def arrange(act: Callable[[], None]) -> None:
-        read: Read = HttpSource.read
+        read = HttpSource.read_into
         pieces = [0]
 
-        def counted(source: HttpSource, offset: int, length: int) -> bytes:
-            got = read(source, offset, length)
+        def counted(source: HttpSource, got: Got, offset: int, length: int) -> None:
+            read(source, got, offset, length)
             pieces[0] += 1
             if pieces[0] == 2:
                 act()
-            return got
 
-        monkeypatch.setattr(HttpSource, "read", counted)
+        monkeypatch.setattr(HttpSource, "read_into", counted)
 
     return arrange
 
@@ -304,13 +300,16 @@ def test_a_restore_ends_as_the_version_with_which_it_began(
     straight = restored(repository.port, tmp_path / "straight")
 
     def publish() -> None:
-        repository.upload(V2, tmp_path)
-        repository.upload(V3, tmp_path)
+        for sample in (V2, V3):
+            done.append(repository.upload(sample, tmp_path).version)
+
+    done: list[int] = []
 
     meanwhile(publish)
     capsys.readouterr()
     assert restored(web.port, tmp_path / "target") == straight
     assert "debian version 1 is on" in capsys.readouterr().out
+    assert done == [2, 3]
     assert restored(web.port, tmp_path / "next") != straight
     assert "debian version 3 is on" in capsys.readouterr().out
 
