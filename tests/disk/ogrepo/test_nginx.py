@@ -314,23 +314,44 @@ def test_a_restore_ends_as_the_version_with_which_it_began(
     assert "debian version 3 is on" in capsys.readouterr().out
 
 
+KEEP = "proxy_cache oglive; proxy_cache_valid 200 1h; proxy_ignore_headers Cache-Control;"
+EVERYTHING = (
+    "    proxy_request_buffering off;\n    proxy_buffering off;\n",
+    f"    {KEEP}\n",
+)
+# What a cache holds is not of one moment.
+SOME = {
+    "everything": EVERYTHING,
+    "manifests": (
+        "  # Everything else",
+        f"  location ~ \\.json$ {{ {KEEP} proxy_pass http://repository; }}\n  # Everything else",
+    ),
+    "signatures": (
+        "  # Everything else",
+        f"  location ~ \\.sig$ {{ {KEEP} proxy_pass http://repository; }}\n  # Everything else",
+    ),
+}
+
+
 @pytest.mark.usefixtures("pc")
-def test_a_cache_that_keeps_names_too_long_gives_an_old_version_whole(
-    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("kept", "version"), [("everything", 1), ("manifests", 1),
+                                               ("signatures", 3)])  # fmt: skip
+def test_a_cache_that_keeps_names_too_long_gives_one_version_whole(
+    kept: str,
+    version: int,
+    repository: Repository,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Somebody's cache that holds the listing and the names of yesterday."""
-    keeps = (
-        "    proxy_request_buffering off;\n    proxy_buffering off;\n",
-        "    proxy_cache oglive;\n    proxy_cache_valid 200 1h;\n"
-        "    proxy_ignore_headers Cache-Control;\n",
-    )
+    """Somebody's cache that holds some of the names of yesterday, and the listing."""
     repository.upload(V1, tmp_path)
-    with cached(repository, tmp_path / "stale", keeps) as stale:
+    with cached(repository, tmp_path / "stale", SOME[kept]) as stale:
         straight = restored(stale.port, tmp_path / "first")
         listed = stale.ask("GET", "/images/?format=json")
         repository.upload(V2, tmp_path)
         repository.upload(V3, tmp_path)
-        assert stale.ask("GET", "/images/?format=json").body == listed.body
+        again = stale.ask("GET", "/images/?format=json")
+        assert (again.body == listed.body) == (kept == "everything")
         capsys.readouterr()
-        assert restored(stale.port, tmp_path / "second") == straight
-        assert "debian version 1 is on" in capsys.readouterr().out
+        assert (restored(stale.port, tmp_path / "second") == straight) == (version == 1)
+        assert f"debian version {version} is on" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib import limits
-from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, signature_of
+from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, keys_of, signature_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
     describe_url,
@@ -30,7 +30,6 @@ from oglib.deploy.opening.reference import Reference, no_version, resolve
 from oglib.errors import ImageError, NotFoundError, TransferError
 from oglib.image.any import Image, own_of
 from oglib.image.format.manifest import Manifest
-from oglib.image.format.signing import PublicKey, load_public_keys
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
 from oglib.image.reading.opened import OpenImage, open_vouched
@@ -130,7 +129,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
 
 def _described(reference: Reference, settings: Settings, scratch: Path) -> ImageInfo:
-    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), _keys(settings)
+    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), keys_of(settings)
     if reference.path is not None:
         files = own_files(reference.path)
         if not files.are_there:
@@ -153,10 +152,6 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _keys(settings: Settings) -> list[PublicKey]:
-    return load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
-
-
 def _open_files(
     reference: Reference,
     files: OwnFiles,
@@ -167,7 +162,7 @@ def _open_files(
     share = share_of(files.image)
     image = open_files(
         files,
-        keys=_keys(settings),
+        keys=keys_of(settings),
         policy=policy_on(share, settings),
         at_least_version=reference.version,
         scratch=scratch,
@@ -234,11 +229,11 @@ def _open_our_url(
     memory: Memory | None = None,
 ) -> OpenImage:
     """The signature first: what nobody vouches for costs neither room nor time."""
-    urls = addresses_of(reference.url)
+    urls, keys = addresses_of(reference.url), keys_of(settings)
     vouched = vouch(
         manifest_bytes,
-        signature_of(urls.signature, settings.connection),
-        _keys(settings),
+        signature_of(urls.signature, manifest_bytes, keys, settings.connection),
+        keys,
         where=reference.url,
         allowed=policy.unsigned_remote,
         name=reference.name,
