@@ -23,11 +23,11 @@ from oglib.progress import Progress
 from ogrepo.intake.ledger import MOST_BYTES, Ledger
 from ogrepo.intake.tokens import Grant, burn, forget_burns
 from ogrepo.intake.upload import STATE, State, Upload, load, save
-from ogrepo.library import disks
-from ogrepo.library.disks import is_disk, prepare_disk
+from ogrepo.library import staged_disks
 from ogrepo.library.folder import Folder, walk
 from ogrepo.library.publishing import finish_all, publish, turn
 from ogrepo.library.signed import prove, received_manifest, write_signed
+from ogrepo.library.staged_disks import is_disk, prepare_disk
 from ogrepo.library.store import FRAMES, IMAGE, next_version, staged_file
 from ogrepo.shortage import is_shortage
 
@@ -134,7 +134,7 @@ class Uploads:
 
     def file(self, upload: Upload, kind: str) -> Path:
         """Where the bytes of ``image``, ``frames`` or ``manifest``, or of a disk, are gathered."""
-        of_disk = disks.staged_file(self.staged(upload), kind)
+        of_disk = staged_disks.staged_file(self.staged(upload), kind)
         if of_disk is not None:
             return of_disk
         if kind == _RECEIVED_MANIFEST:

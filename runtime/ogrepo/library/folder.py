@@ -30,7 +30,9 @@ BYTES, VERSIONS = "bytes", "versions"  # the folders' names, which are in addres
 _PRIVATE = ("uploads", "locks", "burnt", "versions", "staged", "publishing", "trash", "pins")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # What stands for one version in versions/NAME/: a part of a name must not look like it.
-_RECORD = re.compile(r"[0-9]+\.(?:disk\.)?(?:json|json\.sig|sum|full\.sum|info|gaps)", re.ASCII)
+_RECORD = re.compile(
+    r"[0-9]+\.(?:(?:disk|p[0-9]+)\.)?(?:json|json\.sig|sum|full\.sum|info|gaps)", re.ASCII
+)
 _LOCK_STEP_S = 0.05
 
 

@@ -8,11 +8,12 @@ decided: if it is cut, whoever has the next turn, or the next start, brings it t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import unquote
@@ -21,9 +22,9 @@ from oglib.durable import sync
 from oglib.errors import OgError
 from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
 from oglib.image.format.manifest import Manifest
-from ogrepo.library.disks import place_disk, staged_disk
 from ogrepo.library.folder import Folder, hand_over, locked
 from ogrepo.library.keep import keep_disk, keep_image
+from ogrepo.library.staged_disks import place_disk, staged_disk
 from ogrepo.library.store import MANIFEST, place, staged_file
 
 _PATIENCE_S = 10.0
@@ -44,12 +45,39 @@ def turn(folder: Folder, name: str) -> Iterator[None]:
 def stage(folder: Folder) -> Iterator[Path]:
     """An empty folder to prepare a publication in; it goes unless it was published."""
     staged = folder.staged / secrets.token_hex(16)
-    staged.mkdir(mode=0o700)
-    hand_over(staged, folder.staged)
+    with _stages_held(folder):
+        staged.mkdir(mode=0o700)
+        hand_over(staged, folder.staged)
+        descriptor = _held(staged)
     try:
         yield staged
     finally:
+        os.close(descriptor)
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _stages_held(folder: Folder) -> AbstractContextManager[None]:
+    return locked(folder, "staged", what=f"{folder.staged}", patience_s=_PATIENCE_S)
+
+
+def _held(staged: Path) -> int:
+    """A descriptor with the kernel's lock of a folder; ``BlockingIOError``: another has it."""
+    descriptor = os.open(staged, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _drop_stages(folder: Folder) -> None:
+    """What nobody prepares any more."""
+    with _stages_held(folder):
+        for path in folder.staged.iterdir():
+            with suppress(BlockingIOError):
+                os.close(_held(path))
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def publish(folder: Folder, name: str, staged: Path) -> None:
@@ -82,9 +110,8 @@ def _decided_text(folder: Folder, name: str) -> str:
 
 
 def finish_all(folder: Folder) -> list[str]:
-    """Bring to their end what was cut; one sentence for each. At a start, when nobody stages."""
-    for path in folder.staged.iterdir():
-        shutil.rmtree(path, ignore_errors=True)
+    """Bring to their end what was cut, drop what was not decided; one sentence for each."""
+    _drop_stages(folder)
     said = []
     for name in unfinished(folder):
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,18 +155,17 @@ def next_version(folder: Folder, name: str) -> int:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, OgError):
             raw = folder.image_file(name, suffix).read_bytes()
             known.append(Manifest.from_bytes(raw).version)
-    known += _kept_numbers(folder.versions.joinpath(*checked_name(name).split("/")))
+    known += kept_numbers(folder, name)
     version = max(known) + 1
     write_whole(record, f"{version}\n".encode())
     return version
 
 
-def _kept_numbers(at: Path) -> Iterator[int]:
-    """Those of its versions, and of the images in it if it was a disk's."""
-    for path in (*at.glob("*.json"), *at.glob("p*/*.json")):
-        number = path.name.partition(".")[0]
-        if number.isascii() and number.isdecimal():
-            yield int(number)
+def kept_numbers(folder: Folder, name: str) -> list[int]:
+    """The numbers of its versions that have a record, whatever else is gone; in order."""
+    at = folder.versions.joinpath(*checked_name(name).split("/"))
+    numbers = (path.name.partition(".")[0] for path in at.glob("*.json"))
+    return sorted({int(one) for one in numbers if one.isascii() and one.isdecimal()})
 
 
 def staged_file(staged: Path, suffix: str) -> Path:
