@@ -21,7 +21,7 @@ from ogrepo.shortage import says_absent
 
 _PARTS = ("images", "versions", "keys", "layouts", "private")
 # What was never published, what was deleted, and names of locks.
-_PASSING = ("uploads", "staged", "publishing", "locks", "trash")
+_PASSING = ("uploads", "staged", "publishing", "waiting", "locks", "trash")
 _ELSEWHERE = ("bytes", "oglive", "netboot", "lost+found")
 _ASIDE = ".ant"
 _BYTES = (".img", ".img.frames", ".part")
@@ -70,6 +70,8 @@ def collect(server: Server, left: Left) -> Iterator[Found]:
     for part in _PARTS:
         if (root / part).is_dir():
             yield from _walk(root / part, f"{REPOSITORY}/{part}", left, _judge(part))
+    for path in server.folder.waiting.iterdir():
+        left.out(f"{REPOSITORY}/private/waiting/{path.name}")
     known = {*_PARTS, *_ELSEWHERE}
     for child in sorted(root.iterdir()):
         if child.name not in known and not child.name.startswith("."):

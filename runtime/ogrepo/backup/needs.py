@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oglib import limits
 from oglib.errors import OgError
-from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest, part_name
+from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
 from oglib.image.format.manifest import Manifest
 from oglib.texts import read_whole
 from ogrepo.library.folder import walk
@@ -100,7 +100,7 @@ def _parts(root: Path, path: Path, shown: str = "") -> Iterator[Need]:
     except (OgError, FileNotFoundError):
         return
     for part in disk.images:
-        kept = f"versions/{part_name(disk.name, part.number)}/{disk.version}.json"
+        kept = f"versions/{disk.name}/{disk.version}.p{part.number}.json"
         names = (kept, f"{shown}/p{part.number}.img.json") if shown else (kept,)
         there = tuple(name for name in names if (root / name).is_file())
         told = f"{disk.name} version {disk.version}, the manifest of partition {part.number}"

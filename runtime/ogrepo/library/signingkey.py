@@ -32,6 +32,14 @@ def make_key(folder: Folder, comment: str = "") -> PublicKey:
                     code=OgErr.LOCKED,
                 )
             public = PrivateKey.load(folder.image_key).public
+        elif public_file.exists():
+            raise OgError(
+                f"{public_file} is there without its private half, so this repository is signed "
+                "on another machine.",
+                hint="Sign there with `ogrepo sign`. To sign here from now on, bring the private "
+                f"half to {folder.image_key}, or rename {public_file} and make a key.",
+                code=OgErr.LOCKED,
+            )
         else:
             private, public = generate_keypair()
             private.save(folder.image_key)

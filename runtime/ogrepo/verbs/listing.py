@@ -14,6 +14,7 @@ from oglib.wording.amounts import human_bytes
 from ogrepo.library.disks import PublishedDisk, disk_names, published_disks
 from ogrepo.library.folder import open_folder
 from ogrepo.library.store import Published, names, published
+from ogrepo.library.waiting import all_waiting
 from ogrepo.verbs.line import Words, add_verb, plain
 
 
@@ -24,13 +25,18 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
 def _list(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
     images: list[Published | PublishedDisk] = [*published(folder), *published_disks(folder)]
+    waiting = list(all_waiting(folder.waiting))
     if arguments.json:
-        print(json.dumps({"images": [image.as_dict() for image in images]}, indent=2))
+        waits = [one.as_dict() for one in waiting]
+        told = {"images": [image.as_dict() for image in images], "waiting": waits}
+        print(json.dumps(told, indent=2))
         return 0
     head = ("NAME", "VERSION", "SYSTEM", "FILESYSTEM", "SIZE", "NEEDS", "CAPTURED", "KEY")
     rows = [head, *(_columns(image) for image in images)]
     for line in table(rows, columns.of(sys.stdout)):
         print(line)
+    for one in waiting:
+        print(f"{plain(one.name)} version {one.version} waits for a signature: `ogrepo sign`.")
     complete = {image.name for image in images}
     for name in (*names(folder), *disk_names(folder)):
         if name not in complete:

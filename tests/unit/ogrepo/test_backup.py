@@ -21,8 +21,8 @@ from blake3 import blake3
 from oglib.errors import OgErr, OgError
 from oglib.transfer.upload import HttpUploadSink
 from ogrepo.__main__ import main
-from ogrepo.backup import making, restoring
-from ogrepo.backup.archive import unpack
+from ogrepo.backup import restoring
+from ogrepo.backup.archive import Writer, unpack
 from ogrepo.backup.collect import Found
 from ogrepo.backup.model import LIST, SEAL, Contents, Kept
 from ogrepo.backup.restoring import STAGE, Target
@@ -111,7 +111,7 @@ def tree(root: Path) -> dict[str, tuple[int, bytes | str]]:
 
 def without_bytes(found: dict[str, tuple[int, bytes | str]]) -> dict[str, tuple[int, bytes | str]]:
     tops = ("oglive", "boot", "bytes", "private/locks", "private/uploads", "private/staged",
-            "private/publishing", "private/trash")  # fmt: skip
+            "private/publishing", "private/trash", "private/waiting")  # fmt: skip
     ends = (".img", ".img.frames", ".img.ant", ".img.frames.ant")
     return {
         name: what
@@ -425,16 +425,16 @@ def test_a_restore_that_was_cut_is_done_anew(
 def test_what_is_published_meanwhile_is_whole_or_tried_again(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add = making.Writer.add
+    add = Writer.add
     changes = [1]
 
-    def meanwhile(writer: making.Writer, found: Found, *, ours: bool) -> bool:
+    def meanwhile(writer: Writer, found: Found, *, ours: bool) -> bool:
         if changes[0] and found.member.endswith("token.secret"):
             changes[0] -= 1
             site.repository.upload(V3, site.tmp)
         return add(writer, found, ours=ours)
 
-    monkeypatch.setattr(making.Writer, "add", meanwhile)
+    monkeypatch.setattr(Writer, "add", meanwhile)
     assert site.backup(str(site.file)) == 0
     assert V3.manifest.image_blake3.encode() in site.file.read_bytes()
     changes[0] = 100
