@@ -21,6 +21,7 @@ _QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)'|([^\s"'#;]*))\s*(?:[#;].*)?""")
 # A knob of engine.cfg, the field it fills, and the words it knows (none: a name or a path).
 _KNOBS = {
     "ACTIONCACHEFULL": ("action_cache_full", ("NONE", "FORMAT", "DELETE")),
+    "RESTOREPROTOCOLNOTCACHE": ("restore_not_cached", ("UNICAST", "MULTICAST", "NONE")),
     "IMGPROG": ("image_program", ()),
     "IMGCOMP": ("image_compressor", ()),
     "IMGEXT": ("image_extension", ()),

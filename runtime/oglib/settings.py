@@ -51,6 +51,7 @@ class Settings:
 
     ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
     ``mirrors`` are asked for bytes before it, in their order: base addresses, folders of this PC.
+    ``method``: how images come to this PC, as ``transfer.choose`` reads it. ``locale``: es_ES…
     """
 
     repository: str = ""
@@ -60,7 +61,9 @@ class Settings:
     group: str = ""
     job: str = ""
     layout: str = ""
+    method: str = ""
     after: str = "stay"
+    locale: str = ""
     ip: str = ""
     version: str = ""
     profile: str = ""
@@ -73,6 +76,7 @@ class Settings:
     keys_dir: Path = KEYS_DIR
     upload_token: Path = UPLOAD_TOKEN
     action_cache_full: str = "NONE"
+    restore_not_cached: str = ""
     image_program: str = "partclone"
     image_compressor: str = "zstd"
     image_extension: str = "img"
@@ -254,7 +258,9 @@ def load(
         group=words.get("group", ""),
         job=words.get("ogjob", ""),
         layout=layout,
+        method=words.get("ogmethod", ""),
         after=after,
+        locale=words.get("LANG", ""),
         ip=found.get("IP", ""),
         version=found.get("VERSION", ""),
         profile=found.get("PROFILE", ""),

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from oglib.errors import UsageError
 from ogrepo.install import command as install
-from ogrepo.verbs import backup, keys, listing, serve, sign, verify
+from ogrepo.verbs import backup, importing, keys, listing, serve, sign, verify
 from ogrepo.verbs.line import settle_folder
 
 # In the order in which the help shows them.
@@ -19,6 +19,7 @@ _VERBS = (
     keys.add_to,
     serve.add_to,
     listing.add_to,
+    importing.add_to,
     verify.add_to,
     sign.add_to,
     backup.add_to,

@@ -21,6 +21,11 @@ class Refusal(OgError):
         super().__init__(message, hint=hint, code=code)
         self.status = status
 
+    @property
+    def retry_after_s(self) -> int:
+        """When a busy server may be asked again."""
+        return 1
+
 
 def status_of(error: OgError) -> int:
     """The HTTP status for any error of the layers below."""
@@ -53,5 +58,5 @@ def as_response(error: OgError) -> web.Response:
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="ogrepo"'
     if status == 503:
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(error.retry_after_s if isinstance(error, Refusal) else 1)
     return web.json_response(error.as_dict(), status=status, headers=headers)

@@ -54,6 +54,9 @@ OWNED_ARGUMENTS = {
     "ogentry": "nothing: it is written for every PC",
     "ogstamp": "nothing: it is written for every PC",
     "oglayout": "`job.layout`",
+    "ogmethod": "`method`",
+    "ogmcast": "`multicast`",
+    "ogtorrent": "`p2p`",
     "ogafter": "`job.after`",
     "console": "`console`",
 }

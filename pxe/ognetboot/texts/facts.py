@@ -12,7 +12,7 @@ _LOCALES = {Tongue.ES: "es_ES.UTF-8", Tongue.CA: "ca_ES.UTF-8"}
 
 
 def facts_of(inventory: Inventory, client: Client | None, choices: Choices) -> Iterator[str]:
-    """Language, keyboard, servers, and who the PC is; what nobody says is left out."""
+    """What a PC is told: language, servers, how images come, who it is; only what somebody said."""
     # English is what a PC speaks that is told nothing.
     if choices.language in _LOCALES:
         yield f"LANG={_LOCALES[choices.language]}"
@@ -22,6 +22,12 @@ def facts_of(inventory: Inventory, client: Client | None, choices: Choices) -> I
         yield f"ogntp={choices.ntp}"
     if choices.proxy is not None:
         yield f"ogproxy=http://{choices.proxy}"
+    if choices.method is not None:
+        yield f"ogmethod={choices.method}"
+    if choices.multicast is not None:
+        yield f"ogmcast={choices.multicast}"
+    if choices.p2p is not None:
+        yield f"ogtorrent={choices.p2p}"
     if client is None:
         return
     if client.teacher:

@@ -33,8 +33,7 @@ def make_room(
     if when_full is WhenFull.NONE:
         raise _error(room, "ACTIONCACHEFULL=NONE lets nothing be evicted")
     anew = reformat if when_full is WhenFull.FORMAT and not _kept(store) else None
-    helps = anew is not None and room.need_bytes <= store.size_bytes()
-    if room.verdict is Verdict.NEVER and not helps:
+    if room.verdict is Verdict.NEVER and not (anew and room.need_bytes <= store.size_bytes()):
         raise too_small(store, room)
     said = [f"evicted {name} ({human_bytes(store.evict(name))})" for name in room.evict]
     if anew is not None and store.free_bytes() < room.need_bytes:
@@ -45,6 +44,21 @@ def make_room(
     if store.free_bytes() < room.need_bytes:
         raise _error(replace(room, free_bytes=store.free_bytes()), "; ".join(said))
     return tuple(said)
+
+
+def allowed(store: Store, size_bytes: int, when_full: WhenFull, *, replaces: str = "") -> Verdict:
+    """What ``make_room`` would come to; changes nothing."""
+    room = store.room_for(size_bytes, replaces=replaces)
+    if room.verdict is Verdict.FITS:
+        return Verdict.FITS
+    if when_full is WhenFull.NONE:
+        return Verdict.NEVER
+    if room.verdict is Verdict.AFTER_EVICTING:
+        return Verdict.AFTER_EVICTING
+    anew = when_full is WhenFull.FORMAT and not _kept(store)
+    return (
+        Verdict.AFTER_EVICTING if anew and room.need_bytes <= store.size_bytes() else Verdict.NEVER
+    )
 
 
 def too_small(store: Store, room: Room) -> OgError:

@@ -148,21 +148,22 @@ class Store:
         self._set_pin(name, pinned=False)
 
     @contextmanager
-    def using(self, name: str) -> Iterator[Entry]:
-        """The entry, kept from eviction and replacement meanwhile; counts as its use."""
+    def holding(self, name: str) -> Iterator[Entry]:
+        """The entry, kept from eviction and replacement until the block ends."""
         with disk.translated_errors(f"Reading {name} in the cache"):
             handle = disk.lock_shared(self.entry(name).path)
         try:
             found = self.entry(name)
-            with disk.translated_errors("Noting a use in the cache"), disk.locked(self._folder):
-                if not is_at(handle, found.path):
-                    raise OgError(
-                        f"{name} was just replaced.", hint="Try again.", code=OgErr.LOCKED
-                    )
-                note_use(self._folder, self._head(found))
+            if not is_at(handle, found.path):
+                raise OgError(f"{name} was just replaced.", hint="Try again.", code=OgErr.LOCKED)
             yield found
         finally:
             os.close(handle)
+
+    def count_use(self, name: str) -> None:
+        """The entry was of use: it is now the one that was used last."""
+        with disk.translated_errors("Noting a use in the cache"), disk.locked(self._folder):
+            note_use(self._folder, self._head(_called(name, survey(self._folder).entries)))
 
     def last_version(self, name: str) -> int:
         """The last version that this PC had of the image ``name``; 0 where none is remembered."""

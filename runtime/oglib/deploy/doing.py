@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from oglib.cache.partition import Places
 from oglib.deploy import sentences
 from oglib.deploy.jobs import Create, Deploy, Partition, Restore, UpdateCache
+from oglib.deploy.library.bringing import Bringing, asked_way, brought, decide, refuse_own_cache
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.library.update import update_cache
-from oglib.deploy.opening.memory import of_this_pc
+from oglib.deploy.opening.memory import Memory, of_this_pc
 from oglib.deploy.opening.opened import opened
 from oglib.deploy.partition import capture, restore
 from oglib.deploy.partition.checks import Wishes, check_free
@@ -26,7 +26,7 @@ from oglib.deploy.system.layouts import read_layout
 from oglib.deploy.whole_disk import capture as disk_capture
 from oglib.deploy.whole_disk import plan as disk_plan
 from oglib.deploy.whole_disk import restore as disk_restore
-from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.image import is_disk_copy, opened_any
 from oglib.deploy.whole_disk.plan import DiskPlan, DiskWishes
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import model as disks
@@ -47,7 +47,8 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
         job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
     )
     memory = of_this_pc(given.settings)
-    with opened(job.image, given.settings, memory) as image:
+    way = _way(job, given)
+    with opened(way.opens if way else job.image, given.settings, memory) as image:
         plan = system_plan.plan(
             request,
             image.sized(given.progress, given.cancel),
@@ -56,6 +57,8 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
             memory=memory,
             cancel=given.cancel,
         )
+        if way is not None and plan.table is not None and not plan.table.nothing_to_change:
+            refuse_own_cache(way, plan.disk)
         planned = PlannedJob(
             plan.changes,
             f"Deploy {plan.image.title} to {plan.disk.describe()}?",
@@ -63,12 +66,16 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
             warnings=plan.warnings,
             status=OgErr.NOTFITTED if plan.not_fitted else 0,
             plan=plan,
+            way=way.lines if way else (),
         )
         if not given.approve(planned):
             return None
-        done = deploy(plan, progress=given.progress, cancel=given.cancel)
+        with brought(way, plan.image, given, memory) as copy:
+            ready = replace(plan, image=copy)
+            done = deploy(ready, progress=given.progress, cancel=given.cancel)
     failed = [step for step in done.steps if step.outcome is Outcome.FAILED]
     notes = (
+        *(way.lines if way and way.choice.fell_back else ()),
         *done.receipt.warnings,
         *(f"Not done: {step.name}: {step.detail}" for step in failed),
     )
@@ -82,9 +89,25 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
     )
 
 
+def _way(job: Deploy | Restore, given: Given) -> Bringing | None:
+    """How the image comes, where anybody says; the image of a whole disk comes as it always did."""
+    if job.part is None:
+        if job.method:
+            raise UsageError(
+                "--method is for the image of one partition.", hint="Name it: IMAGE DISK PART."
+            )
+        return None
+    asked = asked_way(job.image, job.method, given.settings)
+    if asked is None:
+        return None
+    return decide(job.image, asked, given.settings, fallback=job.fallback, tell=given.tell)
+
+
 def do_restore(job: Restore, given: Given) -> FinishedJob | None:
     """Put back, whatever the image turns out to be of."""
-    with _planned_restore(job, given) as plan:
+    memory = of_this_pc(given.settings)
+    way = _way(job, given)
+    with _planned_restore(job, given, memory, way.opens if way else job.image) as plan:
         if isinstance(plan, DiskPlan):
             planned = PlannedJob(
                 plan.changes,
@@ -105,17 +128,23 @@ def do_restore(job: Restore, given: Given) -> FinishedJob | None:
             plan.part,
             (*plan.image.warnings, *plan.checked.warnings),
             plan=plan,
+            way=way.lines if way else (),
         )
         if not given.approve(planned):
             return None
         given.cancel.check()
-        part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
+        with brought(way, plan.image, given, memory) as copy:
+            ready = replace(plan, image=copy)
+            part = restore.apply(ready, progress=given.progress, cancel=given.cancel)
         sentence = sentences.ready(sentences.system_in(plan.image), plan.image.title)
-        return FinishedJob(sentence, part, part.warnings)
+        fell = way.lines if way and way.choice.fell_back else ()
+        return FinishedJob(sentence, part, (*fell, *part.warnings))
 
 
 @contextmanager
-def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskPlan]:
+def _planned_restore(
+    job: Restore, given: Given, memory: Memory, opens: str
+) -> Iterator[RestorePlan | DiskPlan]:
     """Open what is named once, and plan by what it turned out to be."""
     settings, progress = given.settings, given.progress
     if job.parts and job.part is not None:
@@ -127,18 +156,17 @@ def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskP
         ) as parts:  # fmt: skip
             yield parts
         return
-    memory = of_this_pc(settings)
     opening = opened_any if job.part is None else opened
-    with opening(job.image, settings, memory) as found:
+    with opening(opens, settings, memory) as found:
         if isinstance(found, WholeDisk):
             with disk_plan.planned_on(
                 found, job.disk, _of_disk(job), settings=settings, progress=progress,
                 memory=memory, cancel=given.cancel,
             ) as whole:  # fmt: skip
                 yield whole
-        elif job.part is None and is_copy_of_disk(Path(job.image), found.info):
+        elif job.part is None and is_disk_copy(found):
             yield disk_plan.plan_copy(
-                found.sized(progress, given.cancel), job.disk, _of_disk(job), settings
+                found.sized(progress, given.cancel), job.disk, _of_disk(job), settings, memory
             )
         else:
             wishes = Wishes(job.grow, job.set_type, job.other_firmware)

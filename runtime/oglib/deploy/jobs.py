@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Literal, cast, get_args, get_type_hints
 
-from oglib.deploy.opening.reference import is_path
+from oglib.deploy.opening.reference import CACHE, is_path
 from oglib.errors import UsageError
 from oglib.image.format.manifest import check_name
 from oglib.settings import NAME_PART
+from oglib.transfer.choose import wanted
 from oglib.wording.nearest import meant
 
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@=+-]{0,63}", re.ASCII)
@@ -29,7 +30,11 @@ _MOST_CHARS, _MOST_ITEMS = 4096, 256
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """Partition, restore and fit to this PC. Empty: no ``layout``; ``hostname`` as it is."""
+    """Partition, restore and fit to this PC. Empty: no ``layout``; ``hostname`` as it is.
+
+    ``method``: how the image comes, as in UNICAST-CACHE (``transfer.choose``), empty: as this boot
+    says, else straight from where it is. ``fallback``: whether another way may be taken.
+    """
 
     image: str
     disk: str
@@ -37,6 +42,8 @@ class Deploy:
     layout: str = ""
     hostname: str = ""
     read_back: bool = True
+    method: str = ""
+    fallback: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Restore:
 
     ``part`` None: that of a whole disk, of which ``parts`` takes some partitions alone, or of a
     filesystem that is alone on its disk or volume. ``grow`` and ``set_type`` are for a partition,
-    ``keep_size`` for a whole disk.
+    ``keep_size`` for a whole disk. ``method`` and ``fallback``: as in a deployment, of a partition.
     """
 
     image: str
@@ -58,6 +65,8 @@ class Restore:
     set_type: bool = False
     keep_size: bool = False
     other_firmware: bool = False
+    method: str = ""
+    fallback: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +230,14 @@ def _refuse_foreign_words(job: Job) -> None:
 
 
 def check_image(text: str) -> str:
-    """The name of an image in the repository, with ``@VERSION`` where one is meant."""
+    """The name of an image in the repository, with ``@VERSION`` where one is meant.
+
+    Or ``CACHE:NAME``, what this PC's cache holds of it.
+    """
     name, at, version = text.partition("@")
     if at and not _VERSION.fullmatch(version):
         raise UsageError(f"{text!r} names no version, as NAME@3 does.")
-    check_image_name(name)
+    check_image_name(name.removeprefix(CACHE))
     return text
 
 
@@ -254,6 +266,10 @@ def check_layout(text: str) -> str:
     return text
 
 
+def _method(text: str) -> str:
+    return str(wanted(text))
+
+
 def _destination(text: str) -> str:
     raise UsageError(f"{text!r}: a job from elsewhere captures into this PC's own repository.")
 
@@ -263,6 +279,7 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     "disk": check_disk,
     "part": check_part,
     "layout": check_layout,
+    "method": _method,
     "parent": check_image_name,
     "destination": _destination,
 }

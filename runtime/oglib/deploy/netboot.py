@@ -22,11 +22,12 @@ from oglib.deploy.jobs import (
 )
 from oglib.errors import UsageError
 from oglib.settings import Settings
+from oglib.transfer.choose import wanted
 
 # How each is said; what a job may hold beyond these words is not for a netboot entry.
 GRAMMAR = {
-    "deploy": "deploy:IMAGE:DISK:PART",
-    "restore": "restore:IMAGE:DISK[:PART]",
+    "deploy": "deploy:IMAGE:DISK:PART[:METHOD[:no-fallback]]",
+    "restore": "restore:IMAGE:DISK[:PART[:METHOD[:no-fallback]]]",
     "create": "create:IMAGE:DISK[:PART]",
     "update_cache": "update_cache:IMAGE",
     "configure": "configure:DISK:PART",
@@ -53,18 +54,28 @@ def parse_job(settings: Settings) -> Job | None:
 
 def _job(work: str, words: list[str], settings: Settings) -> Job:
     match work, words:
-        case "deploy", [image, disk, part]:
+        case "deploy", [image, disk, part, *how]:
+            method, fallback = _method(how)
             return Deploy(
                 check_image(image),
                 check_disk(disk),
                 check_part(part),
                 settings.layout,
                 settings.hostname,
+                method=method,
+                fallback=fallback,
             )
-        case "restore", [image, disk, *part] if len(part) <= 1:
+        case "restore", [image, disk, part, *how]:
+            method, fallback = _method(how)
             return Restore(
-                check_image(image), check_disk(disk), check_part(part[0]) if part else None
+                check_image(image),
+                check_disk(disk),
+                check_part(part),
+                method=method,
+                fallback=fallback,
             )
+        case "restore", [image, disk]:
+            return Restore(check_image(image), check_disk(disk))
         case "create", [image, disk, *part] if len(part) <= 1:
             return Create(
                 check_image_name(image), check_disk(disk), check_part(part[0]) if part else None
@@ -72,6 +83,18 @@ def _job(work: str, words: list[str], settings: Settings) -> Job:
         case "update_cache", [image]:
             return UpdateCache(check_image(image))
     return _of_a_system(work, words, settings)
+
+
+def _method(words: list[str]) -> tuple[str, bool]:
+    """How the image comes, and whether another way may be taken."""
+    match words:
+        case []:
+            return "", True
+        case [method]:
+            return str(wanted(method)), True
+        case [method, "no-fallback"]:
+            return str(wanted(method)), False
+    raise UsageError(f"{':'.join(words)[:80]!r} is no way to bring an image.")
 
 
 def _of_a_system(work: str, words: list[str], settings: Settings) -> Job:

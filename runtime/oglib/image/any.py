@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, cast
 
 from oglib.cancel import NEVER, Cancel
 from oglib.filesystem.kind import Kind
-from oglib.image.format.manifest import SourceInfo
+from oglib.image.format.manifest import SourceInfo, titled
 from oglib.image.reading.formats.model import (
     FromHeader,
     ImageInfo,
@@ -22,6 +22,7 @@ from oglib.image.reading.formats.model import (
     measured,
 )
 from oglib.image.reading.opened import OpenImage
+from oglib.image.reading.recorded import RecordedSource
 from oglib.progress import Progress
 
 _T = TypeVar("_T")
@@ -125,7 +126,9 @@ class ForeignImage(FromHeader):
     """A foreign image as it was opened: with where it comes from, and what to warn of.
 
     ``where`` is for messages and receipts; ``stored_bytes`` is the size of its files.
-    ``measured_bytes``: what a target must have where only reading all of it has told.
+    ``measured_bytes``: what a target must have where only reading all of it has told. ``version``
+    and ``signed_by`` are of the repository's record of its bytes, where it has one. ``recorded``:
+    its bytes, where their digest is known; it is proven behind the last region.
     """
 
     stream: StreamImage
@@ -134,16 +137,23 @@ class ForeignImage(FromHeader):
     doubts: tuple[str, ...] = ()
     measured_bytes: int = 0
     files: tuple[Path, ...] = ()
+    version: int = 0
+    signed_by: str = ""
+    recorded: RecordedSource | None = None
 
     @property
     def name(self) -> str:
         return self.stream.name
 
     @property
+    def title(self) -> str:
+        return titled(self.name, self.version)
+
+    @property
     def info(self) -> ImageInfo:
         info = self.stream.info
         needed = info.required_bytes or self.measured_bytes
-        return info if needed == info.required_bytes else replace(info, required_bytes=needed)
+        return replace(info, required_bytes=needed, signed=bool(self.signed_by))
 
     @property
     def sector_size(self) -> int:
@@ -166,7 +176,12 @@ class ForeignImage(FromHeader):
         return self.stream.warnings
 
     def regions(self) -> Iterator[Region]:
-        return self.stream.regions()
+        if self.recorded is None:
+            yield from self.stream.regions()
+            return
+        self.recorded.begin()
+        yield from self.stream.regions()
+        self.recorded.prove(self.name)
 
     def used_ranges(self) -> Iterator[tuple[int, int]] | None:
         return self.stream.used_ranges()

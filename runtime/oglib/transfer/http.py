@@ -60,6 +60,7 @@ class HttpSource:
     Opening asks for the first byte, which proves that the server can do ranges and tells the
     size. ``expected_size`` is checked at once where it is known. ``immutable``: the address holds
     the digest of what is there, so no entity tag is needed to know that it is still the same.
+    ``client``: who has connections to that server already; they are closed with the source.
     """
 
     def __init__(
@@ -69,9 +70,10 @@ class HttpSource:
         expected_size: int | None = None,
         connection: Connection = USUAL,
         immutable: bool = False,
+        client: HttpClient | None = None,
     ) -> None:
         self._address = parse_address(url)
-        self._client = HttpClient(self._address, connection=connection)
+        self._client = client or HttpClient(self._address, connection=connection)
         self._immutable = immutable
         self._etag = ""
         try:
@@ -84,7 +86,8 @@ class HttpSource:
                     code=OgErr.IMAGE,
                 )
         except BaseException:
-            self._client.close()
+            if client is None:
+                self._client.close()
             raise
 
     def describe(self) -> str:

@@ -21,7 +21,7 @@ from ogrepo.shortage import says_absent
 
 _PARTS = ("images", "versions", "keys", "layouts", "private")
 # What was never published, what was deleted, and names of locks.
-_PASSING = ("uploads", "staged", "publishing", "waiting", "locks", "trash")
+_PASSING = ("uploads", "imports", "staged", "publishing", "waiting", "locks", "trash")
 _ELSEWHERE = ("bytes", "oglive", "netboot", "lost+found")
 _ASIDE = ".ant"
 _BYTES = (".img", ".img.frames", ".part")

@@ -172,8 +172,9 @@ def _folders(wanted: InstallRequest) -> Iterator[Path]:
 def _files(wanted: InstallRequest) -> Iterator[Path]:
     yield wanted.inventory_file
     yield wanted.site / "etc/oglive/policy.toml"
+    yield wanted.options_file
     yield from (wanted.folder / "layouts" / name for name in texts.layouts())
-    yield from (wanted.units / name for name in units.ENABLED)
+    yield from (wanted.units / name for name in units.ALL)
 
 
 def _text(path: Path) -> str | None:

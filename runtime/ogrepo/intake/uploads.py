@@ -14,6 +14,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 from oglib.durable import sync
@@ -27,6 +28,7 @@ from ogrepo.library import staged_disks
 from ogrepo.library.folder import Folder, walk
 from ogrepo.library.publishing import finish_all, publish, turn
 from ogrepo.library.signed import prove, received_manifest, write_signed
+from ogrepo.library.signingkey import signing_key
 from ogrepo.library.staged_disks import is_disk, prepare_disk
 from ogrepo.library.store import FRAMES, IMAGE, next_version, staged_file
 from ogrepo.library.waiting import let_wait
@@ -45,6 +47,7 @@ class Uploads:
         self.ledger = Ledger(folder.uploads, most_bytes)
         self._lock = threading.Lock()
         self._all: dict[str, Upload] = {}
+        self.ended: Counter[str] = Counter()
         self._seen: dict[str, tuple[float, float]] = {}
 
     def start(self) -> list[str]:
@@ -103,6 +106,7 @@ class Uploads:
         elif staged.exists():
             publish(self._folder, name, staged)
         upload.state = State.WAITING if upload.waits else State.PUBLISHED
+        self.ended[str(upload.state)] += 1
         self._save(upload)
         self.ledger.close(upload.id)
 
@@ -213,6 +217,7 @@ class Uploads:
         """What it brought will not be published: its bytes are given back at once."""
         upload.error = error.as_dict()
         upload.state = State.FAILED
+        self.ended[str(upload.state)] += 1
         for path in self.path(upload).iterdir():
             if path.name != STATE:
                 _remove(path)
@@ -222,9 +227,8 @@ class Uploads:
     def commit(self, upload: Upload, progress: Progress) -> None:
         """Verify, number, sign and publish; ends in ``PUBLISHED``, or raises.
 
-        Where the key is on another machine it ends in ``WAITING``.
-        A damaged upload is ``FAILED`` and its bytes are dropped; after any other error the
-        commit may be tried again.
+        Where the key is on another machine it ends in ``WAITING``. A damaged upload is ``FAILED``
+        and its bytes are dropped; after any other error the commit may be tried again.
         """
         try:
             with turn(self._folder, upload.grant.name):
@@ -247,9 +251,7 @@ class Uploads:
     def _prepare(self, upload: Upload, progress: Progress) -> None:
         """Everything up to the point of no return, which is the state ``PUBLISHING`` on disk."""
         upload.state = State.VERIFYING
-        staged = self.staged(upload)
-        there = self._folder.image_key.exists()
-        key = PrivateKey.load(self._folder.image_key) if there else None
+        staged, key = self.staged(upload), signing_key(self._folder)
         if is_disk(staged):
             version = prepare_disk(self._folder, upload.grant.name, staged, key, progress)
         else:

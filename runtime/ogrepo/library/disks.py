@@ -30,6 +30,7 @@ from oglib.image.format.manifest import (
 )
 from oglib.progress import Progress
 from ogrepo.library.folder import Folder, checked_name, walk
+from ogrepo.library.pacing import Pace
 from ogrepo.library.store import ASIDE, find_at
 from ogrepo.library.verify import verify_published
 from ogrepo.refusal import Refusal
@@ -119,8 +120,13 @@ def published_disks(folder: Folder) -> list[PublishedDisk]:
     return complete
 
 
-def verify_disk(disk: PublishedDisk, keys: Sequence[PublicKey], progress: Progress) -> int:
-    """Prove all of a published disk, its signatures included; returns the bytes of content."""
+def verify_disk(
+    disk: PublishedDisk, keys: Sequence[PublicKey], progress: Progress, pace: Pace | None = None
+) -> int:
+    """Prove all of a published disk, its signatures included; returns the bytes of content.
+
+    It reads no faster than ``pace``.
+    """
     if not disk.signature:
         raise ImageError(f"The image {disk.name} is not signed.", hint="Upload it again.")
     verify_signature(disk.raw, disk.signature, list(keys))
@@ -131,7 +137,7 @@ def verify_disk(disk: PublishedDisk, keys: Sequence[PublicKey], progress: Progre
         image = find_at(disk.path / f"p{part.number}", name, list(keys))
         if blake3(image.manifest_bytes).hexdigest() != part.manifest_blake3:
             raise ImageError(f"The image {name} is not the one that its disk was made with.")
-        content += verify_published(image, keys, progress).content_bytes
+        content += verify_published(image, keys, progress, pace).content_bytes
     return content
 
 

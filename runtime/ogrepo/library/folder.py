@@ -27,13 +27,13 @@ from oglib.image.format.manifest import check_name
 from ogrepo.shortage import says_absent
 
 BYTES, VERSIONS = "bytes", "versions"  # the folders' names, which are in addresses too
-_PRIVATE = (
-    "uploads", "locks", "burnt", "versions", "staged", "publishing", "waiting", "trash", "pins"
-)  # fmt: skip
+_PRIVATE = ("uploads", "locks", "burnt", "versions", "staged", "publishing", "waiting", "trash",
+            "pins", "imports", "imported", "adopted")  # fmt: skip
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # What stands for one version in versions/NAME/: a part of a name must not look like it.
 _RECORD = re.compile(
-    r"[0-9]+\.(?:(?:disk|p[0-9]+)\.)?(?:json|json\.sig|sum|full\.sum|info|gaps)", re.ASCII
+    r"[0-9]+\.(?:(?:disk|foreign|p[0-9]+)\.)?(?:json|json\.sig|sum|full\.sum|info|gaps)",
+    re.ASCII,
 )
 _LOCK_STEP_S = 0.05
 

@@ -23,9 +23,10 @@ from oglib.image.format.disk_manifest import (
     DiskManifest,
     part_name,
 )
+from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
 from ogrepo.library.folder import Folder, locked, make_shown
-from ogrepo.library.store import FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE
+from ogrepo.library.store import FOREIGN, FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE
 
 RECORD, DISK_RECORD = ".json", ".disk.json"
 DISK_RECORDS = {
@@ -56,6 +57,19 @@ def keep_image(folder: Folder, manifest: Manifest, path_of: PathOf, *, proven: b
         sync(folder.bytes)
         records = [(path_of(suffix), record_suffix(suffix)) for suffix in _RECORDED]
         _record(folder, manifest.name, manifest.version, records)
+
+
+def keep_foreign(folder: Folder, record: ForeignRecord, path_of: PathOf) -> None:
+    """The same for an image of another program, whose bytes were just proven.
+
+    An adopted one keeps its record alone: its bytes are another's, who may write others there.
+    """
+    with bytes_held(folder):
+        if not path_of(IMAGE).is_symlink():
+            link_bytes(folder, record.image_blake3, path_of(IMAGE), proven=True)
+            sync(folder.bytes)
+        records = [(path_of(suffix), record_suffix(suffix)) for suffix in FOREIGN[1:]]
+        _record(folder, record.name, record.version, records)
 
 
 def keep_disk(folder: Folder, disk: DiskManifest, at: Path, *, proven: bool) -> None:

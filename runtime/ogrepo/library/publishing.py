@@ -21,11 +21,12 @@ from urllib.parse import unquote
 from oglib.durable import sync
 from oglib.errors import OgError
 from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
+from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
 from ogrepo.library.folder import Folder, hand_over, locked
-from ogrepo.library.keep import keep_disk, keep_image
+from ogrepo.library.keep import keep_disk, keep_foreign, keep_image
 from ogrepo.library.staged_disks import place_disk, staged_disk
-from ogrepo.library.store import MANIFEST, place, staged_file
+from ogrepo.library.store import MANIFEST, RECORD, place, staged_file
 
 _PATIENCE_S = 10.0
 
@@ -135,6 +136,10 @@ def _finish(folder: Folder, name: str) -> None:
     elif (manifest := staged_file(decided, MANIFEST)).exists():
         path_of = partial(staged_file, decided)
         keep_image(folder, Manifest.from_bytes(manifest.read_bytes()), path_of, proven=True)
+        place(folder, name, decided)
+    elif (record := staged_file(decided, RECORD)).exists():
+        path_of = partial(staged_file, decided)
+        keep_foreign(folder, ForeignRecord.from_bytes(record.read_bytes()), path_of)
         place(folder, name, decided)
     shutil.rmtree(decided)
     sync(folder.publishing)

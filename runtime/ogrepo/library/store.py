@@ -9,6 +9,7 @@ cut is finished by doing it again: every step sees whether it was done.
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from oglib import limits
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgError
+from oglib.image.format import foreign_record
 from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import Manifest, PublicKey, load_public_keys, verify_signature
 from ogrepo.library.folder import Folder, checked_name, make_shown, walk, write_whole
@@ -27,6 +29,10 @@ MANIFEST = ".img.json"
 SIGNATURE = ".img.json.sig"
 OLDER = (".img.sum", ".img.full.sum", ".img.info")
 PLACED = (IMAGE, FRAMES, *OLDER, SIGNATURE, MANIFEST)  # in this order, the manifest last
+# of an image of another program, as it is: its record is what a manifest is to one of ours
+RECORD, RECORD_SIGNATURE = IMAGE + foreign_record.RECORD, IMAGE + foreign_record.RECORD_SIGNATURE
+FOREIGN = (IMAGE, *OLDER, RECORD_SIGNATURE, RECORD)
+_SHOW = (MANIFEST, RECORD)
 _TORRENT = ".img.torrent"
 ASIDE = ".ant"
 
@@ -178,31 +184,42 @@ def place(folder: Folder, name: str, staged: Path) -> None:
 
     The version before stays as the set of files ending in ``.ant``. ``publishing`` calls this.
     """
-    target = folder.image_file(name, MANIFEST)
-    if not staged_file(staged, MANIFEST).exists():
-        return  # placed already: the manifest is the last to leave
-    make_shown(target.parent, folder.images)
-    _put_aside(folder, name, staged)
-    for suffix in PLACED:
-        if suffix == MANIFEST:
-            sync(target.parent)
+    kinds = (kind for kind in (PLACED, FOREIGN) if staged_file(staged, kind[-1]).exists())
+    kind = next(kinds, None)
+    if kind is None:
+        return  # placed already: what shows it is the last to leave
+    there = folder.image_file(name, IMAGE).parent
+    make_shown(there, folder.images)
+    _put_aside(folder, name, staged, kind)
+    for suffix in kind:
+        if suffix in _SHOW:
+            sync(there)
         waiting = staged_file(staged, suffix)
-        if waiting.exists():
+        if os.path.lexists(waiting):
             waiting.replace(folder.image_file(name, suffix))
-    sync(target.parent)
+    sync(there)
 
 
-def _put_aside(folder: Folder, name: str, staged: Path) -> None:
-    current = (MANIFEST, SIGNATURE, _TORRENT, *OLDER, FRAMES, IMAGE)
-    if folder.image_file(name, MANIFEST).exists():
+def _put_aside(folder: Folder, name: str, staged: Path, kind: tuple[str, ...]) -> None:
+    """The version that is shown becomes the one before.
+
+    An adopted one does not: its file is another's, who has written a new version into it.
+    """
+    current = (*_SHOW, SIGNATURE, RECORD_SIGNATURE, _TORRENT, *OLDER, FRAMES, IMAGE)
+    image = folder.image_file(name, IMAGE)
+    adopted = image.is_symlink()  # the last to go, so that every try knows
+    if any(folder.image_file(name, suffix).exists() for suffix in _SHOW):
         for suffix in current:
             folder.image_file(name, suffix + ASIDE).unlink(missing_ok=True)
     for suffix in current:
         path = folder.image_file(name, suffix)
         # A file that is no longer staged was placed by an earlier try: it is the new one.
-        placed = suffix != _TORRENT and not staged_file(staged, suffix).exists()
-        if path.exists() and not placed:
-            path.replace(folder.image_file(name, suffix + ASIDE))
-        if suffix == MANIFEST:
+        placed = suffix in kind and not os.path.lexists(staged_file(staged, suffix))
+        if os.path.lexists(path) and not placed:
+            if adopted:
+                path.unlink()
+            else:
+                path.replace(folder.image_file(name, suffix + ASIDE))
+        if suffix in _SHOW:
             sync(path.parent)
-    sync(folder.image_file(name, IMAGE).parent)
+    sync(image.parent)

@@ -14,26 +14,27 @@ from oglib.errors import ImageError
 from oglib.image.format.manifest import Manifest, PublicKey
 from oglib.image.proving.verify import Verified, verify
 from oglib.image.reading.opened import open_image
-from oglib.image.reading.source import FileSource
 from oglib.image.reading.vouching import Policy
 from oglib.progress import Progress
+from ogrepo.library.pacing import Pace, PacedSource
 from ogrepo.library.store import Published
 
 
 def verify_files(manifest: Manifest, image: Path, frames: Path, progress: Progress) -> Verified:
     """Prove files that came by upload against their manifest; ``ImageError`` when they fail."""
-    return _prove(manifest.to_bytes(), None, (image, frames), (), progress)
+    return _prove(manifest.to_bytes(), None, (image, frames), (), progress, pace=Pace())
 
 
-def verify_published(image: Published, keys: Sequence[PublicKey], progress: Progress) -> Verified:
-    """Prove a published image, its signature included."""
+def verify_published(
+    image: Published, keys: Sequence[PublicKey], progress: Progress, pace: Pace | None = None
+) -> Verified:
+    """Prove a published image, its signature included, no faster than ``pace``."""
     if not image.signature:
         raise ImageError(
             f"The image {image.name} is not signed.", hint="Upload it again with a token."
         )
-    return _prove(
-        image.manifest_bytes, image.signature, (image.image, image.frames), keys, progress
-    )
+    files = image.image, image.frames
+    return _prove(image.manifest_bytes, image.signature, files, keys, progress, pace=pace or Pace())
 
 
 def _prove(
@@ -42,11 +43,13 @@ def _prove(
     files: tuple[Path, Path],
     keys: Sequence[PublicKey],
     progress: Progress,
+    *,
+    pace: Pace,
 ) -> Verified:
     image, frames = files
     if not image.is_file() or not frames.is_file():
         raise ImageError("The image or its frame table is missing.", hint="Capture again.")
-    source = FileSource(image)
+    source = PacedSource(image, pace)
     policy = Policy(unsigned_local=signature is None)
     try:
         # The unpacked bitmap stays beside the image: /tmp may be small.

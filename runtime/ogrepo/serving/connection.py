@@ -10,10 +10,11 @@ import socket
 from aiohttp import web
 
 from ogrepo.refusal import Refusal, as_response
-from ogrepo.serving import later
 from ogrepo.serving.accesslog import LOG, PlainLog, log_request
+from ogrepo.serving.entry import later
+from ogrepo.serving.entry.places import Places
+from ogrepo.serving.files import FileAnswer
 from ogrepo.serving.outlet import Transfer
-from ogrepo.serving.places import Places
 from ogrepo.serving.quick import Plain, Quick, is_one_request
 
 _LEFTOVER_S = 2.0
@@ -135,7 +136,7 @@ class Connection(web.RequestHandler):
             return False
         if transport.get_write_buffer_size():
             return False
-        plain = self._quick.plain(data, self)
+        plain = self._quick.plain(data, self, self.address)
         if plain is None:
             return False
         self.begin()
@@ -146,9 +147,10 @@ class Connection(web.RequestHandler):
         return True
 
     def _answered(self, whole: bool) -> None:
-        plain, self._plain, self._transfer = self._plain, None, None
+        plain, transfer = self._plain, self._transfer
+        self._plain = self._transfer = None
         assert plain is not None  # noqa: S101 - it was begun
-        self._quick.give_back(plain)
+        self._quick.give_back(plain, transfer.sent if transfer is not None else 0)
         sent = plain.part.count if whole else None
         log_request(plain.request, plain.part.status, sent, self._loop.time() - plain.begun)
         self.end()
@@ -201,6 +203,13 @@ class Connection(web.RequestHandler):
         if self._sock is not None:
             self._quick.outlet.forget(self._sock)
         super().connection_lost(exc)
+
+    def log_access(
+        self, request: web.BaseRequest, response: web.StreamResponse, time: float | None
+    ) -> None:
+        sent = response.sent if isinstance(response, FileAnswer) else 0
+        self._quick.count(response.status, sent)
+        super().log_access(request, response, time)
 
     def handle_error(
         self,

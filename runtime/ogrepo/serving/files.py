@@ -215,11 +215,15 @@ class Heading:
 
 
 class FileAnswer(web.StreamResponse):
-    """A file as it is, never a compressed neighbour. ``whole``: all that was promised is sent."""
+    """A file as it is, never a compressed neighbour. ``whole``: all that was promised is sent.
+
+    ``sent``: bytes of it so far.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.whole = False
+        self.sent = 0
 
     async def send(
         self, request: web.Request, file: OpenFile, status: os.stat_result, heading: Heading
@@ -244,14 +248,13 @@ class FileAnswer(web.StreamResponse):
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("The reader has gone.")
-        sent = 0
-        while sent < part.count:
-            count = min(PIECE_BYTES, part.count - sent)
+        while self.sent < part.count:
+            count = min(PIECE_BYTES, part.count - self.sent)
             async with asyncio.timeout(patience_s(count)):
-                moved = await self._send_piece(transport, file, part.first + sent, count)
+                moved = await self._send_piece(transport, file, part.first + self.sent, count)
+            self.sent += moved
             if moved < count:
                 raise ConnectionResetError("The file became shorter than promised.")
-            sent += moved
 
     async def _send_piece(
         self, transport: asyncio.Transport, file: OpenFile, first: int, count: int

@@ -20,8 +20,9 @@ from typing import Generic, TypeVar
 
 from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
-from ogrepo.library import disks, store
+from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
+from ogrepo.library.proofs import known_proof, record_of, with_proof
 from ogrepo.serving.pages import Shown, image_list
 from ogrepo.serving.paths import entries
 from ogrepo.shortage import is_shortage, says_absent
@@ -76,11 +77,16 @@ def _looked_at(task: asyncio.Task[_T]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What ``/images/`` answers to programs and to people."""
+    """What ``/images/`` answers to programs and to people, and what both were made from."""
 
     as_json: bytes
     as_html: bytes
-    count: int
+    shown: tuple[Shown, ...]
+    incomplete: int
+
+    @property
+    def count(self) -> int:
+        return len(self.shown)
 
 
 class Listings:
@@ -122,29 +128,40 @@ class Catalogue:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._known: dict[str, tuple[Stamps, Shown | None]] = {}
-        self._last: tuple[list[Shown], Listing] | None = None
+        self._last: tuple[list[Shown], int] | None = None
+        self._made = Listing(b"", b"", (), 0)
         self.reads = 0
 
     def listing(self) -> Listing:
         shown = self.shown()
-        if self._last is not None and self._last[0] == shown:
-            return self._last[1]
+        incomplete = len(self._known) - len(shown)
+        if self._last is not None and self._last == (shown, incomplete):
+            return self._made
         body = {"images": [one.about for one in shown]}
-        made = Listing(json.dumps(body).encode(), image_list(shown).encode(), len(shown))
-        self._last = shown, made
+        made = Listing(
+            json.dumps(body).encode(), image_list(shown).encode(), tuple(shown), incomplete
+        )
+        self._last, self._made = (shown, incomplete), made
         return made
 
     def shown(self) -> list[Shown]:
-        """Every complete image, then every complete one of a disk, each kind by name."""
+        """Every complete image, then those of disks and of other programs, each kind by name."""
         folder, keys = self._folder, _Keys(self._folder)
         found: dict[str, tuple[Stamps, Shown | None]] = {}
         for name in store.names(folder):
-            stamps = (*keys.stamps, *_stamps(store.files_of(folder, name)))
+            files = (*store.files_of(folder, name), record_of(folder, name))
+            stamps = (*keys.stamps, *_stamps(files))
             found[name] = self._kept(name, stamps, partial(_image, folder, name, keys))
         for name in disks.disk_names(folder):
-            stamps = (*keys.stamps, *_stamps(disks.files_of(folder, name)))
+            files = (*disks.files_of(folder, name), record_of(folder, name))
+            stamps = (*keys.stamps, *_stamps(files))
             key = f"{name}/"
             found[key] = self._kept(key, stamps, partial(_disk, folder, name, keys))
+        for name in foreign.foreign_names(folder):
+            files = (*foreign.foreign_files(folder, name), record_of(folder, name))
+            stamps = (*keys.stamps, *_stamps(files))
+            key = f"{name}!"
+            found[key] = self._kept(key, stamps, partial(_foreign, folder, name, keys))
         self._known = found
         return [shown for _, shown in found.values() if shown is not None]
 
@@ -180,12 +197,22 @@ class _Keys:
 
 def _image(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = store.find(folder, checked_name(name), keys())
-    return Shown(f"{name}.img", f"{name}.img.json", image.as_dict())
+    proof = known_proof(folder, name, image.manifest_bytes)
+    about = with_proof(image.as_dict(), proof)
+    return Shown(f"{name}.img", f"{name}.img.json", about, proof)
+
+
+def _foreign(folder: Folder, name: str, keys: _Keys) -> Shown:
+    image = foreign.find_foreign(folder, checked_name(name), keys())
+    proof = known_proof(folder, name, image.raw)
+    about = with_proof(image.as_dict(), proof)
+    return Shown(f"{name}.img", f"{name}{store.RECORD}", about, proof)
 
 
 def _disk(folder: Folder, name: str, keys: _Keys) -> Shown:
     disk = disks.find_disk(folder, checked_name(name), keys())
-    return Shown(f"{name}/", f"{name}/disk.json", disk.as_dict())
+    proof = known_proof(folder, name, disk.raw)
+    return Shown(f"{name}/", f"{name}/disk.json", with_proof(disk.as_dict(), proof), proof)
 
 
 def _stamps(paths: Iterable[Path]) -> Iterator[tuple[str, int, int, int, int]]:

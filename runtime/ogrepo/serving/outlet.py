@@ -89,11 +89,11 @@ class Outlet:
 class Transfer:
     """A head and so many bytes of a file on their way into a socket that does not block.
 
-    ``done`` is called once, with whether all of it was taken.
+    ``done`` is called once, with whether all of it was taken. ``sent``: bytes of the file so far.
     """
 
     __slots__ = ("_done", "_first", "_head", "_left", "_outlet", "_source", "_until",
-                 "due", "sock")  # fmt: skip
+                 "due", "sent", "sock")  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - in the order in which they are read
         self,
@@ -106,6 +106,7 @@ class Transfer:
     ) -> None:
         self.sock = sock
         self.due = 0.0
+        self.sent = 0
         self._outlet = outlet
         self._head = head
         self._source = source
@@ -152,6 +153,7 @@ class Transfer:
                 if not moved:
                     raise ConnectionResetError("The file became shorter than promised.")
                 self._first += moved
+                self.sent += moved
                 self._left -= moved
                 turn -= moved
         except (BlockingIOError, InterruptedError):

@@ -2,7 +2,8 @@
 """From a request's path to a file that may be shown, or to nothing.
 
 Never shown: ``private/``, names that begin with a dot, and whatever lies outside the folder,
-whichever way a link leads there. A refused path looks exactly like one that is not there.
+whichever way a link leads there, but for the very file that was adopted under that name. A refused
+path looks exactly like one that is not there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import stat
 from pathlib import Path
 
 from oglib.errors import NotFoundError
+from ogrepo.library.adopted import leads_to_adopted
 from ogrepo.library.folder import Folder
+from ogrepo.library.store import IMAGE
 from ogrepo.shortage import says_absent
 
 _HIDDEN = "private"
@@ -36,8 +39,10 @@ def resolve(folder: Folder, asked: str) -> tuple[Path, bool]:
         raise _absent()
     try:
         path = folder.root.joinpath(*parts).resolve(strict=True)
-        inside = path.relative_to(folder.root).parts
         mode = path.stat().st_mode
+        if _is_adopted(folder, parts, path) and stat.S_ISREG(mode):
+            return path, False
+        inside = path.relative_to(folder.root).parts
     except OSError as error:
         if not says_absent(error):
             raise
@@ -47,6 +52,16 @@ def resolve(folder: Folder, asked: str) -> tuple[Path, bool]:
     if not _may_show(inside) or not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise _absent()
     return path, stat.S_ISDIR(mode)
+
+
+def _is_adopted(folder: Folder, parts: tuple[str, ...], path: Path) -> bool:
+    """Whether these parts are an image's, which is served from where it lies: from ``path``."""
+    if parts[:1] != ("images",) or not parts[-1].endswith(IMAGE):
+        return False
+    if path.is_relative_to(folder.root):
+        return False
+    name = "/".join(parts[1:]).removesuffix(IMAGE)
+    return leads_to_adopted(folder, name, path)
 
 
 def entries(folder: Folder, path: Path) -> list[tuple[str, bool]]:

@@ -24,9 +24,11 @@ from aiohttp.http import SERVER_SOFTWARE, HttpProcessingError, HttpRequestParser
 from aiohttp.web_protocol import RequestHandler
 
 from oglib.errors import OgError
+from ogrepo.serving.counts import Counts
+from ogrepo.serving.entry.limits import KEPT_FILES
 from ogrepo.serving.files import Heading, OpenFile, OpenFiles, Part, part_for
-from ogrepo.serving.limits import KEPT_FILES
 from ogrepo.serving.outlet import Outlet
+from ogrepo.serving.turns import Turns, is_image
 
 _KEPT_S = 5.0  # a file that was removed must not hold its room on the disk for long
 _LONGEST = 4 << 10
@@ -56,13 +58,17 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A request that is answered the short way. ``file`` is held until it is given back."""
+    """A request that is answered the short way. ``file`` is held until it is given back.
+
+    ``turn``: the address that has its turn for it, empty where none is needed.
+    """
 
     request: web.BaseRequest
     part: Part
     head: bytes
     file: OpenFile
     begun: float
+    turn: str
 
 
 def is_one_request(data: bytes) -> bool:
@@ -73,8 +79,12 @@ def is_one_request(data: bytes) -> bool:
 class Quick:
     """Knows the files that were just asked for. ``check_whole`` raises for what is not shown."""
 
-    def __init__(self, root: Path, files: OpenFiles, check_whole: Callable[[str], None]) -> None:
+    def __init__(
+        self, root: Path, files: OpenFiles, check_whole: Callable[[str], None], turns: Turns
+    ) -> None:
         self.outlet = Outlet()
+        self.counts = Counts()
+        self._turns = turns
         self._root = root
         self._files = files
         self._check_whole = check_whole
@@ -109,7 +119,7 @@ class Quick:
         if self._sweep is None:
             self._sweep = self._loop.call_later(_KEPT_S, self._forget_unused)
 
-    def plain(self, data: bytes, connection: RequestHandler) -> Plain | None:
+    def plain(self, data: bytes, connection: RequestHandler, address: str) -> Plain | None:
         """The answer to these bytes, or None: they go the long way."""
         if not data.startswith(b"GET ") or len(data) > _LONGEST:
             return None
@@ -131,12 +141,24 @@ class Quick:
         part = part_for(request, known.status, known.heading.tag)
         if not part.count:
             return None
+        turn = address if is_image(known.asked) else ""
+        if turn and self._turns.enter(turn) is not None:  # the long way says when it comes
+            return None
         known.used_at = now = self._loop.time()
         self._files.share(known.file)
-        return Plain(request, part, _head(known.heading, part), known.file, now)
+        return Plain(request, part, _head(known.heading, part), known.file, now, turn)
 
-    def give_back(self, plain: Plain) -> None:
+    def give_back(self, plain: Plain, sent: int) -> None:
+        """It was answered, ``sent`` bytes of the file with it."""
         self._files.give_back(plain.file)
+        if plain.turn:
+            self._turns.end(plain.turn)
+        self.count(plain.part.status, sent)
+
+    def count(self, status: int, sent: int) -> None:
+        """One more answer, with so many bytes of a file."""
+        self.counts.answers[status] += 1
+        self.counts.sent_bytes += sent
 
     def _drop(self, path: str) -> None:
         self._files.give_back(self._known.pop(path).file)

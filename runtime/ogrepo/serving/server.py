@@ -13,7 +13,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,110 +21,68 @@ from pathlib import Path
 
 from aiohttp import web
 
-from oglib.errors import OgErr, OgError
 from ogrepo.intake.api import UploadApi
 from ogrepo.intake.ledger import MOST_BYTES
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.folder import Folder, locked
 from ogrepo.library.linking import link_all
-from ogrepo.refusal import Refusal, as_response, from_os_error
 from ogrepo.serving.accesslog import LOG, start_logging
-from ogrepo.serving.connection import Connection
-from ogrepo.serving.door import Door
-from ogrepo.serving.files import FileAnswer
-from ogrepo.serving.limits import Limits, limits_for, raise_descriptors
-from ogrepo.serving.listen import address_for_people, listen
+from ogrepo.serving.entry.door import Door
+from ogrepo.serving.entry.limits import Limits, limits_for, raise_descriptors
+from ogrepo.serving.entry.listen import address_for_people, listen
+from ogrepo.serving.entry.places import Networks
+from ogrepo.serving.entry.tls import Pair, follow, server_context
+from ogrepo.serving.layers import errors, exchange
 from ogrepo.serving.listing import Listings
+from ogrepo.serving.metrics import Metrics
 from ogrepo.serving.passing import hand_on
-from ogrepo.serving.places import Networks
 from ogrepo.serving.quick import Quick
 from ogrepo.serving.signing import follow_signed
 from ogrepo.serving.site import Site
-from ogrepo.serving.tls import Pair, follow, server_context
+from ogrepo.serving.turns import Turns
 
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0
 _THREADS = 32
 _SMALL_BODY_BYTES = 64 << 10
-_ANSWER_S = 60.0  # for taking an answer that is no file
 _SWITCH_S = 0.001  # a thread that computes gives the loop its turn after this
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How a repository is served. ``pair``: certificate and key for https, None = plain."""
+    """How a repository is served. ``pair``: certificate and key for https, None = plain.
+
+    ``at_once``: how many PCs may read images at a time, 0 = all of them. ``metrics_to``: who is
+    told the numbers, None = this machine alone.
+    """
 
     bind: str
     port: int
     trusted: Networks = ()
     pair: tuple[Path, Path] | None = None
     most_bytes: int = MOST_BYTES
+    at_once: int = 0
+    metrics_to: Networks | None = None
 
 
-@web.middleware
-async def _exchange(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """One request from its whole header to the last byte of its answer."""
-    connection = request.protocol
-    assert isinstance(connection, Connection)  # noqa: S101 - the door makes no others
-    connection.begin(has_body=request.body_exists)
-    try:
-        response = await handler(request)
-        if not isinstance(response, FileAnswer):
-            await _send(request, response)
-    except ConnectionError:
-        response = as_response(Refusal(400, "The connection ended before the request did."))
-        response.force_close()
-    finally:
-        connection.end()
-    return response
-
-
-async def _send(request: web.Request, response: web.StreamResponse) -> None:
-    """Send an answer that is in memory, to a reader that takes it in time."""
-    try:
-        async with asyncio.timeout(_ANSWER_S):
-            await response.prepare(request)
-            await response.write_eof()
-    except (TimeoutError, ConnectionError):
-        response.force_close()
-        if request.transport is not None:
-            request.transport.abort()
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Every failure becomes the JSON of the contract; only what we did not foresee is logged."""
-    try:
-        return await handler(request)
-    except OgError as error:
-        response = as_response(error)
-        if response.status >= 500 and response.status != 503:
-            LOG.warning("%s", error)
-        return response
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        code = OgErr.NOTFOUND if error.status == 404 else OgErr.FORMAT
-        return as_response(Refusal(error.status, f"{error.reason}.", code=code))
-    except web.RequestPayloadError:
-        return as_response(Refusal(400, "The request's body is not proper HTTP."))
-    except (OSError, MemoryError) as error:
-        if isinstance(error, ConnectionError):
-            raise
-        refused = from_os_error(error)
-        if refused.status == 500:
-            LOG.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
-        return as_response(refused)
-
-
-def make_app(folder: Folder, uploads: Uploads) -> web.Application:
+def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Application:
     """The application; ``uploads`` was started before."""
     api = UploadApi(folder, uploads)
-    site = Site(folder)
-    app = web.Application(middlewares=[_exchange, _errors], client_max_size=_SMALL_BODY_BYTES)
+    turns = Turns(serving.at_once, serving.trusted)
+    site = Site(folder, turns)
+    metrics = Metrics(
+        folder,
+        uploads,
+        site.listings,
+        site.quick.counts,
+        turns,
+        serving.metrics_to,
+        serving.trusted,
+    )
+    app = web.Application(middlewares=[exchange, errors], client_max_size=_SMALL_BODY_BYTES)
     app.add_routes(api.routes())
     app.router.add_get("/healthz", site.health)
+    app.router.add_get("/metrics", metrics.answer)
     app.router.add_get("/images/", site.images)
     for method in ("GET", "POST"):
         app.router.add_route(method, "/netboot/do/{form}", hand_on)
@@ -173,7 +131,7 @@ async def opened(
     # The default pool has one thread more than a few: some slow uploads must not hold up reads.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ogrepo"))
     pair = None if serving.pair is None else Pair(*serving.pair, folder.root)
-    app = make_app(folder, uploads)
+    app = make_app(folder, uploads, serving)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=farewell_s)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - setup has made it

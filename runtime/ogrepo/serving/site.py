@@ -6,19 +6,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from ogrepo.intake.receive import in_thread
 from ogrepo.library.folder import Folder
 from ogrepo.library.publishing import is_unfinished
 from ogrepo.library.store import IMAGE
 from ogrepo.refusal import Refusal
+from ogrepo.serving.connection import Connection
 from ogrepo.serving.files import FileAnswer, Heading, OpenFile, OpenFiles
 from ogrepo.serving.lasting import check_listed, heading_for
 from ogrepo.serving.listing import Listings
 from ogrepo.serving.pages import folder_list
 from ogrepo.serving.paths import resolve
 from ogrepo.serving.quick import Quick
+from ogrepo.serving.turns import Turns, is_image
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -29,11 +31,12 @@ _PAGE_HEADERS = {
 class Site:
     """The handlers that only read."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, turns: Turns) -> None:
         self._folder = folder
+        self._turns = turns
         self._files = OpenFiles()
         self.listings = Listings(folder)
-        self.quick = Quick(folder.root, self._files, self._check_whole)
+        self.quick = Quick(folder.root, self._files, self._check_whole, turns)
 
     async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
@@ -55,6 +58,19 @@ class Site:
     async def file(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info["path"]
         self._check_whole(asked)
+        if request.method != hdrs.METH_GET or not is_image(asked):
+            return await self._answer(request, asked)
+        connection = request.protocol
+        assert isinstance(connection, Connection)  # noqa: S101 - the door makes no others
+        queued = self._turns.enter(connection.address)
+        if queued is not None:
+            raise queued
+        try:
+            return await self._answer(request, asked)
+        finally:
+            self._turns.end(connection.address)
+
+    async def _answer(self, request: web.Request, asked: str) -> web.StreamResponse:
         path, opened = await in_thread(lambda: self._open(asked))
         if opened is None:
             return await self._folder_page(request, asked, path)

@@ -16,12 +16,16 @@ Words = Any  # argparse names no class for what ``add_subparsers`` makes
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A word behind the folder. ``missing``: what is said where it must be there, or empty."""
+    """A word behind the folder. ``missing``: what is said where it must be there, or empty.
+
+    ``many``: any number of words, which come last.
+    """
 
     dest: str
     metavar: str
     missing: str = ""
     help: str | None = None
+    many: bool = False
 
 
 NAME = Behind("name", "NAME", "The image's name is missing.")
@@ -39,7 +43,8 @@ def add_verb(
     verb: argparse.ArgumentParser = words.add_parser(name, help=help, description=description)
     verb.add_argument("dir", nargs="?", type=Path, metavar="DIR")
     for one in behind:
-        verb.add_argument(one.dest, nargs="?", metavar=one.metavar, help=one.help)
+        nargs = "*" if one.many else "?"
+        verb.add_argument(one.dest, nargs=nargs, metavar=one.metavar, help=one.help)
     verb.set_defaults(run=run, behind=behind)
     return verb
 
@@ -52,6 +57,10 @@ def settle_folder(arguments: argparse.Namespace) -> None:
     if option is not None:
         spare = said["dir"]
         for one in behind:
+            if one.many:
+                said[one.dest] = [*([str(spare)] if spare else []), *said[one.dest]]
+                spare = None
+                continue
             said[one.dest], spare = spare and str(spare), said[one.dest]
         if spare is not None:
             raise UsageError(f"Two folders are named: {said['dir']} and {option}.")

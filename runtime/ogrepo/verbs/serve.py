@@ -39,6 +39,20 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
         metavar="N",
         help=f"what one token may bring in all, default {MOST_BYTES >> 30}",
     )
+    server.add_argument(
+        "--at-once",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many PCs read images at a time, the others wait in a queue; default 0: all",
+    )
+    server.add_argument(
+        "--metrics-to",
+        action="append",
+        default=[],
+        metavar="NET",
+        help="who may read /metrics, default: this machine alone; may be given again",
+    )
     return (server,)
 
 
@@ -50,22 +64,26 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise UsageError("https needs both --certificate and --key.")
     if arguments.most_gib < 1:
         raise UsageError("--most-gib must be 1 or more.")
+    if arguments.at_once < 0:
+        raise UsageError("--at-once must be 0 or more.")
     serving = Serving(
         bind=arguments.bind,
         port=arguments.port,
-        trusted=[_network(text) for text in arguments.trusted_proxy],
+        trusted=[_network(text, "--trusted-proxy") for text in arguments.trusted_proxy],
         pair=None if certificate is None else (certificate, key),
         most_bytes=arguments.most_gib << 30,
+        at_once=arguments.at_once,
+        metrics_to=[_network(text, "--metrics-to") for text in arguments.metrics_to] or None,
     )
     serve(folder, serving)
     return 0
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
+def _network(text: str, option: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError:
         raise UsageError(
             f"{text!r} is no address or network.",
-            hint="Give --trusted-proxy one like 10.1.0.5 or 10.1.0.0/24.",
+            hint=f"Give {option} one like 10.1.0.5 or 10.1.0.0/24.",
         ) from None

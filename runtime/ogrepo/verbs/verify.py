@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``ogrepo verify``: every image is judged, and told."""
+"""``ogrepo verify``: images are judged, told, and what was found is remembered."""
 
 from __future__ import annotations
 
@@ -7,51 +7,115 @@ import argparse
 import difflib
 import json
 import sys
+import time
 from collections.abc import Sequence
 
-from oglib.errors import NotFoundError, OgError
+from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from oglib.reporters import for_stream
-from oglib.wording.amounts import human_bytes
-from ogrepo.library.disks import disk_names, find_disk, verify_disk
-from ogrepo.library.folder import Folder, checked_name, open_folder
-from ogrepo.library.store import find, names
-from ogrepo.library.verify import verify_published
+from ogrepo.library.folder import Folder, checked_name, locked, open_folder
+from ogrepo.library.pacing import Pace
+from ogrepo.library.rounds import (
+    ChangedError,
+    UnsignedError,
+    due_names,
+    is_damage,
+    names_of,
+    prove_name,
+)
 from ogrepo.verbs.line import Behind, Words, add_verb, plain
 from ogrepo.words import fitted
 
+_MIB = 1 << 20
+_LOCK = ".verify"  # no image is called so
+
 
 def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
-    name = Behind("name", "NAME", help="default: every image")
-    told = "prove images against their digests and signature"
-    return (add_verb(words, "verify", _verify, name, help=told),)
+    verb = add_verb(
+        words,
+        "verify",
+        _verify,
+        Behind("name", "NAME", help="default: every image"),
+        help="prove images against their digests and signature",
+        description="Reads images from end to end. What was found is remembered: a damaged one is "
+        "marked in every listing until it is mended. The exit code is that of the last bad one.",
+    )
+    verb.add_argument("--all", action="store_true", help="every image; so it is without NAME")
+    verb.add_argument(
+        "--due",
+        type=float,
+        metavar="DAYS",
+        help="those alone that were proven longer ago, never, or found damaged; oldest first",
+    )
+    verb.add_argument(
+        "--rate", type=int, default=0, metavar="MIB", help="read at most so many MiB a second"
+    )
+    return (verb,)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    """Judge every image, also after one was bad; the exit code is that of the last bad one."""
+    """Judge every image, also after one was bad."""
+    _check(arguments)
     folder = open_folder(arguments.dir)
     keys = load_public_keys(folder.keys)
-    everything = [*names(folder), *disk_names(folder)]
-    wanted = [checked_name(arguments.name)] if arguments.name else everything
-    if arguments.name and arguments.name not in everything:
-        raise _absent(folder, arguments.name, everything)
+    if arguments.due is None:
+        return _judge_all(arguments, folder, keys, _wanted(folder, arguments.name))
+    with locked(folder, _LOCK, what=f"The verification of {folder.root}"):
+        wanted = due_names(folder, time.time(), arguments.due)
+        return _judge_all(arguments, folder, keys, wanted)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.name and (arguments.all or arguments.due is not None):
+        raise UsageError("NAME is one image, --all and --due are of every one.")
+    if arguments.due is not None and not arguments.due >= 0:
+        raise UsageError("--due takes a number of days.")
+    if arguments.rate < 0:
+        raise UsageError("--rate must be 0 or more.")
+
+
+def _wanted(folder: Folder, name: str | None) -> list[str]:
+    everything = names_of(folder)
+    if not name:
+        return everything
+    if checked_name(name) not in everything:
+        raise _absent(folder, name, everything)
+    return [name]
+
+
+def _judge_all(
+    arguments: argparse.Namespace, folder: Folder, keys: list[PublicKey], wanted: list[str]
+) -> int:
     worst = 0
     results: list[dict[str, object]] = []
+    pace = Pace(arguments.rate * _MIB)
     for name in wanted:
+        progress = for_stream(sys.stderr, as_json=arguments.json)
         try:
-            results.append(_verify_one(folder, name, keys, quiet=arguments.json))
+            good = prove_name(folder, name, keys, progress, pace=pace, now=time.time())
         except OgError as error:
             worst = int(error.code)
-            results.append({"image": name, **error.as_dict()})
-            if not arguments.json:
-                # Not there any more is no damage, nor is what nobody signed.
-                word = "MISSING" if isinstance(error, NotFoundError) else "DAMAGED"
-                _print(f"{plain(name)}: {word}: {plain(str(error))}")
+            results.append({"image": name, "found": _word(error), **error.as_dict()})
+            line = f"{plain(name)}: {_word(error)}: {plain(str(error))}"
+        else:
+            results.append({**good.about, "found": "good"})
+            line = f"{name}: good: {good.text}"
+        if not arguments.json:
+            print(fitted(line, sys.stdout), flush=True)
     if arguments.json:
         print(json.dumps({"images": results}, indent=2))
     elif not wanted:
-        print(f"{folder.root} holds no image.")
+        nothing = "is due" if arguments.due is not None and names_of(folder) else "is there"
+        print(f"{folder.root}: nothing {nothing} to be proven.")
     return worst
+
+
+def _word(error: OgError) -> str:
+    """What was found, in a word: not there any more, for one, is no damage."""
+    if is_damage(error):
+        return "DAMAGED"
+    kinds = ((NotFoundError, "MISSING"), (UnsignedError, "UNSIGNED"), (ChangedError, "CHANGED"))
+    return next((word for kind, word in kinds if isinstance(error, kind)), "UNKNOWN")
 
 
 def _absent(folder: Folder, name: str, everything: Sequence[str]) -> NotFoundError:
@@ -61,37 +125,3 @@ def _absent(folder: Folder, name: str, everything: Sequence[str]) -> NotFoundErr
         f"There is no image {name} in {folder.root}.",
         hint=f"Did you mean {near[0]}?" if near else listing,
     )
-
-
-def _print(line: str) -> None:
-    print(fitted(line, sys.stdout))
-
-
-def _verify_one(
-    folder: Folder, name: str, keys: list[PublicKey], *, quiet: bool
-) -> dict[str, object]:
-    if name in disk_names(folder):
-        return _verify_disk(folder, name, keys, quiet=quiet)
-    proof = verify_published(
-        find(folder, checked_name(name), keys), keys, for_stream(sys.stderr, as_json=quiet)
-    )
-    if not quiet:
-        _print(
-            f"{name}: good: version {proof.version}, {proof.frames} frames, "
-            f"{human_bytes(proof.content_bytes)} of content, signed by {proof.signed_by}"
-        )
-    return proof.as_dict()
-
-
-def _verify_disk(
-    folder: Folder, name: str, keys: list[PublicKey], *, quiet: bool
-) -> dict[str, object]:
-    disk = find_disk(folder, checked_name(name), keys)
-    content = verify_disk(disk, keys, for_stream(sys.stderr, as_json=quiet))
-    if not quiet:
-        _print(
-            f"{name}: good: version {disk.manifest.version}, a disk of "
-            f"{len(disk.manifest.partitions)} partitions, {human_bytes(content)} of content, "
-            f"signed by {disk.key_id}"
-        )
-    return {"image": name, "version": disk.manifest.version, "content_bytes": content}

@@ -108,7 +108,7 @@ def test_an_entry_replaced_while_it_is_locked_is_not_given_out(
         return handle
 
     monkeypatch.setattr(folder, "lock_shared", late)
-    with pytest.raises(OgError, match="just replaced"), store.using("debian"):
+    with pytest.raises(OgError, match="just replaced"), store.holding("debian"):
         pass
 
 
@@ -213,7 +213,7 @@ def test_a_pin_holds_through_a_new_version_and_until_it_is_taken_off(store: Stor
 
 def test_what_is_being_restored_is_neither_evicted_nor_replaced(store: Store) -> None:
     store.publish("debian", fill("debian", 1))
-    with store.using("debian") as entry:
+    with store.holding("debian") as entry:
         for change in (
             lambda: store.evict("debian"),
             lambda: store.publish("debian", fill("debian", 2)),
@@ -230,13 +230,15 @@ def test_what_is_being_restored_is_neither_evicted_nor_replaced(store: Store) ->
 def test_each_use_counts_whatever_the_clock_says(store: Store) -> None:
     for name in ("a", "b", "c"):
         store.publish(name, fill(name, 1))
-    with store.using("a"):
+    with store.holding("a"):
         pass
+    order = [entry.name for entry in sorted(store.entries(), key=lambda entry: entry.used)]
+    assert order == ["a", "b", "c"], "who only looks uses nothing"
+    store.count_use("a")
     order = [entry.name for entry in sorted(store.entries(), key=lambda entry: entry.used)]
     assert order == ["b", "c", "a"]
     store.evict("a")
-    with store.using("b"):
-        pass
+    store.count_use("b")
     assert [entry.name for entry in sorted(store.entries(), key=lambda e: e.used)] == ["c", "b"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from oglib import limits
+from oglib.deploy.opening import finding
 from oglib.deploy.opening import opened as source
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.policy import Share
@@ -136,7 +137,7 @@ def test_a_version_that_is_replaced_meanwhile_is_not_taken_for_the_new_one(
     publish(repository, 1)
     settings = settings_of(repository)
     reference = resolve("debian@1", settings)
-    looked = source.located(reference, settings_of(repository))
+    looked = finding.located(reference, settings_of(repository))
     publish(repository, 2)
     monkeypatch.setattr(source, "located", lambda *_: looked)
     with pytest.raises(NotFoundError, match="no version 1"):

@@ -18,10 +18,11 @@ import pytest
 
 from oglib.errors import ImageError, OgError
 from ogrepo.intake import receive, uploads
-from ogrepo.serving import files, later, places
+from ogrepo.serving import files
 from ogrepo.serving.accesslog import BoundedHandler, Seldom
+from ogrepo.serving.entry import later, places
+from ogrepo.serving.entry.limits import Limits, limits_for
 from ogrepo.serving.files import OpenFiles
-from ogrepo.serving.limits import Limits, limits_for
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ogrepo.serving import door, files, limits, places, quick
+from ogrepo.serving import files, quick
 from ogrepo.serving.connection import Connection
+from ogrepo.serving.entry import door, limits, places
 from ogrepo.serving.quick import Plain, Quick
 from unit.ogrepo.conftest import Answer, Repository
 
@@ -31,8 +32,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[Plain]:
     """The answers that went the short way."""
     real, seen = Quick.plain, []
 
-    def plain(self: Quick, data: bytes, connection: Connection) -> Plain | None:
-        found = real(self, data, connection)
+    def plain(self: Quick, data: bytes, connection: Connection, address: str) -> Plain | None:
+        found = real(self, data, connection, address)
         if found is not None:
             seen.append(found)
         return found

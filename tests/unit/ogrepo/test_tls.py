@@ -33,8 +33,8 @@ from cryptography.x509.oid import NameOID
 from oglib.errors import OgError
 from ogrepo.__main__ import main
 from ogrepo.library.folder import Folder
-from ogrepo.serving import tls
-from ogrepo.serving.tls import Pair
+from ogrepo.serving.entry import tls
+from ogrepo.serving.entry.tls import Pair
 from unit.ogrepo.conftest import Repository
 
 

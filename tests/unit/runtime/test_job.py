@@ -52,6 +52,14 @@ def test_a_boot_without_a_job_has_nothing_to_do() -> None:
         ("adapt:1:2:any", Adapt("1", "2", "any")),
         ("adapt:1:2:this", Adapt("1", "2", "this")),
         ("partition:1:lab-uefi", Partition("1", "lab-uefi")),
+        (
+            "deploy:a:1:2:unicast-cache",
+            Deploy("a", "1", "2", "uefi", "pc7", method="UNICAST-CACHE"),
+        ),
+        (
+            "restore:a:1:2:TORRENT:no-fallback",
+            Restore("a", "1", "2", method="TORRENT-CACHE", fallback=False),
+        ),
         ("inventory", Inventory()),
         ("inventory:hardware", Inventory()),
         ("inventory:software:1:2", Inventory("software", "1", "2")),
@@ -83,6 +91,8 @@ def test_every_job_has_its_word_and_its_example() -> None:
         *("partition:1", "partition:1:../x", "partition:1:2:3", "inventory:os", "inventory:1:2"),
         *("boot", "boot:1", "boot:1:2:grub", "boot:1:2:kexec:", "boot:/dev/sda:1", "Boot:1:2"),
         *("deploy", "erase:a:1:2", "deploy:a:1", "deploy::1:2", "a:b:c:d:e", "deploy:a:1:2:3"),
+        *("deploy:a:1:2:unicast:", "deploy:a:1:2::no-fallback", "restore:a:1:2:unicast-disk"),
+        *("restore:a:1:2:unicast:no", "restore:a:1:2:unicast:no-fallback:x", "restore:a:1:unicast"),
         *("restore:a", "restore:a:1:", "restore:a:1:2:3", "create:a:1:0", "create:a@2:1:2"),
         *(
             "update_cache",

@@ -20,7 +20,8 @@ from oglib.cancel import NEVER, Cancel
 from oglib.deploy.library.cache import OpenCache, format_empty
 from oglib.deploy.opening import memory as memories
 from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
-from oglib.deploy.opening.opened import located, opened_frames
+from oglib.deploy.opening.finding import located
+from oglib.deploy.opening.opened import opened_frames
 from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.reference import Reference, resolve
 from oglib.errors import NotFoundError, OgErr, UsageError

@@ -21,8 +21,10 @@ from oglib.deploy.opening.policy import judge_unsigned
 from oglib.errors import NotFoundError, OgErr, UsageError
 from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
-from oglib.image.reading.source import FrameSource
-from oglib.image.reading.vouching import Policy
+from oglib.image.reading.proven import ProvenSource
+from oglib.image.reading.recorded import RecordedSource
+from oglib.image.reading.source import FileSource, FrameSource
+from oglib.image.reading.vouching import Policy, VouchedRecord
 from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent
 from oglib.wording.nearest import meant
@@ -36,9 +38,23 @@ _MOST_FILES = 10_000
 _FIRST_VOLUME = re.compile(r"(.*)\.(a{2,4}|0{2,3})")
 
 
-def open_foreign(name: str, path: Path, policy: Policy, scratch: Path) -> ForeignImage:
-    """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``)."""
+def open_foreign(
+    name: str,
+    path: Path,
+    policy: Policy,
+    scratch: Path,
+    *,
+    recorded: str = "",
+    vouched: VouchedRecord | None = None,
+) -> ForeignImage:
+    """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``).
+
+    ``recorded``: the BLAKE3 that its one file has, which is proven while it is read. ``vouched``:
+    the repository's record of that file, where there is one.
+    """
     _require(path)
+    if vouched is not None:
+        return _recorded(name, FileSource(path), vouched, scratch, files=(path,))
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
     from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
     from oglib.image.reading.formats.folders.folder import is_folder_image  # noqa: PLC0415
@@ -54,14 +70,15 @@ def open_foreign(name: str, path: Path, policy: Policy, scratch: Path) -> Foreig
     if path.is_dir():
         raise _folder(path, is_folder_image(path), f"{path}/1")
     volumes = tuple(volumes_of(path))
-    source = open_paths(volumes)
+    source = RecordedSource(open_paths(volumes), recorded) if recorded else open_paths(volumes)
     try:
         stream = open_stream(source, name, scratch=scratch)
     except BaseException:
         source.close()
         raise
+    proven = source if isinstance(source, RecordedSource) else None
     return ForeignImage(
-        stream, source.describe(), source.size_bytes, (doubt,), files=volumes
+        stream, source.describe(), source.size_bytes, (doubt,), files=volumes, recorded=proven
     )  # fmt: skip
 
 
@@ -79,9 +96,20 @@ def files_in(folder: Path) -> tuple[Path, ...]:
 
 
 def open_foreign_url(
-    name: str, url: str, policy: Policy, scratch: Path, connection: Connection
+    name: str,
+    url: str,
+    policy: Policy,
+    scratch: Path,
+    connection: Connection,
+    *,
+    vouched: VouchedRecord | None = None,
 ) -> ForeignImage:
-    """The image at an address, read by ranges; its later volumes are found by their names."""
+    """The image at an address, read by ranges; its later volumes are found by their names.
+
+    ``vouched``: the repository's record of it, where there is one.
+    """
+    if vouched is not None:
+        return _recorded(name, HttpSource(url, connection=connection), vouched, scratch)
     source = _source_at(url, connection)
     try:
         doubt = judge_unsigned(name, url, policy.unsigned_remote)
@@ -92,6 +120,35 @@ def open_foreign_url(
         source.close()
         raise
     return ForeignImage(stream, url, source.size_bytes, (doubt,))
+
+
+def _recorded(
+    name: str,
+    inner: FrameSource,
+    vouched: VouchedRecord,
+    scratch: Path,
+    *,
+    files: tuple[Path, ...] = (),
+) -> ForeignImage:
+    """The image in ``inner``, every byte of which the record proves before it is used."""
+    record = vouched.record
+    try:
+        source = ProvenSource(inner, record)
+        from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
+
+        stream = open_stream(source, name, scratch=scratch)
+    except BaseException:
+        inner.close()
+        raise
+    return ForeignImage(
+        stream,
+        inner.describe(),
+        record.image_size_bytes,
+        vouched.warnings,
+        files=files,
+        version=record.version,
+        signed_by=vouched.signed_by,
+    )
 
 
 def describe_path(path: Path) -> ImageInfo:

@@ -31,6 +31,11 @@ class Memory:
     recall: Callable[[str], int]
     store: Callable[[str, int], None]
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _uses: list[Callable[[], None]] = field(default_factory=list)
+
+    def count(self, use: Callable[[], None]) -> None:
+        """Have ``use`` called when what was opened is on the disk: it counts as used then."""
+        self._uses.append(use)
 
     def judge(self, name: str, version: int, *, wanted: bool) -> tuple[str, ...]:
         """Raise where the PC had a later version and this one was not ``wanted`` by its number.
@@ -50,9 +55,14 @@ class Memory:
         self._seen[name] = (last, version)
         return ()
 
-    def keep(self) -> tuple[str, ...]:
-        """Remember what was judged and is on the disk now; gives what could not be."""
-        said: list[str] = []
+    def keep(self, *, whole: bool = True) -> tuple[str, ...]:
+        """Remember what was judged and is on the disk now; gives what could not be.
+
+        ``whole`` False: only a part of it is there, so its version is not remembered.
+        """
+        said = self._keep_uses()
+        if not whole:
+            return tuple(said)
         for name, (last, version) in self._seen.items():
             if last == version:
                 continue
@@ -63,6 +73,16 @@ class Memory:
                     said.append(f"That this PC has {name}@{version} is not kept: {error.message}")
         self._seen.clear()
         return tuple(said)
+
+    def _keep_uses(self) -> list[str]:
+        said: list[str] = []
+        for use in self._uses:
+            try:
+                use()
+            except OgError as error:
+                said.append(f"That an image of the cache was used is not kept: {error.message}")
+        self._uses.clear()
+        return said
 
 
 def of_this_pc(settings: Settings) -> Memory:

@@ -15,8 +15,9 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib import limits
-from oglib.deploy.opening.fetching import fetch_frames, fetch_if_there, keys_of, signature_of
+from oglib.deploy.opening.entry import held
+from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
+from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
     describe_url,
@@ -26,6 +27,7 @@ from oglib.deploy.opening.foreign_image import (
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
+from oglib.deploy.opening.recorded import vouched_record
 from oglib.deploy.opening.reference import Reference, no_version, resolve
 from oglib.errors import ImageError, NotFoundError, TransferError
 from oglib.image.any import Image, own_of
@@ -50,7 +52,10 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
     header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
-    with opened_at(resolve(text, settings), settings, memory) as image:
+    with (
+        held(text, settings, memory) as entry,
+        opened_at(entry or resolve(text, settings), settings, memory) as image,
+    ):
         yield image
 
 
@@ -67,8 +72,7 @@ def opened_at(
         elif (files := own_files(reference.path)).are_there:
             image = _open_files(reference, files, settings, scratch, memory)
         else:
-            policy = policy_on(share_of(reference.path), settings)
-            image = open_foreign(reference.name, reference.path, policy, scratch)
+            image = _open_foreign_file(reference, reference.path, settings, scratch, memory)
         try:
             yield image
         finally:
@@ -90,38 +94,13 @@ def opened_frames(
         yield own
 
 
-def located(reference: Reference, settings: Settings) -> Reference:
-    """The same, leading to the files of the version that was asked for.
-
-    Their manifests say which of the two it is; they are judged when it is opened.
-    """
-    if not reference.version:
-        return reference
-    known = []
-    for one in (reference, reference.aside()):
-        raw = manifest_of(one, settings)
-        found = Manifest.from_bytes(raw).version if raw is not None else 0
-        if found == reference.version:
-            return one
-        known += [str(found)] if raw is not None else []
-    raise no_version(reference.name, reference.version, reference.where, known)
-
-
-def manifest_of(reference: Reference, settings: Settings) -> bytes | None:
-    """The manifest at that place, unjudged; None where there is none."""
-    if reference.path is None:
-        address = addresses_of(reference.url).manifest
-        return fetch_if_there(address, limits.MANIFEST_BYTES, settings.connection)
-    return own_files(reference.path).read_manifest()
-
-
 def described(text: str, settings: Settings) -> ImageInfo:
     """What the image says of itself, whoever signed it; what is wrong with it is ``damage``.
 
     Raises only where there is nothing to look at.
     """
-    reference = located(resolve(text, settings), settings)
-    with scratch_folder() as scratch:
+    with held(text, settings) as entry, scratch_folder() as scratch:
+        reference = located(entry or resolve(text, settings), settings)
         try:
             return _described(reference, settings, scratch)
         except ImageError as error:
@@ -133,15 +112,23 @@ def _described(reference: Reference, settings: Settings, scratch: Path) -> Image
     if reference.path is not None:
         files = own_files(reference.path)
         if not files.are_there:
-            return describe_path(reference.path)
+            return _with_signature(describe_path(reference.path), reference, settings)
         with open_files(files, keys=keys, policy=anything, scratch=scratch) as image:
             return image.info
     manifest = manifest_of(reference, settings)
     if manifest is None:
         with _explaining_absence(reference, settings):
-            return describe_url(reference.url, settings.connection)
+            info = describe_url(reference.url, settings.connection)
+            return _with_signature(info, reference, settings)
     with _open_our_url(reference, manifest, anything, settings, scratch=scratch) as image:
         return image.info
+
+
+def _with_signature(info: ImageInfo, reference: Reference, settings: Settings) -> ImageInfo:
+    """What a foreign image says, and whether a repository whose key is here vouches for it."""
+    keys = keys_of(settings)
+    vouched = vouched_record(reference, keys, settings, allowed=True, memory=None)
+    return replace(info, signed=vouched is not None and bool(vouched.signed_by))
 
 
 @contextmanager
@@ -150,6 +137,23 @@ def scratch_folder() -> Iterator[Path]:
     above = RUNTIME_DIR if RUNTIME_DIR.is_dir() else None
     with TemporaryDirectory(prefix="image-", dir=above) as folder:
         yield Path(folder)
+
+
+def _open_foreign_file(
+    reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
+) -> Image:
+    share = share_of(path)
+    policy = policy_on(share, settings)
+    vouched = vouched_record(
+        reference,
+        keys_of(settings),
+        settings,
+        allowed=policy.unsigned_local,
+        memory=None if share is None else memory,
+    )
+    return open_foreign(
+        reference.name, path, policy, scratch, recorded=reference.recorded, vouched=vouched
+    )
 
 
 def _open_files(
@@ -188,9 +192,17 @@ def _open_url(
     policy = policy_for_url(reference.url, settings)
     manifest = manifest_of(reference, settings)
     if manifest is None:
+        vouched = vouched_record(
+            reference, keys_of(settings), settings, allowed=policy.unsigned_remote, memory=memory
+        )
         with _explaining_absence(reference, settings):
             return open_foreign_url(
-                reference.name, reference.url, policy, scratch, settings.connection
+                reference.name,
+                reference.url,
+                policy,
+                scratch,
+                settings.connection,
+                vouched=vouched,
             )
     return _open_our_url(reference, manifest, policy, settings, scratch=scratch, memory=memory)
 

@@ -4,7 +4,8 @@
 A name is looked up in the repository this PC was told of; an ``http`` address is taken as it
 is; anything that begins like a path or ends in ``.img`` is a file, the first volume of a split
 one, or a partition in a folder of Clonezilla or FOG (``FOLDER/2``). ``@3`` behind any of them is
-exactly that version, which may be the one before, kept aside as ``.ant``.
+exactly that version, which may be the one before, kept aside as ``.ant``. ``CACHE:NAME`` is an
+entry of this PC's cache, which has to be mounted and held before it is a file (``entry``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from oglib.partfile import is_there
 from oglib.settings import Settings
 
 ASIDE = ".ant"
+CACHE = "CACHE:"
 _SUFFIX = ".img"
 _VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
 
@@ -30,7 +32,8 @@ class Reference:
     """An image as asked for: exactly one of ``url`` and ``path`` is set.
 
     ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
-    where the image was named and not its own address.
+    where the image was named and not its own address. ``recorded``: the BLAKE3 that the cache
+    keeps of the file; empty where nothing is known.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Reference:
     path: Path | None = None
     version: int = 0
     repository: str = ""
+    recorded: str = ""
 
     @property
     def where(self) -> str:
@@ -65,6 +69,11 @@ def versioned(text: str) -> tuple[str, int]:
 def resolve(text: str, settings: Settings) -> Reference:
     """What ``text`` names; nothing is opened yet."""
     text, version = versioned(text)
+    if text.startswith(CACHE):
+        raise UsageError(
+            f"{text} is in the cache, and this wants an image of the repository or of a file.",
+            hint=f"Name it without {CACHE}.",
+        )
     if "://" in text:
         # Names may have folders; a repository serves them below images/.
         _, below, tail = text.rpartition("/images/")
@@ -96,8 +105,10 @@ def is_path(text: str) -> bool:
 
     No name in a repository holds ``.img``; so ``old.img.gz`` and ``old.img.aa`` are files.
     """
-    return "://" not in text and (
-        text.startswith(("/", "./", "../")) or _SUFFIX in text or text in (".", "..")
+    return (
+        "://" not in text
+        and not text.startswith(CACHE)
+        and (text.startswith(("/", "./", "../")) or _SUFFIX in text or text in (".", ".."))
     )
 
 

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oglib import limits
+from oglib.deploy.opening.entry import held
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.opened import described, opened
-from oglib.deploy.opening.reference import is_path, no_version
+from oglib.deploy.opening.opened import described, opened_at
+from oglib.deploy.opening.reference import Reference, is_path, no_version, resolve
 from oglib.deploy.whole_disk.foreign_folder import disk_at, whole_of
 from oglib.deploy.whole_disk.location import FolderLocation, located, location_of
 from oglib.deploy.whole_disk.ours import ours_at
@@ -38,15 +39,16 @@ def opened_any(
     A name or address is asked for a ``disk.json`` with one small request. ``memory`` refuses one
     from the network that is older than what the PC had.
     """
-    location: FolderLocation | None = location_of(text, settings)
-    if location and location.version:
-        location = located(location)
-    whole = _whole_at(location, settings, memory) if location else None
-    if whole is not None:
-        yield whole
-        return
-    with opened(text, settings, memory) as image:
-        yield image
+    with held(text, settings, memory) as entry:
+        location: FolderLocation | None = _asked(entry, text, settings)
+        if location and location.version:
+            location = located(location)
+        whole = _whole_at(location, settings, memory) if location else None
+        if whole is not None:
+            yield whole
+            return
+        with opened_at(entry or resolve(text, settings), settings, memory) as image:
+            yield image
 
 
 @contextmanager
@@ -54,16 +56,24 @@ def opened_whole(
     text: str, settings: Settings, memory: Memory | None = None
 ) -> Iterator[WholeDisk]:
     """The same where it must be that of a whole disk."""
-    asked = location_of(text, settings)
-    location = located(asked)
-    if location is None:
-        raise no_version(asked.name, asked.version, asked.where, [])
-    whole = _whole_at(location, settings, memory)
-    if whole is None:
-        raise NotFoundError(
-            f"There is no image of a disk at {location.where}.", code=OgErr.IMAGEFILE
-        )
-    yield whole
+    with held(text, settings, memory) as entry:
+        asked = _asked(entry, text, settings)
+        location = located(asked)
+        if location is None:
+            raise no_version(asked.name, asked.version, asked.where, [])
+        whole = _whole_at(location, settings, memory)
+        if whole is None:
+            raise NotFoundError(
+                f"There is no image of a disk at {location.where}.", code=OgErr.IMAGEFILE
+            )
+        yield whole
+
+
+def _asked(entry: Reference | None, text: str, settings: Settings) -> FolderLocation:
+    """Where it is if it is that of a whole disk."""
+    if entry is None:
+        return location_of(text, settings)
+    return FolderLocation(entry.name, path=entry.path, version=entry.version)
 
 
 def _whole_at(
@@ -80,12 +90,13 @@ def is_whole(text: str, settings: Settings) -> bool:
 
     A name or address is asked for with one small request; what is not there is none.
     """
-    location = location_of(text, settings)
-    places = (location, location.aside()) if location.version else (location,)
-    if location.path is not None:
-        found = any(one.path is not None and _is_folder(one.path) for one in places)
-        return found or is_raw_disk(text, settings)
-    return any(one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES) is not None for one in places)
+    with held(text, settings) as entry:
+        location = _asked(entry, text, settings)
+        places = (location, location.aside()) if location.version else (location,)
+        if location.path is not None:
+            found = any(one.path is not None and _is_folder(one.path) for one in places)
+            return found or is_raw_disk(text, settings)
+        return any(one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES) is not None for one in places)
 
 
 def _is_folder(path: Path) -> bool:
@@ -100,17 +111,21 @@ def is_raw_disk(text: str, settings: Settings) -> bool:
 
     An image of ours is told by its name, and never read for this.
     """
-    path = Path(text)
-    if not is_path(text) or not path.is_file() or is_there(path.with_name(f"{path.name}.json")):
-        return False
-    return is_copy_of_disk(path, described(text, settings))
+    with held(text, settings) as entry:
+        path = entry.path if entry else Path(text) if is_path(text) else None
+        if path is None or not path.is_file() or is_there(path.with_name(f"{path.name}.json")):
+            return False
+        return _is_copy_of_disk(path, described(text, settings))
 
 
-def is_copy_of_disk(path: Path, info: ImageInfo) -> bool:
-    """Whether the file at ``path``, of which ``info`` is known, is the raw copy of a disk.
+def is_disk_copy(image: Image) -> bool:
+    """Whether the image, which is open, is the raw copy of a disk in a file of this PC."""
+    return bool(image.files) and _is_copy_of_disk(image.files[0], image.info)
 
-    What OpenGnsys made of a disk is a partclone image of all its bytes: there the file's name says
-    that it was a disk.
+
+def _is_copy_of_disk(path: Path, info: ImageInfo) -> bool:
+    """What OpenGnsys made of a disk is a partclone image of all its bytes: there the file's name
+    says that it was a disk.
     """
     is_old = path.suffix == _OLD_SUFFIX and (info.tool, info.filesystem) == ("partclone", "raw")
     return path.is_file() and (info.tool == "disk" or is_old)
@@ -118,18 +133,19 @@ def is_copy_of_disk(path: Path, info: ImageInfo) -> bool:
 
 def whole_info(text: str, settings: Settings) -> ImageInfo:
     """The answer of ``og image info`` for a whole disk; its damage is said, not raised."""
-    asked = location_of(text, settings)
-    location = located(asked)
-    if location is None:
-        raise no_version(asked.name, asked.version, asked.where, [])
-    if location.path is not None and not (location.path / DISK_FILE).exists():
-        return described(text, settings)
-    try:
-        whole = ours_at(location, settings)
-    except ImageError as error:
-        return ImageInfo("disk", "zstd", damage=str(error))
-    if whole is None:
-        raise NotFoundError(
-            f"There is no image of a disk at {location.where}.", code=OgErr.IMAGEFILE
-        )
-    return whole.info()
+    with held(text, settings) as entry:
+        asked = _asked(entry, text, settings)
+        location = located(asked)
+        if location is None:
+            raise no_version(asked.name, asked.version, asked.where, [])
+        if location.path is not None and not (location.path / DISK_FILE).exists():
+            return described(text, settings)
+        try:
+            whole = ours_at(location, settings)
+        except ImageError as error:
+            return ImageInfo("disk", "zstd", damage=str(error))
+        if whole is None:
+            raise NotFoundError(
+                f"There is no image of a disk at {location.where}.", code=OgErr.IMAGEFILE
+            )
+        return whole.info()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from oglib.boot import firmware
 from oglib.cancel import NEVER, Cancel
@@ -24,7 +23,7 @@ from oglib.deploy.partition.checks import (
     check_size,
     planned_view,
 )
-from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.image import is_disk_copy, opened_any
 from oglib.deploy.whole_disk.sizing import SizedDisk, sized_for
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk.find import find_disk, find_partition
@@ -138,7 +137,7 @@ def planned(
             ) as plan:  # fmt: skip
                 yield plan
             return
-        if not is_copy_of_disk(Path(image), found.info):
+        if not is_disk_copy(found):
             raise NotFoundError(
                 f"The image {found.name} is that of a partition, and no partition is named.",
                 hint="Name it behind the disk.",
@@ -148,7 +147,7 @@ def planned(
                 f"{image} is the copy of a whole disk in one file, of which --parts takes nothing.",
                 hint="Restore all of it, without --parts.",
             )
-        yield plan_copy(found.sized(progress, cancel), spec, wishes, settings)
+        yield plan_copy(found.sized(progress, cancel), spec, wishes, settings, memory)
 
 
 @contextmanager
@@ -172,7 +171,7 @@ def planned_on(
             return stack.enter_context(whole.open_part(number)).sized(progress, cancel)
 
         if numbers:
-            yield _planned_parts(whole, disk, wishes, numbers, opened)
+            yield _planned_parts(whole, disk, wishes, numbers, opened, memory=memory)
             return
         plan = _planned_whole(whole, disk, wishes, opened, memory)
         for image in plan.images.values():
@@ -180,14 +179,16 @@ def planned_on(
         yield plan
 
 
-def plan_copy(image: Image, spec: str, wishes: DiskWishes, settings: Settings) -> DiskPlan:
+def plan_copy(
+    image: Image, spec: str, wishes: DiskWishes, settings: Settings, memory: Memory
+) -> DiskPlan:
     """The restore of the raw copy of a disk, over all of this one; changes nothing."""
     disk = find_disk(spec, rules=settings.disk_rules)
     refuse_itself(image.files, disk.path)
     check_free(disk)
     check_size(image, disk.describe(), disk.size_bytes)
     changes = ("the whole disk is overwritten, its partition table too",)
-    return DiskPlan(disk, wishes, changes, {}, raw=image)
+    return DiskPlan(disk, wishes, changes, {}, raw=image, memory=memory)
 
 
 def _planned_whole(
@@ -228,6 +229,8 @@ def _planned_parts(
     wanted: DiskWishes,
     numbers: Sequence[int],
     opened: Callable[[int], Image],
+    *,
+    memory: Memory,
 ) -> DiskPlan:
     have = {part.number for part in whole.imaged.parts if part.is_image}
     for number in numbers:
@@ -249,7 +252,7 @@ def _planned_parts(
         *(text for check in checks for text in check.warnings),
     )
     changes = tuple(f"overwrite partition {number}" for number in numbers)
-    return DiskPlan(disk, wanted, changes, images, whole, said=said)
+    return DiskPlan(disk, wanted, changes, images, whole, said=said, memory=memory)
 
 
 def _check_firmware(whole: WholeDisk, wishes: DiskWishes) -> None:

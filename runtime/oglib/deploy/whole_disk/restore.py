@@ -58,7 +58,8 @@ def apply(plan: DiskPlan, *, progress: Progress, cancel: Cancel = NEVER) -> Disk
     that can grow fills it.
     """
     receipt = _applied(plan, progress, cancel)
-    kept = plan.memory.keep() if plan.memory else ()
+    parts_alone = plan.raw is None and plan.sized is None
+    kept = plan.memory.keep(whole=not parts_alone) if plan.memory else ()
     return replace(receipt, warnings=(*receipt.warnings, *kept))
 
 

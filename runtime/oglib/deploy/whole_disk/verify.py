@@ -18,7 +18,7 @@ from oglib.deploy.itself import refuse_itself
 from oglib.deploy.partition.restore import is_grown
 from oglib.deploy.whole_disk.boot_bytes import first_difference, places_of
 from oglib.deploy.whole_disk.comparison import Compared, Comparison, DiskVerified
-from oglib.deploy.whole_disk.image import is_copy_of_disk, opened_any
+from oglib.deploy.whole_disk.image import is_disk_copy, opened_any
 from oglib.deploy.whole_disk.sizing import ImagedDisk, sized_for
 from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk import types
@@ -54,7 +54,7 @@ def verify_disk(
         if isinstance(found, WholeDisk):
             found.refuse_lacking()
             rows: tuple[Compared, ...] = (*_rows(found, disk, progress), *_other_disks(found))
-        elif is_copy_of_disk(Path(image), found.info):
+        elif is_disk_copy(found):
             rows = (_of_image("disk", found, disk.path, progress),)
         else:
             raise UsageError(

@@ -52,9 +52,16 @@ def checksums_of(image: Path) -> tuple[str, str]:
     return sums.texts()
 
 
-def info_line(filesystem: str, size_bytes: int, hostname: str, compressor: str = "zstd") -> str:
+def info_line(
+    filesystem: str,
+    size_bytes: int,
+    hostname: str,
+    compressor: str = "zstd",
+    *,
+    tool: str = "partclone",
+) -> str:
     """``TOOL:COMPRESSOR:FILESYSTEM:KB:HOST``; a colon in a host name would shift the fields."""
     kind = kind_in_image(filesystem)  # older tools know it by the word in partclone's own header
     word = (kind.image_word if kind else filesystem).upper().replace(" ", "")
     host = "".join(char for char in hostname if char.isalnum() or char in "-._")
-    return f"PARTCLONE:{compressor.upper()}:{word}:{size_bytes // 1024}:{host}\n"
+    return f"{tool.upper()}:{compressor.upper()}:{word}:{size_bytes // 1024}:{host}\n"

@@ -21,6 +21,8 @@ from oglib.progress import Event, EventKind, Progress
 _RANGE_BYTES = 4 << 20
 # Of a local file, which answers at once: it is in the processor's cache when it is unpacked.
 _LOCAL_RANGE_BYTES = 1 << 20
+# What is under way together is lost with a connection, so it is at most this part of the image.
+_PART_UNDER_WAY = 20
 
 
 class FrameSource(Protocol):
@@ -107,12 +109,13 @@ def files_of(source: FrameSource) -> tuple[Path, ...]:
     return supply.files if supply is not None else ()
 
 
-def range_bytes_of(source: FrameSource) -> int:
-    """How much is best asked for at once."""
+def range_bytes_of(source: FrameSource, readers: int) -> int:
+    """How much each of so many ``readers`` is best to ask for at once."""
+    if isinstance(source, FileSource):
+        return _LOCAL_RANGE_BYTES
     supply = supply_of(source)
-    if supply is not None:
-        return supply.range_bytes
-    return _LOCAL_RANGE_BYTES if isinstance(source, FileSource) else _RANGE_BYTES
+    most = supply.range_bytes if supply is not None else _RANGE_BYTES
+    return min(most, source.size_bytes // (_PART_UNDER_WAY * readers))
 
 
 class FileSource:

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who vouches for an image of ours: its signature, or the site's word for where it comes from."""
+"""Who vouches for an image: its signature, or the site's word for where it comes from.
+
+Of an image of ours its manifest is signed, of a foreign one the repository's record of its bytes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from oglib.errors import ImageError
+from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
 from oglib.image.format.signing import PublicKey, verify_signature
 
@@ -28,6 +33,28 @@ class Vouched:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class VouchedRecord:
+    """The same of a repository's record of a foreign image."""
+
+    record: ForeignRecord
+    signed_by: str
+    warnings: tuple[str, ...]
+
+
+class _Signed(Protocol):
+    """What is signed, of either kind."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def key_id(self) -> str: ...
+
+
 def vouch(
     manifest_bytes: bytes,
     signature: bytes | None,
@@ -43,29 +70,54 @@ def vouch(
     ``where`` is for messages; ``allowed``: the site takes it from there without a signature. The
     signature counts first: what nobody signed is not even parsed where it must be signed.
     """
-    accepted = tuple(keys)
-    signed_by = ""
-    if signature is not None and accepted:
-        signed_by = verify_signature(manifest_bytes, signature, accepted)
+    signed_by = _signer(manifest_bytes, signature, keys)
     manifest = Manifest.from_bytes(manifest_bytes)
-    if signed_by and manifest.key_id != signed_by:
-        raise ImageError(f"The manifest of {manifest.name} names another key than signed it.")
-    warnings = () if signed_by else _unsigned(manifest, signature, where=where, allowed=allowed)
+    warnings = _judged(manifest, signature, signed_by, where=where, allowed=allowed)
     _check_asked(manifest, name, at_least_version)
     return Vouched(manifest, signed_by, warnings)
 
 
-def _unsigned(
-    manifest: Manifest, signature: bytes | None, *, where: str, allowed: bool
+def vouch_record(
+    raw: bytes,
+    signature: bytes | None,
+    keys: Iterable[PublicKey],
+    *,
+    where: str,
+    allowed: bool,
+    name: str | None = None,
+) -> VouchedRecord:
+    """As ``vouch``, for the record of a foreign image."""
+    signed_by = _signer(raw, signature, keys)
+    record = ForeignRecord.from_bytes(raw)
+    warnings = _judged(record, signature, signed_by, where=where, allowed=allowed)
+    _check_asked(record, name, 0)
+    return VouchedRecord(record, signed_by, warnings)
+
+
+def _signer(raw: bytes, signature: bytes | None, keys: Iterable[PublicKey]) -> str:
+    """The key that signed ``raw``; empty where there is no signature or no key to check it."""
+    accepted = tuple(keys)
+    return verify_signature(raw, signature, accepted) if signature is not None and accepted else ""
+
+
+def _judged(
+    signed: _Signed, signature: bytes | None, signed_by: str, *, where: str, allowed: bool
 ) -> tuple[str, ...]:
+    """What to warn of; raises where the key is another, or the site's policy says no."""
+    if signed_by and signed.key_id != signed_by:
+        raise ImageError(f"The manifest of {signed.name} names another key than signed it.")
+    return () if signed_by else _unsigned(signed.name, signature, where=where, allowed=allowed)
+
+
+def _unsigned(name: str, signature: bytes | None, *, where: str, allowed: bool) -> tuple[str, ...]:
     """What to warn of where no signature can be checked; raises when the site's policy says no."""
     why = "is not signed" if signature is None else "is signed, but no key is installed to check it"
     if not allowed:
         raise ImageError(
-            f"The image {manifest.name} from {where} {why}.",
+            f"The image {name} from {where} {why}.",
             hint=how_to_vouch(signed=signature is not None),
         )
-    return (f"The image {manifest.name} {why}: nobody vouches for its origin.",)
+    return (f"The image {name} {why}: nobody vouches for its origin.",)
 
 
 def how_to_vouch(*, signed: bool) -> str:
@@ -78,7 +130,7 @@ def how_to_vouch(*, signed: bool) -> str:
     )
 
 
-def _check_asked(manifest: Manifest, name: str | None, at_least_version: int) -> None:
+def _check_asked(manifest: _Signed, name: str | None, at_least_version: int) -> None:
     if name is not None and manifest.name != name:
         raise ImageError(
             f"The image is {manifest.name}, but {name} was asked for.",

@@ -75,8 +75,8 @@ def restore_stream(
             raise
     return Receipt(
         image=image.name,
-        version=0,
-        signed_by="",
+        version=image.version,
+        signed_by=image.signed_by,
         image_blake3="",
         frames_blake3="",
         source=image.where,

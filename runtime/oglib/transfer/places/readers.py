@@ -11,13 +11,17 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from oglib.connection import Connection
 from oglib.errors import OgErr, TransferError
+from oglib.transfer.address import parse_address
 from oglib.transfer.answers import StatusError
+from oglib.transfer.client import HttpClient
 from oglib.transfer.http import Got, HttpSource
 from oglib.transfer.places.far import FarSource
 from oglib.transfer.places.place import File, Place, Wanted, Web, address_in
@@ -25,6 +29,7 @@ from oglib.transfer.places.place import File, Place, Wanted, Web, address_in
 SHORT_S = 3.0
 _SHORT_RATE = 16 << 10  # bytes/s for one connection; where that is little, all places are slow
 _ABSENT = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_S = TypeVar("_S")
 
 
 class Reader(Protocol):
@@ -53,74 +58,90 @@ def hurried(connection: Connection) -> Connection:
         stall_s=min(SHORT_S, connection.stall_s),
         deadline_s=min(SHORT_S, connection.deadline_s),
         slowest_rate=_SHORT_RATE,
+        queue_s=0.0,
     )
+
+
+class _Opened(Generic[_S]):
+    """A source that is opened once for all threads, and whose failing is one failure, too."""
+
+    def __init__(self, make: Callable[[], _S]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._source: _S | None = None
+        self._error: TransferError | None = None
+        self._tries = 0
+
+    def source(self) -> _S:
+        tries = self._tries
+        with self._lock:
+            if self._source is not None:
+                return self._source
+            if self._tries != tries and self._error is not None:
+                raise self._error  # of who tried while this thread waited
+            try:
+                self._source = self._make()
+            except TransferError as error:
+                self._tries, self._error = self._tries + 1, error
+                raise
+            return self._source
+
+    @property
+    def if_there(self) -> _S | None:
+        return self._source
 
 
 class _WebReader:
     def __init__(self, place: Web, wanted: Wanted, connection: Connection) -> None:
-        self._wanted = wanted
-        self._connections = {True: connection, False: hurried(connection)}
+        self._size = wanted.size_bytes
         by_digest = address_in(place, wanted.digest)
         self._addresses = [(one, one == by_digest) for one in (by_digest, place.own) if one]
-        self._sources: dict[bool, HttpSource] = {}
-        self._lock = threading.Lock()
-        self._closed = False
+        server = parse_address(place.name)
+        self._clients = (HttpClient(server, connection), HttpClient(server, hurried(connection)))
+        patient, hasty = (_Opened(partial(self._open, one)) for one in self._clients)
+        self._opened = {True: patient, False: hasty}
 
     def read_into(self, got: Got, offset: int, length: int, *, patient: bool) -> None:
-        self._source(patient).read_into(got, offset, length)
+        self._opened[patient].source().read_into(got, offset, length)
 
-    def _source(self, patient: bool) -> HttpSource:
-        with self._lock:  # one thread finds out, the others wait for what it finds
-            if self._closed:
-                raise TransferError(f"{self._addresses[0][0]} was closed while it was in use.")
-            if patient not in self._sources:
-                self._sources[patient] = self._opened(patient)
-            return self._sources[patient]
-
-    def _opened(self, patient: bool) -> HttpSource:
+    def _open(self, client: HttpClient) -> HttpSource:
         while True:
             address, immutable = self._addresses[0]
             try:
                 return HttpSource(
-                    address,
-                    expected_size=self._wanted.size_bytes,
-                    connection=self._connections[patient],
-                    immutable=immutable,
+                    address, expected_size=self._size, immutable=immutable, client=client
                 )
             except StatusError as error:
                 # once its folder of bytes has given something, what is denied is not absent
-                if error.status not in _ABSENT or self._sources or len(self._addresses) == 1:
+                known = any(one.if_there is not None for one in self._opened.values())
+                if error.status not in _ABSENT or known or len(self._addresses) == 1:
                     raise
                 del self._addresses[0]
 
     def close(self) -> None:
-        self._closed = True
-        for source in tuple(self._sources.values()):
-            source.close()
+        for one in self._clients:
+            one.close()
 
 
 class _FarReader:
     def __init__(self, place: File, wanted: Wanted, connection: Connection) -> None:
-        self._path = place.path
-        self._size = wanted.size_bytes
-        self._stalls = {True: connection.stall_s, False: hurried(connection).stall_s}
-        self._sources: dict[bool, FarSource] = {}
-        self._lock = threading.Lock()
+        self._opened = {
+            patient: _Opened(
+                partial(FarSource, place.path, expected_size=wanted.size_bytes, stall_s=stall_s)
+            )
+            for patient, stall_s in (
+                (True, connection.stall_s),
+                (False, hurried(connection).stall_s),
+            )
+        }
 
     def read_into(self, got: Got, offset: int, length: int, *, patient: bool) -> None:
-        self._source(patient).read_into(got, offset, length)
-
-    def _source(self, patient: bool) -> FarSource:
-        with self._lock:
-            if patient not in self._sources:
-                self._sources[patient] = FarSource(
-                    self._path, expected_size=self._size, stall_s=self._stalls[patient]
-                )
-            return self._sources[patient]
+        self._opened[patient].source().read_into(got, offset, length)
 
     def close(self) -> None:
-        for source in tuple(self._sources.values()):
-            source.close()
+        for one in self._opened.values():
+            if one.if_there is not None:
+                one.if_there.close()
 
 
 class _NearReader:

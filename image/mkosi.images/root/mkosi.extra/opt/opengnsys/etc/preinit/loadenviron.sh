@@ -26,7 +26,8 @@ export PATH=$_og_path:${PATH#"$_og_path:"}
 _og_parameters="
     ip boot og2nd oglivedir oglive ogrepo oglog ogshare ogprotocol ogunit group hostname ogprof
     hardprofile ogactiveadmin ogdebug ogstatus oginit ogupdateinitrd ogtmpfs ognetmodule ogdns ogproxy
-    ogntp ogengine engine winboot ogrsyncw ogrsyncz ogrsyncdel LANG TZ"
+    ogntp ogengine engine winboot ogrsyncw ogrsyncz ogrsyncdel ogmethod ogmcast
+    ogtorrent LANG TZ"
 _og_facts="INTERFACE MAC IP SERVER NAME"
 
 # _og_take FILE PREFIX NAMES: exports PREFIXNAME for each NAME=value in FILE, if NAME is in NAMES.

@@ -19,12 +19,12 @@ from ipaddress import IPv6Address
 
 from aiohttp import web
 
-from ogrepo.serving import later
 from ogrepo.serving.accesslog import Seldom
 from ogrepo.serving.connection import Connection
-from ogrepo.serving.later import LATER, Refused
-from ogrepo.serving.limits import Limits
-from ogrepo.serving.places import Networks, Places
+from ogrepo.serving.entry import later
+from ogrepo.serving.entry.later import LATER, Refused
+from ogrepo.serving.entry.limits import Limits
+from ogrepo.serving.entry.places import Networks, Places
 from ogrepo.serving.quick import Quick
 from ogrepo.shortage import is_shortage
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
-from ogrepo.serving.limits import Limits
+from ogrepo.serving.entry.limits import Limits
 
 IDLE_S = 75.0
 _JUST_IDLE_S = 1.0
@@ -31,7 +32,7 @@ class Places:
 
     def __init__(self, limits: Limits, trusted: Networks) -> None:
         self._limits = limits
-        self._trusted = trusted
+        self._trusted = tuple(trusted)
         self._loop = asyncio.get_running_loop()
         self._here: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
@@ -75,11 +76,7 @@ class Places:
         return ""
 
     def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+        return among(address, self._trusted)
 
     def _make_room(self, address: str | None = None) -> bool:
         """Close the connection (of this address) that has idled longest, unless it just began."""
@@ -98,6 +95,16 @@ class Places:
         for guest in [one for one, since in self._idle.items() if since <= before]:
             guest.leave()
             guest.force_close()
+
+
+@lru_cache(maxsize=1024)
+def among(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Whether the address is in one of these; what is no address is in none."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
 
 
 def _take_one(counts: Counter[str], address: str) -> None:
