@@ -20,8 +20,11 @@ from ogrepo.library.folder import Folder
 from ogrepo.shortage import says_absent
 
 _PARTS = ("images", "versions", "keys", "layouts", "private")
-# What was never published, what was deleted, and names of locks.
-_PASSING = ("uploads", "imports", "staged", "publishing", "waiting", "locks", "trash")
+# What is under way, what was deleted, and names of locks.
+_PASSING = (
+    "uploads", "imports", "staged", "publishing", "waiting", "removing", "returning", "renaming",
+    "locks", "trash",
+)  # fmt: skip
 _ELSEWHERE = ("bytes", "oglive", "netboot", "lost+found")
 _ASIDE = ".ant"
 _BYTES = (".img", ".img.frames", ".part")

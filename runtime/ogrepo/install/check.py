@@ -22,7 +22,7 @@ from ogrepo.install.model import InstallRequest, Program, Run, ServerTable
 from ogrepo.install.probe import read_server
 from ogrepo.install.program import find_program, is_active
 from ogrepo.library.folder import open_folder
-from ogrepo.library.rounds import last_proofs
+from ogrepo.library.proving.rounds import last_proofs
 
 _ASK_S = 5.0
 _TFTP_PORT = 69

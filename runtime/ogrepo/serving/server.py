@@ -26,6 +26,7 @@ from ogrepo.intake.ledger import MOST_BYTES
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.folder import Folder, locked
 from ogrepo.library.linking import link_all
+from ogrepo.library.moving.naming import finish_renames
 from ogrepo.serving.accesslog import LOG, start_logging
 from ogrepo.serving.entry.door import Door
 from ogrepo.serving.entry.limits import Limits, limits_for, raise_descriptors
@@ -177,7 +178,7 @@ def serve(folder: Folder, serving: Serving) -> None:
         start_logging()
         sys.setswitchinterval(_SWITCH_S)
         uploads = Uploads(folder, serving.most_bytes)
-        for line in (*uploads.start(), *link_all(folder)):
+        for line in (*uploads.start(), *finish_renames(folder), *link_all(folder)):
             LOG.info("%s", line)
         gc.freeze()  # what is here by now stays: looking through it again costs the loop its turn
         asyncio.run(_serve(folder, sock, uploads, serving, limits))
