@@ -38,6 +38,7 @@ from ogrepo.serving.listing import Listings
 from ogrepo.serving.metrics import Metrics
 from ogrepo.serving.passing import hand_on
 from ogrepo.serving.quick import Quick
+from ogrepo.serving.signing import follow_signed
 from ogrepo.serving.site import Site
 from ogrepo.serving.turns import Turns
 
@@ -96,9 +97,11 @@ def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Applicat
 
     async def background(app: web.Application) -> None:
         app[_EXPIRY] = asyncio.create_task(expire_now_and_then(app))
+        app[_SIGNED] = asyncio.create_task(follow_signed(folder))
 
     async def stop(app: web.Application) -> None:
         app[_EXPIRY].cancel()
+        app[_SIGNED].cancel()
         await api.stop()
         site.listings.close()
 
@@ -110,6 +113,7 @@ def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Applicat
 
 
 _EXPIRY = web.AppKey("expiry", asyncio.Task[None])
+_SIGNED = web.AppKey("signed", asyncio.Task[None])
 LISTINGS = web.AppKey("listings", Listings)
 _QUICK = web.AppKey("quick", Quick)
 
