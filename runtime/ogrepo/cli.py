@@ -16,10 +16,13 @@ from ogrepo.verbs import (
     keys,
     listing,
     naming,
+    prune,
+    rollback,
     serve,
     sign,
     trash,
     verify,
+    versions,
 )
 from ogrepo.verbs.line import settle_folder
 
@@ -34,6 +37,9 @@ _VERBS = (
     sign.add_to,
     naming.add_to,
     trash.add_to,
+    versions.add_to,
+    rollback.add_to,
+    prune.add_to,
     backup.add_to,
 )
 

@@ -15,13 +15,14 @@ import shutil
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.format.manifest import PrivateKey
 from oglib.progress import Progress
-from ogrepo.intake.ledger import MOST_BYTES, Ledger
+from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES, Ledger
 from ogrepo.intake.tokens import Grant, burn, forget_burns
 from ogrepo.intake.upload import STATE, State, Upload, load, save
 from ogrepo.library import staged_disks
@@ -42,9 +43,16 @@ _STAGED = "staged"  # of an upload's folder: all that is not its state
 class Uploads:
     """All uploads of one repository, in memory and on disk."""
 
-    def __init__(self, folder: Folder, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        most_bytes: int = MOST_BYTES,
+        spare_bytes: int = SPARE_BYTES,
+        make_room: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """The limits as of ``Ledger``."""
         self._folder = folder
-        self.ledger = Ledger(folder.uploads, most_bytes)
+        self.ledger = Ledger(folder.uploads, most_bytes, spare_bytes, make_room)
         self._lock = threading.Lock()
         self._all: dict[str, Upload] = {}
         self.ended: Counter[str] = Counter()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from oglib.image.format.disk_manifest import (
 from oglib.image.format.manifest import Manifest, PrivateKey, sign
 from oglib.progress import Progress
 from ogrepo.library.disks import disk_path, gaps_of
-from ogrepo.library.folder import Folder, make_shown, write_whole
+from ogrepo.library.folder import Folder, hand_over, make_shown, write_whole
 from ogrepo.library.keep import beside_part
 from ogrepo.library.signed import prove, received_manifest, write_signed
 from ogrepo.library.store import ASIDE, FRAMES, IMAGE, PLACED, next_version
@@ -101,7 +102,9 @@ def refuse_folder(folder: Folder, name: str) -> None:
 def whole_in(staged: Path) -> Path:
     """The folder in ``staged`` that will be the disk's, made where it is not there."""
     whole = staged / _WHOLE
-    whole.mkdir(mode=0o755, exist_ok=True)
+    with suppress(FileExistsError):
+        whole.mkdir(mode=0o755)
+        hand_over(whole, staged)
     return whole
 
 
