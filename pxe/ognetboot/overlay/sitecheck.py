@@ -143,8 +143,11 @@ def _check_unsigned(value: object) -> None:
 
 
 def _check_mirrors(value: object) -> None:
-    right = isinstance(value, list) and len(value) <= MOST_MIRRORS
-    if not right or not all(isinstance(one, str) and is_mirror(one) for one in value):
+    if (
+        not isinstance(value, list)
+        or len(value) > MOST_MIRRORS
+        or not all(isinstance(one, str) and is_mirror(one) for one in value)
+    ):
         raise NetbootError(
             f"{POLICY}: mirrors is not a list of at most {MOST_MIRRORS} mirrors",
             hint='write it as mirrors = ["http://mirror:8080", "/opt/opengnsys/images"]',

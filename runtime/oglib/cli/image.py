@@ -99,10 +99,14 @@ def receipt_text(context: Context, receipt: Receipt) -> str:
     already = f", {human_bytes(receipt.skipped_bytes)} were there" if receipt.skipped_bytes else ""
     version = f" version {receipt.version}" if receipt.version else ""
     after = "".join(f", {done}" for done in receipt.after)
+    each = ", ".join(f"{human_bytes(count)} from {where}" for where, count in receipt.came_from)
+    fetched = (
+        each if len(receipt.came_from) > 1 else f"{human_bytes(receipt.fetched_bytes)} fetched"
+    )
     return (
         f"{receipt.image}{version} is on {receipt.target}: "
         f"{human_bytes(receipt.written_bytes)} written{already}, "
-        f"{human_bytes(receipt.fetched_bytes)} fetched, "
+        f"{fetched}, "
         f"{receipt.seconds:.1f} s, {receipt.verified}{after}"
     )
 

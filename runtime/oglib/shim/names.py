@@ -7,7 +7,8 @@ Data only, so that a start stays fast.
 from __future__ import annotations
 
 SCRIPTS = "/opt/opengnsys/scripts"  # of the site, without OGSCRIPTS
-REPLACED = ("configureOs",)  # by the site's configureOsCustom; that of others runs beside them
+# By the site's NAMECustom; that of other scripts runs beside them.
+REPLACED = ("configureOs", "createImage", "restoreImage")
 
 _BY_MODULE = {
     "boot": "IniciarSesion bootLinux bootOs bootWindows ogBoot ogLinuxBootParameters",
@@ -17,6 +18,8 @@ _BY_MODULE = {
     "configure": """
         configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent
         ogSetLinuxName ogUninstallLinuxClient""",
+    "create_script": "createImage",
+    "deploy_scripts": "deployImage restoreImage updateCache",
     "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector
         ogGetPartitionTableType""",

@@ -18,6 +18,9 @@ from oglib.connection import SLOWEST_RATE
 
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 8.0
+# Who does not ask for its turn for a while loses its place in the queue.
+_FIRST_TURN_S = 1.0
+_LONGEST_TURN_S = 20.0
 
 Clock = Callable[[], float]
 
@@ -80,6 +83,16 @@ class Patience:
             self._furthest = position
             self._failures = 0
             self._on_moved()
+
+    def renew(self) -> None:
+        """The server said when to come again: until then nothing is lost."""
+        self._pace.begin(self.deadline_s)
+        self._failures = 0
+
+    def turn_delay(self, at_least_s: float) -> float:
+        """Seconds until a turn is asked for again, not much more than the server said."""
+        least = min(max(at_least_s, _FIRST_TURN_S), _LONGEST_TURN_S)
+        return least * (1 + self._dice() / 4)
 
     def next_delay(self, at_least_s: float = 0.0) -> float | None:
         """Seconds to wait before the next attempt; ``None`` when it is time to give up.

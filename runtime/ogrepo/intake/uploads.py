@@ -29,8 +29,10 @@ from ogrepo.library import staged_disks
 from ogrepo.library.folder import Folder, walk
 from ogrepo.library.publishing import finish_all, publish, turn
 from ogrepo.library.signed import prove, received_manifest, write_signed
+from ogrepo.library.signingkey import signing_key
 from ogrepo.library.staged_disks import is_disk, prepare_disk
 from ogrepo.library.store import FRAMES, IMAGE, next_version, staged_file
+from ogrepo.library.waiting import let_wait
 from ogrepo.shortage import is_shortage
 
 IDLE_S = 3600.0
@@ -106,9 +108,12 @@ class Uploads:
 
     def _publish(self, upload: Upload) -> None:
         """With the name's turn; where nothing is staged any more, the turn has published it."""
-        if self.staged(upload).exists():
-            publish(self._folder, upload.grant.name, self.staged(upload))
-        upload.state = State.PUBLISHED
+        name, staged = upload.grant.name, self.staged(upload)
+        if staged.exists() and upload.waits:
+            let_wait(self._folder, name, upload.version, staged)
+        elif staged.exists():
+            publish(self._folder, name, staged)
+        upload.state = State.WAITING if upload.waits else State.PUBLISHED
         self.ended[str(upload.state)] += 1
         self._save(upload)
         self.ledger.close(upload.id)
@@ -230,8 +235,8 @@ class Uploads:
     def commit(self, upload: Upload, progress: Progress) -> None:
         """Verify, number, sign and publish; ends in ``PUBLISHED``, or raises.
 
-        A damaged upload is ``FAILED`` and its bytes are dropped; after any other error the
-        commit may be tried again.
+        Where the key is on another machine it ends in ``WAITING``. A damaged upload is ``FAILED``
+        and its bytes are dropped; after any other error the commit may be tried again.
         """
         try:
             with turn(self._folder, upload.grant.name):
@@ -254,19 +259,18 @@ class Uploads:
     def _prepare(self, upload: Upload, progress: Progress) -> None:
         """Everything up to the point of no return, which is the state ``PUBLISHING`` on disk."""
         upload.state = State.VERIFYING
-        staged = self.staged(upload)
-        key = PrivateKey.load(self._folder.image_key)
+        staged, key = self.staged(upload), signing_key(self._folder)
         if is_disk(staged):
             version = prepare_disk(self._folder, upload.grant.name, staged, key, progress)
         else:
             version = self._prepare_image(upload, key, progress)
         sync(staged)
         burn(self._folder, upload.grant, upload.id)
-        upload.version = version
+        upload.version, upload.waits = version, key is None
         upload.state = State.PUBLISHING
         self._save(upload)
 
-    def _prepare_image(self, upload: Upload, key: PrivateKey, progress: Progress) -> int:
+    def _prepare_image(self, upload: Upload, key: PrivateKey | None, progress: Progress) -> int:
         def path_of(suffix: str) -> Path:
             return staged_file(self.staged(upload), suffix)
 

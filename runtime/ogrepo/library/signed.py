@@ -51,11 +51,18 @@ def companions_of(manifest: Manifest, image: Path) -> tuple[str, str, str]:
     return (*checksums_of(image), info)
 
 
-def write_signed(manifest: Manifest, version: int, key: PrivateKey, path_of: PathOf) -> bytes:
-    """Give a proven image its version and signature; returns the manifest's bytes."""
-    signed = replace(manifest, version=version, key_id=key.public.key_id).to_bytes()
+def write_signed(
+    manifest: Manifest, version: int, key: PrivateKey | None, path_of: PathOf
+) -> bytes:
+    """Give a proven image its version and signature; returns the manifest's bytes.
+
+    ``key`` None: it is signed elsewhere.
+    """
+    key_id = key.public.key_id if key else ""
+    signed = replace(manifest, version=version, key_id=key_id).to_bytes()
     Manifest.from_bytes(signed)
-    write_whole(path_of(SIGNATURE), sign(signed, key))
+    if key is not None:
+        write_whole(path_of(SIGNATURE), sign(signed, key))
     write_whole(path_of(MANIFEST), signed)
     for suffix in (IMAGE, FRAMES):
         path_of(suffix).chmod(0o644)

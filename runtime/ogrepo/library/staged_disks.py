@@ -65,7 +65,7 @@ def staged_disk(staged: Path) -> Path | None:
 
 
 def prepare_disk(
-    folder: Folder, name: str, staged: Path, key: PrivateKey, progress: Progress
+    folder: Folder, name: str, staged: Path, key: PrivateKey | None, progress: Progress
 ) -> int:
     """Prove, number and sign a received disk; its version. ``ImageError`` where it is damaged."""
     disk = DiskManifest.from_bytes((staged / DISK).read_bytes())
@@ -112,12 +112,13 @@ def sign_disk(
     disk: DiskManifest,
     manifests: Mapping[int, Manifest],
     version: int,
-    key: PrivateKey,
+    key: PrivateKey | None,
     whole: Path,
 ) -> None:
     """Give the proven files of a disk in ``whole`` their version and signatures.
 
-    ``manifests``: those of its images, by the number of the partition.
+    ``manifests``: those of its images, by the number of the partition; ``key`` None: it is signed
+    elsewhere.
     """
     rows = []
     for part in disk.partitions:
@@ -126,14 +127,14 @@ def sign_disk(
             signed = write_signed(manifests[part.number], version, key, path_of)
             part = replace(part, manifest_blake3=blake3(signed).hexdigest())  # noqa: PLW2901
         rows.append(part)
-    raw = replace(
-        disk, partitions=tuple(rows), version=version, key_id=key.public.key_id
-    ).to_bytes()
+    key_id = key.public.key_id if key else ""
+    raw = replace(disk, partitions=tuple(rows), version=version, key_id=key_id).to_bytes()
     DiskManifest.from_bytes(raw)
     if disk.gaps_bytes:
         (whole / GAPS_FILE).chmod(0o644)
         sync(whole / GAPS_FILE)
-    write_whole(whole / DISK_SIGNATURE, sign(raw, key))
+    if key is not None:
+        write_whole(whole / DISK_SIGNATURE, sign(raw, key))
     write_whole(whole / DISK_FILE, raw)
     _keep_only(whole, disk)
     sync(whole)

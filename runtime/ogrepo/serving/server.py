@@ -26,6 +26,7 @@ from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.folder import Folder, locked
 from ogrepo.library.linking import link_all
+from ogrepo.library.moving.naming import finish_renames
 from ogrepo.serving.accesslog import LOG, start_logging
 from ogrepo.serving.entry.door import Door
 from ogrepo.serving.entry.limits import Limits, limits_for, raise_descriptors
@@ -37,6 +38,7 @@ from ogrepo.serving.listing import Listings
 from ogrepo.serving.metrics import Metrics
 from ogrepo.serving.passing import hand_on
 from ogrepo.serving.quick import Quick
+from ogrepo.serving.signing import follow_signed
 from ogrepo.serving.site import Site
 from ogrepo.serving.turns import Turns
 from ogrepo.versions.prune import Policy
@@ -100,9 +102,11 @@ def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Applicat
 
     async def background(app: web.Application) -> None:
         app[_EXPIRY] = asyncio.create_task(expire_now_and_then(app))
+        app[_SIGNED] = asyncio.create_task(follow_signed(folder))
 
     async def stop(app: web.Application) -> None:
         app[_EXPIRY].cancel()
+        app[_SIGNED].cancel()
         await api.stop()
         site.listings.close()
 
@@ -114,6 +118,7 @@ def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Applicat
 
 
 _EXPIRY = web.AppKey("expiry", asyncio.Task[None])
+_SIGNED = web.AppKey("signed", asyncio.Task[None])
 LISTINGS = web.AppKey("listings", Listings)
 _QUICK = web.AppKey("quick", Quick)
 
@@ -186,7 +191,7 @@ def serve(folder: Folder, serving: Serving) -> None:
         start_logging()
         sys.setswitchinterval(_SWITCH_S)
         uploads = uploads_for(folder, serving)
-        for line in (*uploads.start(), *link_all(folder)):
+        for line in (*uploads.start(), *finish_renames(folder), *link_all(folder)):
             LOG.info("%s", line)
         gc.freeze()  # what is here by now stays: looking through it again costs the loop its turn
         asyncio.run(_serve(folder, sock, uploads, serving, limits))

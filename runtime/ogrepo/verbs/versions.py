@@ -15,7 +15,6 @@ from oglib.wording import columns
 from oglib.wording.amounts import human_bytes
 from ogrepo.library.folder import Folder, checked_name, open_folder
 from ogrepo.verbs.line import NAME, Behind, Words, add_verb, plain
-from ogrepo.verbs.listing import table
 from ogrepo.versions.kept import (
     Kept,
     kept_names,
@@ -27,6 +26,7 @@ from ogrepo.versions.kept import (
     versions_of,
 )
 from ogrepo.versions.pins import pin, pins_of, unpin
+from ogrepo.words import table
 
 _SPARE = ("TITLE", "CAPTURED", "SIZE")
 

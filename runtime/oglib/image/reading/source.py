@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from oglib.errors import ImageError, NotFoundError
+from oglib.filesystem.share import is_far
+from oglib.kernel.far import FarFile
 from oglib.progress import Event, EventKind, Progress
 
 # Neighbouring frames are asked for together, up to so much.
 _RANGE_BYTES = 4 << 20
 # Of a local file, which answers at once: it is in the processor's cache when it is unpacked.
 _LOCAL_RANGE_BYTES = 1 << 20
+# What is under way together is lost with a connection, so it is at most this part of the image.
+_PART_UNDER_WAY = 20
 
 
 class FrameSource(Protocol):
@@ -107,19 +111,28 @@ def files_of(source: FrameSource) -> tuple[Path, ...]:
     return supply.files if supply is not None else ()
 
 
-def range_bytes_of(source: FrameSource) -> int:
-    """How much is best asked for at once."""
+def range_bytes_of(source: FrameSource, readers: int) -> int:
+    """How much each of so many ``readers`` is best to ask for at once."""
+    if isinstance(source, FileSource):
+        return _LOCAL_RANGE_BYTES
     supply = supply_of(source)
-    if supply is not None:
-        return supply.range_bytes
-    return _LOCAL_RANGE_BYTES if isinstance(source, FileSource) else _RANGE_BYTES
+    most = supply.range_bytes if supply is not None else _RANGE_BYTES
+    return min(most, source.size_bytes // (_PART_UNDER_WAY * readers))
 
 
 class FileSource:
-    """A regular file; FIFOs, devices and folders are refused."""
+    """A regular file; FIFOs, devices and folders are refused. On a share every read has an end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._fd = -1
+        self._far = FarFile(path) if is_far(path) else None
+        if self._far is None:
+            self._size = self._open(path)
+        else:
+            self._size = self._far.size_bytes
+
+    def _open(self, path: Path) -> int:
         try:
             # O_NONBLOCK: opening a FIFO must not wait for a writer that never comes.
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -129,15 +142,17 @@ class FileSource:
             ) from error
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
-            os.close(self._fd)
+            self.close()
             raise ImageError(f"{path} is not a regular file.")
-        self._size = status.st_size
+        return status.st_size
 
     @property
     def size_bytes(self) -> int:
         return self._size
 
     def read(self, offset: int, length: int) -> bytes:
+        if self._far is not None:
+            return b"".join(self._far.pieces(offset, offset + length))
         try:
             data = os.pread(self._fd, length, offset)
             while len(data) < length:
@@ -157,6 +172,8 @@ class FileSource:
 
     def close(self) -> None:
         """Once or more often: the number may be another file's as soon as it was given back."""
+        if self._far is not None:
+            self._far.close()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)

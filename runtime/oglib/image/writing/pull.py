@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fetches frames from a source and hands them to the writer, several threads at once.
 
-Neighbouring frames are fetched as one range of a MiB or a few. The first error, or Ctrl-C, stops
+Neighbouring frames are fetched as one range of a MiB or a few, and never so long that what is under
+way together is much of the image: an interruption loses no more. The first error, or Ctrl-C, stops
 every thread after the range at hand: what was fetched is written, a rerun need not ask again.
 """
 
@@ -19,6 +20,7 @@ from oglib.image.reading.source import is_elsewhere, range_bytes_of
 from oglib.image.writing.frame_writer import Writer
 
 _PATIENCE_S = 5.0
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Puller:
         self._ranges = self._joined(wanted)
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._left_behind = threading.Event()
         self._error: BaseException | None = None
         self.fetched_bytes = 0
         # Daemons: one that hangs in a dead connection must not keep the process alive.
@@ -60,7 +63,9 @@ class Puller:
             for thread in self._threads:
                 thread.start()
             for thread in self._threads:
-                thread.join()
+                while thread.is_alive():
+                    thread.join(_LOOK_S)
+                    self._cancel.check()  # also while all of them wait for a turn, or a dead server
         except BaseException:
             self.stop()
             raise
@@ -74,10 +79,11 @@ class Puller:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
+        self._left_behind.set()  # what they still get comes too late to be written
 
     def _joined(self, wanted: Iterator[int]) -> Iterator[_Range]:
         """Join neighbouring frames while a range stays small."""
-        most = range_bytes_of(self._image.source)
+        most = range_bytes_of(self._image.source, len(self._threads))
         frames = self._image.frames
         first = count = offset = length = 0
         for index in wanted:
@@ -116,6 +122,8 @@ class Puller:
         """
         source = self._image.source
         data = memoryview(source.read(part.offset, part.length))
+        if self._left_behind.is_set():
+            return True
         with self._lock:
             self.fetched_bytes += part.length
         frames = (self._image.frames[part.first + number] for number in range(part.count))

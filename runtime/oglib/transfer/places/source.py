@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from oglib.connection import USUAL, Connection
 from oglib.errors import OgErr, OgError, TransferError
+from oglib.transfer.client import NoTurnError
 from oglib.transfer.http import Got
 from oglib.transfer.places.place import File, Place, Wanted
 from oglib.transfer.places.readers import reader_of
@@ -91,6 +92,10 @@ class PlacesSource:
             before = got.have
             try:
                 place.reader.read_into(got, offset, length, patient=last)
+            except NoTurnError as error:
+                self._refuse_when_closed()
+                self._standings.full(place, error, failures, error.again_s)
+                tried.append(place)
             except TransferError as error:
                 self._refuse_when_closed()
                 self._standings.failed(place, error, failures)
@@ -102,9 +107,13 @@ class PlacesSource:
     def wrong(self, offset: int, length: int) -> bool:
         """These bytes, read before, are not what they have to be: whether to read them again.
 
-        The place that gave them is asked no more where there is another one.
+        The place that gave them is asked no more where there are others; ``TransferError`` where
+        all of them gave wrong ones.
         """
-        return self._standings.wrong(offset, offset + length)
+        again = self._standings.wrong(offset, offset + length)
+        if not again and all(one.lied for one in self._standings.places):
+            raise self._all_gone()
+        return again
 
     def _refuse_when_closed(self) -> None:
         if self._closed:

@@ -20,6 +20,7 @@ from oglib.transfer.places.readers import Reader
 
 _FIRST_REST_S = 60.0
 _LONGEST_REST_S = 960.0
+_LEAST_TURN_S = 1.0
 _REMEMBERED = 4096  # ranges; of those that are being judged there are never more than a few
 _MOST_LINES = 50
 
@@ -119,6 +120,17 @@ class Standings:
         if len(self.places) > 1:
             self._say(place.left(error.message))
 
+    def full(self, place: Standing, error: OgError, failures: int, again_s: float) -> None:
+        """It has a queue, and others are asked until it is worth asking again; told once."""
+        with self._lock:
+            if place.failures != failures or place.lied:
+                return
+            first, place.cause = not place.cause, error.message
+            place.error = error
+            place.rests_until = self._clock() + max(again_s, _LEAST_TURN_S)
+        if first and len(self.places) > 1:
+            self._say(f"{place.name} has a queue, and others are asked meanwhile: {error.message}")
+
     def wrong(self, start: int, stop: int) -> bool:
         """What was given there is not what it has to be; whether to ask for it once more.
 
@@ -130,11 +142,11 @@ class Standings:
             liar = givers[0] if len(givers) == 1 else None
             fresh = liar is not None and not liar.lied
             others = any(not one.lied and one is not liar for one in self.places)
-            if liar is not None and others:
+            if liar is not None and len(self.places) > 1:
                 liar.lied = True
-                liar.cause = f"it gave wrong bytes at {start} to {stop}"
-        if liar is not None and fresh and others:
-            self._say(liar.left(f"{liar.cause}, which were not used."))
+                liar.cause = f"it gave wrong bytes at {start} to {stop}, which were not used."
+        if liar is not None and fresh and len(self.places) > 1:
+            self._say(liar.left(liar.cause))
         return bool(givers) and others
 
     def _givers(self, start: int, stop: int) -> list[Standing]:
