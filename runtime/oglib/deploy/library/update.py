@@ -20,7 +20,7 @@ from oglib.cancel import NEVER, Cancel
 from oglib.deploy.library.cache import OpenCache, format_empty
 from oglib.deploy.opening import memory as memories
 from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
-from oglib.deploy.opening.finding import located
+from oglib.deploy.opening.finding import addresses, located
 from oglib.deploy.opening.opened import opened_frames
 from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.reference import Reference, resolve
@@ -29,7 +29,6 @@ from oglib.image.reading.opened import OpenImage
 from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.transfer.places.whole import bring
-from oglib.transfer.repository import addresses_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def _fetch(
     settings: Settings,
     came: Callable[[int], None],
 ) -> None:
-    urls, connection = addresses_of(reference.url), settings.connection
+    urls, connection = addresses(reference), settings.connection
     leaf = reference.name.rpartition("/")[2]
     manifest = image.manifest.to_bytes()
     (folder / f"{leaf}.img.json").write_bytes(manifest)

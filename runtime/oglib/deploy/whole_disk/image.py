@@ -92,7 +92,9 @@ def is_whole(text: str, settings: Settings) -> bool:
     """
     with held(text, settings) as entry:
         location = _asked(entry, text, settings)
-        places = (location, location.aside()) if location.version else (location,)
+        places = [location]
+        if location.version:
+            places += [one for one in (location.aside(), location.as_kept()) if one]
         if location.path is not None:
             found = any(one.path is not None and _is_folder(one.path) for one in places)
             return found or is_raw_disk(text, settings)
