@@ -16,10 +16,10 @@ from oglib.errors import (
     TransferError,
     UsageError,
 )
+from oglib.filesystem.share import mount_on
 from oglib.settings import NAME_PART
 from oglib.shim.command import Command
 from oglib.shim.place import IMAGES, Place, places, repository
-from oglib.shim.share import mount_on
 
 if TYPE_CHECKING:
     from oglib.image.reading.formats.model import ImageInfo

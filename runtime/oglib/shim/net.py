@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.filesystem.share import change_share, mount_on, mounted_share, usual_share
 from oglib.settings import (
     BOOT_ENV,
     CMDLINE,
@@ -23,7 +24,6 @@ from oglib.settings import (
 )
 from oglib.shim.command import Answer, Command
 from oglib.shim.place import Place, repository, take_place
-from oglib.shim.share import change_share, mount_on, mounted_share, usual_share
 
 _CARDS = Path("/sys/class/net")
 _UP = 0x1  # IFF_UP

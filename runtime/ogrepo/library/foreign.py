@@ -20,7 +20,7 @@ from oglib.image.reading.proven import ProvenSource
 from oglib.progress import Progress
 from ogrepo.library.adopted import adopted, is_unchanged, record_of_adopted
 from ogrepo.library.folder import Folder, checked_name, walk
-from ogrepo.library.pacing import Pace, PacedSource
+from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.store import IMAGE, RECORD, RECORD_SIGNATURE
 from ogrepo.shortage import is_shortage
 

@@ -16,8 +16,8 @@ import pytest
 
 from oglib.connection import Connection
 from oglib.errors import ImageError, OgErr, TransferError
+from oglib.kernel.far import FarFile, within
 from oglib.transfer.http import Got
-from oglib.transfer.places.far import FarSource, within
 from oglib.transfer.places.place import File, Place, Web, mirrored
 from oglib.transfer.places.readers import Reader, hurried
 from oglib.transfer.places.source import PlacesSource
@@ -467,10 +467,10 @@ def test_a_share_that_hangs_is_left(serve: Serve, tmp_path: Path, hanging: threa
         assert opened.read(1000, 1000) == DATA[1000:2000]
         assert "nothing came for 1 s" in opened.said[0]
     with (
-        closing(FarSource(path, stall_s=0.1)) as alone,
+        closing(FarFile(path, stall_s=0.1)) as alone,
         pytest.raises(TransferError, match="nothing came"),
     ):
-        alone.read(1000, 10)
+        list(alone.pieces(1000, 1010))
     hanging.set()
 
 

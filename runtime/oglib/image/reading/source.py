@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from oglib.errors import ImageError, NotFoundError
+from oglib.filesystem.share import is_far
+from oglib.kernel.far import FarFile
 from oglib.progress import Event, EventKind, Progress
 
 # Neighbouring frames are asked for together, up to so much.
@@ -119,10 +121,18 @@ def range_bytes_of(source: FrameSource, readers: int) -> int:
 
 
 class FileSource:
-    """A regular file; FIFOs, devices and folders are refused."""
+    """A regular file; FIFOs, devices and folders are refused. On a share every read has an end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._fd = -1
+        self._far = FarFile(path) if is_far(path) else None
+        if self._far is None:
+            self._size = self._open(path)
+        else:
+            self._size = self._far.size_bytes
+
+    def _open(self, path: Path) -> int:
         try:
             # O_NONBLOCK: opening a FIFO must not wait for a writer that never comes.
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -132,15 +142,17 @@ class FileSource:
             ) from error
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
-            os.close(self._fd)
+            self.close()
             raise ImageError(f"{path} is not a regular file.")
-        self._size = status.st_size
+        return status.st_size
 
     @property
     def size_bytes(self) -> int:
         return self._size
 
     def read(self, offset: int, length: int) -> bytes:
+        if self._far is not None:
+            return b"".join(self._far.pieces(offset, offset + length))
         try:
             data = os.pread(self._fd, length, offset)
             while len(data) < length:
@@ -160,6 +172,8 @@ class FileSource:
 
     def close(self) -> None:
         """Once or more often: the number may be another file's as soon as it was given back."""
+        if self._far is not None:
+            self._far.close()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)

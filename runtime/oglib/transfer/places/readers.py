@@ -15,15 +15,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from oglib.connection import Connection
 from oglib.errors import OgErr, TransferError
+from oglib.kernel.far import FarFile
 from oglib.transfer.address import parse_address
 from oglib.transfer.answers import StatusError
 from oglib.transfer.client import HttpClient
 from oglib.transfer.http import Got, HttpSource
-from oglib.transfer.places.far import FarSource
 from oglib.transfer.places.place import File, Place, Wanted, Web, address_in
 
 SHORT_S = 3.0
@@ -125,18 +126,28 @@ class _WebReader:
 
 class _FarReader:
     def __init__(self, place: File, wanted: Wanted, connection: Connection) -> None:
-        self._opened = {
-            patient: _Opened(
-                partial(FarSource, place.path, expected_size=wanted.size_bytes, stall_s=stall_s)
-            )
-            for patient, stall_s in (
-                (True, connection.stall_s),
-                (False, hurried(connection).stall_s),
-            )
-        }
+        self._size = wanted.size_bytes
+        patient, hasty = (
+            _Opened(partial(self._open, place.path, one.stall_s))
+            for one in (connection, hurried(connection))
+        )
+        self._opened = {True: patient, False: hasty}
 
     def read_into(self, got: Got, offset: int, length: int, *, patient: bool) -> None:
-        self._opened[patient].source().read_into(got, offset, length)
+        file = self._opened[patient].source()
+        for piece in file.pieces(offset + got.have, offset + length):
+            got.add(piece)
+
+    def _open(self, path: Path, stall_s: float) -> FarFile:
+        file = FarFile(path, stall_s)
+        if file.size_bytes == self._size:
+            return file
+        file.close()
+        raise TransferError(
+            f"{path} has {file.size_bytes} bytes instead of {self._size}.",
+            hint="The file is incomplete or another version.",
+            code=OgErr.IMAGE,
+        )
 
     def close(self) -> None:
         for one in self._opened.values():
@@ -182,7 +193,7 @@ class _NearReader:
             os.close(fd)
 
 
-def _unreadable(path: os.PathLike[str], why: str) -> TransferError:
+def _unreadable(path: Path, why: str) -> TransferError:
     return TransferError(
         f"{path} cannot be read: {why}.",
         hint="The disk that holds it may be failing.",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A file on a share, read so that a share that goes away costs seconds and never for ever.
+"""Files on a share, read so that a share that goes away costs seconds and never for ever.
 
 The kernel may keep whoever reads such a file waiting without an end, so that is done by a thread
 that can be left behind: whoever wants the bytes waits for them no longer than it has patience.
@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from oglib.connection import USUAL
-from oglib.errors import OgErr, TransferError
-from oglib.transfer.http import Got
+from oglib.errors import TransferError
 
+STALL_S = 15.0
 _STEP_BYTES = 256 << 10
 _T = TypeVar("_T")
 
@@ -53,15 +52,10 @@ def gone(what: str, why: str) -> TransferError:
     )
 
 
-class FarSource:
-    """A regular file on a share, for any number of threads; has the shape of a frame source.
+class FarFile:
+    """A regular file on a share, for any number of threads; all errors are ``TransferError``."""
 
-    ``expected_size``: of the file, where that is known.
-    """
-
-    def __init__(
-        self, path: Path, *, expected_size: int | None = None, stall_s: float = USUAL.stall_s
-    ) -> None:
+    def __init__(self, path: Path, stall_s: float = STALL_S) -> None:
         self.path = path
         self._stall_s = stall_s
         self._lock = threading.Lock()
@@ -71,13 +65,6 @@ class FarSource:
             self._fd, self.size_bytes = within(str(path), stall_s, self._open)
         except OSError as error:
             raise gone(str(path), _why(error)) from error
-        if expected_size is not None and self.size_bytes != expected_size:
-            self.close()
-            raise TransferError(
-                f"{path} has {self.size_bytes} bytes instead of {expected_size}.",
-                hint="The file is incomplete or another version.",
-                code=OgErr.IMAGE,
-            )
 
     def _open(self) -> tuple[int, int]:
         # O_NONBLOCK: opening a FIFO must not wait for a writer that never comes.
@@ -88,51 +75,43 @@ class FarSource:
             raise OSError(0, "it is no regular file")
         return fd, status.st_size
 
-    def describe(self) -> str:
-        return str(self.path)
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes from ``offset``, or ``TransferError``."""
-        got = Got()
-        self.read_into(got, offset, length)
-        return got.joined()
-
-    def read_into(self, got: Got, offset: int, length: int) -> None:
-        """What ``got`` lacks of that range; where it fails, what came until then is in it."""
+    def pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from ``start`` to ``stop`` as they come, each within the time."""
         self._begin()
-        pieces: SimpleQueue[bytes | OSError] = SimpleQueue()
+        come: SimpleQueue[bytes | OSError] = SimpleQueue()
         left = threading.Event()
-        start, stop = offset + got.have, offset + length
 
         def bring() -> None:
             at = start
             try:
                 while at < stop and not left.is_set():
                     piece = os.pread(self._fd, min(_STEP_BYTES, stop - at), at)
-                    pieces.put(piece)
+                    come.put(piece)
                     if not piece:
                         return
                     at += len(piece)
             except OSError as error:
-                pieces.put(error)
+                come.put(error)
             finally:
                 self._end()
 
         threading.Thread(target=bring, name="og-far", daemon=True).start()
         try:
-            while got.have < length:
-                self._take(pieces.get(timeout=self._stall_s), got, offset)
+            while start < stop:
+                piece = self._taken(come.get(timeout=self._stall_s), start)
+                start += len(piece)
+                yield piece
         except Empty:
             raise gone(str(self.path), f"nothing came for {self._stall_s:.2g} s") from None
         finally:
             left.set()
 
-    def _take(self, piece: bytes | OSError, got: Got, offset: int) -> None:
+    def _taken(self, piece: bytes | OSError, at: int) -> bytes:
         if isinstance(piece, OSError):
-            raise gone(f"{self.path} at byte {offset + got.have}", _why(piece)) from piece
+            raise gone(f"{self.path} at byte {at}", _why(piece)) from piece
         if not piece:
-            raise gone(str(self.path), f"it ends at byte {offset + got.have}")
-        got.add(piece)
+            raise gone(str(self.path), f"it ends at byte {at}")
+        return piece
 
     def _begin(self) -> None:
         with self._lock:
