@@ -18,6 +18,7 @@ _BY_MODULE = {
     "configure": """
         configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent
         ogSetLinuxName ogUninstallLinuxClient""",
+    "create_script": "createImage",
     "deploy_scripts": "deployImage restoreImage updateCache",
     "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector

@@ -30,6 +30,7 @@ from ogrepo.library.folder import Folder
 from ogrepo.library.foreign import find_foreign, foreign_names, sign_record
 from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.publishing import turn
+from ogrepo.library.signed import sign_record
 from ogrepo.library.store import IMAGE, names, next_version, staged_file
 from ogrepo.shortage import is_shortage
 

@@ -36,7 +36,7 @@ from ogrepo.library.folder import Folder, hand_over, write_whole
 from ogrepo.library.foreign import sign_record
 from ogrepo.library.keep import PathOf
 from ogrepo.library.publishing import publish, turn
-from ogrepo.library.signed import prove, write_signed
+from ogrepo.library.signed import prove, sign_record, write_signed
 from ogrepo.library.store import (
     FRAMES,
     IMAGE,

@@ -19,7 +19,7 @@ from oglib.cache.room import make_room
 from oglib.cancel import NEVER, Cancel
 from oglib.deploy.library.cache import OpenCache, format_empty
 from oglib.deploy.opening import memory as memories
-from oglib.deploy.opening.fetching import fetch_frames, signature_of
+from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
 from oglib.deploy.opening.finding import located
 from oglib.deploy.opening.opened import opened_frames
 from oglib.deploy.opening.places import frames_of, image_of
@@ -108,8 +108,9 @@ def _fetch(
 ) -> None:
     urls, connection = addresses_of(reference.url), settings.connection
     leaf = reference.name.rpartition("/")[2]
-    (folder / f"{leaf}.img.json").write_bytes(image.manifest.to_bytes())
-    signature = signature_of(urls.signature, connection)
+    manifest = image.manifest.to_bytes()
+    (folder / f"{leaf}.img.json").write_bytes(manifest)
+    signature = signature_of(urls.signature, manifest, keys_of(settings), connection)
     if signature is not None:
         (folder / f"{leaf}.img.json.sig").write_bytes(signature)
     table = frames_of(reference, image.manifest, settings)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib.deploy.opening.entry import held
-from oglib.deploy.opening.fetching import fetch_frames, signature_of
+from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
 from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
@@ -32,7 +32,6 @@ from oglib.deploy.opening.reference import Reference, no_version, resolve
 from oglib.errors import ImageError, NotFoundError, TransferError
 from oglib.image.any import Image, own_of
 from oglib.image.format.manifest import Manifest
-from oglib.image.format.signing import PublicKey, load_public_keys
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
 from oglib.image.reading.opened import OpenImage, open_vouched
@@ -109,7 +108,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
 
 def _described(reference: Reference, settings: Settings, scratch: Path) -> ImageInfo:
-    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), _keys(settings)
+    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), keys_of(settings)
     if reference.path is not None:
         files = own_files(reference.path)
         if not files.are_there:
@@ -127,7 +126,7 @@ def _described(reference: Reference, settings: Settings, scratch: Path) -> Image
 
 def _with_signature(info: ImageInfo, reference: Reference, settings: Settings) -> ImageInfo:
     """What a foreign image says, and whether a repository whose key is here vouches for it."""
-    keys = _keys(settings)
+    keys = keys_of(settings)
     vouched = vouched_record(reference, keys, settings, allowed=True, memory=None)
     return replace(info, signed=vouched is not None and bool(vouched.signed_by))
 
@@ -140,10 +139,6 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _keys(settings: Settings) -> list[PublicKey]:
-    return load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
-
-
 def _open_foreign_file(
     reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
@@ -151,7 +146,7 @@ def _open_foreign_file(
     policy = policy_on(share, settings)
     vouched = vouched_record(
         reference,
-        _keys(settings),
+        keys_of(settings),
         settings,
         allowed=policy.unsigned_local,
         memory=None if share is None else memory,
@@ -171,7 +166,7 @@ def _open_files(
     share = share_of(files.image)
     image = open_files(
         files,
-        keys=_keys(settings),
+        keys=keys_of(settings),
         policy=policy_on(share, settings),
         at_least_version=reference.version,
         scratch=scratch,
@@ -198,7 +193,7 @@ def _open_url(
     manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(
-            reference, _keys(settings), settings, allowed=policy.unsigned_remote, memory=memory
+            reference, keys_of(settings), settings, allowed=policy.unsigned_remote, memory=memory
         )
         with _explaining_absence(reference, settings):
             return open_foreign_url(
@@ -246,11 +241,11 @@ def _open_our_url(
     memory: Memory | None = None,
 ) -> OpenImage:
     """The signature first: what nobody vouches for costs neither room nor time."""
-    urls = addresses_of(reference.url)
+    urls, keys = addresses_of(reference.url), keys_of(settings)
     vouched = vouch(
         manifest_bytes,
-        signature_of(urls.signature, settings.connection),
-        _keys(settings),
+        signature_of(urls.signature, manifest_bytes, keys, settings.connection),
+        keys,
         where=reference.url,
         allowed=policy.unsigned_remote,
         name=reference.name,
