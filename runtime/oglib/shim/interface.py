@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.filesystem.share import change_share, mount_on, mounted_share
 from oglib.shim.command import FREE, Command, command_of
 from oglib.shim.logs import opened, tell
 from oglib.shim.origin import REPO, origin_of
 from oglib.shim.place import repository
 from oglib.shim.process import is_open_below
-from oglib.shim.share import change_share, mount_on, mounted_share
 from oglib.shim.site_scripts import run_beside
 from oglib.shim.steps import begin_logs, going_on, said, say
 

@@ -22,7 +22,7 @@ from oglib.progress import Progress
 from ogrepo.__main__ import main
 from ogrepo.library.disks import find_disk, verify_disk
 from ogrepo.library.folder import Folder, open_folder
-from ogrepo.library.foreign import find_foreign, sign_record, verify_foreign
+from ogrepo.library.foreign import find_foreign, verify_foreign
 from ogrepo.library.linking import link_all
 from ogrepo.library.moving import going
 from ogrepo.library.moving.entries import entries, wanted
@@ -31,6 +31,7 @@ from ogrepo.library.moving.naming import copy, finish_renames, rename
 from ogrepo.library.moving.trash import bring_back, bring_back_as, remove
 from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.publishing import finish_all, publish, stage, turn
+from ogrepo.library.signed import sign_record
 from ogrepo.library.store import find, next_version, staged_file
 from ogrepo.library.verify import verify_published
 from unit.ogrepo.conftest import Repository

@@ -20,10 +20,10 @@ from oglib.image.format.disk_manifest import DISK_FILE, GAPS_FILE, part_name
 from oglib.image.format.manifest import PrivateKey, PublicKey, load_public_keys
 from ogrepo.library.disks import PublishedDisk, find_disk
 from ogrepo.library.folder import Folder
-from ogrepo.library.foreign import PublishedForeign, find_foreign, sign_record
+from ogrepo.library.foreign import PublishedForeign, find_foreign
 from ogrepo.library.keep import beside_part
 from ogrepo.library.proving.proofs import known_proof
-from ogrepo.library.signed import PathOf, write_signed
+from ogrepo.library.signed import PathOf, sign_record, write_signed
 from ogrepo.library.staged_disks import sign_disk, whole_in
 from ogrepo.library.store import (
     FRAMES,
