@@ -9,25 +9,30 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from oglib.durable import sync
 from oglib.errors import ImageError, OgErr, OgError
-from oglib.image.format.manifest import load_public_keys
+from oglib.image.format.foreign_record import ForeignRecord, PieceDigests
+from oglib.image.format.manifest import PrivateKey, load_public_keys
 from oglib.progress import Progress
 from ogrepo.__main__ import main
 from ogrepo.library.disks import find_disk, verify_disk
 from ogrepo.library.folder import Folder, open_folder
+from ogrepo.library.foreign import find_foreign, verify_foreign
 from ogrepo.library.linking import link_all
 from ogrepo.library.moving import going
 from ogrepo.library.moving.entries import entries, wanted
 from ogrepo.library.moving.holdings import holdings_of
 from ogrepo.library.moving.naming import copy, finish_renames, rename
 from ogrepo.library.moving.trash import bring_back, bring_back_as, remove
-from ogrepo.library.publishing import finish_all, turn
-from ogrepo.library.store import find
+from ogrepo.library.proving.pacing import Pace
+from ogrepo.library.publishing import finish_all, publish, stage, turn
+from ogrepo.library.signed import sign_record
+from ogrepo.library.store import find, next_version, staged_file
 from ogrepo.library.verify import verify_published
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.disks import make_disk
@@ -172,6 +177,53 @@ def test_another_name_leads_to_the_same_bytes(
     assert main(["trash", "restore", root, name]) == 0
     assert good(stocked, name) == 2
     assert good(stocked, new) == 1
+
+
+def publish_foreign(folder: Folder, name: str, data: bytes) -> None:
+    """As an import does that leaves the image as it is."""
+    digests = PieceDigests(len(data))
+    digests.update(data)
+    whole, pieces = digests.finish()
+    key = PrivateKey.load(folder.image_key)
+    with turn(folder, name), stage(folder) as staged:
+        path_of = partial(staged_file, staged)
+        path_of(".img").write_bytes(data)
+        path_of(".img.info").write_text("partclone:lzop:EXTFS:1000:pc-1\n")
+        record = ForeignRecord(
+            name, "2026-11-20T12:00:00+00:00", "partclone", "lzop", "EXTFS", 1 << 20, "pc-1",
+            len(data), whole, digests.piece_bytes, pieces, next_version(folder, name),
+            key.public.key_id,
+        )  # fmt: skip
+        sign_record(record, key, path_of)
+        publish(folder, name, staged)
+
+
+def test_images_of_other_programs_move_as_ours_do(stocked: Folder) -> None:
+    data = bytes(range(256)) * 1000
+    publish_foreign(stocked, "old/image", data)
+    before = shown(tree(stocked))
+    keys = load_public_keys(stocked.keys)
+    assert copy(stocked, "old/image", "new") == 1
+    copied = find_foreign(stocked, "new", keys)
+    assert copied.key_id
+    assert copied.image.samefile(stocked.images / "old/image.img")
+    verify_foreign(copied, keys, Progress(Silent()), Pace())
+    assert rename(stocked, "old/image", "newer") == 1
+    assert not (stocked.images / "old/image.img.info").exists()
+    assert (stocked.images / "newer.img.info").read_text().startswith("partclone:lzop")
+    for name in ("new", "newer"):
+        remove(stocked, name, "deleted")
+    bring_back(stocked, wanted(stocked, "old/image"))
+    assert shown(tree(stocked)) == before
+    assert holdings_of(stocked, "old/image").version == 1
+
+    (stocked.images / "old/image.img").unlink()
+    (stocked.images / "old/image.img").symlink_to(stocked.images / "fedora.img")
+    with pytest.raises(OgError):
+        copy(stocked, "old/image", "of-a-link")
+    remove(stocked, "old/image", "deleted")
+    bring_back(stocked, wanted(stocked, "old/image"))
+    assert (stocked.images / "old/image.img").is_symlink()
 
 
 def test_refusals_come_before_anything_is_written(

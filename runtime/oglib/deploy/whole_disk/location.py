@@ -12,6 +12,7 @@ from oglib.deploy.opening.fetching import fetch_if_there
 from oglib.deploy.opening.reference import (
     ASIDE,
     IMAGES,
+    Keeping,
     is_path,
     no_version,
     refuse_ambiguous,
@@ -28,7 +29,8 @@ class FolderLocation:
     """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
 
     ``version``: that one and no other; 0 for the one that is shown. ``kept``: the address of a
-    repository's records of this version; empty where its files lie in the folder.
+    repository's records of this version; empty where its files lie in the folder. ``hold``: what
+    keeps it in the cache.
     """
 
     name: str
@@ -37,6 +39,7 @@ class FolderLocation:
     version: int = 0
     connection: Connection = USUAL
     kept: str = ""
+    hold: Keeping | None = None
 
     @property
     def where(self) -> str:
@@ -62,6 +65,10 @@ class FolderLocation:
     def address(self, file: str) -> str:
         """Of one of its files on a web server; ``disk.json`` is kept as ``3.disk.json``."""
         return f"{self.kept}.{file}" if self.kept else f"{self.url}/{file}"
+
+    def kept_part(self, number: int) -> str:
+        """The same as ``kept`` for the image of a partition."""
+        return f"{self.kept}.p{number}" if self.kept else ""
 
     def as_kept(self) -> FolderLocation | None:
         """The version as a repository keeps it behind what it shows; None: this is in none."""

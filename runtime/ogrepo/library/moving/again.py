@@ -20,14 +20,16 @@ from oglib.image.format.disk_manifest import DISK_FILE, GAPS_FILE, part_name
 from oglib.image.format.manifest import PrivateKey, PublicKey, load_public_keys
 from ogrepo.library.disks import PublishedDisk, find_disk
 from ogrepo.library.folder import Folder
+from ogrepo.library.foreign import PublishedForeign, find_foreign
 from ogrepo.library.keep import beside_part
 from ogrepo.library.proving.proofs import known_proof
-from ogrepo.library.signed import PathOf, write_signed
+from ogrepo.library.signed import PathOf, sign_record, write_signed
 from ogrepo.library.staged_disks import sign_disk, whole_in
 from ogrepo.library.store import (
     FRAMES,
     IMAGE,
     OLDER,
+    RECORD,
     Published,
     find,
     find_at,
@@ -45,6 +47,8 @@ def stage_again(folder: Folder, source: Folder, name: str, new: str, staged: Pat
     keys, key = load_public_keys(folder.keys), load_key(folder)
     if (source.images.joinpath(*name.split("/")) / DISK_FILE).exists():
         return _stage_disk(folder, find_disk(source, name, keys), new, staged, key=key, keys=keys)
+    if source.image_file(name, RECORD).exists():
+        return _stage_foreign(folder, find_foreign(source, name, keys), new, staged, key)
     return _stage_image(folder, find(source, name, keys), new, staged, key)
 
 
@@ -55,6 +59,25 @@ def _stage_image(folder: Folder, image: Published, name: str, staged: Path, key:
     version = next_version(folder, name)
     manifest = replace(image.manifest, name=name, parent=image.name)
     write_signed(manifest, version, key, path_of)
+    return version
+
+
+def _stage_foreign(
+    folder: Folder, image: PublishedForeign, name: str, staged: Path, key: PrivateKey
+) -> int:
+    if image.image.is_symlink():
+        raise ImageError(
+            f"The image {image.name} lies in another folder and is served from there.",
+            hint="Take it into the repository with `ogrepo import`, under the name that you want.",
+        )
+    _refuse_doubtful(folder, image.name, image.raw, image.key_id)
+    path_of = partial(staged_file, staged)
+    kept = folder.bytes_file(image.record.image_blake3)
+    os.link(kept if kept.exists() else image.image, path_of(IMAGE))
+    _link_older(image.image, path_of)
+    version = next_version(folder, name)
+    record = replace(image.record, name=name, version=version, key_id=key.public.key_id)
+    sign_record(record, key, path_of)
     return version
 
 
@@ -109,14 +132,18 @@ def _refuse_doubtful(folder: Folder, name: str, manifest: bytes, key_id: str) ->
 
 def _link_files(folder: Folder, image: Published, path_of: PathOf) -> None:
     """Names in ``path_of``'s folder for the bytes, as ``bytes/`` has them where it does."""
-    files = {
-        IMAGE: (folder.bytes_file(image.manifest.image_blake3), image.image),
-        FRAMES: (folder.bytes_file(image.manifest.frames_blake3), image.frames),
-    }
+    for suffix, digest, shown in (
+        (IMAGE, image.manifest.image_blake3, image.image),
+        (FRAMES, image.manifest.frames_blake3, image.frames),
+    ):
+        kept = folder.bytes_file(digest)
+        os.link(kept if kept.exists() else shown, path_of(suffix))
+    _link_older(image.image, path_of)
+
+
+def _link_older(image: Path, path_of: PathOf) -> None:
+    """What older tools want beside it, as far as it is there."""
     for suffix in OLDER:
-        path = image.image.with_name(image.image.name + suffix.removeprefix(IMAGE))
-        files[suffix] = (path, path)
-    for suffix, (kept, shown) in files.items():
-        source = kept if kept.exists() else shown
-        if source.exists():
-            os.link(source, path_of(suffix))
+        path = image.with_name(image.name + suffix.removeprefix(IMAGE))
+        if path.exists():
+            os.link(path, path_of(suffix))

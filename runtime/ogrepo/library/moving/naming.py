@@ -18,7 +18,6 @@ from urllib.parse import unquote
 from oglib.durable import sync
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
 from ogrepo.library.folder import Folder, write_whole
-from ogrepo.library.keep import DISK_RECORD, RECORD
 from ogrepo.library.moving.again import load_key, stage_again
 from ogrepo.library.moving.holdings import Holdings, holdings_of
 from ogrepo.library.moving.trash import plan_removal, refuse_taken, remove_held
@@ -107,8 +106,8 @@ def _both(folder: Folder, name: str, new: str) -> Iterator[None]:
 def _end(folder: Folder, record: Path, new: str, intent: _Intent) -> str:
     """Let the old name go if the new one was shown; the caller has the turns of both."""
     told = f"Renaming {intent.old} to {new} had not begun: {intent.old} is as it was."
-    kept = (folder.version_file(new, intent.version, one) for one in (RECORD, DISK_RECORD))
-    if any(path.exists() for path in kept):
+    first = folder.version_file(new, intent.version, "")
+    if any(first.parent.glob(f"{first.name}.*")):  # kept for ever, whatever is shown by now
         told = f"Renamed {intent.old} to {new}."
         if digest_of(manifest_of(folder, intent.old)) == intent.manifest:
             remove_held(folder, intent.old, f"renamed to {new}")
