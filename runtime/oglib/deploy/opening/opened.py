@@ -199,7 +199,7 @@ def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    with telling_of_the_cache(reference, settings):
+    with telling_of_the_cache(reference.name if reference.repository else "", settings):
         manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(

@@ -41,15 +41,15 @@ def opened_any(
     """
     with held(text, settings, memory) as entry:
         location: FolderLocation | None = _asked(entry, text, settings)
-        reference = entry or resolve(text, settings)
-        with telling_of_the_cache(reference, settings):
+        asked = location.name if location and location.url and "://" not in text else ""
+        with telling_of_the_cache(asked, settings):
             if location and location.version:
                 location = located(location)
             whole = _whole_at(location, settings, memory) if location else None
         if whole is not None:
             yield whole
             return
-        with opened_at(reference, settings, memory) as image:
+        with opened_at(entry or resolve(text, settings), settings, memory) as image:
             yield image
 
 
