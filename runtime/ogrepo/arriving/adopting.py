@@ -27,7 +27,7 @@ from ogrepo.arriving.work import work_folder
 from ogrepo.library.adopted import Adopted, adopted, all_adopted, remember
 from ogrepo.library.disks import disk_names, refuse_inside
 from ogrepo.library.folder import Folder
-from ogrepo.library.foreign import find_foreign, foreign_names, sign_record
+from ogrepo.library.foreign import find_foreign, foreign_names
 from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.publishing import turn
 from ogrepo.library.signed import sign_record

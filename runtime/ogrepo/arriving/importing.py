@@ -33,7 +33,6 @@ from ogrepo.arriving.work import work_folder
 from ogrepo.library.adopted import adopted
 from ogrepo.library.disks import refuse_inside
 from ogrepo.library.folder import Folder, hand_over, write_whole
-from ogrepo.library.foreign import sign_record
 from ogrepo.library.keep import PathOf
 from ogrepo.library.publishing import publish, turn
 from ogrepo.library.signed import prove, sign_record, write_signed

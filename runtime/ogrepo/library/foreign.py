@@ -16,17 +16,14 @@ from oglib import limits
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import (
-    PrivateKey,
     PublicKey,
     load_public_keys,
-    sign,
     verify_signature,
 )
 from oglib.image.reading.proven import ProvenSource
 from oglib.progress import Progress
 from ogrepo.library.adopted import adopted, is_unchanged, record_of_adopted
-from ogrepo.library.folder import Folder, checked_name, walk, write_whole
-from ogrepo.library.keep import PathOf
+from ogrepo.library.folder import Folder, checked_name, walk
 from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.store import IMAGE, RECORD, RECORD_SIGNATURE
 from ogrepo.shortage import is_shortage
@@ -145,11 +142,3 @@ def verify_foreign(
         for start in range(0, source.size_bytes, record.piece_bytes):
             count = min(record.piece_bytes, source.size_bytes - start)
             phase.advance(len(source.read(start, count)))
-
-
-def sign_record(record: ForeignRecord, key: PrivateKey, path_of: PathOf) -> None:
-    """Its signature, and then the record itself, which comes last."""
-    raw = record.to_bytes()
-    ForeignRecord.from_bytes(raw)
-    write_whole(path_of(RECORD_SIGNATURE), sign(raw, key))
-    write_whole(path_of(RECORD), raw)
