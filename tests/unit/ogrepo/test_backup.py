@@ -111,7 +111,8 @@ def tree(root: Path) -> dict[str, tuple[int, bytes | str]]:
 
 def without_bytes(found: dict[str, tuple[int, bytes | str]]) -> dict[str, tuple[int, bytes | str]]:
     tops = ("oglive", "boot", "bytes", "private/locks", "private/uploads", "private/staged",
-            "private/publishing", "private/trash", "private/waiting")  # fmt: skip
+            "private/publishing", "private/trash", "private/waiting",
+            "private/re", "private/imports")  # fmt: skip
     ends = (".img", ".img.frames", ".img.ant", ".img.frames.ant")
     return {
         name: what

@@ -17,13 +17,14 @@ from oglib.cache.model import WhenFull
 from oglib.cache.partition import Places
 from oglib.cache.turn import Tell
 from oglib.deploy.library.cache import add_file, opened_cache
-from oglib.deploy.library.update import update_cache
+from oglib.deploy.library.update import planned_update, update_cache
 from oglib.deploy.library.whereabouts import Published, cached, is_shared, named, published
-from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.memory import Memory, keeps
 from oglib.deploy.opening.opened import opened
 from oglib.deploy.opening.reference import CACHE, is_path, versioned
 from oglib.deploy.planned import Given
 from oglib.disk.model import Disk
+from oglib.disk.planning.planned import TablePlan
 from oglib.errors import (
     ImageError,
     OgErr,
@@ -128,14 +129,16 @@ def _versioned(text: str, version: int) -> str:
     return f"{text}@{version}" if version else text
 
 
-def refuse_own_cache(bringing: Bringing, disk: Disk) -> None:
-    """Raise where the table of the disk that the cache is on would be written under its image."""
+def refuse_own_cache(bringing: Bringing, disk: Disk, table: TablePlan) -> None:
+    """Raise where ``table`` takes the cache away that the image comes through."""
     cache = bringing.cache
-    if bringing.uses_cache and cache is not None and cache.disk.path == disk.path:
+    if not bringing.uses_cache or cache is None or cache.disk.path != disk.path:
+        return
+    if not keeps(table, cache.part):
         raise PartitionError(
-            f"The image comes from {cache.describe()}, so the table of that disk cannot be "
-            "written meanwhile.",
-            hint="Write it first by `og disk apply`, or let the image come directly.",
+            f"The image comes through the cache, {cache.describe()}, and the table to be written "
+            "takes that away.",
+            hint="Keep it in the layout (`keep`), or let the image come directly.",
             code=OgErr.LOCKED,
         )
 
@@ -147,10 +150,11 @@ def bring(bringing: Bringing, given: Given) -> tuple[str, ...]:
         if is_path(bringing.source):
             when = WhenFull(given.settings.action_cache_full)
             return add_file(cache, Path(bringing.source), bringing.name, when, places)[1]
-        return update_cache(
-            bringing.source, cache, settings=given.settings, places=places,
-            progress=given.progress, cancel=given.cancel,
-        ).said  # fmt: skip
+        with planned_update(bringing.source, cache, given.settings) as plan:
+            return update_cache(
+                plan, cache, settings=given.settings, places=places, progress=given.progress,
+                cancel=given.cancel,
+            ).said  # fmt: skip
 
 
 @contextmanager

@@ -142,6 +142,8 @@ def _held(entry: Entry | None, there: Published) -> Held:
     """Whether the entry is what is asked for: by its manifest, else by its full checksum."""
     if entry is None:
         return Held.NONE
+    if entry.damaged:
+        return Held.OLDER
     files, head = entry.files or {}, entry.path.name
     if there.manifest is not None:
         stored, wants = files.get(f"{head}.json"), blake3(there.manifest.to_bytes()).hexdigest()

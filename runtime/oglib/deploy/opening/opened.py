@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib.deploy.opening.entry import held
+from oglib.deploy.opening.entry import held, telling_of_the_cache
 from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
 from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.foreign_image import (
@@ -25,6 +25,7 @@ from oglib.deploy.opening.foreign_image import (
     open_foreign_url,
 )
 from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.near import near_in_cache
 from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.recorded import vouched_record
@@ -35,6 +36,7 @@ from oglib.image.format.manifest import Manifest
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
 from oglib.image.reading.opened import OpenImage, open_vouched
+from oglib.image.reading.source import FileSource
 from oglib.image.reading.vouching import Policy, vouch
 from oglib.settings import Settings
 from oglib.transfer.answers import StatusError
@@ -152,7 +154,13 @@ def _open_foreign_file(
         memory=None if share is None else memory,
     )
     return open_foreign(
-        reference.name, path, policy, scratch, recorded=reference.recorded, vouched=vouched
+        reference.name,
+        path,
+        policy,
+        scratch,
+        recorded=reference.recorded,
+        vouched=vouched,
+        reading=reference.hold.source if reference.hold else FileSource,
     )
 
 
@@ -163,13 +171,14 @@ def _open_files(
     scratch: Path,
     memory: Memory | None,
 ) -> OpenImage:
-    share = share_of(files.image)
+    share, hold = share_of(files.image), reference.hold
     image = open_files(
-        files,
+        hold.let_stand(files, scratch) if hold else files,
         keys=keys_of(settings),
         policy=policy_on(share, settings),
         at_least_version=reference.version,
         scratch=scratch,
+        source=hold.source(files.image) if hold else None,
     )
     try:
         if reference.version:
@@ -190,7 +199,8 @@ def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    manifest = manifest_of(reference, settings)
+    with telling_of_the_cache(reference, settings):
+        manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(
             reference, keys_of(settings), settings, allowed=policy.unsigned_remote, memory=memory
@@ -256,18 +266,19 @@ def _open_our_url(
     said: tuple[str, ...] = ()
     if memory is not None and vouched.signed_by:
         said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
+    near, doubts = near_in_cache(manifest, settings, memory)
     frames, connection = scratch / "frames", settings.connection
-    said += fetch_frames(
-        frames_of(reference, manifest, settings), frames, reference.url, connection
-    )
-    body = image_of(reference, manifest, settings)
+    body = image_of(reference, manifest, settings, near)
     source = PlacesSource(body.wanted, body.places, where=urls.image, connection=connection)
     try:
+        said += fetch_frames(
+            frames_of(reference, manifest, settings, near), frames, reference.url, connection
+        )
         image = open_vouched(vouched, frames, source, scratch=scratch)
     except BaseException:
         source.close()
         raise
-    return replace(image, warnings=(*image.warnings, *said))
+    return replace(image, warnings=(*image.warnings, *said, *doubts))
 
 
 def _refuse_other_version(reference: Reference, manifest: Manifest) -> None:

@@ -17,7 +17,7 @@ from oglib.image.format.frames import table_bytes
 from oglib.image.format.manifest import Manifest
 from oglib.settings import Settings
 from oglib.transfer.address import parse_address
-from oglib.transfer.places.place import File, Place, Wanted, Web, mirrored
+from oglib.transfer.places.place import Place, Wanted, Web, mirrored
 from oglib.transfer.repository import addresses_of
 
 _IMAGES = "/images/"
@@ -33,10 +33,10 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Files of this PC that may hold the bytes of an image and of its frame table."""
+    """Places on this PC that may hold the bytes of an image and of its frame table."""
 
-    image: tuple[File, ...] = ()
-    frames: tuple[File, ...] = ()
+    image: tuple[Place, ...] = ()
+    frames: tuple[Place, ...] = ()
 
 
 NOTHING_NEAR = Near()

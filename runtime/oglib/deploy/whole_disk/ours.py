@@ -74,7 +74,8 @@ def ours_at(
 
     @contextmanager
     def open_part(number: int) -> Iterator[Image]:
-        with opened_at(_part_of(location, disk, number), settings) as image:
+        of_parts = memory.for_parts() if memory else None
+        with opened_at(_part_of(location, disk, number), settings, of_parts) as image:
             _check_bound(image, disk, number)
             yield image
 
@@ -149,7 +150,7 @@ def _part_of(location: FolderLocation, disk: DiskManifest, number: int) -> Refer
     """The image of one partition, called as it was captured, wherever its folder is now."""
     name, file = part_name(disk.name, number), f"p{number}.img"
     if location.path is not None:
-        return Reference(name, path=location.path / file)
+        return Reference(name, path=location.path / file, hold=location.hold)
     return Reference(name, url=f"{location.url}/{file}")
 
 
