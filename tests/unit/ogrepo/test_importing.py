@@ -21,11 +21,12 @@ from oglib.errors import ImageError, OgError, WriteError
 from oglib.image.format.manifest import Manifest, load_public_keys, verify_signature
 from oglib.image.reading.local import local_image
 from ogrepo.__main__ import main
-from ogrepo.arriving import importing, work
+from ogrepo.arriving import examine, importing, work
 from ogrepo.arriving.importing import Imported, bring_in
 from ogrepo.arriving.rest import has_writer
 from ogrepo.arriving.sources import arrivals
 from ogrepo.arriving.watching import Watch, Watching
+from ogrepo.intake.ledger import SPARE_BYTES
 from ogrepo.library.folder import Folder
 from ogrepo.library.foreign import find_foreign
 from ogrepo.library.publishing import turn
@@ -172,7 +173,7 @@ def test_a_plain_copy_that_is_cut_off_is_told_too(folder: Folder, tmp_path: Path
 def test_what_is_changed_while_it_is_read_is_not_taken(
     folder: Folder, foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    was = importing.examine
+    was = examine.examine
 
     def meddled(*given: object, **more: object) -> object:
         found = was(*given, **more)  # type: ignore[arg-type]
@@ -194,7 +195,7 @@ def test_too_little_room_is_told_with_what_is_missing(
 
     def little(_path: object) -> os.statvfs_result:
         fields = list(real)
-        fields[4] = (work.SPARE_BYTES + 4096) // real.f_frsize  # f_bavail
+        fields[4] = (SPARE_BYTES + 4096) // real.f_frsize  # f_bavail
         return os.statvfs_result(fields)
 
     monkeypatch.setattr(os, "statvfs", little)
