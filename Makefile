@@ -2,7 +2,8 @@
 # Every target sets up what it needs. `make` alone prints what there is.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-PYTEST := $(PYTHON) -m pytest
+# What Python compiled is kept here, whatever a user's settings say of it, and not among the sources.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/build/bytecode $(PYTHON) -m pytest
 SHARD ?= 1/1
 PROFILE ?=
 DIR ?= build/repository
@@ -29,7 +30,7 @@ check: setup ## the inner loop: format, lint, types, dead code, unit and propert
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m vulture
-	$(PYTEST) $(WITH_WAITS) tests/unit tests/fuzz -q
+	TRYING=quick $(PYTEST) $(WITH_WAITS) tests/unit tests/fuzz -q
 
 image: setup ## build ogLive (PROFILE=test or debug for the other profiles; V=1 says all)
 	image/build $(if $(PROFILE),--profile $(PROFILE))
@@ -52,17 +53,17 @@ artefacts: setup
 # tests/unit has processes of its own: those of tests/disk start programs, for which they must be
 # small (tests/smallness.py).
 test: artefacts ## the covering set: real tools, real disks, network boots (needs root)
-	$(PYTEST) $(WITH_WAITS) $(SLOWEST) tests/unit $(ARGS)
+	$(PYTEST) $(WITH_WAITS) $(SLOWEST) tests/unit tests/fuzz $(ARGS)
 	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk $(ARGS)
 	$(PYTEST) $(SLOWEST) tests/qemu --covering $(ARGS)
 
 test-all: artefacts clonezilla golden-dracut ## everything; SHARD=i/n runs one part of it (needs root)
-	$(PYTEST) $(WITH_WAITS) $(SLOWEST) tests/unit --shard $(SHARD) $(ARGS)
+	$(PYTEST) $(WITH_WAITS) $(SLOWEST) tests/unit tests/fuzz --shard $(SHARD) $(ARGS)
 	$(PYTEST) $(SIDE_BY_SIDE) $(SLOWEST) tests/power tests/disk --all-states --shard $(SHARD) $(ARGS)
 	$(PYTEST) $(SLOWEST) tests/qemu --shard $(SHARD) $(ARGS)
 
 fuzz: setup ## every parser against thousands of hostile inputs (ten minutes or so)
-	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/fuzz -q $(ARGS)
+	TRYING=fuzz $(PYTEST) tests/fuzz -q $(ARGS)
 
 bench: setup ## restore and capture side by side with the peers' pipelines (needs root, an idle machine)
 	@$(PYTHON) -c 'import matplotlib' 2>/dev/null || \

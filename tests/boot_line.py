@@ -212,6 +212,13 @@ OURS = (
     Word("ogrootsha256", "DIGEST", "Ends the start where the first stage names another.", (FIRST,)),
     Word("keyboard", "es, us, fr …", "The keyboard; by LANG unless said.", (FIRST,)),
     Word("ogjob", "JOB", "What this PC does as soon as it is ready.", (OG, START)),
+    Word(
+        "ogmirrors",
+        "http://HOST[:PORT][,…]",
+        "Who is asked for an image's bytes before the repository, in this order; a folder of this "
+        "PC may be one.",
+        (OG,),
+    ),
     Word("oglayout", "NAME", "The layout of a job.", (OG,)),
     Word(
         "ogmethod",

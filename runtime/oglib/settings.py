@@ -36,6 +36,10 @@ VARIABLE = "OGREPO"  # of the environment: the repository
 
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MIRROR = re.compile(
+    r"(https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?)?(/[A-Za-z0-9._~-]+)*/?"
+)
+_MOST_MIRRORS = 16
 _DISK_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _DISK_PARAMETER = "ogdisk."
 _AFTER = ("stay", "reboot", "poweroff")
@@ -46,10 +50,12 @@ class Settings:
     """Everything the runtime was told from outside; empty text where it was told nothing.
 
     ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
+    ``mirrors`` are asked for bytes before it, in their order: base addresses, folders of this PC.
     ``method``: how images come to this PC, as ``transfer.choose`` reads it. ``locale``: es_ES…
     """
 
     repository: str = ""
+    mirrors: tuple[str, ...] = ()
     connection: Connection = USUAL
     hostname: str = ""
     group: str = ""
@@ -102,6 +108,12 @@ def parse_env(text: str) -> dict[str, str]:
 def is_address(text: str) -> bool:
     """Whether a text is HOST or HOST:PORT."""
     return _ADDRESS.fullmatch(text) is not None
+
+
+def is_mirror(text: str) -> bool:
+    """Whether a text is the base address of a web server, or the whole path of a folder."""
+    plain = _MIRROR.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))
+    return plain and text not in ("", "/")
 
 
 def host_of(repository: str) -> str:
@@ -161,6 +173,21 @@ def _unsigned_allowed(policy: Mapping[str, Any]) -> tuple[str, ...]:
             hint='Write it as allow_unsigned = ["http://repository/"].',
         )
     return tuple(allowed)
+
+
+def _mirrors(said: str, policy: Mapping[str, Any]) -> tuple[str, ...]:
+    """``ogmirrors=A,B`` of the kernel command line, or else ``mirrors`` of the policy, in order."""
+    listed = said.split(",") if said else policy.get("mirrors", [])
+    right = isinstance(listed, list) and len(listed) <= _MOST_MIRRORS
+    if not right or not all(isinstance(one, str) and is_mirror(one) for one in listed):
+        raise UsageError(
+            f"ogmirrors={said} does not name mirrors."
+            if said
+            else f"mirrors in {POLICY} is not a list of mirrors.",
+            hint="Each is http://HOST[:PORT], https://HOST[:PORT] or the whole path of a folder; "
+            f"there are at most {_MOST_MIRRORS}.",
+        )
+    return tuple(one.rstrip("/") for one in listed)
 
 
 def _disk_rules(words: Mapping[str, str], policy: Mapping[str, Any]) -> dict[str, str]:
@@ -226,6 +253,7 @@ def load(
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
     settings = Settings(
         repository=_repository(asked, "ogrepo=", "Mend the netboot entry.") if asked else server,
+        mirrors=_mirrors(words.get("ogmirrors", ""), site),
         hostname=words.get("hostname", "") or found.get("NAME", ""),  # the one in ip=
         group=words.get("group", ""),
         job=words.get("ogjob", ""),

@@ -44,6 +44,7 @@ OWNED_ARGUMENTS = {
     "BOOTIF": "nothing: it is written for every PC",
     "initrd": "`site_overlay` or `variant`",
     "ogrepo": "`repository` in [server]",
+    "ogmirrors": "`mirrors` in [server] or a narrower scope",
     "oglive": "`address` in [server]",
     "oglivedir": "`profile` and `version`",
     "hostname": "`name` in [[clients]]",

@@ -29,6 +29,11 @@ LONGEST_WAIT_S = 3600
 # Whatever the zone, a day before and after such a date is one, too.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 _MOST_SERVERS = 4
+MOST_MIRRORS = 16
+# As oglib's settings take it.
+_MIRROR = re.compile(
+    r"(https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?)?(/[A-Za-z0-9._~-]+)*/?"
+)
 _KEYBOARD = re.compile(r"[a-z0-9_-]{1,32}")
 _PICTURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\.png")
 _NUMBER = re.compile(r"[0-9]{1,5}")
@@ -85,6 +90,23 @@ def addresses(text: str) -> str:
     return ",".join(str(checks.ipv4(word.strip())) for word in words)
 
 
+def is_mirror(text: str) -> bool:
+    """Whether it is the base address of a web server, or the whole path of a folder on a PC."""
+    plain = _MIRROR.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))
+    return plain and text not in ("", "/")
+
+
+def mirrors(text: str) -> str:
+    """Mirrors with commas between them, in the order in which PCs ask them."""
+    words = [word.strip() for word in text.split(",")]
+    if len(words) > MOST_MIRRORS:
+        raise ValueError(f"{text!r} are more than {MOST_MIRRORS} mirrors")
+    for word in words:
+        if not is_mirror(word):
+            raise ValueError(f"{word!r} is neither http://HOST[:PORT] nor the path of a folder")
+    return ",".join(words)
+
+
 def keyboard(text: str) -> str:
     """The name of a keyboard layout as XKB has it: `es`, `us`."""
     if not _KEYBOARD.fullmatch(text):
@@ -118,6 +140,7 @@ def read_choices(table: Table, entry_key: str = "default_entry") -> Choices:
         state=table.text("state", checks.name),
         picture=table.text("picture", picture),
         repository=table.text("repository", checks.host_port),
+        mirrors=table.text("mirrors", mirrors),
         proxy=table.text("proxy", checks.host_port),
         ntp=table.text("ntp", addresses),
     )

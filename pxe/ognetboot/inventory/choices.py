@@ -93,6 +93,7 @@ class Choices:
     one of their own start, `oglive_before` the one to go back to. `state`: a declared state.
     `protected_until`: no job writes to these disks before. `picture`: a file of the site's behind
     the menu. `proxy` and `repository`: HOST or HOST:PORT. `ntp`: addresses, commas between them.
+    `mirrors`: who is asked for an image's bytes before the repository, commas between them.
     """
 
     entry: str | None = None
@@ -109,6 +110,7 @@ class Choices:
     protected_until: datetime | None = None
     picture: str | None = None
     repository: str | None = None
+    mirrors: str | None = None
     proxy: str | None = None
     ntp: str | None = None
 

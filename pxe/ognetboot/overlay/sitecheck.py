@@ -21,6 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from ognetboot.errors import NetbootError
+from ognetboot.inventory.choice_values import MOST_MIRRORS, is_mirror
 from ognetboot.overlay.secrets import found_in
 
 OGLIVE = PurePosixPath("etc/oglive")
@@ -141,6 +142,18 @@ def _check_unsigned(value: object) -> None:
         )
 
 
+def _check_mirrors(value: object) -> None:
+    if (
+        not isinstance(value, list)
+        or len(value) > MOST_MIRRORS
+        or not all(isinstance(one, str) and is_mirror(one) for one in value)
+    ):
+        raise NetbootError(
+            f"{POLICY}: mirrors is not a list of at most {MOST_MIRRORS} mirrors",
+            hint='write it as mirrors = ["http://mirror:8080", "/opt/opengnsys/images"]',
+        )
+
+
 def _check_disks(value: object) -> None:
     if not isinstance(value, dict):
         raise NetbootError(
@@ -198,6 +211,7 @@ POLICY_WORDS: Mapping[str, Callable[[object], None]] = {
     "allow_unsigned": _check_unsigned,
     "boot": _check_boot,
     "disks": _check_disks,
+    "mirrors": _check_mirrors,
     "fitting": _check_fitting,
 }
 

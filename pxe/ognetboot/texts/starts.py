@@ -155,6 +155,8 @@ def _arguments(
         f"oglivedir={entry.directory_of(choices.oglive)}",
         f"ogrepo={choices.repository}",
     ]
+    if choices.mirrors is not None:
+        args.append(f"ogmirrors={choices.mirrors}")
     if client is not None:
         args.append(f"hostname={client.name}")
         room = inventory.room_of(client)

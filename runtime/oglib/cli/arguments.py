@@ -52,6 +52,20 @@ def verb(
     return made
 
 
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """How an image comes: ``method`` and ``fallback`` of a job."""
+    parser.add_argument(
+        "--method",
+        default="",
+        metavar="METHOD",
+        help="how the image comes: unicast-cache, unicast-direct, multicast-cache, …; "
+        "default: as this boot says, else directly",
+    )
+    parser.add_argument(
+        "--no-fallback", action="store_true", help="try no other way where that one fails"
+    )
+
+
 def add_disk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "disk",

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
+from collections.abc import Sequence
+
+from oglib.cli.arguments import Subparsers, add_disk, add_method, add_partition, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.doing import do
 from oglib.cli.image import receipt_text
@@ -24,6 +26,7 @@ def add_to(nouns: Subparsers) -> None:
     )
     add_disk(made)
     add_partition(made)
+    add_method(made)
     made.add_argument("--layout", default="", help="layout file, or its name in the repository")
     made.add_argument("--hostname", default="", help="default: what this boot was told, or kept")
     made.add_argument(
@@ -40,18 +43,21 @@ def _deploy(context: Context) -> Result:
         layout=args.layout,
         hostname=args.hostname or context.settings.hostname,
         read_back=not args.no_read_back,
+        method=args.method,
+        fallback=not args.no_fallback,
     )
     doing = do(context, job)
     if doing.finished is None:
-        changes = doing.planned.changes
+        changes = doing.planned.told
         return Result({"plan": list(changes)}, "\n".join(changes), doing.planned.status)
     done = doing.finished.done
     assert isinstance(done, Deployed)  # noqa: S101 - for the type checker
-    return _result(context, done)
+    return _result(context, done, doing.planned.way)
 
 
-def _result(context: Context, done: Deployed) -> Result:
+def _result(context: Context, done: Deployed, way: Sequence[str]) -> Result:
     data = {
+        "way": list(way),
         "receipt": done.receipt.as_dict(),
         "steps": plain(done.steps),
         "seconds": done.seconds,

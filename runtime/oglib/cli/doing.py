@@ -34,6 +34,7 @@ def do(context: Context, job: Job) -> Doing:
             for warning in planned.warnings:
                 context.warn(warning)
             return False
+        context.tell(planned.way)
         if planned.question:
             context.confirm(planned.question, lambda: [*_facts(planned), *planned.changes])
         return True

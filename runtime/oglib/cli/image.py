@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from oglib.cli import image_convert, image_disk
-from oglib.cli.arguments import Subparsers, add_disk, add_partition, noun, verb
+from oglib.cli.arguments import Subparsers, add_disk, add_method, add_partition, noun, verb
 from oglib.cli.context import Context, Result
 from oglib.cli.doing import do
 from oglib.cli.image_create import add_create
@@ -36,6 +36,7 @@ def add_to(nouns: Subparsers) -> None:
     restore.add_argument(
         "--no-read-back", action="store_true", help="do not prove it; the receipt says so"
     )
+    add_method(restore)
     image_disk.add_restore_options(restore)
     restore.add_argument("--grow", action="store_true", help="let it fill the partition")
     restore.add_argument(
@@ -76,16 +77,19 @@ def _restore(context: Context) -> Result:
         set_type=args.set_type,
         keep_size=args.keep_size,
         other_firmware=args.other_firmware,
+        method=args.method,
+        fallback=not args.no_fallback,
     )
     doing = do(context, job)
     if doing.finished is None:
-        changes = list(doing.planned.changes)
+        changes = list(doing.planned.told)
         return Result({"changes": changes}, "\n".join(changes))
     done = doing.finished.done
     if isinstance(done, DiskReceipt):
         return Result(done.as_dict(), image_disk.disk_receipt_text(context, done))
     assert isinstance(done, Receipt)  # noqa: S101 - for the type checker
-    return Result(done.as_dict(), receipt_text(context, done))
+    data = {**done.as_dict(), "way": list(doing.planned.way)}
+    return Result(data, receipt_text(context, done))
 
 
 def receipt_text(context: Context, receipt: Receipt) -> str:
@@ -95,10 +99,14 @@ def receipt_text(context: Context, receipt: Receipt) -> str:
     already = f", {human_bytes(receipt.skipped_bytes)} were there" if receipt.skipped_bytes else ""
     version = f" version {receipt.version}" if receipt.version else ""
     after = "".join(f", {done}" for done in receipt.after)
+    each = ", ".join(f"{human_bytes(count)} from {where}" for where, count in receipt.came_from)
+    fetched = (
+        each if len(receipt.came_from) > 1 else f"{human_bytes(receipt.fetched_bytes)} fetched"
+    )
     return (
         f"{receipt.image}{version} is on {receipt.target}: "
         f"{human_bytes(receipt.written_bytes)} written{already}, "
-        f"{human_bytes(receipt.fetched_bytes)} fetched, "
+        f"{fetched}, "
         f"{receipt.seconds:.1f} s, {receipt.verified}{after}"
     )
 

@@ -110,7 +110,7 @@ def _done(job: Job, settings: Settings, progress: Progress, tell: Tell) -> Finis
     """Nobody is asked, for whoever gave the job has decided; what it changes is told before."""
 
     def approve(planned: PlannedJob) -> bool:
-        tell(planned.changes)
+        tell(planned.told)
         return True
 
     done = perform(job, settings, progress=progress, approve=approve, tell=tell)

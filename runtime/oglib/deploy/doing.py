@@ -10,9 +10,10 @@ from dataclasses import replace
 from oglib.cache.partition import Places
 from oglib.deploy import sentences
 from oglib.deploy.jobs import Create, Deploy, Partition, Restore, UpdateCache
+from oglib.deploy.library.bringing import Bringing, asked_way, brought, decide, refuse_own_cache
 from oglib.deploy.library.cache import opened_cache
-from oglib.deploy.library.update import update_cache
-from oglib.deploy.opening.memory import of_this_pc
+from oglib.deploy.library.update import planned_update, update_cache
+from oglib.deploy.opening.memory import Memory, of_this_pc
 from oglib.deploy.opening.opened import opened
 from oglib.deploy.partition import capture, restore
 from oglib.deploy.partition.checks import Wishes, check_free
@@ -46,7 +47,8 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
         job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
     )
     memory = of_this_pc(given.settings)
-    with opened(job.image, given.settings, memory) as image:
+    way = _way(job, given)
+    with opened(way.opens if way else job.image, given.settings, memory) as image:
         plan = system_plan.plan(
             request,
             image.sized(given.progress, given.cancel),
@@ -55,6 +57,8 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
             memory=memory,
             cancel=given.cancel,
         )
+        if way is not None and plan.table is not None:
+            refuse_own_cache(way, plan.disk, plan.table)
         planned = PlannedJob(
             plan.changes,
             f"Deploy {plan.image.title} to {plan.disk.describe()}?",
@@ -62,12 +66,16 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
             warnings=plan.warnings,
             status=OgErr.NOTFITTED if plan.not_fitted else 0,
             plan=plan,
+            way=way.lines if way else (),
         )
         if not given.approve(planned):
             return None
-        done = deploy(plan, progress=given.progress, cancel=given.cancel)
+        with brought(way, plan.image, given, memory) as copy:
+            ready = replace(plan, image=copy)
+            done = deploy(ready, progress=given.progress, cancel=given.cancel)
     failed = [step for step in done.steps if step.outcome is Outcome.FAILED]
     notes = (
+        *(way.lines if way and way.choice.fell_back else ()),
         *done.receipt.warnings,
         *(f"Not done: {step.name}: {step.detail}" for step in failed),
     )
@@ -81,9 +89,25 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
     )
 
 
+def _way(job: Deploy | Restore, given: Given) -> Bringing | None:
+    """How the image comes, where anybody says; the image of a whole disk comes as it always did."""
+    if job.part is None:
+        if job.method:
+            raise UsageError(
+                "--method is for the image of one partition.", hint="Name it: IMAGE DISK PART."
+            )
+        return None
+    asked = asked_way(job.image, job.method, given.settings)
+    if asked is None:
+        return None
+    return decide(job.image, asked, given.settings, fallback=job.fallback, tell=given.tell)
+
+
 def do_restore(job: Restore, given: Given) -> FinishedJob | None:
     """Put back, whatever the image turns out to be of."""
-    with _planned_restore(job, given) as plan:
+    memory = of_this_pc(given.settings)
+    way = _way(job, given)
+    with _planned_restore(job, given, memory, way.opens if way else job.image) as plan:
         if isinstance(plan, DiskPlan):
             planned = PlannedJob(
                 plan.changes,
@@ -104,17 +128,23 @@ def do_restore(job: Restore, given: Given) -> FinishedJob | None:
             plan.part,
             (*plan.image.warnings, *plan.checked.warnings),
             plan=plan,
+            way=way.lines if way else (),
         )
         if not given.approve(planned):
             return None
         given.cancel.check()
-        part = restore.apply(plan, progress=given.progress, cancel=given.cancel)
+        with brought(way, plan.image, given, memory) as copy:
+            ready = replace(plan, image=copy)
+            part = restore.apply(ready, progress=given.progress, cancel=given.cancel)
         sentence = sentences.ready(sentences.system_in(plan.image), plan.image.title)
-        return FinishedJob(sentence, part, part.warnings)
+        fell = way.lines if way and way.choice.fell_back else ()
+        return FinishedJob(sentence, part, (*fell, *part.warnings))
 
 
 @contextmanager
-def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskPlan]:
+def _planned_restore(
+    job: Restore, given: Given, memory: Memory, opens: str
+) -> Iterator[RestorePlan | DiskPlan]:
     """Open what is named once, and plan by what it turned out to be."""
     settings, progress = given.settings, given.progress
     if job.parts and job.part is not None:
@@ -126,9 +156,8 @@ def _planned_restore(job: Restore, given: Given) -> Iterator[RestorePlan | DiskP
         ) as parts:  # fmt: skip
             yield parts
         return
-    memory = of_this_pc(settings)
     opening = opened_any if job.part is None else opened
-    with opening(job.image, settings, memory) as found:
+    with opening(opens, settings, memory) as found:
         if isinstance(found, WholeDisk):
             with disk_plan.planned_on(
                 found, job.disk, _of_disk(job), settings=settings, progress=progress,
@@ -196,16 +225,15 @@ def do_update_cache(job: UpdateCache, given: Given) -> FinishedJob | None:
     places = Places.from_environment()
     with opened_cache(given.settings, places, tell=given.tell) as cache:
         given.tell(cache.recovered)
-        changes = (f"Bring {job.image} into the cache, {cache.partition.describe()}",)
-        if not given.approve(PlannedJob(changes)):
-            return None
-        done = update_cache(
-            job.image, cache, settings=given.settings, places=places, progress=given.progress,
-            cancel=given.cancel,
-        )  # fmt: skip
-        done = replace(done, recovered=cache.recovered)
-    version = f"{done.entry.name} version {done.version}"
-    sentence = f"In the cache: {version}"
+        with planned_update(job.image, cache, given.settings) as plan:
+            if not given.approve(PlannedJob(plan.changes, warnings=plan.incoming.warnings)):
+                return None
+            done = update_cache(
+                plan, cache, settings=given.settings, places=places, progress=given.progress,
+                cancel=given.cancel,
+            )  # fmt: skip
+            done = replace(done, recovered=cache.recovered)
+    sentence = f"In the cache: {done.entry.name} version {done.version}"
     return FinishedJob(sentence if done.changed else f"{sentence}, as before", done, done.said)
 
 

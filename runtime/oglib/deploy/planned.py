@@ -44,6 +44,7 @@ class PlannedJob:
     ``changes``: what will be done, a sentence each. ``question``: what to ask a person whose data
     it costs; empty where it costs nobody any. ``disk`` and ``part``: what is overwritten.
     ``status``: how it would end, if it does as planned. ``plan``: all of it, where there is more.
+    ``way``: how the image comes and why, a sentence each.
     """
 
     changes: tuple[str, ...]
@@ -53,6 +54,12 @@ class PlannedJob:
     warnings: tuple[str, ...] = ()
     status: int = 0
     plan: Plan | None = None
+    way: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All that is done, in its order."""
+        return (*self.way, *self.changes)
 
 
 # Whether it shall be done; raises where whoever is asked says no.

@@ -17,6 +17,7 @@ from oglib.transfer.patience import Patience
 
 _PIECE_BYTES = 1 << 20
 ERROR_BODY_BYTES = 64 << 10
+_MOST_BEFORE = 1_000_000
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -47,6 +48,14 @@ class Interrupted(Exception):
         self.retry_after_s = retry_after_s
         self.hint = hint
         self.code = code
+
+
+class Queued(Interrupted):
+    """It is not this PC's turn at the server yet: so many wait ``before`` it."""
+
+    def __init__(self, before: int, retry_after_s: float) -> None:
+        super().__init__(f"{before} PCs wait before this one", retry_after_s=retry_after_s)
+        self.before = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +112,16 @@ def refuse_unless(heard: Hearing, address: HttpAddress, accepted: tuple[int, ...
     if status in accepted:
         return
     stated = _stated_error(heard, address)
+    if status in _BUSY and stated.before is not None:
+        raise Queued(stated.before, _seconds(response.headers.get("Retry-After", "")))
     if status in _BUSY:
         raise Interrupted(
-            stated[0] or f"the server answered {status} {response.reason}",
+            stated.message or f"the server answered {status} {response.reason}",
             retry_after_s=_seconds(response.headers.get("Retry-After", "")),
         )
-    message, hint, code = stated
-    if message:
-        text = f"The repository at {address.authority} refused: {message}"
-        raise StatusError(text, status=status, hint=hint, code=code)
+    if stated.message:
+        text = f"The repository at {address.authority} refused: {stated.message}"
+        raise StatusError(text, status=status, hint=stated.hint, code=stated.code)
     where = f" to {response.headers['Location']}" if response.headers.get("Location") else ""
     raise StatusError(
         f"{address} was answered with {status} {response.reason}{where}.",
@@ -121,21 +131,38 @@ def refuse_unless(heard: Hearing, address: HttpAddress, accepted: tuple[int, ...
     )
 
 
-def _stated_error(heard: Hearing, address: HttpAddress) -> tuple[str, str, OgErr]:
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """``before``: PCs that wait for the same before this one; None: nobody waits for a turn."""
+
+    message: str = ""
+    hint: str = ""
+    code: OgErr = OgErr.REPO
+    before: int | None = None
+
+
+def _stated_error(heard: Hearing, address: HttpAddress) -> _Stated:
     """What ogrepo says about an error in its JSON body; empty where it is another server."""
-    nothing = ("", "", OgErr.REPO)
+    nothing = _Stated()
     if heard.response.headers.get_content_type() != "application/json":
         return nothing
     # An error is no progress, however long its text is.
     aside = replace(heard, patience=Patience(heard.patience.left_s))
     try:
-        error = json.loads(read_body(aside, address, ERROR_BODY_BYTES))["error"]
+        said = json.loads(read_body(aside, address, ERROR_BODY_BYTES))
+        error = said["error"]
         words = [" ".join(str(error.get(key, "")).split())[:500] for key in ("message", "hint")]
-        return words[0], words[1], OgErr(error["code"])
+        return _Stated(words[0], words[1], OgErr(error["code"]), _before(said))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return nothing
     except (OSError, http.client.HTTPException, Interrupted, TransferError):
         return nothing
+
+
+def _before(said: dict[str, object]) -> int | None:
+    queue = said.get("queue")
+    before = queue.get("before") if isinstance(queue, dict) else None
+    return before if isinstance(before, int) and 0 <= before < _MOST_BEFORE else None
 
 
 def _seconds(text: str) -> float:

@@ -15,6 +15,7 @@ class Sentence(Enum):
     IN_CACHE = auto()
     NO_CACHE = auto()
     TOO_SMALL = auto()
+    FOREIGN = auto()
     EVICTS = auto()
     UPDATES = auto()
     TAKEN = auto()
@@ -37,6 +38,7 @@ ENGLISH = {
     Sentence.IN_CACHE: "{wanted}: the cache has these very bytes, so nothing is fetched.",
     Sentence.NO_CACHE: "{wanted}: this PC has no cache.",
     Sentence.TOO_SMALL: "{wanted}: the image does not fit into the cache.",
+    Sentence.FOREIGN: "{wanted}: the cache takes only images of ogLive's own format.",
     Sentence.EVICTS: "{wanted}: other images leave the cache to make room (ACTIONCACHEFULL).",
     Sentence.UPDATES: "{wanted}: the image is brought into the cache and restored from there.",
     Sentence.TAKEN: "{wanted}: the image is restored as it comes, without the cache.",
@@ -59,6 +61,7 @@ SPANISH = {
     Sentence.IN_CACHE: "{wanted}: la caché tiene exactamente estos datos; no se descarga nada.",
     Sentence.NO_CACHE: "{wanted}: este equipo no tiene caché.",
     Sentence.TOO_SMALL: "{wanted}: la imagen no cabe en la caché.",
+    Sentence.FOREIGN: "{wanted}: la caché solo admite imágenes del formato propio de ogLive.",
     Sentence.EVICTS: "{wanted}: otras imágenes salen de la caché para hacer sitio "
     "(ACTIONCACHEFULL).",
     Sentence.UPDATES: "{wanted}: la imagen se lleva a la caché y se restaura desde allí.",
@@ -83,6 +86,7 @@ CATALAN = {
     Sentence.IN_CACHE: "{wanted}: la memòria cau té exactament aquestes dades; no es baixa res.",
     Sentence.NO_CACHE: "{wanted}: aquest equip no té memòria cau.",
     Sentence.TOO_SMALL: "{wanted}: la imatge no cap a la memòria cau.",
+    Sentence.FOREIGN: "{wanted}: la memòria cau només admet imatges del format propi d'ogLive.",
     Sentence.EVICTS: "{wanted}: altres imatges surten de la memòria cau per fer lloc "
     "(ACTIONCACHEFULL).",
     Sentence.UPDATES: "{wanted}: la imatge es porta a la memòria cau i es restaura des d'allà.",

@@ -34,11 +34,15 @@ class Via(StrEnum):
 
 
 class Room(StrEnum):
-    """Whether the cache can take the image, by what ACTIONCACHEFULL lets go."""
+    """Whether the cache can take the image, by what ACTIONCACHEFULL lets go.
+
+    FOREIGN: it takes images of ogLive's own format from a repository, and this is none.
+    """
 
     ENOUGH = "enough"
     AFTER_EVICTING = "after evicting"
     NEVER = "never"
+    FOREIGN = "foreign"
 
 
 class Held(StrEnum):
@@ -220,6 +224,9 @@ def _rows(way: Wanted, facts: Facts) -> Iterator[_Row]:
     elif facts.room is Room.NEVER:
         yield _Row(Sentence.TOO_SMALL)
         yield _without_cache(way, facts, OgErr.CACHESIZE)
+    elif facts.room is Room.FOREIGN:
+        yield _Row(Sentence.FOREIGN)
+        yield _without_cache(way, facts, OgErr.UPDATECACHE)
     else:
         if facts.room is Room.AFTER_EVICTING:
             yield _Row(Sentence.EVICTS)

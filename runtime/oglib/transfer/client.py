@@ -9,6 +9,7 @@ the remedy. It does not know images, ranges or uploads.
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,10 +17,17 @@ from typing import TypeVar
 from oglib.connection import USUAL, Connection
 from oglib.errors import TransferError
 from oglib.transfer.address import HttpAddress
-from oglib.transfer.answers import ERROR_BODY_BYTES, Hearing, Interrupted, read_body, refuse_unless
+from oglib.transfer.answers import (
+    ERROR_BODY_BYTES,
+    Hearing,
+    Interrupted,
+    Queued,
+    read_body,
+    refuse_unless,
+)
 from oglib.transfer.link import Link, LinkPool, OutOfTime
 from oglib.transfer.patience import Patience
-from oglib.wording.waits import waiting
+from oglib.wording.waits import Wait, waiting
 
 _SENT_BYTES = 64 << 10
 _LEAST_SPAN_S = 1.0
@@ -49,6 +57,18 @@ class Answer:
 Handler = Callable[[Hearing], _T]
 
 
+class NoTurnError(TransferError):
+    """The server has a queue, and this PC's turn did not come; ``again_s``: when to ask again."""
+
+    def __init__(self, address: HttpAddress, queued: Queued, waited_s: float) -> None:
+        waited = f", which was waited for {waited_s / 3600:.2g} h" if waited_s else ""
+        super().__init__(
+            f"{address.authority} lets so many PCs at a time read images: {queued}{waited}.",
+            hint="Run the same command again when fewer PCs are restored.",
+        )
+        self.again_s = queued.retry_after_s
+
+
 class HttpClient:
     """Exchanges with the server of one address; safe for many threads."""
 
@@ -56,6 +76,8 @@ class HttpClient:
         self.address = address
         self.stall_s = connection.stall_s
         self.deadline_s = connection.deadline_s
+        self._rate = connection.slowest_rate
+        self._queue_s = connection.queue_s
         self._pool = LinkPool(address, connection)
 
     def close(self) -> None:
@@ -66,19 +88,36 @@ class HttpClient:
 
         ``make`` is asked anew for each attempt, so that a half-read answer is continued. Raises
         ``TransferError`` when the server refused, or when the deadline passed without progress.
+        A turn in the server's queue is waited for as long as the connection says.
         """
-        with waiting(f"{self.address.authority} to answer") as wait:
-            return self._tried(make, handle, Patience(self.deadline_s, moved=wait.moved))
+        with waiting(self._waited_for) as wait:
+            patience = Patience(self.deadline_s, moved=wait.moved, rate=self._rate)
+            return self._tried(make, handle, patience, wait)
 
-    def _tried(self, make: Callable[[], Request], handle: Handler[_T], patience: Patience) -> _T:
+    @property
+    def _waited_for(self) -> str:
+        return f"{self.address.authority} to answer"
+
+    def _tried(
+        self, make: Callable[[], Request], handle: Handler[_T], patience: Patience, wait: Wait
+    ) -> _T:
+        queue_end = time.monotonic() + self._queue_s
         while True:
             request = make()
             self._refuse_when_closed(request)
             try:
                 return self._once(request, handle, patience)
+            except Queued as queued:
+                self._refuse_when_closed(request)
+                if time.monotonic() >= queue_end:
+                    raise NoTurnError(request.address, queued, self._queue_s) from queued
+                patience.renew()
+                wait.what = _turn(request.address, queued.before)
+                self._pool.closed.wait(patience.turn_delay(queued.retry_after_s))
             except Interrupted as cause:
                 self._refuse_when_closed(request)
                 self._pool.drop_idle()
+                wait.what = self._waited_for
                 delay = patience.next_delay(cause.retry_after_s)
                 if delay is None:
                     raise self._given_up(request, cause) from cause
@@ -188,6 +227,14 @@ class HttpClient:
             return Answer(heard.response.status, _lower(heard.response), whole)
 
         return self.exchange(lambda: request, take)
+
+
+def _turn(address: HttpAddress, before: int) -> str:
+    """What is waited for, as it is told."""
+    if not before:
+        return f"its turn at {address.authority}: this PC is the next"
+    others = "1 PC" if before == 1 else f"{before} PCs"
+    return f"its turn at {address.authority}: {others} before this one"
 
 
 def _send(link: Link, body: bytes | memoryview, patience: Patience) -> None:

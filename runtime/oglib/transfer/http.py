@@ -39,11 +39,28 @@ _SURE_S = 60.0
 _T = TypeVar("_T")
 
 
+class Got:
+    """A range as far as it has come, whoever brought which part of it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.have = 0
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self.have += len(piece)
+
+    def joined(self) -> bytes:
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
 class HttpSource:
     """A file on a web server, read by ranges from any number of threads.
 
     Opening asks for the first byte, which proves that the server can do ranges and tells the
-    size. ``expected_size`` is checked at once where it is known.
+    size. ``expected_size`` is checked at once where it is known. ``immutable``: the address holds
+    the digest of what is there, so no entity tag is needed to know that it is still the same.
+    ``client``: who has connections to that server already; they are closed with the source.
     """
 
     def __init__(
@@ -52,9 +69,12 @@ class HttpSource:
         *,
         expected_size: int | None = None,
         connection: Connection = USUAL,
+        immutable: bool = False,
+        client: HttpClient | None = None,
     ) -> None:
         self._address = parse_address(url)
-        self._client = HttpClient(self._address, connection=connection)
+        self._client = client or HttpClient(self._address, connection=connection)
+        self._immutable = immutable
         self._etag = ""
         try:
             self.size_bytes = self._measure()
@@ -66,7 +86,8 @@ class HttpSource:
                     code=OgErr.IMAGE,
                 )
         except BaseException:
-            self._client.close()
+            if client is None:
+                self._client.close()
             raise
 
     def describe(self) -> str:
@@ -84,6 +105,12 @@ class HttpSource:
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes from ``offset``, or ``TransferError``."""
+        got = Got()
+        self.read_into(got, offset, length)
+        return got.joined()
+
+    def read_into(self, got: Got, offset: int, length: int) -> None:
+        """What ``got`` lacks of that range; where it fails, what came until then is in it."""
         if length < 0 or offset < 0 or offset + length > self.size_bytes:
             raise TransferError(
                 f"{self._address} ends at byte {self.size_bytes}, but bytes "
@@ -91,11 +118,9 @@ class HttpSource:
                 hint="The frame table does not belong to this image; fetch both again.",
                 code=OgErr.IMAGE,
             )
-        got: list[bytes] = []
-        have = 0
 
         def make() -> Request:
-            first = offset + have
+            first = offset + got.have
             headers = {"range": f"bytes={first}-{offset + length - 1}"}
             if self._etag:
                 # Unlike If-Range this never makes the server send the whole file instead.
@@ -103,19 +128,16 @@ class HttpSource:
             return Request("GET", self._address, headers)
 
         def take(heard: Hearing) -> None:
-            nonlocal have
             if heard.response.status in _GONE:
                 raise self._gone(heard.response.status)
-            self._check_range(heard, offset + have, offset + length)
-            while have < length and (piece := heard.piece(have)):
-                got.append(piece)
-                have += len(piece)
-            if have < length:
-                raise Interrupted(f"the connection ended at byte {offset + have}")
+            self._check_range(heard, offset + got.have, offset + length)
+            while got.have < length and (piece := heard.piece(got.have)):
+                got.add(piece)
+            if got.have < length:
+                raise Interrupted(f"the connection ended at byte {offset + got.have}")
 
-        if length:
+        if got.have < length:
             self._client.exchange(make, take)
-        return got[0] if len(got) == 1 else b"".join(got)
 
     def _measure(self) -> int:
         request = Request("GET", self._address, {"range": "bytes=0-0"})
@@ -126,7 +148,8 @@ class HttpSource:
             if response.status == 416 and _EMPTY_RANGE.fullmatch(answered):
                 return 0
             size = self._check_range(heard, 0, 1)
-            self._etag = _strong(response.headers.get("ETag", ""))
+            if not self._immutable:
+                self._etag = _strong(response.headers.get("ETag", ""))
             read_body(heard, self._address, 1)
             return size
 

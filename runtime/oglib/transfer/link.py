@@ -136,12 +136,12 @@ class Link(http.client.HTTPConnection):
     """One keep-alive connection; ``used`` once it carried an answer. ``demands`` None: no TLS."""
 
     def __init__(
-        self, address: HttpAddress, stall_s: float, demands: ssl.SSLContext | None = None
+        self, address: HttpAddress, connection: Connection, demands: ssl.SSLContext | None = None
     ) -> None:
         super().__init__(address.host, address.port)
-        self.pace = Pace(stall_s)
+        self.pace = Pace(connection.stall_s, rate=connection.slowest_rate)
         self.used = False
-        self._stall_s = stall_s
+        self._stall_s = connection.stall_s
         self._demands = demands
         self._wire: Wire | None = None
 
@@ -230,7 +230,7 @@ class LinkPool:
     def _new(self) -> Link:
         if self._address.secure and self._demands is None:
             self._demands = tls.context(self._connection.ca_file)
-        return Link(self._address, self._connection.stall_s, self._demands)
+        return Link(self._address, self._connection, self._demands)
 
     def _release(self, link: Link, *, keep: bool) -> None:
         with self._lock:

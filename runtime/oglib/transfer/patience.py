@@ -14,9 +14,13 @@ import random
 import time
 from collections.abc import Callable
 
+from oglib.connection import SLOWEST_RATE
+
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 8.0
-_SLOWEST_RATE = 8192  # bytes/s; slower than this is as good as broken
+# Who does not ask for its turn for a while loses its place in the queue.
+_FIRST_TURN_S = 1.0
+_LONGEST_TURN_S = 20.0
 
 Clock = Callable[[], float]
 
@@ -24,8 +28,11 @@ Clock = Callable[[], float]
 class Pace:
     """The time that is left; not shared between threads."""
 
-    def __init__(self, span_s: float, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, span_s: float, *, rate: int = SLOWEST_RATE, clock: Clock = time.monotonic
+    ) -> None:
         self._clock = clock
+        self._rate = rate
         self.begin(span_s)
 
     def begin(self, span_s: float) -> None:
@@ -39,7 +46,7 @@ class Pace:
 
     def moved(self, count: int) -> None:
         """``count`` bytes of use have moved."""
-        earned = min(self._end + count / _SLOWEST_RATE, self._clock() + self.span_s)
+        earned = min(self._end + count / self._rate, self._clock() + self.span_s)
         self._end = max(self._end, earned)
 
 
@@ -54,13 +61,14 @@ class Patience:
         deadline_s: float,
         *,
         moved: Callable[[], None] = lambda: None,
+        rate: int = SLOWEST_RATE,
         clock: Clock = time.monotonic,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.deadline_s = deadline_s
         self._on_moved = moved
         self._dice = dice
-        self._pace = Pace(deadline_s, clock=clock)
+        self._pace = Pace(deadline_s, rate=rate, clock=clock)
         self._failures = 0
         self._furthest = 0
 
@@ -75,6 +83,16 @@ class Patience:
             self._furthest = position
             self._failures = 0
             self._on_moved()
+
+    def renew(self) -> None:
+        """The server said when to come again: until then nothing is lost."""
+        self._pace.begin(self.deadline_s)
+        self._failures = 0
+
+    def turn_delay(self, at_least_s: float) -> float:
+        """Seconds until a turn is asked for again, not much more than the server said."""
+        least = min(max(at_least_s, _FIRST_TURN_S), _LONGEST_TURN_S)
+        return least * (1 + self._dice() / 4)
 
     def next_delay(self, at_least_s: float = 0.0) -> float | None:
         """Seconds to wait before the next attempt; ``None`` when it is time to give up.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from oglib.errors import NotFoundError, OgErr, OgError, TransferError, UsageError
+from oglib.errors import ImageError, NotFoundError, OgErr, OgError, TransferError, UsageError
 from oglib.image.format.manifest import load_public_keys
 from ogrepo.install import units
 from ogrepo.install.apply import NOTHING, digest_of, run_own
@@ -22,6 +22,7 @@ from ogrepo.install.model import InstallRequest, Program, Run, ServerTable
 from ogrepo.install.probe import read_server
 from ogrepo.install.program import find_program, is_active
 from ogrepo.library.folder import open_folder
+from ogrepo.library.proving.rounds import last_proofs
 
 _ASK_S = 5.0
 _TFTP_PORT = 69
@@ -53,6 +54,7 @@ def check(wanted: InstallRequest) -> Iterator[Answer]:
     program = find_program()
     questions: list[Callable[[], str]] = [
         lambda: _repository(wanted),
+        lambda: _images(wanted),
         lambda: _oglive(wanted),
         lambda: _overlay(wanted, server, program),
         lambda: _netboot(wanted, program),
@@ -60,7 +62,7 @@ def check(wanted: InstallRequest) -> Iterator[Answer]:
     if _SYSTEMD_RUNS.is_dir():
         questions += [
             lambda unit=name: _service(program, unit)  # type: ignore[misc]
-            for name in (units.REPOSITORY, units.DNSMASQ, units.WATCH)
+            for name in (units.REPOSITORY, units.DNSMASQ, units.WATCH, units.VERIFY_TIMER)
         ]
     questions += [lambda: _http(server), lambda: _tftp(server)]
     yield from map(_answer, questions)
@@ -79,11 +81,28 @@ def _answer(question: Callable[[], str]) -> Answer:
 def _repository(wanted: InstallRequest) -> str:
     folder = open_folder(wanted.folder)
     keys = load_public_keys(folder.keys)
-    if not keys or not folder.image_key.exists():
+    if not keys:
         raise NotFoundError(
             f"{folder.root} has no signing key.", hint=f"Run `ogrepo keygen {folder.root}`."
         )
-    return f"{folder.root} is a repository with the key {keys[0].key_id}"
+    where = "" if folder.image_key.exists() else ", which signs on another machine"
+    return f"{folder.root} is a repository with the key {keys[0].key_id}{where}"
+
+
+def _images(wanted: InstallRequest) -> str:
+    """What was found when images were proven; nothing is read here."""
+    folder = open_folder(wanted.folder)
+    count, bad = 0, []
+    for name, proof in last_proofs(folder):
+        count += 1
+        bad += [name] if proof is not None and proof.why else []
+    if bad:
+        raise ImageError(
+            f"Damaged: {', '.join(sorted(bad))}.",
+            hint=f"`ogrepo verify {folder.root} NAME` says what; take it from a backup, capture it "
+            "again, or go back to a version that is good.",
+        )
+    return f"none of {count} images is known to be damaged"
 
 
 def _oglive(wanted: InstallRequest) -> str:

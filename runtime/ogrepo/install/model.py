@@ -34,6 +34,11 @@ class InstallRequest:
         return self.inventory or self.config / "inventory.toml"
 
     @property
+    def options_file(self) -> Path:
+        """What the repository's services are started with besides."""
+        return self.config / "ogrepo.conf"
+
+    @property
     def site(self) -> Path:
         """The site's own files, as they lie on a PC."""
         return self.config / "site"

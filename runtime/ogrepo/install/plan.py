@@ -150,6 +150,7 @@ def _first_files(
     """What is an administrator's as soon as it is there."""
     first = {wanted.folder / "layouts" / name: text for name, text in texts.layouts().items()}
     first[wanted.site / "etc/oglive/policy.toml"] = texts.POLICY
+    first[wanted.options_file] = texts.options(units.VERIFY_WORDS)
     if inventory is not None:
         first[wanted.inventory_file] = inventory
     for path, text in first.items():
@@ -205,7 +206,7 @@ def _start(wanted: InstallRequest, facts: Facts, changed: list[str]) -> Iterator
         yield Run((systemctl, "enable", *missing), f"enable {' '.join(missing)}")
     if not facts.systemd_runs:
         return
-    for name in (units.WATCH, units.REPOSITORY, units.DNSMASQ):
+    for name in (units.WATCH, units.REPOSITORY, units.DNSMASQ, units.VERIFY_TIMER):
         if name in changed and name in facts.active:
             yield Run((systemctl, "restart", name), f"restart {name}")
         elif name not in facts.active:

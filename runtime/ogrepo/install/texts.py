@@ -64,6 +64,23 @@ POLICY = """\
 """
 
 
+_OPTIONS = """\
+# More words for the services of the repository, between the quotes; `ogrepo serve --help` and
+# `ogrepo verify --help` say which there are. After a change: `systemctl restart ogrepo`.
+
+# For example "--at-once 12": so many PCs read images at a time, the others wait in a queue.
+OGREPO_SERVE=""
+
+# Each night those images are proven that were not for 30 days, reading 50 MiB a second at most.
+OGREPO_VERIFY="{verify}"
+"""
+
+
+def options(verify: str) -> str:
+    """The first file of options; ``verify``: the words that hold without it."""
+    return _OPTIONS.format(verify=verify)
+
+
 def inventory(
     folder: str,
     pcs_on: tuple[str, IPv4Interface],

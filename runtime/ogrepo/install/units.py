@@ -18,9 +18,15 @@ REPOSITORY = "ogrepo.service"
 DNSMASQ = "oglive-dnsmasq.service"
 NETBOOT = "oglive-netboot.service"
 WATCH = "oglive-netboot.path"
+VERIFY = "oglive-verify.service"
+VERIFY_TIMER = "oglive-verify.timer"
 # What systemd starts at each boot; NETBOOT is started by WATCH and once at boot.
-ENABLED = (NETBOOT, WATCH, REPOSITORY, DNSMASQ)
+ENABLED = (NETBOOT, WATCH, REPOSITORY, DNSMASQ, VERIFY_TIMER)
+ALL = (*ENABLED, VERIFY)
 LEASES = "oglive-dnsmasq"
+
+# What is proven where the file of options says nothing else.
+VERIFY_WORDS = "--due 30 --rate 50"
 
 _MARK = "# ogrepo install: "
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
@@ -53,6 +59,8 @@ def texts(wanted: InstallRequest, program: Program, port: int) -> dict[str, str]
         DNSMASQ: _dnsmasq(wanted, program),
         NETBOOT: _netboot(wanted, program),
         WATCH: _watch(wanted),
+        VERIFY: _verify(wanted, program),
+        VERIFY_TIMER: _verify_timer(),
     }
     return {name: signed(body) for name, body in bodies.items()}
 
@@ -108,7 +116,8 @@ StartLimitIntervalSec=0
 
 [Service]
 User={wanted.user}
-ExecStart={_command(program.ogrepo, "serve", wanted.folder, "--port", str(port))}
+EnvironmentFile=-{_watched(wanted.options_file)}
+ExecStart={_command(program.ogrepo, "serve", wanted.folder, "--port", str(port))} $OGREPO_SERVE
 Restart=on-failure
 RestartSec=3
 LimitNOFILE=65536
@@ -192,6 +201,41 @@ Description=Watch the inventory of ogLive, its policy and its keys
 {lines}
 [Install]
 WantedBy=multi-user.target
+"""
+
+
+def _verify(wanted: InstallRequest, program: Program) -> str:
+    return f"""\
+[Unit]
+Description=Prove the images of ogLive's repository that were not for longest
+
+[Service]
+Type=oneshot
+User={wanted.user}
+Environment="OGREPO_VERIFY={VERIFY_WORDS}"
+EnvironmentFile=-{_watched(wanted.options_file)}
+ExecStart={_command(program.ogrepo, "verify", wanted.folder, "--all")} $OGREPO_VERIFY
+Nice=19
+CPUSchedulingPolicy=idle
+IOSchedulingClass=idle
+ReadWritePaths={_word(wanted.folder)}
+{_homes(program, wanted.folder)}CapabilityBoundingSet=
+RestrictAddressFamilies=AF_UNIX
+{_SANDBOX}"""
+
+
+def _verify_timer() -> str:
+    return """\
+[Unit]
+Description=Every night: prove images of ogLive's repository
+
+[Timer]
+OnCalendar=*-*-* 02:30
+RandomizedDelaySec=30min
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
 """
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from oglib.image.format.disk_manifest import (
 )
 from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
-from ogrepo.library.folder import Folder, make_shown
+from ogrepo.library.folder import Folder, locked, make_shown
 from ogrepo.library.store import FOREIGN, FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE
 
 RECORD, DISK_RECORD = ".json", ".disk.json"
@@ -33,14 +34,16 @@ DISK_RECORDS = {
     DISK_SIGNATURE: f"{DISK_RECORD}.sig",
     DISK_FILE: DISK_RECORD,
 }
+_PATIENCE_S = 60.0  # a large file takes a while to be removed
+_RECORDED = (*OLDER, SIGNATURE, MANIFEST)
 
 # from a suffix like ``.img.frames`` to the file
 PathOf = Callable[[str], Path]
 
 
-def record_suffix(suffix: str) -> str:
-    """``.img.json.sig`` of an image is ``N.json.sig`` among its versions."""
-    return suffix.removeprefix(IMAGE)
+def record_suffix(suffix: str, part: int = 0) -> str:
+    """``.img.sum`` of an image is ``N.sum`` of version N; of ``p2`` of a disk, ``N.p2.sum``."""
+    return (f".p{part}" if part else "") + suffix.removeprefix(IMAGE)
 
 
 def keep_image(folder: Folder, manifest: Manifest, path_of: PathOf, *, proven: bool) -> None:
@@ -49,11 +52,11 @@ def keep_image(folder: Folder, manifest: Manifest, path_of: PathOf, *, proven: b
     ``proven``: the bytes were just compared with their digests, so they take the place of others
     that are called so.
     """
-    link_bytes(folder, manifest.image_blake3, path_of(IMAGE), proven=proven)
-    link_bytes(folder, manifest.frames_blake3, path_of(FRAMES), proven=proven)
-    sync(folder.bytes)
-    records = ((path_of(suffix), record_suffix(suffix)) for suffix in (*OLDER, SIGNATURE, MANIFEST))
-    _record(folder, manifest.name, manifest.version, records)
+    with bytes_held(folder):
+        _link_image(folder, manifest, path_of, proven=proven)
+        sync(folder.bytes)
+        records = [(path_of(suffix), record_suffix(suffix)) for suffix in _RECORDED]
+        _record(folder, manifest.name, manifest.version, records)
 
 
 def keep_foreign(folder: Folder, record: ForeignRecord, path_of: PathOf) -> None:
@@ -61,28 +64,46 @@ def keep_foreign(folder: Folder, record: ForeignRecord, path_of: PathOf) -> None
 
     An adopted one keeps its record alone: its bytes are another's, who may write others there.
     """
-    if not path_of(IMAGE).is_symlink():
-        link_bytes(folder, record.image_blake3, path_of(IMAGE), proven=True)
-        sync(folder.bytes)
-    records = ((path_of(suffix), record_suffix(suffix)) for suffix in FOREIGN[1:])
-    _record(folder, record.name, record.version, records)
+    with bytes_held(folder):
+        if not path_of(IMAGE).is_symlink():
+            link_bytes(folder, record.image_blake3, path_of(IMAGE), proven=True)
+            sync(folder.bytes)
+        records = [(path_of(suffix), record_suffix(suffix)) for suffix in FOREIGN[1:]]
+        _record(folder, record.name, record.version, records)
 
 
 def keep_disk(folder: Folder, disk: DiskManifest, at: Path, *, proven: bool) -> None:
     """The same for the image of a disk whose files lie in ``at``."""
-    for part in disk.images:
-        path_of = partial(_beside, at, part.number)
-        manifest = Manifest.from_bytes(path_of(MANIFEST).read_bytes())
-        if manifest.name != part_name(disk.name, part.number):
-            raise ImageError(f"{path_of(MANIFEST)} is the manifest of {manifest.name}.")
-        link_bytes(folder, part.manifest_blake3, path_of(MANIFEST), proven=proven)
-        keep_image(folder, manifest, path_of, proven=proven)
-    records = ((at / name, suffix) for name, suffix in DISK_RECORDS.items())
-    _record(folder, disk.name, disk.version, records)
+    records = []
+    with bytes_held(folder):
+        for part in disk.images:
+            path_of = partial(beside_part, at, part.number)
+            manifest = Manifest.from_bytes(path_of(MANIFEST).read_bytes())
+            if manifest.name != part_name(disk.name, part.number):
+                raise ImageError(f"{path_of(MANIFEST)} is the manifest of {manifest.name}.")
+            _link_image(folder, manifest, path_of, proven=proven)
+            link_bytes(folder, part.manifest_blake3, path_of(MANIFEST), proven=proven)
+            records += [
+                (path_of(suffix), record_suffix(suffix, part.number)) for suffix in _RECORDED
+            ]
+        sync(folder.bytes)
+        records += [(at / name, suffix) for name, suffix in DISK_RECORDS.items()]
+        _record(folder, disk.name, disk.version, records)
 
 
-def _beside(at: Path, number: int, suffix: str) -> Path:
+def bytes_held(folder: Folder) -> AbstractContextManager[None]:
+    """No other process gives or takes lasting names meanwhile."""
+    return locked(folder, "bytes", what=f"{folder.bytes}", patience_s=_PATIENCE_S)
+
+
+def beside_part(at: Path, number: int, suffix: str) -> Path:
+    """``p2.img`` and what stands beside it in the folder of a disk."""
     return at / f"p{number}{suffix}"
+
+
+def _link_image(folder: Folder, manifest: Manifest, path_of: PathOf, *, proven: bool) -> None:
+    link_bytes(folder, manifest.image_blake3, path_of(IMAGE), proven=proven)
+    link_bytes(folder, manifest.frames_blake3, path_of(FRAMES), proven=proven)
 
 
 def link_bytes(folder: Folder, digest: str, path: Path, *, proven: bool) -> None:

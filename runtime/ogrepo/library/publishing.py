@@ -8,11 +8,12 @@ decided: if it is cut, whoever has the next turn, or the next start, brings it t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,9 +23,10 @@ from oglib.errors import OgError
 from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
 from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
-from ogrepo.library.disks import place_disk, staged_disk
 from ogrepo.library.folder import Folder, hand_over, locked
 from ogrepo.library.keep import keep_disk, keep_foreign, keep_image
+from ogrepo.library.moving.going import finish_going, undone
+from ogrepo.library.staged_disks import place_disk, staged_disk
 from ogrepo.library.store import MANIFEST, RECORD, place, staged_file
 
 _PATIENCE_S = 10.0
@@ -38,6 +40,7 @@ def turn(folder: Folder, name: str) -> Iterator[None]:
     """
     with locked(folder, name, what=f"The image {name}", patience_s=_PATIENCE_S):
         _finish(folder, name)
+        finish_going(folder, name)
         yield
 
 
@@ -45,12 +48,39 @@ def turn(folder: Folder, name: str) -> Iterator[None]:
 def stage(folder: Folder) -> Iterator[Path]:
     """An empty folder to prepare a publication in; it goes unless it was published."""
     staged = folder.staged / secrets.token_hex(16)
-    staged.mkdir(mode=0o700)
-    hand_over(staged, folder.staged)
+    with _stages_held(folder):
+        staged.mkdir(mode=0o700)
+        hand_over(staged, folder.staged)
+        descriptor = _held(staged)
     try:
         yield staged
     finally:
+        os.close(descriptor)
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _stages_held(folder: Folder) -> AbstractContextManager[None]:
+    return locked(folder, "staged", what=f"{folder.staged}", patience_s=_PATIENCE_S)
+
+
+def _held(staged: Path) -> int:
+    """A descriptor with the kernel's lock of a folder; ``BlockingIOError``: another has it."""
+    descriptor = os.open(staged, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _drop_stages(folder: Folder) -> None:
+    """What nobody prepares any more."""
+    with _stages_held(folder):
+        for path in folder.staged.iterdir():
+            with suppress(BlockingIOError):
+                os.close(_held(path))
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def publish(folder: Folder, name: str, staged: Path) -> None:
@@ -69,7 +99,7 @@ def publish(folder: Folder, name: str, staged: Path) -> None:
 
 def unfinished(folder: Folder) -> list[str]:
     """The names whose files are being exchanged, or were when something was cut."""
-    return sorted(unquote(path.name) for path in folder.publishing.iterdir())
+    return sorted({*(unquote(path.name) for path in folder.publishing.iterdir()), *undone(folder)})
 
 
 def is_unfinished(folder: Folder, name: str) -> bool:
@@ -83,17 +113,16 @@ def _decided_text(folder: Folder, name: str) -> str:
 
 
 def finish_all(folder: Folder) -> list[str]:
-    """Bring to their end what was cut; one sentence for each. At a start, when nobody stages."""
-    for path in folder.staged.iterdir():
-        shutil.rmtree(path, ignore_errors=True)
+    """Bring to their end what was cut, drop what was not decided; one sentence for each."""
+    _drop_stages(folder)
     said = []
     for name in unfinished(folder):
         try:
             with turn(folder, name):
-                said.append(f"Finished publishing {name}.")
+                said.append(f"Finished what was begun with {name}.")
         except (OgError, OSError) as error:
             # The other images can be served all the same.
-            said.append(f"Could not finish publishing {name}: {error}")
+            said.append(f"Could not finish what was begun with {name}: {error}")
     return said
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +153,13 @@ def published(folder: Folder) -> list[Published]:
 
 def next_version(folder: Folder, name: str) -> int:
     """A number above every one that this name ever had here, remembered before it is used."""
+    version = last_version(folder, name) + 1
+    write_whole(folder.record("versions", name), f"{version}\n".encode())
+    return version
+
+
+def last_version(folder: Folder, name: str) -> int:
+    """The highest number that this name ever had here, also while it was not there; 0: none."""
     record = folder.record("versions", name)
     known = [0]
     with contextlib.suppress(FileNotFoundError):
@@ -162,18 +168,15 @@ def next_version(folder: Folder, name: str) -> int:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, OgError):
             raw = folder.image_file(name, suffix).read_bytes()
             known.append(Manifest.from_bytes(raw).version)
-    known += _kept_numbers(folder.versions.joinpath(*checked_name(name).split("/")))
-    version = max(known) + 1
-    write_whole(record, f"{version}\n".encode())
-    return version
+    known += kept_numbers(folder, name)
+    return max(known)
 
 
-def _kept_numbers(at: Path) -> Iterator[int]:
-    """Those of its versions, and of the images in it if it was a disk's."""
-    for path in (*at.glob("*.json"), *at.glob("p*/*.json")):
-        number = path.name.partition(".")[0]
-        if number.isascii() and number.isdecimal():
-            yield int(number)
+def kept_numbers(folder: Folder, name: str) -> list[int]:
+    """The numbers of its versions that have a record, whatever else is gone; in order."""
+    at = folder.versions.joinpath(*checked_name(name).split("/"))
+    numbers = (path.name.partition(".")[0] for path in at.glob("*.json"))
+    return sorted({int(one) for one in numbers if one.isascii() and one.isdecimal()})
 
 
 def staged_file(staged: Path, suffix: str) -> Path:

@@ -22,7 +22,7 @@ from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
-from ogrepo.library.proofs import record_of, with_damage
+from ogrepo.library.proving.proofs import known_proof, record_of, with_proof
 from ogrepo.serving.pages import Shown, image_list
 from ogrepo.serving.paths import entries
 from ogrepo.shortage import is_shortage, says_absent
@@ -77,11 +77,16 @@ def _looked_at(task: asyncio.Task[_T]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What ``/images/`` answers to programs and to people."""
+    """What ``/images/`` answers to programs and to people, and what both were made from."""
 
     as_json: bytes
     as_html: bytes
-    count: int
+    shown: tuple[Shown, ...]
+    incomplete: int
+
+    @property
+    def count(self) -> int:
+        return len(self.shown)
 
 
 class Listings:
@@ -123,16 +128,20 @@ class Catalogue:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._known: dict[str, tuple[Stamps, Shown | None]] = {}
-        self._last: tuple[list[Shown], Listing] | None = None
+        self._last: tuple[list[Shown], int] | None = None
+        self._made = Listing(b"", b"", (), 0)
         self.reads = 0
 
     def listing(self) -> Listing:
         shown = self.shown()
-        if self._last is not None and self._last[0] == shown:
-            return self._last[1]
+        incomplete = len(self._known) - len(shown)
+        if self._last is not None and self._last == (shown, incomplete):
+            return self._made
         body = {"images": [one.about for one in shown]}
-        made = Listing(json.dumps(body).encode(), image_list(shown).encode(), len(shown))
-        self._last = shown, made
+        made = Listing(
+            json.dumps(body).encode(), image_list(shown).encode(), tuple(shown), incomplete
+        )
+        self._last, self._made = (shown, incomplete), made
         return made
 
     def shown(self) -> list[Shown]:
@@ -188,20 +197,22 @@ class _Keys:
 
 def _image(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = store.find(folder, checked_name(name), keys())
-    about = with_damage(folder, image.as_dict(), image.manifest_bytes)
-    return Shown(f"{name}.img", f"{name}.img.json", about)
+    proof = known_proof(folder, name, image.manifest_bytes)
+    about = with_proof(image.as_dict(), proof)
+    return Shown(f"{name}.img", f"{name}.img.json", about, proof)
 
 
 def _foreign(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = foreign.find_foreign(folder, checked_name(name), keys())
-    about = with_damage(folder, image.as_dict(), image.raw)
-    return Shown(f"{name}.img", f"{name}{store.RECORD}", about)
+    proof = known_proof(folder, name, image.raw)
+    about = with_proof(image.as_dict(), proof)
+    return Shown(f"{name}.img", f"{name}{store.RECORD}", about, proof)
 
 
 def _disk(folder: Folder, name: str, keys: _Keys) -> Shown:
     disk = disks.find_disk(folder, checked_name(name), keys())
-    about = with_damage(folder, disk.as_dict(), disk.raw)
-    return Shown(f"{name}/", f"{name}/disk.json", about)
+    proof = known_proof(folder, name, disk.raw)
+    return Shown(f"{name}/", f"{name}/disk.json", with_proof(disk.as_dict(), proof), proof)
 
 
 def _stamps(paths: Iterable[Path]) -> Iterator[tuple[str, int, int, int, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from oglib.wording.amounts import human_bytes
+from ogrepo.library.proving.proofs import Proof
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; }
@@ -37,11 +38,15 @@ def _page(title: str, body: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One entry of the listing: where image and manifest are below ``/images/``, and the rest."""
+    """One entry of the listing: where image and manifest are below ``/images/``, and the rest.
+
+    ``proof``: what was found when it was last proven, None where that is not known.
+    """
 
     image: str
     manifest: str
     about: dict[str, Any]
+    proof: Proof | None = None
 
 
 def image_list(images: Sequence[Shown]) -> str:

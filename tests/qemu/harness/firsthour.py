@@ -8,6 +8,7 @@ started here as systemd would start it, by its user, with its rights.
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from contextlib import ExitStack
@@ -64,11 +65,12 @@ class Unit:
         def last(key: str) -> str:
             return said.get(key, [""])[-1]
 
-        command = last("ExecStart").replace("%%", "%").replace("$$", "$")
+        words = shlex.split(last("ExecStart"))
+        plain = [word for word in words if not re.fullmatch(r"\$[A-Z_]+", word)]  # options: none
         user = str(_DYNAMIC_USER) if last("DynamicUser") == "yes" else last("User")
         return cls(
             user=user,
-            argv=tuple(shlex.split(command)),
+            argv=tuple(word.replace("%%", "%").replace("$$", "$") for word in plain),
             rights=",".join(f"+{one.lower().removeprefix('cap_')}"
                             for one in last("AmbientCapabilities").split()),
             state=last("StateDirectory"),

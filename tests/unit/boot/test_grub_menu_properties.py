@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from oglib.boot.menu.edits import with_default, with_timeout, without
 from oglib.boot.menu.lock import with_lock, without_lock
 from oglib.boot.menu.reader import Menu, read_menu
@@ -28,7 +29,7 @@ def read(text: str) -> Menu | None:
         return None
 
 
-@settings(max_examples=300, deadline=None)
+@trying.examples(300)
 @given(TEXTS)
 def test_a_menu_is_read_or_refused_and_what_is_changed_is_read_again(text: str) -> None:
     menu = read(text)
@@ -44,7 +45,7 @@ def test_a_menu_is_read_or_refused_and_what_is_changed_is_read_again(text: str) 
     assert with_timeout(read_menu(with_timeout(menu, 7).text), 7).text == with_timeout(menu, 7).text
 
 
-@settings(max_examples=200, deadline=None)
+@trying.examples(200)
 @given(st.lists(TITLES, min_size=1, max_size=6), st.data())
 def test_one_entry_goes_and_the_default_stays_the_same_one(
     titles: list[str], data: st.DataObject

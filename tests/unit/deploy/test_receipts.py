@@ -14,7 +14,7 @@ from oglib.image.writing.receipt import Receipt
 
 def receipt() -> Receipt:
     values: dict[str, Any] = {field.name: 0 for field in fields(Receipt)}
-    return Receipt(**{**values, "image": "debian", "warnings": ("unsigned",)})
+    return Receipt(**{**values, "image": "debian", "warnings": ("unsigned",), "came_from": ()})
 
 
 def test_each_restore_leaves_its_receipt(tmp_path: Path) -> None:

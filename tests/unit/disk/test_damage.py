@@ -9,9 +9,10 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+import trying
 from oglib.disk.tables import gpt, mbr
 from oglib.disk.tables.damage import UNFINISHED, examine, examine_bytes
 
@@ -276,7 +277,7 @@ def test_a_path_that_cannot_be_read(tmp_path: Path) -> None:
     assert said == ("The partition table cannot be read: No such file or directory.",)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@trying.examples(150, derandomize=True)
 @given(
     changes=st.lists(
         st.tuples(
@@ -316,7 +317,7 @@ def test_no_content_raises(
         )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@trying.examples(100, derandomize=True)
 @given(disk=st.binary(max_size=8192), sector=st.sampled_from([512, 4096]))
 def test_arbitrary_bytes_never_raise(disk: bytes, sector: int) -> None:
     damage(disk, sector)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import trying
 from oglib.disk import types
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.planning import edit
@@ -17,7 +18,7 @@ from oglib.errors import PartitionError
 from unit.disk.plans import a_disk, after, check_invariants, disk_sizes, layouts, rows, sectors
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@trying.examples(300, derandomize=True)
 @given(layout=layouts(), size=disk_sizes, sector=sectors)
 def test_every_plan_is_sound_and_a_second_one_changes_nothing(
     layout: Layout, size: int, sector: int
@@ -36,7 +37,7 @@ def test_every_plan_is_sound_and_a_second_one_changes_nothing(
     assert [part.number for part in again.partitions] == [part.number for part in plan.partitions]
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@trying.examples(150, derandomize=True)
 @given(first=layouts(), second=layouts(), size=disk_sizes, sector=sectors)
 def test_from_any_table_to_any_other(first: Layout, second: Layout, size: int, sector: int) -> None:
     disk = a_disk(size, sector)
@@ -49,7 +50,7 @@ def test_from_any_table_to_any_other(first: Layout, second: Layout, size: int, s
     assert plan_layout(second, after(plan, before)).nothing_to_change
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@trying.examples(150, derandomize=True)
 @given(data=st.data(), size=disk_sizes, sector=sectors)
 def test_a_kept_partition_stays_where_it_is(data: st.DataObject, size: int, sector: int) -> None:
     table = data.draw(st.sampled_from([TableKind.GPT, TableKind.MSDOS]))
@@ -78,7 +79,7 @@ def planned_or_not(layout: Layout, disk: Disk) -> TablePlan:
         raise
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@trying.examples(150, derandomize=True)
 @given(first=layouts(), second=layouts(), size=disk_sizes, sector=sectors)
 def test_a_cache_that_nobody_names_stays(
     first: Layout, second: Layout, size: int, sector: int
@@ -97,7 +98,7 @@ def test_a_cache_that_nobody_names_stays(
     assert all(part.type != types.CACHE for part in gone.partitions)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@trying.examples(150, derandomize=True)
 @given(data=st.data(), size=disk_sizes, sector=sectors)
 def test_what_is_kept_outlives_a_conversion(data: st.DataObject, size: int, sector: int) -> None:
     ways = [(TableKind.GPT, TableKind.MSDOS), (TableKind.MSDOS, TableKind.GPT)]
@@ -116,7 +117,7 @@ def test_what_is_kept_outlives_a_conversion(data: st.DataObject, size: int, sect
     assert set(plan.removed) == {part.number for part in before.partitions if part not in kept}
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@trying.examples(150, derandomize=True)
 @given(data=st.data(), size=disk_sizes, sector=sectors)
 def test_one_change_leaves_all_others(data: st.DataObject, size: int, sector: int) -> None:
     disk = a_disk(size, sector)

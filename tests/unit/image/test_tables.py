@@ -11,9 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from oglib.errors import ImageError, OgError, UsageError
 from oglib.image.format.bitmap import Bitmap
 from oglib.image.format.frames import FrameTable
@@ -81,7 +82,7 @@ def test_no_bytes_crash_the_frame_table(raw: bytes) -> None:
             FrameTable(Path(file.name))
 
 
-@settings(max_examples=200)
+@trying.examples(200)
 @given(data=st.data())
 def test_a_changed_frame_table_never_crashes_the_validation(
     image: Path, data: st.DataObject
@@ -112,7 +113,7 @@ json_values = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@trying.examples(300)
 @given(data=st.data())
 def test_no_field_crashes_the_manifest(image: Path, data: st.DataObject) -> None:
     fields = json.loads(beside(image, ".json").read_bytes())

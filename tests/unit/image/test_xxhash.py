@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from oglib.errors import ImageError
 from oglib.image.any import ForeignImage
 from oglib.image.format.partclone import CHECKSUM_XXH64, CHECKSUM_XXH128, HEADER_BYTES, crc32
@@ -175,7 +176,7 @@ def test_header_bitmap_and_checksums_count(scratch: Path, kind: Kind) -> None:
     before = 8 * _BODY  # bits of the bitmap behind the last block mean nothing, but its CRC does
     bits = [bit for bit in range(before) if bit % 8 == 0 or bit >= 8 * HEADER_BYTES]
     bits += [bit for end in ends for bit in range(8 * (end - kind.size), 8 * end, 5)]
-    for bit in bits:
+    for bit in trying.some(bits):
         raw = bytearray(good)
         raw[bit // 8] ^= 1 << bit % 8
         assert refusal(bytes(raw), scratch), f"bit {bit} says nothing"

@@ -72,6 +72,7 @@ class Repository:
     farewell_s: float = 0.5
     pair: tuple[Path, Path] | None = None
     at_once: int = 0
+    metrics_to: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         self._log = _Lines()
@@ -108,7 +109,12 @@ class Repository:
         async def run() -> None:
             self._stop = asyncio.Event()
             trusted = tuple(ip_network(text) for text in self.trusted)
-            serving = Serving("127.0.0.1", 0, trusted, self.pair, at_once=self.at_once)
+            told = None
+            if self.metrics_to is not None:
+                told = [ip_network(text) for text in self.metrics_to]
+            serving = Serving(
+                "127.0.0.1", 0, trusted, self.pair, at_once=self.at_once, metrics_to=told
+            )
             limits = self.limits or limits_for(1024)
             async with opened(
                 self.folder, sock, self.uploads, serving, limits, farewell_s=self.farewell_s

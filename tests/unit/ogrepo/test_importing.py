@@ -21,7 +21,8 @@ from oglib.errors import ImageError, OgError, WriteError
 from oglib.image.format.manifest import Manifest, load_public_keys, verify_signature
 from oglib.image.reading.local import local_image
 from ogrepo.__main__ import main
-from ogrepo.arriving import examine, importing, work
+from ogrepo.arriving import importing, work
+from ogrepo.arriving.examine import examine
 from ogrepo.arriving.importing import Imported, bring_in
 from ogrepo.arriving.rest import has_writer
 from ogrepo.arriving.sources import arrivals
@@ -173,7 +174,7 @@ def test_a_plain_copy_that_is_cut_off_is_told_too(folder: Folder, tmp_path: Path
 def test_what_is_changed_while_it_is_read_is_not_taken(
     folder: Folder, foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    was = examine.examine
+    was = examine
 
     def meddled(*given: object, **more: object) -> object:
         found = was(*given, **more)  # type: ignore[arg-type]

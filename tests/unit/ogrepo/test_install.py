@@ -29,6 +29,7 @@ from oglib.disk.planning.layout import load_layout
 from oglib.errors import OgError, ProcessError, UsageError
 from oglib.run import Finished, run
 from ognetboot.inventory.reading import parse as parse_inventory
+from ogrepo import cli
 from ogrepo.__main__ import main
 from ogrepo.install import apply, check, texts, units
 from ogrepo.install.model import InstallRequest, Program, Run
@@ -133,7 +134,7 @@ def test_install_makes_a_server_once(
     assert made["srv/private/image.key"][0] == 0o600
     assert made["srv/oglive/current"][1] == "20260101-aaaa"
     assert {"srv/netboot/boot.ipxe", "srv/oglive/site.cpio", "srv/layouts/bios.json"} <= made.keys()
-    assert {f"units/{name}" for name in units.ENABLED} <= made.keys()
+    assert {f"units/{name}" for name in units.ALL} <= made.keys()
     assert (ready / "srv/keys/image.pub").read_bytes() in (
         ready / "srv/oglive/site.cpio"
     ).read_bytes()
@@ -168,6 +169,7 @@ def test_what_was_edited_is_kept(ready: Path, capsys: pytest.CaptureFixture[str]
     edited = {
         "srv/layouts/uefi.json": '{"table": "gpt", "partitions": []}\n',
         "etc/site/etc/oglive/policy.toml": 'allow_unsigned = ["REPO"]\n',
+        "etc/ogrepo.conf": 'OGREPO_SERVE="--at-once 12"\n',
     }
     for name, text in edited.items():
         (ready / name).write_text(text)
@@ -339,7 +341,8 @@ def unit_of(name: str, wanted: InstallRequest, program: Program = PROGRAM, port:
 def test_units_say_which_folder_and_nothing_more_than_needed() -> None:
     wanted = InstallRequest(Path("/srv/oglive"))
     text = unit_of(units.REPOSITORY, wanted)
-    assert "ExecStart=/opt/oglive/ogrepo serve /srv/oglive --port 8080\n" in text
+    assert "ExecStart=/opt/oglive/ogrepo serve /srv/oglive --port 8080 $OGREPO_SERVE\n" in text
+    assert "EnvironmentFile=-/etc/oglive/ogrepo.conf\n" in text
     assert "User=oglive\n" in text
     assert "CapabilityBoundingSet=\n" in text
     assert "ProtectHome=yes\n" in text
@@ -348,6 +351,23 @@ def test_units_say_which_folder_and_nothing_more_than_needed() -> None:
     )
     assert "DynamicUser=yes\n" in unit_of(units.DNSMASQ, wanted)
     assert "PathChanged=/etc/oglive/inventory.toml\n" in unit_of(units.WATCH, wanted)
+
+
+def test_images_are_proven_every_night_and_nobody_waits_for_it() -> None:
+    wanted = InstallRequest(Path("/srv/oglive"))
+    text = unit_of(units.VERIFY, wanted)
+    assert "ExecStart=/opt/oglive/ogrepo verify /srv/oglive --all $OGREPO_VERIFY\n" in text
+    # Without the file of options too: what is not due is not read, nor read as fast as it goes.
+    assert 'Environment="OGREPO_VERIFY=--due 30 --rate 50"\nEnvironmentFile=-' in text
+    assert "IOSchedulingClass=idle\n" in text
+    assert "[Install]" not in text
+    words = cli.parse(["verify", "/srv/oglive", "--all", *units.VERIFY_WORDS.split()])
+    assert (words.due, words.rate) == (30, 50)
+    timer = unit_of(units.VERIFY_TIMER, wanted)
+    assert "Persistent=yes\n" in timer
+    assert timer.startswith("[Unit]")
+    assert units.VERIFY.removesuffix(".service") == units.VERIFY_TIMER.removesuffix(".timer")
+    assert f'OGREPO_VERIFY="{units.VERIFY_WORDS}"\n' in texts.options(units.VERIFY_WORDS)
 
 
 def test_a_clone_in_a_home_is_shown_to_its_services() -> None:
@@ -440,7 +460,7 @@ def test_check_asks_as_a_pc_does(
             said = capsys.readouterr().out.splitlines()
         finally:
             server.terminate()
-    assert [line[:4] for line in said] == ["good"] * 6
+    assert [line[:4] for line in said] == ["good"] * 7
     assert tftp == [b"\0\1undionly.kpxe\0octet\0"]
 
     # The server is down, the inventory newer than what is served, ogLive damaged.

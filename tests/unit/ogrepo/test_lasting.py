@@ -113,7 +113,7 @@ def test_the_image_of_a_disk_stays_under_its_number(repository: Repository, tmp_
     disk = DiskManifest.from_bytes(raw)
     for part in disk.images:
         about = repository.ask("GET", f"/bytes/{part.manifest_blake3}").body
-        assert about == repository.ask("GET", f"/versions/lab/pc/p{part.number}/1.json").body
+        assert about == repository.ask("GET", f"/versions/lab/pc/1.p{part.number}.json").body
         digest = Manifest.from_bytes(about).image_blake3
         assert repository.ask("GET", f"/bytes/{digest}").body == first.samples[part.number].image
 
@@ -151,7 +151,7 @@ def test_proven_bytes_take_the_place_of_others_called_so(
     assert kept.samefile(repository.folder.images / "debian.img")
 
 
-@pytest.mark.parametrize("name", ["debian/3.json", "3.disk.json.sig/x", "a/0.info"])
+@pytest.mark.parametrize("name", ["debian/3.json", "3.disk.json.sig/x", "a/0.p2.info"])
 def test_no_name_looks_like_the_record_of_a_version(name: str) -> None:
     with pytest.raises(UsageError, match="record of a version"):
         checked_name(name)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from oglib.errors import NotFoundError, OgError
 from oglib.osconfig.registry import Value, ValueType, find_hive, open_hive
 from oglib.osconfig.root import TargetRoot
@@ -93,7 +94,7 @@ def test_damaged_hives_are_refused(
     assert capfd.readouterr().err == ""
 
 
-@settings(max_examples=60, deadline=None)
+@trying.examples(60)
 @given(st.lists(st.tuples(st.integers(0x1000, 0x13FF), st.binary(min_size=1, max_size=8))))
 def test_any_damage_ends_in_an_answer_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, bytes]]

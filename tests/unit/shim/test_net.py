@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from oglib.errors import OgErr, OgError, UsageError
-from oglib.shim.share import Share, mount_words, parse_source, usual_share
+from oglib.filesystem.share import Share, mount_words, parse_source, usual_share
 from unit.shim.old import Old, Ran
 
 

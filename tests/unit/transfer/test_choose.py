@@ -27,7 +27,7 @@ from oglib.transfer.choose import (
     wanted,
 )
 
-COUNT = 6 * 2 * 2 * 3 * 3 * 2 * 3 * 3 * 4 * 2
+COUNT = 6 * 2 * 2 * 4 * 3 * 2 * 3 * 3 * 4 * 2
 USUAL = Facts(
     from_cache=False, cache=True, room=Room.ENOUGH, held=Held.NONE, repository=True,
     multicast=Engine.READY, torrent=Engine.READY, policy=Policy.UNICAST, fallback=True,
@@ -68,7 +68,7 @@ def _possible(made: Choice, facts: Facts) -> None:
         assert facts.cache
     if made.fetch:
         assert facts.engine(made.method) is Engine.READY
-        assert made.via is Via.DIRECT or facts.room is not Room.NEVER
+        assert made.via is Via.DIRECT or facts.room in (Room.ENOUGH, Room.AFTER_EVICTING)
         assert not facts.from_cache
     else:
         assert made.via is Via.CACHE
@@ -99,7 +99,7 @@ def test_choose_refuses_with_a_number_for_each_cause() -> None:
         OgErr.PROTOCOLJOINMASTER: {Sentence.UNREACHABLE},
         OgErr.MCASTRECEIVERFILE: {Sentence.MISSING},
         OgErr.MCASTRECEIVERPARTITION: {Sentence.MISSING},
-        OgErr.UPDATECACHE: {Sentence.UNREACHABLE},
+        OgErr.UPDATECACHE: {Sentence.UNREACHABLE, Sentence.FOREIGN},
         OgErr.NOTEXEC: {Sentence.MISSING},
     }
 
@@ -118,6 +118,7 @@ OLD = [
     ("UNICAST-CACHE", _with(room=Room.NEVER, policy=Policy.NONE), OgErr.CACHESIZE),
     ("UNICAST-CACHE", _with(room=Room.NEVER, policy=Policy.UNSAID), "UNICAST-DIRECT"),
     ("UNICAST-CACHE", _with(room=Room.NEVER, fallback=False), OgErr.CACHESIZE),
+    ("UNICAST-CACHE", _with(room=Room.FOREIGN), "UNICAST-DIRECT"),
     ("UNICAST-CACHE", USUAL, "UNICAST-CACHE"),
     ("UNICAST-CACHE", _with(room=Room.AFTER_EVICTING), "UNICAST-CACHE"),
     ("UNICAST-DIRECT", USUAL, "UNICAST-DIRECT"),

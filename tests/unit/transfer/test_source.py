@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import threading
@@ -14,8 +15,11 @@ import pytest
 
 from oglib.connection import Connection
 from oglib.errors import OgErr, TransferError
+from oglib.transfer import patience
+from oglib.transfer.client import NoTurnError
 from oglib.transfer.http import HttpSource
 from oglib.transfer.patience import Patience
+from oglib.wording.waits import Wait
 from unit.transfer.conftest import Asked, BareServer, Reply, reset, send, send_range
 
 DATA = random.Random(1).randbytes(300_000)
@@ -338,3 +342,70 @@ def test_later_reads_insist_on_the_same_file(serve: Serve) -> None:
     with source(server) as opened:
         opened.read(0, 10)
     assert server.asked[1].headers["if-match"] == '"v1"'
+
+
+# ---- a turn --------------------------------------------------------------------------------------
+
+
+def in_turn(*before: int) -> Reply:
+    """So many PCs are before this one, at each attempt; then it is its turn."""
+    left = list(before)
+
+    def reply(asked: Asked, peer: socket.socket) -> None:
+        if not left:
+            return good(asked, peer)
+        error = {"code": 23, "message": "It is not this PC's turn.", "hint": "Wait."}
+        body = json.dumps({"error": error, "queue": {"before": left.pop(0)}}).encode()
+        send(peer, "503 Busy", body, content_type="application/json", retry_after="0")
+        return None
+
+    return reply
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_FIRST_TURN_S", 0.0)
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_turn_is_waited_for_whatever_the_deadline_is(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Wait, "what", property(lambda _: "", lambda _, text: told.append(text)))
+    server = serve(in_turn(3, 1, 0))
+    with source(server, deadline_s=0.0) as opened:
+        assert opened.read(0, 10) == DATA[:10]
+    where = server.base.removeprefix("http://")
+    assert [text.removeprefix(f"its turn at {where}: ") for text in told if "turn" in text] == [
+        "3 PCs before this one",
+        "1 PC before this one",
+        "this PC is the next",
+    ]
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_turn_is_not_waited_for_for_ever(serve: Serve) -> None:
+    server = serve(in_turn(*[7] * 1000))
+    with pytest.raises(NoTurnError, match="7 PCs wait before this one"):
+        HttpSource(f"{server.base}/a.img", connection=Connection(queue_s=0.0))
+    assert len(server.asked) == 1
+
+
+def test_who_waits_asks_about_as_often_as_the_server_says() -> None:
+    dice = iter((0.0, 1.0, 0.5, 0.5))
+    waits = Patience(60, dice=lambda: next(dice))
+    assert [waits.turn_delay(said) for said in (4, 4, 0, 600)] == [4.0, 5.0, 1.125, 22.5]
+
+
+@pytest.mark.parametrize("queue", ['"many"', "{}", '{"before": -1}', '{"before": "3"}', "[1]"])
+def test_a_queue_that_makes_no_sense_is_none(serve: Serve, queue: str) -> None:
+    def reply(asked: Asked, peer: socket.socket) -> None:
+        if asked.number:
+            return good(asked, peer)
+        body = f'{{"error": {{"code": 23, "message": "Busy."}}, "queue": {queue}}}'.encode()
+        send(peer, "503 Busy", body, content_type="application/json")
+        return None
+
+    with source(serve(reply)) as opened:
+        assert opened.read(0, 10) == DATA[:10]

@@ -8,7 +8,7 @@ which is loaded when a foreign image is met: most commands meet none, and all mu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from glob import escape
@@ -46,15 +46,16 @@ def open_foreign(
     *,
     recorded: str = "",
     vouched: VouchedRecord | None = None,
+    reading: Callable[[Path], FrameSource] = FileSource,
 ) -> ForeignImage:
     """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``).
 
     ``recorded``: the BLAKE3 that its one file has, which is proven while it is read. ``vouched``:
-    the repository's record of that file, where there is one.
+    the repository's record of that file, where there is one. ``reading``: what reads one file.
     """
     _require(path)
     if vouched is not None:
-        return _recorded(name, FileSource(path), vouched, scratch, files=(path,))
+        return _recorded(name, reading(path), vouched, scratch, files=(path,))
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
     from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
     from oglib.image.reading.formats.folders.folder import is_folder_image  # noqa: PLC0415
@@ -70,7 +71,9 @@ def open_foreign(
     if path.is_dir():
         raise _folder(path, is_folder_image(path), f"{path}/1")
     volumes = tuple(volumes_of(path))
-    source = RecordedSource(open_paths(volumes), recorded) if recorded else open_paths(volumes)
+    source = reading(path) if volumes == (path,) else open_paths(volumes)
+    if recorded:
+        source = RecordedSource(source, recorded)
     try:
         stream = open_stream(source, name, scratch=scratch)
     except BaseException:

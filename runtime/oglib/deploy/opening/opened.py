@@ -15,8 +15,8 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib.deploy.opening.entry import held
-from oglib.deploy.opening.fetching import fetch_frames, signature_of
+from oglib.deploy.opening.entry import held, telling_of_the_cache
+from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
 from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
@@ -25,20 +25,22 @@ from oglib.deploy.opening.foreign_image import (
     open_foreign_url,
 )
 from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.near import near_in_cache
+from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.recorded import vouched_record
 from oglib.deploy.opening.reference import Reference, no_version, resolve
 from oglib.errors import ImageError, NotFoundError, TransferError
 from oglib.image.any import Image, own_of
 from oglib.image.format.manifest import Manifest
-from oglib.image.format.signing import PublicKey, load_public_keys
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
 from oglib.image.reading.opened import OpenImage, open_vouched
+from oglib.image.reading.source import FileSource
 from oglib.image.reading.vouching import Policy, vouch
 from oglib.settings import Settings
 from oglib.transfer.answers import StatusError
-from oglib.transfer.http import HttpSource
+from oglib.transfer.places.source import PlacesSource
 from oglib.transfer.repository import RepositoryClient, addresses_of
 from oglib.wording.nearest import meant
 
@@ -108,7 +110,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
 
 def _described(reference: Reference, settings: Settings, scratch: Path) -> ImageInfo:
-    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), _keys(settings)
+    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), keys_of(settings)
     if reference.path is not None:
         files = own_files(reference.path)
         if not files.are_there:
@@ -126,7 +128,7 @@ def _described(reference: Reference, settings: Settings, scratch: Path) -> Image
 
 def _with_signature(info: ImageInfo, reference: Reference, settings: Settings) -> ImageInfo:
     """What a foreign image says, and whether a repository whose key is here vouches for it."""
-    keys = _keys(settings)
+    keys = keys_of(settings)
     vouched = vouched_record(reference, keys, settings, allowed=True, memory=None)
     return replace(info, signed=vouched is not None and bool(vouched.signed_by))
 
@@ -139,10 +141,6 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _keys(settings: Settings) -> list[PublicKey]:
-    return load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
-
-
 def _open_foreign_file(
     reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
@@ -150,13 +148,19 @@ def _open_foreign_file(
     policy = policy_on(share, settings)
     vouched = vouched_record(
         reference,
-        _keys(settings),
+        keys_of(settings),
         settings,
         allowed=policy.unsigned_local,
         memory=None if share is None else memory,
     )
     return open_foreign(
-        reference.name, path, policy, scratch, recorded=reference.recorded, vouched=vouched
+        reference.name,
+        path,
+        policy,
+        scratch,
+        recorded=reference.recorded,
+        vouched=vouched,
+        reading=reference.hold.source if reference.hold else FileSource,
     )
 
 
@@ -167,13 +171,14 @@ def _open_files(
     scratch: Path,
     memory: Memory | None,
 ) -> OpenImage:
-    share = share_of(files.image)
+    share, hold = share_of(files.image), reference.hold
     image = open_files(
-        files,
-        keys=_keys(settings),
+        hold.let_stand(files, scratch) if hold else files,
+        keys=keys_of(settings),
         policy=policy_on(share, settings),
         at_least_version=reference.version,
         scratch=scratch,
+        source=hold.source(files.image) if hold else None,
     )
     try:
         if reference.version:
@@ -194,10 +199,11 @@ def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    manifest = manifest_of(reference, settings)
+    with telling_of_the_cache(reference, settings):
+        manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(
-            reference, _keys(settings), settings, allowed=policy.unsigned_remote, memory=memory
+            reference, keys_of(settings), settings, allowed=policy.unsigned_remote, memory=memory
         )
         with _explaining_absence(reference, settings):
             return open_foreign_url(
@@ -245,11 +251,11 @@ def _open_our_url(
     memory: Memory | None = None,
 ) -> OpenImage:
     """The signature first: what nobody vouches for costs neither room nor time."""
-    urls = addresses_of(reference.url)
+    urls, keys = addresses_of(reference.url), keys_of(settings)
     vouched = vouch(
         manifest_bytes,
-        signature_of(urls.signature, settings.connection),
-        _keys(settings),
+        signature_of(urls.signature, manifest_bytes, keys, settings.connection),
+        keys,
         where=reference.url,
         allowed=policy.unsigned_remote,
         name=reference.name,
@@ -260,17 +266,19 @@ def _open_our_url(
     said: tuple[str, ...] = ()
     if memory is not None and vouched.signed_by:
         said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
-    frames = scratch / "frames"
-    fetch_frames(urls.frames, frames, manifest, settings.connection)
-    source = HttpSource(
-        urls.image, expected_size=manifest.image_size_bytes, connection=settings.connection
-    )
+    near, doubts = near_in_cache(manifest, settings, memory)
+    frames, connection = scratch / "frames", settings.connection
+    body = image_of(reference, manifest, settings, near)
+    source = PlacesSource(body.wanted, body.places, where=urls.image, connection=connection)
     try:
+        said += fetch_frames(
+            frames_of(reference, manifest, settings, near), frames, reference.url, connection
+        )
         image = open_vouched(vouched, frames, source, scratch=scratch)
     except BaseException:
         source.close()
         raise
-    return replace(image, warnings=(*image.warnings, *said))
+    return replace(image, warnings=(*image.warnings, *said, *doubts))
 
 
 def _refuse_other_version(reference: Reference, manifest: Manifest) -> None:

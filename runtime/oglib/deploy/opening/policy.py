@@ -18,12 +18,12 @@ from urllib.parse import unquote
 
 from oglib.errors import ImageError, UsageError
 from oglib.filesystem.mounts import Mount, parse_mountinfo
+from oglib.filesystem.share import NETWORK
 from oglib.image.reading.vouching import Policy, how_to_vouch
 from oglib.settings import Settings
 from oglib.transfer.address import parse_address
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
-_NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "davfs", "ncpfs")
 _REPOSITORY_WORD = "REPO"
 _ENCODED_SIGN = re.compile(r"%(2f|5c|25|00)", re.IGNORECASE)
 _ODD = re.compile(r"[\\;?#%\ufffd]")
@@ -61,7 +61,7 @@ def share_in(mounts: tuple[Mount, ...], real: Path, repository: Path) -> Share |
     deepest = max(len(mount.point.parts) for mount in holding)
     mount = [one for one in holding if len(one.point.parts) == deepest][-1]
     is_repository = mount.point == repository
-    if not is_repository and mount.kind not in _NETWORK:
+    if not is_repository and mount.kind not in NETWORK:
         return None
     # A share may be mounted at a folder of itself, and the repository below another mount point.
     below = PurePosixPath(real.relative_to(mount.point))

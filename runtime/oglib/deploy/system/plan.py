@@ -137,8 +137,11 @@ def plan(
         table = plan_layout(read_layout(request.layout, settings, disk), disk)
         number = _number_in(table, request.part)
         there = planned_view(disk, table)
-        check_free(disk)
-        check_drafted(table, disk)
+        memory.keep_only_what_stays(table, disk)
+        with memory.aside(disk):
+            disk = find_disk(request.disk, rules=settings.disk_rules)
+            _check_layout_free(disk, table, number)
+            check_drafted(table, disk)
         _check_companions(disk, table, number, firmware)
     else:
         table, there = None, disk
@@ -167,6 +170,16 @@ def plan(
         memory=memory,
         settings=settings,
     )
+
+
+def _check_layout_free(disk: Disk, table: TablePlan, number: int) -> None:
+    """All of a disk whose table is written; else what is filled and made beside it alone."""
+    if not table.nothing_to_change:
+        check_free(disk)
+        return
+    made = (one.number for one in companions(table, number) if not one.kept)
+    for one in (number, *made):
+        check_free(disk, find_partition(disk, one))
 
 
 def _number_in(table: TablePlan, part: str) -> int:

@@ -11,6 +11,7 @@ from oglib.connection import USUAL, Connection
 from oglib.deploy.opening.fetching import fetch_if_there
 from oglib.deploy.opening.reference import (
     ASIDE,
+    Keeping,
     is_path,
     no_version,
     refuse_ambiguous,
@@ -26,7 +27,7 @@ from oglib.settings import Settings
 class FolderLocation:
     """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
 
-    ``version``: that one and no other; 0 for the one that is shown.
+    ``version``: that one and no other; 0 for the one that is shown. ``hold``: what keeps it there.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FolderLocation:
     url: str = ""
     version: int = 0
     connection: Connection = USUAL
+    hold: Keeping | None = None
 
     @property
     def where(self) -> str:

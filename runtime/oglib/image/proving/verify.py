@@ -16,14 +16,14 @@ from oglib.errors import ImageError
 from oglib.image.any import Image, either
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.proving.verify_stream import DiffersError, verify_stream
-from oglib.image.reading.decode import Decoder, check_stored
+from oglib.image.reading.decode import Decoder
 from oglib.image.reading.opened import OpenImage
+from oglib.image.reading.source import report
+from oglib.image.reading.whole import pieces_of
 from oglib.image.writing.readback import TargetHasher
 from oglib.image.writing.target import check_capacity, open_target
 from oglib.progress import Progress
 from oglib.wording import spoken
-
-_STEP_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ def _verify_ours(
     image: OpenImage, target: Path | None, progress: Progress, workers: int | None
 ) -> tuple[int, int]:
     """The number of frames and the bytes of content that were proven."""
+    report(image.source, progress)
     count = worker_count(workers, 4 * image.frames.region_bytes)
     content = image.header.used_blocks * image.header.block_size
     if target is None:
@@ -93,7 +94,6 @@ def _verify_body(image: OpenImage, progress: Progress, content: int, workers: in
     def check(item: tuple[int, bytes]) -> int:
         index, stored = item
         frame = image.frames[index]
-        check_stored(index, frame, stored, name)
         decoder: Decoder | None = getattr(local, "decoder", None)
         if decoder is None:
             decoder = local.decoder = Decoder(image.frames.region_bytes)
@@ -114,24 +114,14 @@ def _verify_body(image: OpenImage, progress: Progress, content: int, workers: in
 
 
 def _stored_frames(image: OpenImage, whole: blake3) -> Iterator[tuple[int, bytes]]:
-    """Every frame but the first, in file order; ``whole`` has hashed the file at the end.
+    """Every frame but the first, proven, in file order; ``whole`` has hashed the file at the end.
 
-    Frame 0 and the seek table were checked when the image was opened.
+    What frame 0 holds was checked when the image was opened.
     """
-
-    def hash_between(start: int, end: int) -> None:
-        for at in range(start, end, _STEP_BYTES):
-            whole.update(image.source.read(at, min(_STEP_BYTES, end - at)))
-
-    end = image.frames[0].stored_len
-    hash_between(0, end)
-    for index in range(1, len(image.frames)):
-        frame = image.frames[index]
-        stored = image.source.read(frame.offset, frame.stored_len)
+    for index, stored in pieces_of(image):
         whole.update(stored)
-        yield index, stored
-        end = frame.offset + frame.stored_len
-    hash_between(end, image.source.size_bytes)
+        if index:
+            yield index, stored
 
 
 def holds_frame(image: OpenImage, hasher: TargetHasher) -> Callable[[int], bool]:

@@ -19,24 +19,41 @@ from blake3 import blake3
 from oglib.errors import ImageError
 from oglib.image.format.frames import Frame
 from oglib.image.format.partclone import MAX_BLOCK_BYTES
-from oglib.image.reading.source import FrameSource
+from oglib.image.reading.source import FrameSource, is_elsewhere
 from oglib.image.writing.direct import aligned_memory
 
 _PIECE_BYTES = 4 << 20
 
 
+class AlteredError(ImageError):
+    """The stored bytes of frame ``index`` are not those that were captured."""
+
+    def __init__(self, index: int, name: str) -> None:
+        super().__init__(
+            f"Frame {index} of the image {name} is damaged: its digest does not match.",
+            hint="Run it again; if it persists, verify the image on the repository.",
+        )
+        self.index = index
+
+
+def stored_frame(source: FrameSource, index: int, frame: Frame, name: str) -> bytes:
+    """The stored bytes of a frame, from any place that has the right ones."""
+    while True:
+        stored = source.read(frame.offset, frame.stored_len)
+        try:
+            check_stored(index, frame, stored, name)
+        except AlteredError:
+            if is_elsewhere(source, frame.offset, frame.stored_len):
+                continue
+            raise
+        return stored
+
+
 def check_stored(index: int, frame: Frame, stored: bytes | memoryview, name: str) -> None:
-    """Raise ``ImageError`` unless ``stored`` are the bytes that the frame table promises."""
+    """Raise ``AlteredError`` unless ``stored`` are the bytes that the frame table promises."""
     if len(stored) == frame.stored_len and blake3(stored).digest() == frame.stored_blake3:
         return
-    raise _altered(index, name)
-
-
-def _altered(index: int, name: str) -> ImageError:
-    return ImageError(
-        f"Frame {index} of the image {name} is damaged: its digest does not match.",
-        hint="Run it again; if it persists, verify the image on the repository.",
-    )
+    raise AlteredError(index, name)
 
 
 def _damaged(index: int, name: str) -> ImageError:
@@ -101,14 +118,7 @@ def spool_first_frame(
 
 def _spool(source: FrameSource, frame: Frame, name: str, scratch: Path | None) -> BinaryIO:
     with tempfile.TemporaryFile(dir=scratch) as stored:
-        hasher = blake3()
-        for start in range(0, frame.stored_len, _PIECE_BYTES):
-            piece = source.read(frame.offset + start, min(_PIECE_BYTES, frame.stored_len - start))
-            hasher.update(piece)
-            stored.write(piece)
-        if hasher.digest() != frame.stored_blake3:
-            raise _altered(0, name)
-        stored.seek(0)
+        copy_first(source, frame, name, stored)
         content = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - handed to the caller
         try:
             _unpack_first(stored, content, frame, name)
@@ -116,6 +126,25 @@ def _spool(source: FrameSource, frame: Frame, name: str, scratch: Path | None) -
             content.close()
             raise
         return content
+
+
+def copy_first(source: FrameSource, frame: Frame, name: str, into: BinaryIO) -> None:
+    """The stored bytes of frame 0 into a file, from any place that has the right ones."""
+    while not _is_copied(source, frame, into):
+        if not is_elsewhere(source, frame.offset, frame.stored_len):
+            raise AlteredError(0, name)
+    into.seek(0)
+
+
+def _is_copied(source: FrameSource, frame: Frame, stored: BinaryIO) -> bool:
+    """Copy the stored bytes of a frame in pieces; whether they are the right ones."""
+    hasher = blake3()
+    stored.seek(0)
+    for start in range(0, frame.stored_len, _PIECE_BYTES):
+        piece = source.read(frame.offset + start, min(_PIECE_BYTES, frame.stored_len - start))
+        hasher.update(piece)
+        stored.write(piece)
+    return hasher.digest() == frame.stored_blake3
 
 
 def _unpack_first(stored: BinaryIO, content: BinaryIO, frame: Frame, name: str) -> None:

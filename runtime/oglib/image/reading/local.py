@@ -74,12 +74,13 @@ def open_files(
     policy: Policy | None = None,
     at_least_version: int = 0,
     scratch: Path | None = None,
+    source: FileSource | None = None,
 ) -> OpenImage:
-    """The same, for who knows its files."""
+    """The same, for who knows its files, and may have the image's own open as ``source``."""
     manifest_bytes = _read(files.manifest, limits.MANIFEST_BYTES)
     assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
     signature = _read(files.signature, limits.SIGNATURE_BYTES, optional=True)
-    source = FileSource(files.image)
+    source = source or FileSource(files.image)
     try:
         image = open_image(
             manifest_bytes, signature, files.frames, source, keys, policy or Policy(),

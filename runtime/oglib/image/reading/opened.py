@@ -33,7 +33,7 @@ from oglib.image.format.seekable import seek_table, seek_table_bytes
 from oglib.image.format.signing import PublicKey
 from oglib.image.reading.decode import spool_first_frame
 from oglib.image.reading.formats.model import OwnInfo
-from oglib.image.reading.source import FileSource, FrameSource
+from oglib.image.reading.source import FileSource, FrameSource, files_of, holds
 from oglib.image.reading.vouching import Policy, Vouched, vouch
 from oglib.progress import Progress
 
@@ -68,7 +68,7 @@ class OpenImage:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return (self.source.path,) if isinstance(self.source, FileSource) else ()
+        return files_of(self.source)
 
     @property
     def version(self) -> int:
@@ -279,6 +279,6 @@ def _check_seek_table(
     if end + seek_table_bytes(len(frames)) != manifest.image_size_bytes:
         raise ImageError(f"The image file of {manifest.name} is not as long as its frames.")
     for piece in seek_table(frames):
-        if source.read(end, len(piece)) != piece:
+        if not holds(source, end, piece):
             raise ImageError(f"The seek table at the end of {manifest.name} is damaged.")
         end += len(piece)

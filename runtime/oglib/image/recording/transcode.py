@@ -21,13 +21,13 @@ from oglib.image.format.manifest import Manifest
 from oglib.image.reading.formats.model import StreamImage
 from oglib.image.reading.opened import OpenImage
 from oglib.image.reading.partclone_stream import partclone_stream
+from oglib.image.reading.whole import pieces_of
 from oglib.image.recording.device_capture import CaptureMeta, manifest_of
 from oglib.image.recording.filling import StreamEnded
 from oglib.image.recording.recorder import record
 from oglib.image.recording.sink import ImageSink
 from oglib.progress import Progress
 
-_PIECE_BYTES = 4 << 20
 _SECTOR_BYTES = 512  # of an image that does not know its disk's: nearly every disk has these
 
 
@@ -90,8 +90,7 @@ def _copied(
     digest = blake3()
     sink.reserve(size)
     with progress.phase("convert", size) as phase:
-        for start in range(0, size, _PIECE_BYTES):
-            piece = image.source.read(start, min(_PIECE_BYTES, size - start))
+        for _, piece in pieces_of(image):
             digest.update(piece)
             sink.write(piece)
             phase.advance(len(piece))

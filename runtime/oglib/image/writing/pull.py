@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fetches frames from a source and hands them to the writer, several threads at once.
 
-Neighbouring frames are fetched as one range of a MiB or a few. The first error, or Ctrl-C, stops
+Neighbouring frames are fetched as one range of a MiB or a few, and never so long that what is under
+way together is much of the image: an interruption loses no more. The first error, or Ctrl-C, stops
 every thread after the range at hand: what was fetched is written, a rerun need not ask again.
 """
 
@@ -13,14 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oglib.cancel import NEVER, Cancel
+from oglib.image.reading.decode import AlteredError
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import FileSource
-from oglib.image.writing.frame_writer import Writer
+from oglib.image.reading.source import is_elsewhere, range_bytes_of
+from oglib.image.writing.feeder import RangeTaker
 
-_RANGE_BYTES = 4 << 20
-# Of a local file, which answers at once: it is in the processor's cache when it is unpacked.
-_LOCAL_RANGE_BYTES = 1 << 20
 _PATIENCE_S = 5.0
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Puller:
     def __init__(
         self,
         image: OpenImage,
-        writer: Writer,
+        writer: RangeTaker,
         wanted: Iterator[int],
         workers: int,
         cancel: Cancel = NEVER,
@@ -48,6 +48,7 @@ class Puller:
         self._ranges = self._joined(wanted)
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._left_behind = threading.Event()
         self._error: BaseException | None = None
         self.fetched_bytes = 0
         # Daemons: one that hangs in a dead connection must not keep the process alive.
@@ -62,7 +63,9 @@ class Puller:
             for thread in self._threads:
                 thread.start()
             for thread in self._threads:
-                thread.join()
+                while thread.is_alive():
+                    thread.join(_LOOK_S)
+                    self._cancel.check()  # also while all of them wait for a turn, or a dead server
         except BaseException:
             self.stop()
             raise
@@ -76,11 +79,11 @@ class Puller:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
+        self._left_behind.set()  # what they still get comes too late to be written
 
     def _joined(self, wanted: Iterator[int]) -> Iterator[_Range]:
         """Join neighbouring frames while a range stays small."""
-        local = isinstance(self._image.source, FileSource)
-        most = _LOCAL_RANGE_BYTES if local else _RANGE_BYTES
+        most = range_bytes_of(self._image.source, len(self._threads))
         frames = self._image.frames
         first = count = offset = length = 0
         for index in wanted:
@@ -109,11 +112,29 @@ class Puller:
             self._stop.set()
 
     def _take(self, part: _Range) -> None:
-        data = memoryview(self._image.source.read(part.offset, part.length))
+        while not self._is_taken(part):
+            self._cancel.check()
+
+    def _is_taken(self, part: _Range) -> bool:
+        """Fetch a range and hand it on; False: some of it was wrong and is elsewhere too.
+
+        What the writer has of it already it passes over when it comes again.
+        """
+        source = self._image.source
+        data = memoryview(source.read(part.offset, part.length))
+        if self._left_behind.is_set():
+            return True
         with self._lock:
             self.fetched_bytes += part.length
         frames = (self._image.frames[part.first + number] for number in range(part.count))
         starts = ((frame.offset - part.offset, frame.stored_len) for frame in frames)
-        self._writer.accept_all(
-            part.first, [data[start : start + length] for start, length in starts]
-        )
+        try:
+            self._writer.accept_all(
+                part.first, [data[start : start + length] for start, length in starts]
+            )
+        except AlteredError as error:
+            frame = self._image.frames[error.index]
+            if not is_elsewhere(source, frame.offset, frame.stored_len):
+                raise
+            return False
+        return True

@@ -33,10 +33,13 @@ class Receipt:
     """Of a foreign image: BLAKE3 of the BLAKE3 digests of its regions, in order."""
     after: tuple[str, ...] = ()
     """What was done beside the restore: the partition's type set, the filesystem grown."""
+    came_from: tuple[tuple[str, int], ...] = ()
+    """Of several places that have the same bytes: how many each of them gave."""
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able."""
-        return {
+        fields = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
         }
+        return {**fields, "came_from": dict(self.came_from)}

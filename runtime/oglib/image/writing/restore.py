@@ -24,7 +24,9 @@ from oglib.image.any import Image, either
 from oglib.image.heap import keep_freed_memory
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.proving.verify import holds_frame
+from oglib.image.reading.decode import stored_frame
 from oglib.image.reading.opened import OpenImage
+from oglib.image.reading.source import report, supply_of
 from oglib.image.writing.done_map import RUN_FOLDER, DoneMap, map_key, map_path
 from oglib.image.writing.feeder import Feeding
 from oglib.image.writing.frame_writer import Writer
@@ -84,6 +86,7 @@ def _restored(
     pushed: Feeding | None,
 ) -> Receipt:  # fmt: skip
     count = worker_count(workers, 4 * image.frames.region_bytes)
+    report(image.source, progress)
     check_capacity(target, image.required_bytes, image.sector_size, image.name)
     key = map_key(target, image.manifest.image_blake3)
     with DoneMap(map_file, key, len(image.frames)) as done:
@@ -110,8 +113,7 @@ class _Restore:
         writer = Writer(image, self.target, done, verify=self.verify)
         # Asked for first and kept: a source that is dead or damaged here destroys nothing.
         for index in sorted(writer.guard_frames):
-            frame = frames[index]
-            writer.accept(index, image.source.read(frame.offset, frame.stored_len))
+            writer.accept(index, stored_frame(image.source, index, frames[index], image.name))
         marked = array("I", done)
         equal, skipped = self._equal(self._candidates(writer, marked, delta), writer.guard_frames)
         self.cancel.check()  # the target is still as it was
@@ -127,6 +129,7 @@ class _Restore:
                 writer.settle_after(error)
                 raise
         guard = sum(frames[index].stored_len for index in writer.guard_frames)
+        supply = supply_of(image.source)
         return Receipt(
             image=image.manifest.name,
             version=image.manifest.version,
@@ -144,7 +147,8 @@ class _Restore:
             resumed=bool(marked),
             seconds=round(time.monotonic() - started, 3),
             verified="read-back" if self.verify else "not proven",
-            warnings=(*image.warnings, *said),
+            warnings=(*image.warnings, *(supply.said if supply else ()), *said),
+            came_from=supply.came_from if supply else (),
         )
 
     def _feed(self, writer: Writer) -> tuple[int, tuple[str, ...]]:

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from ognetboot.checking.loader_limits import Loaders
 from ognetboot.checking.report import check
 from ognetboot.errors import NetbootError
@@ -56,7 +57,7 @@ GOOD = {
 
 
 @given(TABLE, st.dictionaries(KEYS, TABLE, max_size=4), st.booleans())
-@settings(max_examples=80, deadline=None)
+@trying.examples(80)
 def test_any_file_is_read_to_its_end(
     top: dict[str, object], tables: dict[str, object], good: bool
 ) -> None:
@@ -70,7 +71,7 @@ def test_any_file_is_read_to_its_end(
 
 
 @given(TABLE, TABLE, TABLE)
-@settings(max_examples=50, deadline=None)
+@trying.examples(50)
 def test_any_file_is_checked_and_each_fault_has_a_line(
     tmp_path_factory: pytest.TempPathFactory,
     server: dict[str, object],

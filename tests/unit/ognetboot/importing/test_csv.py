@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+import trying
 from ognetboot.cli import main
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.importing.csv_file import read_csv
@@ -346,7 +347,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5))
 @example([("", "\t", "\x85\t")])
-@settings(max_examples=150, deadline=None)
+@trying.examples(150)
 def test_whatever_a_cell_holds_the_result_is_an_inventory(rows: list[tuple[str, ...]]) -> None:
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter=";")

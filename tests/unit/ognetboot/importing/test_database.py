@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from ognetboot.cli import main
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.importing.opengnsys import read_dump
@@ -254,7 +255,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
-@settings(max_examples=60, deadline=None)
+@trying.examples(60)
 def test_whatever_a_value_holds_it_is_read_as_it_was(rows: list[tuple[str, str]]) -> None:
     found = read_rows(
         dump({"centros": [{"idcentro": a, "comentarios": b} for a, b in rows]}), {"centros"}, "x"

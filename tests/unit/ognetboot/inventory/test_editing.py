@@ -9,9 +9,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.editing import (
     NewTable,
@@ -191,7 +192,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
 @given(TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=3), st.lists(TEXTS, max_size=3))
-@settings(max_examples=60, deadline=None)
+@trying.examples(60)
 def test_whatever_is_written_reads_back(word: str, pairs: dict[str, str], words: list[str]) -> None:
     values: dict[str, Value] = {"word": word, "pairs": pairs, "words": words, word: True}
     new = with_tables(CAMPUS, [NewTable(("clients",), values), NewTable(("rooms", word), {})])

@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 import tomlkit
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.reading import parse
 from ognetboot.texts.render import render
@@ -208,7 +209,7 @@ def harmless() -> dict[str, set[Any]]:
 
 
 @given(st.sampled_from(PLACES), HOSTILE)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@trying.examples(150)
 def test_no_line_has_another_shape(place: Path_, text: str) -> None:
     tree = rendered(with_hostile(place, text))
     if tree is None:
@@ -259,7 +260,7 @@ def test_the_real_programs_read_all_of_it(file: str, tmp_path: Path) -> None:
 
 
 @given(st.sampled_from(PLACES), HOSTILE)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@trying.examples(40)
 def test_every_script_still_runs(place: Path_, text: str) -> None:
     tree = rendered(with_hostile(place, text))
     if tree is None:

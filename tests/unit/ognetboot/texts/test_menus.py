@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from ognetboot.assigning.offers import Offered, for_good
 from ognetboot.cli import main
 from ognetboot.errors import NetbootError
@@ -151,7 +152,7 @@ def test_what_a_loader_cannot_draw_is_spelled(text: str, charset: Charset, shown
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=40))
-@settings(max_examples=200, deadline=None)
+@trying.examples(200)
 def test_every_text_has_bytes_everywhere_and_no_question_mark(text: str) -> None:
     for charset in CHARSETS:
         assert encoded(text, charset).count(b"?") <= text.count("?") + 2 * len(
@@ -160,7 +161,7 @@ def test_every_text_has_bytes_everywhere_and_no_question_mark(text: str) -> None
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=80))
-@settings(max_examples=200, deadline=None)
+@trying.examples(200)
 def test_no_text_is_syntax(text: str) -> None:
     """A line of a script names a text by letters that mean nothing to iPXE."""
     words = Words()

@@ -9,10 +9,11 @@ import shlex
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+import trying
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.entries import Kind
 from ognetboot.inventory.model import Inventory
@@ -62,7 +63,7 @@ def read(text: str) -> Inventory | None:
 
 
 @given(TITLES, ARGUMENTS, HOSTS, IMAGES)
-@settings(max_examples=60, deadline=None)
+@trying.examples(60)
 def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, image: str) -> None:
     inventory = read(inventory_text(title, args, host, image))
     if inventory is None:
@@ -93,7 +94,7 @@ def test_what_is_rendered_reads_back(title: str, args: list[str], host: str, ima
 
 
 @given(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-@settings(max_examples=200, deadline=None)
+@trying.examples(200)
 def test_anything_at_all_is_refused_or_harmless(a: str, b: str, host: str, image: str) -> None:
     inventory = read(inventory_text(a, [b], host, image))
     if inventory is None:
@@ -142,7 +143,7 @@ def test_a_title_is_made_plain(title: str, shown: str) -> None:
 
 @pytest.mark.parametrize("language", Language)
 @given(value=HOSTILE)
-@settings(max_examples=100, deadline=None)
+@trying.examples(100)
 def test_guard_stops_what_a_template_forgot(language: Language, value: str) -> None:
     template = environment(language).from_string("key {{ value }} rest")
     try:
@@ -156,7 +157,6 @@ def test_guard_stops_what_a_template_forgot(language: Language, value: str) -> N
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
-@settings(deadline=None)
 def test_grub_quote_is_one_word(text: str) -> None:
     line = environment(Language.GRUB).from_string("{{ t | grub_quote }}").render(t=text)
     assert shlex.split(line) == [text]

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from ognetboot.assigning.offers import Offered, OfferedTo, for_good
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.model import Client, Inventory
@@ -110,7 +111,7 @@ def test_a_name_that_is_in_other_texts_spoils_none(names: list[str], room: str, 
     st.text("zqx7aà -", min_size=1, max_size=6),
     st.text("zqx7aà -", min_size=1, max_size=6),
 )
-@settings(max_examples=60, deadline=None)
+@trying.examples(60)
 def test_whatever_names_and_titles_are(names: list[str], room: str, title: str) -> None:
     try:
         inventory = site(names, room=room, title=title)

@@ -8,15 +8,15 @@ found damaged, for it may have been mended.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from blake3 import blake3
 
-from ogrepo.library.folder import Folder, hand_over, write_whole
+from ogrepo.library.folder import Folder, write_whole
 from ogrepo.shortage import is_shortage
 
 _KIND = "verified"
@@ -45,13 +45,9 @@ def digest_of(manifest: bytes) -> str:
 
 def note(folder: Folder, name: str, proof: Proof) -> None:
     """Remember it in place of what was proven before."""
-    path = record_of(folder, name)
-    with contextlib.suppress(FileExistsError):
-        path.parent.mkdir(mode=0o700)
-        hand_over(path.parent, folder.private)
     told = asdict(proof)
     told["why"] = proof.why[:_MOST_WORDS]
-    write_whole(path, json.dumps(told).encode(), mode=0o600)
+    write_whole(record_of(folder, name), json.dumps(told).encode(), mode=0o600)
 
 
 def proof_of(folder: Folder, name: str, manifest: bytes) -> Proof | None:
@@ -65,21 +61,27 @@ def proof_of(folder: Folder, name: str, manifest: bytes) -> Proof | None:
     return proof if proof.manifest == digest_of(manifest) else None
 
 
-def damage_of(folder: Folder, name: str, manifest: bytes) -> str:
-    """What is damaged of an image as it was found last; empty where nothing is known to be."""
+def known_proof(folder: Folder, name: str, manifest: bytes) -> Proof | None:
+    """The same for a listing: a record that cannot be read is no good news."""
     try:
-        proof = proof_of(folder, name, manifest)
+        return proof_of(folder, name, manifest)
     except OSError as error:
         if is_shortage(error):
             raise
-        return f"What was found of it cannot be read: {error.strerror}."
-    return "" if proof is None else proof.why
+        why = f"What was found of it cannot be read: {error.strerror}."
+        return Proof(digest_of(manifest), 0, why)
 
 
-def with_damage(folder: Folder, about: dict[str, object], manifest: bytes) -> dict[str, object]:
-    """An entry of the listing, with ``damaged`` where its image is known to be."""
-    why = damage_of(folder, str(about["name"]), manifest)
-    return {**about, "damaged": why} if why else about
+def with_proof(about: dict[str, object], proof: Proof | None) -> dict[str, object]:
+    """An entry of the listing, with ``verified`` (when) and ``damaged`` (what) where it was."""
+    if proof is None:
+        return about
+    said = {**about, "damaged": proof.why} if proof.why else about
+    try:
+        when = datetime.fromtimestamp(proof.at, tz=UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # no clock says that
+        return said
+    return {**said, "verified": when}
 
 
 def record_of(folder: Folder, name: str) -> Path:

@@ -8,7 +8,7 @@ are the same after the reading as before it.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oglib import limits
@@ -19,8 +19,8 @@ from oglib.progress import Progress
 from oglib.wording.amounts import human_bytes
 from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
-from ogrepo.library.pacing import Pace
-from ogrepo.library.proofs import Proof, digest_of, due, note, proof_of
+from ogrepo.library.proving.pacing import Pace
+from ogrepo.library.proving.proofs import Proof, digest_of, due, note, proof_of
 from ogrepo.library.verify import verify_published
 from ogrepo.shortage import is_shortage, says_absent
 
@@ -52,19 +52,25 @@ def names_of(folder: Folder) -> list[str]:
 
 def due_names(folder: Folder, now: float, days: float) -> list[str]:
     """The names that must be proven again, the one that waits longest first."""
-    return due(((name, _last(folder, name)) for name in names_of(folder)), now, days)
+    return due(last_proofs(folder), now, days)
+
+
+def last_proofs(folder: Folder) -> Iterator[tuple[str, Proof | None]]:
+    """Every name with what was found of what it shows now."""
+    for name in names_of(folder):
+        yield name, _last(folder, name)
 
 
 def _last(folder: Folder, name: str) -> Proof | None:
     try:
-        return proof_of(folder, name, _manifest(folder, name))
+        return proof_of(folder, name, manifest_of(folder, name))
     except OSError as error:
         if is_shortage(error):
             raise
         return None  # looking at it will say what is the matter
 
 
-def _manifest(folder: Folder, name: str) -> bytes:
+def manifest_of(folder: Folder, name: str) -> bytes:
     """The bytes that say what the image is; none where it is not there."""
     path = folder.images.joinpath(*name.split("/"), DISK_FILE)
     if not _is_disk(folder, name):
@@ -101,7 +107,7 @@ def prove_name(
     ``ChangedError``: nothing was found, for it was exchanged meanwhile.
     """
     for _ in range(_TRIES):
-        before, manifest = _stamps(folder, name), _manifest(folder, name)
+        before, manifest = _stamps(folder, name), manifest_of(folder, name)
         try:
             good = _prove(folder, name, keys, progress, pace)
         except OgError as error:

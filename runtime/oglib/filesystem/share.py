@@ -1,21 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The repository's share: what is mounted as images, and mounting another one in its place.
+"""Shares of servers: which files are on one, what is mounted as images, and mounting another one.
 
+What is mounted to be read gives up after a while when its server is gone, so that a reader gets an
+error; what is mounted to be written waits, for a write that was given up may be lost.
 User and password come from a file of mode 0600 and never appear on a command line.
 """
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from oglib.errors import FilesystemError, OgErr, OgError, ProcessError, UsageError
 from oglib.filesystem.mounts import Mount, parse_mountinfo
+from oglib.kernel.far import within
 from oglib.settings import CREDENTIALS
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _MOUNT_TIMEOUT_S = 60.0
+_LOOK_S = 10.0
+# Kinds of filesystems that a server gives.
+NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "davfs", "ncpfs", "ceph", "9p")
+# of NFS: an answer is waited for so many tenths of a second, and asked for so often
+_SOFT = ("soft", "timeo=50", "retrans=2")
+# of CIFS: a server that says nothing for a few times so many seconds is gone
+_ECHO = "echo_interval=5"
 _USUAL = {"smb": PurePosixPath("ogimages"), "nfs": PurePosixPath("/opt/opengnsys/images")}
 
 
@@ -62,6 +73,20 @@ def parse_source(source: str) -> Share | None:
     return Share("nfs", host, exported)
 
 
+def is_far(path: Path) -> bool:
+    """Whether a file is on a share, as far as can be known without asking its server for long."""
+    real = within(str(path), _LOOK_S, path.resolve)
+    holding = [
+        mount
+        for mount in parse_mountinfo(_MOUNTINFO.read_text(errors="surrogateescape"))
+        if real.is_relative_to(mount.point)
+    ]
+    deepest = max((len(mount.point.parts) for mount in holding), default=0)
+    last = [mount for mount in holding if len(mount.point.parts) == deepest][-1:]
+    # A program behind fuse may go away as a server does; fuseblk is a disk.
+    return any(mount.kind in NETWORK or re.match(r"fuse(\.|$)", mount.kind) for mount in last)
+
+
 def mount_on(folder: Path) -> Mount | None:
     """What is mounted at ``folder``: of several, the one that is seen."""
     mounts = parse_mountinfo(_MOUNTINFO.read_text())
@@ -80,9 +105,10 @@ def mount_words(
     """The command that mounts a share; raises when the credentials are open to others."""
     options = ["rw" if write else "ro", "nosuid", "nodev", "noexec"]
     if share.protocol == "smb":
-        options.append(_identity(credentials))
+        options += [_identity(credentials), _ECHO]
     else:
         options.append("nolock")  # the server's lock daemon is not needed by one writer
+        options += () if write else _SOFT
     kind = "cifs" if share.protocol == "smb" else "nfs"
     return ["mount", "-t", kind, "-o", ",".join(options), share.source, str(folder)]
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the bytes of an image of ours are asked for, in which order: the one place to say so.
+
+The manifest comes from where the image was named; its bytes from whoever is nearest: first what
+the caller knows to be near (a file in the cache), then the site's mirrors, and at last where the
+image itself is, by its digest, or by its name where the server knows no digests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oglib import limits
+from oglib.deploy.opening.reference import Reference
+from oglib.errors import ImageError, UsageError
+from oglib.image.format.frames import table_bytes
+from oglib.image.format.manifest import Manifest
+from oglib.settings import Settings
+from oglib.transfer.address import parse_address
+from oglib.transfer.places.place import Place, Wanted, Web, mirrored
+from oglib.transfer.repository import addresses_of
+
+_IMAGES = "/images/"
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Bytes, and the places that are asked for them."""
+
+    wanted: Wanted
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Places on this PC that may hold the bytes of an image and of its frame table."""
+
+    image: tuple[Place, ...] = ()
+    frames: tuple[Place, ...] = ()
+
+
+NOTHING_NEAR = Near()
+
+
+def image_of(
+    reference: Reference, manifest: Manifest, settings: Settings, near: Near = NOTHING_NEAR
+) -> Sought:
+    """The stored frames of the image at an address."""
+    wanted = Wanted(manifest.image_blake3, manifest.image_size_bytes, f"the image {manifest.name}")
+    own = addresses_of(reference.url).image
+    return Sought(wanted, (*near.image, *_of_server(own, wanted.digest, settings)))
+
+
+def frames_of(
+    reference: Reference, manifest: Manifest, settings: Settings, near: Near = NOTHING_NEAR
+) -> Sought:
+    """Its frame table, of exactly the size that the manifest announces."""
+    size = table_bytes(manifest.frame_count)
+    if size > limits.FRAMES_BYTES:
+        raise ImageError(f"The frame table of {manifest.name} would have {size} bytes.")
+    wanted = Wanted(
+        manifest.frames_blake3,
+        size,
+        f"the frame table of {manifest.name}",
+    )
+    own = addresses_of(reference.url).frames
+    return Sought(wanted, (*near.frames, *_of_server(own, wanted.digest, settings)))
+
+
+def _of_server(own: str, digest: str, settings: Settings) -> tuple[Place, ...]:
+    """The mirrors of a repository, where ``own`` is an address of that, and the server itself."""
+    base, below, _ = own.rpartition(_IMAGES)
+    server = Web(base if below else "", own)
+    mirrors = mirrored(settings.mirrors, digest) if _is_ours(base, settings) else ()
+    return (*mirrors, server)
+
+
+def _is_ours(base: str, settings: Settings) -> bool:
+    """Whether ``base`` is the address of the repository that this PC was told of."""
+    if not settings.repository or not base:
+        return False
+    try:
+        ours = parse_address(settings.repository_url())
+    except UsageError:
+        return False
+    return str(parse_address(base)).rstrip("/") == str(ours).rstrip("/")
