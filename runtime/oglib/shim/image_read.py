@@ -15,9 +15,9 @@ from oglib.errors import (
     TransferError,
     UsageError,
 )
+from oglib.filesystem.share import mount_on
 from oglib.shim.command import Command
 from oglib.shim.place import Place, places, repository
-from oglib.filesystem.share import mount_on
 
 if TYPE_CHECKING:
     from oglib.image.reading.formats.model import ImageInfo

@@ -48,7 +48,7 @@ def vouched_record(
     else:
         signature = signature_of(_beside(reference.url, RECORD_SIGNATURE), settings.connection)
     # a file may lie under any name; what a repository was asked for by name must have that name
-    name = reference.name if reference.path is None else None
+    name = reference.name if reference.path is None or reference.repository else None
     vouched = vouch_record(raw, signature, keys, where=reference.where, allowed=allowed, name=name)
     record = vouched.record
     said: tuple[str, ...] = ()

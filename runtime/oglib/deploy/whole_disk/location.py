@@ -16,9 +16,11 @@ from oglib.deploy.opening.reference import (
     refuse_ambiguous,
     versioned,
 )
+from oglib.deploy.opening.shared import disk_on_share
 from oglib.errors import ImageError, NotFoundError
 from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
 from oglib.image.format.manifest import check_name
+from oglib.kernel.far import STALL_S, within
 from oglib.settings import Settings
 
 
@@ -26,7 +28,8 @@ from oglib.settings import Settings
 class FolderLocation:
     """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
 
-    ``version``: that one and no other; 0 for the one that is shown.
+    ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
+    where the folder is on its share.
     """
 
     name: str
@@ -34,6 +37,7 @@ class FolderLocation:
     url: str = ""
     version: int = 0
     connection: Connection = USUAL
+    repository: str = ""
 
     @property
     def where(self) -> str:
@@ -53,7 +57,8 @@ class FolderLocation:
 
     def read(self, file: str, limit_bytes: int) -> bytes | None:
         if self.path is not None:
-            return _file(self.path / file, limit_bytes)
+            path = self.path / file
+            return within(str(path), STALL_S, lambda: _file(path, limit_bytes))
         return fetch_if_there(f"{self.url}/{file}", limit_bytes, self.connection)
 
 
@@ -69,6 +74,10 @@ def location_of(text: str, settings: Settings) -> FolderLocation:
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
         return FolderLocation(path.resolve().name, path=path, version=version)
     refuse_ambiguous(text, settings)
+    folder = disk_on_share(check_name(text), settings)
+    if folder is not None:
+        repository = settings.repository_url()
+        return FolderLocation(text, path=folder, version=version, repository=repository)
     url = f"{settings.repository_url()}/images/{text}"
     return FolderLocation(
         check_name(text), url=url, version=version, connection=settings.connection

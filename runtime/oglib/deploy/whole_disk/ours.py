@@ -148,7 +148,7 @@ def _part_of(location: FolderLocation, disk: DiskManifest, number: int) -> Refer
     """The image of one partition, called as it was captured, wherever its folder is now."""
     name, file = part_name(disk.name, number), f"p{number}.img"
     if location.path is not None:
-        return Reference(name, path=location.path / file)
+        return Reference(name, path=location.path / file, repository=location.repository)
     return Reference(name, url=f"{location.url}/{file}")
 
 

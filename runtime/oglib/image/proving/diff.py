@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass
 
 from blake3 import blake3
 
+from oglib.image.any import report
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.reading.decode import Decoder, stored_frame
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import report
 from oglib.image.writing.guard import GUARD_BYTES
 from oglib.progress import Progress
 
@@ -64,8 +64,8 @@ def compare_images(
     is damaged.
     """
     started = time.monotonic()
-    report(old.source, progress)
-    report(new.source, progress)
+    report(old, progress)
+    report(new, progress)
     frames, block = new.frames, new.header.block_size
     room = 4 * max(old.frames.region_bytes, frames.region_bytes)
     comparison = _Comparison(old, new)

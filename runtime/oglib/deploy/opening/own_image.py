@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image of ours whose bytes come over a network: judged by its manifest, then opened.
+
+The signature first: what nobody vouches for costs neither room nor time. The frame table is brought
+here whole and proven; the image itself is read from several places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from oglib.deploy.opening.fetching import fetch_frames
+from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.places import frames_of, image_of
+from oglib.deploy.opening.reference import SUFFIX, Reference, no_version
+from oglib.errors import ImageError
+from oglib.image.format.manifest import Manifest
+from oglib.image.format.signing import PublicKey, load_public_keys
+from oglib.image.reading.local import plain_name
+from oglib.image.reading.opened import OpenImage, open_vouched
+from oglib.image.reading.vouching import vouch
+from oglib.settings import Settings
+from oglib.transfer.places.source import PlacesSource
+
+
+def keys_of(settings: Settings) -> list[PublicKey]:
+    """The public keys that this PC believes."""
+    return load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
+
+
+def open_ours(
+    reference: Reference,
+    manifest_bytes: bytes,
+    signature: bytes | None,
+    settings: Settings,
+    *,
+    allowed: bool,
+    scratch: Path,
+    memory: Memory | None = None,
+) -> OpenImage:
+    """``allowed``: the site takes it from there unsigned. ``memory`` refuses an older one."""
+    vouched = vouch(
+        manifest_bytes,
+        signature,
+        keys_of(settings),
+        where=reference.where,
+        allowed=allowed,
+        name=reference.name if reference.path is None or reference.repository else None,
+        at_least_version=reference.version,
+    )
+    manifest = vouched.manifest
+    _refuse_renamed(reference, manifest)
+    refuse_other_version(reference, manifest)
+    said = reference.said
+    if memory is not None and vouched.signed_by:
+        said += memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
+    frames, connection = scratch / "frames", settings.connection
+    table = frames_of(reference, manifest, settings)
+    said += fetch_frames(table, frames, reference.where, connection)
+    body = image_of(reference, manifest, settings)
+    source = PlacesSource(body.wanted, body.places, where=body.where, connection=connection)
+    try:
+        image = open_vouched(vouched, frames, source, scratch=scratch)
+    except BaseException:
+        source.close()
+        raise
+    return replace(image, warnings=(*image.warnings, *said))
+
+
+def _refuse_renamed(reference: Reference, manifest: Manifest) -> None:
+    if reference.path is None:
+        return
+    if plain_name(reference.path.name) != manifest.name.rpartition("/")[2] + SUFFIX:
+        raise ImageError(
+            f"{reference.path} holds the image {manifest.name}.",
+            hint="It was renamed or swapped; give its four files their own name back.",
+        )
+
+
+def refuse_other_version(reference: Reference, manifest: Manifest) -> None:
+    """The repository may publish a new one between the look for a version and its opening."""
+    if reference.version not in (0, manifest.version):
+        known = [str(manifest.version)]
+        raise no_version(reference.name, reference.version, reference.where, known)
