@@ -120,9 +120,14 @@ def make_folders(path: Path, above: Path) -> None:
 
 def new_place(room: Path, head: str) -> Path:
     """A fresh folder in ``room`` that belongs to the entry ``head``."""
-    place = room / f"{quote(head, safe='')[:100]}-{secrets.token_hex(4)}"
+    place = unused_place(room, head)
     place.mkdir()
     return place
+
+
+def unused_place(room: Path, head: str) -> Path:
+    """The path of one, which is not there yet."""
+    return room / f"{quote(head, safe='')[:100]}-{secrets.token_hex(4)}"
 
 
 def sync(path: Path) -> None:

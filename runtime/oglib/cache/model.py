@@ -48,6 +48,7 @@ class Entry:
 
     ``used`` counts up with each use in this cache (0: never used), because clocks of PCs go
     wrong. ``files`` is empty where an older ogLive stored it: then nothing is recorded.
+    ``damaged``: who read it last found other bytes than were stored.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Entry:
     pinned: bool = False
     used: int = 0
     files: Mapping[str, StoredFile] | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

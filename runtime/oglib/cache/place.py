@@ -10,12 +10,13 @@ when it has let the lock go.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from oglib.cache import folder as disk
 from oglib.cache.folder import Folder
 from oglib.cache.model import Entry
-from oglib.cache.record import Record, State, read_record, read_state, write_state
+from oglib.cache.record import Record, read_record, read_state, write_state
 from oglib.cache.survey import companions
 from oglib.errors import UsageError
 
@@ -41,9 +42,9 @@ def refuse_clash(folder: Folder, record: Record, known: Sequence[Entry]) -> None
         )
 
 
-def commit(folder: Folder, staged: Path) -> Path:
-    """From here on the new version wins, whatever happens."""
-    ready = folder.room("ready") / staged.name
+def commit(folder: Folder, staged: Path, name: str) -> Path:
+    """From here on the new version of ``name`` wins, whatever happens."""
+    ready = disk.unused_place(folder.room("ready"), name)
     disk.move(staged, ready)
     disk.sync(ready.parent)
     disk.sync(staged.parent)
@@ -68,6 +69,9 @@ def place(folder: Folder, ready: Path) -> tuple[Record, Path]:
         disk.sync(head.parent)
         disk.move(files / record.leaf, head)
     disk.sync(head.parent)
+    state = read_state(folder.state(record.head))
+    if state.damaged:  # what was found to be damaged is gone
+        write_state(folder.state(record.head), replace(state, damaged=False))
     disk.move(ready, trash / "ready")
     disk.sync(ready.parent)
     return record, trash
@@ -113,4 +117,4 @@ def note_use(folder: Folder, head: str) -> None:
     others = folder.room("state").glob("[!.]*.json")
     latest = max((read_state(path).used for path in others), default=0)
     path = folder.state(head)
-    write_state(path, State(used=latest + 1, pinned=read_state(path).pinned))
+    write_state(path, replace(read_state(path), used=latest + 1))

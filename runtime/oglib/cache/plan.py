@@ -2,7 +2,8 @@
 """Which entries must go so that an image fits; pure arithmetic.
 
 The least recently used go first, never a pinned one and never one in use. The older version of
-the image that is coming goes before all others: it is to be replaced anyway.
+the image that is coming goes before all others: it is to be replaced anyway. What is damaged is
+the next.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def plan_room(
         return Room(Verdict.FITS, need, free_bytes)
     may_go = sorted(
         (entry for entry in entries if not entry.pinned and entry.name not in in_use),
-        key=lambda entry: (entry.name != replaces, entry.used, entry.name),
+        key=lambda entry: (entry.name != replaces, not entry.damaged, entry.used, entry.name),
     )
     going: list[Entry] = []
     gained = free_bytes

@@ -54,10 +54,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``used``: the number of its last use, counted over the whole cache."""
+    """``used``: the number of its last use, counted over the whole cache.
+
+    ``damaged``: somebody who read it found that it is not what it was.
+    """
 
     used: int = 0
     pinned: bool = False
+    damaged: bool = False
 
 
 def read_record(path: Path) -> Record | None:
@@ -84,8 +88,9 @@ def read_state(path: Path) -> State:
     """The state of an entry; where none makes sense it was never used and is not pinned."""
     try:
         raw = json.loads(_bytes_of(path))
-        return State(used=int(raw["used"]), pinned=bool(raw["pinned"]))
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        damaged = bool(raw.get("damaged", False))  # older ogLives knew of none
+        return State(used=int(raw["used"]), pinned=bool(raw["pinned"]), damaged=damaged)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return State()
 
 

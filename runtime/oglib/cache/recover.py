@@ -15,6 +15,7 @@ from oglib.cache.model import Entry, Proof, Prove
 from oglib.cache.place import FILES, RECORD, place, retire
 from oglib.cache.proof import digests_of
 from oglib.cache.record import Record, read_record
+from oglib.cache.staging import is_kept
 from oglib.cache.survey import companions, survey
 from oglib.errors import OgError
 from oglib.wording.amounts import human_bytes
@@ -32,7 +33,7 @@ def recover(folder: Folder, *, since_mount: bool = False) -> tuple[str, ...]:
         for ready in sorted(folder.room("ready").iterdir()):
             said += _finish(folder, ready, rubbish)
         for staged in sorted(folder.room("staging").iterdir()):
-            if not disk.in_use(staged):
+            if not is_kept(staged) and not disk.in_use(staged):
                 said.append(f"removed what was being stored as {_title(staged)}{_much(staged)}")
                 rubbish.append(staged)
         if not since_mount:

@@ -4,12 +4,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from oglib.cache.model import Room, Verdict, WhenFull
+from oglib.cache.staging import Leftover
 from oglib.cache.store import Store
 from oglib.errors import OgErr, OgError
 from oglib.wording.amounts import human_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlan:
+    """What has to go so that an image fits, in this order; nothing where it does.
+
+    ``leftovers``: what was begun of other images. ``may_format``: where all of that turns out to
+    be too little, the cache is made anew.
+    """
+
+    room: Room
+    leftovers: tuple[Leftover, ...] = ()
+    may_format: bool = False
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What will go, a sentence each."""
+        return (
+            *(f"drop {_fetched(one)}" for one in self.leftovers),
+            *(f"evict {name}" for name in self.room.evict),
+            *(("format the cache, if that is still too little",) if self.may_format else ()),
+        )
+
+
+def plan_making_room(
+    store: Store,
+    size_bytes: int,
+    when_full: WhenFull,
+    *,
+    replaces: str = "",
+    has: Leftover | None = None,
+) -> RoomPlan:
+    """What has to go for ``size_bytes``; changes nothing.
+
+    ``replaces``: the older version of the image goes first. ``has``: what was begun of it, which
+    stays. Raises OG_ERR_CACHESIZE where it never fits, as far as that can be known.
+    """
+    size_bytes = max(0, size_bytes - (has.size_bytes if has else 0))
+    room = store.room_for(size_bytes, replaces=replaces)
+    if room.verdict is Verdict.FITS:
+        return RoomPlan(room)
+    others = tuple(one for one in store.leftovers() if has is None or one.path != has.path)
+    freed = sum(one.size_bytes for one in others)
+    room = store.room_for(size_bytes, replaces=replaces, freed_bytes=freed)
+    if room.verdict is Verdict.FITS:
+        return RoomPlan(room, others)
+    if when_full is WhenFull.NONE:
+        raise _error(room, "ACTIONCACHEFULL=NONE lets nothing be evicted")
+    may_format = when_full is WhenFull.FORMAT and not _kept(store)
+    if room.verdict is Verdict.NEVER and not (may_format and room.need_bytes <= store.size_bytes()):
+        raise too_small(store, room)
+    return RoomPlan(room, others, may_format)
 
 
 def make_room(
@@ -18,47 +71,45 @@ def make_room(
     when_full: WhenFull,
     *,
     replaces: str = "",
+    has: Leftover | None = None,
     reformat: Callable[[], None] | None = None,
 ) -> tuple[str, ...]:
-    """Free so much space; returns what was done for it, empty when it was there.
+    """Do what ``plan_making_room`` says; returns what was done, empty when it was there.
 
     FORMAT evicts unpinned entries first; only where that is too little, and nothing is pinned or
     in use, ``reformat`` is called: it puts a fresh filesystem at the store's root. The space is
     looked at again after each. Raises OG_ERR_CACHESIZE when it is too small, before anything is
     evicted where that can be known.
     """
-    room = store.room_for(size_bytes, replaces=replaces)
-    if room.verdict is Verdict.FITS:
+    plan = plan_making_room(store, size_bytes, when_full, replaces=replaces, has=has)
+    if plan.room.verdict is Verdict.FITS and not plan.leftovers:
         return ()
-    if when_full is WhenFull.NONE:
-        raise _error(room, "ACTIONCACHEFULL=NONE lets nothing be evicted")
-    anew = reformat if when_full is WhenFull.FORMAT and not _kept(store) else None
-    if room.verdict is Verdict.NEVER and not (anew and room.need_bytes <= store.size_bytes()):
-        raise too_small(store, room)
-    said = [f"evicted {name} ({human_bytes(store.evict(name))})" for name in room.evict]
-    if anew is not None and store.free_bytes() < room.need_bytes:
+    need = plan.room.need_bytes
+    said = [f"dropped {_fetched(one)}" for one in plan.leftovers if store.drop(one)]
+    said += [f"evicted {name} ({human_bytes(store.evict(name))})" for name in plan.room.evict]
+    if plan.may_format and reformat is not None and store.free_bytes() < need:
         said += [f"evicted {one.name}" for one in store.entries()]
         said.append("formatted the cache: what was left in it took too much space")
-        anew()
+        reformat()
         store.renew()
-    if store.free_bytes() < room.need_bytes:
-        raise _error(replace(room, free_bytes=store.free_bytes()), "; ".join(said))
+    if store.free_bytes() < need:
+        raise _error(replace(plan.room, free_bytes=store.free_bytes()), "; ".join(said))
     return tuple(said)
 
 
 def allowed(store: Store, size_bytes: int, when_full: WhenFull, *, replaces: str = "") -> Verdict:
     """What ``make_room`` would come to; changes nothing."""
-    room = store.room_for(size_bytes, replaces=replaces)
-    if room.verdict is Verdict.FITS:
-        return Verdict.FITS
-    if when_full is WhenFull.NONE:
+    try:
+        plan = plan_making_room(store, size_bytes, when_full, replaces=replaces)
+    except OgError as error:
+        if error.code is not OgErr.CACHESIZE:
+            raise
         return Verdict.NEVER
-    if room.verdict is Verdict.AFTER_EVICTING:
-        return Verdict.AFTER_EVICTING
-    anew = when_full is WhenFull.FORMAT and not _kept(store)
-    return (
-        Verdict.AFTER_EVICTING if anew and room.need_bytes <= store.size_bytes() else Verdict.NEVER
-    )
+    return Verdict.AFTER_EVICTING if plan.room.evict or plan.may_format else Verdict.FITS
+
+
+def _fetched(one: Leftover) -> str:
+    return f"what was fetched of {one.name} ({human_bytes(one.size_bytes)})"
 
 
 def too_small(store: Store, room: Room) -> OgError:

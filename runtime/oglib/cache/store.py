@@ -8,10 +8,10 @@ store: moments under its lock, longer work under locks of its own staging folder
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from oglib.cache import folder as disk
@@ -19,8 +19,9 @@ from oglib.cache.model import Entry, Prove, Room
 from oglib.cache.place import FILES, RECORD, commit, note_use, place, refuse_clash, retire
 from oglib.cache.plan import plan_room
 from oglib.cache.proof import digests_of, prove_by_sum
-from oglib.cache.record import Record, State, read_state, write_state
+from oglib.cache.record import Record, read_state, write_state
 from oglib.cache.recover import check, recover
+from oglib.cache.staging import Leftover, drop, kept_place, leftovers, staging_for
 from oglib.cache.survey import COMPANIONS, survey
 from oglib.cache.versions import last_version, remember
 from oglib.errors import NotFoundError, OgErr, OgError, UsageError
@@ -65,25 +66,33 @@ class Store:
         """The names of the entries that somebody restores from."""
         return frozenset(one.name for one in self.entries() if disk.in_use(one.path))
 
-    def room_for(self, size_bytes: int, *, replaces: str = "") -> Room:
-        """Whether ``size_bytes`` fit, and what would have to be evicted; changes nothing."""
+    def room_for(self, size_bytes: int, *, replaces: str = "", freed_bytes: int = 0) -> Room:
+        """Whether ``size_bytes`` fit, and what would have to be evicted; changes nothing.
+
+        ``freed_bytes``: what will be free as well.
+        """
         return plan_room(
             size_bytes,
-            self.free_bytes(),
+            self.free_bytes() + freed_bytes,
             self.entries(),
             replaces=replaces,
             in_use=self.in_use(),
         )
 
-    def publish(self, name: str, fill: Fill) -> Entry:
+    def publish(self, name: str, fill: Fill, *, key: str = "") -> Entry:
         """Store an image; an older version of it is shown until this one is complete.
 
         ``fill`` writes ``NAME.img`` (or the folder ``NAME``) and the files beside it into the
-        folder it is given. Whatever fails, nothing of it stays.
+        folder it is given. Whatever fails, nothing of it stays, but with a ``key`` (the digest of
+        what it becomes) what was written stays for the next run with the same key, which is given
+        the same folder.
         """
         *above, leaf = disk.checked_name(name).split("/")
-        with disk.translated_errors(f"Storing {name} in the cache"), self._staging(name) as staged:
-            (staged / FILES).mkdir()
+        with (
+            disk.translated_errors(f"Storing {name} in the cache"),
+            staging_for(self._folder, name, key) as staged,
+        ):
+            (staged / FILES).mkdir(exist_ok=True)
             fill(staged / FILES)
             head = "/".join((*above, _head_in(staged / FILES, leaf, name)))
             disk.sync_tree(staged)
@@ -96,21 +105,6 @@ class Store:
             disk.delete(trash)
         return self.entry(name)
 
-    @contextmanager
-    def _staging(self, name: str) -> Iterator[Path]:
-        """A folder of our own, locked as long as we live, so that nobody tidies it away."""
-        with disk.locked(self._folder):
-            staged = disk.new_place(self._folder.room("staging"), name)
-            handle = disk.try_lock(staged, fcntl.LOCK_EX)
-        try:
-            try:
-                yield staged
-            finally:
-                disk.delete(staged)
-        finally:
-            if handle is not None:
-                os.close(handle)
-
     def _place(self, staged: Path, record: Record) -> Path:
         with disk.locked(self._folder):
             known = survey(self._folder).entries
@@ -118,7 +112,7 @@ class Store:
             for one in known:
                 if one.name == record.name:
                     self._refuse_in_use(one)
-            ready = commit(self._folder, staged)
+            ready = commit(self._folder, staged, record.name)
             note_use(self._folder, record.head)
             return place(self._folder, ready)[1]
 
@@ -165,6 +159,27 @@ class Store:
         with disk.translated_errors("Noting a use in the cache"), disk.locked(self._folder):
             note_use(self._folder, self._head(_called(name, survey(self._folder).entries)))
 
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """What was begun, was cut, and waits to be gone on with."""
+        with disk.translated_errors("Reading the cache"):
+            return leftovers(self._folder)
+
+    def begun(self, name: str, key: str) -> Leftover | None:
+        """The one of them that ``publish`` would go on with."""
+        path = kept_place(self._folder, name, key)
+        return next((one for one in self.leftovers() if one.path == path), None)
+
+    def drop(self, one: Leftover) -> bool:
+        """Delete what was begun; False where somebody goes on with it."""
+        with disk.translated_errors(f"Deleting what was fetched of {one.name}"):
+            return drop(self._folder, one)
+
+    def mark_damaged(self, name: str) -> None:
+        """The entry was found to be damaged: it is not relied on until it was brought anew."""
+        with disk.translated_errors(f"Marking {name}"), disk.locked(self._folder):
+            path = self._folder.state(self._head(_called(name, survey(self._folder).entries)))
+            write_state(path, replace(read_state(path), damaged=True))
+
     def last_version(self, name: str) -> int:
         """The last version that this PC had of the image ``name``; 0 where none is remembered."""
         return last_version(self.root, name)
@@ -193,7 +208,7 @@ class Store:
     def _set_pin(self, name: str, *, pinned: bool) -> None:
         path = self._folder.state(self._head(self.entry(name)))
         with disk.translated_errors(f"Pinning {name}"), disk.locked(self._folder):
-            write_state(path, State(used=read_state(path).used, pinned=pinned))
+            write_state(path, replace(read_state(path), pinned=pinned))
 
     def _head(self, entry: Entry) -> str:
         return str(entry.path.relative_to(self._folder.images))

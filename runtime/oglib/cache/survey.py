@@ -114,6 +114,7 @@ def _judged(folder: Folder, path: Path, head: str) -> Entry | Broken:
             proof=Proof.UNPROVEN,
             pinned=state.pinned,
             used=state.used,
+            damaged=state.damaged,
         )
     for name, facts in record.files.items():
         file = path.parent / name
@@ -130,6 +131,7 @@ def _judged(folder: Folder, path: Path, head: str) -> Entry | Broken:
         pinned=state.pinned,
         used=state.used,
         files=record.files,
+        damaged=state.damaged,
     )
 
 

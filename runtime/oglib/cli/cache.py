@@ -17,7 +17,7 @@ from oglib.cli.arguments import Subparsers, noun, verb
 from oglib.cli.context import Context, Handler, Result
 from oglib.deploy.jobs import UpdateCache
 from oglib.deploy.library import cache as use
-from oglib.deploy.library.update import Updated
+from oglib.deploy.library.update import Updated, necessity
 from oglib.disk.find import find_disk
 from oglib.disk.model import Disk
 from oglib.disk.planning.layout import parse_size
@@ -47,6 +47,8 @@ def add_to(nouns: Subparsers) -> None:
         verbs, "update", _update, "bring an image of the repository into the cache", repository=True
     )
     update.add_argument("image", metavar="IMAGE", help="its name, or its http address")
+    update.add_argument("--check", action="store_true", help="only say whether it is needed")
+    update.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     evict = verb(verbs, "evict", _evict, "delete an image, or as many as needed", destroys=True)
     evict.add_argument("name", metavar="NAME", nargs="?", default="")
     evict.add_argument("--need", metavar="SIZE", default="", help="free so much, least used first")
@@ -165,12 +167,14 @@ def _list(context: Context) -> Result:
         entries = cache.store.entries()
         free, size = cache.store.free_bytes(), cache.store.size_bytes()
         in_use = cache.store.in_use()
+        begun = cache.store.leftovers()
     data = {
         "disk": cache.partition.disk.path,
         "part": cache.partition.part.number,
         "size_bytes": size,
         "free_bytes": free,
         "entries": [_data(entry) | {"in_use": entry.name in in_use} for entry in entries],
+        "begun": [{"name": one.name, "size_bytes": one.size_bytes} for one in begun],
         "recovered": list(cache.recovered),
     }
     rows = [
@@ -180,11 +184,14 @@ def _list(context: Context) -> Result:
             entry.proof,
             "pinned" if entry.pinned else "",
             "in use" if entry.name in in_use else "",
+            "damaged" if entry.damaged else "",
         )
         for entry in sorted(entries, key=lambda entry: entry.used, reverse=True)
     ]
     head = f"{cache.partition.describe()}: {human_bytes(free)} of {human_bytes(size)} free"
-    return Result(data, f"{head}\n{table(rows, indent='  ') or '  no images'}")
+    lines = [head, table(rows, indent="  ") or "  no images"]
+    lines += [f"  half fetched: {one.name}, {human_bytes(one.size_bytes)}" for one in begun]
+    return Result(data, "\n".join(lines))
 
 
 def _data(entry: Entry) -> dict[str, object]:
@@ -209,8 +216,13 @@ def _add(context: Context) -> Result:
 def _update(context: Context) -> Result:
     from oglib.cli.doing import do  # noqa: PLC0415 - only a job needs all of it
 
-    finished = do(context, UpdateCache(context.args.image)).finished
-    done = finished.done if finished else None
+    if context.args.check:
+        return _needed(context)
+    doing = do(context, UpdateCache(context.args.image))
+    if doing.finished is None:
+        changes = list(doing.planned.changes)
+        return Result({"changes": changes}, "\n".join(changes) or "nothing to change")
+    done = doing.finished.done
     assert isinstance(done, Updated)  # noqa: S101 - for the type checker
     context.tell(done.said)
     data = _data(done.entry) | {
@@ -218,10 +230,24 @@ def _update(context: Context) -> Result:
         "changed": done.changed,
         "evicted": list(done.said),
         "recovered": list(done.recovered),
+        "kept_bytes": done.kept_bytes,
+        "copied_bytes": done.copied_bytes,
+        "fetched_bytes": done.fetched_bytes,
     }
     if not done.changed:
         return Result(data, "nothing to change")
-    return Result(data, f"{done.entry.name}  version {done.version}  {done.entry.proof}")
+    there = done.kept_bytes + done.copied_bytes
+    came = f"{human_bytes(done.fetched_bytes)} fetched"
+    came += f", {human_bytes(there)} were there" if there else ""
+    return Result(data, f"{done.entry.name}  version {done.version}  {done.entry.proof}  {came}")
+
+
+def _needed(context: Context) -> Result:
+    with _opened(context) as cache:
+        context.tell(cache.recovered)
+        found = necessity(context.args.image, cache, context.settings)
+    word = "needed" if found.needed else "not needed"
+    return Result(asdict(found), f"{word}: {found.why}")
 
 
 def _evict(context: Context) -> Result:

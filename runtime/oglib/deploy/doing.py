@@ -12,7 +12,7 @@ from oglib.deploy import sentences
 from oglib.deploy.jobs import Create, Deploy, Partition, Restore, UpdateCache
 from oglib.deploy.library.bringing import Bringing, asked_way, brought, decide, refuse_own_cache
 from oglib.deploy.library.cache import opened_cache
-from oglib.deploy.library.update import update_cache
+from oglib.deploy.library.update import planned_update, update_cache
 from oglib.deploy.opening.memory import Memory, of_this_pc
 from oglib.deploy.opening.opened import opened
 from oglib.deploy.partition import capture, restore
@@ -57,8 +57,8 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
             memory=memory,
             cancel=given.cancel,
         )
-        if way is not None and plan.table is not None and not plan.table.nothing_to_change:
-            refuse_own_cache(way, plan.disk)
+        if way is not None and plan.table is not None:
+            refuse_own_cache(way, plan.disk, plan.table)
         planned = PlannedJob(
             plan.changes,
             f"Deploy {plan.image.title} to {plan.disk.describe()}?",
@@ -225,16 +225,15 @@ def do_update_cache(job: UpdateCache, given: Given) -> FinishedJob | None:
     places = Places.from_environment()
     with opened_cache(given.settings, places, tell=given.tell) as cache:
         given.tell(cache.recovered)
-        changes = (f"Bring {job.image} into the cache, {cache.partition.describe()}",)
-        if not given.approve(PlannedJob(changes)):
-            return None
-        done = update_cache(
-            job.image, cache, settings=given.settings, places=places, progress=given.progress,
-            cancel=given.cancel,
-        )  # fmt: skip
-        done = replace(done, recovered=cache.recovered)
-    version = f"{done.entry.name} version {done.version}"
-    sentence = f"In the cache: {version}"
+        with planned_update(job.image, cache, given.settings) as plan:
+            if not given.approve(PlannedJob(plan.changes, warnings=plan.incoming.warnings)):
+                return None
+            done = update_cache(
+                plan, cache, settings=given.settings, places=places, progress=given.progress,
+                cancel=given.cancel,
+            )  # fmt: skip
+            done = replace(done, recovered=cache.recovered)
+    sentence = f"In the cache: {done.entry.name} version {done.version}"
     return FinishedJob(sentence if done.changed else f"{sentence}, as before", done, done.said)
 
 

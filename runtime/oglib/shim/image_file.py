@@ -55,14 +55,18 @@ class _Aim:
 
 
 def _create(words: Sequence[str]) -> None:
+    create(words, settings.load())
+
+
+def create(words: Sequence[str], loaded: settings.Settings) -> None:
+    """``DISK PARTITION REPO|CACHE NAME [PROGRAM [COMPRESSION]]``, into that repository."""
     disk, part = partition_of(words[0], words[1])
     refuse_locked(disk, part, own_counts=True)
-    loaded = settings.load()
     tool, level = _how([*words[4:], "", ""], loaded)
     aim = _aim(words[2:4], loaded)
     raw = tool == _EVERY_BYTE or _has_no_tool(disk, part)
     with held_image(aim.path) if aim.path else nullcontext():
-        _unmounted(disk, part)
+        unmounted_part(disk, part)
         made = capture.create(
             words[0],
             words[1],
@@ -114,11 +118,10 @@ def _restore(words: Sequence[str]) -> None:
     disk, part = partition_of(words[2], words[3])
     loaded = settings.load()
     image = named_image(words[:2], loaded)
-    _check_room(part, size_kb(info_of(image, loaded)), image)
+    check_room(part, size_kb(info_of(image, loaded)), image)
     refuse_locked(disk, part, own_counts=True)
-    if image.startswith("/"):
-        refuse_locked_image(Path(image))
-    _unmounted(disk, part)
+    refuse_locked_named(words[:2], loaded)
+    unmounted_part(disk, part)
     receipt = restore.put_back(
         image,
         restore.Request(words[2], words[3]),
@@ -128,7 +131,14 @@ def _restore(words: Sequence[str]) -> None:
     warn(*receipt.warnings)
 
 
-def _check_room(part: Partition, needed_kb: int, image: str) -> None:
+def refuse_locked_named(words: Sequence[str], loaded: settings.Settings) -> None:
+    """Raise where somebody has locked the file of ``REPO|CACHE NAME``; over HTTP there is none."""
+    found = image_place(words, loaded.image_extension).find()
+    if found is not None and found.is_file():
+        refuse_locked_image(found)
+
+
+def check_room(part: Partition, needed_kb: int, image: str) -> None:
     if needed_kb * _KIB > part.size_bytes:
         raise OgError(
             f"Partition {part.number} has {part.size_bytes // _KIB} KB, the image {image} needs "
@@ -138,7 +148,7 @@ def _check_room(part: Partition, needed_kb: int, image: str) -> None:
         )
 
 
-def _unmounted(disk: Disk, part: Partition) -> None:
+def unmounted_part(disk: Disk, part: Partition) -> None:
     with partition_device(disk, part) as device:
         try:
             unmount_device(device)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oglib import settings
@@ -16,8 +17,9 @@ from oglib.errors import (
     UsageError,
 )
 from oglib.filesystem.share import mount_on
+from oglib.settings import NAME_PART
 from oglib.shim.command import Command
-from oglib.shim.place import Place, places, repository
+from oglib.shim.place import IMAGES, Place, places, repository
 
 if TYPE_CHECKING:
     from oglib.image.reading.formats.model import ImageInfo
@@ -69,13 +71,24 @@ def named_image(words: Sequence[str], loaded: settings.Settings) -> str:
     place = image_place(words, loaded.image_extension)
     found = place.find()
     if found is not None and found.is_file():
-        return str(found)
+        return _entry_of(words[0], place, found) or str(found)
     if over_http(words[0], loaded):
         return words[1].strip("/")
     raise NotFoundError(
         f"There is no image {words[1]} in {place.root}.",
         hint="`og image list` and `og cache list` show what there is.",
     )
+
+
+def _entry_of(where: str, place: Place, found: Path) -> str:
+    """``CACHE:NAME``, so that nobody takes it away while it is read; empty where it has no name."""
+    top = place.root / IMAGES.lstrip("/")
+    if where.upper() != "CACHE" or not found.is_relative_to(top):
+        return ""
+    from oglib.deploy.opening.reference import CACHE  # noqa: PLC0415
+
+    name = str(found.relative_to(top).with_suffix(""))
+    return f"{CACHE}{name}" if all(map(NAME_PART.fullmatch, name.split("/"))) else ""
 
 
 def info_of(image: str, loaded: settings.Settings) -> ImageInfo:

@@ -7,16 +7,20 @@ Data only, so that a start stays fast.
 from __future__ import annotations
 
 SCRIPTS = "/opt/opengnsys/scripts"  # of the site, without OGSCRIPTS
-REPLACED = ("configureOs",)  # by the site's configureOsCustom; that of others runs beside them
+# By the site's NAMECustom; that of other scripts runs beside them.
+REPLACED = ("configureOs", "createImage", "deployImage", "restoreImage")
 
 _BY_MODULE = {
     "boot": "IniciarSesion bootLinux bootOs bootWindows ogBoot ogLinuxBootParameters",
     "cache": """
         ogCreateCache ogDeleteCache ogFindCache ogFormatCache ogGetCacheSize ogGetCacheSpace
         ogMountCache ogUnmountCache""",
+    "configuration": "Configurar getConfiguration",
     "configure": """
         configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent
         ogSetLinuxName ogUninstallLinuxClient""",
+    "create_script": "createImage",
+    "deploy_scripts": "deployImage restoreImage updateCache",
     "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector
         ogGetPartitionTableType""",
@@ -61,6 +65,9 @@ _BY_MODULE = {
     "image_table": """
         ogCreateBootLoaderImage ogCreateGptImage ogCreateMbrImage ogRestoreBootLoaderImage
         ogRestoreGptImage ogRestoreMbrImage""",
+    "interface": """
+        Apagar CambiarAcceso ConsolaRemota CrearImagen EjecutarScript InventarioHardware
+        InventarioSoftware Reiniciar RestaurarImagen procesaCache""",
     "inventory": """
         ogGetArch ogGetOsType ogGetOsUuid ogGetOsVersion ogGetSerialNumber ogIsEfiActive
         ogListHardwareInfo ogListSoftware""",
@@ -88,6 +95,9 @@ _BY_MODULE = {
         ogBurgOgliveDefaultEntry ogBurgSetAdminKeys ogBurgSetResolution ogBurgSetTheme
         ogBurgSetTimeOut ogGrub4dosInstallMbr ogHiveNTRunMachine ogInstallLaunchDaemon
         ogLoadHiveWindows ogNTPolUserOn ogSchrootLinux ogSetWindowsChkdisk ogUpdateHiveWindows""",
+    "small_scripts": """
+        createLogicalPartitions createPrimaryPartitions formatFs getFsType getIpAddress
+        getOsVersion initCache listPartitions listPrimaryPartitions""",
     "string": "ogCheckIpAddress ogCheckStringInGroup ogCheckStringInReg",
     "system": """
         ogCheckProgram ogEcho ogExecAndLog ogGetCaller ogHelp ogIsRepoLocked ogIsVirtualMachine

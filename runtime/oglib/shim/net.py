@@ -30,7 +30,7 @@ _UP = 0x1  # IFF_UP
 _NO_NAME = ("oglive", "localhost", "(none)")  # what a PC without a name is called
 
 
-def _parameter(name: str) -> str:
+def parameter(name: str) -> str:
     """A kernel parameter: as the environment has it, else from the command line itself."""
     return os.environ.get(name) or parse_cmdline(CMDLINE.read_text()).get(name, "")
 
@@ -81,7 +81,7 @@ def _first_address(card: str) -> str:
 def _hostname(_: Sequence[str]) -> Answer:
     # the first stage made the DHCP lease's name, or the parameter's, the system's own
     own = os.uname().nodename
-    name = os.environ.get("HOSTNAME") or _parameter("hostname")
+    name = os.environ.get("HOSTNAME") or parameter("hostname")
     return name or ("" if own in _NO_NAME else own) or False
 
 
@@ -92,7 +92,7 @@ def _repository_ip(_: Sequence[str]) -> str:
 
 def _known_host() -> str:
     """Without a share the images come by HTTP, from the server that the boot entry names."""
-    return host_of(_parameter("ogrepo") or _server())
+    return host_of(parameter("ogrepo") or _server())
 
 
 def _own_repository() -> str:
@@ -110,7 +110,7 @@ def _server_ip(_: Sequence[str]) -> str:
 
 
 def _server() -> str:
-    return _parameter("oglive") or _boot_fact("SERVER")
+    return parameter("oglive") or _boot_fact("SERVER")
 
 
 def _change_repository(words: Sequence[str]) -> None:
@@ -125,27 +125,27 @@ def _change_repository(words: Sequence[str]) -> None:
         host = current.host if current else _own_repository()
     else:
         host = words[0]
-        if not current and not unit and not _parameter("ogprotocol") and host == _known_host():
+        if not current and not unit and not parameter("ogprotocol") and host == _known_host():
             return
     if not is_address(host) or ":" in host:
         raise UsageError(f"{host!r} is not the address of a repository.")
     if current:
         wanted = replace(current, host=host, unit=unit)
     else:
-        wanted = usual_share(_parameter("ogprotocol"), host, unit)
+        wanted = usual_share(parameter("ogprotocol"), host, unit)
     if wanted == current:
         return
-    write = not mount.read_only if mount else _parameter("ogactiveadmin") == "true"
+    write = not mount.read_only if mount else parameter("ogactiveadmin") == "true"
     folder.mkdir(parents=True, exist_ok=True)
     change_share(wanted, folder, write=write)
 
 
 def _group(_: Sequence[str]) -> Answer:
-    return _parameter("group") or False
+    return parameter("group") or False
 
 
 def _group_place(words: Sequence[str]) -> Place:
-    group = _parameter("group")
+    group = parameter("group")
     if not group or "/" in group or group in (".", ".."):
         raise NotFoundError(
             f"{group!r} is not the name of a group." if group else "This PC is in no group.",
@@ -168,7 +168,7 @@ def _group_folder(words: Sequence[str]) -> str:
 
 
 def _make_group_folder(words: Sequence[str]) -> None:
-    if _parameter("group"):  # scripts call it on every PC, also on one without a group
+    if parameter("group"):  # scripts call it on every PC, also on one without a group
         _group_place(words).make()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from oglib.errors import NotFoundError, UsageError
 from oglib.shim.command import command_of
 
-_IMAGES = "/opt/opengnsys/images"
+IMAGES = "/opt/opengnsys/images"
 _MOST_LINKS = 40  # as the kernel
 
 
@@ -93,7 +93,7 @@ class Place:
 
 def repository() -> Path:
     """Where the images of the repository are mounted."""
-    return Path(os.environ.get("OGIMG") or _IMAGES)
+    return Path(os.environ.get("OGIMG") or IMAGES)
 
 
 def take_place(words: Sequence[str]) -> tuple[Place, Sequence[str]]:
@@ -104,7 +104,7 @@ def take_place(words: Sequence[str]) -> tuple[Place, Sequence[str]]:
         case [where, path, *rest] if where.upper() == "REPO":
             return Place(repository().resolve(), path), rest
         case [where, path, *rest] if where.upper() == "CACHE":
-            return Place(_mounted(["CACHE"]), f"{_IMAGES}/{path}"), rest
+            return Place(_mounted(["CACHE"]), f"{IMAGES}/{path}"), rest
         case [where, path, *rest] if where.upper() == "CDROM":
             return Place(_mounted(["CDROM"]), path), rest
         case [path, *rest] if path:

@@ -64,17 +64,51 @@ def custom_of(name: str) -> Path | None:
     return None if why else path
 
 
-def run_instead(name: str, words: Sequence[str]) -> None:
-    """Become the site's script where it has one for ``name``; return where ours has to run."""
+def run_beside(name: str, words: Sequence[str]) -> int | None:
+    """Run the site's script for ``name`` and come back with its exit code; None: ours has to run.
+
+    What it prints passes by.
+    """
+    made = _decided(name)
+    if made.runs is None:
+        return None
+    from oglib.streams import run_through  # noqa: PLC0415  few sites have one
+
+    def take(piece: bytes) -> None:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.flush()
+
+    before = os.environ.get(_LED_HERE)
+    os.environ[_LED_HERE] = _led(made.runs)
+    sys.stdout.flush()
+    try:
+        return run_through(str(made.runs), *words, take=take)
+    finally:
+        os.environ.pop(_LED_HERE)
+        if before is not None:
+            os.environ[_LED_HERE] = before
+
+
+def _decided(name: str) -> Decision:
+    """The same as ``decide``; the log names what runs, and what was passed over."""
     made = decide(name)
     for told in made.passed:
         _note(f"{name}: {told}")
     who = str(made.runs or "ogLive's own")
     _note(f"{name}: {who} runs")
+    return made
+
+
+def _led(path: Path) -> str:
+    return " ".join([*os.environ.get(_LED_HERE, "").split(), path.name])
+
+
+def run_instead(name: str, words: Sequence[str]) -> None:
+    """Become the site's script where it has one for ``name``; return where ours has to run."""
+    made = _decided(name)
     if made.runs is None:
         return
-    led = " ".join([*os.environ.get(_LED_HERE, "").split(), made.runs.name])
-    env = {**os.environ, _LED_HERE: led}
+    env = {**os.environ, _LED_HERE: _led(made.runs)}
     argv = [str(made.runs), *words]
     try:
         os.execve(argv[0], argv, env)  # noqa: S606 - the site's own program, by its path

@@ -22,7 +22,7 @@ from ogrepo.install.model import InstallRequest, Program, Run, ServerTable
 from ogrepo.install.probe import read_server
 from ogrepo.install.program import find_program, is_active
 from ogrepo.library.folder import open_folder
-from ogrepo.library.rounds import last_proofs
+from ogrepo.library.proving.rounds import last_proofs
 
 _ASK_S = 5.0
 _TFTP_PORT = 69
@@ -81,11 +81,12 @@ def _answer(question: Callable[[], str]) -> Answer:
 def _repository(wanted: InstallRequest) -> str:
     folder = open_folder(wanted.folder)
     keys = load_public_keys(folder.keys)
-    if not keys or not folder.image_key.exists():
+    if not keys:
         raise NotFoundError(
             f"{folder.root} has no signing key.", hint=f"Run `ogrepo keygen {folder.root}`."
         )
-    return f"{folder.root} is a repository with the key {keys[0].key_id}"
+    where = "" if folder.image_key.exists() else ", which signs on another machine"
+    return f"{folder.root} is a repository with the key {keys[0].key_id}{where}"
 
 
 def _images(wanted: InstallRequest) -> str:

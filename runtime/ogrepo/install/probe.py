@@ -54,8 +54,7 @@ def probe_machine(wanted: InstallRequest) -> Facts:
         server=read_server(wanted.inventory_file),
         user_exists=_user_exists(wanted.user),
         missing_folders=frozenset(p for p in _folders(wanted) if not p.is_dir()),
-        has_key=(wanted.folder / "private/image.key").exists()
-        and (wanted.folder / "keys/image.pub").exists(),
+        has_key=_has_key(wanted.folder),
         foreign=tuple(_foreign(wanted)),
         texts={path: _text(path) for path in _files(wanted)},
         artefacts=artefacts,
@@ -68,6 +67,13 @@ def probe_machine(wanted: InstallRequest) -> Facts:
         enabled=frozenset(units_that_are("is-enabled", "enabled", program)),
         active=frozenset(units_that_are("is-active", "active", program) if runs else ()),
     )
+
+
+def _has_key(folder: Path) -> bool:
+    """Whether something can be signed, here or on the machine that has the private half."""
+    if (folder / "private/image.key").exists():
+        return (folder / "keys/image.pub").exists()
+    return any((folder / "keys").glob("*.pub"))
 
 
 def _check_reach(folder: Path, program: Program) -> None:

@@ -30,7 +30,7 @@ from oglib.image.format.manifest import (
 )
 from oglib.progress import Progress
 from ogrepo.library.folder import Folder, checked_name, walk
-from ogrepo.library.pacing import Pace
+from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.store import ASIDE, find_at
 from ogrepo.library.verify import verify_published
 from ogrepo.refusal import Refusal

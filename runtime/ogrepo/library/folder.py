@@ -27,8 +27,10 @@ from oglib.image.format.manifest import check_name
 from ogrepo.shortage import says_absent
 
 BYTES, VERSIONS = "bytes", "versions"  # the folders' names, which are in addresses too
-_PRIVATE = ("uploads", "locks", "burnt", "versions", "staged", "publishing", "trash", "pins",
-            "imports", "imported", "adopted")  # fmt: skip
+_PRIVATE = (
+    "uploads", "locks", "burnt", "versions", "staged", "publishing", "waiting", "trash", "pins",
+    "imports", "imported", "adopted", "removing", "returning", "renaming", "verified",
+)  # fmt: skip
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # What stands for one version in versions/NAME/: a part of a name must not look like it.
 _RECORD = re.compile(
@@ -81,6 +83,11 @@ class Folder:
     def publishing(self) -> Path:
         """Publications that are decided: one folder a name, empty but for moments."""
         return self.private / "publishing"
+
+    @property
+    def waiting(self) -> Path:
+        """Images that are proven and numbered, for somebody to sign."""
+        return self.private / "waiting"
 
     @property
     def trash(self) -> Path:

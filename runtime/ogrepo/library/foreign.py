@@ -15,12 +15,16 @@ from pathlib import Path
 from oglib import limits
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.format.foreign_record import ForeignRecord
-from oglib.image.format.manifest import PublicKey, load_public_keys, verify_signature
+from oglib.image.format.manifest import (
+    PublicKey,
+    load_public_keys,
+    verify_signature,
+)
 from oglib.image.reading.proven import ProvenSource
 from oglib.progress import Progress
 from ogrepo.library.adopted import adopted, is_unchanged, record_of_adopted
 from ogrepo.library.folder import Folder, checked_name, walk
-from ogrepo.library.pacing import Pace, PacedSource
+from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.store import IMAGE, RECORD, RECORD_SIGNATURE
 from ogrepo.shortage import is_shortage
 

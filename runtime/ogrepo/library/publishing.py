@@ -25,6 +25,7 @@ from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
 from ogrepo.library.folder import Folder, hand_over, locked
 from ogrepo.library.keep import keep_disk, keep_foreign, keep_image
+from ogrepo.library.moving.going import finish_going, undone
 from ogrepo.library.staged_disks import place_disk, staged_disk
 from ogrepo.library.store import MANIFEST, RECORD, place, staged_file
 
@@ -39,6 +40,7 @@ def turn(folder: Folder, name: str) -> Iterator[None]:
     """
     with locked(folder, name, what=f"The image {name}", patience_s=_PATIENCE_S):
         _finish(folder, name)
+        finish_going(folder, name)
         yield
 
 
@@ -97,7 +99,7 @@ def publish(folder: Folder, name: str, staged: Path) -> None:
 
 def unfinished(folder: Folder) -> list[str]:
     """The names whose files are being exchanged, or were when something was cut."""
-    return sorted(unquote(path.name) for path in folder.publishing.iterdir())
+    return sorted({*(unquote(path.name) for path in folder.publishing.iterdir()), *undone(folder)})
 
 
 def is_unfinished(folder: Folder, name: str) -> bool:
@@ -117,10 +119,10 @@ def finish_all(folder: Folder) -> list[str]:
     for name in unfinished(folder):
         try:
             with turn(folder, name):
-                said.append(f"Finished publishing {name}.")
+                said.append(f"Finished what was begun with {name}.")
         except (OgError, OSError) as error:
             # The other images can be served all the same.
-            said.append(f"Could not finish publishing {name}: {error}")
+            said.append(f"Could not finish what was begun with {name}: {error}")
     return said
 
 

@@ -153,6 +153,13 @@ def published(folder: Folder) -> list[Published]:
 
 def next_version(folder: Folder, name: str) -> int:
     """A number above every one that this name ever had here, remembered before it is used."""
+    version = last_version(folder, name) + 1
+    write_whole(folder.record("versions", name), f"{version}\n".encode())
+    return version
+
+
+def last_version(folder: Folder, name: str) -> int:
+    """The highest number that this name ever had here, also while it was not there; 0: none."""
     record = folder.record("versions", name)
     known = [0]
     with contextlib.suppress(FileNotFoundError):
@@ -162,9 +169,7 @@ def next_version(folder: Folder, name: str) -> int:
             raw = folder.image_file(name, suffix).read_bytes()
             known.append(Manifest.from_bytes(raw).version)
     known += kept_numbers(folder, name)
-    version = max(known) + 1
-    write_whole(record, f"{version}\n".encode())
-    return version
+    return max(known)
 
 
 def kept_numbers(folder: Folder, name: str) -> list[int]:

@@ -16,7 +16,7 @@ from oglib.image.proving.verify import Verified, verify
 from oglib.image.reading.opened import open_image
 from oglib.image.reading.vouching import Policy
 from oglib.progress import Progress
-from ogrepo.library.pacing import Pace, PacedSource
+from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.store import Published
 
 

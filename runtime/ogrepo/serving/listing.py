@@ -22,7 +22,7 @@ from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
-from ogrepo.library.proofs import known_proof, record_of, with_proof
+from ogrepo.library.proving.proofs import known_proof, record_of, with_proof
 from ogrepo.serving.pages import Shown, image_list
 from ogrepo.serving.paths import entries
 from ogrepo.shortage import is_shortage, says_absent

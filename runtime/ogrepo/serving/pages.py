@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from oglib.wording.amounts import human_bytes
-from ogrepo.library.proofs import Proof
+from ogrepo.library.proving.proofs import Proof
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; }

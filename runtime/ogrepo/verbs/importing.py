@@ -20,7 +20,7 @@ from ogrepo.arriving.sources import arrivals
 from ogrepo.arriving.survey import DAMAGED, Found, checked_folder
 from ogrepo.arriving.watching import REST_S, Watch, Watching
 from ogrepo.library.folder import checked_name, open_folder
-from ogrepo.library.pacing import Pace
+from ogrepo.library.proving.pacing import Pace
 from ogrepo.verbs.line import Behind, Words, add_verb, plain
 from ogrepo.words import fitted
 

@@ -14,8 +14,8 @@ from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from oglib.reporters import for_stream
 from ogrepo.library.folder import Folder, checked_name, locked, open_folder
-from ogrepo.library.pacing import Pace
-from ogrepo.library.rounds import (
+from ogrepo.library.proving.pacing import Pace
+from ogrepo.library.proving.rounds import (
     ChangedError,
     UnsignedError,
     due_names,

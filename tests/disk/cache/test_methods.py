@@ -13,6 +13,7 @@ from disk.cache.test_references import holds
 from disk.cache.test_versions import SOURCES, publish, site
 from disk.deploy.room import Said, og
 from oglib import settings
+from oglib.connection import Connection
 from oglib.errors import OgErr
 from unit.ogrepo.conftest import Repository, folder, repository
 
@@ -24,13 +25,15 @@ def restored(*more: str, image: str = "debian", json: bool = False) -> Said:
     return og("image", "restore", image, "1", "1", *words)
 
 
-def told(monkeypatch: pytest.MonkeyPatch, **words: str) -> None:
+def told(monkeypatch: pytest.MonkeyPatch, **words: object) -> None:
     """What boot, engine.cfg or policy say of it besides."""
     loaded = replace(settings.load(), **words)  # type: ignore[arg-type]
     monkeypatch.setattr(settings, "load", lambda: loaded)
 
 
-def test_through_the_cache_one_day_and_from_it_the_next(one_pc: Pc, site: Repository) -> None:
+def test_through_the_cache_one_day_and_from_it_the_next(
+    one_pc: Pc, site: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one_pc.og("create", "100MiB", "--yes")
     publish(site, 1)
     before = one_pc.user_digest()
@@ -54,6 +57,7 @@ def test_through_the_cache_one_day_and_from_it_the_next(one_pc: Pc, site: Reposi
     assert not [line for line in site.log if ".img " in line], "its bytes were fetched again"
 
     site.stop()
+    told(monkeypatch, connection=Connection(deadline_s=0.5))
     assert restored(image="CACHE:debian").status == 0
     done = restored("--method", "unicast-cache", "--no-fallback")
     assert (done.status, "does not answer" in done.err) == (OgErr.REPO, True), done.err

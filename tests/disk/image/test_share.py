@@ -31,7 +31,7 @@ from unit.transfer.holding import Holder, published
 
 __all__ = ["serve"]
 
-PARTITION = partition(mib=16)
+PARTITION = partition(mib=36)
 HASTY = Connection(stall_s=2.0, deadline_s=2.0)
 Serve = Callable[[Reply], BareServer]
 
@@ -75,7 +75,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, PublicKe
     work = tmp_path_factory.mktemp("made")
     disk, folder = work / "disk", work / "mounted"
     with disk.open("wb") as file:
-        file.truncate(40 << 20)
+        file.truncate(60 << 20)
     subprocess.run(["mkntfs", "-Fq", disk], check=True, capture_output=True)
     folder.mkdir()
     key, public = generate_keypair()

@@ -12,7 +12,7 @@ from oglib.cache.find import CachePartition
 from oglib.cache.model import Proof
 from oglib.cache.partition import Places
 from oglib.deploy.library.cache import OpenCache, open_store
-from oglib.deploy.library.update import Updated, update_cache
+from oglib.deploy.library.update import Updated, planned_update, update_cache
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError, UsageError
 from oglib.image.format.signing import PrivateKey
@@ -57,9 +57,10 @@ def publish(folder: Folder, version: int, seed: int) -> bytes:
 def update(cache: OpenCache, repository: Repository, text: str = "debian") -> Updated:
     address = repository.base.removeprefix("http://")
     settings = Settings(repository=address, keys_dir=repository.folder.keys)
-    return update_cache(
-        text, cache, settings=settings, places=Places(), progress=Progress(Silent())
-    )
+    with planned_update(text, cache, settings) as plan:
+        return update_cache(
+            plan, cache, settings=settings, places=Places(), progress=Progress(Silent())
+        )
 
 
 def test_an_image_comes_once_and_its_new_version_replaces_it(
@@ -84,7 +85,7 @@ def test_a_damaged_image_is_refused_and_the_old_version_stays(
     data = bytearray(publish(repository.folder, 2, 2))
     data[len(data) // 2] ^= 1
     (repository.folder.images / "debian.img").write_bytes(data)
-    with pytest.raises(ImageError, match="does not match the digest"):
+    with pytest.raises(ImageError, match="its digest does not match"):
         update(cache, repository)
     (entry,) = cache.store.entries()
     assert entry.path.read_bytes() == first

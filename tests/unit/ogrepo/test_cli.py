@@ -20,7 +20,8 @@ from ogrepo.__main__ import main
 from ogrepo.intake.tokens import load_secret, read_token
 from ogrepo.library.folder import Folder
 from ogrepo.verbs import listing
-from ogrepo.verbs.listing import table
+from ogrepo.verbs.listing import SPARE
+from ogrepo.words import table
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 
@@ -151,9 +152,9 @@ def test_a_table_fits_its_terminal() -> None:
     head = ("NAME", "VERSION", "SYSTEM", "FILESYSTEM", "SIZE", "NEEDS", "CAPTURED", "KEY")
     row = ("debian", "12", "Debian GNU/Linux 13 (trixie)", "EXTFS", "812.4 MiB", "20.0 GiB",
            "2026-11-27T03:28", "0123456789abcdef")  # fmt: skip
-    assert table([head, row], None)[1].endswith("0123456789abcdef")
+    assert table([head, row], None, SPARE)[1].endswith("0123456789abcdef")
     for most in (79, 60, 40, 20):
-        lines = table([head, row], most)
+        lines = table([head, row], most, SPARE)
         assert max(map(len, lines)) <= most
         assert lines[1].startswith("debian")
 

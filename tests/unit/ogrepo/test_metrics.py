@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from ogrepo.__main__ import main
-from ogrepo.library.proofs import record_of
+from ogrepo.library.proving.proofs import record_of
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 

@@ -12,10 +12,10 @@ import pytest
 
 from oglib.errors import ImageError
 from ogrepo.__main__ import main
-from ogrepo.library import rounds
 from ogrepo.library.folder import Folder, locked
-from ogrepo.library.pacing import Pace
-from ogrepo.library.proofs import DAY_S, Proof, due, note, proof_of, record_of
+from ogrepo.library.proving import rounds
+from ogrepo.library.proving.pacing import Pace
+from ogrepo.library.proving.proofs import DAY_S, Proof, due, note, proof_of, record_of
 from ogrepo.library.verify import verify_published
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.disks import make_disk
@@ -51,7 +51,7 @@ def test_the_oldest_is_due_first_and_a_wrong_clock_hides_nothing() -> None:
 
 def test_a_record_is_of_one_manifest(folder: Folder) -> None:
     assert proof_of(folder, "lab/debian", b"one") is None
-    from ogrepo.library.proofs import digest_of
+    from ogrepo.library.proving.proofs import digest_of
 
     note(folder, "lab/debian", Proof(digest_of(b"one"), 5, "why" * 4000))
     found = proof_of(folder, "lab/debian", b"one")

@@ -118,7 +118,7 @@ def test_og_and_the_old_commands_read_words_of_the_list() -> None:
     settings = (ROOT / "runtime/oglib/settings.py").read_text()
     shim = (ROOT / "runtime/oglib/shim/net.py").read_text()
     read_there = set(re.findall(r'words\.get\("(\w+)"', settings))
-    read_there |= set(re.findall(r'_parameter\("(\w+)"\)', shim))
+    read_there |= set(re.findall(r'parameter\("(\w+)"\)', shim))
     assert read_there | {"ogdisk.NAME"} == names(OG)
 
 

@@ -7,14 +7,13 @@ Joins what may not know each other: the cache's store and the image format.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from oglib.cache.find import CachePartition, find_cache, has_cache_folders_in_gate, require_cache
-from oglib.cache.model import Entry, Proof, Prove, StoredFile, WhenFull
+from oglib.cache.model import Entry, WhenFull
 from oglib.cache.partition import (
     Places,
     check_cache,
@@ -25,17 +24,17 @@ from oglib.cache.partition import (
     plan_creation,
     unmount_cache,
 )
-from oglib.cache.proof import prove_by_sum
 from oglib.cache.room import make_room
 from oglib.cache.store import Store
 from oglib.cache.survey import COMPANIONS
 from oglib.cache.turn import Tell, Turn, User, gate, refuse_unmounted, silent
+from oglib.deploy.library.proofs import prove_image
 from oglib.disk.lock import held, refuse_locked
 from oglib.disk.model import Disk
 from oglib.disk.planning.planned import TablePlan
 from oglib.disk.probe import list_disks, probe_target
 from oglib.disk.writing.table import apply_table, refuse_busy
-from oglib.errors import ImageError, NotFoundError, OgErr, PartitionError, UsageError
+from oglib.errors import NotFoundError, OgErr, PartitionError, UsageError
 from oglib.run import undisturbed
 from oglib.settings import Settings
 
@@ -50,35 +49,6 @@ class OpenCache:
     store: Store
     recovered: tuple[str, ...]
     user: User | None = None
-
-
-def prove_image(keys_dir: Path) -> Prove:
-    """The judge of what is stored: signature, frame table and digest of an image of ours.
-
-    An image without a manifest is judged by its ``.full.sum``, or stays unproven.
-    """
-
-    def prove(head: Path, digests: Mapping[str, StoredFile]) -> Proof:
-        if f"{head.name}.json" not in digests:
-            return prove_by_sum(head, digests)
-        # only where an image is judged: commands that mount the cache must start fast
-        from oglib.image.format.signing import load_public_keys  # noqa: PLC0415
-        from oglib.image.reading.local import local_image  # noqa: PLC0415
-
-        keys = load_public_keys(keys_dir) if keys_dir.is_dir() else []
-        with (
-            TemporaryDirectory(prefix="image-") as scratch,
-            local_image(head, keys=keys, scratch=Path(scratch)) as image,
-        ):
-            if digests[head.name].blake3 != image.manifest.image_blake3:
-                raise ImageError(
-                    f"The image file of {image.manifest.name} does not match the digest in its "
-                    "manifest.",
-                    hint="Fetch or copy the image again.",
-                )
-            return Proof.SIGNED if image.signed_by else Proof.DIGESTS
-
-    return prove
 
 
 def open_store(

@@ -8,7 +8,7 @@ which is loaded when a foreign image is met: most commands meet none, and all mu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from glob import escape
@@ -23,7 +23,7 @@ from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.proven import ProvenSource
 from oglib.image.reading.recorded import RecordedSource
-from oglib.image.reading.source import FrameSource, files_of, supply_of
+from oglib.image.reading.source import FileSource, FrameSource, files_of, supply_of
 from oglib.image.reading.vouching import Policy, VouchedRecord
 from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent
@@ -45,10 +45,12 @@ def open_foreign(
     scratch: Path,
     *,
     recorded: str = "",
+    reading: Callable[[Path], FrameSource] = FileSource,
 ) -> ForeignImage:
     """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``).
 
-    ``recorded``: the BLAKE3 that its one file has, which is proven while it is read.
+    ``recorded``: the BLAKE3 that its one file has, which is proven while it is read. ``reading``:
+    what reads one file.
     """
     _require(path)
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
@@ -66,7 +68,9 @@ def open_foreign(
     if path.is_dir():
         raise _folder(path, is_folder_image(path), f"{path}/1")
     volumes = tuple(volumes_of(path))
-    source = RecordedSource(open_paths(volumes), recorded) if recorded else open_paths(volumes)
+    source = reading(path) if volumes == (path,) else open_paths(volumes)
+    if recorded:
+        source = RecordedSource(source, recorded)
     try:
         stream = open_stream(source, name, scratch=scratch)
     except BaseException:

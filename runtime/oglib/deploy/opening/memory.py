@@ -8,7 +8,8 @@ this PC's own disks is called teaches nothing and is never refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from oglib.cache.find import find_cache, has_cache_folders_in_gate
@@ -17,25 +18,70 @@ from oglib.cache.store import Store
 from oglib.cache.turn import gate
 from oglib.cache.versions import last_version
 from oglib.deploy.library.cache import opened_cache
+from oglib.deploy.opening.hold import Hold
 from oglib.disk.loop import partition_device
+from oglib.disk.model import Disk, Partition
+from oglib.disk.planning.planned import TablePlan
 from oglib.disk.probe import list_disks
-from oglib.errors import ImageError, OgErr, OgError
+from oglib.errors import ImageError, OgErr, OgError, PartitionError
 from oglib.filesystem.mount import mounted
 from oglib.settings import Settings
 
 
 @dataclass(slots=True)
 class Memory:
-    """The memory of one command. ``recall`` gives 0 where nothing is remembered."""
+    """The memory of one command. ``recall`` gives 0 where nothing is remembered.
+
+    ``uses_cache``: what is restored may come from the PC's cache where that has the same bytes.
+    ``holds``: the entries that are open.
+    """
 
     recall: Callable[[str], int]
     store: Callable[[str, int], None]
+    uses_cache: bool = False
+    holds: list[Hold] = field(default_factory=list)
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _uses: list[Callable[[], None]] = field(default_factory=list)
 
-    def count(self, use: Callable[[], None]) -> None:
-        """Have ``use`` called when what was opened is on the disk: it counts as used then."""
-        self._uses.append(use)
+    def hold(self, hold: Hold) -> None:
+        """An entry was opened: it counts as used when what was opened is on the disk."""
+        self.holds.append(hold)
+
+    def for_parts(self) -> Memory:
+        """For the images that one of a whole disk consists of, which have no versions."""
+        return Memory(lambda _: 0, lambda _name, _version: None, self.uses_cache, self.holds)
+
+    @contextmanager
+    def aside(self, disk: Disk) -> Iterator[None]:
+        """A block in which the table of ``disk`` can be written: a cache on it is let go."""
+        there = [one for one in self.holds if one.is_taken and _is_on(one, disk)]
+        for one in there:
+            one.let_go()
+        try:
+            yield
+        except BaseException:
+            for one in there:
+                with suppress(OgError):
+                    one.take()
+            raise
+        for one in there:
+            one.take_again()
+
+    def keep_only_what_stays(self, table: TablePlan, disk: Disk) -> None:
+        """Raise where ``table`` takes the cache away that the image is in.
+
+        What may come from elsewhere is not taken from there any more.
+        """
+        for one in self.holds:
+            if one.partition is None or not _is_on(one, disk) or keeps(table, one.partition.part):
+                continue
+            if not one.may_go:
+                raise PartitionError(
+                    f"The image is in the cache, {one.partition.describe()}, and the table to be "
+                    "written takes that away.",
+                    hint="Keep it in the layout (`keep`), or name an image of the repository.",
+                    code=OgErr.LOCKED,
+                )
+            one.give_up()
 
     def judge(self, name: str, version: int, *, wanted: bool) -> tuple[str, ...]:
         """Raise where the PC had a later version and this one was not ``wanted`` by its number.
@@ -76,13 +122,27 @@ class Memory:
 
     def _keep_uses(self) -> list[str]:
         said: list[str] = []
-        for use in self._uses:
+        for hold in self.holds:
             try:
-                use()
+                hold.count_use()
             except OgError as error:
                 said.append(f"That an image of the cache was used is not kept: {error.message}")
-        self._uses.clear()
         return said
+
+
+def _is_on(hold: Hold, disk: Disk) -> bool:
+    return hold.partition is not None and hold.partition.disk.path == disk.path
+
+
+def keeps(table: TablePlan, part: Partition) -> bool:
+    """Whether the partition is the same, content and all, when ``table`` is written."""
+    sector = table.sector_bytes
+    return table.nothing_to_change or any(
+        not one.fresh
+        and (one.start_sector * sector, one.size_sectors * sector)
+        == (part.start_bytes, part.size_bytes)
+        for one in table.partitions
+    )
 
 
 def of_this_pc(settings: Settings) -> Memory:
@@ -93,7 +153,7 @@ def of_this_pc(settings: Settings) -> Memory:
         with opened_cache(settings, places) as cache:
             cache.store.remember(name, version)
 
-    return Memory(_recalled, store)
+    return Memory(_recalled, store, uses_cache=True)
 
 
 def of_store(store: Store) -> Memory:

@@ -15,8 +15,8 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib.deploy.opening.entry import held
-from oglib.deploy.opening.fetching import signature_of
+from oglib.deploy.opening.entry import held, telling_of_the_cache
+from oglib.deploy.opening.fetching import keys_of, signature_of
 from oglib.deploy.opening.finding import located, manifest_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
@@ -26,7 +26,7 @@ from oglib.deploy.opening.foreign_image import (
     open_recorded,
 )
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.own_image import keys_of, open_ours, refuse_other_version
+from oglib.deploy.opening.own_image import open_ours, refuse_other_version
 from oglib.deploy.opening.places import recorded_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.recorded import vouched_record
@@ -134,7 +134,7 @@ def _described(reference: Reference, settings: Settings, scratch: Path) -> Image
         with _explaining_absence(reference, settings):
             info = describe_url(reference.url, settings.connection)
             return _with_signature(info, reference, settings)
-    signature = signature_of(addresses_of(reference.url).signature, settings.connection)
+    signature = _signature(reference, manifest, settings)
     with open_ours(
         reference, manifest, signature, settings, allowed=True, scratch=scratch
     ) as image:
@@ -146,6 +146,11 @@ def _with_signature(info: ImageInfo, reference: Reference, settings: Settings) -
     keys = keys_of(settings)
     vouched = vouched_record(reference, keys, settings, allowed=True, memory=None)
     return replace(info, signed=vouched is not None and bool(vouched.signed_by))
+
+
+def _signature(reference: Reference, manifest: bytes, settings: Settings) -> bytes | None:
+    address = addresses_of(reference.url).signature
+    return signature_of(address, manifest, keys_of(settings), settings.connection)
 
 
 @contextmanager
@@ -177,10 +182,13 @@ def _open_foreign_file(
         allowed=policy.unsigned_local,
         memory=None if share is None else memory,
     )
+    reading = reference.hold.source if reference.hold else FileSource
     if vouched is None:
-        image = open_foreign(reference.name, path, policy, scratch, recorded=reference.recorded)
+        image = open_foreign(
+            reference.name, path, policy, scratch, recorded=reference.recorded, reading=reading
+        )
         return replace(image, doubts=(*reference.said, *image.doubts))
-    source = FileSource(path) if share is None else _places(reference, vouched, settings)
+    source = reading(path) if share is None else _places(reference, vouched, settings)
     return open_recorded(reference.name, source, vouched, scratch)
 
 
@@ -196,7 +204,7 @@ def _open_files(
     scratch: Path,
     memory: Memory | None,
 ) -> OpenImage:
-    share = share_of(files.image)
+    share, hold = share_of(files.image), reference.hold
     policy = policy_on(share, settings)
     if share is not None:
         # what lies on a share comes from the network too
@@ -205,11 +213,12 @@ def _open_files(
             allowed=policy.unsigned_local, scratch=scratch, memory=memory,
         )  # fmt: skip
     image = open_files(
-        files,
+        hold.let_stand(files, scratch) if hold else files,
         keys=keys_of(settings),
         policy=policy,
         at_least_version=reference.version,
         scratch=scratch,
+        source=hold.source(files.image) if hold else None,
     )
     try:
         refuse_other_version(reference, image.manifest)
@@ -223,7 +232,8 @@ def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    manifest = manifest_of(reference, settings)
+    with telling_of_the_cache(reference, settings):
+        manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(
             reference, keys_of(settings), settings, allowed=policy.unsigned_remote, memory=memory
@@ -236,7 +246,7 @@ def _open_url(
                 reference.name, reference.url, policy, scratch, settings.connection
             )
             return replace(image, doubts=(*reference.said, *image.doubts))
-    signature = signature_of(addresses_of(reference.url).signature, settings.connection)
+    signature = _signature(reference, manifest, settings)
     return open_ours(
         reference, manifest, signature, settings,
         allowed=policy.unsigned_remote, scratch=scratch, memory=memory,

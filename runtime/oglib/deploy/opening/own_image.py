@@ -10,23 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from oglib.deploy.opening.fetching import fetch_frames
+from oglib.deploy.opening.fetching import fetch_frames, keys_of
 from oglib.deploy.opening.memory import Memory
+from oglib.deploy.opening.near import near_in_cache
 from oglib.deploy.opening.places import frames_of, image_of
 from oglib.deploy.opening.reference import SUFFIX, Reference, no_version
 from oglib.errors import ImageError
 from oglib.image.format.manifest import Manifest
-from oglib.image.format.signing import PublicKey, load_public_keys
 from oglib.image.reading.local import plain_name
 from oglib.image.reading.opened import OpenImage, open_vouched
 from oglib.image.reading.vouching import vouch
 from oglib.settings import Settings
 from oglib.transfer.places.source import PlacesSource
-
-
-def keys_of(settings: Settings) -> list[PublicKey]:
-    """The public keys that this PC believes."""
-    return load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
 
 
 def open_ours(
@@ -55,17 +50,18 @@ def open_ours(
     said = reference.said
     if memory is not None and vouched.signed_by:
         said += memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
+    near, doubts = near_in_cache(manifest, settings, memory)
     frames, connection = scratch / "frames", settings.connection
-    table = frames_of(reference, manifest, settings)
-    said += fetch_frames(table, frames, reference.where, connection)
-    body = image_of(reference, manifest, settings)
+    body = image_of(reference, manifest, settings, near)
     source = PlacesSource(body.wanted, body.places, where=body.where, connection=connection)
     try:
+        table = frames_of(reference, manifest, settings, near)
+        said += fetch_frames(table, frames, reference.where, connection)
         image = open_vouched(vouched, frames, source, scratch=scratch)
     except BaseException:
         source.close()
         raise
-    return replace(image, warnings=(*image.warnings, *said))
+    return replace(image, warnings=(*image.warnings, *said, *doubts))
 
 
 def _refuse_renamed(reference: Reference, manifest: Manifest) -> None:

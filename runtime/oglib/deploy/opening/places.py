@@ -38,10 +38,10 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Files of this PC that may hold the bytes of an image and of its frame table."""
+    """Places on this PC that may hold the bytes of an image and of its frame table."""
 
-    image: tuple[File, ...] = ()
-    frames: tuple[File, ...] = ()
+    image: tuple[Place, ...] = ()
+    frames: tuple[Place, ...] = ()
 
 
 NOTHING_NEAR = Near()
@@ -82,7 +82,7 @@ def frames_of(
 
 
 def _on_share(
-    reference: Reference, path: Path, wanted: Wanted, settings: Settings, near: tuple[File, ...]
+    reference: Reference, path: Path, wanted: Wanted, settings: Settings, near: tuple[Place, ...]
 ) -> Sought:
     """The file itself; where its share is the repository's, by digest from that and mirrors too."""
     others: tuple[Place, ...] = ()

@@ -46,7 +46,8 @@ def vouched_record(
     if reference.path is not None:
         signature = _file(reference, RECORD_SIGNATURE, limits.SIGNATURE_BYTES)
     else:
-        signature = signature_of(_beside(reference.url, RECORD_SIGNATURE), settings.connection)
+        beside = _beside(reference.url, RECORD_SIGNATURE)
+        signature = signature_of(beside, raw, keys, settings.connection)
     # a file may lie under any name; what a repository was asked for by name must have that name
     name = reference.name if reference.path is None or reference.repository else None
     vouched = vouch_record(raw, signature, keys, where=reference.where, allowed=allowed, name=name)

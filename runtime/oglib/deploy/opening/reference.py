@@ -13,11 +13,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from oglib.errors import NotFoundError, OgErr, UsageError, printable
 from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import check_name
-from oglib.image.reading.local import plain_name
+from oglib.image.reading.local import OwnFiles, plain_name
+from oglib.image.reading.source import FileSource
 from oglib.partfile import is_there
 from oglib.settings import Settings
 
@@ -27,14 +29,25 @@ SUFFIX = ".img"
 _VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
 
 
+class Keeping(Protocol):
+    """What keeps a file where it is, and reads it."""
+
+    def source(self, path: Path) -> FileSource: ...
+
+    def let_stand(self, files: OwnFiles, scratch: Path) -> OwnFiles:
+        """The same files, of which none stays open but by ``source``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An image as asked for: exactly one of ``url`` and ``path`` is set.
 
     ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
     where the image was named and not its own address. ``recorded``: the BLAKE3 that the cache
-    keeps of the file; empty where nothing is known. ``said``: what a person should know of where it
-    is. One with a ``path`` and a ``repository`` is on the repository's share.
+    keeps of the file; empty where nothing is known. ``hold``: what keeps it there, which reads it.
+    ``said``: what a person should know of where it is. One with a ``path`` and a ``repository`` is
+    on the repository's share.
     """
 
     name: str
@@ -44,6 +57,7 @@ class Reference:
     repository: str = ""
     recorded: str = ""
     said: tuple[str, ...] = ()
+    hold: Keeping | None = None
 
     @property
     def where(self) -> str:

@@ -104,7 +104,11 @@ def plan(request: Request, image: Image, settings: Settings, memory: Memory) -> 
             check_growable(image)
         return RestorePlan(request, image, disk, None, Checked(), memory)
     checked = check_restorable(image, disk, part, request.wishes)
-    check_free(disk, None if checked.table else part)
+    if checked.table is None:
+        check_free(disk, part)
+    else:
+        with memory.aside(disk):
+            check_free(find_disk(request.disk, rules=settings.disk_rules))
     return RestorePlan(request, image, disk, part, checked, memory)
 
 
@@ -142,7 +146,8 @@ def _applied(plan: RestorePlan, progress: Progress, cancel: Cancel) -> Receipt:
         if plan.checked.table is not None:
             task.step(_TYPE)
             after = plan.checked.table.changes
-            disk = apply_table(plan.checked.table)
+            with plan.memory.aside(disk):
+                disk = apply_table(plan.checked.table)
             part = find_partition(disk, part.number)
         with partition_device(disk, part) as device:
             return order.run(device, after, plan.checked.warnings)

@@ -105,11 +105,12 @@ def _partitioned(planned: Plan, task: Task) -> Disk:
         refuse_moved(planned.disk, find_partition(planned.disk, planned.number))
         return planned.disk
     task.step(PARTITION)
-    refuse_changed(planned.table)
-    if not any(part.kept for part in planned.table.partitions):
-        view = planned_view(planned.disk, planned.table)
-        disarm(planned.disk, [one.start_bytes for one in view.partitions if one.type == ESP])
-    return apply_table(planned.table)
+    with planned.memory.aside(planned.disk):
+        refuse_changed(planned.table)
+        if not any(part.kept for part in planned.table.partitions):
+            view = planned_view(planned.disk, planned.table)
+            disarm(planned.disk, [one.start_bytes for one in view.partitions if one.type == ESP])
+        return apply_table(planned.table)
 
 
 def _fitted(planned: Plan, disk: Disk) -> tuple[Sequence[Step], str, tuple[str, ...]]:

@@ -137,8 +137,11 @@ def plan(
         table = plan_layout(read_layout(request.layout, settings, disk), disk)
         number = _number_in(table, request.part)
         there = planned_view(disk, table)
-        _check_layout_free(disk, table, number)
-        check_drafted(table, disk)
+        memory.keep_only_what_stays(table, disk)
+        with memory.aside(disk):
+            disk = find_disk(request.disk, rules=settings.disk_rules)
+            _check_layout_free(disk, table, number)
+            check_drafted(table, disk)
         _check_companions(disk, table, number, firmware)
     else:
         table, there = None, disk

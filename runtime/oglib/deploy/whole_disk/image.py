@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oglib import limits
-from oglib.deploy.opening.entry import held
+from oglib.deploy.opening.entry import held, telling_of_the_cache
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import described, named, opened_at
 from oglib.deploy.opening.reference import Reference, is_path, no_version
@@ -41,13 +41,15 @@ def opened_any(
     """
     with held(text, settings, memory) as entry:
         location: FolderLocation | None = _asked(entry, text, settings)
-        if location and location.version:
-            location = located(location)
-        whole = _whole_at(location, settings, memory) if location else None
+        reference = entry or named(text, settings)
+        with telling_of_the_cache(reference, settings):
+            if location and location.version:
+                location = located(location)
+            whole = _whole_at(location, settings, memory) if location else None
         if whole is not None:
             yield whole
             return
-        with opened_at(entry or named(text, settings), settings, memory) as image:
+        with opened_at(reference, settings, memory) as image:
             yield image
 
 
@@ -73,7 +75,7 @@ def _asked(entry: Reference | None, text: str, settings: Settings) -> FolderLoca
     """Where it is if it is that of a whole disk."""
     if entry is None:
         return location_of(text, settings)
-    return FolderLocation(entry.name, path=entry.path, version=entry.version)
+    return FolderLocation(entry.name, path=entry.path, version=entry.version, hold=entry.hold)
 
 
 def _whole_at(

@@ -11,6 +11,7 @@ from oglib.connection import USUAL, Connection
 from oglib.deploy.opening.fetching import fetch_if_there
 from oglib.deploy.opening.reference import (
     ASIDE,
+    Keeping,
     is_path,
     no_version,
     refuse_ambiguous,
@@ -28,8 +29,8 @@ from oglib.settings import Settings
 class FolderLocation:
     """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
 
-    ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
-    where the folder is on its share.
+    ``version``: that one and no other; 0 for the one that is shown. ``hold``: what keeps it there.
+    ``repository``: its address, where the folder is on its share.
     """
 
     name: str
@@ -38,6 +39,7 @@ class FolderLocation:
     version: int = 0
     connection: Connection = USUAL
     repository: str = ""
+    hold: Keeping | None = None
 
     @property
     def where(self) -> str:

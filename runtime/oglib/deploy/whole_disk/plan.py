@@ -29,6 +29,7 @@ from oglib.deploy.whole_disk.whole import WholeDisk
 from oglib.disk.find import find_disk, find_partition
 from oglib.disk.firmware import running_firmware
 from oglib.disk.model import Disk
+from oglib.disk.probe import probe_target
 from oglib.disk.starts import ESP
 from oglib.disk.writing.table import check_drafted
 from oglib.errors import ImageError, NotFoundError, UsageError
@@ -215,8 +216,10 @@ def _planned_whole(
     for part in sized.parts:
         if part.content is Content.SWAP:
             check_makeable("swap", part.size_bytes)
-    check_free(disk)
-    check_drafted(sized.plan, disk)
+    memory.keep_only_what_stays(sized.plan, disk)
+    with memory.aside(disk):
+        check_free(probe_target(disk.path))
+        check_drafted(sized.plan, disk)
     said = tuple(text for image in images.values() for text in image.own_warnings)
     return DiskPlan(
         disk, wanted, sized.plan.changes, images, whole, sized, said=said, memory=memory

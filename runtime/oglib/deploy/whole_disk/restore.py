@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -130,12 +131,13 @@ def _restore_whole(work: _Work, whole: WholeDisk, sized: SizedDisk) -> Done:
     plan = work.plan
     work.cancel.check()
     work.task.step(TABLE)
-    refuse_changed(sized.plan)
     view = planned_view(plan.disk, sized.plan)
     first, esps = in_order(sized)
     starts = [find_partition(view, part.number).start_bytes for part in esps]
-    disarm(plan.disk, starts, [part.number for part in sized.plan.partitions if part.kept])
-    there = apply_table(sized.plan)
+    with plan.memory.aside(plan.disk) if plan.memory else nullcontext():
+        refuse_changed(sized.plan)
+        disarm(plan.disk, starts, [part.number for part in sized.plan.partitions if part.kept])
+        there = apply_table(sized.plan)
     done = work.put(there, [part.number for part in first])
     work.task.step(FILL)
     after = (*_made(there, sized), *_grown(there, first))

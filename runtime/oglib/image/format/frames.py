@@ -151,6 +151,11 @@ class FrameTable:
         """The size of the table's file."""
         return len(self._map)
 
+    def write_to(self, path: Path) -> None:
+        """A copy of the table's file."""
+        with path.open("wb") as file:
+            file.write(self._map)
+
     def __len__(self) -> int:
         return self.count
 

@@ -84,10 +84,11 @@ def open_files(
     policy: Policy | None = None,
     at_least_version: int = 0,
     scratch: Path | None = None,
+    source: FileSource | None = None,
 ) -> OpenImage:
-    """The same, for who knows its files."""
+    """The same, for who knows its files, and may have the image's own open as ``source``."""
     manifest_bytes, signature = files.manifest_bytes(), files.read_signature()
-    source = FileSource(files.image)
+    source = source or FileSource(files.image)
     try:
         image = open_image(
             manifest_bytes, signature, files.frames, source, keys, policy or Policy(),

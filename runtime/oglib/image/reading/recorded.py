@@ -17,6 +17,10 @@ from oglib.image.reading.source import FrameSource
 _STEP_BYTES = 4 << 20
 
 
+class NotAsStoredError(ImageError):
+    """The content is not the one that was recorded."""
+
+
 class RecordedSource:
     """``source``, whose content has the BLAKE3 ``recorded`` (hex)."""
 
@@ -49,7 +53,7 @@ class RecordedSource:
         while self._hashed < self.size_bytes:
             self.read(self._hashed, min(_STEP_BYTES, self.size_bytes - self._hashed))
         if self._hasher.hexdigest() != self._recorded:
-            raise ImageError(
+            raise NotAsStoredError(
                 f"The image {name} at {self.describe()} is not what was stored there.",
                 hint="Find what else is damaged: `og cache check --deep`; store it again.",
             )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import queue
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from oglib.image.format.partclone import (
 )
 from oglib.image.format.seekable import seek_table
 from oglib.image.ordered import in_order, made_ahead, worker_count
+from oglib.image.recording.compressing import LEVEL, Compressor
 from oglib.image.recording.estimate import estimated_bytes
 from oglib.image.recording.filling import (
     Fill,
@@ -55,10 +55,6 @@ from oglib.image.recording.sink import ImageSink
 from oglib.image.writing.target import Target
 from oglib.progress import Phase
 
-# Level 3 with tables that fit a processor's cache: frames of 1 MiB lose 0.7 % by it and take a
-# fifth less time (docs/performance.md).
-_LEVEL = 3
-_HASH_LOG, _CHAIN_LOG = 16, 15
 _PIECE_BYTES = 1 << 20
 # So many regions that the compressors never wait: read for each of them, and read meanwhile.
 _AHEAD_EACH = 4
@@ -157,7 +153,6 @@ class _Recorder:
     def __init__(self, sink: ImageSink) -> None:
         self._sink = sink
         self._digest = blake3()
-        self._local = threading.local()
         self.size_bytes = 0
 
     @property
@@ -171,7 +166,7 @@ class _Recorder:
 
     def take_prefix(self, header: Header, prefix: BinaryIO, table: BinaryIO) -> FrameWriter:
         """Write frame 0, which holds header and bitmap, from the file that has them."""
-        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(
+        compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj(
             size=header.prefix_bytes
         )
         stored, content = blake3(), blake3()
@@ -207,6 +202,7 @@ class _Recorder:
         ``before`` gives the frames of the version before by their region's first block.
         """
         region_bytes = region_bytes_for(header.block_size)
+        compressor = Compressor(region_bytes)
         count = worker_count(workers, 4 * region_bytes)
         each = max(1, min(_AHEAD_EACH, _AHEAD_BYTES // (count * region_bytes)))
         # Reused: fresh memory for every region costs as much as hashing it.
@@ -228,7 +224,7 @@ class _Recorder:
             parts = [whole]
             if has_changed(region, whole):
                 parts = list(parts_of(region, bitmap, header.block_size, per_region))
-            return region, [self._compress(part, region_bytes) for part in parts]
+            return region, [_compressed(part, compressor) for part in parts]
 
         with (
             closing(made_ahead(regions())) as ready,
@@ -254,13 +250,6 @@ class _Recorder:
         )
         self._put(done.stored)
 
-    def _compress(self, part: FrameContent, region_bytes: int) -> _Compressed:
-        compressor: zstandard.ZstdCompressor | None = getattr(self._local, "compressor", None)
-        if compressor is None:
-            compressor = self._local.compressor = _compressor_for(region_bytes)
-        stored = compressor.compress(part.content)
-        return _Compressed(part, stored, blake3(stored).digest())
-
     def take_seek_table(self, frames_path: Path) -> None:
         """End the image with the seek table that follows from the finished frame table."""
         frames = FrameTable(frames_path)
@@ -271,13 +260,6 @@ class _Recorder:
             frames.close()
 
 
-def _compressor_for(region_bytes: int) -> zstandard.ZstdCompressor:
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL,
-        source_size=region_bytes,
-        hash_log=_HASH_LOG,
-        chain_log=_CHAIN_LOG,
-        write_checksum=True,
-        write_content_size=True,
-    )
-    return zstandard.ZstdCompressor(compression_params=parameters)
+def _compressed(part: FrameContent, compressor: Compressor) -> _Compressed:
+    stored = compressor.compress(part.content)
+    return _Compressed(part, stored, blake3(stored).digest())

@@ -8,7 +8,7 @@ far as it comes; what the writer is ``missing`` after that is pulled.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from oglib.cancel import NEVER, Cancel
@@ -24,6 +24,14 @@ class Taker(Protocol):
 
     def missing(self) -> Iterator[int]:
         """The frames that nobody brought yet, ascending."""
+        ...
+
+
+class RangeTaker(Protocol):
+    """What one who asks for neighbouring frames together knows of the writer."""
+
+    def accept_all(self, first: int, stored: Sequence[bytes | memoryview]) -> None:
+        """``Taker.accept`` for frames that follow each other from ``first``."""
         ...
 
 

@@ -17,7 +17,7 @@ from oglib.cancel import NEVER, Cancel
 from oglib.image.reading.decode import AlteredError
 from oglib.image.reading.opened import OpenImage
 from oglib.image.reading.source import is_elsewhere, range_bytes_of
-from oglib.image.writing.frame_writer import Writer
+from oglib.image.writing.feeder import RangeTaker
 
 _PATIENCE_S = 5.0
 _LOOK_S = 0.5
@@ -37,7 +37,7 @@ class Puller:
     def __init__(
         self,
         image: OpenImage,
-        writer: Writer,
+        writer: RangeTaker,
         wanted: Iterator[int],
         workers: int,
         cancel: Cancel = NEVER,

@@ -7,8 +7,9 @@ Pure. A place is trusted for nothing: whoever holds the digests judges what it g
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from oglib.transfer.address import parse_address
 
@@ -44,7 +45,30 @@ class File:
         return str(self.path)
 
 
-Place = Web | File
+class Lender(Protocol):
+    """Who reads a file of its own for others, from any thread."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes from ``offset``, or an ``OgError``."""
+        ...
+
+    def blamed(self) -> None:
+        """What was read is not what it has to be."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A file that is read by whoever holds it, who is told where it is wrong."""
+
+    name: str
+    path: Path
+    lender: Lender = field(compare=False)
+
+
+Place = Web | File | Lent
 
 
 @dataclass(frozen=True, slots=True)

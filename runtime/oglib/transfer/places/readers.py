@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from oglib.connection import Connection
-from oglib.errors import OgErr, TransferError
+from oglib.errors import OgErr, OgError, TransferError
 from oglib.kernel.far import FarFile
 from oglib.transfer.address import parse_address
 from oglib.transfer.answers import StatusError
 from oglib.transfer.client import HttpClient
 from oglib.transfer.http import Got, HttpSource
-from oglib.transfer.places.place import File, Place, Wanted, Web, address_in
+from oglib.transfer.places.place import File, Lent, Place, Wanted, Web, address_in
 
 SHORT_S = 3.0
 _SHORT_RATE = 16 << 10  # bytes/s for one connection; where that is little, all places are slow
@@ -49,6 +49,8 @@ def reader_of(place: Place, wanted: Wanted, connection: Connection) -> Reader:
     """Nothing is opened yet."""
     if isinstance(place, Web):
         return _WebReader(place, wanted, connection)
+    if isinstance(place, Lent):
+        return _LentReader(place)
     return _FarReader(place, wanted, connection) if place.far else _NearReader(place, wanted)
 
 
@@ -153,6 +155,24 @@ class _FarReader:
         for one in self._opened.values():
             if one.if_there is not None:
                 one.if_there.close()
+
+
+class _LentReader:
+    """A file that somebody else reads for us."""
+
+    def __init__(self, place: Lent) -> None:
+        self._place = place
+
+    def read_into(self, got: Got, offset: int, length: int, *, patient: bool) -> None:  # noqa: ARG002
+        try:
+            got.add(self._place.lender.read(offset + got.have, length - got.have))
+        except TransferError:
+            raise
+        except OgError as error:
+            raise TransferError(error.message, hint=error.hint, code=error.code) from error
+
+    def close(self) -> None:
+        self._place.lender.close()
 
 
 class _NearReader:

@@ -15,7 +15,7 @@ from oglib.connection import USUAL, Connection
 from oglib.errors import OgErr, OgError, TransferError
 from oglib.transfer.client import NoTurnError
 from oglib.transfer.http import Got
-from oglib.transfer.places.place import File, Place, Wanted
+from oglib.transfer.places.place import File, Lent, Place, Wanted
 from oglib.transfer.places.readers import reader_of
 from oglib.transfer.places.standing import Standing, Standings, Tell
 
@@ -46,9 +46,7 @@ class PlacesSource:
         near = all(isinstance(one, File) and not one.far for one in places)
         # a near file's range is still in the processor's cache when it is unpacked
         self.range_bytes = _NEAR_RANGE_BYTES if near else _FAR_RANGE_BYTES
-        self._standings = Standings(
-            [Standing(one.name, reader_of(one, wanted, connection)) for one in places]
-        )
+        self._standings = Standings([_standing(one, wanted, connection) for one in places])
 
     @property
     def size_bytes(self) -> int:
@@ -140,3 +138,10 @@ class PlacesSource:
         for one in self._standings.places:
             with suppress(OSError):
                 one.reader.close()
+
+
+def _standing(place: Place, wanted: Wanted, connection: Connection) -> Standing:
+    standing = Standing(place.name, reader_of(place, wanted, connection))
+    if isinstance(place, Lent):
+        standing.blamed = place.lender.blamed
+    return standing

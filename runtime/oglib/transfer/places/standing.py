@@ -39,6 +39,7 @@ class Standing:
     lied: bool = False
     error: OgError | None = None
     cause: str = ""
+    blamed: Callable[[], None] = lambda: None
 
     def left(self, cause: str) -> str:
         return f"{self.name} is asked no more for now: {cause}"
@@ -145,6 +146,8 @@ class Standings:
             if liar is not None and len(self.places) > 1:
                 liar.lied = True
                 liar.cause = f"it gave wrong bytes at {start} to {stop}, which were not used."
+        if liar is not None and fresh:
+            liar.blamed()
         if liar is not None and fresh and len(self.places) > 1:
             self._say(liar.left(liar.cause))
         return bool(givers) and others

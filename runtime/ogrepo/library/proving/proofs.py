@@ -8,7 +8,6 @@ found damaged, for it may have been mended.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from ogrepo.library.folder import Folder, hand_over, write_whole
+from ogrepo.library.folder import Folder, write_whole
 from ogrepo.shortage import is_shortage
 
 _KIND = "verified"
@@ -46,13 +45,9 @@ def digest_of(manifest: bytes) -> str:
 
 def note(folder: Folder, name: str, proof: Proof) -> None:
     """Remember it in place of what was proven before."""
-    path = record_of(folder, name)
-    with contextlib.suppress(FileExistsError):
-        path.parent.mkdir(mode=0o700)
-        hand_over(path.parent, folder.private)
     told = asdict(proof)
     told["why"] = proof.why[:_MOST_WORDS]
-    write_whole(path, json.dumps(told).encode(), mode=0o600)
+    write_whole(record_of(folder, name), json.dumps(told).encode(), mode=0o600)
 
 
 def proof_of(folder: Folder, name: str, manifest: bytes) -> Proof | None:

@@ -19,8 +19,8 @@ from oglib.progress import Progress
 from oglib.wording.amounts import human_bytes
 from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
-from ogrepo.library.pacing import Pace
-from ogrepo.library.proofs import Proof, digest_of, due, note, proof_of
+from ogrepo.library.proving.pacing import Pace
+from ogrepo.library.proving.proofs import Proof, digest_of, due, note, proof_of
 from ogrepo.library.verify import verify_published
 from ogrepo.shortage import is_shortage, says_absent
 
@@ -63,14 +63,14 @@ def last_proofs(folder: Folder) -> Iterator[tuple[str, Proof | None]]:
 
 def _last(folder: Folder, name: str) -> Proof | None:
     try:
-        return proof_of(folder, name, _manifest(folder, name))
+        return proof_of(folder, name, manifest_of(folder, name))
     except OSError as error:
         if is_shortage(error):
             raise
         return None  # looking at it will say what is the matter
 
 
-def _manifest(folder: Folder, name: str) -> bytes:
+def manifest_of(folder: Folder, name: str) -> bytes:
     """The bytes that say what the image is; none where it is not there."""
     path = folder.images.joinpath(*name.split("/"), DISK_FILE)
     if not _is_disk(folder, name):
@@ -107,7 +107,7 @@ def prove_name(
     ``ChangedError``: nothing was found, for it was exchanged meanwhile.
     """
     for _ in range(_TRIES):
-        before, manifest = _stamps(folder, name), _manifest(folder, name)
+        before, manifest = _stamps(folder, name), manifest_of(folder, name)
         try:
             good = _prove(folder, name, keys, progress, pace)
         except OgError as error:

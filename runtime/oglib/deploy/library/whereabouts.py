@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the place of an image and this PC's cache say of it, before any of it is fetched.
+
+The cache is opened as for any look into it; nothing in it is changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blake3 import blake3
+
+from oglib.cache.find import CachePartition, find_cache, has_cache_folders
+from oglib.cache.model import Entry, Verdict, WhenFull
+from oglib.cache.partition import Places
+from oglib.cache.room import allowed
+from oglib.cache.store import Store
+from oglib.cache.turn import Tell
+from oglib.deploy.library.cache import opened_cache
+from oglib.deploy.opening.finding import located, manifest_of
+from oglib.deploy.opening.opened import opened
+from oglib.deploy.opening.policy import repository_folder, share_of
+from oglib.deploy.opening.reference import resolve
+from oglib.disk.probe import list_disks
+from oglib.errors import NotFoundError, OgErr, TransferError
+from oglib.image.format.frames import table_bytes
+from oglib.image.format.manifest import Manifest
+from oglib.image.reading.local import own_files
+from oglib.image.recording.sink import SUFFIX
+from oglib.settings import Settings
+from oglib.texts import read_whole
+from oglib.transfer.answers import StatusError
+from oglib.transfer.choose import Held, Room
+
+_ROOM = {
+    Verdict.FITS: Room.ENOUGH,
+    Verdict.AFTER_EVICTING: Room.AFTER_EVICTING,
+    Verdict.NEVER: Room.NEVER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the place that it comes from says of it.
+
+    ``manifest`` None: it is a foreign one, or nobody ``answers``. ``size_bytes``: what storing it
+    takes; 0 where the cache cannot take it. ``sum_blake3``: of the file with its full checksum.
+    """
+
+    manifest: Manifest | None = None
+    answers: bool = False
+    size_bytes: int = 0
+    sum_blake3: str = ""
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """What the cache says of one image."""
+
+    partition: CachePartition | None = None
+    held: Held = Held.NONE
+    room: Room = Room.NEVER
+
+
+def is_shared(path: Path) -> bool:
+    """Whether a file is the repository's: on a share, or where scripts expect one."""
+    inside = path.resolve().is_relative_to(repository_folder().resolve())
+    return inside or share_of(path) is not None
+
+
+def named(image: str, settings: Settings) -> tuple[str, int]:
+    """What the cache calls it, folders and all, and the version that was asked for."""
+    reference = resolve(image, settings)
+    if reference.path is None:
+        return reference.name, reference.version
+    path, top = reference.path.resolve(), repository_folder().resolve()
+    if not path.is_relative_to(top):
+        return reference.name, reference.version
+    return str(path.relative_to(top)).removesuffix(SUFFIX), reference.version
+
+
+def published(image: str, settings: Settings) -> Published:
+    reference = resolve(image, settings)
+    if reference.path is not None:
+        return _shared(reference.path, image, settings)
+    try:
+        raw = manifest_of(located(reference, settings), settings)
+    except StatusError:  # it answers: that image is not to be had
+        raise
+    except TransferError as error:
+        return Published(why=(error.message,))
+    if raw is None:
+        with opened(image, settings):  # a foreign one; raises where there is none
+            return Published(answers=True)
+    manifest = Manifest.from_bytes(raw)
+    size = manifest.image_size_bytes + table_bytes(manifest.frame_count)
+    return Published(manifest, answers=True, size_bytes=size)
+
+
+def _shared(path: Path, image: str, settings: Settings) -> Published:
+    """Of a file on a share, which the cache takes whatever it is."""
+    with opened(image, settings):  # raises where there is none, or the site does not take it
+        pass
+    raw = own_files(path).read_manifest()
+    full_sum = path.with_name(f"{path.name}.full.sum")
+    digest = blake3(read_whole(full_sum)).hexdigest() if full_sum.is_file() else ""
+    return Published(
+        Manifest.from_bytes(raw) if raw is not None else None,
+        answers=True,
+        size_bytes=path.stat().st_size,
+        sum_blake3=digest,
+    )
+
+
+def cached(name: str, there: Published, settings: Settings, tell: Tell) -> Cached:
+    """Only reads; what the cache cannot take is not asked room for."""
+    found = find_cache(list_disks(), has_cache_folders)
+    if found is None:
+        return Cached()
+    with opened_cache(settings, Places.from_environment(), tell=tell) as cache:
+        tell(cache.recovered)
+        held = _held(_entry(cache.store, name), there)
+        if not there.size_bytes:
+            return Cached(cache.partition, held, Room.FOREIGN)
+        when = WhenFull(settings.action_cache_full)
+        room = _ROOM[allowed(cache.store, there.size_bytes, when, replaces=name)]
+        return Cached(cache.partition, held, room)
+
+
+def _entry(store: Store, name: str) -> Entry | None:
+    try:
+        return store.entry(name)
+    except NotFoundError as error:
+        if error.code is not OgErr.NOTFOUND:
+            raise
+        return None
+
+
+def _held(entry: Entry | None, there: Published) -> Held:
+    """Whether the entry is what is asked for: by its manifest, else by its full checksum."""
+    if entry is None:
+        return Held.NONE
+    if entry.damaged:
+        return Held.OLDER
+    files, head = entry.files or {}, entry.path.name
+    if there.manifest is not None:
+        stored, wants = files.get(f"{head}.json"), blake3(there.manifest.to_bytes()).hexdigest()
+    else:
+        stored, wants = files.get(f"{head}.full.sum"), there.sum_blake3
+    return Held.SAME if stored is not None and stored.blake3 == wants else Held.OLDER

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether PCs are just bringing an image: what is under way is not changed behind their backs."""
+
+from __future__ import annotations
+
+from oglib.errors import OgErr, OgError
+from ogrepo.intake.upload import State, load
+from ogrepo.library.folder import Folder
+
+_UNDER_WAY = (State.RECEIVING, State.PUBLISHING)
+
+
+def refuse_under_way(folder: Folder, *names: str) -> None:
+    """Raise when an upload of one of these names has begun and has not ended."""
+    for path in folder.uploads.iterdir():
+        upload = load(path)
+        if upload is not None and upload.grant.name in names and upload.state in _UNDER_WAY:
+            raise OgError(
+                f"An upload of {upload.grant.name} is under way.",
+                hint="Wait until it has ended; one that has stopped is dropped after an hour.",
+                code=OgErr.LOCKED,
+            )
