@@ -262,7 +262,7 @@ class _Bringing:
                 cancel=self.cancel,
             )
         self.done.append(made)
-        supply = supply_of(image.source)
+        supply = supply_of(image)
         self.said.extend(supply.said if supply else ())
         for entry, one in named:
             if one.name in made.damaged:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from oglib.deploy.opening.entry import held, telling_of_the_cache
 from oglib.deploy.opening.fetching import keys_of, signature_of
-from oglib.deploy.opening.finding import located, manifest_of
+from oglib.deploy.opening.finding import addresses, located, manifest_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
     describe_url,
@@ -44,7 +44,7 @@ from oglib.kernel.far import within
 from oglib.settings import Settings
 from oglib.transfer.answers import StatusError
 from oglib.transfer.places.source import PlacesSource
-from oglib.transfer.repository import RepositoryClient, addresses_of
+from oglib.transfer.repository import RepositoryClient
 from oglib.wording.nearest import meant
 
 RUNTIME_DIR = Path("/run/oglive")
@@ -149,7 +149,7 @@ def _with_signature(info: ImageInfo, reference: Reference, settings: Settings) -
 
 
 def _signature(reference: Reference, manifest: bytes, settings: Settings) -> bytes | None:
-    address = addresses_of(reference.url).signature
+    address = addresses(reference).signature
     return signature_of(address, manifest, keys_of(settings), settings.connection)
 
 
@@ -232,7 +232,7 @@ def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    with telling_of_the_cache(reference, settings):
+    with telling_of_the_cache(reference.name if reference.repository else "", settings):
         manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(

@@ -24,8 +24,6 @@ from oglib.transfer.address import parse_address
 from oglib.transfer.places.place import File, Place, Wanted, Web, mirrored
 from oglib.transfer.repository import addresses_of
 
-_IMAGES = "/images/"
-
 
 @dataclass(frozen=True, slots=True)
 class Sought:
@@ -55,7 +53,7 @@ def image_of(
     if reference.path is not None:
         return _on_share(reference, own_files(reference.path).image, wanted, settings, near.image)
     own = addresses_of(reference.url).image
-    return Sought(wanted, (*near.image, *_of_server(own, wanted.digest, settings)), own)
+    return Sought(wanted, (*near.image, *_of_server(reference, own, wanted.digest, settings)), own)
 
 
 def recorded_of(reference: Reference, record: ForeignRecord, settings: Settings) -> Sought:
@@ -64,7 +62,7 @@ def recorded_of(reference: Reference, record: ForeignRecord, settings: Settings)
     if reference.path is not None:
         return _on_share(reference, reference.path, wanted, settings, ())
     own = str(parse_address(reference.url))
-    return Sought(wanted, _of_server(own, wanted.digest, settings), own)
+    return Sought(wanted, _of_server(reference, own, wanted.digest, settings), own)
 
 
 def frames_of(
@@ -78,7 +76,7 @@ def frames_of(
     if reference.path is not None:
         return _on_share(reference, own_files(reference.path).frames, wanted, settings, near.frames)
     own = addresses_of(reference.url).frames
-    return Sought(wanted, (*near.frames, *_of_server(own, wanted.digest, settings)), own)
+    return Sought(wanted, (*near.frames, *_of_server(reference, own, wanted.digest, settings)), own)
 
 
 def _on_share(
@@ -92,10 +90,20 @@ def _on_share(
     return Sought(wanted, (*near, File(path, far=True), *others), str(path))
 
 
-def _of_server(own: str, digest: str, settings: Settings) -> tuple[Place, ...]:
-    """The mirrors of a repository, where ``own`` is an address of that, and the server itself."""
-    base, below, _ = own.rpartition(_IMAGES)
-    server = Web(base if below else "", own)
+def bytes_at(reference: Reference, digest: str) -> str:
+    """Where the repository that this is in has the bytes of this digest."""
+    return f"{reference.base}/bytes/{digest}"
+
+
+def _of_server(
+    reference: Reference, own: str, digest: str, settings: Settings
+) -> tuple[Place, ...]:
+    """The mirrors of a repository, where ``own`` is an address of that, and the server itself.
+
+    A version that is not shown has its bytes under no name.
+    """
+    base = reference.base
+    server = Web(base, bytes_at(reference, digest) if reference.kept else own)
     mirrors = mirrored(settings.mirrors, digest) if _is_ours(base, settings) else ()
     return (*mirrors, server)
 

@@ -42,16 +42,20 @@ def on_share(reference: Reference, settings: Settings) -> Reference:
     return replace(reference, url="", path=path) if found else reference
 
 
-def disk_on_share(name: str, settings: Settings) -> Path | None:
-    """The folder on the share that is the image of a disk, if one of this name is there."""
+def found_on_share(name: str, settings: Settings) -> Path | None:
+    """What is on the share under this name: the folder of a disk's image, or an image's file."""
     if settings.protocol not in SHARES:
         return None
+
+    def found(folder: Path) -> Path | None:
+        file = folder / f"{name}{SUFFIX}"
+        return folder / name if _is_disk(folder / name) else file if _is_image(file) else None
+
     try:
-        folder = share_folder(settings) / name
-        there = within(str(folder), LOOK_S, lambda: _is_disk(folder))
+        folder = share_folder(settings)
+        return within(str(folder), LOOK_S, lambda: found(folder))
     except OgError:
         return None  # whoever asks for the image itself will say why
-    return folder if there else None
 
 
 def share_folder(settings: Settings) -> Path:
