@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from oglib.deploy.opening.entry import held, telling_of_the_cache
 from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
-from oglib.deploy.opening.finding import located, manifest_of
+from oglib.deploy.opening.finding import addresses, located, manifest_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
     describe_url,
@@ -26,7 +26,7 @@ from oglib.deploy.opening.foreign_image import (
 )
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.near import near_in_cache
-from oglib.deploy.opening.places import frames_of, image_of
+from oglib.deploy.opening.places import bytes_at, frames_of, image_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.recorded import vouched_record
 from oglib.deploy.opening.reference import Reference, no_version, resolve
@@ -37,11 +37,11 @@ from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
 from oglib.image.reading.opened import OpenImage, open_vouched
 from oglib.image.reading.source import FileSource
-from oglib.image.reading.vouching import Policy, vouch
+from oglib.image.reading.vouching import Policy, VouchedRecord, vouch
 from oglib.settings import Settings
 from oglib.transfer.answers import StatusError
 from oglib.transfer.places.source import PlacesSource
-from oglib.transfer.repository import RepositoryClient, addresses_of
+from oglib.transfer.repository import RepositoryClient
 from oglib.wording.nearest import meant
 
 RUNTIME_DIR = Path("/run/oglive")
@@ -199,7 +199,7 @@ def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    with telling_of_the_cache(reference, settings):
+    with telling_of_the_cache(reference.name if reference.repository else "", settings):
         manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(
@@ -208,13 +208,20 @@ def _open_url(
         with _explaining_absence(reference, settings):
             return open_foreign_url(
                 reference.name,
-                reference.url,
+                _body_of(reference, vouched),
                 policy,
                 scratch,
                 settings.connection,
                 vouched=vouched,
             )
     return _open_our_url(reference, manifest, policy, settings, scratch=scratch, memory=memory)
+
+
+def _body_of(reference: Reference, vouched: VouchedRecord | None) -> str:
+    """Where the bytes of a foreign image are; of one that is not shown under their digest alone."""
+    if not reference.kept or vouched is None:
+        return reference.url
+    return bytes_at(reference, vouched.record.image_blake3)
 
 
 @contextmanager
@@ -251,7 +258,7 @@ def _open_our_url(
     memory: Memory | None = None,
 ) -> OpenImage:
     """The signature first: what nobody vouches for costs neither room nor time."""
-    urls, keys = addresses_of(reference.url), keys_of(settings)
+    urls, keys = addresses(reference), keys_of(settings)
     vouched = vouch(
         manifest_bytes,
         signature_of(urls.signature, manifest_bytes, keys, settings.connection),

@@ -20,8 +20,6 @@ from oglib.transfer.address import parse_address
 from oglib.transfer.places.place import Place, Wanted, Web, mirrored
 from oglib.transfer.repository import addresses_of
 
-_IMAGES = "/images/"
-
 
 @dataclass(frozen=True, slots=True)
 class Sought:
@@ -48,7 +46,7 @@ def image_of(
     """The stored frames of the image at an address."""
     wanted = Wanted(manifest.image_blake3, manifest.image_size_bytes, f"the image {manifest.name}")
     own = addresses_of(reference.url).image
-    return Sought(wanted, (*near.image, *_of_server(own, wanted.digest, settings)))
+    return Sought(wanted, (*near.image, *_of_server(reference, own, wanted.digest, settings)))
 
 
 def frames_of(
@@ -64,13 +62,23 @@ def frames_of(
         f"the frame table of {manifest.name}",
     )
     own = addresses_of(reference.url).frames
-    return Sought(wanted, (*near.frames, *_of_server(own, wanted.digest, settings)))
+    return Sought(wanted, (*near.frames, *_of_server(reference, own, wanted.digest, settings)))
 
 
-def _of_server(own: str, digest: str, settings: Settings) -> tuple[Place, ...]:
-    """The mirrors of a repository, where ``own`` is an address of that, and the server itself."""
-    base, below, _ = own.rpartition(_IMAGES)
-    server = Web(base if below else "", own)
+def bytes_at(reference: Reference, digest: str) -> str:
+    """Where the repository that this is in has the bytes of this digest."""
+    return f"{reference.base}/bytes/{digest}"
+
+
+def _of_server(
+    reference: Reference, own: str, digest: str, settings: Settings
+) -> tuple[Place, ...]:
+    """The mirrors of a repository, where ``own`` is an address of that, and the server itself.
+
+    A version that is not shown has its bytes under no name.
+    """
+    base = reference.base
+    server = Web(base, bytes_at(reference, digest) if reference.kept else own)
     mirrors = mirrored(settings.mirrors, digest) if _is_ours(base, settings) else ()
     return (*mirrors, server)
 

@@ -24,6 +24,7 @@ from oglib.partfile import is_there
 from oglib.settings import Settings
 
 ASIDE = ".ant"
+IMAGES = "/images/"  # of a repository's address
 CACHE = "CACHE:"
 _SUFFIX = ".img"
 _VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
@@ -46,6 +47,8 @@ class Reference:
     ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
     where the image was named and not its own address. ``recorded``: the BLAKE3 that the cache
     keeps of the file; empty where nothing is known. ``hold``: what keeps it there, which reads it.
+    ``kept``: the address of a repository's records of this version, to which ``.json`` is added;
+    empty where the files lie beside the image.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Reference:
     version: int = 0
     repository: str = ""
     recorded: str = ""
+    kept: str = ""
     hold: Keeping | None = None
 
     @property
@@ -65,6 +69,19 @@ class Reference:
         if self.path is not None:
             return replace(self, path=self.path.with_name(self.path.name + ASIDE))
         return replace(self, url=self.url + ASIDE)
+
+    def as_kept(self) -> Reference | None:
+        """The version as a repository keeps it behind what it shows; None: this is in none."""
+        base, below, tail = self.url.rpartition(IMAGES)
+        if not below or not tail.endswith(_SUFFIX):
+            return None
+        return replace(self, kept=f"{base}/versions/{tail.removesuffix(_SUFFIX)}/{self.version}")
+
+    @property
+    def base(self) -> str:
+        """The address of the repository that this is in; empty where it is in none."""
+        base, below, _ = self.url.rpartition(IMAGES)
+        return base if below else ""
 
 
 def versioned(text: str) -> tuple[str, int]:
@@ -89,7 +106,7 @@ def resolve(text: str, settings: Settings) -> Reference:
         )
     if "://" in text:
         # Names may have folders; a repository serves them below images/.
-        _, below, tail = text.rpartition("/images/")
+        _, below, tail = text.rpartition(IMAGES)
         name = _name_of(tail if below else text.rpartition("/")[2], text)
         return Reference(name, url=text, version=version)
     if is_path(text):

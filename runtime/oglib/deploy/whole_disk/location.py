@@ -11,6 +11,7 @@ from oglib.connection import USUAL, Connection
 from oglib.deploy.opening.fetching import fetch_if_there
 from oglib.deploy.opening.reference import (
     ASIDE,
+    IMAGES,
     Keeping,
     is_path,
     no_version,
@@ -27,7 +28,9 @@ from oglib.settings import Settings
 class FolderLocation:
     """Where a folder image is: exactly one of ``path`` and ``url`` is set; ``name`` as asked.
 
-    ``version``: that one and no other; 0 for the one that is shown. ``hold``: what keeps it there.
+    ``version``: that one and no other; 0 for the one that is shown. ``kept``: the address of a
+    repository's records of this version; empty where its files lie in the folder. ``hold``: what
+    keeps it in the cache.
     """
 
     name: str
@@ -35,6 +38,7 @@ class FolderLocation:
     url: str = ""
     version: int = 0
     connection: Connection = USUAL
+    kept: str = ""
     hold: Keeping | None = None
 
     @property
@@ -56,7 +60,22 @@ class FolderLocation:
     def read(self, file: str, limit_bytes: int) -> bytes | None:
         if self.path is not None:
             return _file(self.path / file, limit_bytes)
-        return fetch_if_there(f"{self.url}/{file}", limit_bytes, self.connection)
+        return fetch_if_there(self.address(file), limit_bytes, self.connection)
+
+    def address(self, file: str) -> str:
+        """Of one of its files on a web server; ``disk.json`` is kept as ``3.disk.json``."""
+        return f"{self.kept}.{file}" if self.kept else f"{self.url}/{file}"
+
+    def kept_part(self, number: int) -> str:
+        """The same as ``kept`` for the image of a partition."""
+        return f"{self.kept}.p{number}" if self.kept else ""
+
+    def as_kept(self) -> FolderLocation | None:
+        """The version as a repository keeps it behind what it shows; None: this is in none."""
+        base, below, name = self.url.rpartition(IMAGES)
+        if not below:
+            return None
+        return replace(self, kept=f"{base}/versions/{name}/{self.version}")
 
 
 def location_of(text: str, settings: Settings) -> FolderLocation:
@@ -64,7 +83,7 @@ def location_of(text: str, settings: Settings) -> FolderLocation:
     text, version = versioned(text)
     if "://" in text:
         base = text.removesuffix(f"/{DISK_FILE}").rstrip("/")
-        _, below, tail = base.rpartition("/images/")
+        _, below, tail = base.rpartition(IMAGES)
         name = check_name(tail if below else base.rpartition("/")[2])
         return FolderLocation(name, url=base, version=version, connection=settings.connection)
     if is_path(text) or Path(text).is_absolute():
@@ -78,16 +97,16 @@ def location_of(text: str, settings: Settings) -> FolderLocation:
 
 
 def located(location: FolderLocation) -> FolderLocation | None:
-    """The folder of the version that was asked for: the one that is shown, or the one before.
+    """The folder of the version that was asked for: shown, the one before, or kept behind them.
 
-    None where neither is a folder of ours.
+    None where none of them is a disk of ours.
     """
     if not location.version:
         return location
     known = []
-    for one in (location, location.aside()):
-        raw = one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES)
-        if raw is None:
+    for one in (location, location.aside(), location.as_kept()):
+        raw = one.read(DISK_FILE, limits.DISK_MANIFEST_BYTES) if one else None
+        if one is None or raw is None:
             continue
         found = DiskManifest.from_bytes(raw).version
         if found == location.version:
