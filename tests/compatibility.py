@@ -30,7 +30,7 @@ FUNCTIONS = TESTS / "unit/shim/data/engine-functions.tsv"
 # are, and the rest comes with later work. Scripts: what sites call that is no function.
 DONE = (
     "Disk", "FileSystem", "Cache", "File", "String", "Net", "System", "Inventory", "Image",
-    "PostConf", "PostConfEAC", "Scripts",
+    "PostConf", "PostConfEAC", "Scripts", "Interface",
 )  # fmt: skip
 
 MARK = "# ---- made by tests/compatibility.py"

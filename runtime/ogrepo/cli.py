@@ -10,7 +10,20 @@ from typing import Any, NoReturn
 
 from oglib.errors import UsageError
 from ogrepo.install import command as install
-from ogrepo.verbs import backup, importing, keys, listing, naming, serve, trash, verify
+from ogrepo.verbs import (
+    backup,
+    importing,
+    keys,
+    listing,
+    naming,
+    prune,
+    rollback,
+    serve,
+    sign,
+    trash,
+    verify,
+    versions,
+)
 from ogrepo.verbs.line import settle_folder
 
 # In the order in which the help shows them.
@@ -21,8 +34,12 @@ _VERBS = (
     listing.add_to,
     importing.add_to,
     verify.add_to,
+    sign.add_to,
     naming.add_to,
     trash.add_to,
+    versions.add_to,
+    rollback.add_to,
+    prune.add_to,
     backup.add_to,
 )
 

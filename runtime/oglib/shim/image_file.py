@@ -55,9 +55,13 @@ class _Aim:
 
 
 def _create(words: Sequence[str]) -> None:
+    create(words, settings.load())
+
+
+def create(words: Sequence[str], loaded: settings.Settings) -> None:
+    """``DISK PARTITION REPO|CACHE NAME [PROGRAM [COMPRESSION]]``, into that repository."""
     disk, part = partition_of(words[0], words[1])
     refuse_locked(disk, part, own_counts=True)
-    loaded = settings.load()
     tool, level = _how([*words[4:], "", ""], loaded)
     aim = _aim(words[2:4], loaded)
     raw = tool == _EVERY_BYTE or _has_no_tool(disk, part)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 SCRIPTS = "/opt/opengnsys/scripts"  # of the site, without OGSCRIPTS
 # By the site's NAMECustom; that of other scripts runs beside them.
-REPLACED = ("configureOs", "createImage", "restoreImage")
+REPLACED = ("configureOs", "createImage", "deployImage", "restoreImage")
 
 _BY_MODULE = {
     "boot": "IniciarSesion bootLinux bootOs bootWindows ogBoot ogLinuxBootParameters",
@@ -16,9 +16,11 @@ _BY_MODULE = {
         ogCreateCache ogDeleteCache ogFindCache ogFormatCache ogGetCacheSize ogGetCacheSpace
         ogMountCache ogUnmountCache""",
     "cache_update": "ogUpdateCacheIsNecesary",
+    "configuration": "Configurar getConfiguration",
     "configure": """
         configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent
         ogSetLinuxName ogUninstallLinuxClient""",
+    "create_script": "createImage",
     "deploy_scripts": "deployImage restoreImage updateCache",
     "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector
@@ -64,6 +66,9 @@ _BY_MODULE = {
     "image_table": """
         ogCreateBootLoaderImage ogCreateGptImage ogCreateMbrImage ogRestoreBootLoaderImage
         ogRestoreGptImage ogRestoreMbrImage""",
+    "interface": """
+        Apagar CambiarAcceso ConsolaRemota CrearImagen EjecutarScript InventarioHardware
+        InventarioSoftware Reiniciar RestaurarImagen procesaCache""",
     "inventory": """
         ogGetArch ogGetOsType ogGetOsUuid ogGetOsVersion ogGetSerialNumber ogIsEfiActive
         ogListHardwareInfo ogListSoftware""",
@@ -91,6 +96,9 @@ _BY_MODULE = {
         ogBurgOgliveDefaultEntry ogBurgSetAdminKeys ogBurgSetResolution ogBurgSetTheme
         ogBurgSetTimeOut ogGrub4dosInstallMbr ogHiveNTRunMachine ogInstallLaunchDaemon
         ogLoadHiveWindows ogNTPolUserOn ogSchrootLinux ogSetWindowsChkdisk ogUpdateHiveWindows""",
+    "small_scripts": """
+        createLogicalPartitions createPrimaryPartitions formatFs getFsType getIpAddress
+        getOsVersion initCache listPartitions listPrimaryPartitions""",
     "string": "ogCheckIpAddress ogCheckStringInGroup ogCheckStringInReg",
     "system": """
         ogCheckProgram ogEcho ogExecAndLog ogGetCaller ogHelp ogIsRepoLocked ogIsVirtualMachine

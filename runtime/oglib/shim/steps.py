@@ -9,15 +9,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from oglib.errors import OgError
 from oglib.shim.logs import opened, tell
 from oglib.shim.process import is_called_by
 
+_going_on: list[str] = []  # the commands of this process whose logs others go on in
+
+
+@contextmanager
+def going_on(name: str) -> Iterator[None]:
+    """Whoever begins its logs in the block goes on in those of ``name``."""
+    _going_on.append(name)
+    try:
+        yield
+    finally:
+        _going_on.pop()
+
 
 def begin_logs(*callers: str) -> None:
     """The logs of a session and of a command are empty, unless one of ``callers`` began them."""
+    if _going_on:
+        return
     logs = ["command"] if any(is_called_by(one) for one in callers) else ["command", "session"]
     with opened(logs, empty_first=logs):
         pass

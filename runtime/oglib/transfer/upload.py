@@ -39,10 +39,19 @@ _VERIFY_TURN_S = 4 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class PublishedImage:
-    """What the repository made of an upload."""
+    """What the repository made of an upload. ``waits``: nobody gets it before it is signed."""
 
     name: str
     version: int
+    waits: bool = False
+
+    def warnings(self) -> tuple[str, ...]:
+        if not self.waits:
+            return ()
+        return (
+            f"{self.name} version {self.version} waits on the repository until somebody signs it; "
+            "no PC gets it before.",
+        )
 
 
 def read_token(path: Path = UPLOAD_TOKEN) -> str:
@@ -226,8 +235,8 @@ class HttpUploadSink:
         while True:
             answer = self._call("POST", address, {}, prefer="respond-async")
             name, version = answer.get("name"), answer.get("version")
-            if answer.get("state") == "published" and isinstance(version, int):
-                return PublishedImage(str(name), version)
+            if answer.get("state") in ("published", "waiting") and isinstance(version, int):
+                return PublishedImage(str(name), version, answer["state"] == "waiting")
             done = answer.get("done_bytes")
             if isinstance(done, int) and done != seen:
                 seen, moved = done, time.monotonic()

@@ -20,16 +20,17 @@ from oglib.image.format.manifest import PrivateKey, load_public_keys
 from oglib.progress import Progress
 from oglib.texts import TooLargeError, read_whole
 from ogrepo.arriving.examine import Examined, examine
-from ogrepo.arriving.importing import publish_as, refuse_synchronised, sign_record, write_older
+from ogrepo.arriving.importing import publish_as, refuse_synchronised, write_older
 from ogrepo.arriving.rest import Stamps, stamps_of
 from ogrepo.arriving.survey import DAMAGED, IN_USE, READABLE, Found, in_use, survey
-from ogrepo.arriving.work import work_folder
+from ogrepo.arriving.work import sweep, work_folder
 from ogrepo.library.adopted import Adopted, adopted, all_adopted, remember
 from ogrepo.library.disks import disk_names, refuse_inside
 from ogrepo.library.folder import Folder
 from ogrepo.library.foreign import find_foreign, foreign_names
 from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.publishing import turn
+from ogrepo.library.signed import sign_record
 from ogrepo.library.store import IMAGE, names, next_version, staged_file
 from ogrepo.shortage import is_shortage
 
@@ -60,6 +61,7 @@ def look(folder: Folder, top: Path) -> list[Found]:
 def adopt(folder: Folder, top: Path, *, progress: Progress, pace: Pace) -> Iterator[Found]:
     """Serve every readable image; each is given as it was found, when it is done."""
     key = PrivateKey.load(folder.image_key)
+    sweep(folder)
     for one in look(folder, top):
         if one.state == READABLE:
             yield _Adopting(folder, top, key, progress, pace).adopt(one)

@@ -18,9 +18,8 @@ from oglib import limits
 from oglib.durable import settle
 from oglib.errors import ImageError, OgError
 from oglib.image.format.companions import info_line
-from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.frames import digest_of_file
-from oglib.image.format.manifest import Manifest, PrivateKey, sign
+from oglib.image.format.manifest import Manifest, PrivateKey
 from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.formats.partimage_volumes import are_partimage, parts_of
 from oglib.image.recording.device_capture import CaptureMeta
@@ -36,13 +35,11 @@ from ogrepo.library.disks import refuse_inside
 from ogrepo.library.folder import Folder, hand_over, write_whole
 from ogrepo.library.keep import PathOf
 from ogrepo.library.publishing import publish, turn
-from ogrepo.library.signed import prove, write_signed
+from ogrepo.library.signed import prove, sign_record, write_signed
 from ogrepo.library.store import (
     FRAMES,
     IMAGE,
     OLDER,
-    RECORD,
-    RECORD_SIGNATURE,
     next_version,
     staged_file,
 )
@@ -160,14 +157,6 @@ def write_older(found: Examined, hostname: str, path_of: PathOf) -> None:
     )
     for suffix, text in zip(OLDER, (*found.sums, line), strict=True):
         write_whole(path_of(suffix), text.encode())
-
-
-def sign_record(record: ForeignRecord, key: PrivateKey, path_of: PathOf) -> None:
-    """Its signature, and then the record itself, which comes last."""
-    raw = record.to_bytes()
-    ForeignRecord.from_bytes(raw)
-    write_whole(path_of(RECORD_SIGNATURE), sign(raw, key))
-    write_whole(path_of(RECORD), raw)
 
 
 def _bring_converted(

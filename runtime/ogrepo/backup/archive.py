@@ -32,7 +32,7 @@ class Writer:
     """Adds files to a tar and remembers what was added."""
 
     def __init__(self, out: BinaryIO) -> None:
-        self._tar = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self.files: list[Kept] = []
 
     def add(self, found: Found, *, ours: bool) -> bool:
@@ -120,7 +120,7 @@ def unpack(stream: BinaryIO, into: Path) -> Contents:
     """Write an archive's files below ``into``, which is new, and give its list.
 
     Everything is compared with the list: ``ImageError`` unless all of it is there, unchanged,
-    and nothing else. Modes and owners are the caller's to set.
+    and nothing else. Modes and owners are the caller's to set, and all of it his to make lasting.
     """
     got: dict[str, tuple[int, str]] = {}
     raw = seal = None
@@ -167,7 +167,6 @@ def _write(file: IO[bytes], path: Path) -> tuple[int, str]:
             digest.update(piece)
             size += len(piece)
             out.write(piece)
-        settle(out)
     return size, digest.hexdigest()
 
 

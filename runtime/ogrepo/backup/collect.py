@@ -20,8 +20,11 @@ from ogrepo.library.folder import Folder
 from ogrepo.shortage import says_absent
 
 _PARTS = ("images", "versions", "keys", "layouts", "private")
-# What was never published, what was deleted, and names of locks.
-_PASSING = ("uploads", "staged", "publishing", "locks", "trash")
+# What is under way, what was deleted, and names of locks.
+_PASSING = (
+    "uploads", "imports", "staged", "publishing", "waiting", "removing", "returning", "renaming",
+    "locks", "trash",
+)  # fmt: skip
 _ELSEWHERE = ("bytes", "oglive", "netboot", "lost+found")
 _ASIDE = ".ant"
 _BYTES = (".img", ".img.frames", ".part")
@@ -70,6 +73,8 @@ def collect(server: Server, left: Left) -> Iterator[Found]:
     for part in _PARTS:
         if (root / part).is_dir():
             yield from _walk(root / part, f"{REPOSITORY}/{part}", left, _judge(part))
+    for path in server.folder.waiting.iterdir():
+        left.out(f"{REPOSITORY}/private/waiting/{path.name}")
     known = {*_PARTS, *_ELSEWHERE}
     for child in sorted(root.iterdir()):
         if child.name not in known and not child.name.startswith("."):

@@ -159,8 +159,10 @@ def _link(root: Path, need: Need, source: _File, where: str, part: Path) -> bool
     with suppress(FileNotFoundError):
         part.unlink()
     try:
-        # By the descriptor: what stands under the name may be another file by now.
-        os.link(f"/proc/self/fd/{source.file.fileno()}", part, follow_symlinks=True)
+        # By the descriptor: what stands under the name may be another file by now. That it is
+        # relative to something makes Python follow the link, and the kernel does not look there.
+        opened = source.file.fileno()
+        os.link(f"/proc/self/fd/{opened}", part, src_dir_fd=opened, follow_symlinks=True)
     except OSError as error:
         if error.errno in _ANOTHER_DISK:
             return False

@@ -43,6 +43,9 @@ class _Counted:
         self.size += len(data)
         return self._out.write(data)
 
+    def tell(self) -> int:
+        return self.size
+
 
 def back_up(server: Server, file: Path) -> Made:
     """Write the backup to a new private ``file``, again where something was published meanwhile."""
@@ -59,7 +62,7 @@ def back_up_to(server: Server, out: BinaryIO) -> Made:
     found = list(collect(server, left))
     owner = server.folder.private.stat().st_uid
     counted = _Counted(out)
-    writer = Writer(cast(BinaryIO, counted))  # of which tarfile calls write alone
+    writer = Writer(cast(BinaryIO, counted))  # tarfile calls no other method
     for one in found:
         if not one.is_folder and not one.link:
             writer.add(one, ours=one.status.st_uid == owner)

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from oglib import limits
-from oglib.errors import OgError
-from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest, part_name
+from oglib.errors import ImageError, OgError
+from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
+from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
 from oglib.texts import read_whole
 from ogrepo.library.folder import walk
 
-_SHOWN = re.compile(r"(.+\.img)\.json(\.ant)?", re.DOTALL)
+_SHOWN = re.compile(r"(.+\.img)(?:\.foreign)?\.json(\.ant)?", re.DOTALL)
 _FRAMES = ".frames"
 _DISK_RECORD = ".disk.json"
 
@@ -85,10 +87,12 @@ def _kept(root: Path) -> Iterator[Need]:
                 yield from _of(manifest)
 
 
-def _of(manifest: Manifest, image: str = "", frames: str = "") -> Iterator[Need]:
+def _of(manifest: Manifest | ForeignRecord, image: str = "", frames: str = "") -> Iterator[Need]:
     told = f"{manifest.name} version {manifest.version}"
     shown = (image,) if image else ()
     yield Need(manifest.image_blake3, manifest.image_size_bytes, shown, told)
+    if isinstance(manifest, ForeignRecord):
+        return
     shown = (frames,) if frames else ()
     yield Need(manifest.frames_blake3, None, shown, f"{told}, its frame table")
 
@@ -100,16 +104,18 @@ def _parts(root: Path, path: Path, shown: str = "") -> Iterator[Need]:
     except (OgError, FileNotFoundError):
         return
     for part in disk.images:
-        kept = f"versions/{part_name(disk.name, part.number)}/{disk.version}.json"
+        kept = f"versions/{disk.name}/{disk.version}.p{part.number}.json"
         names = (kept, f"{shown}/p{part.number}.img.json") if shown else (kept,)
         there = tuple(name for name in names if (root / name).is_file())
         told = f"{disk.name} version {disk.version}, the manifest of partition {part.number}"
         yield Need(part.manifest_blake3, None, there, told)
 
 
-def _read(path: Path) -> Manifest | None:
-    """The manifest in a file; None: it is none, as that of a disk is."""
-    try:
-        return Manifest.from_bytes(read_whole(path, limits.MANIFEST_BYTES))
-    except (OgError, FileNotFoundError):
-        return None
+def _read(path: Path) -> Manifest | ForeignRecord | None:
+    """The manifest or record in a file; None: it is neither, as that of a disk is."""
+    with suppress(OgError, FileNotFoundError):
+        raw = read_whole(path, limits.MANIFEST_BYTES)
+        with suppress(ImageError):
+            return Manifest.from_bytes(raw)
+        return ForeignRecord.from_bytes(raw)
+    return None

@@ -108,6 +108,8 @@ def _unpacked(stream: BinaryIO, target: Target) -> Restored:
     contents = unpack(stream, stage)
     user, owner = _owner(target.user or contents.user)
     _dress(stage, contents, owner)
+    if os.geteuid() == 0:
+        os.chown(target.folder, *owner)
     key_ids = _trust(stage / REPOSITORY)
     # The configuration may be on another filesystem.
     for section, name in ((CONFIG, ""), (UNITS, UNITS_BEFORE)):
@@ -172,7 +174,7 @@ def _dress(stage: Path, contents: Contents, owner: tuple[int, int]) -> None:
             os.chown(stage / row.path, *(owner if row.ours else (0, 0)), follow_symlinks=False)
     # What is deeper first: a folder that is closed cannot be entered any more.
     for row in sorted(rows, key=lambda row: -row.path.count("/")):
-        secret = row.path.startswith(f"{REPOSITORY}/{_LAST}")
+        secret = row.path == f"{REPOSITORY}/{_LAST}"
         (stage / row.path).chmod(row.mode & 0o700 if secret else row.mode)
 
 

@@ -81,11 +81,12 @@ def _answer(question: Callable[[], str]) -> Answer:
 def _repository(wanted: InstallRequest) -> str:
     folder = open_folder(wanted.folder)
     keys = load_public_keys(folder.keys)
-    if not keys or not folder.image_key.exists():
+    if not keys:
         raise NotFoundError(
             f"{folder.root} has no signing key.", hint=f"Run `ogrepo keygen {folder.root}`."
         )
-    return f"{folder.root} is a repository with the key {keys[0].key_id}"
+    where = "" if folder.image_key.exists() else ", which signs on another machine"
+    return f"{folder.root} is a repository with the key {keys[0].key_id}{where}"
 
 
 def _images(wanted: InstallRequest) -> str:

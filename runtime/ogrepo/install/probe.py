@@ -29,6 +29,7 @@ from ogrepo.install.built import (
 )
 from ogrepo.install.model import Facts, InstallRequest, Program, ServerTable
 from ogrepo.install.program import code_folders, find_program, units_that_are
+from ogunits import in_home
 
 PARTS = ("images", "bytes", "versions", "keys", "private", "layouts", "oglive", "netboot")
 """The repository's folders that this package makes and owns."""
@@ -54,8 +55,7 @@ def probe_machine(wanted: InstallRequest) -> Facts:
         server=read_server(wanted.inventory_file),
         user_exists=_user_exists(wanted.user),
         missing_folders=frozenset(p for p in _folders(wanted) if not p.is_dir()),
-        has_key=(wanted.folder / "private/image.key").exists()
-        and (wanted.folder / "keys/image.pub").exists(),
+        has_key=_has_key(wanted.folder),
         foreign=tuple(_foreign(wanted)),
         texts={path: _text(path) for path in _files(wanted)},
         artefacts=artefacts,
@@ -70,12 +70,19 @@ def probe_machine(wanted: InstallRequest) -> Facts:
     )
 
 
+def _has_key(folder: Path) -> bool:
+    """Whether something can be signed, here or on the machine that has the private half."""
+    if (folder / "private/image.key").exists():
+        return (folder / "keys/image.pub").exists()
+    return any((folder / "keys").glob("*.pub"))
+
+
 def _check_reach(folder: Path, program: Program) -> None:
     """The services are no root: they must get through every folder, and read every file."""
     files = [Path(module.__file__ or "") for module in (aiohttp, oglib, ogrepo)]
     for place in sorted({folder.parent, *code_folders(), *(file.parent for file in files)}):
         for one in (place, *place.parents):
-            if units.in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
+            if in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
                 continue  # a sandbox shows what is below in its place
             if one.exists() and not one.stat().st_mode & stat.S_IXOTH:
                 raise OgError(

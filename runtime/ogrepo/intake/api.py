@@ -36,6 +36,7 @@ _LIMITS = {
 _FINAL = (413, 507)
 _KINDS = "image|frames|manifest"
 _ANSWER_WITHIN_S = 2.0
+_DONE = (State.PUBLISHED, State.WAITING)
 
 
 class _Stopping(Exception):
@@ -115,11 +116,12 @@ class UploadApi:
                 f"The upload token is for the image {grant.name}, not for this name.",
                 hint="Get a token for the name under which you capture.",
             )
-        if not self._folder.image_key.exists():
+        if not self._folder.image_key.exists() and not any(self._folder.keys.glob("*.pub")):
             raise Refusal(
                 409,
                 "This repository has no key to sign images with.",
-                hint="Run `ogrepo keygen --dir DIR` on it.",
+                hint="Run `ogrepo keygen --dir DIR` on it, or put the public half of a key that "
+                "is on another machine into its keys/.",
             )
         refuse_inside(self._folder, grant.name)
         await in_thread(self._uploads.ledger.check)
@@ -211,7 +213,7 @@ class UploadApi:
                 desk.commit.result()
         if upload.state is State.FAILED:
             return web.json_response(upload.error, status=422)
-        return self._tell(upload, 200 if upload.state is State.PUBLISHED else 202)
+        return self._tell(upload, 200 if upload.state in _DONE else 202)
 
     async def _commit(self, upload: Upload, watch: _Watch) -> None:
         try:
@@ -243,7 +245,7 @@ class UploadApi:
             "name": upload.grant.name,
             "state": str(upload.state),
         }
-        if upload.state is State.PUBLISHED:
+        if upload.state in _DONE:
             told["version"] = upload.version
         elif upload.state in (State.VERIFYING, State.PUBLISHING):
             watch = self._desk(upload).watch

@@ -15,12 +15,16 @@ STATE = "upload.json"
 
 
 class State(StrEnum):
-    """Where an upload is. Only the last three are final; ``VERIFYING`` is never on disk."""
+    """Where an upload is. ``VERIFYING`` is never on disk; from ``PUBLISHED`` on it is final.
+
+    ``WAITING``: it is proven, and somebody signs it on another machine.
+    """
 
     RECEIVING = "receiving"
     VERIFYING = "verifying"
     PUBLISHING = "publishing"
     PUBLISHED = "published"
+    WAITING = "waiting"
     FAILED = "failed"
 
 
@@ -34,6 +38,7 @@ class Upload:
     version: int = 0
     error: dict[str, object] = field(default_factory=dict)
     promised_bytes: int = 0
+    waits: bool = False
 
 
 def save(path: Path, upload: Upload) -> None:
@@ -52,6 +57,7 @@ def load(path: Path) -> Upload | None:
             version=data["version"],
             error=data["error"],
             promised_bytes=int(data.get("promised_bytes", 0)),
+            waits=data.get("waits") is True,
         )
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None

@@ -15,21 +15,24 @@ import shutil
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from oglib.durable import sync
 from oglib.errors import ImageError, NotFoundError, OgErr, OgError
 from oglib.image.format.manifest import PrivateKey
 from oglib.progress import Progress
-from ogrepo.intake.ledger import MOST_BYTES, Ledger
+from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES, Ledger
 from ogrepo.intake.tokens import Grant, burn, forget_burns
 from ogrepo.intake.upload import STATE, State, Upload, load, save
 from ogrepo.library import staged_disks
 from ogrepo.library.folder import Folder, walk
 from ogrepo.library.publishing import finish_all, publish, turn
 from ogrepo.library.signed import prove, received_manifest, write_signed
+from ogrepo.library.signingkey import signing_key
 from ogrepo.library.staged_disks import is_disk, prepare_disk
 from ogrepo.library.store import FRAMES, IMAGE, next_version, staged_file
+from ogrepo.library.waiting import let_wait
 from ogrepo.shortage import is_shortage
 
 IDLE_S = 3600.0
@@ -40,9 +43,16 @@ _STAGED = "staged"  # of an upload's folder: all that is not its state
 class Uploads:
     """All uploads of one repository, in memory and on disk."""
 
-    def __init__(self, folder: Folder, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        most_bytes: int = MOST_BYTES,
+        spare_bytes: int = SPARE_BYTES,
+        make_room: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """The limits as of ``Ledger``."""
         self._folder = folder
-        self.ledger = Ledger(folder.uploads, most_bytes)
+        self.ledger = Ledger(folder.uploads, most_bytes, spare_bytes, make_room)
         self._lock = threading.Lock()
         self._all: dict[str, Upload] = {}
         self.ended: Counter[str] = Counter()
@@ -98,9 +108,12 @@ class Uploads:
 
     def _publish(self, upload: Upload) -> None:
         """With the name's turn; where nothing is staged any more, the turn has published it."""
-        if self.staged(upload).exists():
-            publish(self._folder, upload.grant.name, self.staged(upload))
-        upload.state = State.PUBLISHED
+        name, staged = upload.grant.name, self.staged(upload)
+        if staged.exists() and upload.waits:
+            let_wait(self._folder, name, upload.version, staged)
+        elif staged.exists():
+            publish(self._folder, name, staged)
+        upload.state = State.WAITING if upload.waits else State.PUBLISHED
         self.ended[str(upload.state)] += 1
         self._save(upload)
         self.ledger.close(upload.id)
@@ -222,8 +235,8 @@ class Uploads:
     def commit(self, upload: Upload, progress: Progress) -> None:
         """Verify, number, sign and publish; ends in ``PUBLISHED``, or raises.
 
-        A damaged upload is ``FAILED`` and its bytes are dropped; after any other error the
-        commit may be tried again.
+        Where the key is on another machine it ends in ``WAITING``. A damaged upload is ``FAILED``
+        and its bytes are dropped; after any other error the commit may be tried again.
         """
         try:
             with turn(self._folder, upload.grant.name):
@@ -246,19 +259,18 @@ class Uploads:
     def _prepare(self, upload: Upload, progress: Progress) -> None:
         """Everything up to the point of no return, which is the state ``PUBLISHING`` on disk."""
         upload.state = State.VERIFYING
-        staged = self.staged(upload)
-        key = PrivateKey.load(self._folder.image_key)
+        staged, key = self.staged(upload), signing_key(self._folder)
         if is_disk(staged):
             version = prepare_disk(self._folder, upload.grant.name, staged, key, progress)
         else:
             version = self._prepare_image(upload, key, progress)
         sync(staged)
         burn(self._folder, upload.grant, upload.id)
-        upload.version = version
+        upload.version, upload.waits = version, key is None
         upload.state = State.PUBLISHING
         self._save(upload)
 
-    def _prepare_image(self, upload: Upload, key: PrivateKey, progress: Progress) -> int:
+    def _prepare_image(self, upload: Upload, key: PrivateKey | None, progress: Progress) -> int:
         def path_of(suffix: str) -> Path:
             return staged_file(self.staged(upload), suffix)
 

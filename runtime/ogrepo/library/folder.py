@@ -28,7 +28,7 @@ from ogrepo.shortage import says_absent
 
 BYTES, VERSIONS = "bytes", "versions"  # the folders' names, which are in addresses too
 _PRIVATE = (
-    "uploads", "locks", "burnt", "versions", "staged", "publishing", "trash", "pins",
+    "uploads", "locks", "burnt", "versions", "staged", "publishing", "waiting", "trash", "pins",
     "imports", "imported", "adopted", "removing", "returning", "renaming", "verified",
 )  # fmt: skip
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -83,6 +83,11 @@ class Folder:
     def publishing(self) -> Path:
         """Publications that are decided: one folder a name, empty but for moments."""
         return self.private / "publishing"
+
+    @property
+    def waiting(self) -> Path:
+        """Images that are proven and numbered, for somebody to sign."""
+        return self.private / "waiting"
 
     @property
     def trash(self) -> Path:

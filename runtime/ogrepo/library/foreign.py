@@ -15,7 +15,11 @@ from pathlib import Path
 from oglib import limits
 from oglib.errors import ImageError, NotFoundError, OgError
 from oglib.image.format.foreign_record import ForeignRecord
-from oglib.image.format.manifest import PublicKey, load_public_keys, verify_signature
+from oglib.image.format.manifest import (
+    PublicKey,
+    load_public_keys,
+    verify_signature,
+)
 from oglib.image.reading.proven import ProvenSource
 from oglib.progress import Progress
 from ogrepo.library.adopted import adopted, is_unchanged, record_of_adopted

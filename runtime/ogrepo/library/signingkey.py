@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from oglib.durable import sync
-from oglib.errors import OgErr, OgError, UsageError
+from oglib.errors import ImageError, OgErr, OgError, UsageError
 from oglib.image.format.manifest import PrivateKey, PublicKey, generate_keypair
 from ogrepo.library.folder import Folder, hand_over, locked, write_whole
 
@@ -14,6 +14,20 @@ def checked_comment(comment: str) -> str:
     if not comment.isprintable() or not comment.isascii():
         raise UsageError("A key's comment is printable ASCII text.")
     return comment
+
+
+def signing_key(folder: Folder) -> PrivateKey | None:
+    """What signs here; None: it is on another machine. A damaged one says nothing of an image."""
+    if not folder.image_key.exists():
+        return None
+    try:
+        return PrivateKey.load(folder.image_key)
+    except ImageError as error:
+        raise OgError(
+            f"The repository's signing key is damaged: {error.message}",
+            hint="Take it from a backup (`ogrepo restore`).",
+            code=OgErr.REPO,
+        ) from None
 
 
 def make_key(folder: Folder, comment: str = "") -> PublicKey:
@@ -32,6 +46,14 @@ def make_key(folder: Folder, comment: str = "") -> PublicKey:
                     code=OgErr.LOCKED,
                 )
             public = PrivateKey.load(folder.image_key).public
+        elif public_file.exists():
+            raise OgError(
+                f"{public_file} is there without its private half, so this repository is signed "
+                "on another machine.",
+                hint="Sign there with `ogrepo sign`. To sign here from now on, bring the private "
+                f"half to {folder.image_key}, or rename {public_file} and make a key.",
+                code=OgErr.LOCKED,
+            )
         else:
             private, public = generate_keypair()
             private.save(folder.image_key)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from oglib.image.format.disk_manifest import (
 from oglib.image.format.manifest import Manifest, PrivateKey, sign
 from oglib.progress import Progress
 from ogrepo.library.disks import disk_path, gaps_of
-from ogrepo.library.folder import Folder, make_shown, write_whole
+from ogrepo.library.folder import Folder, hand_over, make_shown, write_whole
 from ogrepo.library.keep import beside_part
 from ogrepo.library.signed import prove, received_manifest, write_signed
 from ogrepo.library.store import ASIDE, FRAMES, IMAGE, PLACED, next_version
@@ -64,7 +65,7 @@ def staged_disk(staged: Path) -> Path | None:
 
 
 def prepare_disk(
-    folder: Folder, name: str, staged: Path, key: PrivateKey, progress: Progress
+    folder: Folder, name: str, staged: Path, key: PrivateKey | None, progress: Progress
 ) -> int:
     """Prove, number and sign a received disk; its version. ``ImageError`` where it is damaged."""
     disk = DiskManifest.from_bytes((staged / DISK).read_bytes())
@@ -101,7 +102,9 @@ def refuse_folder(folder: Folder, name: str) -> None:
 def whole_in(staged: Path) -> Path:
     """The folder in ``staged`` that will be the disk's, made where it is not there."""
     whole = staged / _WHOLE
-    whole.mkdir(mode=0o755, exist_ok=True)
+    with suppress(FileExistsError):
+        whole.mkdir(mode=0o755)
+        hand_over(whole, staged)
     return whole
 
 
@@ -109,12 +112,13 @@ def sign_disk(
     disk: DiskManifest,
     manifests: Mapping[int, Manifest],
     version: int,
-    key: PrivateKey,
+    key: PrivateKey | None,
     whole: Path,
 ) -> None:
     """Give the proven files of a disk in ``whole`` their version and signatures.
 
-    ``manifests``: those of its images, by the number of the partition.
+    ``manifests``: those of its images, by the number of the partition; ``key`` None: it is signed
+    elsewhere.
     """
     rows = []
     for part in disk.partitions:
@@ -123,14 +127,14 @@ def sign_disk(
             signed = write_signed(manifests[part.number], version, key, path_of)
             part = replace(part, manifest_blake3=blake3(signed).hexdigest())  # noqa: PLW2901
         rows.append(part)
-    raw = replace(
-        disk, partitions=tuple(rows), version=version, key_id=key.public.key_id
-    ).to_bytes()
+    key_id = key.public.key_id if key else ""
+    raw = replace(disk, partitions=tuple(rows), version=version, key_id=key_id).to_bytes()
     DiskManifest.from_bytes(raw)
     if disk.gaps_bytes:
         (whole / GAPS_FILE).chmod(0o644)
         sync(whole / GAPS_FILE)
-    write_whole(whole / DISK_SIGNATURE, sign(raw, key))
+    if key is not None:
+        write_whole(whole / DISK_SIGNATURE, sign(raw, key))
     write_whole(whole / DISK_FILE, raw)
     _keep_only(whole, disk)
     sync(whole)

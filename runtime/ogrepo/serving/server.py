@@ -22,7 +22,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ogrepo.intake.api import UploadApi
-from ogrepo.intake.ledger import MOST_BYTES
+from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.folder import Folder, locked
 from ogrepo.library.linking import link_all
@@ -38,8 +38,11 @@ from ogrepo.serving.listing import Listings
 from ogrepo.serving.metrics import Metrics
 from ogrepo.serving.passing import hand_on
 from ogrepo.serving.quick import Quick
+from ogrepo.serving.signing import follow_signed
 from ogrepo.serving.site import Site
 from ogrepo.serving.turns import Turns
+from ogrepo.versions.prune import Policy
+from ogrepo.versions.room import Guard
 
 _FAREWELL_S = 3.0
 _EXPIRE_EVERY_S = 600.0
@@ -53,7 +56,8 @@ class Serving:
     """How a repository is served. ``pair``: certificate and key for https, None = plain.
 
     ``at_once``: how many PCs may read images at a time, 0 = all of them. ``metrics_to``: who is
-    told the numbers, None = this machine alone.
+    told the numbers, None = this machine alone. ``spare_bytes`` of the disk stay free; before a
+    capture is refused for that, versions go that ``policy`` does not keep, None = none go.
     """
 
     bind: str
@@ -61,6 +65,8 @@ class Serving:
     trusted: Networks = ()
     pair: tuple[Path, Path] | None = None
     most_bytes: int = MOST_BYTES
+    spare_bytes: int = SPARE_BYTES
+    policy: Policy | None = None
     at_once: int = 0
     metrics_to: Networks | None = None
 
@@ -96,9 +102,11 @@ def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Applicat
 
     async def background(app: web.Application) -> None:
         app[_EXPIRY] = asyncio.create_task(expire_now_and_then(app))
+        app[_SIGNED] = asyncio.create_task(follow_signed(folder))
 
     async def stop(app: web.Application) -> None:
         app[_EXPIRY].cancel()
+        app[_SIGNED].cancel()
         await api.stop()
         site.listings.close()
 
@@ -110,6 +118,7 @@ def make_app(folder: Folder, uploads: Uploads, serving: Serving) -> web.Applicat
 
 
 _EXPIRY = web.AppKey("expiry", asyncio.Task[None])
+_SIGNED = web.AppKey("signed", asyncio.Task[None])
 LISTINGS = web.AppKey("listings", Listings)
 _QUICK = web.AppKey("quick", Quick)
 
@@ -164,6 +173,14 @@ async def _serve(
         await stop.wait()
 
 
+def uploads_for(folder: Folder, serving: Serving) -> Uploads:
+    """The uploads of a repository, within the limits with which it is served."""
+    if serving.policy is None:
+        return Uploads(folder, serving.most_bytes, serving.spare_bytes)
+    guard = Guard(folder, serving.policy)
+    return Uploads(folder, serving.most_bytes, serving.spare_bytes, guard)
+
+
 def serve(folder: Folder, serving: Serving) -> None:
     """Serve until SIGINT or SIGTERM."""
     with locked(folder, "serve", what=f"{folder.root}"):
@@ -173,7 +190,7 @@ def serve(folder: Folder, serving: Serving) -> None:
         sock = listen(serving.bind, serving.port)
         start_logging()
         sys.setswitchinterval(_SWITCH_S)
-        uploads = Uploads(folder, serving.most_bytes)
+        uploads = uploads_for(folder, serving)
         for line in (*uploads.start(), *finish_renames(folder), *link_all(folder)):
             LOG.info("%s", line)
         gc.freeze()  # what is here by now stays: looking through it again costs the loop its turn

@@ -16,6 +16,7 @@ from ogrepo.library.folder import Folder, checked_name, open_folder
 from ogrepo.library.foreign import foreign_names, published_foreign
 from ogrepo.library.proving.proofs import known_proof, with_proof
 from ogrepo.library.store import names, published
+from ogrepo.library.waiting import all_waiting
 from ogrepo.verbs.line import Words, add_verb, plain
 from ogrepo.words import table
 
@@ -30,13 +31,17 @@ def _list(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
     below = f"{checked_name(arguments.ou)}/" if arguments.ou else ""
     images = [one for one in _shown(folder) if one["name"].startswith(below)]
+    waiting = [one for one in all_waiting(folder.waiting) if one.name.startswith(below)]
     if arguments.json:
-        print(json.dumps({"images": images}, indent=2))
+        waits = [one.as_dict() for one in waiting]
+        print(json.dumps({"images": images, "waiting": waits}, indent=2))
         return 0
     head = ("NAME", "VERSION", "SYSTEM", "FILESYSTEM", "SIZE", "NEEDS", "CAPTURED", "KEY")
     rows = [head, *(_columns(image) for image in images)]
     for line in table(rows, columns.of(sys.stdout), SPARE):
         print(line)
+    for one in waiting:
+        print(f"{plain(one.name)} version {one.version} waits for a signature: `ogrepo sign`.")
     for image in images:
         if image.get("damaged"):
             print(f"ogrepo: {image['name']} is damaged: {plain(image['damaged'])}", file=sys.stderr)

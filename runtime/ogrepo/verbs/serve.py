@@ -9,10 +9,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from oglib.errors import UsageError
-from ogrepo.intake.ledger import MOST_BYTES
+from ogrepo.arriving.work import sweep
+from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES
 from ogrepo.library.folder import check_owner, open_folder
 from ogrepo.serving.server import Serving, serve
 from ogrepo.verbs.line import Words, add_verb
+from ogrepo.versions.prune import KEEP, Policy
 
 _PORT = 8080
 
@@ -40,6 +42,21 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
         help=f"what one token may bring in all, default {MOST_BYTES >> 30}",
     )
     server.add_argument(
+        "--least-free-gib",
+        type=float,
+        default=SPARE_BYTES / (1 << 30),
+        metavar="N",
+        help="so much of the disk stays free: captures that need it are refused; default 64 MiB",
+    )
+    server.add_argument(
+        "--keep",
+        type=int,
+        default=KEEP,
+        metavar="N",
+        help="before that, versions go that are not among the N newest of an image, as with "
+        f"`ogrepo prune`; default {KEEP}, 0: none go",
+    )
+    server.add_argument(
         "--at-once",
         type=int,
         default=0,
@@ -59,6 +76,7 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
 def _serve(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
     check_owner(folder)
+    sweep(folder)
     certificate, key = arguments.certificate, arguments.key
     if (certificate is None) != (key is None):
         raise UsageError("https needs both --certificate and --key.")
@@ -66,12 +84,18 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise UsageError("--most-gib must be 1 or more.")
     if arguments.at_once < 0:
         raise UsageError("--at-once must be 0 or more.")
+    if arguments.keep < 0:
+        raise UsageError("--keep must be 0 or more.")
+    if not 0 <= arguments.least_free_gib < 1 << 30:
+        raise UsageError("--least-free-gib must be 0 or more.")
     serving = Serving(
         bind=arguments.bind,
         port=arguments.port,
         trusted=[_network(text, "--trusted-proxy") for text in arguments.trusted_proxy],
         pair=None if certificate is None else (certificate, key),
         most_bytes=arguments.most_gib << 30,
+        spare_bytes=max(SPARE_BYTES, int(arguments.least_free_gib * (1 << 30))),
+        policy=Policy(arguments.keep) if arguments.keep else None,
         at_once=arguments.at_once,
         metrics_to=[_network(text, "--metrics-to") for text in arguments.metrics_to] or None,
     )

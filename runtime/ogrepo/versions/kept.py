@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oglib import limits
 from oglib.errors import ImageError, NotFoundError, OgErr, UsageError
 from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest, part_name
+from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
 from oglib.wording.nearest import meant
 from ogrepo.library.disks import disk_path
 from ogrepo.library.folder import Folder, checked_name, walk
-from ogrepo.library.keep import DISK_RECORD, RECORD, record_suffix
-from ogrepo.library.store import ASIDE, MANIFEST, kept_numbers
+from ogrepo.library.keep import DISK_RECORD, record_suffix
+from ogrepo.library.store import ASIDE, MANIFEST, RECORD, kept_numbers
+
+About = Manifest | DiskManifest | ForeignRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Kept:
     ``recorded_at``: when its record was written, in seconds since 1970.
     """
 
-    about: Manifest | DiskManifest
+    about: About
     recorded_at: float
     parts: dict[int, Manifest] = field(default_factory=dict)
 
@@ -38,17 +40,20 @@ class Kept:
         return self.about.version
 
     @property
-    def manifests(self) -> tuple[Manifest, ...]:
-        """Of its images: of itself, or of those in the disk."""
-        if isinstance(self.about, Manifest):
-            return (self.about,)
-        return tuple(self.parts.values())
+    def images(self) -> tuple[Manifest | ForeignRecord, ...]:
+        """Itself, or those in the disk."""
+        if isinstance(self.about, DiskManifest):
+            return tuple(self.parts.values())
+        return (self.about,)
 
     @property
     def digests(self) -> frozenset[str]:
         """The names in ``bytes/`` that it needs."""
-        found = {one.image_blake3 for one in self.manifests}
-        found |= {one.frames_blake3 for one in self.manifests}
+        found = set()
+        for image in self.images:
+            found.add(image.image_blake3)
+            if isinstance(image, Manifest):
+                found.add(image.frames_blake3)
         if isinstance(self.about, DiskManifest):
             found |= {part.manifest_blake3 for part in self.about.images}
         return frozenset(found)
@@ -56,11 +61,11 @@ class Kept:
     @property
     def content(self) -> tuple[str, ...]:
         """What two versions have in common when the one is the other's content again."""
-        return tuple(one.image_blake3 for one in self.manifests)
+        return tuple(image.image_blake3 for image in self.images)
 
     @property
     def size_bytes(self) -> int:
-        return sum(one.image_size_bytes for one in self.manifests)
+        return sum(image.image_size_bytes for image in self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +77,43 @@ class Standing:
 
 
 def kept_names(folder: Folder) -> list[str]:
-    """The names of which a version is kept, shown or not."""
+    """The names of which something is kept, shown or not."""
     return sorted(
-        str(at.relative_to(folder.versions))
-        for at, names in walk(folder.versions)
-        if any(name.endswith(RECORD) for name in names)
+        str(at.relative_to(folder.versions)) for at, files in walk(folder.versions) if files
     )
 
 
 def kept_versions(folder: Folder, name: str) -> list[Kept]:
-    """All kept versions of a name, the oldest first. ``ImageError``: a record cannot be read."""
+    """All kept versions of a name, the oldest first. ``ImageError``: a record is damaged."""
     return [read_kept(folder, name, number) for number in versions_of(folder, name)]
 
 
 def versions_of(folder: Folder, name: str) -> list[int]:
-    """Their numbers; a record that is not whole (of a disk, its own record is missing) is none."""
-    return [number for number in kept_numbers(folder, name) if _record_of(folder, name, number)]
+    """Their numbers; what lacks the record that makes it a version is none."""
+    return [number for number in kept_numbers(folder, name) if record_of(folder, name, number)]
 
 
-def _record_of(folder: Folder, name: str, version: int) -> str:
-    """The suffix of the record that makes it a version; empty where there is none."""
-    suffixes = (RECORD, DISK_RECORD)
-    there = (one for one in suffixes if folder.version_file(name, version, one).exists())
-    return next(there, "")
+def record_of(folder: Folder, name: str, version: int) -> Path | None:
+    """The record that makes it a version: of an image, of a disk, or of another program's image."""
+    suffixes = (record_suffix(MANIFEST), DISK_RECORD, record_suffix(RECORD))
+    paths = (folder.version_file(name, version, one) for one in suffixes)
+    return next((path for path in paths if path.exists()), None)
 
 
 def read_kept(folder: Folder, name: str, version: int) -> Kept:
     """One kept version; ``NotFoundError`` where it is none of them."""
-    suffix = _record_of(folder, name, version)
-    if not suffix:
+    path = record_of(folder, name, version)
+    if path is None:
+        numbers = ", ".join(map(str, versions_of(folder, name)))
         raise NotFoundError(
             f"No version {version} of the image {name} is kept.",
-            hint=_there_are(folder, name),
+            hint=f"Kept are: {numbers or 'none'}.",
             code=OgErr.NOTFOUND,
         )
-    path = folder.version_file(name, version, suffix)
     recorded_at = path.stat().st_mtime
-    if suffix == RECORD:
+    if path.name.endswith(record_suffix(RECORD)):
+        return Kept(_foreign(path, name, version), recorded_at)
+    if not path.name.endswith(DISK_RECORD):
         return Kept(_manifest(path, name, version), recorded_at)
     disk = DiskManifest.from_bytes(_read(path, limits.DISK_MANIFEST_BYTES))
     _check(path, disk, name, version)
@@ -121,10 +126,11 @@ def read_kept(folder: Folder, name: str, version: int) -> Kept:
 
 def known_name(folder: Folder, name: str) -> str:
     """``name`` where a version of it is kept; else the error that says what is nearest."""
-    if not versions_of(folder, checked_name(name)):
+    if not versions_of(folder, name):
         raise NotFoundError(
             f"No version of an image {name} is kept in {folder.root}.",
             hint=f"{meant(name, kept_names(folder))}`ogrepo versions {folder.root}` shows all.",
+            code=OgErr.NOTFOUND,
         )
     return name
 
@@ -134,18 +140,25 @@ def standing(folder: Folder, name: str) -> Standing:
     return Standing(_version_at(folder, name, ""), _version_at(folder, name, ASIDE))
 
 
-def _version_at(folder: Folder, name: str, aside: str) -> int:
-    try:
-        raw = _read(folder.image_file(name, MANIFEST + aside), limits.MANIFEST_BYTES)
-        return Manifest.from_bytes(raw).version
-    except (FileNotFoundError, NotADirectoryError):
-        pass
+def in_images(folder: Folder, name: str, aside: str = "") -> About | None:
+    """The manifest or record in ``images/``; None where there is none of that name."""
     at = disk_path(folder, name)
-    try:
-        raw = _read(at.with_name(at.name + aside) / DISK_FILE, limits.DISK_MANIFEST_BYTES)
-        return DiskManifest.from_bytes(raw).version
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
+    places: tuple[tuple[Path, type[About]], ...] = (
+        (folder.image_file(name, MANIFEST + aside), Manifest),
+        (folder.image_file(name, RECORD + aside), ForeignRecord),
+        (at.with_name(at.name + aside) / DISK_FILE, DiskManifest),
+    )
+    for path, kind in places:
+        try:
+            return kind.from_bytes(_read(path, limits.MANIFEST_BYTES))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return None
+
+
+def _version_at(folder: Folder, name: str, aside: str) -> int:
+    about = in_images(folder, name, aside)
+    return about.version if about else 0
 
 
 def split_version(text: str) -> tuple[str, int]:
@@ -156,18 +169,19 @@ def split_version(text: str) -> tuple[str, int]:
     return checked_name(name), int(number or 0)
 
 
-def _there_are(folder: Folder, name: str) -> str:
-    numbers: Sequence[int] = versions_of(folder, name)
-    return f"There are {', '.join(map(str, numbers))}." if numbers else "There is none."
-
-
 def _manifest(path: Path, name: str, version: int) -> Manifest:
     manifest = Manifest.from_bytes(_read(path, limits.MANIFEST_BYTES))
     _check(path, manifest, name, version)
     return manifest
 
 
-def _check(path: Path, about: Manifest | DiskManifest, name: str, version: int) -> None:
+def _foreign(path: Path, name: str, version: int) -> ForeignRecord:
+    record = ForeignRecord.from_bytes(_read(path, limits.MANIFEST_BYTES))
+    _check(path, record, name, version)
+    return record
+
+
+def _check(path: Path, about: About, name: str, version: int) -> None:
     if (about.name, about.version) != (name, version):
         raise ImageError(f"{path} is the record of {about.name} version {about.version}.")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,17 @@ def room(tmp_path: Path) -> Iterator[Room]:
     yield Room(images, log, down, env)
     while images.is_mount():
         subprocess.run(["umount", images], check=True)
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """This process has something below a folder open."""
+    (folder / "held").mkdir(exist_ok=True)
+    held = os.open(folder / "held", os.O_RDONLY)
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 @pytest.mark.proves("ogChangeRepo", "ogGetRepoIp")
@@ -105,6 +117,25 @@ def test_what_is_no_share_is_not_unmounted(old: Old, room: Room) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", room.images], check=True)
     assert old("ogChangeRepo", "10.0.0.2", env=room.env).status == OgErr.REPO
     assert room.source() == "tmpfs rw"
+
+
+@pytest.mark.proves("CambiarAcceso")
+def test_a_share_is_mounted_for_writing_and_for_reading(old: Old, room: Room) -> None:
+    assert old("ogChangeRepo", "10.0.0.2", "faculty", env=room.env) == Ran("", "", 0)
+    for word, mode in (("admin", "rw"), ("user", "ro")):
+        assert old("CambiarAcceso", word, env=room.env) == Ran("", "", 0)
+        assert room.source() == f"//10.0.0.2/ogimages/faculty {mode}"
+
+
+@pytest.mark.refuses("CambiarAcceso")
+def test_a_share_that_is_not_there_or_in_use(old: Old, room: Room) -> None:
+    assert old("CambiarAcceso", "admin", env=room.env).status == OgErr.NOTFOUND
+    env = {**room.env, "ogactiveadmin": "true"}
+    assert old("ogChangeRepo", "10.0.0.2", env=env).status == 0
+    assert old("CambiarAcceso", "root", env=room.env).status == OgErr.FORMAT
+    with _inside(room.images):
+        assert old("CambiarAcceso", "user", env=room.env).status == OgErr.LOCKED
+    assert room.source() == "//10.0.0.2/ogimages rw"
 
 
 @pytest.mark.refuses("ogDeleteTree")

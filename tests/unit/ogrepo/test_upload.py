@@ -426,6 +426,7 @@ def test_a_new_upload_with_the_same_token_replaces_the_old(repository: Repositor
 
 def test_a_repository_without_key_says_so_before_the_capture(repository: Repository) -> None:
     repository.folder.image_key.unlink()
+    (repository.folder.keys / "image.pub").unlink()
     with pytest.raises(StatusError, match="no key to sign") as caught:
         HttpUploadSink(repository.base, "debian", repository.token("debian"))
     assert "keygen" in caught.value.hint

@@ -222,6 +222,7 @@ def created(
         if sink.published is None:
             raise TransferError(f"The repository did not say what became of {manifest.name}.")
         where, version = sink.address_of(f"{manifest.name}{SUFFIX}"), sink.published.version
+        warnings = (*warnings, *sink.published.warnings())
     return Created(
         name=manifest.name,
         where=where,

@@ -192,7 +192,7 @@ def _into_repository(work: _Work, base: str, settings: Settings) -> CreatedDisk:
         upload.abort()
         raise
     where = f"{base.rstrip('/')}/images/{published.name}"
-    return _made(disk, where, published.version)
+    return replace(_made(disk, where, published.version), warnings=published.warnings())
 
 
 def _made(disk: DiskManifest, where: str, version: int) -> CreatedDisk:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from blake3 import blake3
 
 from oglib import limits
-from oglib.deploy.opening.fetching import signature_of
+from oglib.deploy.opening.fetching import keys_of, signature_of
 from oglib.deploy.opening.foreign_image import files_in
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import opened_at
@@ -37,7 +37,7 @@ from oglib.image.format.disk_manifest import (
     Gap,
     part_name,
 )
-from oglib.image.format.signing import load_public_keys, verify_signature
+from oglib.image.format.signing import verify_signature
 from oglib.image.reading.formats.model import ImageInfo, OwnInfo
 from oglib.image.reading.vouching import how_to_vouch
 from oglib.settings import Settings
@@ -60,7 +60,7 @@ def ours_at(
         else policy_for_url(location.url, settings).unsigned_remote
     )
     disk, signed_by, warnings = _judged(
-        raw, _signature(location), location, settings, allowed=allowed
+        raw, _signature(location, raw, settings), location, settings, allowed=allowed
     )
     if location.version not in (0, disk.version):
         raise no_version(location.name, location.version, where, [str(disk.version)])
@@ -139,18 +139,24 @@ def _check_name_of(disk: DiskManifest, location: FolderLocation) -> None:
         )
 
 
-def _signature(location: FolderLocation) -> bytes | None:
+def _signature(location: FolderLocation, raw: bytes, settings: Settings) -> bytes | None:
     if location.path is not None:
         return location.read(DISK_SIGNATURE, limits.SIGNATURE_BYTES)
-    return signature_of(f"{location.url}/{DISK_SIGNATURE}", location.connection)
+    url = location.address(DISK_SIGNATURE)
+    return signature_of(url, raw, keys_of(settings), location.connection)
 
 
 def _part_of(location: FolderLocation, disk: DiskManifest, number: int) -> Reference:
     """The image of one partition, called as it was captured, wherever its folder is now."""
     name, file = part_name(disk.name, number), f"p{number}.img"
     if location.path is not None:
-        return Reference(name, path=location.path / file, hold=location.hold)
-    return Reference(name, url=f"{location.url}/{file}")
+        return Reference(
+            name,
+            path=location.path / file,
+            repository=location.repository,
+            hold=location.hold,
+        )
+    return Reference(name, url=f"{location.url}/{file}", kept=location.kept_part(number))
 
 
 def _judged(
@@ -162,7 +168,7 @@ def _judged(
     allowed: bool,
 ) -> tuple[DiskManifest, str, tuple[str, ...]]:
     """Who signed, and what to warn of; raises when the site's policy says no."""
-    keys = load_public_keys(settings.keys_dir) if settings.keys_dir.is_dir() else []
+    keys = keys_of(settings)
     if signature is not None and keys:
         signed_by = verify_signature(raw, signature, keys)
         disk = DiskManifest.from_bytes(raw)

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from oglib import limits
-from oglib.errors import OgError
-from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
-from oglib.image.format.manifest import Manifest
+from oglib.image.format.disk_manifest import DISK_FILE
 from ogrepo.library.folder import Folder, checked_name, is_digest, walk
-from ogrepo.library.store import ASIDE, IMAGE, MANIFEST
+from ogrepo.library.store import ASIDE, IMAGE, MANIFEST, RECORD
 
 _DIGEST_KEY = "_blake3"
 _MANIFESTS = ".json"
@@ -53,7 +50,7 @@ def holdings_of(folder: Folder, name: str) -> Holdings:
     return Holdings(
         name=name,
         is_disk=is_disk,
-        version=_version(at, is_disk=is_disk),
+        version=_version(at),
         shown=tuple(sorted(path.relative_to(folder.root) for path in shown)),
         records=tuple(sorted(path.relative_to(folder.root) for path in records)),
         digests=tuple(sorted(one for one in digests if folder.bytes_file(one).exists())),
@@ -70,11 +67,14 @@ def _beside(at: Path) -> Iterator[Path]:
             yield path
 
 
-def _version(at: Path, *, is_disk: bool) -> int:
-    with contextlib.suppress(OSError, OgError):
-        if is_disk:
-            return DiskManifest.from_bytes((at / DISK_FILE).read_bytes()).version
-        return Manifest.from_bytes(at.with_name(at.name + MANIFEST).read_bytes()).version
+def _version(at: Path) -> int:
+    """As what is shown says of itself."""
+    beside = (at.with_name(at.name + suffix) for suffix in (MANIFEST, RECORD))
+    for path in (at / DISK_FILE, *beside):
+        told = _parsed(path)
+        version = told.get("version") if isinstance(told, dict) else None
+        if isinstance(version, int):
+            return version
     return 0
 
 
@@ -88,11 +88,7 @@ def _named_in(folder: Folder, path: Path) -> Iterator[str]:
 
 
 def _digests(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        with path.open("rb") as file:
-            found = [json.loads(file.read(limits.MANIFEST_BYTES))]
-    except (FileNotFoundError, ValueError, RecursionError):
-        return
+    found = [_parsed(path)]
     while found:
         one = found.pop()
         if isinstance(one, dict):
@@ -103,3 +99,13 @@ def _digests(path: Path) -> Iterator[tuple[str, str]]:
                     found.append(value)
         elif isinstance(one, list):
             found += one
+
+
+def _parsed(path: Path) -> object:
+    """The JSON in a file, None where there is none."""
+    try:
+        with path.open("rb") as file:
+            told: object = json.loads(file.read(limits.MANIFEST_BYTES))
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return None
+    return told
