@@ -417,7 +417,7 @@ def test_a_rollback_that_was_decided_is_finished_by_the_next_start(
         publish_again(three, read_kept(three, "debian", 1), "debian", QUIET)
     monkeypatch.undo()
     assert standing(three, "debian").shown == 3
-    assert finish_all(three) == ["Finished publishing debian."]
+    assert finish_all(three) == ["Finished what was begun with debian."]
     assert standing(three, "debian") == Standing(4, 3)
     assert finish_all(three) == []
     assert not list(three.staged.iterdir())
