@@ -29,6 +29,7 @@ from ogrepo.install.built import (
 )
 from ogrepo.install.model import Facts, InstallRequest, Program, ServerTable
 from ogrepo.install.program import code_folders, find_program, units_that_are
+from ogunits import in_home
 
 PARTS = ("images", "bytes", "versions", "keys", "private", "layouts", "oglive", "netboot")
 """The repository's folders that this package makes and owns."""
@@ -81,7 +82,7 @@ def _check_reach(folder: Path, program: Program) -> None:
     files = [Path(module.__file__ or "") for module in (aiohttp, oglib, ogrepo)]
     for place in sorted({folder.parent, *code_folders(), *(file.parent for file in files)}):
         for one in (place, *place.parents):
-            if units.in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
+            if in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
                 continue  # a sandbox shows what is below in its place
             if one.exists() and not one.stat().st_mode & stat.S_IXOTH:
                 raise OgError(

@@ -44,14 +44,34 @@ def publish_again(folder: Folder, kept: Kept, name: str, progress: Progress) -> 
     prove_bytes(folder, kept, progress)
     with turn(folder, name), stage(folder) as staged:
         _refuse(folder, kept, name)
-        again = _Again(folder, kept, name, next_version(folder, name), key)
-        again.fill(staged)
+        version = next_version(folder, name)
+        stage_again(folder, kept, name, version, staged, key=key)
         publish(folder, name, staged)
-    return again.version
+    return version
+
+
+def stage_again(
+    source: Folder, kept: Kept, name: str, version: int, staged: Path, *, key: PrivateKey
+) -> None:
+    """Prepare a version that is kept in ``source`` as another one, by links, newly signed."""
+    _Again(source, kept, name, version, key).fill(staged)
 
 
 def prove_bytes(folder: Folder, kept: Kept, progress: Progress) -> None:
     """Read all bytes of a version; ``ImageError`` unless they are those that were published."""
+    sizes = sizes_of(folder, kept)
+    with progress.phase("verify", sum(sizes.values())) as phase:
+        for digest in sizes:
+            if _digest_of(folder.bytes_file(digest), phase) != digest:
+                raise ImageError(
+                    f"{folder.bytes_file(digest)} is damaged, and with it version "
+                    f"{kept.version} of {kept.name}.",
+                    hint="Choose another version: `ogrepo versions` shows what is kept.",
+                )
+
+
+def sizes_of(folder: Folder, kept: Kept) -> dict[str, int]:
+    """The files that a version needs, by digest; ``ImageError`` where one is not there."""
     sizes = {}
     for digest in sorted(kept.digests):
         try:
@@ -62,14 +82,7 @@ def prove_bytes(folder: Folder, kept: Kept, progress: Progress) -> None:
                 hint="An adopted image has them elsewhere; others can be had from a backup.",
                 code=OgErr.NOTFOUND,
             ) from None
-    with progress.phase("verify", sum(sizes.values())) as phase:
-        for digest in sizes:
-            if _digest_of(folder.bytes_file(digest), phase) != digest:
-                raise ImageError(
-                    f"{folder.bytes_file(digest)} is damaged, and with it version "
-                    f"{kept.version} of {kept.name}.",
-                    hint="Choose another version: `ogrepo versions` shows what is kept.",
-                )
+    return sizes
 
 
 def _digest_of(path: Path, phase: Phase) -> str:

@@ -145,6 +145,14 @@ def test_a_damage_that_no_checksum_sees_is_seen_by_the_record(stocked: Pc) -> No
     assert (done.status, "is not what was stored" in done.err) == (OgErr.IMAGE, True), done.err
 
 
+@pytest.mark.usefixtures("stocked")
+def test_a_name_without_a_repository_says_what_the_cache_holds() -> None:
+    for words in (("1", "1"), ("1",)):
+        done = og("image", "restore", "debian", *words, "--yes")
+        assert done.status == OgErr.REPO
+        assert "The cache holds debian version 1: `CACHE:debian` is that." in done.err
+
+
 @pytest.mark.usefixtures("one_pc")
 def test_without_a_cache_it_is_said() -> None:
     assert restored("CACHE:debian").status == OgErr.NOTCACHE

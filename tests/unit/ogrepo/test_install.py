@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pwd
+import re
 import shutil
 import socket
 import stat
@@ -34,6 +35,7 @@ from ogrepo.__main__ import main
 from ogrepo.install import apply, check, texts, units
 from ogrepo.install.model import InstallRequest, Program, Run
 from ogrepo.install.plan import chosen_interface
+from ogunits import MOST_EXPOSED
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 PROGRAM = Program(Path("/opt/oglive/ogrepo"), Path("/opt/oglive/ognetboot"), Path("/bin/dnsmasq"))
@@ -411,6 +413,33 @@ def test_systemd_reads_the_units(place: Path) -> None:
     )
     ours = [line for line in done.stderr.splitlines() if any(name in line for name in written)]
     assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.parametrize(
+    "name", [units.REPOSITORY, units.DNSMASQ, units.NETBOOT, units.VERIFY], ids=str
+)
+def test_what_a_service_may_is_little(place: Path, name: str) -> None:
+    wanted = InstallRequest(Path("/srv/oglive"), user="oglive")
+    (place / name).write_text(unit_of(name, wanted, port=80))
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", place / name],
+        capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
+    )  # fmt: skip
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert found is not None, done.stderr
+    assert float(found[1]) <= MOST_EXPOSED, done.stdout
+
+
+def test_what_the_kernel_keeps_of_images_is_not_bounded() -> None:
+    """MemoryMax of the server counts the pages that it sends, which all PCs share."""
+    wanted = InstallRequest(Path("/srv/oglive"))
+    text = unit_of(units.REPOSITORY, wanted)
+    assert "MemoryMax" not in text
+    assert "LimitDATA=" in text
+    for name in (units.DNSMASQ, units.NETBOOT, units.VERIFY):
+        assert "MemoryMax=" in unit_of(name, wanted)
 
 
 # ---- check --------------------------------------------------------------------------------------

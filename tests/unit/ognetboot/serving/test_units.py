@@ -13,11 +13,10 @@ import pytest
 
 from ognetboot.cli import main
 from ognetboot.serving.units import Place, next_steps, units
+from ogunits import MOST_EXPOSED
 from unit.ognetboot.serving.server import INVENTORY
 
 ANALYZE = shutil.which("systemd-analyze")
-# What systemd takes for medium begins at 5.0.
-MOST_EXPOSED = 3.0
 
 
 @pytest.fixture
