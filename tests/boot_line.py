@@ -136,7 +136,7 @@ OPENGNSYS = (
         (SCRIPTS,),
         RETIRED,
     ),
-    Word("ogunit", "NAME", "The folder of an OU in the images' share.", (SCRIPTS,)),
+    Word("ogunit", "NAME", "The folder of an OU in the images' share.", (OG, SCRIPTS)),
     Word("group", "NAME", "The room; etc/init/NAME.sh of the site runs.", (OG, START, SCRIPTS)),
     Word("hostname", "NAME", "This PC's name.", (FIRST, OG, SCRIPTS)),
     Word("ogprof", "true", "The teacher's PC: a variable for scripts.", (SCRIPTS,)),

@@ -27,8 +27,8 @@ _KIND = "imports"
 @contextmanager
 def work_folder(folder: Folder, needed_bytes: int) -> Iterator[Path]:
     """An empty folder where ``needed_bytes`` fit; it goes again, unless it was moved on."""
+    sweep(folder)
     top = folder.private / _KIND
-    sweep(top)
     require_room(folder, needed_bytes)
     path, handle = _made(top)
     try:
@@ -52,9 +52,9 @@ def _made(top: Path) -> tuple[Path, int]:
             os.close(handle)
 
 
-def sweep(top: Path) -> None:
+def sweep(folder: Folder) -> None:
     """Remove what imports left that nobody does any more."""
-    for path in top.iterdir():
+    for path in (folder.private / _KIND).iterdir():
         try:
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
