@@ -31,7 +31,7 @@ from ogrepo.install.model import (
     WriteFile,
 )
 from ogrepo.install.plan import first_inventory
-from ogrepo.install.probe import may_change, owned_paths
+from ogrepo.install.probe import changeable
 from ogrepo.intake.tokens import load_secret
 from ogrepo.library.folder import make_folder, write_whole
 from ogrepo.library.signingkey import make_key
@@ -144,9 +144,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _own(step: Own) -> None:
     user = pwd.getpwnam(step.user)
-    for path in owned_paths(step.folder):
-        status = path.lstat()
-        if (status.st_uid, status.st_gid) != (user.pw_uid, user.pw_gid) and may_change(status):
+    for path, status in changeable(step.folder):
+        if (status.st_uid, status.st_gid) != (user.pw_uid, user.pw_gid):
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 

@@ -47,10 +47,12 @@ LimitCORE=0
 TasksMax=128
 """
 
-# A service may raise its own limit of open files (@resources); it gives nothing to other users.
+# A service may raise its own limit of open files (@resources). Giving a file to its own user is no
+# privilege, and without the capability nobody gives one to another.
 _CALLS = """\
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
+SystemCallFilter=@chown
 """
 _SANDBOX = SANDBOX + _CALLS
 
