@@ -68,7 +68,19 @@ def probe_machine(wanted: InstallRequest) -> Facts:
         systemd_runs=runs,
         enabled=frozenset(units_that_are("is-enabled", "enabled", program)),
         active=frozenset(units_that_are("is-active", "active", program) if runs else ()),
+        may_keep=_may_write_beside(wanted),
     )
+
+
+def _may_write_beside(wanted: InstallRequest) -> bool:
+    """Whether the service may make files where the inventory lies, in whatever folder that is."""
+    folder = wanted.inventory_file.resolve().parent
+    try:
+        user = pwd.getpwnam(wanted.user)
+        status = folder.stat()
+    except (KeyError, FileNotFoundError):
+        return False
+    return status.st_uid == user.pw_uid and bool(status.st_mode & stat.S_IWUSR)
 
 
 def _has_key(folder: Path) -> bool:
@@ -176,7 +188,7 @@ def _files(wanted: InstallRequest) -> Iterator[Path]:
     yield wanted.site / "etc/oglive/policy.toml"
     yield wanted.options_file
     yield from (wanted.folder / "layouts" / name for name in texts.layouts())
-    yield from (wanted.units / name for name in units.ALL)
+    yield from (wanted.units / name for name in (*units.ALL, *units.KEEPING))
 
 
 def _text(path: Path) -> str | None:

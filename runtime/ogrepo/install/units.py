@@ -24,6 +24,15 @@ VERIFY_TIMER = "oglive-verify.timer"
 # What systemd starts at each boot; NETBOOT is started by WATCH and once at boot.
 ENABLED = (NETBOOT, WATCH, REPOSITORY, DNSMASQ, VERIFY_TIMER)
 ALL = (*ENABLED, VERIFY)
+# Texts of `ognetboot`, for a site that has an inventory of its own: the daemon hears PCs and keeps
+# what they boot; a site that wants none enables path and timer in its place.
+DAEMON = "ognetboot.service"
+KEEPING = (
+    DAEMON,
+    "ognetboot-render.service",
+    "ognetboot-render.path",
+    "ognetboot-render.timer",
+)
 LEASES = "oglive-dnsmasq"
 
 # What is proven where the file of options says nothing else.
