@@ -8,7 +8,6 @@ import io
 import json
 import os
 import pwd
-import re
 import shutil
 import socket
 import stat
@@ -35,7 +34,7 @@ from ogrepo.__main__ import main
 from ogrepo.install import apply, check, plan, probe, texts, units
 from ogrepo.install.model import InstallRequest, Program, Run, WriteFile
 from ogrepo.install.plan import chosen_interface
-from ogunits import MOST_EXPOSED
+from unit.exposure import MOST, exposure
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 PROGRAM = Program(Path("/opt/oglive/ogrepo"), Path("/opt/oglive/ognetboot"), Path("/bin/dnsmasq"))
@@ -449,14 +448,7 @@ def test_systemd_reads_the_units(place: Path) -> None:
 def test_what_a_service_may_is_little(place: Path, name: str) -> None:
     wanted = InstallRequest(Path("/srv/oglive"), user="oglive")
     (place / name).write_text(unit_of(name, wanted, port=80))
-    done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", place / name],
-        capture_output=True, text=True, check=False, timeout=60,
-        env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
-    )  # fmt: skip
-    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
-    assert found is not None, done.stderr
-    assert float(found[1]) <= MOST_EXPOSED, done.stdout
+    assert exposure(place / name) <= MOST
 
 
 def test_what_the_kernel_keeps_of_images_is_not_bounded() -> None:
