@@ -198,6 +198,15 @@ WantedBy=multi-user.target
 """
 
 
+def inventory_watched(text: str) -> Path | None:
+    """The inventory that a unit WATCH is about; None where it is none of ours."""
+    for line in text.splitlines():
+        key, mark, path = line.partition("=")
+        if key == "PathChanged" and mark:
+            return Path(path.replace("%%", "%"))
+    return None
+
+
 def _verify(wanted: InstallRequest, program: Program) -> str:
     return f"""\
 [Unit]
