@@ -17,7 +17,7 @@ from typing import IO, BinaryIO
 
 from blake3 import blake3
 
-from oglib.durable import settle
+from oglib.durable import settle, sync
 from oglib.errors import ImageError, OgError, WriteError
 from oglib.texts import open_straight
 from ogrepo.backup.collect import Found
@@ -110,11 +110,7 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
         raise WriteError(f"{path} is there already.", hint="Choose another name.") from None
     finally:
         part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def unpack(stream: BinaryIO, into: Path) -> Contents:
