@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from oglib.durable import settle, sync
 from oglib.errors import ImageError, OgError, WriteError
-from oglib.texts import open_plain
+from oglib.texts import open_straight
 from ogrepo.backup.collect import Found
 from ogrepo.backup.model import LIST, LIST_BYTES, SEAL, Contents, Kept, is_inside
 
@@ -38,7 +38,8 @@ class Writer:
     def add(self, found: Found, *, ours: bool) -> bool:
         """One file as it is now; False: it has gone meanwhile."""
         try:
-            file = open_plain(found.path)
+            # Root reads here what another user may exchange for a link meanwhile.
+            file = open_straight(found.path)
         except FileNotFoundError:
             return False
         with file:
