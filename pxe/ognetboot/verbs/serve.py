@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> str:
     )
     if args.check:
         return check(request, lambda: _written(request, args, dry_run=True))
-    serve(request, lambda: _written(request, args))
+    serve(request, lambda: _written(request, args), lambda found: _child(request, found))
     return "ognetboot has stopped."
 
 
@@ -113,14 +113,15 @@ def _written(request: ServeRequest, args: argparse.Namespace, *, dry_run: bool =
         inventory, request.out, texts, args.loaders, source=request.inventory, dry_run=dry_run
     )
     then = next_change(assigned, now, inventory)
-    child = texts[_DNSMASQ] if request.with_dhcp else _without_dhcp(inventory, request.out)
+    child = texts[_DNSMASQ] if request.with_dhcp else _child(request, inventory)
     return Written(inventory, child, bool(changed), then)
 
 
-def _without_dhcp(inventory: Inventory, out: Path) -> str:
-    """For our own dnsmasq alone. What the tree says of DHCP stays: another program serves it."""
-    without = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
-    return server_files(without, tftp_root(inventory, out))[_DNSMASQ]
+def _child(request: ServeRequest, inventory: Inventory) -> str:
+    """What our own dnsmasq is told. What the tree says of DHCP stays: another program serves it."""
+    if not request.with_dhcp:
+        inventory = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
+    return server_files(inventory, tftp_root(inventory, request.out))[_DNSMASQ]
 
 
 def _owner(out: Path) -> str:
