@@ -6,7 +6,7 @@ from __future__ import annotations
 from harness import restored
 from harness.captured import Captured
 from harness.disks import Disk
-from harness.inventory import BIOS_PC
+from harness.inventory import BENCH, BIOS_PC
 from harness.machine import Machine
 from harness.room import Room
 from harness.steps import step
@@ -74,7 +74,7 @@ def test_opengnsys_scripts_without_a_cache(room: Room, debian_bios: Captured) ->
         ).output
         assert "[" in said
         pc.kill()
-    _boots(room, disk, debian_bios, "")
+    _boots(room, disk, debian_bios, BENCH.name)
 
 
 def _partitioned(room: Room, disk: Disk, layout: str) -> Machine:
