@@ -11,7 +11,8 @@ import pytest
 
 from oglib.__main__ import main as og
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.opened import opened, opened_frames
+from oglib.deploy.opening.opened import opened, opened_at, opened_frames
+from oglib.deploy.opening.reference import Reference
 from oglib.deploy.whole_disk.image import is_whole, opened_any, opened_whole, whole_info
 from oglib.errors import ImageError, NotFoundError, TransferError
 from oglib.image.proving.verify import verify
@@ -57,6 +58,18 @@ def test_every_version_that_is_kept_is_opened_and_proven(
                 verify(image, progress=QUIET)
         with pytest.raises(NotFoundError, match="no version 4"), opened(f"{text}@4", settings):
             pass
+
+
+def test_behind_a_share_versions_are_asked_of_the_repository(
+    repository: Repository, settings: Settings
+) -> None:
+    """The share shows ``images/`` alone."""
+    base, path = repository.base, repository.folder.images / "lab/debian.img"
+    on_share = Reference("lab/debian", path=path, version=1, repository=base)
+    with opened_at(on_share, settings) as image:
+        assert isinstance(image, OpenImage)
+        assert image.manifest.version == 1
+        verify(image, progress=QUIET)
 
 
 def test_the_listing_tells_what_is_kept(repository: Repository, settings: Settings) -> None:

@@ -74,11 +74,18 @@ class Reference:
         return replace(self, url=self.url + ASIDE)
 
     def as_kept(self) -> Reference | None:
-        """The version as a repository keeps it behind what it shows; None: this is in none."""
-        base, below, tail = self.url.rpartition(IMAGES)
+        """The version as a repository keeps it behind what it shows; None: this is in none.
+
+        One that was named is asked of the repository by HTTP, also where images come by its share.
+        """
+        url = self.url
+        if self.path is not None and self.repository:
+            url = f"{self.repository}{IMAGES}{self.name}{SUFFIX}"
+        base, below, tail = url.rpartition(IMAGES)
         if not below or not tail.endswith(SUFFIX):
             return None
-        return replace(self, kept=f"{base}/versions/{tail.removesuffix(SUFFIX)}/{self.version}")
+        kept = f"{base}/versions/{tail.removesuffix(SUFFIX)}/{self.version}"
+        return replace(self, url=url, path=None, kept=kept)
 
     @property
     def base(self) -> str:

@@ -76,10 +76,14 @@ class FolderLocation:
 
     def as_kept(self) -> FolderLocation | None:
         """The version as a repository keeps it behind what it shows; None: this is in none."""
-        base, below, name = self.url.rpartition(IMAGES)
+        url = self.url
+        if self.path is not None and self.repository:
+            url = f"{self.repository}{IMAGES}{self.name}"
+        base, below, name = url.rpartition(IMAGES)
         if not below:
             return None
-        return replace(self, kept=f"{base}/versions/{name}/{self.version}")
+        kept = f"{base}/versions/{name}/{self.version}"
+        return replace(self, url=url, path=None, kept=kept)
 
 
 def location_of(text: str, settings: Settings) -> FolderLocation:
@@ -97,7 +101,13 @@ def location_of(text: str, settings: Settings) -> FolderLocation:
     found = found_on_share(check_name(text), settings)
     if found is not None:
         repository = settings.repository_url()
-        return FolderLocation(text, path=found, version=version, repository=repository)
+        return FolderLocation(
+            text,
+            path=found,
+            version=version,
+            repository=repository,
+            connection=settings.connection,
+        )
     url = f"{settings.repository_url()}/images/{text}"
     return FolderLocation(
         check_name(text), url=url, version=version, connection=settings.connection
