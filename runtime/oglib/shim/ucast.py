@@ -150,7 +150,7 @@ COMMANDS = {
             at_least=2,
             at_most=5,
             example="ogUcastSyntax SENDPARTITION 8000:10.0.0.6 /dev/sda1 partclone lzop",
-            better="It is a command of ours, which proves what came; no partclone, lzop and mbuffer.",
+            better="It is a command of ours that proves what came; no partclone, lzop and mbuffer.",
         ),
         Command(
             "ogUcastSendPartition",
@@ -160,8 +160,9 @@ COMMANDS = {
             at_least=5,
             at_most=5,
             example="ogUcastSendPartition 1 1 8000:10.0.0.6:10.0.0.7 partclone lzop",
-            better="Both sides prove that they know the code in /run/oglive/clone.code, or in the file "
-            "that OGCODE names; what came is proven; a PC that fails is told, and the others have it.",
+            better="Both sides prove that they know the code in /run/oglive/clone.code, or in the "
+            "file that OGCODE names; what came is proven; a PC that fails is told, and the others "
+            "have it.",
         ),
         Command(
             "ogUcastReceiverPartition",
