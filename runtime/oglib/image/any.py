@@ -22,7 +22,6 @@ from oglib.image.reading.formats.model import (
     measured,
 )
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.recorded import RecordedSource
 from oglib.image.reading.source import Supply
 from oglib.image.reading.source import supply_of as source_supply_of
 from oglib.progress import Event, EventKind, Progress
@@ -123,6 +122,16 @@ class Image(Protocol):
     def close(self) -> None: ...
 
 
+class Proving(Protocol):
+    """Stored bytes whose digest is known, and compared behind the last one."""
+
+    def begin(self) -> None: ...
+
+    def prove(self, name: str) -> None:
+        """Raise ``ImageError`` where the content, of the image ``name``, is another one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignImage(FromHeader):
     """A foreign image as it was opened: with where it comes from, and what to warn of.
@@ -142,7 +151,7 @@ class ForeignImage(FromHeader):
     files: tuple[Path, ...] = ()
     version: int = 0
     signed_by: str = ""
-    recorded: RecordedSource | None = None
+    recorded: Proving | None = None
     supply: Supply | None = None
 
     @property

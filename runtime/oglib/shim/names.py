@@ -103,6 +103,7 @@ _BY_MODULE = {
     "system": """
         ogCheckProgram ogEcho ogExecAndLog ogGetCaller ogHelp ogIsRepoLocked ogIsVirtualMachine
         ogRaiseError""",
+    "ucast": "ogUcastReceiverPartition ogUcastSendFile ogUcastSendPartition ogUcastSyntax",
     "windows": """
         ogAddCmd ogDomainScript ogFixBootSector ogGetWindowsName ogInstallFirstBoot
         ogInstallMiniSetup ogInstallRunonce ogSetWindowsName ogSetWinlogonUser

@@ -9,6 +9,8 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,12 +18,14 @@ import pytest
 
 from disk.shim.images import device, mounted, partitioned, refusal, release, said, stretch, tool
 from oglib import settings
+from oglib.deploy.partition.cloning import keep_code
 from oglib.disk.lock import lock_path
 from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import ImageError, OgErr
 from oglib.settings import Settings
 from oglib.shim import image_file
 from oglib.shim.image_file import COMMANDS
+from oglib.transfer.pipe.secret import new_code
 from unit.ogrepo.conftest import Repository, folder, repository
 from unit.shim.old import Old, Ran
 
@@ -350,3 +354,25 @@ def test_help_names_both_places(old: Old) -> None:
     ran = old("ogRestoreImage", "help")
     assert ran == Ran(ran.stdout, "", 0)
     assert "REPO|CACHE NAME DISK PARTITION" in ran.stdout
+
+
+@pytest.mark.proves("ogUcastSendPartition", "ogUcastReceiverPartition")
+def test_a_partition_from_pc_to_pc(old: Old, disk: Path, made: Path, tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    keep_code(new_code(), code)
+    port = next(one for one in range(8000, 8006) if is_free(one))
+    env = {"OGCODE": str(code)}
+    words = (f"{port}:127.0.0.1", "partclone", "lzop")
+    with ThreadPoolExecutor(1) as other:
+        theirs = other.submit(old, "ogUcastReceiverPartition", 1, 2, *words, disks=[disk], env=env)
+        ours = old("ogUcastSendPartition", 1, 1, *words, disks=[made], env=env)
+        assert ours.status == 0, ours.stderr
+        assert theirs.result(60).status == 0
+    with mounted(disk, 2, tmp_path / "got") as got, mounted(made, 1, tmp_path / "sent") as sent:
+        assert (got / "data").read_bytes() == (sent / "data").read_bytes()
+
+
+def is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("", port)):
+        return True
+    return False
