@@ -66,9 +66,10 @@ OPENGNSYS = (
     Word(
         "ogprotocol",
         "smb, nfs, local",
-        "smb and nfs mount the repository's images (`ogimages`, `/opt/opengnsys/images`) for "
-        "scripts; a failure is told and stops nothing. Without it, and by every command of ours, "
-        "images come by HTTP. ogLive itself and the site's scripts need no share.",
+        "smb and nfs mount the repository's images (`ogimages`, `/opt/opengnsys/images`), and a "
+        "name is looked for there first; what is not there, or stops coming from there, comes by "
+        "HTTP; a failure is told and stops nothing. Without it images come by HTTP alone. ogLive "
+        "itself and the site's scripts need no share.",
         (START, OG, SCRIPTS),
         BETTER,
     ),

@@ -16,7 +16,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -277,3 +277,10 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def held(
+    folder: Folder, thing: str, *, what: str, patience_s: float = 0.0
+) -> AbstractContextManager[None]:
+    """The same for something that is no image: no image can be called so."""
+    return locked(folder, f".{thing}", what=what, patience_s=patience_s)

@@ -18,6 +18,7 @@ import pytest
 
 from oglib.connection import Connection
 from oglib.deploy.opening.opened import described, named, opened
+from oglib.deploy.whole_disk.image import opened_any
 from oglib.errors import OgError
 from oglib.image.format.signing import PublicKey, generate_keypair
 from oglib.image.writing.receipt import Receipt
@@ -118,6 +119,9 @@ def test_an_image_of_ours_on_the_share_restores_by_its_name(share: Share) -> Non
     assert receipt.signed_by
     assert receipt.warnings == ()
     assert described("x", share.settings).signed
+    # whoever takes a disk's image too asks nobody else before
+    with opened_any("x", share.settings) as image:
+        assert image.title == "x version 1"
 
 
 def test_a_foreign_one_does_too_where_the_site_takes_it(share: Share) -> None:

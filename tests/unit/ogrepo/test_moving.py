@@ -18,7 +18,7 @@ from oglib.durable import sync
 from oglib.errors import ImageError, OgErr, OgError
 from oglib.image.format.foreign_record import ForeignRecord, PieceDigests
 from oglib.image.format.manifest import PrivateKey, load_public_keys
-from oglib.progress import Progress
+from oglib.progress import Progress, Silent
 from ogrepo.__main__ import main
 from ogrepo.library.disks import find_disk, verify_disk
 from ogrepo.library.folder import Folder, open_folder
@@ -40,11 +40,6 @@ from unit.ogrepo.sample import make_sample
 
 CUTS = 8
 Tree = dict[str, tuple[int, int]]
-
-
-class Silent:
-    def update(self, phase: object, *, last: bool) -> None:
-        """Nobody looks."""
 
 
 def tree(folder: Folder) -> Tree:
