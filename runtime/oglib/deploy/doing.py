@@ -46,8 +46,8 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
     request = system_plan.Request(
         job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
     )
-    memory = of_this_pc(given.settings)
     way = _way(job, given)
+    memory = _memory(way, given)
     with opened(way.opens if way else job.image, given.settings, memory) as image:
         plan = system_plan.plan(
             request,
@@ -89,6 +89,13 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
     )
 
 
+def _memory(way: Bringing | None, given: Given) -> Memory:
+    """What comes directly comes past the cache, whatever that has."""
+    memory = of_this_pc(given.settings)
+    memory.uses_cache = way is None or way.uses_cache
+    return memory
+
+
 def _way(job: Deploy | Restore, given: Given) -> Bringing | None:
     """How the image comes, where anybody says; the image of a whole disk comes as it always did."""
     if job.part is None:
@@ -105,8 +112,8 @@ def _way(job: Deploy | Restore, given: Given) -> Bringing | None:
 
 def do_restore(job: Restore, given: Given) -> FinishedJob | None:
     """Put back, whatever the image turns out to be of."""
-    memory = of_this_pc(given.settings)
     way = _way(job, given)
+    memory = _memory(way, given)
     with _planned_restore(job, given, memory, way.opens if way else job.image) as plan:
         if isinstance(plan, DiskPlan):
             planned = PlannedJob(

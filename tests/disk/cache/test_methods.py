@@ -58,6 +58,11 @@ def test_through_the_cache_one_day_and_from_it_the_next(
     assert "the cache has these very bytes, so nothing is fetched" in done.err
     assert not [line for line in site.log if ".img " in line], "its bytes were fetched again"
 
+    done = restored("--method", "unicast", json=True)
+    assert list(json.loads(done.out)["came_from"]) == ["CACHE:debian"]
+    done = restored("--method", "unicast-direct", json=True)
+    assert "CACHE:debian" not in json.loads(done.out)["came_from"]
+
     site.stop()
     told(monkeypatch, connection=Connection(deadline_s=0.5))
     assert restored(image="CACHE:debian").status == 0

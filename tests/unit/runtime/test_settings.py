@@ -27,7 +27,7 @@ def test_everything_named_is_read(tmp_path: Path) -> None:
     told = load(
         tmp_path,
         "quiet ogrepo=10.0.0.2:8080 hostname=pc7 group=lab ogjob=deploy:a:1:2 oglayout=bios"
-        " ogafter=poweroff",
+        " ogafter=poweroff ogmethod=UNICAST-CACHE LANG=es_ES.UTF-8",
         "SERVER=10.0.0.1\nIP=10.0.0.9\nVERSION=v1\nPROFILE=test\n",
         'allow_unsigned = ["http://old/"]\n',
     )
@@ -37,7 +37,9 @@ def test_everything_named_is_read(tmp_path: Path) -> None:
         group="lab",
         job="deploy:a:1:2",
         layout="bios",
+        method="UNICAST-CACHE",
         after="poweroff",
+        locale="es_ES.UTF-8",
         ip="10.0.0.9",
         version="v1",
         profile="test",

@@ -119,7 +119,9 @@ def decide(
         cause, *more = lines
         raise OgError(cause, hint=" ".join(more), code=made.code)
     exactly = there.manifest.version if there.manifest else version
-    from_it = made.via is Via.CACHE and not made.fetch and not in_it
+    # by its name where that is known there: what is damaged in the cache then comes from elsewhere
+    by_name = in_it or there.manifest is not None
+    from_it = made.via is Via.CACHE and not made.fetch and not by_name
     opens = _versioned(f"{CACHE}{name}", exactly) if from_it else image
     source = image if is_path(image) else _versioned(versioned(image)[0], exactly)
     if made.fetch and made.via is Via.CACHE:

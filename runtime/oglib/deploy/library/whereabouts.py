@@ -145,8 +145,11 @@ def _entry(store: Store, name: str) -> Entry | None:
 
 
 def _held(entry: Entry | None, there: Published) -> Held:
-    """Whether the entry is what is asked for: by its manifest, else by its full checksum."""
-    if entry is None:
+    """Whether the entry is what is asked for: by its manifest, else by its full checksum.
+
+    One that is known to be damaged counts as none: it is mended by bringing it.
+    """
+    if entry is None or entry.damaged:
         return Held.NONE
     if entry.damaged:
         return Held.OLDER
