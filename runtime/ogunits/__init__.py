@@ -11,9 +11,6 @@ from pathlib import Path
 
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
-# The most that `systemd-analyze security` may say of a service: what it calls medium begins at 5.0.
-MOST_EXPOSED = 3.0
-
 # For every service. Which system calls, users, networks and folders it needs is its own.
 SANDBOX = """\
 NoNewPrivileges=yes

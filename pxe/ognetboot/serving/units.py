@@ -43,12 +43,19 @@ class Place:
 def units(place: Place) -> dict[str, str]:
     """Each file's path below systemd's folder, and its text."""
     return {
+        **keeping_units(place),
+        "dnsmasq.service.d/ognetboot.conf": _dnsmasq(place),
+        "nginx.service.d/ognetboot.conf": _NGINX,
+    }
+
+
+def keeping_units(place: Place) -> dict[str, str]:
+    """Those that keep the tree, by the daemon or by the clock; DHCP and HTTP are not theirs."""
+    return {
         DAEMON: _daemon(place),
         RENDER: _render(place),
         "ognetboot-render.path": _path(place),
         "ognetboot-render.timer": _TIMER,
-        "dnsmasq.service.d/ognetboot.conf": _dnsmasq(place),
-        "nginx.service.d/ognetboot.conf": _NGINX,
     }
 
 

@@ -23,7 +23,7 @@ from ogrepo.arriving.examine import Examined, examine
 from ogrepo.arriving.importing import publish_as, refuse_synchronised, write_older
 from ogrepo.arriving.rest import Stamps, stamps_of
 from ogrepo.arriving.survey import DAMAGED, IN_USE, READABLE, Found, in_use, survey
-from ogrepo.arriving.work import work_folder
+from ogrepo.arriving.work import sweep, work_folder
 from ogrepo.library.adopted import Adopted, adopted, all_adopted, remember
 from ogrepo.library.disks import disk_names, refuse_inside
 from ogrepo.library.folder import Folder
@@ -61,6 +61,7 @@ def look(folder: Folder, top: Path) -> list[Found]:
 def adopt(folder: Folder, top: Path, *, progress: Progress, pace: Pace) -> Iterator[Found]:
     """Serve every readable image; each is given as it was found, when it is done."""
     key = PrivateKey.load(folder.image_key)
+    sweep(folder)
     for one in look(folder, top):
         if one.state == READABLE:
             yield _Adopting(folder, top, key, progress, pace).adopt(one)

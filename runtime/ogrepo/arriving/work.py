@@ -20,6 +20,8 @@ from oglib.partfile import is_at
 from oglib.wording.amounts import human_bytes
 from ogrepo.intake.ledger import SPARE_BYTES
 from ogrepo.library.folder import Folder, hand_over
+from ogrepo.versions.prune import Policy
+from ogrepo.versions.room import Guard
 
 _KIND = "imports"
 
@@ -27,8 +29,8 @@ _KIND = "imports"
 @contextmanager
 def work_folder(folder: Folder, needed_bytes: int) -> Iterator[Path]:
     """An empty folder where ``needed_bytes`` fit; it goes again, unless it was moved on."""
+    sweep(folder)
     top = folder.private / _KIND
-    sweep(top)
     require_room(folder, needed_bytes)
     path, handle = _made(top)
     try:
@@ -52,9 +54,9 @@ def _made(top: Path) -> tuple[Path, int]:
             os.close(handle)
 
 
-def sweep(top: Path) -> None:
+def sweep(folder: Folder) -> None:
     """Remove what imports left that nobody does any more."""
-    for path in top.iterdir():
+    for path in (folder.private / _KIND).iterdir():
         try:
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
@@ -70,9 +72,14 @@ def sweep(top: Path) -> None:
 
 
 def require_room(folder: Folder, needed_bytes: int) -> None:
-    """Raise unless so much fits, and something is left for the machine."""
-    there = os.statvfs(folder.private)
-    free = there.f_bavail * there.f_frsize
+    """Raise unless so much fits, and something is left for the machine.
+
+    Before that, old versions go that the policy does not keep.
+    """
+    make_room = Guard(folder, Policy())
+    free = _free(folder)
+    if needed_bytes + SPARE_BYTES > free and make_room():
+        free = _free(folder)
     missing = needed_bytes + SPARE_BYTES - free
     if missing > 0:
         raise WriteError(
@@ -80,3 +87,8 @@ def require_room(folder: Folder, needed_bytes: int) -> None:
             f"{human_bytes(free)} free: {human_bytes(missing)} are missing.",
             hint="Remove what is not needed there, then import it again.",
         )
+
+
+def _free(folder: Folder) -> int:
+    there = os.statvfs(folder.private)
+    return there.f_bavail * there.f_frsize

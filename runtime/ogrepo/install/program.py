@@ -64,7 +64,7 @@ def code_folders() -> set[Path]:
 
 def units_that_are(verb: str, wanted: str, program: Program) -> Iterable[str]:
     """Those of our units of which systemd says this; its exit status counts for nothing then."""
-    for name in units.ENABLED:
+    for name in (*units.ENABLED, units.DAEMON):
         if _systemctl_says(program, verb, name) == wanted:
             yield name
 

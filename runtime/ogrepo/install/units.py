@@ -24,6 +24,15 @@ VERIFY_TIMER = "oglive-verify.timer"
 # What systemd starts at each boot; NETBOOT is started by WATCH and once at boot.
 ENABLED = (NETBOOT, WATCH, REPOSITORY, DNSMASQ, VERIFY_TIMER)
 ALL = (*ENABLED, VERIFY)
+# Texts of `ognetboot`, for a site that has an inventory of its own: the daemon hears PCs and keeps
+# what they boot; a site that wants none enables path and timer in its place.
+DAEMON = "ognetboot.service"
+KEEPING = (
+    DAEMON,
+    "ognetboot-render.service",
+    "ognetboot-render.path",
+    "ognetboot-render.timer",
+)
 LEASES = "oglive-dnsmasq"
 
 # What is proven where the file of options says nothing else.
@@ -47,10 +56,12 @@ LimitCORE=0
 TasksMax=128
 """
 
-# A service may raise its own limit of open files (@resources); it gives nothing to other users.
+# A service may raise its own limit of open files (@resources). Giving a file to its own user is no
+# privilege, and without the capability nobody gives one to another.
 _CALLS = """\
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
+SystemCallFilter=@chown
 """
 _SANDBOX = SANDBOX + _CALLS
 
@@ -185,6 +196,15 @@ Description=Watch the inventory of ogLive, its policy and its keys
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def inventory_watched(text: str) -> Path | None:
+    """The inventory that a unit WATCH is about; None where it is none of ours."""
+    for line in text.splitlines():
+        key, mark, path = line.partition("=")
+        if key == "PathChanged" and mark:
+            return Path(path.replace("%%", "%"))
+    return None
 
 
 def _verify(wanted: InstallRequest, program: Program) -> str:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from oglib.errors import UsageError
+from ogrepo.arriving.work import sweep
 from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES
 from ogrepo.library.folder import check_owner, open_folder
 from ogrepo.serving.server import Serving, serve
@@ -75,6 +76,7 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
 def _serve(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
     check_owner(folder)
+    sweep(folder)
     certificate, key = arguments.certificate, arguments.key
     if (certificate is None) != (key is None):
         raise UsageError("https needs both --certificate and --key.")

@@ -25,8 +25,10 @@ from ogrepo.library.folder import Folder, checked_name, write_whole
 from ogrepo.library.keep import DISK_RECORDS, PathOf, beside_part, record_suffix
 from ogrepo.library.publishing import publish, stage, turn
 from ogrepo.library.signed import companions_of, sign_record, write_signed
+from ogrepo.library.signingkey import signing_key
 from ogrepo.library.staged_disks import refuse_folder, sign_disk, whole_in
 from ogrepo.library.store import FRAMES, IMAGE, OLDER, next_version, staged_file
+from ogrepo.library.waiting import let_wait
 from ogrepo.versions.kept import Kept, in_images
 
 _NEW_LINE = "\n"
@@ -34,26 +36,51 @@ _STEP_BYTES = 4 << 20
 _SAID = re.compile(r"\n?Version [0-9]+(?: of [A-Za-z0-9._/-]+)?(?: again)?\.\Z", re.ASCII)
 
 
-def publish_again(folder: Folder, kept: Kept, name: str, progress: Progress) -> int:
-    """Publish the content of a kept version as the next one of ``name``; its number.
+@dataclass(frozen=True, slots=True)
+class PublishedAgain:
+    """``waits``: for its signature, because the key is on another machine; it is not shown yet."""
+
+    version: int
+    waits: bool
+
+
+def publish_again(folder: Folder, kept: Kept, name: str, progress: Progress) -> PublishedAgain:
+    """Publish the content of a kept version as the next one of ``name``.
 
     Every byte of it is compared with its digest first: nothing damaged is shown again.
     """
     _refuse(folder, kept, checked_name(name))
-    key = PrivateKey.load(folder.image_key)
+    key = _key(folder, kept)
     prove_bytes(folder, kept, progress)
     with turn(folder, name), stage(folder) as staged:
         _refuse(folder, kept, name)
         version = next_version(folder, name)
         stage_again(folder, kept, name, version, staged, key=key)
-        publish(folder, name, staged)
-    return version
+        if key is None:
+            let_wait(folder, name, version, staged)
+        else:
+            publish(folder, name, staged)
+    return PublishedAgain(version, waits=key is None)
+
+
+def _key(folder: Folder, kept: Kept) -> PrivateKey | None:
+    key = signing_key(folder)
+    if key is None and isinstance(kept.about, ForeignRecord):
+        raise OgError(
+            f"{kept.name} is the image of another program, and the key that signs such a one is "
+            "not on this machine.",
+            hint="Import it where the key is.",
+        )
+    return key
 
 
 def stage_again(
-    source: Folder, kept: Kept, name: str, version: int, staged: Path, *, key: PrivateKey
+    source: Folder, kept: Kept, name: str, version: int, staged: Path, *, key: PrivateKey | None
 ) -> None:
-    """Prepare a version that is kept in ``source`` as another one, by links, newly signed."""
+    """Prepare a version that is kept in ``source`` as another one, by links.
+
+    It is newly signed; ``key`` None: elsewhere.
+    """
     _Again(source, kept, name, version, key).fill(staged)
 
 
@@ -119,7 +146,7 @@ class _Again:
     kept: Kept
     name: str
     version: int
-    key: PrivateKey
+    key: PrivateKey | None
 
     def fill(self, staged: Path) -> None:
         """Its files by links, and new manifests with their signatures."""
@@ -129,12 +156,12 @@ class _Again:
             return
         path_of = partial(staged_file, staged)
         self._link(about, path_of)
-        if isinstance(about, ForeignRecord):
+        if isinstance(about, Manifest):
+            write_signed(self._renamed(about, self.name), self.version, self.key, path_of)
+        elif self.key is not None:
             key_id = self.key.public.key_id
             record = replace(about, name=self.name, version=self.version, key_id=key_id)
             sign_record(record, self.key, path_of)
-        else:
-            write_signed(self._renamed(about, self.name), self.version, self.key, path_of)
 
     def _fill_disk(self, disk: DiskManifest, whole: Path) -> None:
         manifests = {}

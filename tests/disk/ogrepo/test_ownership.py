@@ -10,6 +10,7 @@ import pytest
 
 from ognetboot.cli import main as ognetboot
 from ogrepo.__main__ import main
+from ogrepo.install.probe import changeable
 
 SERVICE = 61234
 
@@ -44,6 +45,20 @@ def test_what_root_makes_in_a_repository_is_its_users(served: Path, tmp_path: Pa
     overlay = ["site", str(tmp_path / "site"), str(served / "site.cpio")]
     assert ognetboot([*overlay, "--keys", str(served / "keys")]) == 0
     assert roots_own(served) == []
+
+
+def test_an_image_has_several_names_and_all_of_them_become_its_users(tmp_path: Path) -> None:
+    """Whose name lies elsewhere may be somebody else's, and stays as it is."""
+    root = tmp_path / "repo"
+    for part in ("images", "bytes"):
+        (root / part).mkdir(parents=True)
+    (root / "images/a.img").write_bytes(b"ours")
+    (root / "bytes/0a").hardlink_to(root / "images/a.img")
+    stranger = tmp_path / "stranger"
+    stranger.write_bytes(b"not ours")
+    (root / "images/b.img").hardlink_to(stranger)
+    names = {path.name for path, _ in changeable(root)}
+    assert names == {"repo", "images", "bytes", "a.img", "0a"}
 
 
 def test_root_does_not_serve_it(served: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,6 +133,40 @@ def test_volumes_are_joined(folder: Folder, tmp_path: Path) -> None:
         brought(folder, tmp_path / "cut.img.000")
 
 
+def clonezilla(path: Path) -> Path:
+    """A disk that Clonezilla saved: one partition in volumes, one whole, and a swap."""
+    path.mkdir()
+    (path / "parts").write_text("sda1 sda2 sda3\n")
+    (path / "disk").write_text("sda\n")
+    packed = gzip.compress(STREAM, 1)
+    (path / "sda1.ext4-ptcl-img.gz.aa").write_bytes(packed[:500_000])
+    (path / "sda1.ext4-ptcl-img.gz.ab").write_bytes(packed[500_000:])
+    (path / "sda2.ext4-ptcl-img.uncomp").write_bytes(STREAM)
+    (path / "swappt-sda3.info").write_text('UUID="5f0c"\nLABEL=""\n')
+    return path
+
+
+@pytest.mark.parametrize("convert", [False, True], ids=["as-they-are", "converted"])
+def test_a_saved_disk_gives_an_image_for_each_partition(
+    folder: Folder, tmp_path: Path, convert: bool
+) -> None:
+    found = arrivals(clonezilla(tmp_path / "aula 2"))
+    done = [bring_in(folder, one, convert=convert, progress=QUIET) for one in found]
+    assert [one.name for one in done] == ["aula-2/sda1", "aula-2/sda2"]
+    assert main(["verify", str(folder.root)]) == 0
+    assert leftovers(folder) == []
+
+
+def test_what_a_killed_import_left_goes_with_the_next(folder: Folder, foreign: Path) -> None:
+    left = folder.private / "imports" / "left"
+    left.mkdir()
+    (left / "img").write_bytes(bytes(1000))
+    with work.work_folder(folder, 0) as mine:
+        assert not left.exists()
+        brought(folder, foreign)
+        assert mine.exists(), "another's that is under way stays"
+
+
 def test_another_kind_takes_the_place_and_the_one_before_stays(
     folder: Folder, foreign: Path
 ) -> None:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from oglib.__main__ import main as og
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import opened, opened_frames
 from oglib.deploy.whole_disk.image import is_whole, opened_any, opened_whole, whole_info
@@ -19,6 +22,7 @@ from oglib.transfer.http import HttpSource
 from oglib.transfer.repository import RepositoryClient
 from ogrepo.versions.again import publish_again
 from ogrepo.versions.kept import read_kept
+from ogrepo.versions.prune import drop_records
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.disks import make_disk
 from unit.ogrepo.sample import make_sample
@@ -53,6 +57,19 @@ def test_every_version_that_is_kept_is_opened_and_proven(
                 verify(image, progress=QUIET)
         with pytest.raises(NotFoundError, match="no version 4"), opened(f"{text}@4", settings):
             pass
+
+
+def test_the_listing_tells_what_is_kept(repository: Repository, settings: Settings) -> None:
+    with RepositoryClient(repository.base) as client:
+        assert [one.versions for one in client.listing()] == [(1, 2, 3)]
+        folder = repository.folder
+        publish_again(folder, read_kept(folder, "lab/debian", 1), "lab/debian", QUIET)
+        drop_records(folder, "lab/debian", 2)
+        assert [one.versions for one in client.listing()] == [(1, 3, 4)]
+    argv = ["image", "list", "--versions", "--repo", settings.repository]
+    with redirect_stdout(io.StringIO()) as out:
+        assert og(argv) == 0
+    assert "v4  @1, @3, @4" in out.getvalue()
 
 
 def test_the_signature_of_a_kept_version_counts(repository: Repository, settings: Settings) -> None:

@@ -49,7 +49,7 @@ def vouched_record(
         beside = _address(reference, RECORD_SIGNATURE)
         signature = signature_of(beside, raw, keys, settings.connection)
     # a file may lie under any name; what a repository was asked for by name must have that name
-    name = reference.name if reference.path is None else None
+    name = reference.name if reference.path is None or reference.repository else None
     vouched = vouch_record(raw, signature, keys, where=reference.where, allowed=allowed, name=name)
     record = vouched.record
     said: tuple[str, ...] = ()

@@ -14,8 +14,8 @@ from pathlib import Path
 from oglib import limits
 from oglib.deploy.opening.entry import held, telling_of_the_cache
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.opened import described, opened_at
-from oglib.deploy.opening.reference import Reference, is_path, no_version, resolve
+from oglib.deploy.opening.opened import described, named, opened_at
+from oglib.deploy.opening.reference import Reference, is_path, no_version
 from oglib.deploy.whole_disk.foreign_folder import disk_at, whole_of
 from oglib.deploy.whole_disk.location import FolderLocation, located, location_of
 from oglib.deploy.whole_disk.ours import ours_at
@@ -49,7 +49,7 @@ def opened_any(
         if whole is not None:
             yield whole
             return
-        with opened_at(entry or resolve(text, settings), settings, memory) as image:
+        with opened_at(entry or named(text, settings), settings, memory) as image:
             yield image
 
 

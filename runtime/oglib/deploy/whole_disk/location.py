@@ -18,9 +18,11 @@ from oglib.deploy.opening.reference import (
     refuse_ambiguous,
     versioned,
 )
+from oglib.deploy.opening.shared import found_on_share
 from oglib.errors import ImageError, NotFoundError
 from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
 from oglib.image.format.manifest import check_name
+from oglib.kernel.far import STALL_S, within
 from oglib.settings import Settings
 
 
@@ -30,7 +32,7 @@ class FolderLocation:
 
     ``version``: that one and no other; 0 for the one that is shown. ``kept``: the address of a
     repository's records of this version; empty where its files lie in the folder. ``hold``: what
-    keeps it in the cache.
+    keeps it in the cache. ``repository``: its address, where the folder is on its share.
     """
 
     name: str
@@ -38,6 +40,7 @@ class FolderLocation:
     url: str = ""
     version: int = 0
     connection: Connection = USUAL
+    repository: str = ""
     kept: str = ""
     hold: Keeping | None = None
 
@@ -59,7 +62,8 @@ class FolderLocation:
 
     def read(self, file: str, limit_bytes: int) -> bytes | None:
         if self.path is not None:
-            return _file(self.path / file, limit_bytes)
+            path = self.path / file
+            return within(str(path), STALL_S, lambda: _file(path, limit_bytes))
         return fetch_if_there(self.address(file), limit_bytes, self.connection)
 
     def address(self, file: str) -> str:
@@ -90,6 +94,10 @@ def location_of(text: str, settings: Settings) -> FolderLocation:
         path = Path(text.removesuffix(f"/{DISK_FILE}"))
         return FolderLocation(path.resolve().name, path=path, version=version)
     refuse_ambiguous(text, settings)
+    found = found_on_share(check_name(text), settings)
+    if found is not None:
+        repository = settings.repository_url()
+        return FolderLocation(text, path=found, version=version, repository=repository)
     url = f"{settings.repository_url()}/images/{text}"
     return FolderLocation(
         check_name(text), url=url, version=version, connection=settings.connection

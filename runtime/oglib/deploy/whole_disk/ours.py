@@ -150,7 +150,12 @@ def _part_of(location: FolderLocation, disk: DiskManifest, number: int) -> Refer
     """The image of one partition, called as it was captured, wherever its folder is now."""
     name, file = part_name(disk.name, number), f"p{number}.img"
     if location.path is not None:
-        return Reference(name, path=location.path / file, hold=location.hold)
+        return Reference(
+            name,
+            path=location.path / file,
+            repository=location.repository,
+            hold=location.hold,
+        )
     return Reference(name, url=f"{location.url}/{file}", kept=location.kept_part(number))
 
 
