@@ -195,6 +195,8 @@ class Connection(web.RequestHandler):
             self._here = False
             self._places.busy(self)
             self._places.left(self.address)
+            if not self._places.has(self.address):
+                self._quick.gone(self.address)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.leave()

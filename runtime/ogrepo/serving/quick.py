@@ -155,6 +155,10 @@ class Quick:
             self._turns.end(plain.turn)
         self.count(plain.part.status, sent)
 
+    def gone(self, address: str) -> None:
+        """Who was here under this address has closed its last connection."""
+        self._turns.gone(address)
+
     def count(self, status: int, sent: int) -> None:
         """One more answer, with so many bytes of a file."""
         self.counts.answers[status] += 1

@@ -3,7 +3,8 @@
 
 Forty PCs that share one disk and one cable all take forty times as long; a few at a time, each is
 done in its turn. A PC is an address. It keeps its turn while something is being sent to it and some
-seconds more; one that waits must ask again within a while, or those behind it move up.
+seconds more, but for a moment only once it has closed its connections; one that waits must ask
+again within a while, or those behind it move up.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from ogrepo.refusal import Refusal
 from ogrepo.serving.entry.places import Networks, among
 
 READING_S = 15.0
+GONE_S = 2.0
 WAITING_S = 30.0
 AGAIN_S = 3
+SOON_S = 1  # for those whose turn may be the next
 _IMAGE = re.compile(r"images/.*\.img(\.ant)?|bytes/.*")
 _MOST_WAITING = 1024  # who comes later is told so all the same, and finds his place when he can
 
@@ -39,10 +42,11 @@ class Queued(Refusal):
             hint="Ask again: each PC gets its turn in the order in which they came.",
         )
         self.before = before
+        self._again_s = SOON_S if before < at_once else AGAIN_S
 
     @property
     def retry_after_s(self) -> int:
-        return AGAIN_S
+        return self._again_s
 
     def as_dict(self) -> dict[str, object]:
         return {**super().as_dict(), "queue": {"before": self.before}}
@@ -106,6 +110,12 @@ class Turns:
         if reader is not None and reader.under_way:
             reader.under_way -= 1
             reader.last = self._clock()
+
+    def gone(self, address: str) -> None:
+        """It has no connection any more: if it does not come back at once, it is done."""
+        reader = self._reading.get(address)
+        if reader is not None:
+            reader.last = min(reader.last, self._clock() - READING_S + GONE_S)
 
     def _place_of(self, address: str, now: float) -> int:
         if address in self._waiting or len(self._waiting) < _MOST_WAITING:

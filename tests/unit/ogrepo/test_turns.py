@@ -17,10 +17,11 @@ import pytest
 from oglib.transfer.http import HttpSource
 from oglib.wording import waits
 from ogrepo.serving import turns
-from ogrepo.serving.turns import READING_S, WAITING_S, Turns, is_image
+from ogrepo.serving.turns import GONE_S, READING_S, WAITING_S, Turns, is_image
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import make_sample
 
+SIZE = 64 << 20  # more than sockets take on their own
 Serve = Callable[..., AbstractContextManager[Repository]]
 
 
@@ -67,6 +68,31 @@ def test_a_turn_lasts_while_something_is_sent() -> None:
     assert before(queue, "b") == 0
     clock.now += 1
     assert before(queue, "b") is None
+
+
+def test_a_turn_ends_soon_after_the_last_connection() -> None:
+    clock = Hand()
+    queue = Turns(1, clock=clock)
+    assert [before(queue, name) for name in "ab"] == [None, 0]
+    queue.gone("a")
+    queue.gone("b")
+    clock.now += GONE_S
+    assert before(queue, "a") is None  # it was only connecting anew
+    queue.gone("a")
+    clock.now += GONE_S + 1
+    assert before(queue, "b") is None
+    assert before(queue, "a") == 0
+
+
+def test_who_is_next_asks_soon() -> None:
+    queue = Turns(2, clock=Hand())
+    assert [before(queue, name) for name in "abcde"] == [None, None, 0, 1, 2]
+    waits_s = []
+    for name in "cde":
+        queued = queue.enter(name)
+        assert queued is not None
+        waits_s.append(queued.retry_after_s)
+    assert waits_s == [turns.SOON_S, turns.SOON_S, turns.AGAIN_S]
 
 
 def test_who_went_away_is_not_waited_for() -> None:
@@ -132,7 +158,7 @@ def test_the_second_pc_waits_on_both_ways(serve: Serve, tmp_path: Path) -> None:
             answer = other.getresponse()
             assert answer.read().startswith(b'{"error": {"code": 23, ')
             assert answer.status == 503
-            assert answer.headers["Retry-After"] == str(turns.AGAIN_S)
+            assert answer.headers["Retry-After"] == str(turns.SOON_S)
         third = repository.ask("GET", path, source="127.0.0.3")
         assert third.status == 503
         assert third.json()["queue"] == {"before": 1}
@@ -148,16 +174,14 @@ def test_the_second_pc_waits_on_both_ways(serve: Serve, tmp_path: Path) -> None:
         other.close()
 
 
-def test_a_pc_waits_for_its_turn_and_is_told(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pc_waits_for_its_turn_and_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """The source that PCs read by, and the real server."""
     monkeypatch.setattr(turns, "READING_S", 0.0)  # the turn ends with the answer
     told: list[str] = []
     waits.report_to(lambda what, _: told.append(what))
     with serve(at_once=1) as repository:
-        sample = make_sample("debian", regions=33)  # more than sockets take on their own
-        repository.upload(sample, tmp_path)
+        with (repository.folder.images / "debian.img").open("wb") as file:
+            file.truncate(SIZE)
         url = f"{repository.base}/images/debian.img"
         first = http.client.HTTPConnection(
             "127.0.0.1", repository.port, timeout=30, source_address=("127.0.0.2", 0)
@@ -166,16 +190,15 @@ def test_a_pc_waits_for_its_turn_and_is_told(
         assert first.getresponse().status == 200  # and its bytes are not taken
 
         def second() -> bytes:
-            with HttpSource(url, expected_size=len(sample.image)) as source:
+            with HttpSource(url, expected_size=SIZE) as source:
                 return source.read(5, 10)
 
         with ThreadPoolExecutor(1) as pool:
             reading = pool.submit(second)
             repository.logged(" 503 ")
-            while not told:
+            while not any("this PC is the next" in what for what in told):
                 assert not reading.done()
                 time.sleep(0.01)
             first.close()
-            assert reading.result(60) == sample.image[5:15]
+            assert reading.result(60) == bytes(10)
     waits.report_to(None)
-    assert "this PC is the next" in told[0]

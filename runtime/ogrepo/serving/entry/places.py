@@ -49,6 +49,10 @@ class Places:
         self._total -= 1
         _take_one(self._here, address)
 
+    def has(self, address: str) -> bool:
+        """Whether a connection of this address is here."""
+        return address in self._here
+
     def waits(self, address: str, change: int) -> None:
         if change > 0:
             self._waiting[address] += change
