@@ -134,17 +134,22 @@ def _write(file: BinaryIO, data: bytes, *, left: int) -> None:
         while view:
             view = view[file.write(view) :]
     except OSError as error:
-        raise no_room(Path(os.fsdecode(file.name)).parent, left, error) from error
+        raise no_room(Path(os.fsdecode(file.name)).parent, error, left) from error
 
 
-def no_room(folder: Path, left: int, error: OSError) -> WriteError:
-    """For a write that failed when ``left`` bytes were still to come."""
-    if error.errno not in _FULL:
+def is_full(error: OSError) -> bool:
+    """Whether it says that the disk, or what one may use of it, is full."""
+    return error.errno in _FULL
+
+
+def no_room(folder: Path, error: OSError, left: int = 0) -> WriteError:
+    """For a write that failed when ``left`` bytes were still to come, 0 = nobody knows."""
+    if not is_full(error):
         return WriteError(f"Writing in {folder} failed: {error.strerror}.")
     there = os.statvfs(folder)
     free = there.f_bavail * there.f_frsize
+    missing = f"{human_bytes(max(0, left - free))} at least are" if left else "more is"
     return WriteError(
-        f"The repository's disk is full: {human_bytes(free)} are free, and at least "
-        f"{human_bytes(max(0, left - free))} are missing.",
+        f"The repository's disk is full: {human_bytes(free)} are free, and {missing} missing.",
         hint="Nothing of the image was kept. Remove what is not needed, then import it again.",
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from oglib import limits
 from oglib.durable import settle
-from oglib.errors import ImageError, OgError
+from oglib.errors import ImageError, OgError, WriteError
 from oglib.image.format.companions import info_line
 from oglib.image.format.frames import digest_of_file
 from oglib.image.format.manifest import Manifest, PrivateKey
@@ -27,7 +27,7 @@ from oglib.image.recording.sink import FileSink
 from oglib.image.recording.transcode import transcode
 from oglib.progress import Progress
 from oglib.texts import read_whole
-from ogrepo.arriving.examine import Examined, examine, is_synchronised, no_room
+from ogrepo.arriving.examine import Examined, examine, is_full, is_synchronised, no_room
 from ogrepo.arriving.sources import Arrival, require_unchanged
 from ogrepo.arriving.work import work_folder
 from ogrepo.library.adopted import adopted
@@ -95,11 +95,14 @@ def _refuse_taken(folder: Folder, name: str) -> None:
 
 @contextmanager
 def _telling_shortage(folder: Folder) -> Iterator[None]:
-    """A disk that is full is told as such, with what is missing where that is known."""
+    """A disk that is full is told as such, whoever of the writers found it so."""
     try:
         yield
-    except OSError as error:
-        raise no_room(folder.private, 0, error) from error
+    except (OSError, WriteError) as error:
+        full = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(full, OSError) or not is_full(full):
+            raise
+        raise no_room(folder.private, full) from error
 
 
 def _needs_conversion(arrival: Arrival) -> bool:

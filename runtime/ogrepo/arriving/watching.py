@@ -67,11 +67,10 @@ class Watch:
         while not stop.is_set():
             try:
                 self.look(time.monotonic())
-            except OSError as error:
-                self._tell_once(
-                    self._watching.path,
-                    OgError(f"{self._watching.path} cannot be looked at: {error.strerror}."),
-                )
+            except (OgError, OSError) as error:
+                why = error.strerror if isinstance(error, OSError) else error.message
+                said = OgError(f"{self._watching.path} cannot be looked at: {why}.")
+                self._tell_once(self._watching.path, said)
             else:
                 self._told.pop(self._watching.path, None)
             stop.wait(self._watching.poll_s)
