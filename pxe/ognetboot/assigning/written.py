@@ -21,6 +21,7 @@ from ognetboot.errors import NetbootError
 T = TypeVar("T")
 
 SCHEMA = 1
+ANEW = "move it away: what is said then tells how to begin anew, with nothing assigned"
 _NUMBER = re.compile(r"[0-9a-f]{12}")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _SCOPE = re.compile(rf"all|(centre|room|group|pc):{_NAME}")
@@ -64,8 +65,7 @@ def parse(content: bytes, path: Path) -> Assigned:
         if "schema" in top and top["schema"] != SCHEMA:
             raise NetbootError(
                 f"{path} was written by another ognetboot (schema {top['schema']!r:.20})",
-                hint="use the ognetboot that wrote it, or move the file away: then nothing is "
-                "assigned for a while",
+                hint=f"use the ognetboot that wrote it, or {ANEW}",
             )
         _need(top.keys() == {"schema", "assigned"})
         listed = _typed(top["assigned"], list)
@@ -75,8 +75,7 @@ def parse(content: bytes, path: Path) -> Assigned:
     except (ValueError, RecursionError):
         raise NetbootError(
             f"{path} is not a file of assignments, or it is damaged",
-            hint="move it away: then nothing is assigned for a while, and PCs start what the "
-            "inventory says",
+            hint=f"put a sound copy back, or {ANEW}",
         ) from None
     return Assigned(found)
 

@@ -483,6 +483,13 @@ def test_without_script_and_job_it_says_what_it_waits_for(place: Place) -> None:
     assert (done.returncode, place.said()) == (0, ["waits"])
 
 
+def test_a_job_that_restarts_the_pc_says_its_end_first(place: Place) -> None:
+    """systemd ends the job's own script then: by SIGTERM, to all of it."""
+    place.replace("og", '#!/bin/bash\nkill -TERM "$PPID"\nexit 3\n')
+    done = place.run("job", "true")
+    assert (done.returncode, place.said()[-1]) == (3, "program OGLIVE-JOB status=3")
+
+
 def test_with_a_job_alone_nothing_is_said(place: Place) -> None:
     done = place.run("begin", "main", "ogjob=x")
     assert (done.returncode, place.said()) == (0, [])

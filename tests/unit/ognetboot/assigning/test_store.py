@@ -148,6 +148,32 @@ def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
         store.read()
 
 
+def test_one_that_is_gone_is_no_empty_one(tmp_path: Path) -> None:
+    """An exam may have been in it, and its end is for a person to say."""
+    store, was = Store(tmp_path / "rooms.toml"), tmp_path / ".rooms.assigned.was"
+    with store.changing("ana", NOW):
+        pass
+    assert not was.exists()
+    with store.changing("ana", NOW) as change:
+        change.assigned = Assigned([EXAM])
+    for content in (store.path.read_bytes(), written.text(Assigned([FULL]))):
+        store.path.unlink()
+        for _ in range(2):
+            with pytest.raises(NetbootError, match="nobody knows what was assigned") as caught:
+                store.read()
+            assert str(was) in caught.value.hint
+            with pytest.raises(NetbootError, match="is gone"), store.changing("ana", NOW):
+                pass
+        store.path.write_bytes(content)
+        store.read()
+    was.unlink()  # written by an ognetboot that left no mark: the next change leaves it
+    with store.changing("ana", NOW):
+        assert was.exists()
+    store.path.unlink()
+    was.unlink()
+    assert store.read() == Assigned()
+
+
 def test_who_waits_for_the_lock_does_not_wait_for_ever(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with (
