@@ -66,9 +66,10 @@ OPENGNSYS = (
     Word(
         "ogprotocol",
         "smb, nfs, local",
-        "smb and nfs mount the repository's images (`ogimages`, `/opt/opengnsys/images`) for "
-        "scripts; a failure is told and stops nothing. Without it, and by every command of ours, "
-        "images come by HTTP. ogLive itself and the site's scripts need no share.",
+        "smb and nfs mount the repository's images (`ogimages`, `/opt/opengnsys/images`), and a "
+        "name is looked for there first; what is not there, or stops coming from there, comes by "
+        "HTTP; a failure is told and stops nothing. Without it images come by HTTP alone. ogLive "
+        "itself and the site's scripts need no share.",
         (START, OG, SCRIPTS),
         BETTER,
     ),
@@ -136,7 +137,7 @@ OPENGNSYS = (
         (SCRIPTS,),
         RETIRED,
     ),
-    Word("ogunit", "NAME", "The folder of an OU in the images' share.", (SCRIPTS,)),
+    Word("ogunit", "NAME", "The folder of an OU in the images' share.", (OG, SCRIPTS)),
     Word("group", "NAME", "The room; etc/init/NAME.sh of the site runs.", (OG, START, SCRIPTS)),
     Word("hostname", "NAME", "This PC's name.", (FIRST, OG, SCRIPTS)),
     Word("ogprof", "true", "The teacher's PC: a variable for scripts.", (SCRIPTS,)),

@@ -7,9 +7,11 @@ import errno
 import fcntl
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,12 +39,26 @@ def beside(inventory: Path, ending: str, *, hidden: bool = False) -> Path:
     return path.with_name(f"{'.' if hidden else ''}{path.stem}.{ending}")
 
 
+class StoppedError(NetbootError):
+    """This program was told to stop while it waited for another one."""
+
+
+# Set by who stops; whoever waits for a lock in its context, or in a thread of it, waits no longer.
+_stopping: ContextVar[threading.Event | None] = ContextVar("stopping", default=None)
+
+
+def wait_no_longer_than(stopping: threading.Event) -> None:
+    """From here on no lock is waited for in this context once `stopping` is set."""
+    _stopping.set(stopping)
+
+
 @contextmanager
 def locked(path: Path, wait_s: float = LONGEST_WAIT_S, *, shared: bool = False) -> Iterator[None]:
     """Alone among all who take this lock file, or together with those to whom it is `shared`; the
     system frees it when its holder dies."""
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     handle = lock_file(path)
+    stopping = _stopping.get()
     try:
         end = time.monotonic() + wait_s
         while True:
@@ -54,6 +70,11 @@ def locked(path: Path, wait_s: float = LONGEST_WAIT_S, *, shared: bool = False) 
                     raise NetbootError(
                         f"another program has held {path} for {wait_s:.0f} s",
                         hint=f"wait for it, and try again; `fuser {path}` names it",
+                    ) from None
+                if stopping is not None and stopping.is_set():
+                    raise StoppedError(
+                        f"another program holds {path}, and this one is to stop",
+                        hint="what it would have written is as it was",
                     ) from None
                 time.sleep(_STEP_S)
         yield

@@ -41,6 +41,7 @@ _MIRROR = re.compile(
 )
 _MOST_MIRRORS = 16
 _DISK_NAME = re.compile(r"[a-z][a-z0-9-]*")
+SHARES = ("smb", "nfs")
 _DISK_PARAMETER = "ogdisk."
 _AFTER = ("stay", "reboot", "poweroff")
 
@@ -50,11 +51,14 @@ class Settings:
     """Everything the runtime was told from outside; empty text where it was told nothing.
 
     ``repository`` is HOST or HOST:PORT, with ``https://`` before it where it is asked that way.
+    ``protocol``: of ``SHARES`` where images come by the repository's share, ``unit`` its folder.
     ``mirrors`` are asked for bytes before it, in their order: base addresses, folders of this PC.
     ``method``: how images come to this PC, as ``transfer.choose`` reads it. ``locale``: es_ES…
     """
 
     repository: str = ""
+    protocol: str = ""
+    unit: str = ""
     mirrors: tuple[str, ...] = ()
     connection: Connection = USUAL
     hostname: str = ""
@@ -253,6 +257,8 @@ def load(
     server = _address(words.get("oglive", "") or found.get("SERVER", ""), "oglive")
     settings = Settings(
         repository=_repository(asked, "ogrepo=", "Mend the netboot entry.") if asked else server,
+        protocol=words.get("ogprotocol", ""),
+        unit=words.get("ogunit", ""),
         mirrors=_mirrors(words.get("ogmirrors", ""), site),
         hostname=words.get("hostname", "") or found.get("NAME", ""),  # the one in ip=
         group=words.get("group", ""),

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trying
 from fuzz.seeds import plain, spoiled
 from fuzz.test_texts import FOLDERS, written
 from oglib.errors import ImageError, OgError
@@ -190,11 +191,12 @@ def test_a_folder_may_be_reached_by_a_link(tmp_path: Path) -> None:
 
 
 def _filled(unit: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
-    return before + unit * ((_MOST_TEXT - len(before) - len(after)) // len(unit)) + after
+    most = _MOST_TEXT // trying.share()
+    return before + unit * ((most - len(before) - len(after)) // len(unit)) + after
 
 
 _ROW = b"label: gpt\n/dev/sda1 : start=1, "
-_MANY_NAMES = b" ".join(b"x%dp1" % number for number in range(100_000))
+_MANY_NAMES = b" ".join(b"x%dp1" % number for number in range(100_000 // trying.share()))
 _FLOODS = {
     "lines": _filled(b"\n"),
     "blanks": _filled(b" "),

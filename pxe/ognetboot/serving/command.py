@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -29,6 +28,7 @@ from ognetboot.serving.announcing import Parts, announcement
 from ognetboot.serving.dnsmasq import Dnsmasq
 from ognetboot.serving.files import Tree
 from ognetboot.serving.missing import missing
+from ognetboot.serving.stopping import Stop
 from ognetboot.serving.tree import Keeper, Write, Written
 
 LOG = logging.getLogger("ognetboot")
@@ -68,10 +68,14 @@ class ServeRequest:
         )
 
 
-def serve(request: ServeRequest, write: Write) -> None:
+# The configuration of our own dnsmasq that follows from an inventory.
+Configure = Callable[[Inventory], str]
+
+
+def serve(request: ServeRequest, write: Write, configure: Configure) -> None:
     """Serve until SIGINT or SIGTERM; raises where something cannot be started."""
     with _logging():
-        asyncio.run(_serve(request, write))
+        asyncio.run(_serve(request, write, configure))
 
 
 def follow_alone(path: Path, inventory: Path) -> None:
@@ -81,10 +85,10 @@ def follow_alone(path: Path, inventory: Path) -> None:
         return Written(reading.load(inventory, allow_test=True), "", False, None)
 
     async def run() -> None:
-        stop = _stop()
+        stop = Stop()
         async with contextlib.AsyncExitStack() as stack:
             keeper = Keeper((inventory,), read, lambda written: uses.use(Known(written.inventory)))
-            uses = Uses(inventory, Known(keeper.begin().inventory))
+            uses = Uses(inventory, Known((await keeper.begin()).inventory))
             stack.enter_context(hearing(inventory, Ear.FETCH))
             log = Log(path)
             stack.callback(log.close)
@@ -107,14 +111,6 @@ def _logging() -> Iterator[None]:
         yield
     finally:
         LOG.removeHandler(handler)
-
-
-def _stop() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 def check(request: ServeRequest, write: Write) -> str:
@@ -157,27 +153,28 @@ def _absent(request: ServeRequest, written: Written, parts: Parts) -> list[str]:
     return found
 
 
-async def _serve(request: ServeRequest, write: Write) -> None:
-    stop = _stop()
-    async with _running(request, write, stop) as (first, parts):
-        print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
-        for line in await asyncio.to_thread(_absent, request, first, parts):
-            LOG.warning("%s", _said_missing(line))
-        print("Stop it with Ctrl-C.", flush=True)
-        await stop.wait()
+async def _serve(request: ServeRequest, write: Write, configure: Configure) -> None:
+    stop = Stop()
+    with contextlib.suppress(keeping.StoppedError):
+        async with _running(request, write, configure, stop) as (first, parts):
+            print(announcement(request.inventory, first.inventory, request.out, parts), flush=True)
+            for line in await asyncio.to_thread(_absent, request, first, parts):
+                LOG.warning("%s", _said_missing(line))
+            print("Stop it with Ctrl-C.", flush=True)
+            await stop.wait()
 
 
 @contextlib.asynccontextmanager
 async def _running(
-    request: ServeRequest, write: Write, stop: asyncio.Event
+    request: ServeRequest, write: Write, configure: Configure, stop: Stop
 ) -> AsyncIterator[tuple[Written, Parts]]:
     """All of it; whatever ends it, nothing is left running."""
     async with contextlib.AsyncExitStack() as stack:
         then: list[Callable[[Written], None]] = []
-        parts, sock = _begun(stack, request)
+        parts, sock, log = await _begun(stack, request, configure)
         watched = (request.inventory, documents.beside(request.inventory, "assigned"))
         keeper = Keeper(watched, write, lambda written: [one(written) for one in then])
-        first = keeper.begin()
+        first = await keeper.begin()
         known = Known(first.inventory)
         uses = Uses(request.inventory, known)
         then.append(lambda written: uses.use(Known(written.inventory)))
@@ -192,33 +189,36 @@ async def _running(
             _enter(stack, stop, _write_now_and_then(reports))
         if parts.child:
             then.append(await _start_child(stack, stop, request, first))
-        if request.log is not None:
-            log = Log(request.log)
-            stack.callback(log.close)
+        if log is not None:
             _enter(stack, stop, follow(log, uses, keeper.wake))
         _enter(stack, stop, keeper.keep())
         yield first, parts
 
 
-def _begun(
-    stack: contextlib.AsyncExitStack, request: ServeRequest
-) -> tuple[Parts, socket.socket | None]:
+async def _begun(
+    stack: contextlib.AsyncExitStack, request: ServeRequest, configure: Configure
+) -> tuple[Parts, socket.socket | None, Log | None]:
     """What can be refused is refused before the tree is written."""
     inventory = reading.load(request.inventory, allow_test=True)
     parts = request.parts(inventory)
-    sock = None
+    sock = log = None
     stack.enter_context(keeping_time(request.inventory))
     if parts.http is not None:
         sock = http.listen(_bind(request), parts.http)
         stack.callback(sock.close)
         stack.enter_context(hearing(request.inventory, Ear.REPORT))
+    if request.log is not None:
+        log = Log(request.log)
+        stack.callback(log.close)
+        stack.enter_context(hearing(request.inventory, Ear.FETCH))
     if parts.child:
-        dnsmasq.find(_leases(request))
+        child = dnsmasq.find(_leases(request))
         if parts.tftp:
             dnsmasq.check_port(str(inventory.server.address))
-    if request.log is not None:
-        stack.enter_context(hearing(request.inventory, Ear.FETCH))
-    return parts, sock
+        dnsmasq.check_readable(child, request.out)
+        await dnsmasq.test(child, dnsmasq.configuration(configure(inventory), tftp=parts.tftp))
+        dnsmasq.make_leases(child)
+    return parts, sock, log
 
 
 async def _start_child(
@@ -227,8 +227,6 @@ async def _start_child(
     """Start dnsmasq; what tells it of another tree."""
     parts = request.parts(first.inventory)
     child = dnsmasq.find(_leases(request))
-    dnsmasq.check_readable(child, request.out)
-    dnsmasq.make_leases(child)
     names: dict[str, str] = {}
     config = dnsmasq.configuration(first.dnsmasq, tftp=parts.tftp)
     running = Dnsmasq(

@@ -60,10 +60,11 @@ class Keeper:
         """Look at once."""
         self._wake.set()
 
-    def begin(self) -> Written:
-        """The first writing, whose refusal is the caller's."""
+    async def begin(self) -> Written:
+        """The first writing, whose refusal is the caller's. In a thread, as those that follow: it
+        may wait for another program, and signals are heard meanwhile."""
         self._stamp = self._look()
-        written = self._write()
+        written = await asyncio.to_thread(self._write)
         self._due = written.next_change
         return written
 

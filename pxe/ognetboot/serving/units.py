@@ -13,37 +13,18 @@ from pathlib import Path
 from shlex import quote
 
 from ognetboot import keeping
+from ogunits import SANDBOX, command, in_home, rest_of_line, word
 
 DAEMON = "ognetboot.service"
 RENDER = "ognetboot-render.service"
 _LEASES = "ognetboot-dnsmasq"
 _RIGHTS = "CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"
-_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
-
-_SANDBOX = """\
-NoNewPrivileges=yes
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectSystem=strict
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-RemoveIPC=yes
-UMask=0022
-SystemCallArchitectures=native
+# What none of them needs is refused with EPERM, as the sandbox says.
+_CALLS = """\
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
 """
+_SANDBOX = SANDBOX + _CALLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +43,19 @@ class Place:
 def units(place: Place) -> dict[str, str]:
     """Each file's path below systemd's folder, and its text."""
     return {
+        **keeping_units(place),
+        "dnsmasq.service.d/ognetboot.conf": _dnsmasq(place),
+        "nginx.service.d/ognetboot.conf": _NGINX,
+    }
+
+
+def keeping_units(place: Place) -> dict[str, str]:
+    """Those that keep the tree, by the daemon or by the clock; DHCP and HTTP are not theirs."""
+    return {
         DAEMON: _daemon(place),
         RENDER: _render(place),
         "ognetboot-render.path": _path(place),
         "ognetboot-render.timer": _TIMER,
-        "dnsmasq.service.d/ognetboot.conf": _dnsmasq(place),
-        "nginx.service.d/ognetboot.conf": _NGINX,
     }
 
 
@@ -87,7 +75,7 @@ def next_steps(place: Place) -> str:
 
 
 def _daemon(place: Place) -> str:
-    command = _command(
+    start = command(
         place.program, "serve", place.inventory, place.out, "--no-dhcp", "--no-tftp",
         "--behind", str(place.port),
     )  # fmt: skip
@@ -101,7 +89,7 @@ StartLimitIntervalSec=0
 
 [Service]
 User={place.user}
-ExecStart={command}
+ExecStart={start}
 Restart=on-failure
 RestartSec=3
 LimitNOFILE=8192
@@ -126,7 +114,7 @@ Description=ogLive network boot: write what PCs boot, where no {DAEMON} runs
 [Service]
 Type=oneshot
 User={place.user}
-ExecStart={_command(place.program, "render", place.inventory, place.out, "--minutely")}
+ExecStart={command(place.program, "render", place.inventory, place.out, "--minutely")}
 {_folders(place)}CapabilityBoundingSet=
 PrivateNetwork=yes
 RestrictAddressFamilies=AF_UNIX
@@ -142,8 +130,8 @@ Description=ogLive network boot: watch the inventory and what is assigned
 Conflicts={DAEMON}
 
 [Path]
-PathChanged={_watched(place.inventory)}
-PathChanged={_watched(assigned)}
+PathChanged={rest_of_line(place.inventory)}
+PathChanged={rest_of_line(assigned)}
 Unit={RENDER}
 
 [Install]
@@ -167,7 +155,7 @@ WantedBy=timers.target
 
 
 def _dnsmasq(place: Place) -> str:
-    command = _command(
+    start = command(
         "/usr/sbin/dnsmasq", "--keep-in-foreground", "--log-facility=-", "--pid-file=",
         "--user=", "--group=", f"--conf-file={place.out / 'dnsmasq.conf'}",
         f"--dhcp-leasefile=/var/lib/{_LEASES}/leases",
@@ -184,7 +172,7 @@ Type=exec
 PIDFile=
 ExecStartPre=
 ExecStart=
-ExecStart={command}
+ExecStart={start}
 ExecStartPost=
 ExecStop=
 ExecReload=
@@ -195,7 +183,7 @@ StateDirectory={_LEASES}
 AmbientCapabilities={_RIGHTS}
 CapabilityBoundingSet={_RIGHTS}
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK AF_PACKET
-ProtectHome={"read-only" if _in_home(place.out) else "yes"}
+ProtectHome={"read-only" if in_home(place.out) else "yes"}
 {_SANDBOX}"""
 
 
@@ -210,30 +198,11 @@ After={DAEMON}
 def _folders(place: Place) -> str:
     """What it may write: beside the inventory, and beside the tree, which changes as a whole."""
     written = dict.fromkeys((place.inventory.parent, place.out.parent))
-    lines = [f"ReadWritePaths={_word(path)}\n" for path in written]
-    at_home = [path for path in (*place.code, *written) if _in_home(path)]
+    lines = [f"ReadWritePaths={word(path)}\n" for path in written]
+    at_home = [path for path in (*place.code, *written) if in_home(path)]
     lines.append(f"ProtectHome={'tmpfs' if at_home else 'yes'}\n")
     lines += [
-        f"{'BindPaths' if path in written else 'BindReadOnlyPaths'}={_word(path)}\n"
+        f"{'BindPaths' if path in written else 'BindReadOnlyPaths'}={word(path)}\n"
         for path in dict.fromkeys(at_home)
     ]
     return "".join(lines)
-
-
-def _in_home(path: Path) -> bool:
-    return any(path.is_relative_to(home) for home in _HOMES)
-
-
-def _word(path: Path | str) -> str:
-    """One word of a unit: systemd's quoting and specifiers."""
-    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{text}"' if any(char.isspace() or char in "\"'" for char in text) else text
-
-
-def _watched(path: Path) -> str:
-    """What is watched is the rest of its line, quotes and blanks included."""
-    return str(path).replace("%", "%%")
-
-
-def _command(*words: Path | str) -> str:
-    return " ".join(_word(word).replace("$", "$$") for word in words)

@@ -8,6 +8,7 @@ import getpass
 import sys
 from pathlib import Path
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.hearing import passwords
 from ognetboot.inventory import reading
@@ -15,6 +16,7 @@ from ognetboot.inventory.scopes import find_scope
 from ognetboot.verbs import Verbs, add_inventory, add_test
 
 _SHORTEST = 8
+_MOST_BYTES = 64 << 10
 
 
 def add(verbs: Verbs) -> None:
@@ -54,8 +56,10 @@ def run(args: argparse.Namespace) -> str:
 
 def _asked(file: Path | None) -> str:
     if file is not None:
-        with file.open("rb") as stream:
-            text = _line(stream.readline(passwords.LONGEST * 4 + 1))
+        found = keeping.read(file, _MOST_BYTES)
+        if found is None:
+            raise NetbootError(f"there is no file {file}", hint="name the file of the password")
+        text = _line(found.partition(b"\n")[0])
     elif sys.stdin.isatty():
         text = getpass.getpass("Password: ")
         if getpass.getpass("Once more: ") != text:

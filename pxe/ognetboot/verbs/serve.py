@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -79,6 +80,11 @@ def add(verbs: Verbs) -> None:
         metavar="DIR",
         help="write the systemd units of a larger site there, e.g. /etc/systemd/system; stop",
     )
+    verb.add_argument(
+        "--print-units",
+        metavar="USER",
+        help="print as JSON the units that keep OUT as this user, for a program that writes them",
+    )
 
 
 def run(args: argparse.Namespace) -> str:
@@ -87,6 +93,8 @@ def run(args: argparse.Namespace) -> str:
         raise NetbootError(f"{args.behind} is no port for it", hint="choose one above 1023")
     if args.install_units is not None:
         return _install_units(args)
+    if args.print_units is not None:
+        return json.dumps(units.keeping_units(_place(args, args.print_units)))
     request = ServeRequest(
         inventory=args.inventory.absolute(),
         out=args.out.parent.resolve() / args.out.name,
@@ -100,7 +108,7 @@ def run(args: argparse.Namespace) -> str:
     )
     if args.check:
         return check(request, lambda: _written(request, args, dry_run=True))
-    serve(request, lambda: _written(request, args))
+    serve(request, lambda: _written(request, args), lambda found: _child(request, found))
     return "ognetboot has stopped."
 
 
@@ -113,14 +121,15 @@ def _written(request: ServeRequest, args: argparse.Namespace, *, dry_run: bool =
         inventory, request.out, texts, args.loaders, source=request.inventory, dry_run=dry_run
     )
     then = next_change(assigned, now, inventory)
-    child = texts[_DNSMASQ] if request.with_dhcp else _without_dhcp(inventory, request.out)
+    child = texts[_DNSMASQ] if request.with_dhcp else _child(request, inventory)
     return Written(inventory, child, bool(changed), then)
 
 
-def _without_dhcp(inventory: Inventory, out: Path) -> str:
-    """For our own dnsmasq alone. What the tree says of DHCP stays: another program serves it."""
-    without = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
-    return server_files(without, tftp_root(inventory, out))[_DNSMASQ]
+def _child(request: ServeRequest, inventory: Inventory) -> str:
+    """What our own dnsmasq is told. What the tree says of DHCP stays: another program serves it."""
+    if not request.with_dhcp:
+        inventory = replace(inventory, server=replace(inventory.server, dhcp=Dhcp.OFF))
+    return server_files(inventory, tftp_root(inventory, request.out))[_DNSMASQ]
 
 
 def _owner(out: Path) -> str:
@@ -133,7 +142,7 @@ def _owner(out: Path) -> str:
     return _USER if owner == "root" else owner
 
 
-def _install_units(args: argparse.Namespace) -> str:
+def _place(args: argparse.Namespace, user: str) -> units.Place:
     program = Path(sys.prefix, "bin/ognetboot")
     if not program.is_file():
         raise NetbootError(f"the program {program} is missing", hint="install ognetboot")
@@ -144,9 +153,14 @@ def _install_units(args: argparse.Namespace) -> str:
         inventory=args.inventory.resolve(),
         out=args.out.parent.resolve() / args.out.name,
         port=args.behind or FORMS_PORT,
-        user=_owner(args.out.absolute()),
+        user=user,
     )
     reading.load(place.inventory, allow_test=args.test)
+    return place
+
+
+def _install_units(args: argparse.Namespace) -> str:
+    place = _place(args, _owner(args.out.absolute()))
     files = units.units(place)
     for name, text in files.items():
         path = args.install_units / name

@@ -97,10 +97,17 @@ def make_room(
     return tuple(said)
 
 
-def allowed(store: Store, size_bytes: int, when_full: WhenFull, *, replaces: str = "") -> Verdict:
+def allowed(
+    store: Store,
+    size_bytes: int,
+    when_full: WhenFull,
+    *,
+    replaces: str = "",
+    has: Leftover | None = None,
+) -> Verdict:
     """What ``make_room`` would come to; changes nothing."""
     try:
-        plan = plan_making_room(store, size_bytes, when_full, replaces=replaces)
+        plan = plan_making_room(store, size_bytes, when_full, replaces=replaces, has=has)
     except OgError as error:
         if error.code is not OgErr.CACHESIZE:
             raise

@@ -21,6 +21,7 @@ _FOLDER_MARKS = ("disk.json", "ogimg.info")  # in the folder of a whole disk, or
 _RUNNING = (".torrent.bf", ".torrent.bfog", ".bf", ".bfog")
 COMPANIONS = (
     *(".json", ".json.sig", ".frames", ".sum", ".full.sum", ".torrent", ".torrent.ant"),
+    *(".foreign.json", ".foreign.json.sig"),
     *(".info", ".info.checked", ".size", ".lock"),
     *_RUNNING,
 )

@@ -43,9 +43,7 @@ def add_to(nouns: Subparsers) -> None:
     add = verb(verbs, "add", _add, "store a local image")
     add.add_argument("file", metavar="FILE", type=Path, help="NAME.img, with its companions")
     add.add_argument("name", metavar="NAME", nargs="?", default="", help="default: the file's name")
-    update = verb(
-        verbs, "update", _update, "bring an image of the repository into the cache", repository=True
-    )
+    update = verb(verbs, "update", _update, "bring an image into the cache", repository=True)
     update.add_argument("image", metavar="IMAGE", help="its name, or its http address")
     update.add_argument("--check", action="store_true", help="only say whether it is needed")
     update.add_argument("--dry-run", action="store_true", help="print the plan and stop")

@@ -57,9 +57,9 @@ def add_to(nouns: Subparsers) -> None:
     add_partition(check, optional=True)
     image_convert.add_convert(verbs)
     image_convert.add_diff(verbs)
-    image_convert.add_fits_option(
-        verb(verbs, "list", _list, "the images of the repository", repository=True)
-    )
+    shown = verb(verbs, "list", _list, "the images of the repository", repository=True)
+    shown.add_argument("--versions", action="store_true", help="with all versions that are kept")
+    image_convert.add_fits_option(shown)
     info = verb(verbs, "info", _info, "what an image is", repository=True)
     info.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
 
@@ -136,6 +136,7 @@ def _list(context: Context) -> Result:
         (
             one.name,
             f"v{one.version}",
+            *([", ".join(f"@{kept}" for kept in one.versions)] if context.args.versions else []),
             human_bytes(one.size_bytes),
             one.filesystem,
             one.os,

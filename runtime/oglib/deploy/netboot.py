@@ -20,6 +20,7 @@ from oglib.deploy.jobs import (
     check_layout,
     check_part,
 )
+from oglib.deploy.opening.reference import CACHE
 from oglib.errors import UsageError
 from oglib.settings import Settings
 from oglib.transfer.choose import wanted
@@ -44,6 +45,8 @@ def parse_job(settings: Settings) -> Job | None:
         return None
     work, _, rest = settings.job.partition(":")
     words = rest.split(":")
+    if words[0] == CACHE.rstrip(":") and len(words) > 1:
+        words[:2] = [f"{CACHE}{words[1]}"]  # of the words only this one holds a colon itself
     try:
         return _job(work, words, settings)
     except UsageError as error:

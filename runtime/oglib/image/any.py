@@ -23,7 +23,9 @@ from oglib.image.reading.formats.model import (
 )
 from oglib.image.reading.opened import OpenImage
 from oglib.image.reading.recorded import RecordedSource
-from oglib.progress import Progress
+from oglib.image.reading.source import Supply
+from oglib.image.reading.source import supply_of as source_supply_of
+from oglib.progress import Event, EventKind, Progress
 
 _T = TypeVar("_T")
 
@@ -128,7 +130,8 @@ class ForeignImage(FromHeader):
     ``where`` is for messages and receipts; ``stored_bytes`` is the size of its files.
     ``measured_bytes``: what a target must have where only reading all of it has told. ``version``
     and ``signed_by`` are of the repository's record of its bytes, where it has one. ``recorded``:
-    its bytes, where their digest is known; it is proven behind the last region.
+    its bytes, where their digest is known; it is proven behind the last region. ``supply``: they
+    come from several places.
     """
 
     stream: StreamImage
@@ -140,6 +143,7 @@ class ForeignImage(FromHeader):
     version: int = 0
     signed_by: str = ""
     recorded: RecordedSource | None = None
+    supply: Supply | None = None
 
     @property
     def name(self) -> str:
@@ -202,6 +206,20 @@ def either(
     if isinstance(image, OpenImage):
         return ours(image)
     return foreign(cast(StreamImage, image))
+
+
+def supply_of(image: Image) -> Supply | None:
+    """The places that its bytes come from; None where there is only one."""
+    if isinstance(image, OpenImage):
+        return source_supply_of(image.source)
+    return image.supply if isinstance(image, ForeignImage) else None
+
+
+def report(image: Image, progress: Progress) -> None:
+    """Let whoever watches ``progress`` know which place is left, and why."""
+    supply = supply_of(image)
+    if supply is not None:
+        supply.listen(lambda line: progress.emit(Event(EventKind.NOTE, line)))
 
 
 def own_of(image: Image) -> OpenImage | None:

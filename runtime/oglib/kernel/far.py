@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -124,7 +125,8 @@ class FarFile:
             self._readers -= 1
             last = self._closed and not self._readers
         if last:
-            os.close(self._fd)
+            with suppress(OSError):  # of a server that is gone
+                os.close(self._fd)
 
     def close(self) -> None:
         """Reads fail from now on. The last reader that is left behind closes the file itself.

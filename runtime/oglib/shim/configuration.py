@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib.disk.model import Disk, Partition, TableKind
+from oglib.disk.planning.old_layouts import Configurar, parse_configurar
 from oglib.disk.probe import list_disks
-from oglib.errors import FilesystemError, OgErr, OgError, UsageError
-from oglib.shim.command import FREE, Command, command_of, positive
+from oglib.errors import FilesystemError, OgErr, OgError
+from oglib.shim.command import FREE, Command, command_of
 from oglib.shim.copy import write_small
 from oglib.shim.filesystem_read import mounted_usage_of
 from oglib.shim.interface import told_from_end_to_end
@@ -20,7 +21,6 @@ _KIB = 1024
 _PER_CENT = 100
 _KEPT = Path("/tmp/getconfig")  # noqa: S108  where OpenGnsys' scripts look for it
 _CACHE, _EMPTY = "CACHE", "EMPTY"
-_UNFORMATTED = (_EMPTY, "EXTENDED", "LINUX-LVM", "LVM", "ZPOOL")
 _NO_FILES = (_EMPTY, "LINUX-SWAP", "LINUX-LVM", "ZVOL")
 _TABLES = {TableKind.MSDOS: 1, TableKind.GPT: 2, TableKind.LVM: 3, TableKind.ZPOOL: 4}
 _DISKLESS = "1:0:0:::0:0"
@@ -28,34 +28,30 @@ _FIELDS = ("disk", "par", "cpt", "fsi", "soi", "tam", "uso")
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """One partition of a request; ``filesystem`` is empty where it is not formatted."""
-
-    number: int
-    kind: str
-    size_kb: str
-    filesystem: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Request:
-    """``dis=1*che=1*tch=…!par=1*cpt=NTFS*sfi=NTFS*tam=…*ope=1%…`` as values."""
+    """What is asked for, in the words of the commands that do it. ``table``: empty, as it is."""
 
-    disk: str
-    cache_kb: str
     table: str
-    rows: tuple[_Row, ...]
+    asked: Configurar
+
+    @property
+    def disk(self) -> str:
+        return str(self.asked.disk)
+
+    @property
+    def cache_kb(self) -> str:
+        return str(self.asked.cache_kib or 0)
 
     @property
     def cache_number(self) -> int:
         """The partition of the cache; 0 where none is asked for."""
-        return next((row.number for row in self.rows if row.kind == _CACHE), 0)
+        return next((row.number for row in self.asked.rows if row.type == _CACHE), 0)
 
     @property
     def partitions(self) -> tuple[str, ...]:
         """``TYPE:KB`` by their numbers; the cache's own is never among them."""
-        by_number = {row.number: f"{row.kind}:{row.size_kb}" for row in self.rows
-                     if row.kind != _CACHE}  # fmt: skip
+        by_number = {row.number: f"{row.type}:{row.size_kib}" for row in self.asked.rows
+                     if row.type != _CACHE}  # fmt: skip
         last = max(by_number, default=0)
         return tuple(by_number.get(number, f"{_EMPTY}:0") for number in range(1, last + 1))
 
@@ -63,31 +59,8 @@ class _Request:
 def read_request(words: Sequence[str]) -> _Request:
     """What a console wrote, in one word or several; FORMAT where it is not that."""
     table = words[0].upper() if words[0].upper() in ("MSDOS", "GPT") else ""
-    text = "".join("".join(words).partition("dis=")[1:]).replace(" ", "").replace("\t", "")
-    head, _, tail = text.partition("!")
-    disk = _pairs(head)
-    if "dis" not in disk:
-        raise UsageError("No disk is named.", hint="dis=N*che=C*tch=KB!par=n*cpt=TYPE*…%")
-    rows = tuple(_row(_pairs(one)) for one in tail.split("%") if one)
-    if len({row.number for row in rows}) != len(rows):
-        raise UsageError("A partition is named twice.")
-    positive(disk["dis"], "The disk")
-    return _Request(disk["dis"], disk.get("tch", "0"), table, rows)
-
-
-def _pairs(text: str) -> dict[str, str]:
-    pairs = (one.partition("=") for one in text.split("*"))
-    return {name: value for name, equals, value in pairs if equals}
-
-
-def _row(said: dict[str, str]) -> _Row:
-    number = positive(said.get("par", ""), "The partition")
-    kind = said.get("cpt", "").upper()
-    size = said.get("tam", "")
-    if not kind or not size.isdecimal():
-        raise UsageError(f"Partition {number} has no type, or no size in KB.")
-    formats = said.get("ope") == "1" and kind not in _UNFORMATTED
-    return _Row(number, kind, size, said.get("sfi", "").upper() if formats else "")
+    text = "".join("".join(words).partition("dis=")[1:])
+    return _Request(table, parse_configurar(text))
 
 
 def _configure(words: Sequence[str]) -> int:
@@ -111,7 +84,9 @@ def _configured(request: _Request) -> None:
         say(50, f"ogCreatePartitions {disk} {' '.join(request.partitions)}")
         command_of("ogCreatePartitions").run((disk, *request.partitions))
     say(70, said("MSG_HELP_ogFormat", "Formatting"))
-    for row in request.rows:
+    for row in request.asked.rows:
+        if not row.format:
+            continue
         if row.filesystem == _CACHE:
             if before == request.cache_kb:  # else it was made anew, and is empty
                 say(None, "ogFormatCache")

@@ -15,6 +15,7 @@ _BY_MODULE = {
     "cache": """
         ogCreateCache ogDeleteCache ogFindCache ogFormatCache ogGetCacheSize ogGetCacheSpace
         ogMountCache ogUnmountCache""",
+    "cache_update": "ogUpdateCacheIsNecesary",
     "configuration": "Configurar getConfiguration",
     "configure": """
         configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent

@@ -211,11 +211,11 @@ def _rows(way: Wanted, facts: Facts) -> Iterator[_Row]:
     """The table, from the first row that may apply; the last one always ends it."""
     if facts.from_cache:
         yield from _from_cache(facts)
-    elif facts.cache and facts.held is Held.SAME:
-        yield _Row(Sentence.IN_CACHE, end=Via.CACHE, fetch=False)
     elif way.via is Via.CACHE and not facts.cache:
         yield _Row(Sentence.NO_CACHE)
         yield _without_cache(way, facts, OgErr.NOTCACHE)
+    elif way.via is Via.CACHE and facts.held is Held.SAME:
+        yield _Row(Sentence.IN_CACHE, end=Via.CACHE, fetch=False)
     elif facts.engine(way.method) is not Engine.READY:
         yield _Row(_FAILS[facts.engine(way.method)])
         yield _other_way(way, facts)

@@ -35,7 +35,7 @@ class ImageAddresses:
 
 @dataclass(frozen=True, slots=True)
 class ListedImage:
-    """One line of the listing, for people and menus."""
+    """One line of the listing, for people and menus. ``versions``: all that are kept of it."""
 
     name: str
     version: int
@@ -46,6 +46,7 @@ class ListedImage:
     size_bytes: int
     required_bytes: int
     key_id: str
+    versions: tuple[int, ...] = ()
 
 
 def addresses_of(image_url: str) -> ImageAddresses:
@@ -164,4 +165,12 @@ def _listed(entry: dict[str, object]) -> ListedImage:
         size_bytes=number("size_bytes"),
         required_bytes=number("required_bytes"),
         key_id=text("key_id"),
+        versions=_numbers(entry.get("versions", [])),
     )
+
+
+def _numbers(told: object) -> tuple[int, ...]:
+    """Repositories of before tell none."""
+    if not isinstance(told, list) or not all(isinstance(one, int) for one in told):
+        raise TypeError("versions")
+    return tuple(told)

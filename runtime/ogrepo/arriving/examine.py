@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from oglib.errors import ImageError, WriteError
+from oglib.filesystem.kind import Family
+from oglib.filesystem.kinds import kind_in_image
 from oglib.image.format.companions import Checksums
 from oglib.image.format.foreign_record import ForeignRecord, PieceDigests
 from oglib.image.reading.formats.detect import open_stream
@@ -27,7 +29,7 @@ from oglib.wording.amounts import human_bytes
 from ogrepo.arriving.tapped import Tapped
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_SYNCHRONISED = ("ext4", "ext3", "ext2", "extfs", "btrfs")
+_SYNCHRONISED = (Family.EXT, Family.BTRFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def is_synchronised(info: ImageInfo) -> bool:
     Such a one is no copy of a partition: what it holds is to be copied onto one by rsync.
     """
     packed = info.compressor not in ("", "none")
-    return info.tool == "raw" and not packed and info.filesystem.lower() in _SYNCHRONISED
+    kind = kind_in_image(info.filesystem)
+    return info.tool == "raw" and not packed and kind is not None and kind.family in _SYNCHRONISED
 
 
 def _write(file: BinaryIO, data: bytes, *, left: int) -> None:

@@ -20,6 +20,8 @@ from oglib.partfile import is_at
 from oglib.wording.amounts import human_bytes
 from ogrepo.intake.ledger import SPARE_BYTES
 from ogrepo.library.folder import Folder, hand_over
+from ogrepo.versions.prune import Policy
+from ogrepo.versions.room import Guard
 
 _KIND = "imports"
 
@@ -70,9 +72,14 @@ def sweep(folder: Folder) -> None:
 
 
 def require_room(folder: Folder, needed_bytes: int) -> None:
-    """Raise unless so much fits, and something is left for the machine."""
-    there = os.statvfs(folder.private)
-    free = there.f_bavail * there.f_frsize
+    """Raise unless so much fits, and something is left for the machine.
+
+    Before that, old versions go that the policy does not keep.
+    """
+    make_room = Guard(folder, Policy())
+    free = _free(folder)
+    if needed_bytes + SPARE_BYTES > free and make_room():
+        free = _free(folder)
     missing = needed_bytes + SPARE_BYTES - free
     if missing > 0:
         raise WriteError(
@@ -80,3 +87,8 @@ def require_room(folder: Folder, needed_bytes: int) -> None:
             f"{human_bytes(free)} free: {human_bytes(missing)} are missing.",
             hint="Remove what is not needed there, then import it again.",
         )
+
+
+def _free(folder: Folder) -> int:
+    there = os.statvfs(folder.private)
+    return there.f_bavail * there.f_frsize

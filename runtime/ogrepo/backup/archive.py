@@ -17,9 +17,9 @@ from typing import IO, BinaryIO
 
 from blake3 import blake3
 
-from oglib.durable import settle
+from oglib.durable import settle, sync
 from oglib.errors import ImageError, OgError, WriteError
-from oglib.texts import open_plain
+from oglib.texts import open_straight
 from ogrepo.backup.collect import Found
 from ogrepo.backup.model import LIST, LIST_BYTES, SEAL, Contents, Kept, is_inside
 
@@ -38,7 +38,8 @@ class Writer:
     def add(self, found: Found, *, ours: bool) -> bool:
         """One file as it is now; False: it has gone meanwhile."""
         try:
-            file = open_plain(found.path)
+            # Root reads here what another user may exchange for a link meanwhile.
+            file = open_straight(found.path)
         except FileNotFoundError:
             return False
         with file:
@@ -109,11 +110,7 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
         raise WriteError(f"{path} is there already.", hint="Choose another name.") from None
     finally:
         part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def unpack(stream: BinaryIO, into: Path) -> Contents:

@@ -79,6 +79,9 @@ def collect(server: Server, left: Left) -> Iterator[Found]:
     for child in sorted(root.iterdir()):
         if child.name not in known and not child.name.startswith("."):
             left.out(f"{REPOSITORY}/{child.name}")
+    for path in (server.config, server.inventory):
+        if not path.exists():
+            left.out(f"{path}, which is not there")
     if server.config.is_dir():
         yield from _walk(server.config, CONFIG, left, lambda _: True, links_below="site")
     yield from _inventory(server)
@@ -106,8 +109,10 @@ def _walk(
     *,
     links_below: str = "",
 ) -> Iterator[Found]:
-    """``top`` and what is in it. A link is kept where it is one of the site's own files; one
-    beside them is read through, for an administrator's inventory may lie elsewhere."""
+    """``top`` and what is in it. A link is kept where it is one of the site's own files; one of an
+    administrator beside them is read through, for his inventory may lie elsewhere. Any other one
+    may have been laid by a service, for root to read what it leads to."""
+    top = top.resolve()
     yield Found(top, member, top.stat())
     for where, folders, names in os.walk(top, onerror=_unreadable):
         folders.sort()
@@ -123,14 +128,22 @@ def _walk(
                 if stat.S_ISLNK(status.st_mode) and at.split("/")[0] == links_below:
                     yield Found(path, f"{member}/{at}", status, link=str(path.readlink()))
                     continue
-                status = path.stat()
+                if stat.S_ISLNK(status.st_mode) and links_below and _is_trusted(status):
+                    path = path.resolve(strict=True)
+                    status = path.lstat()
+                    if stat.S_ISDIR(status.st_mode):
+                        left.out(f"{member}/{at}")
+                        continue
             except FileNotFoundError:
                 continue  # it went while this was read, or a link leads nowhere
-            plain_folder = stat.S_ISDIR(status.st_mode) and not path.is_symlink()
-            if plain_folder or stat.S_ISREG(status.st_mode):
+            if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
                 yield Found(path, f"{member}/{at}", status)
             else:
                 left.out(f"{member}/{at}")
+
+
+def _is_trusted(link: os.stat_result) -> bool:
+    return link.st_uid in (0, os.geteuid())
 
 
 def _unreadable(error: OSError) -> None:
@@ -179,8 +192,8 @@ def _units(server: Server) -> Iterator[Found]:
             continue
         if path.is_dir() and path.suffix == ".d":
             yield from (
-                Found(one, f"{UNITS}/{path.name}/{one.name}", one.stat())
+                Found(one.resolve(), f"{UNITS}/{path.name}/{one.name}", one.stat())
                 for one in sorted(path.glob("*.conf")) if one.is_file()
             )  # fmt: skip
         elif path.is_file() and server.is_edited(path.read_text("utf-8", "replace")):
-            yield Found(path, f"{UNITS}/{path.name}", path.stat())
+            yield Found(path.resolve(), f"{UNITS}/{path.name}", path.stat())

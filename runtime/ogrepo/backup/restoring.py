@@ -63,6 +63,9 @@ def restore(stream: BinaryIO, target: Target) -> Restored:
         raise
     for folder in (target.folder, target.config):
         shutil.rmtree(folder / STAGE)
+    # Last, for then its user may change what is in it.
+    owner = (target.folder / _LAST).stat()
+    os.chown(target.folder, owner.st_uid, owner.st_gid)
     return restored
 
 
@@ -108,8 +111,6 @@ def _unpacked(stream: BinaryIO, target: Target) -> Restored:
     contents = unpack(stream, stage)
     user, owner = _owner(target.user or contents.user)
     _dress(stage, contents, owner)
-    if os.geteuid() == 0:
-        os.chown(target.folder, *owner)
     key_ids = _trust(stage / REPOSITORY)
     # The configuration may be on another filesystem.
     for section, name in ((CONFIG, ""), (UNITS, UNITS_BEFORE)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import pwd
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from oglib.durable import settle, sync
 from oglib.errors import ImageError, OgErr, OgError, ProcessError, UsageError, WriteError
 from oglib.run import run
+from ogrepo.install import units
 from ogrepo.install.built import SUMS
 from ogrepo.install.model import (
     Artefacts,
@@ -31,7 +33,7 @@ from ogrepo.install.model import (
     WriteFile,
 )
 from ogrepo.install.plan import first_inventory
-from ogrepo.install.probe import may_change, owned_paths
+from ogrepo.install.probe import changeable
 from ogrepo.intake.tokens import load_secret
 from ogrepo.library.folder import make_folder, write_whole
 from ogrepo.library.signingkey import make_key
@@ -65,6 +67,16 @@ def rehearse(wanted: InstallRequest, facts: Facts) -> list[str]:
             run_own(Run((str(program), *map(str, words), "--dry-run"), ""))
             for words in (overlay, render)
         ]
+
+
+def keeping(wanted: InstallRequest, facts: Facts) -> dict[str, str]:
+    """The units with which ``ognetboot`` keeps what PCs boot, for an inventory that was given."""
+    if wanted.inventory is None or facts.server is None:
+        return {}
+    words = ("serve", wanted.inventory_file, wanted.folder / "netboot", "--print-units")
+    argv = (str(facts.program.ognetboot), *map(str, words), wanted.user)
+    told = json.loads(run_own(Run(argv, "")))
+    return {name: str(told[name]) for name in units.KEEPING}
 
 
 def apply(steps: Sequence[Step], tell: Callable[[str], None]) -> None:
@@ -144,9 +156,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _own(step: Own) -> None:
     user = pwd.getpwnam(step.user)
-    for path in owned_paths(step.folder):
-        status = path.lstat()
-        if (status.st_uid, status.st_gid) != (user.pw_uid, user.pw_gid) and may_change(status):
+    for path, status in changeable(step.folder):
+        if (status.st_uid, status.st_gid) != (user.pw_uid, user.pw_gid):
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 

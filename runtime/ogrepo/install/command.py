@@ -14,7 +14,7 @@ from typing import Any
 
 from oglib.errors import UsageError
 from ogrepo.install import units
-from ogrepo.install.apply import NOTHING, apply, netboot, rehearse, require_rights
+from ogrepo.install.apply import NOTHING, apply, keeping, netboot, rehearse, require_rights
 from ogrepo.install.check import check, worst
 from ogrepo.install.model import CONFIG, UNITS, USER, Facts, InstallRequest, Plan
 from ogrepo.install.plan import plan
@@ -126,6 +126,7 @@ def _install(arguments: argparse.Namespace) -> int:
     if not arguments.dry_run:
         require_rights(wanted)
     facts = probe_machine(wanted)
+    facts = replace(facts, keeping=keeping(wanted, facts))
     planned = plan(wanted, facts)
     rehearsed = rehearse(wanted, facts)
     if arguments.dry_run:
@@ -156,7 +157,8 @@ def _tell(arguments: argparse.Namespace, lines: Sequence[str], planned: Plan) ->
     changes = [line for line in lines if not line.endswith(NOTHING)]
     if arguments.json:
         kept = [str(path) for path in planned.kept]
-        print(json.dumps({"steps": changes, "kept": kept}, indent=2))
+        told = {"steps": changes, "kept": kept, "notes": planned.notes}
+        print(json.dumps(told, indent=2))
         return
     for line in changes or [NOTHING]:
         print(fitted(line, sys.stdout))
@@ -164,6 +166,8 @@ def _tell(arguments: argparse.Namespace, lines: Sequence[str], planned: Plan) ->
 
 
 def _tell_kept(planned: Plan) -> None:
+    for note in planned.notes:
+        print(fitted(note, sys.stdout))
     for path in planned.kept:
         line = (
             f"kept: {path} was edited. `systemctl edit {path.name}` is the place for changes; "

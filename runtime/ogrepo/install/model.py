@@ -111,6 +111,10 @@ class Facts:
     systemd_runs: bool
     enabled: frozenset[str]
     active: frozenset[str]
+    keeping: Mapping[str, str] = field(default_factory=dict)
+    """Units of ``ognetboot`` by name, where the site has an inventory of its own."""
+    may_keep: bool = False
+    """Whether the daemon's user may write beside that inventory."""
 
 
 # ---- steps --------------------------------------------------------------------------------------
@@ -199,3 +203,5 @@ class Plan:
     start: tuple[Run, ...]
     kept: tuple[Path, ...] = ()
     """Files that an administrator edited, and ours are different."""
+    notes: tuple[str, ...] = ()
+    """What was not done, and how it can be."""

@@ -50,6 +50,7 @@ def plan(wanted: InstallRequest, facts: Facts) -> Plan:
         netboot=_netboot(wanted, facts),
         start=tuple(_start(wanted, facts, [step.path.name for step in written])),
         kept=kept,
+        notes=tuple(_notes(wanted, facts)),
     )
 
 
@@ -165,7 +166,8 @@ def _unit_files(
 ) -> tuple[list[WriteFile], tuple[Path, ...]]:
     """Units to write, and those that were edited and stay though they differ."""
     written, kept = [], []
-    for name, text in units.texts(wanted, facts.program, port).items():
+    keeping = {name: units.signed(text) for name, text in facts.keeping.items()}
+    for name, text in (units.texts(wanted, facts.program, port) | keeping).items():
         path = wanted.units / name
         there = facts.texts[path]
         if there == text:
@@ -175,6 +177,15 @@ def _unit_files(
             continue
         written.append(WriteFile(path, text.encode(), new=there is None))
     return written, tuple(kept)
+
+
+def _notes(wanted: InstallRequest, facts: Facts) -> Iterator[str]:
+    if facts.keeping and not facts.may_keep:
+        folder = wanted.inventory_file.parent
+        yield (
+            f"{units.DAEMON}, which hears what PCs report, was not enabled: {wanted.user} may not "
+            f"write beside the inventory. `chown {wanted.user} {folder}`, and install again."
+        )
 
 
 def _published(wanted: InstallRequest, facts: Facts) -> Iterator[Step]:
@@ -201,12 +212,14 @@ def _start(wanted: InstallRequest, facts: Facts, changed: list[str]) -> Iterator
     systemctl = str(facts.program.systemctl)
     if facts.systemd_runs and changed:
         yield Run((systemctl, "daemon-reload"), "make systemd read the units")
-    missing = [name for name in units.ENABLED if name not in facts.enabled]
+    daemon = (units.DAEMON,) if facts.keeping and facts.may_keep else ()
+    missing = [name for name in (*units.ENABLED, *daemon) if name not in facts.enabled]
     if missing:
         yield Run((systemctl, "enable", *missing), f"enable {' '.join(missing)}")
     if not facts.systemd_runs:
         return
-    for name in (units.WATCH, units.REPOSITORY, units.DNSMASQ, units.VERIFY_TIMER):
+    ours = (units.WATCH, units.REPOSITORY, units.DNSMASQ, units.VERIFY_TIMER)
+    for name in (*ours, *daemon):
         if name in changed and name in facts.active:
             yield Run((systemctl, "restart", name), f"restart {name}")
         elif name not in facts.active:

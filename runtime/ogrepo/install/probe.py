@@ -8,6 +8,7 @@ import os
 import pwd
 import stat
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -29,6 +30,7 @@ from ogrepo.install.built import (
 )
 from ogrepo.install.model import Facts, InstallRequest, Program, ServerTable
 from ogrepo.install.program import code_folders, find_program, units_that_are
+from ogunits import in_home
 
 PARTS = ("images", "bytes", "versions", "keys", "private", "layouts", "oglive", "netboot")
 """The repository's folders that this package makes and owns."""
@@ -66,7 +68,19 @@ def probe_machine(wanted: InstallRequest) -> Facts:
         systemd_runs=runs,
         enabled=frozenset(units_that_are("is-enabled", "enabled", program)),
         active=frozenset(units_that_are("is-active", "active", program) if runs else ()),
+        may_keep=_may_write_beside(wanted),
     )
+
+
+def _may_write_beside(wanted: InstallRequest) -> bool:
+    """Whether the service may make files where the inventory lies, in whatever folder that is."""
+    folder = wanted.inventory_file.resolve().parent
+    try:
+        user = pwd.getpwnam(wanted.user)
+        status = folder.stat()
+    except (KeyError, FileNotFoundError):
+        return False
+    return status.st_uid == user.pw_uid and bool(status.st_mode & stat.S_IWUSR)
 
 
 def _has_key(folder: Path) -> bool:
@@ -81,7 +95,7 @@ def _check_reach(folder: Path, program: Program) -> None:
     files = [Path(module.__file__ or "") for module in (aiohttp, oglib, ogrepo)]
     for place in sorted({folder.parent, *code_folders(), *(file.parent for file in files)}):
         for one in (place, *place.parents):
-            if units.in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
+            if in_home(one) and not any(one.is_relative_to(root) for root in program.roots):
                 continue  # a sandbox shows what is below in its place
             if one.exists() and not one.stat().st_mode & stat.S_IXOTH:
                 raise OgError(
@@ -174,7 +188,7 @@ def _files(wanted: InstallRequest) -> Iterator[Path]:
     yield wanted.site / "etc/oglive/policy.toml"
     yield wanted.options_file
     yield from (wanted.folder / "layouts" / name for name in texts.layouts())
-    yield from (wanted.units / name for name in units.ALL)
+    yield from (wanted.units / name for name in (*units.ALL, *units.KEEPING))
 
 
 def _text(path: Path) -> str | None:
@@ -213,16 +227,26 @@ def _foreign(wanted: InstallRequest, most: int = 3) -> Iterator[Path]:
         uid = pwd.getpwnam(wanted.user).pw_uid
     except KeyError:
         uid = -1
-    for path in owned_paths(wanted.folder):
-        status = path.lstat()
-        if status.st_uid != uid and may_change(status):
+    for path, status in changeable(wanted.folder):
+        if status.st_uid != uid:
             yield path
             most -= 1
             if most == 0:
                 return
 
 
-def owned_paths(folder: Path) -> Iterator[Path]:
+def changeable(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Those whose owner may be another one. A file with a name elsewhere may be somebody else's;
+    an image has several, of which all are here."""
+    found = [(path, path.lstat()) for path in _owned_paths(folder)]
+    names = Counter((status.st_dev, status.st_ino) for _, status in found)
+    for path, status in found:
+        is_file = stat.S_ISREG(status.st_mode)
+        if not is_file or names[status.st_dev, status.st_ino] == status.st_nlink:
+            yield path, status
+
+
+def _owned_paths(folder: Path) -> Iterator[Path]:
     """The repository and all that is in the folders that are ours; links are not followed."""
     if not folder.is_dir():
         return
@@ -234,11 +258,6 @@ def owned_paths(folder: Path) -> Iterator[Path]:
         yield top
         for where, folders, files in os.walk(top):
             yield from (Path(where, name) for name in (*folders, *files))
-
-
-def may_change(status: os.stat_result) -> bool:
-    """A file with a second name may be somebody else's, whatever its first one is here."""
-    return not stat.S_ISREG(status.st_mode) or status.st_nlink == 1
 
 
 # ---- ogLive's files -----------------------------------------------------------------------------

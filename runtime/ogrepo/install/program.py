@@ -14,6 +14,7 @@ from oglib.errors import NotFoundError
 from oglib.run import run
 from ogrepo.install import units
 from ogrepo.install.model import Program
+from ogunits import in_home
 
 _SBIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _WAIT_S = 30.0
@@ -47,7 +48,7 @@ def find_program() -> Program:
         ognetboot=found["ognetboot"],
         dnsmasq=Path(dnsmasq),
         systemctl=Path(systemctl) if systemctl else None,
-        roots=tuple(sorted({root for root in code_folders() if units.in_home(root)})),
+        roots=tuple(sorted({root for root in code_folders() if in_home(root)})),
     )
 
 
@@ -63,7 +64,7 @@ def code_folders() -> set[Path]:
 
 def units_that_are(verb: str, wanted: str, program: Program) -> Iterable[str]:
     """Those of our units of which systemd says this; its exit status counts for nothing then."""
-    for name in units.ENABLED:
+    for name in (*units.ENABLED, units.DAEMON):
         if _systemctl_says(program, verb, name) == wanted:
             yield name
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ogrepo.install.model import InstallRequest, Program
+from ogunits import SANDBOX, command, in_home, rest_of_line, word
 
 REPOSITORY = "ogrepo.service"
 DNSMASQ = "oglive-dnsmasq.service"
@@ -23,33 +24,46 @@ VERIFY_TIMER = "oglive-verify.timer"
 # What systemd starts at each boot; NETBOOT is started by WATCH and once at boot.
 ENABLED = (NETBOOT, WATCH, REPOSITORY, DNSMASQ, VERIFY_TIMER)
 ALL = (*ENABLED, VERIFY)
+# Texts of `ognetboot`, for a site that has an inventory of its own: the daemon hears PCs and keeps
+# what they boot; a site that wants none enables path and timer in its place.
+DAEMON = "ognetboot.service"
+KEEPING = (
+    DAEMON,
+    "ognetboot-render.service",
+    "ognetboot-render.path",
+    "ognetboot-render.timer",
+)
 LEASES = "oglive-dnsmasq"
 
 # What is proven where the file of options says nothing else.
 VERIFY_WORDS = "--due 30 --rate 50"
 
 _MARK = "# ogrepo install: "
-_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _PRIVILEGED_PORTS = 1024
 
-_SANDBOX = """\
-NoNewPrivileges=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectSystem=strict
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
+# MemoryMax would count what the kernel keeps of images for all PCs, and forty of them would read
+# from the disk what is in memory now: the server's own memory is bounded instead.
+_SERVER_LIMITS = """\
+LimitDATA=4G
+LimitCORE=0
+TasksMax=512
 """
+# Here that count is welcome: what is read once does not push out what PCs are reading.
+_SMALL_LIMITS = """\
+MemoryMax=2G
+MemorySwapMax=0
+LimitCORE=0
+TasksMax=128
+"""
+
+# A service may raise its own limit of open files (@resources). Giving a file to its own user is no
+# privilege, and without the capability nobody gives one to another.
+_CALLS = """\
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallFilter=@chown
+"""
+_SANDBOX = SANDBOX + _CALLS
 
 
 def texts(wanted: InstallRequest, program: Program, port: int) -> dict[str, str]:
@@ -76,32 +90,12 @@ def is_unedited(text: str) -> bool:
     return bool(mark) and signed(body) == text
 
 
-def in_home(path: Path) -> bool:
-    """Whether a service that may see no home would not find it."""
-    return any(path.is_relative_to(home) for home in _HOMES)
-
-
-def _word(path: Path | str) -> str:
-    """A path as one word of a unit: systemd's quoting and specifiers."""
-    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{text}"' if any(char.isspace() or char in "\"'" for char in text) else text
-
-
-def _watched(path: Path) -> str:
-    """What is watched is the rest of its line, quotes and blanks included."""
-    return str(path).replace("%", "%%")
-
-
-def _command(*words: Path | str) -> str:
-    return " ".join(_word(word).replace("$", "$$") for word in words)
-
-
 def _homes(program: Program, folder: Path, *read: Path) -> str:
     """Homes are hidden but for the program and what is served, where they lie in one."""
     shown_paths = (*program.roots, *(path for path in read if in_home(path)))
-    shown = [f"BindReadOnlyPaths={_word(path)}\n" for path in shown_paths]
+    shown = [f"BindReadOnlyPaths={word(path)}\n" for path in shown_paths]
     if in_home(folder):
-        shown.append(f"BindPaths={_word(folder)}\n")
+        shown.append(f"BindPaths={word(folder)}\n")
     return f"ProtectHome={'tmpfs' if shown else 'yes'}\n{''.join(shown)}"
 
 
@@ -116,12 +110,12 @@ StartLimitIntervalSec=0
 
 [Service]
 User={wanted.user}
-EnvironmentFile=-{_watched(wanted.options_file)}
-ExecStart={_command(program.ogrepo, "serve", wanted.folder, "--port", str(port))} $OGREPO_SERVE
+EnvironmentFile=-{rest_of_line(wanted.options_file)}
+ExecStart={command(program.ogrepo, "serve", wanted.folder, "--port", str(port))} $OGREPO_SERVE
 Restart=on-failure
 RestartSec=3
 LimitNOFILE=65536
-ReadWritePaths={_word(wanted.folder)}
+{_SERVER_LIMITS}ReadWritePaths={word(wanted.folder)}
 {_homes(program, wanted.folder)}CapabilityBoundingSet={needed}
 AmbientCapabilities={needed}
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
@@ -150,11 +144,11 @@ StartLimitIntervalSec=0
 
 [Service]
 DynamicUser=yes
-ExecStart={_command(*words)}
+ExecStart={command(*words)}
 Restart=on-failure
 RestartSec=3
 StateDirectory={LEASES}
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
+{_SMALL_LIMITS}CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
 AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK AF_PACKET
 {_homes(replace(program, roots=()), Path("/"), wanted.folder)}{_SANDBOX}
@@ -164,7 +158,7 @@ WantedBy=multi-user.target
 
 
 def _netboot(wanted: InstallRequest, program: Program) -> str:
-    site, render = (_command(*argv) for argv in netboot_commands(wanted, program.ognetboot))
+    site, render = (command(*argv) for argv in netboot_commands(wanted, program.ognetboot))
     # It starts after this unit: waiting for it here would never end.
     systemctl = program.systemctl or Path("/usr/bin/systemctl")
     restart = f"ExecStartPost=-+{systemctl} --no-block try-restart {DNSMASQ}"
@@ -179,7 +173,7 @@ User={wanted.user}
 ExecStart={site}
 ExecStart={render}
 {restart}
-ReadWritePaths={_word(wanted.folder)}
+{_SMALL_LIMITS}ReadWritePaths={word(wanted.folder)}
 {_homes(program, wanted.folder, wanted.inventory_file, wanted.site)}CapabilityBoundingSet=
 RestrictAddressFamilies=AF_UNIX
 {_SANDBOX}
@@ -192,7 +186,7 @@ def _watch(wanted: InstallRequest) -> str:
     oglive = wanted.site / "etc/oglive"
     watched = (wanted.inventory_file, oglive, oglive / "policy.toml", oglive / "ca.pem",
                wanted.folder / "keys")  # fmt: skip
-    lines = "".join(f"PathChanged={_watched(path)}\n" for path in watched)
+    lines = "".join(f"PathChanged={rest_of_line(path)}\n" for path in watched)
     return f"""\
 [Unit]
 Description=Watch the inventory of ogLive, its policy and its keys
@@ -204,6 +198,15 @@ WantedBy=multi-user.target
 """
 
 
+def inventory_watched(text: str) -> Path | None:
+    """The inventory that a unit WATCH is about; None where it is none of ours."""
+    for line in text.splitlines():
+        key, mark, path = line.partition("=")
+        if key == "PathChanged" and mark:
+            return Path(path.replace("%%", "%"))
+    return None
+
+
 def _verify(wanted: InstallRequest, program: Program) -> str:
     return f"""\
 [Unit]
@@ -213,12 +216,13 @@ Description=Prove the images of ogLive's repository that were not for longest
 Type=oneshot
 User={wanted.user}
 Environment="OGREPO_VERIFY={VERIFY_WORDS}"
-EnvironmentFile=-{_watched(wanted.options_file)}
-ExecStart={_command(program.ogrepo, "verify", wanted.folder, "--all")} $OGREPO_VERIFY
+EnvironmentFile=-{rest_of_line(wanted.options_file)}
+ExecStart={command(program.ogrepo, "verify", wanted.folder, "--all")} $OGREPO_VERIFY
 Nice=19
 CPUSchedulingPolicy=idle
 IOSchedulingClass=idle
-ReadWritePaths={_word(wanted.folder)}
+{_SMALL_LIMITS}PrivateNetwork=yes
+ReadWritePaths={word(wanted.folder)}
 {_homes(program, wanted.folder)}CapabilityBoundingSet=
 RestrictAddressFamilies=AF_UNIX
 {_SANDBOX}"""

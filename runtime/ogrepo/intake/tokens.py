@@ -22,7 +22,7 @@ from pathlib import Path
 
 from oglib.durable import store, sync
 from oglib.errors import OgErr, OgError
-from ogrepo.library.folder import Folder, checked_name, locked, write_whole
+from ogrepo.library.folder import Folder, checked_name, held, write_whole
 
 LIFETIME_S = 3600
 _SECRET_FILE = "token.secret"  # noqa: S105 - a name, not a secret
@@ -53,7 +53,7 @@ def load_secret(folder: Folder) -> bytes:
     """The secret behind all tokens of this repository, made when there is none yet."""
     path = folder.private / _SECRET_FILE
     if not path.exists():
-        with locked(folder, "token.secret", what="The token secret"):
+        with held(folder, "token.secret", what="The token secret"):
             if not path.exists():
                 write_whole(path, secrets.token_bytes(_SECRET_BYTES), mode=0o600)
     secret = path.read_bytes()
@@ -119,7 +119,7 @@ def forget_burns(folder: Folder, most: int = _MOST_BURNT) -> bool:
     records = list((folder.private / "burnt").iterdir())
     if len(records) <= most:
         return False
-    with locked(folder, "token.secret", what="The token secret"):
+    with held(folder, "token.secret", what="The token secret"):
         write_whole(folder.private / _SECRET_FILE, secrets.token_bytes(_SECRET_BYTES), mode=0o600)
     for path in records:
         path.unlink(missing_ok=True)

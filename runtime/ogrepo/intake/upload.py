@@ -64,3 +64,12 @@ def load(path: Path) -> Upload | None:
     if upload.state is State.VERIFYING:
         upload.state = State.RECEIVING  # the server that verified is gone
     return upload
+
+
+def gather(path: Path, staged: Path) -> None:
+    """Older servers kept what an upload brought beside its state."""
+    loose = [one for one in path.iterdir() if one.name not in (STATE, staged.name)]
+    if loose:
+        staged.mkdir(mode=0o700, exist_ok=True)
+    for one in loose:
+        one.replace(staged / one.name)

@@ -3,8 +3,7 @@
 
 One folder per upload below ``private/uploads``: its state, and in ``staged/`` what it brought. What
 was received survives a restart of the server, so a PC continues; a publication that was cut is
-finished at the next start. No HTTP here, and everything may block:
-the server calls it from threads.
+finished at the next start. No HTTP here; everything may block: the server calls it from threads.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from oglib.image.format.manifest import PrivateKey
 from oglib.progress import Progress
 from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES, Ledger
 from ogrepo.intake.tokens import Grant, burn, forget_burns
-from ogrepo.intake.upload import STATE, State, Upload, load, save
+from ogrepo.intake.upload import STATE, State, Upload, gather, load, save
 from ogrepo.library import staged_disks
 from ogrepo.library.folder import Folder, walk
 from ogrepo.library.publishing import finish_all, publish, turn
@@ -76,7 +75,7 @@ class Uploads:
                 done.append(f"Removed {path.name}, which is no upload.")
                 continue
             self._all[upload.id] = upload
-            self._gather(upload)
+            gather(path, self.staged(upload))
             if upload.state is State.PUBLISHING:
                 done.append(self._finish(upload))
             elif upload.state is State.RECEIVING:
@@ -84,14 +83,6 @@ class Uploads:
         if not self._all and forget_burns(self._folder):
             done.append("Made a new token secret; tokens given out before are void.")
         return done + finish_all(self._folder) + self.expire()
-
-    def _gather(self, upload: Upload) -> None:
-        """Older servers kept what an upload brought beside its state."""
-        loose = [path for path in self.path(upload).iterdir() if path.name not in (STATE, _STAGED)]
-        if loose:
-            self.staged(upload).mkdir(mode=0o700, exist_ok=True)
-        for path in loose:
-            path.replace(self.staged(upload) / path.name)
 
     def _finish(self, upload: Upload) -> str:
         what = f"publishing {upload.grant.name} version {upload.version}"

@@ -16,7 +16,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -228,7 +228,10 @@ def hand_over(path: Path | int, above: Path) -> None:
     """What root makes in another user's repository belongs to that user, who serves it."""
     if os.geteuid() == 0:
         owner = above.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        if isinstance(path, int):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        else:
+            os.lchown(path, owner.st_uid, owner.st_gid)  # a link, and not what it leads to
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -277,3 +280,10 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def held(
+    folder: Folder, thing: str, *, what: str, patience_s: float = 0.0
+) -> AbstractContextManager[None]:
+    """The same for something that is no image: no image can be called so."""
+    return locked(folder, f".{thing}", what=what, patience_s=patience_s)

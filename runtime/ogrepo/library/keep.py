@@ -25,7 +25,7 @@ from oglib.image.format.disk_manifest import (
 )
 from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
-from ogrepo.library.folder import Folder, locked, make_shown
+from ogrepo.library.folder import Folder, held, make_shown
 from ogrepo.library.store import FOREIGN, FRAMES, IMAGE, MANIFEST, OLDER, SIGNATURE
 
 RECORD, DISK_RECORD = ".json", ".disk.json"
@@ -93,7 +93,7 @@ def keep_disk(folder: Folder, disk: DiskManifest, at: Path, *, proven: bool) -> 
 
 def bytes_held(folder: Folder) -> AbstractContextManager[None]:
     """No other process gives or takes lasting names meanwhile."""
-    return locked(folder, "bytes", what=f"{folder.bytes}", patience_s=_PATIENCE_S)
+    return held(folder, "bytes", what=f"{folder.bytes}", patience_s=_PATIENCE_S)
 
 
 def beside_part(at: Path, number: int, suffix: str) -> Path:

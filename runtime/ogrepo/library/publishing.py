@@ -23,7 +23,7 @@ from oglib.errors import OgError
 from oglib.image.format.disk_manifest import DISK_FILE, DiskManifest
 from oglib.image.format.foreign_record import ForeignRecord
 from oglib.image.format.manifest import Manifest
-from ogrepo.library.folder import Folder, hand_over, locked
+from ogrepo.library.folder import Folder, hand_over, held, locked
 from ogrepo.library.keep import keep_disk, keep_foreign, keep_image
 from ogrepo.library.moving.going import finish_going, undone
 from ogrepo.library.staged_disks import place_disk, staged_disk
@@ -60,7 +60,7 @@ def stage(folder: Folder) -> Iterator[Path]:
 
 
 def _stages_held(folder: Folder) -> AbstractContextManager[None]:
-    return locked(folder, "staged", what=f"{folder.staged}", patience_s=_PATIENCE_S)
+    return held(folder, "staged", what=f"{folder.staged}", patience_s=_PATIENCE_S)
 
 
 def _held(staged: Path) -> int:

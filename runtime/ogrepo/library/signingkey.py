@@ -6,7 +6,7 @@ from __future__ import annotations
 from oglib.durable import sync
 from oglib.errors import ImageError, OgErr, OgError, UsageError
 from oglib.image.format.manifest import PrivateKey, PublicKey, generate_keypair
-from ogrepo.library.folder import Folder, hand_over, locked, write_whole
+from ogrepo.library.folder import Folder, hand_over, held, write_whole
 
 
 def checked_comment(comment: str) -> str:
@@ -36,7 +36,7 @@ def make_key(folder: Folder, comment: str = "") -> PublicKey:
     A key whose public half was not written (the machine went down between the two) gets it now.
     """
     public_file = folder.keys / "image.pub"
-    with locked(folder, "image.key", what="The signing key"):
+    with held(folder, "image.key", what="The signing key"):
         if folder.image_key.exists():
             if public_file.exists():
                 raise OgError(

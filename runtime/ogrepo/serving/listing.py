@@ -16,7 +16,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from oglib.errors import OgError
 from oglib.image.format.manifest import PublicKey, load_public_keys
@@ -149,16 +149,16 @@ class Catalogue:
         folder, keys = self._folder, _Keys(self._folder)
         found: dict[str, tuple[Stamps, Shown | None]] = {}
         for name in store.names(folder):
-            files = (*store.files_of(folder, name), record_of(folder, name))
+            files = (*store.files_of(folder, name), *_beside(folder, name))
             stamps = (*keys.stamps, *_stamps(files))
             found[name] = self._kept(name, stamps, partial(_image, folder, name, keys))
         for name in disks.disk_names(folder):
-            files = (*disks.files_of(folder, name), record_of(folder, name))
+            files = (*disks.files_of(folder, name), *_beside(folder, name))
             stamps = (*keys.stamps, *_stamps(files))
             key = f"{name}/"
             found[key] = self._kept(key, stamps, partial(_disk, folder, name, keys))
         for name in foreign.foreign_names(folder):
-            files = (*foreign.foreign_files(folder, name), record_of(folder, name))
+            files = (*foreign.foreign_files(folder, name), *_beside(folder, name))
             stamps = (*keys.stamps, *_stamps(files))
             key = f"{name}!"
             found[key] = self._kept(key, stamps, partial(_foreign, folder, name, keys))
@@ -198,21 +198,31 @@ class _Keys:
 def _image(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = store.find(folder, checked_name(name), keys())
     proof = known_proof(folder, name, image.manifest_bytes)
-    about = with_proof(image.as_dict(), proof)
+    about = with_proof(image.as_dict(), proof) | _versions(folder, name)
     return Shown(f"{name}.img", f"{name}.img.json", about, proof)
 
 
 def _foreign(folder: Folder, name: str, keys: _Keys) -> Shown:
     image = foreign.find_foreign(folder, checked_name(name), keys())
     proof = known_proof(folder, name, image.raw)
-    about = with_proof(image.as_dict(), proof)
+    about = with_proof(image.as_dict(), proof) | _versions(folder, name)
     return Shown(f"{name}.img", f"{name}{store.RECORD}", about, proof)
 
 
 def _disk(folder: Folder, name: str, keys: _Keys) -> Shown:
     disk = disks.find_disk(folder, checked_name(name), keys())
     proof = known_proof(folder, name, disk.raw)
-    return Shown(f"{name}/", f"{name}/disk.json", with_proof(disk.as_dict(), proof), proof)
+    about = with_proof(disk.as_dict(), proof) | _versions(folder, name)
+    return Shown(f"{name}/", f"{name}/disk.json", about, proof)
+
+
+def _beside(folder: Folder, name: str) -> tuple[Path, Path]:
+    """What changes with what was proven of an image, and with the versions that are kept of it."""
+    return record_of(folder, name), folder.versions.joinpath(*name.split("/"))
+
+
+def _versions(folder: Folder, name: str) -> dict[str, Any]:
+    return {"versions": store.kept_numbers(folder, name)}
 
 
 def _stamps(paths: Iterable[Path]) -> Iterator[tuple[str, int, int, int, int]]:

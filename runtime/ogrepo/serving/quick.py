@@ -200,11 +200,9 @@ _REASONS = {status.value: status.phrase for status in (HTTPStatus.OK, HTTPStatus
 
 
 def _head(heading: Heading, part: Part) -> bytes:
-    fields = heading.fields(part)
-    fields[hdrs.DATE] = _date(int(time.time()))
-    fields[hdrs.SERVER] = SERVER_SOFTWARE
-    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
-    return f"HTTP/1.1 {part.status} {_REASONS[part.status]}\r\n{lines}\r\n".encode("latin-1")
+    first = f"HTTP/1.1 {part.status} {_REASONS[part.status]}\r\n"
+    last = f"Date: {_date(int(time.time()))}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n"
+    return f"{first}{heading.lines(part)}{last}".encode("latin-1")
 
 
 @lru_cache(maxsize=1)

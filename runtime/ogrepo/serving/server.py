@@ -24,7 +24,7 @@ from aiohttp import web
 from ogrepo.intake.api import UploadApi
 from ogrepo.intake.ledger import MOST_BYTES, SPARE_BYTES
 from ogrepo.intake.uploads import Uploads
-from ogrepo.library.folder import Folder, locked
+from ogrepo.library.folder import Folder, held
 from ogrepo.library.linking import link_all
 from ogrepo.library.moving.naming import finish_renames
 from ogrepo.serving.accesslog import LOG, start_logging
@@ -183,7 +183,7 @@ def uploads_for(folder: Folder, serving: Serving) -> Uploads:
 
 def serve(folder: Folder, serving: Serving) -> None:
     """Serve until SIGINT or SIGTERM."""
-    with locked(folder, "serve", what=f"{folder.root}"):
+    with held(folder, "serve", what=f"{folder.root}"):
         if serving.pair is not None:
             server_context(*serving.pair, folder.root)  # before anything is opened
         limits = limits_for(raise_descriptors())

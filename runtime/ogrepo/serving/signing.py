@@ -17,6 +17,8 @@ _EVERY_S = 5.0
 
 async def follow_signed(folder: Folder) -> None:
     """Look now and then; what cannot be published is told once, until that changes."""
+    if not folder.image_key.exists():
+        LOG.info("The signing key is on another machine: what PCs capture waits for `ogrepo sign`.")
     told: set[str] = set()
     while True:
         try:

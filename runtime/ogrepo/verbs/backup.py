@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from oglib.errors import UsageError
-from oglib.texts import open_plain
+from oglib.texts import open_plain, read_whole
 from oglib.wording.amounts import human_bytes
 from ogrepo.backup.collect import Server
 from ogrepo.backup.filling import fill
@@ -64,7 +64,7 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
             "--config", type=Path, default=CONFIG, metavar="DIR", help=f"default: {CONFIG}"
         )
     backup.add_argument(
-        "--inventory", type=Path, metavar="FILE", help="default: inventory.toml in --config"
+        "--inventory", type=Path, metavar="FILE", help="default: that of the installed units"
     )
     backup.add_argument(
         "--units", type=Path, default=UNITS, metavar="DIR", help=f"default: {UNITS}"
@@ -77,7 +77,9 @@ def _backup(arguments: argparse.Namespace) -> int:
     server = Server(
         open_folder(arguments.dir),
         config,
-        arguments.inventory.absolute() if arguments.inventory else config / "inventory.toml",
+        arguments.inventory.absolute()
+        if arguments.inventory
+        else _installed_inventory(arguments.units) or config / "inventory.toml",
         arguments.units,
         lambda text: not units.is_unedited(text),
     )
@@ -98,6 +100,14 @@ def _backup(arguments: argparse.Namespace) -> int:
     else:
         _tell_made(made, arguments.file)
     return 0
+
+
+def _installed_inventory(folder: Path) -> Path | None:
+    """The inventory with which this server was installed, wherever it lies."""
+    try:
+        return units.inventory_watched(read_whole(folder / units.WATCH).decode("utf-8", "replace"))
+    except FileNotFoundError:
+        return None
 
 
 def _tell_made(made: Made, where: str, *, stream_is_taken: bool = False) -> None:

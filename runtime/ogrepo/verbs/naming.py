@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from ogrepo.intake.under_way import refuse_under_way
 from ogrepo.library.folder import Folder, open_folder
-from ogrepo.library.moving.naming import copy, finish_renames, plan_copy, rename
+from ogrepo.library.moving.holdings import Holdings
+from ogrepo.library.moving.naming import copy, finish_renames, plan_copy, plan_rename, rename
 from ogrepo.verbs.line import NAME, Behind, Words, add_verb
 from ogrepo.words import say
 
@@ -42,19 +43,24 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
 
 
 def _copy(arguments: argparse.Namespace) -> int:
-    return _run(arguments, copy, "copied")
+    return _run(arguments, plan_copy, copy, "copied")
 
 
 def _rename(arguments: argparse.Namespace) -> int:
-    return _run(arguments, rename, "renamed")
+    return _run(arguments, plan_rename, rename, "renamed")
 
 
-def _run(arguments: argparse.Namespace, work: Callable[[Folder, str, str], int], told: str) -> int:
+def _run(
+    arguments: argparse.Namespace,
+    plan: Callable[[Folder, str, str], Holdings],
+    work: Callable[[Folder, str, str], int],
+    told: str,
+) -> int:
     folder = open_folder(arguments.dir)
     name, new = arguments.name, arguments.new
     finish_renames(folder)
     refuse_under_way(folder, name, new)
-    held = plan_copy(folder, name, new)
+    held = plan(folder, name, new)
     result: dict[str, object] = {"image": name, "new": new, "version": held.version}
     if arguments.dry_run:
         _tell(arguments, result, f"{name} version {held.version} would be {told} to {new}")

@@ -35,11 +35,14 @@ def _rollback(arguments: argparse.Namespace) -> int:
     told: dict[str, object] = {"image": name, "content_of": wanted, "shown_before": now}
     if not arguments.dry_run:
         progress = for_stream(sys.stderr, as_json=arguments.json)
-        told["version"] = publish_again(folder, kept, name, progress)
+        done = publish_again(folder, kept, name, progress)
+        told |= {"version": done.version, "waits": done.waits}
     if arguments.json:
         print(json.dumps(told))
     elif arguments.dry_run:
         print(f"{name} would get a new version with the content of version {wanted}.")
+    elif told["waits"]:
+        print(f"{name} version {told['version']} waits for its signature: `ogrepo sign`.")
     else:
         print(f"{name} version {told['version']} is shown, with the content of version {wanted}.")
     return 0

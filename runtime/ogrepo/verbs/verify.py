@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.format.manifest import PublicKey, load_public_keys
 from oglib.reporters import for_stream
-from ogrepo.library.folder import Folder, checked_name, locked, open_folder
+from ogrepo.library.folder import Folder, checked_name, held, open_folder
 from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.proving.rounds import (
     ChangedError,
@@ -27,7 +27,6 @@ from ogrepo.verbs.line import Behind, Words, add_verb, plain
 from ogrepo.words import fitted
 
 _MIB = 1 << 20
-_LOCK = ".verify"  # no image is called so
 
 
 def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
@@ -60,7 +59,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     keys = load_public_keys(folder.keys)
     if arguments.due is None:
         return _judge_all(arguments, folder, keys, _wanted(folder, arguments.name))
-    with locked(folder, _LOCK, what=f"The verification of {folder.root}"):
+    with held(folder, "verify", what=f"The verification of {folder.root}"):
         wanted = due_names(folder, time.time(), arguments.due)
         return _judge_all(arguments, folder, keys, wanted)
 

@@ -25,8 +25,10 @@ from ogrepo.library.folder import Folder, checked_name, write_whole
 from ogrepo.library.keep import DISK_RECORDS, PathOf, beside_part, record_suffix
 from ogrepo.library.publishing import publish, stage, turn
 from ogrepo.library.signed import companions_of, sign_record, write_signed
+from ogrepo.library.signingkey import signing_key
 from ogrepo.library.staged_disks import refuse_folder, sign_disk, whole_in
 from ogrepo.library.store import FRAMES, IMAGE, OLDER, next_version, staged_file
+from ogrepo.library.waiting import let_wait
 from ogrepo.versions.kept import Kept, in_images
 
 _NEW_LINE = "\n"
@@ -34,24 +36,69 @@ _STEP_BYTES = 4 << 20
 _SAID = re.compile(r"\n?Version [0-9]+(?: of [A-Za-z0-9._/-]+)?(?: again)?\.\Z", re.ASCII)
 
 
-def publish_again(folder: Folder, kept: Kept, name: str, progress: Progress) -> int:
-    """Publish the content of a kept version as the next one of ``name``; its number.
+@dataclass(frozen=True, slots=True)
+class PublishedAgain:
+    """``waits``: for its signature, because the key is on another machine; it is not shown yet."""
+
+    version: int
+    waits: bool
+
+
+def publish_again(folder: Folder, kept: Kept, name: str, progress: Progress) -> PublishedAgain:
+    """Publish the content of a kept version as the next one of ``name``.
 
     Every byte of it is compared with its digest first: nothing damaged is shown again.
     """
     _refuse(folder, kept, checked_name(name))
-    key = PrivateKey.load(folder.image_key)
+    key = _key(folder, kept)
     prove_bytes(folder, kept, progress)
     with turn(folder, name), stage(folder) as staged:
         _refuse(folder, kept, name)
-        again = _Again(folder, kept, name, next_version(folder, name), key)
-        again.fill(staged)
-        publish(folder, name, staged)
-    return again.version
+        version = next_version(folder, name)
+        stage_again(folder, kept, name, version, staged, key=key)
+        if key is None:
+            let_wait(folder, name, version, staged)
+        else:
+            publish(folder, name, staged)
+    return PublishedAgain(version, waits=key is None)
+
+
+def _key(folder: Folder, kept: Kept) -> PrivateKey | None:
+    key = signing_key(folder)
+    if key is None and isinstance(kept.about, ForeignRecord):
+        raise OgError(
+            f"{kept.name} is the image of another program, and the key that signs such a one is "
+            "not on this machine.",
+            hint="Import it where the key is.",
+        )
+    return key
+
+
+def stage_again(
+    source: Folder, kept: Kept, name: str, version: int, staged: Path, *, key: PrivateKey | None
+) -> None:
+    """Prepare a version that is kept in ``source`` as another one, by links.
+
+    It is newly signed; ``key`` None: elsewhere.
+    """
+    _Again(source, kept, name, version, key).fill(staged)
 
 
 def prove_bytes(folder: Folder, kept: Kept, progress: Progress) -> None:
     """Read all bytes of a version; ``ImageError`` unless they are those that were published."""
+    sizes = sizes_of(folder, kept)
+    with progress.phase("verify", sum(sizes.values())) as phase:
+        for digest in sizes:
+            if _digest_of(folder.bytes_file(digest), phase) != digest:
+                raise ImageError(
+                    f"{folder.bytes_file(digest)} is damaged, and with it version "
+                    f"{kept.version} of {kept.name}.",
+                    hint="Choose another version: `ogrepo versions` shows what is kept.",
+                )
+
+
+def sizes_of(folder: Folder, kept: Kept) -> dict[str, int]:
+    """The files that a version needs, by digest; ``ImageError`` where one is not there."""
     sizes = {}
     for digest in sorted(kept.digests):
         try:
@@ -62,14 +109,7 @@ def prove_bytes(folder: Folder, kept: Kept, progress: Progress) -> None:
                 hint="An adopted image has them elsewhere; others can be had from a backup.",
                 code=OgErr.NOTFOUND,
             ) from None
-    with progress.phase("verify", sum(sizes.values())) as phase:
-        for digest in sizes:
-            if _digest_of(folder.bytes_file(digest), phase) != digest:
-                raise ImageError(
-                    f"{folder.bytes_file(digest)} is damaged, and with it version "
-                    f"{kept.version} of {kept.name}.",
-                    hint="Choose another version: `ogrepo versions` shows what is kept.",
-                )
+    return sizes
 
 
 def _digest_of(path: Path, phase: Phase) -> str:
@@ -106,7 +146,7 @@ class _Again:
     kept: Kept
     name: str
     version: int
-    key: PrivateKey
+    key: PrivateKey | None
 
     def fill(self, staged: Path) -> None:
         """Its files by links, and new manifests with their signatures."""
@@ -116,12 +156,12 @@ class _Again:
             return
         path_of = partial(staged_file, staged)
         self._link(about, path_of)
-        if isinstance(about, ForeignRecord):
+        if isinstance(about, Manifest):
+            write_signed(self._renamed(about, self.name), self.version, self.key, path_of)
+        elif self.key is not None:
             key_id = self.key.public.key_id
             record = replace(about, name=self.name, version=self.version, key_id=key_id)
             sign_record(record, self.key, path_of)
-        else:
-            write_signed(self._renamed(about, self.name), self.version, self.key, path_of)
 
     def _fill_disk(self, disk: DiskManifest, whole: Path) -> None:
         manifests = {}

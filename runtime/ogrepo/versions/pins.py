@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from oglib.durable import sync
 from oglib.errors import NotFoundError, OgErr
-from ogrepo.library.folder import Folder, locked, write_whole
+from ogrepo.library.folder import Folder, held, write_whole
 from ogrepo.versions.kept import read_kept, split_version
 
 _PATIENCE_S = 10.0
@@ -45,7 +45,7 @@ def pins_of(folder: Folder, name: str) -> frozenset[int]:
 
 def pins_held(folder: Folder) -> AbstractContextManager[None]:
     """Nobody pins what another process just lets go of."""
-    return locked(folder, "pins", what=f"{folder.pins}", patience_s=_PATIENCE_S)
+    return held(folder, "pins", what=f"{folder.pins}", patience_s=_PATIENCE_S)
 
 
 def _pin(folder: Folder, name: str, version: int) -> Path:

@@ -43,5 +43,5 @@ class Guard:
                 freed = 0
             self._not_before = time.monotonic() + _PAUSE_S
         if freed:
-            _LOG.info("Removed %s of old versions, for the disk is full.", human_bytes(freed))
+            _LOG.warning("Removed %s of old versions, for the disk is full.", human_bytes(freed))
         return bool(freed)

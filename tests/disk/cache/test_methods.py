@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -39,7 +40,8 @@ def test_through_the_cache_one_day_and_from_it_the_next(
     before = one_pc.user_digest()
     planned = restored("--method", "unicast-cache", "--dry-run")
     assert planned.status == 0, planned.err
-    first, last = planned.out.splitlines()
+    first, fetches, last = planned.out.splitlines()
+    assert re.fullmatch(r"bring debian version 1 into the cache .* at most .* to fetch", fetches)
     assert first == "UNICAST-CACHE: the image is brought into the cache and restored from there."
     assert last.startswith("Restore debian version 1 to ")
     assert (one_pc.names(), one_pc.user_digest()) == ([], before)
@@ -47,7 +49,7 @@ def test_through_the_cache_one_day_and_from_it_the_next(
     done = restored("--method", "unicast-cache", json=True)
     assert done.status == 0, done.err
     assert first in done.err
-    assert json.loads(done.out)["way"] == [first]
+    assert json.loads(done.out)["way"] == [first, fetches]
     assert one_pc.names() == ["debian"]
     assert holds(one_pc, 1)
 

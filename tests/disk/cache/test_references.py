@@ -13,7 +13,7 @@ import pytest
 from disk.cache.test_cache import NewPc, Pc, image_file, new_pc, one_pc
 from disk.cache.test_versions import SOURCES, publish, site
 from disk.deploy.room import Said, og
-from disk.image.whole_disks import blank
+from disk.image.whole_disks import MSDOS, blank, made_disk
 from oglib import settings
 from oglib.cache.store import Store
 from oglib.errors import OgErr
@@ -145,6 +145,39 @@ def test_a_damage_that_no_checksum_sees_is_seen_by_the_record(stocked: Pc) -> No
     assert (done.status, "is not what was stored" in done.err) == (OgErr.IMAGE, True), done.err
 
 
+@pytest.mark.usefixtures("stocked")
+def test_a_name_without_a_repository_says_what_the_cache_holds() -> None:
+    for words in (("1", "1"), ("1",)):
+        done = og("image", "restore", "debian", *words, "--yes")
+        assert done.status == OgErr.REPO
+        assert "The cache holds debian version 1: `CACHE:debian` is that." in done.err
+
+
 @pytest.mark.usefixtures("one_pc")
 def test_without_a_cache_it_is_said() -> None:
     assert restored("CACHE:debian").status == OgErr.NOTCACHE
+
+
+def test_a_whole_disk_comes_into_the_cache_and_out_of_it(
+    one_pc: Pc, site: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update of it takes what the older one has; the partitions' images are held with it."""
+    one_pc.og("create", "150MiB", "--yes")
+    base = f"http://127.0.0.1:{site.port}/images"
+    told = replace(settings.load(), allow_unsigned=(base,))
+    monkeypatch.setattr(settings, "load", lambda: told)
+    source = made_disk(tmp_path / "source", "msdos", MSDOS)
+    made = og("image", "create", source, "lab", "--to", site.folder.images)
+    assert made.status == 0, made.err
+    done = one_pc.og("update", "lab")
+    assert (done["name"], done["proof"], done["changed"]) == ("lab", "digests", True)
+    assert not one_pc.og("update", "lab")["changed"]
+    target = blank(tmp_path / "target")
+    site.log.clear()
+    restored_disk = og("image", "restore", "CACHE:lab", target, "--yes")
+    assert restored_disk.status == 0, restored_disk.err
+    assert og("image", "verify", "CACHE:lab", target).status == 0
+    assert site.log == []
+    assert og("image", "info", "CACHE:lab").status == 0
+    assert og("image", "restore", "lab", blank(tmp_path / "again"), "--yes").status == 0
+    assert not [line for line in site.log if ".img " in line or "/bytes/" in line]

@@ -10,6 +10,8 @@ import pytest
 
 from ognetboot.cli import main as ognetboot
 from ogrepo.__main__ import main
+from ogrepo.install.probe import changeable
+from unit.image.synthetic import partition
 
 SERVICE = 61234
 
@@ -43,6 +45,34 @@ def test_what_root_makes_in_a_repository_is_its_users(served: Path, tmp_path: Pa
     assert ognetboot(["render", str(inventory), str(served / "netboot")]) == 0
     overlay = ["site", str(tmp_path / "site"), str(served / "site.cpio")]
     assert ognetboot([*overlay, "--keys", str(served / "keys")]) == 0
+    assert roots_own(served) == []
+
+
+def test_an_image_has_several_names_and_all_of_them_become_its_users(tmp_path: Path) -> None:
+    """Whose name lies elsewhere may be somebody else's, and stays as it is."""
+    root = tmp_path / "repo"
+    for part in ("images", "bytes"):
+        (root / part).mkdir(parents=True)
+    (root / "images/a.img").write_bytes(b"ours")
+    (root / "bytes/0a").hardlink_to(root / "images/a.img")
+    stranger = tmp_path / "stranger"
+    stranger.write_bytes(b"not ours")
+    (root / "images/b.img").hardlink_to(stranger)
+    names = {path.name for path, _ in changeable(root)}
+    assert names == {"repo", "images", "bytes", "a.img", "0a"}
+
+
+def test_what_root_imports_or_adopts_is_its_users_too(served: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.img"
+    plain.write_bytes(partition(5, mib=2).stream())
+    (tmp_path / "old" / "OU").mkdir(parents=True)
+    theirs = tmp_path / "old" / "OU" / "pc 1.img"
+    theirs.write_bytes(plain.read_bytes())
+    for name, more in {"a/as-it-is": (), "b/converted": ("--convert",)}.items():
+        assert main(["import", str(served), str(plain), "--name", name, *more]) == 0
+    assert main(["adopt", str(served), str(tmp_path / "old")]) == 0
+    assert (served / "images/OU/pc-1.img").resolve() == theirs
+    assert theirs.stat().st_uid == os.getuid()
     assert roots_own(served) == []
 
 

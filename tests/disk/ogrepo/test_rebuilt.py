@@ -16,11 +16,13 @@ import pytest
 from oglib import settings
 from oglib.__main__ import main as og
 from ogrepo.__main__ import main as ogrepo
+from ogrepo.install import apply
 from ogrepo.library.folder import Folder, open_folder
 from unit.ogrepo.conftest import Repository, folder, serve
 from unit.ogrepo.sample import make_sample
+from unit.ogrepo.test_install import build, inventory, place, run_here
 
-__all__ = ["folder", "serve"]
+__all__ = ["folder", "place", "serve"]
 
 SERVICE = pwd.getpwnam("nobody")
 SAMPLE = make_sample("lab/debian")
@@ -73,6 +75,49 @@ def test_a_rebuilt_server_is_trusted_by_the_old_key(
         again.close()
 
 
+def test_an_installed_server_is_installed_again_with_what_it_knew(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Step by step as the guide says it, on a bare folder instead of a bare machine."""
+    monkeypatch.setattr(apply, "run", run_here)
+
+    def at(where: str, *more: str) -> list[str]:
+        words = [str(place / where / "srv"), "--config", str(place / where / "etc")]
+        return [*words, *more]
+
+    def install(where: str) -> int:
+        inventory = str(place / where / "etc/inventory.toml")
+        units = ["--units", str(place / where / "units"), "--user", "root"]
+        built = ["--artefacts", str(place / "build"), "--inventory", inventory]
+        return ogrepo(["install", *at(where, *units, *built)])
+
+    build(place / "build")
+    (place / "old/etc").mkdir(parents=True)
+    inventory(place / "old/etc/inventory.toml")
+    assert install("old") == 0
+    (place / "old/etc/site/etc/oglive/policy.toml").write_text('[disks]\nsystem = "nvme"\n')
+    unit = place / "old/units/ogrepo.service"
+    unit.write_text(unit.read_text().replace("RestartSec=3", "RestartSec=4"))
+    backup = place / "server.backup"
+    units = ["--units", str(place / "old/units")]
+    assert ogrepo(["backup", str(place / "old/srv"), str(backup), *at("old", *units)[1:]]) == 0
+    lasting = ("private/image.key", "keys/image.pub", "private/token.secret")
+    before = {name: (place / "old/srv" / name).read_bytes() for name in lasting}
+    shutil.rmtree(place / "old")
+
+    assert ogrepo(["restore", str(backup), *at("new")]) == 0
+    assert install("new") == 0
+    assert {name: (place / "new/srv" / name).read_bytes() for name in before} == before
+    overlay = (place / "new/srv/oglive/site.cpio").read_bytes()
+    assert before["keys/image.pub"] in overlay
+    assert b'system = "nvme"' in overlay
+    assert "RestartSec=4" in (place / "new/etc/units-before/ogrepo.service").read_text()
+    assert (place / "new/srv/netboot/boot.ipxe").is_file()
+    capsys.readouterr()
+    assert install("new") == 0
+    assert capsys.readouterr().out.startswith("nothing to change\n")
+
+
 def test_the_repository_is_its_users_and_the_rest_is_roots(folder: Folder, tmp_path: Path) -> None:
     root, config = folder.root, tmp_path / "etc"
     for path in (root, *root.rglob("*")):
@@ -93,6 +138,33 @@ def test_the_repository_is_its_users_and_the_rest_is_roots(folder: Folder, tmp_p
     owners = {path.name: path.stat().st_uid for path in (new / "etc").iterdir()}
     assert owners == {"inventory.toml": 0, "inventory.seen.json": SERVICE.pw_uid}
     assert not (new / "srv/private").stat().st_mode & 0o077
+
+
+def test_links_of_the_service_lead_root_nowhere(
+    folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A broken-into server lays links to what root alone may read; an administrator's count."""
+    config = tmp_path / "etc"
+    config.mkdir()
+    secret = tmp_path / "secret"
+    secret.write_text("nobody may read this")
+    for link in (folder.images / "a.img.json", folder.keys / "b.pub", folder.private / "c"):
+        link.symlink_to(secret)
+    (folder.images / "lab").symlink_to(tmp_path)
+    theirs, mine = config / "d", config / "inventory.toml"
+    theirs.symlink_to(secret)
+    os.chown(theirs, SERVICE.pw_uid, SERVICE.pw_gid, follow_symlinks=False)
+    (tmp_path / "git.toml").write_text("# an administrator's")
+    mine.symlink_to(tmp_path / "git.toml")
+    words = ["--config", str(config), "--units", str(tmp_path / "none")]
+    assert ogrepo(["backup", str(folder.root), str(tmp_path / "backup"), *words]) == 0
+    raw = (tmp_path / "backup").read_bytes()
+    assert b"nobody may read this" not in raw
+    assert b"# an administrator's" in raw
+    said = capsys.readouterr().out
+    for name in ("repository/images/a.img.json", "repository/images/lab", "repository/keys/b.pub",
+                 "repository/private/c", "config/d"):  # fmt: skip
+        assert f"left out: {name}\n" in said
 
 
 def test_a_user_that_is_not_here_is_asked_for(

@@ -53,13 +53,13 @@ def parse(text: str) -> list[Request]:
     return found
 
 
-def served(requests: Iterable[Request], path: str, client: str = "") -> list[Request]:
-    """The answered reads of one file, of one client or of all."""
+def served(requests: Iterable[Request], paths: Sequence[str], client: str = "") -> list[Request]:
+    """The answered reads of one file, whatever it was called, of one client or of all."""
     return [
         request
         for request in requests
         if request.method == "GET"
-        and request.path == path
+        and request.path in paths
         and request.status in (200, 206)
         and (not client or request.client == client)
     ]

@@ -29,6 +29,12 @@ def _part(type_name: str, size: str, **more: object) -> dict[str, object]:
     return {"type": type_name, "size": size, **more}
 
 
+def _cached(size: str) -> dict[str, object]:
+    """The partitions of ``bios``, and a cache behind them."""
+    parts = [_part("LINUX", "rest", active=True), _part("LINUX-SWAP", "256MiB")]
+    return {"table": "msdos", "partitions": [*parts, _part("CACHE", size)]}
+
+
 def _moved(table: str, *, first: str = "", boot: bool = False) -> dict[str, object]:
     """The partitions of a model PC (harness.models) in another order, so with other numbers."""
     parts = [_part(first, "1MiB" if first == "BIOS-BOOT" else "128MiB")] if first else []
@@ -44,6 +50,8 @@ LAYOUTS: Mapping[str, object] = {
         "table": "msdos",
         "partitions": [_part("LINUX", "rest", active=True), _part("LINUX-SWAP", "256MiB")],
     },
+    "bios-cached": _cached("1GiB"),
+    "bios-cached-small": _cached("64MiB"),
     "uefi": {
         "table": "gpt",
         "partitions": [

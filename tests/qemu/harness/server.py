@@ -105,8 +105,7 @@ class Server:
 
     def start(self) -> None:
         """Start both servers and wait until they answer."""
-        ogrepo = [program("ogrepo"), "serve", str(self.root), "--bind", SERVER_IP]
-        self._spawn("ogrepo", [*ogrepo, "--port", str(HTTP_PORT)])
+        self._start_ogrepo()
         leases = self.log_dir / "leases"
         dnsmasq = ["dnsmasq", "--keep-in-foreground", "--user=root", "--log-facility=-"]
         dnsmasq += ["--pid-file=", f"--dhcp-leasefile={leases}"]
@@ -117,9 +116,26 @@ class Server:
         self._lan.call(lambda: poll(self._http_answers, deadline))
         poll(self._dnsmasq_started, deadline)
 
-    def _spawn(self, name: str, argv: list[str]) -> None:
+    def _start_ogrepo(self) -> None:
+        ogrepo = [program("ogrepo"), "serve", str(self.root), "--bind", SERVER_IP]
+        self._spawn("ogrepo", [*ogrepo, "--port", str(HTTP_PORT)], first=True)
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Within this block the repository does not answer; PCs still get addresses."""
+        LOG.say("the repository is switched off")
+        self._processes.pop(0).stop()
+        try:
+            yield
+        finally:
+            self._start_ogrepo()
+            deadline = Deadline(self._timeouts.server_up, "the repository answers again")
+            self._lan.call(lambda: poll(self._http_answers, deadline))
+
+    def _spawn(self, name: str, argv: list[str], *, first: bool = False) -> None:
         log = self.log_dir / f"{name}.log"
-        self._processes.append(Background(name, self._lan.inside(argv), log))
+        process = Background(name, self._lan.inside(argv), log)
+        self._processes.insert(0 if first else len(self._processes), process)
 
     def _http_answers(self) -> bool | None:
         for process in self._processes:
@@ -191,8 +207,9 @@ class Server:
         return accesslog.parse((self.log_dir / "ogrepo.log").read_text("utf-8", "replace"))
 
     def image_reads(self, name: str, client: str = "") -> list[Request]:
-        """The answered reads of an image's body."""
-        return accesslog.served(self.requests(), f"/images/{name}.img", client)
+        """The answered reads of an image's body, by its name or by its digest."""
+        paths = (f"/images/{name}.img", f"/bytes/{self.manifest(name)['image_blake3']}")
+        return accesslog.served(self.requests(), paths, client)
 
     @contextmanager
     def flipped_bit(self, name: str, offset: int) -> Iterator[None]:

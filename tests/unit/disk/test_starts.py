@@ -16,8 +16,8 @@ from oglib.disk.firmware import Firmware, running_firmware
 from oglib.disk.model import Disk, Partition, TableKind
 from oglib.disk.starts import starters, starters_of, the_only
 from oglib.errors import OgErr, OgError, PartitionError
+from unit.sources import trees
 
-RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 BIOS, UEFI = Firmware.BIOS, Firmware.UEFI
 GPT, MSDOS = TableKind.GPT, TableKind.MSDOS
 
@@ -119,15 +119,15 @@ OWNERS = {
 def sayings() -> Mapping[str, set[str]]:
     """Which files say each of the words; the sources are read once for all of them."""
     found: dict[str, set[str]] = {word: set() for word in OWNERS}
-    for path in sorted((RUNTIME / "oglib").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for name, tree in trees("oglib", saying="|".join(OWNERS)):
+        for node in ast.walk(tree):
             said: object = ""
             if isinstance(node, ast.Constant):
                 said = node.value
             elif isinstance(node, ast.Attribute):
                 said = node.attr if node.attr in OgErr.__members__ else ""
             if isinstance(said, str) and (word := said.removeprefix("/sys/")) in found:
-                found[word].add(str(path.relative_to(RUNTIME)))
+                found[word].add(name)
     return found
 
 

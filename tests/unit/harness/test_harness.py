@@ -41,14 +41,14 @@ ogrepo serves /x at http://10.77.0.1:80/ (0 images); stop it with Ctrl-C.
 def test_access_log_tells_who_fetched_what() -> None:
     requests = accesslog.parse(_LOG)
     assert len(requests) == 5
-    reads = accesslog.served(requests, "/images/d.img")
+    reads = accesslog.served(requests, ["/images/d.img"])
     assert [one.span for one in reads] == [(0, 100), (100, 300), (300, 300)]
     assert accesslog.total_bytes(reads) == 300
-    assert len(accesslog.served(requests, "/images/d.img", "10.77.0.12")) == 1
+    assert len(accesslog.served(requests, ["/images/d.img"], "10.77.0.12")) == 1
 
 
 def test_spans_that_were_not_fetched_are_found() -> None:
-    reads = accesslog.served(accesslog.parse(_LOG), "/images/d.img")
+    reads = accesslog.served(accesslog.parse(_LOG), ["/images/d.img"])
     assert accesslog.missing(reads, [(0, 50), (50, 250), (290, 310), (300, 400)]) == [
         (290, 310),
         (300, 400),

@@ -14,8 +14,8 @@ from oglib.image.reading.local import local_image
 from oglib.progress import Progress, Silent
 from unit.image.streams import PartitionStream
 from unit.image.synthetic import make_image, partition
+from unit.sources import trees
 
-ROOT = Path(__file__).resolve().parents[3] / "runtime"
 KINDS = {"OpenImage", "ForeignImage", "Stream", "StreamImage"}
 OWNER = "oglib/image/any.py"
 CONTENT = partition(mib=4)
@@ -68,11 +68,11 @@ def test_only_what_does_not_say_its_size_is_measured() -> None:
 
 def test_nobody_else_asks_whose_format_it_is() -> None:
     asking = []
-    for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for name, tree in trees(saying="isinstance"):
+        for node in ast.walk(tree):
             match node:
                 case ast.Call(func=ast.Name(id="isinstance"), args=[_, kind]):
                     names = {one.id for one in ast.walk(kind) if isinstance(one, ast.Name)}
-                    if names & KINDS and str(path.relative_to(ROOT)) != OWNER:
-                        asking.append(f"{path}:{node.lineno}")
+                    if names & KINDS and name != OWNER:
+                        asking.append(f"{name}:{node.lineno}")
     assert asking == []

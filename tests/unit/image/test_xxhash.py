@@ -112,7 +112,7 @@ def put_back(raw: bytes, folder: Path, target: Path) -> None:
 @pytest.mark.parametrize("reseed", [True, False], ids=["each anew", "running"])
 @pytest.mark.parametrize("group", [1, 16, 300])
 def test_an_image_is_restored(tmp_path: Path, kind: Kind, group: int, reseed: bool) -> None:
-    source = partition(mib=4)
+    source = partition(mib=2)
     raw = image_of(source, kind, group=group, reseed=reseed)
     target = blank(tmp_path / "target", source.device_size)
     put_back(raw, tmp_path, target)

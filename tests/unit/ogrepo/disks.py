@@ -42,8 +42,8 @@ class SampleDisk:
             sink.finish(sample.write_frames(folder), sample.manifest.to_bytes())
 
 
-def make_disk(name: str, *, seed: int = 1) -> SampleDisk:
-    samples = {n: make_sample(part_name(name, n), seed=seed + n) for n in (1, 2)}
+def make_disk(name: str, *, seed: int = 1, regions: int = 3) -> SampleDisk:
+    samples = {n: make_sample(part_name(name, n), seed=seed + n, regions=regions) for n in (1, 2)}
     gaps, raw = packed_gaps([(0, 0, b"boot code"), (0, 512, b"a gap\0\0"), (0, 4096, bytes(9))])
     parts = [image_part(number, sample) for number, sample in samples.items()]
     swap = DiskPart(5, 20 * MIB, 4 * MIB, "82", Content.SWAP, uuid="1234-abcd", filesystem="swap")

@@ -27,6 +27,7 @@ from ogrepo.backup.collect import Found
 from ogrepo.backup.model import LIST, SEAL, Contents, Kept
 from ogrepo.backup.restoring import STAGE, Target
 from ogrepo.install import units
+from ogrepo.install.model import InstallRequest, Program
 from ogrepo.library.folder import open_folder
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.disks import make_disk
@@ -444,13 +445,22 @@ def test_what_is_published_meanwhile_is_whole_or_tried_again(
     assert not (site.tmp / "other").exists()
 
 
-def test_an_inventory_elsewhere_comes_with_what_is_beside_it(site: Site, tmp_path: Path) -> None:
-    other = tmp_path / "git[1]"
+@pytest.mark.parametrize("said", ["typed", "installed"])
+def test_an_inventory_elsewhere_comes_with_what_is_beside_it(
+    said: str, site: Site, tmp_path: Path
+) -> None:
+    other = tmp_path / "git[1] 50 %"
     other.mkdir()
     (other / "rooms.toml").write_text("[server]\n")
     (other / "rooms.assigned.json").write_text("{}")
     (other / "README").write_text("not ours")
-    assert site.backup(str(site.file), "--inventory", str(other / "rooms.toml")) == 0
+    if said == "typed":
+        assert site.backup(str(site.file), "--inventory", str(other / "rooms.toml")) == 0
+    else:
+        wanted = InstallRequest(Path("/srv"), inventory=other / "rooms.toml")
+        text = units.texts(wanted, Program(Path("/p"), Path("/p"), Path("/p")), 80)[units.WATCH]
+        (site.units / units.WATCH).write_text(text)
+        assert site.backup(str(site.file)) == 0
     assert site.restore() == 0
     there = {path.name for path in (tmp_path / "new/etc").iterdir()}
     assert {"rooms.toml", "rooms.assigned.json", "inventory.toml"} <= there

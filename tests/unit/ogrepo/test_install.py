@@ -31,9 +31,10 @@ from oglib.run import Finished, run
 from ognetboot.inventory.reading import parse as parse_inventory
 from ogrepo import cli
 from ogrepo.__main__ import main
-from ogrepo.install import apply, check, texts, units
-from ogrepo.install.model import InstallRequest, Program, Run
+from ogrepo.install import apply, check, plan, probe, texts, units
+from ogrepo.install.model import InstallRequest, Program, Run, WriteFile
 from ogrepo.install.plan import chosen_interface
+from unit.exposure import MOST, exposure
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 PROGRAM = Program(Path("/opt/oglive/ogrepo"), Path("/opt/oglive/ognetboot"), Path("/bin/dnsmasq"))
@@ -134,7 +135,11 @@ def test_install_makes_a_server_once(
     assert made["srv/private/image.key"][0] == 0o600
     assert made["srv/oglive/current"][1] == "20260101-aaaa"
     assert {"srv/netboot/boot.ipxe", "srv/oglive/site.cpio", "srv/layouts/bios.json"} <= made.keys()
-    assert {f"units/{name}" for name in units.ALL} <= made.keys()
+    assert {f"units/{name}" for name in (*units.ALL, *units.KEEPING)} <= made.keys()
+    daemon = (ready / "units" / units.DAEMON).read_text()
+    assert f"serve {ready}/inventory.toml {ready}/srv/netboot --no-dhcp --no-tftp" in daemon
+    assert f"User={ME}\n" in daemon
+    assert units.is_unedited(daemon)
     assert (ready / "srv/keys/image.pub").read_bytes() in (
         ready / "srv/oglive/site.cpio"
     ).read_bytes()
@@ -196,6 +201,29 @@ def test_what_was_edited_is_kept(ready: Path, capsys: pytest.CaptureFixture[str]
     assert main(argv(ready)) == 0
     assert f"replace {unit}" in capsys.readouterr().out
     assert "--port 8081" in unit.read_text()
+
+
+def test_the_daemon_is_started_where_it_may_write(
+    ready: Path,
+) -> None:
+    """An administrator's folder stays his; whose inventory install makes gets no daemon."""
+    wanted = InstallRequest(
+        ready / "srv", ready / "etc", user=ME, inventory=ready / "inventory.toml",
+        artefacts=ready / "build",
+    )  # fmt: skip
+    facts = probe.probe_machine(wanted)
+    assert facts.may_keep
+    facts = replace(facts, keeping=apply.keeping(wanted, facts), systemd_runs=True,
+                    program=replace(facts.program, systemctl=Path("/bin/systemctl")))  # fmt: skip
+    here = plan.plan(wanted, facts)
+    assert f"start {units.DAEMON}" in map(str, here.start)
+    assert here.notes == ()
+    shut = plan.plan(wanted, replace(facts, may_keep=False))
+    assert not [step for step in shut.start if units.DAEMON in str(step)]
+    assert "was not enabled" in shut.notes[0]
+    assert "ognetboot-render.timer" in {step.path.name for step in shut.steps
+                                        if isinstance(step, WriteFile)}  # fmt: skip
+    assert apply.keeping(replace(wanted, inventory=None), facts) == {}
 
 
 def test_a_new_ogLive_is_offered_and_the_old_one_stays(ready: Path) -> None:
@@ -411,6 +439,26 @@ def test_systemd_reads_the_units(place: Path) -> None:
     )
     ours = [line for line in done.stderr.splitlines() if any(name in line for name in written)]
     assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.parametrize(
+    "name", [units.REPOSITORY, units.DNSMASQ, units.NETBOOT, units.VERIFY], ids=str
+)
+def test_what_a_service_may_is_little(place: Path, name: str) -> None:
+    wanted = InstallRequest(Path("/srv/oglive"), user="oglive")
+    (place / name).write_text(unit_of(name, wanted, port=80))
+    assert exposure(place / name) <= MOST
+
+
+def test_what_the_kernel_keeps_of_images_is_not_bounded() -> None:
+    """MemoryMax of the server counts the pages that it sends, which all PCs share."""
+    wanted = InstallRequest(Path("/srv/oglive"))
+    text = unit_of(units.REPOSITORY, wanted)
+    assert "MemoryMax" not in text
+    assert "LimitDATA=" in text
+    for name in (units.DNSMASQ, units.NETBOOT, units.VERIFY):
+        assert "MemoryMax=" in unit_of(name, wanted)
 
 
 # ---- check --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from oglib.errors import ImageError
 from ogrepo.__main__ import main
-from ogrepo.library.folder import Folder, locked
+from ogrepo.library.folder import Folder, held
 from ogrepo.library.proving import rounds
 from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.proving.proofs import DAY_S, Proof, due, note, proof_of, record_of
@@ -201,7 +201,7 @@ def test_only_wrong_bytes_are_damage(
 
 def test_one_round_at_a_time(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(folder.root)
-    with locked(folder, ".verify", what="It"):
+    with held(folder, "verify", what="It"):
         assert main(["verify", root, "--due", "30"]) == 4
     assert main(["verify", root, "--due", "30"]) == 0
     assert "nothing is there to be proven" in capsys.readouterr().out

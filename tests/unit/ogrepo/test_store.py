@@ -17,9 +17,10 @@ from ogrepo.intake.tokens import Grant
 from ogrepo.intake.upload import State, Upload
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.disks import find_disk
-from ogrepo.library.folder import Folder, locked, open_folder
+from ogrepo.library.folder import Folder, held, locked, open_folder
 from ogrepo.library.store import find, find_at, names, next_version, published
 from ogrepo.library.verify import verify_published
+from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import Sample, make_sample
 
 QUIET = Progress(Silent())
@@ -216,3 +217,13 @@ def test_an_upload_that_cannot_be_read_now_is_left_and_no_image_is_absent(
     again = Uploads(folder)
     assert again.start() == []
     assert [one.id for one in again.list()] == [upload.id]
+
+
+@pytest.mark.parametrize(
+    "name", ["serve", "bytes", "staged", "pins", "verify", "image.key", "token.secret"]
+)
+def test_an_image_may_be_called_as_what_is_locked_here(
+    repository: Repository, tmp_path: Path, name: str
+) -> None:
+    with held(repository.folder, "serve", what="The server"):
+        assert repository.upload(make_sample(name), tmp_path).version == 1

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from oglib.transfer.http import HttpSource
+from oglib.wording import waits
 from ogrepo.serving import turns
 from ogrepo.serving.turns import READING_S, WAITING_S, Turns, is_image
 from unit.ogrepo.conftest import Repository
@@ -142,3 +146,36 @@ def test_the_second_pc_waits_on_both_ways(serve: Serve, tmp_path: Path) -> None:
         assert with_first.getresponse().status == 200
         with_first.close()
         other.close()
+
+
+def test_a_pc_waits_for_its_turn_and_is_told(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source that PCs read by, and the real server."""
+    monkeypatch.setattr(turns, "READING_S", 0.0)  # the turn ends with the answer
+    told: list[str] = []
+    waits.report_to(lambda what, _: told.append(what))
+    with serve(at_once=1) as repository:
+        sample = make_sample("debian", regions=33)  # more than sockets take on their own
+        repository.upload(sample, tmp_path)
+        url = f"{repository.base}/images/debian.img"
+        first = http.client.HTTPConnection(
+            "127.0.0.1", repository.port, timeout=30, source_address=("127.0.0.2", 0)
+        )
+        first.request("GET", "/images/debian.img")
+        assert first.getresponse().status == 200  # and its bytes are not taken
+
+        def second() -> bytes:
+            with HttpSource(url, expected_size=len(sample.image)) as source:
+                return source.read(5, 10)
+
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(second)
+            repository.logged(" 503 ")
+            while not told:
+                assert not reading.done()
+                time.sleep(0.01)
+            first.close()
+            assert reading.result(60) == sample.image[5:15]
+    waits.report_to(None)
+    assert "this PC is the next" in told[0]

@@ -25,6 +25,7 @@ from ogrepo.library.linking import link_all
 from ogrepo.library.publishing import finish_all
 from ogrepo.library.store import find, published
 from ogrepo.library.verify import verify_published
+from ogrepo.library.waiting import all_waiting
 from ogrepo.versions.again import publish_again
 from ogrepo.versions.kept import Kept, Standing, kept_versions, read_kept, standing, versions_of
 from ogrepo.versions.pins import pin, pins_of, unpin
@@ -104,7 +105,8 @@ def test_what_was_shown_is_shown_again_under_a_new_number(
 ) -> None:
     before = digests(three)
     answer = told("rollback", "debian", "1")
-    assert answer == {"image": "debian", "content_of": 1, "shown_before": 3, "version": 4}
+    wanted = {"image": "debian", "content_of": 1, "shown_before": 3, "version": 4, "waits": False}
+    assert answer == wanted
     keys = load_public_keys(three.keys)
     (image,) = published(three)
     verify_published(image, keys, QUIET)
@@ -132,7 +134,7 @@ def test_a_title_and_what_its_maker_said_stay(folder: Folder) -> None:
 
 
 def test_another_name_for_a_version(three: Folder, samples: list[Sample]) -> None:
-    assert publish_again(three, read_kept(three, "debian", 2), "lab/copy", QUIET) == 1
+    assert publish_again(three, read_kept(three, "debian", 2), "lab/copy", QUIET).version == 1
     about = read_kept(three, "lab/copy", 1).about
     assert isinstance(about, Manifest)
     assert (about.parent, about.comment) == ("debian", "Version 2 of debian.")
@@ -145,7 +147,7 @@ def test_a_disk_is_shown_again(repository: Repository, tmp_path: Path) -> None:
     first = make_disk("lab/pc")
     first.upload(repository, tmp_path)
     make_disk("lab/pc", seed=7).upload(repository, tmp_path)
-    assert publish_again(folder, read_kept(folder, "lab/pc", 1), "lab/pc", QUIET) == 3
+    assert publish_again(folder, read_kept(folder, "lab/pc", 1), "lab/pc", QUIET).version == 3
     keys = load_public_keys(folder.keys)
     disk = find_disk(folder, "lab/pc", keys)
     verify_disk(disk, keys, QUIET)
@@ -153,6 +155,15 @@ def test_a_disk_is_shown_again(repository: Repository, tmp_path: Path) -> None:
     assert (folder.images / "lab/pc/disk.gaps").read_bytes() == first.gaps
     assert read_kept(folder, "lab/pc", 3).content == read_kept(folder, "lab/pc", 1).content
     assert standing(folder, "lab/pc") == Standing(3, 2)
+
+
+def test_without_the_key_it_waits_for_its_signature(three: Folder, told: Told) -> None:
+    three.image_key.rename(three.private / "elsewhere")
+    answer = told("rollback", "debian", "1")
+    assert (answer["version"], answer["waits"]) == (4, True)
+    assert standing(three, "debian").shown == 3
+    (waiting,) = all_waiting(three.waiting)
+    assert (waiting.name, waiting.version) == ("debian", 4)
 
 
 def test_nothing_damaged_is_shown_again(three: Folder, samples: list[Sample]) -> None:
@@ -417,7 +428,7 @@ def test_a_rollback_that_was_decided_is_finished_by_the_next_start(
         publish_again(three, read_kept(three, "debian", 1), "debian", QUIET)
     monkeypatch.undo()
     assert standing(three, "debian").shown == 3
-    assert finish_all(three) == ["Finished publishing debian."]
+    assert finish_all(three) == ["Finished what was begun with debian."]
     assert standing(three, "debian") == Standing(4, 3)
     assert finish_all(three) == []
     assert not list(three.staged.iterdir())

@@ -57,7 +57,7 @@ from oglib.osconfig.linux.names import adapt_hosts, adapt_variable
 from oglib.settings import parse_cmdline, parse_env
 
 # Of the processor, for one text: its square takes half a minute, its length 0.1 s. `make check`
-# reads a quarter of it, whose square is 2 s.
+# reads a quarter of the text, whose square takes 2 s.
 MOST_CPU_S = 5 / trying.share()
 UUID = "11111111-1111-4111-8111-111111111111"
 FACTS = PcFacts(Known("ext4", UUID, number=1), swaps=(Known("swap", "2" * 8),))

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import trying
+
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ("runtime", "pxe", "menus", "image", "pyproject.toml", "README.md", "LICENSE")
 BUILD = """
@@ -85,6 +87,7 @@ def content(tree: Path) -> dict[str, tuple[int, int, bytes]]:
     return found
 
 
+@pytest.mark.skipif(trying.share() > 1, reason="two builds: `make test` makes them")
 @pytest.mark.skipif(not cached(), reason="the pinned Python packages are fetched by `make image`")
 def test_two_places_build_the_same_tree(tmp_path: Path) -> None:
     one = built(tmp_path / "one", "022", 1_700_000_000)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from oglib import settings
 from oglib.errors import OgErr, OgError, UsageError
+from ognetboot.inventory.choice_values import is_mirror
 
 
 def load(
@@ -139,3 +140,38 @@ def test_what_a_disk_is_called_on_this_pc(tmp_path: Path) -> None:
 def test_a_wrong_disk_name_is_refused(tmp_path: Path, cmdline: str, policy: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         load(tmp_path, cmdline, policy=policy)
+
+
+def test_mirrors_of_the_boot_line_come_before_those_of_the_policy(tmp_path: Path) -> None:
+    policy = 'mirrors = ["https://far.example/base/", "/srv/share"]'
+    assert load(tmp_path, policy=policy).mirrors == ("https://far.example/base", "/srv/share")
+    line = "ogmirrors=http://10.0.0.5:81,/opt/images ogprotocol=nfs ogunit=FIB"
+    found = load(tmp_path, line, policy=policy)
+    assert found.mirrors == ("http://10.0.0.5:81", "/opt/images")
+    assert (found.protocol, found.unit) == ("nfs", "FIB")
+    for wrong in ("ogmirrors=ftp://a", "ogmirrors=" + ",".join(["/a"] * 17)):
+        with pytest.raises(UsageError, match="does not name mirrors"):
+            load(tmp_path, wrong)
+    with pytest.raises(UsageError, match="is not a list of mirrors"):
+        load(tmp_path, policy='mirrors = "http://a"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ftp://a",
+        "a:80",
+        "http://",
+        "http://a/../b",
+        "/",
+        "",
+        "http://u@a",
+        "/a b",
+        "http://a?x",
+        "//a",
+    ],
+)
+def test_what_is_no_mirror(text: str) -> None:
+    """The server's inventory judges as the PC does."""
+    assert not settings.is_mirror(text)
+    assert not is_mirror(text)

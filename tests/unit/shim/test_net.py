@@ -119,7 +119,7 @@ def test_credentials_are_named_never_shown(tmp_path: Path) -> None:
     credentials.chmod(0o600)
     share = usual_share("smb", "10.0.0.2", "unit")
     words = mount_words(share, Path("/images"), write=False, credentials=credentials)
-    options = f"ro,nosuid,nodev,noexec,credentials={credentials}"
+    options = f"ro,nosuid,nodev,noexec,credentials={credentials},echo_interval=5"
     assert words == ["mount", "-t", "cifs", "-o", options, "//10.0.0.2/ogimages/unit", "/images"]
 
 
@@ -137,6 +137,9 @@ def test_nfs_needs_no_credentials(tmp_path: Path) -> None:
     )
     options = "rw,nosuid,nodev,noexec,nolock"
     assert words == ["mount", "-t", "nfs", "-o", options, "repo:/opt/opengnsys/images", "/images"]
+    words = mount_words(usual_share("nfs", "repo"), Path("/images"), write=False)
+    # what is only read shall fail, not wait for ever
+    assert words[4] == "ro,nosuid,nodev,noexec,nolock,soft,timeo=50,retrans=2"
 
 
 def test_other_protocols_have_no_share() -> None:

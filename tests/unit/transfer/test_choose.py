@@ -78,7 +78,7 @@ def _possible(made: Choice, facts: Facts) -> None:
 def _asked_for(asked: Wanted, made: Choice, facts: Facts) -> None:
     """Another way than the asked one is taken only where that is allowed, and told."""
     other = made.fetch and Wanted(made.method, made.via) != asked
-    old = not made.fetch and facts.held is Held.OLDER and not facts.from_cache
+    old = Sentence.AS_IT_IS in (one.sentence for one in made.said)
     assert made.fell_back == (other or old)
     assert facts.fallback or not made.fell_back
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ognetboot import keeping
 from ognetboot.errors import NetbootError
 from ognetboot.inventory.importing.brought import (
     Brought,
@@ -33,6 +34,7 @@ _MOST_DEPTH = 32
 _DEADLINE_S = 600.0
 _USUAL_PORT = 8888
 _TOKEN = re.compile(r"[!-~]{1,200}")
+_TOKEN_BYTES = 4096
 
 # Path and body to the answer's object.
 Ask = Callable[[str, object | None], Mapping[str, object]]
@@ -70,8 +72,7 @@ def address(url: str, ca: Path | None = None) -> Address:
 def read_token(path: Path) -> str:
     """The API token, which is a secret: it stands in a file, never in a command."""
     try:
-        with path.open("r", encoding="ascii") as file:
-            token = file.read(4096).strip()
+        token = keeping.content(path, _TOKEN_BYTES)[:_TOKEN_BYTES].decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not plain text"
         raise NetbootError(f"{path} cannot be read: {why}", hint="give the token's file") from None

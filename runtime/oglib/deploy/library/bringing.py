@@ -122,7 +122,20 @@ def decide(
     from_it = made.via is Via.CACHE and not made.fetch and not in_it
     opens = _versioned(f"{CACHE}{name}", exactly) if from_it else image
     source = image if is_path(image) else _versioned(versioned(image)[0], exactly)
+    if made.fetch and made.via is Via.CACHE:
+        lines = (*lines, *_what_goes(source, settings, tell))
     return Bringing(asked, made, name, opens, source, lines, here.partition)
+
+
+def _what_goes(source: str, settings: Settings, tell: Tell) -> tuple[str, ...]:
+    """What leaves the cache for it, and how much is fetched."""
+    if is_path(source):
+        return ()
+    with (
+        opened_cache(settings, Places.from_environment(), tell=tell) as cache,
+        planned_update(source, cache, settings) as plan,
+    ):
+        return plan.changes
 
 
 def _versioned(text: str, version: int) -> str:

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from oglib import limits
 from oglib.deploy.opening.fetching import keys_of, signature_of
-from oglib.deploy.opening.finding import located, manifest_of
+from oglib.deploy.opening.finding import addresses, located, manifest_of
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.opened import opened_frames
 from oglib.deploy.opening.reference import Reference, resolve
@@ -26,7 +26,6 @@ from oglib.image.any import own_of
 from oglib.image.format.disk_manifest import DISK_FILE, DISK_SIGNATURE, GAPS_FILE
 from oglib.image.reading.opened import OpenImage
 from oglib.settings import Settings
-from oglib.transfer.repository import addresses_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _beside(
     """The manifest of an image and, where it has one, its signature."""
     manifest = image.manifest.to_bytes()
     small = {f"{file}.json": manifest}
-    url = addresses_of(reference.url).signature
+    url = addresses(reference).signature
     signature = signature_of(url, manifest, keys_of(settings), settings.connection)
     if signature is not None:
         small[f"{file}.json.sig"] = signature
@@ -138,7 +137,8 @@ def _whole(text: str, settings: Settings, memory: Memory) -> Iterator[Incoming]:
             file = f"{leaf}/p{part.number}.img"
             images[file] = own
             url = f"{location.url}/p{part.number}.img"
-            small |= _beside(file, Reference(own.name, url=url), own, settings)
+            beside = Reference(own.name, url=url, kept=location.kept_part(part.number))
+            small |= _beside(file, beside, own, settings)
         yield Incoming(
             name=asked.name,
             version=disk.version,

@@ -26,11 +26,11 @@ from oglib.deploy.library.incoming import Incoming, incoming
 from oglib.deploy.opening import memory as memories
 from oglib.deploy.opening.memory import Memory
 from oglib.errors import ImageError, OgError
+from oglib.image.any import report, supply_of
 from oglib.image.assembling.assemble import Assembled, assemble, to_fetch
 from oglib.image.format.frames import FrameTable
 from oglib.image.reading.local import local_image, own_files
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import report, supply_of
 from oglib.progress import Progress
 from oglib.settings import Settings
 from oglib.wording.amounts import human_bytes
@@ -251,7 +251,7 @@ class _Bringing:
                 disk.delete(path)
 
     def _bring(self, file: str, image: OpenImage, path: Path) -> None:
-        report(image.source, self.progress)
+        report(image, self.progress)
         with ExitStack() as stack:
             named = list(self._opened(file, stack))
             made = assemble(
@@ -262,7 +262,7 @@ class _Bringing:
                 cancel=self.cancel,
             )
         self.done.append(made)
-        supply = supply_of(image.source)
+        supply = supply_of(image)
         self.said.extend(supply.said if supply else ())
         for entry, one in named:
             if one.name in made.damaged:

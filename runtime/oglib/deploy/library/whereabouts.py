@@ -54,6 +54,11 @@ class Published:
     sum_blake3: str = ""
     why: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """The digest of its manifest; empty where it has none."""
+        return blake3(self.manifest.to_bytes()).hexdigest() if self.manifest else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Cached:
@@ -95,7 +100,7 @@ def published(image: str, settings: Settings) -> Published:
         with opened(image, settings):  # a foreign one; raises where there is none
             return Published(answers=True)
     manifest = Manifest.from_bytes(raw)
-    size = manifest.image_size_bytes + table_bytes(manifest.frame_count)
+    size = manifest.image_size_bytes + table_bytes(manifest.frame_count) + len(raw)
     return Published(manifest, answers=True, size_bytes=size)
 
 
@@ -125,7 +130,8 @@ def cached(name: str, there: Published, settings: Settings, tell: Tell) -> Cache
         if not there.size_bytes:
             return Cached(cache.partition, held, Room.FOREIGN)
         when = WhenFull(settings.action_cache_full)
-        room = _ROOM[allowed(cache.store, there.size_bytes, when, replaces=name)]
+        has = cache.store.begun(name, there.key) if there.key else None
+        room = _ROOM[allowed(cache.store, there.size_bytes, when, replaces=name, has=has)]
         return Cached(cache.partition, held, room)
 
 
@@ -146,7 +152,7 @@ def _held(entry: Entry | None, there: Published) -> Held:
         return Held.OLDER
     files, head = entry.files or {}, entry.path.name
     if there.manifest is not None:
-        stored, wants = files.get(f"{head}.json"), blake3(there.manifest.to_bytes()).hexdigest()
+        stored, wants = files.get(f"{head}.json"), there.key
     else:
         stored, wants = files.get(f"{head}.full.sum"), there.sum_blake3
     return Held.SAME if stored is not None and stored.blake3 == wants else Held.OLDER

@@ -60,17 +60,18 @@ def _recorded(entry: Entry) -> str:
 
 
 @contextmanager
-def telling_of_the_cache(reference: Reference, settings: Settings) -> Iterator[None]:
-    """Where the repository does not answer, the hint says what the cache holds of the image."""
+def telling_of_the_cache(name: str, settings: Settings) -> Iterator[None]:
+    """Where the repository does not answer, the hint says what the cache holds of ``name``.
+
+    Empty for what is not called by a name of the repository.
+    """
     try:
         yield
     except StatusError:
         raise  # it answers
     except TransferError as error:
-        there = _version_there(reference.name, settings) if reference.repository else ""
-        if there:
-            error.hint = f"{error.hint} The cache holds {there}: `{CACHE}{reference.name}` is that."
-            error.hint = error.hint.strip()
+        if there := _version_there(name, settings) if name else "":
+            error.hint = f"{error.hint} The cache holds {there}: `{CACHE}{name}` is that.".strip()
         raise
 
 

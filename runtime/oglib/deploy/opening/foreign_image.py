@@ -23,7 +23,7 @@ from oglib.image.any import ForeignImage
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.proven import ProvenSource
 from oglib.image.reading.recorded import RecordedSource
-from oglib.image.reading.source import FileSource, FrameSource
+from oglib.image.reading.source import FileSource, FrameSource, files_of, supply_of
 from oglib.image.reading.vouching import Policy, VouchedRecord
 from oglib.partfile import is_there
 from oglib.transfer.http import HttpSource, unless_absent
@@ -45,17 +45,14 @@ def open_foreign(
     scratch: Path,
     *,
     recorded: str = "",
-    vouched: VouchedRecord | None = None,
     reading: Callable[[Path], FrameSource] = FileSource,
 ) -> ForeignImage:
     """The image in a file, in volumes, or of a partition in a folder image (``FOLDER/2``).
 
-    ``recorded``: the BLAKE3 that its one file has, which is proven while it is read. ``vouched``:
-    the repository's record of that file, where there is one. ``reading``: what reads one file.
+    ``recorded``: the BLAKE3 that its one file has, which is proven while it is read. ``reading``:
+    what reads one file.
     """
     _require(path)
-    if vouched is not None:
-        return _recorded(name, reading(path), vouched, scratch, files=(path,))
     doubt = judge_unsigned(name, str(path), policy.unsigned_local)
     from oglib.image.reading.formats.detect import open_stream  # noqa: PLC0415
     from oglib.image.reading.formats.folders.folder import is_folder_image  # noqa: PLC0415
@@ -99,20 +96,9 @@ def files_in(folder: Path) -> tuple[Path, ...]:
 
 
 def open_foreign_url(
-    name: str,
-    url: str,
-    policy: Policy,
-    scratch: Path,
-    connection: Connection,
-    *,
-    vouched: VouchedRecord | None = None,
+    name: str, url: str, policy: Policy, scratch: Path, connection: Connection
 ) -> ForeignImage:
-    """The image at an address, read by ranges; its later volumes are found by their names.
-
-    ``vouched``: the repository's record of it, where there is one.
-    """
-    if vouched is not None:
-        return _recorded(name, HttpSource(url, connection=connection), vouched, scratch)
+    """The image at an address, read by ranges; its later volumes are found by their names."""
     source = _source_at(url, connection)
     try:
         doubt = judge_unsigned(name, url, policy.unsigned_remote)
@@ -125,15 +111,13 @@ def open_foreign_url(
     return ForeignImage(stream, url, source.size_bytes, (doubt,))
 
 
-def _recorded(
-    name: str,
-    inner: FrameSource,
-    vouched: VouchedRecord,
-    scratch: Path,
-    *,
-    files: tuple[Path, ...] = (),
+def open_recorded(
+    name: str, inner: FrameSource, vouched: VouchedRecord, scratch: Path
 ) -> ForeignImage:
-    """The image in ``inner``, every byte of which the record proves before it is used."""
+    """The image in ``inner``, every byte of which the record proves before it is used.
+
+    ``inner`` belongs to it, and is closed where this fails.
+    """
     record = vouched.record
     try:
         source = ProvenSource(inner, record)
@@ -148,9 +132,10 @@ def _recorded(
         inner.describe(),
         record.image_size_bytes,
         vouched.warnings,
-        files=files,
+        files=files_of(inner),
         version=record.version,
         signed_by=vouched.signed_by,
+        supply=supply_of(inner),
     )
 
 

@@ -16,32 +16,35 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from oglib.deploy.opening.entry import held, telling_of_the_cache
-from oglib.deploy.opening.fetching import fetch_frames, keys_of, signature_of
-from oglib.deploy.opening.finding import located, manifest_of
+from oglib.deploy.opening.fetching import keys_of, signature_of
+from oglib.deploy.opening.finding import addresses, located, manifest_of
 from oglib.deploy.opening.foreign_image import (
     describe_path,
     describe_url,
     open_foreign,
     open_foreign_url,
+    open_recorded,
 )
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.near import near_in_cache
-from oglib.deploy.opening.places import frames_of, image_of
+from oglib.deploy.opening.own_image import open_ours, refuse_other_version
+from oglib.deploy.opening.places import recorded_of
 from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
 from oglib.deploy.opening.recorded import vouched_record
-from oglib.deploy.opening.reference import Reference, no_version, resolve
+from oglib.deploy.opening.reference import Reference, resolve
+from oglib.deploy.opening.shared import OPENING_S, on_share
 from oglib.errors import ImageError, NotFoundError, TransferError
+from oglib.filesystem.share import is_far
 from oglib.image.any import Image, own_of
-from oglib.image.format.manifest import Manifest
 from oglib.image.reading.formats.model import ImageInfo
 from oglib.image.reading.local import OwnFiles, open_files, own_files
-from oglib.image.reading.opened import OpenImage, open_vouched
-from oglib.image.reading.source import FileSource
-from oglib.image.reading.vouching import Policy, vouch
+from oglib.image.reading.opened import OpenImage
+from oglib.image.reading.source import FileSource, FrameSource
+from oglib.image.reading.vouching import Policy, VouchedRecord
+from oglib.kernel.far import within
 from oglib.settings import Settings
 from oglib.transfer.answers import StatusError
 from oglib.transfer.places.source import PlacesSource
-from oglib.transfer.repository import RepositoryClient, addresses_of
+from oglib.transfer.repository import RepositoryClient
 from oglib.wording.nearest import meant
 
 RUNTIME_DIR = Path("/run/oglive")
@@ -56,9 +59,14 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     """
     with (
         held(text, settings, memory) as entry,
-        opened_at(entry or resolve(text, settings), settings, memory) as image,
+        opened_at(entry or named(text, settings), settings, memory) as image,
     ):
         yield image
+
+
+def named(text: str, settings: Settings) -> Reference:
+    """What ``text`` names, on the repository's share where images come by it."""
+    return on_share(resolve(text, settings), settings)
 
 
 @contextmanager
@@ -69,12 +77,16 @@ def opened_at(
     if reference.version:
         reference = located(reference, settings)
     with scratch_folder() as scratch:
-        if reference.path is None:
+        path = reference.path
+        if path is None:
             image = _open_url(reference, settings, scratch, memory)
-        elif (files := own_files(reference.path)).are_there:
-            image = _open_files(reference, files, settings, scratch, memory)
+        elif is_far(path):
+            # Small files are read without an end of their own, so opening as a whole has one.
+            image = within(
+                str(path), OPENING_S, lambda: _open_path(reference, path, settings, scratch, memory)
+            )
         else:
-            image = _open_foreign_file(reference, reference.path, settings, scratch, memory)
+            image = _open_path(reference, path, settings, scratch, memory)
         try:
             yield image
         finally:
@@ -102,7 +114,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
     Raises only where there is nothing to look at.
     """
     with held(text, settings) as entry, scratch_folder() as scratch:
-        reference = located(entry or resolve(text, settings), settings)
+        reference = located(entry or named(text, settings), settings)
         try:
             return _described(reference, settings, scratch)
         except ImageError as error:
@@ -110,7 +122,7 @@ def described(text: str, settings: Settings) -> ImageInfo:
 
 
 def _described(reference: Reference, settings: Settings, scratch: Path) -> ImageInfo:
-    anything, keys = Policy(unsigned_local=True, unsigned_remote=True), keys_of(settings)
+    anything, keys = Policy(unsigned_local=True), keys_of(settings)
     if reference.path is not None:
         files = own_files(reference.path)
         if not files.are_there:
@@ -122,7 +134,10 @@ def _described(reference: Reference, settings: Settings, scratch: Path) -> Image
         with _explaining_absence(reference, settings):
             info = describe_url(reference.url, settings.connection)
             return _with_signature(info, reference, settings)
-    with _open_our_url(reference, manifest, anything, settings, scratch=scratch) as image:
+    signature = _signature(reference, manifest, settings)
+    with open_ours(
+        reference, manifest, signature, settings, allowed=True, scratch=scratch
+    ) as image:
         return image.info
 
 
@@ -133,12 +148,26 @@ def _with_signature(info: ImageInfo, reference: Reference, settings: Settings) -
     return replace(info, signed=vouched is not None and bool(vouched.signed_by))
 
 
+def _signature(reference: Reference, manifest: bytes, settings: Settings) -> bytes | None:
+    address = addresses(reference).signature
+    return signature_of(address, manifest, keys_of(settings), settings.connection)
+
+
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Room for the bitmap of an image, for as long as it is open."""
     above = RUNTIME_DIR if RUNTIME_DIR.is_dir() else None
     with TemporaryDirectory(prefix="image-", dir=above) as folder:
         yield Path(folder)
+
+
+def _open_path(
+    reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
+) -> Image:
+    files = own_files(path)
+    if files.are_there:
+        return _open_files(reference, files, settings, scratch, memory)
+    return _open_foreign_file(reference, path, settings, scratch, memory)
 
 
 def _open_foreign_file(
@@ -153,15 +182,19 @@ def _open_foreign_file(
         allowed=policy.unsigned_local,
         memory=None if share is None else memory,
     )
-    return open_foreign(
-        reference.name,
-        path,
-        policy,
-        scratch,
-        recorded=reference.recorded,
-        vouched=vouched,
-        reading=reference.hold.source if reference.hold else FileSource,
-    )
+    reading = reference.hold.source if reference.hold else FileSource
+    if vouched is None:
+        image = open_foreign(
+            reference.name, path, policy, scratch, recorded=reference.recorded, reading=reading
+        )
+        return replace(image, doubts=(*reference.said, *image.doubts))
+    source = reading(path) if share is None else _places(reference, vouched, settings)
+    return open_recorded(reference.name, source, vouched, scratch)
+
+
+def _places(reference: Reference, vouched: VouchedRecord, settings: Settings) -> FrameSource:
+    body = recorded_of(reference, vouched.record, settings)
+    return PlacesSource(body.wanted, body.places, where=body.where, connection=settings.connection)
 
 
 def _open_files(
@@ -172,49 +205,52 @@ def _open_files(
     memory: Memory | None,
 ) -> OpenImage:
     share, hold = share_of(files.image), reference.hold
+    policy = policy_on(share, settings)
+    if share is not None:
+        # what lies on a share comes from the network too
+        return open_ours(
+            reference, files.manifest_bytes(), files.read_signature(), settings,
+            allowed=policy.unsigned_local, scratch=scratch, memory=memory,
+        )  # fmt: skip
     image = open_files(
         hold.let_stand(files, scratch) if hold else files,
         keys=keys_of(settings),
-        policy=policy_on(share, settings),
+        policy=policy,
         at_least_version=reference.version,
         scratch=scratch,
         source=hold.source(files.image) if hold else None,
     )
     try:
-        if reference.version:
-            _refuse_other_version(reference, image.manifest)
-        # what lies on a share comes from the network too
-        if memory is None or not image.signed_by or share is None:
-            return image
-        said = memory.judge(
-            image.manifest.name, image.manifest.version, wanted=bool(reference.version)
-        )
+        refuse_other_version(reference, image.manifest)
     except BaseException:
         image.close()
         raise
-    return replace(image, warnings=(*image.warnings, *said))
+    return image
 
 
 def _open_url(
     reference: Reference, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     policy = policy_for_url(reference.url, settings)
-    with telling_of_the_cache(reference, settings):
+    with telling_of_the_cache(reference.name if reference.repository else "", settings):
         manifest = manifest_of(reference, settings)
     if manifest is None:
         vouched = vouched_record(
             reference, keys_of(settings), settings, allowed=policy.unsigned_remote, memory=memory
         )
+        if vouched is not None:
+            source = _places(reference, vouched, settings)
+            return open_recorded(reference.name, source, vouched, scratch)
         with _explaining_absence(reference, settings):
-            return open_foreign_url(
-                reference.name,
-                reference.url,
-                policy,
-                scratch,
-                settings.connection,
-                vouched=vouched,
+            image = open_foreign_url(
+                reference.name, reference.url, policy, scratch, settings.connection
             )
-    return _open_our_url(reference, manifest, policy, settings, scratch=scratch, memory=memory)
+            return replace(image, doubts=(*reference.said, *image.doubts))
+    signature = _signature(reference, manifest, settings)
+    return open_ours(
+        reference, manifest, signature, settings,
+        allowed=policy.unsigned_remote, scratch=scratch, memory=memory,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -239,50 +275,3 @@ def _names_at(repository: str, settings: Settings) -> list[str]:
             return [one.name for one in client.listing()]
     except TransferError:
         return []
-
-
-def _open_our_url(
-    reference: Reference,
-    manifest_bytes: bytes,
-    policy: Policy,
-    settings: Settings,
-    *,
-    scratch: Path,
-    memory: Memory | None = None,
-) -> OpenImage:
-    """The signature first: what nobody vouches for costs neither room nor time."""
-    urls, keys = addresses_of(reference.url), keys_of(settings)
-    vouched = vouch(
-        manifest_bytes,
-        signature_of(urls.signature, manifest_bytes, keys, settings.connection),
-        keys,
-        where=reference.url,
-        allowed=policy.unsigned_remote,
-        name=reference.name,
-        at_least_version=reference.version,
-    )
-    manifest = vouched.manifest
-    _refuse_other_version(reference, manifest)
-    said: tuple[str, ...] = ()
-    if memory is not None and vouched.signed_by:
-        said = memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
-    near, doubts = near_in_cache(manifest, settings, memory)
-    frames, connection = scratch / "frames", settings.connection
-    body = image_of(reference, manifest, settings, near)
-    source = PlacesSource(body.wanted, body.places, where=urls.image, connection=connection)
-    try:
-        said += fetch_frames(
-            frames_of(reference, manifest, settings, near), frames, reference.url, connection
-        )
-        image = open_vouched(vouched, frames, source, scratch=scratch)
-    except BaseException:
-        source.close()
-        raise
-    return replace(image, warnings=(*image.warnings, *said, *doubts))
-
-
-def _refuse_other_version(reference: Reference, manifest: Manifest) -> None:
-    """The repository may publish a new one between the look for a version and its opening."""
-    if reference.version not in (0, manifest.version):
-        known = [str(manifest.version)]
-        raise no_version(reference.name, reference.version, reference.where, known)

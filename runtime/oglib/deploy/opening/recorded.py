@@ -24,7 +24,7 @@ def record_of(reference: Reference, settings: Settings) -> bytes | None:
     """The record at that place, unjudged; None where there is none."""
     if reference.path is not None:
         return _file(reference, RECORD, limits.MANIFEST_BYTES)
-    url = _beside(reference.url, RECORD)
+    url = _address(reference, RECORD)
     return fetch_if_there(url, limits.MANIFEST_BYTES, settings.connection) if url else None
 
 
@@ -46,10 +46,10 @@ def vouched_record(
     if reference.path is not None:
         signature = _file(reference, RECORD_SIGNATURE, limits.SIGNATURE_BYTES)
     else:
-        beside = _beside(reference.url, RECORD_SIGNATURE)
+        beside = _address(reference, RECORD_SIGNATURE)
         signature = signature_of(beside, raw, keys, settings.connection)
     # a file may lie under any name; what a repository was asked for by name must have that name
-    name = reference.name if reference.path is None else None
+    name = reference.name if reference.path is None or reference.repository else None
     vouched = vouch_record(raw, signature, keys, where=reference.where, allowed=allowed, name=name)
     record = vouched.record
     said: tuple[str, ...] = ()
@@ -61,6 +61,10 @@ def vouched_record(
 def version_in(raw: bytes) -> int:
     """The version that a record says."""
     return ForeignRecord.from_bytes(raw).version
+
+
+def _address(reference: Reference, suffix: str) -> str:
+    return f"{reference.kept}{suffix}" if reference.kept else _beside(reference.url, suffix)
 
 
 def _beside(image: str, suffix: str) -> str:

@@ -24,8 +24,9 @@ from oglib.partfile import is_there
 from oglib.settings import Settings
 
 ASIDE = ".ant"
+IMAGES = "/images/"  # of a repository's address
 CACHE = "CACHE:"
-_SUFFIX = ".img"
+SUFFIX = ".img"
 _VERSION = re.compile(r"(.+)@([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
 
 
@@ -46,6 +47,10 @@ class Reference:
     ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
     where the image was named and not its own address. ``recorded``: the BLAKE3 that the cache
     keeps of the file; empty where nothing is known. ``hold``: what keeps it there, which reads it.
+    ``kept``: the address of a repository's records of this version, to which ``.json`` is added;
+    empty where the files lie beside the image.
+    ``said``: what a person should know of where it is. One with a ``path`` and a ``repository`` is
+    on the repository's share.
     """
 
     name: str
@@ -54,6 +59,8 @@ class Reference:
     version: int = 0
     repository: str = ""
     recorded: str = ""
+    said: tuple[str, ...] = ()
+    kept: str = ""
     hold: Keeping | None = None
 
     @property
@@ -65,6 +72,19 @@ class Reference:
         if self.path is not None:
             return replace(self, path=self.path.with_name(self.path.name + ASIDE))
         return replace(self, url=self.url + ASIDE)
+
+    def as_kept(self) -> Reference | None:
+        """The version as a repository keeps it behind what it shows; None: this is in none."""
+        base, below, tail = self.url.rpartition(IMAGES)
+        if not below or not tail.endswith(SUFFIX):
+            return None
+        return replace(self, kept=f"{base}/versions/{tail.removesuffix(SUFFIX)}/{self.version}")
+
+    @property
+    def base(self) -> str:
+        """The address of the repository that this is in; empty where it is in none."""
+        base, below, _ = self.url.rpartition(IMAGES)
+        return base if below else ""
 
 
 def versioned(text: str) -> tuple[str, int]:
@@ -89,17 +109,17 @@ def resolve(text: str, settings: Settings) -> Reference:
         )
     if "://" in text:
         # Names may have folders; a repository serves them below images/.
-        _, below, tail = text.rpartition("/images/")
+        _, below, tail = text.rpartition(IMAGES)
         name = _name_of(tail if below else text.rpartition("/")[2], text)
         return Reference(name, url=text, version=version)
     if is_path(text):
         # what a file may be called is not for us to say; the manifest says what an image is called
         path = Path(text)
-        name = printable(plain_name(path.name).removesuffix(_SUFFIX))
+        name = printable(plain_name(path.name).removesuffix(SUFFIX))
         return Reference(name, path=path, version=version)
     refuse_ambiguous(text, settings)
     base = settings.repository_url()
-    url = f"{base}/images/{text}{_SUFFIX}"
+    url = f"{base}/images/{text}{SUFFIX}"
     return Reference(check_name(text), url=url, version=version, repository=base)
 
 
@@ -121,7 +141,7 @@ def is_path(text: str) -> bool:
     return (
         "://" not in text
         and not text.startswith(CACHE)
-        and (text.startswith(("/", "./", "../")) or _SUFFIX in text or text in (".", ".."))
+        and (text.startswith(("/", "./", "../")) or SUFFIX in text or text in (".", ".."))
     )
 
 
@@ -130,11 +150,11 @@ def refuse_ambiguous(text: str, settings: Settings) -> None:
 
     A folder that is no image is nobody's rival: ``home`` may well be the name of an image.
     """
-    here = next((path for path in (Path(text), Path(text + _SUFFIX)) if _may_be_meant(path)), None)
+    here = next((path for path in (Path(text), Path(text + SUFFIX)) if _may_be_meant(path)), None)
     if here is None:
         return
     there = settings.repository_url() if settings.repository else ""
-    theirs = f", and {there}/images/{text}{_SUFFIX} for the repository's" if there else ""
+    theirs = f", and {there}/images/{text}{SUFFIX} for the repository's" if there else ""
     raise UsageError(
         f"{text} is a name in the repository, and there is a file {here} here.",
         hint=f"Write ./{here} for the file{theirs}.",
@@ -151,4 +171,4 @@ def _name_of(last: str, text: str) -> str:
             f"{text} is a medium to start from, not the image of a partition.",
             hint="Give the address or path of the image's file.",
         )
-    return check_name(plain_name(last).removesuffix(_SUFFIX))
+    return check_name(plain_name(last).removesuffix(SUFFIX))

@@ -14,8 +14,8 @@ from pathlib import Path
 from oglib import limits
 from oglib.deploy.opening.entry import held, telling_of_the_cache
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.opened import described, opened_at
-from oglib.deploy.opening.reference import Reference, is_path, no_version, resolve
+from oglib.deploy.opening.opened import described, named, opened_at
+from oglib.deploy.opening.reference import Reference, is_path, no_version
 from oglib.deploy.whole_disk.foreign_folder import disk_at, whole_of
 from oglib.deploy.whole_disk.location import FolderLocation, located, location_of
 from oglib.deploy.whole_disk.ours import ours_at
@@ -41,15 +41,15 @@ def opened_any(
     """
     with held(text, settings, memory) as entry:
         location: FolderLocation | None = _asked(entry, text, settings)
-        reference = entry or resolve(text, settings)
-        with telling_of_the_cache(reference, settings):
+        asked = location.name if location and location.url and "://" not in text else ""
+        with telling_of_the_cache(asked, settings):
             if location and location.version:
                 location = located(location)
             whole = _whole_at(location, settings, memory) if location else None
         if whole is not None:
             yield whole
             return
-        with opened_at(reference, settings, memory) as image:
+        with opened_at(entry or named(text, settings), settings, memory) as image:
             yield image
 
 
@@ -94,7 +94,9 @@ def is_whole(text: str, settings: Settings) -> bool:
     """
     with held(text, settings) as entry:
         location = _asked(entry, text, settings)
-        places = (location, location.aside()) if location.version else (location,)
+        places = [location]
+        if location.version:
+            places += [one for one in (location.aside(), location.as_kept()) if one]
         if location.path is not None:
             found = any(one.path is not None and _is_folder(one.path) for one in places)
             return found or is_raw_disk(text, settings)

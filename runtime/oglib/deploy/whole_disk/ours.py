@@ -142,7 +142,7 @@ def _check_name_of(disk: DiskManifest, location: FolderLocation) -> None:
 def _signature(location: FolderLocation, raw: bytes, settings: Settings) -> bytes | None:
     if location.path is not None:
         return location.read(DISK_SIGNATURE, limits.SIGNATURE_BYTES)
-    url = f"{location.url}/{DISK_SIGNATURE}"
+    url = location.address(DISK_SIGNATURE)
     return signature_of(url, raw, keys_of(settings), location.connection)
 
 
@@ -150,8 +150,13 @@ def _part_of(location: FolderLocation, disk: DiskManifest, number: int) -> Refer
     """The image of one partition, called as it was captured, wherever its folder is now."""
     name, file = part_name(disk.name, number), f"p{number}.img"
     if location.path is not None:
-        return Reference(name, path=location.path / file, hold=location.hold)
-    return Reference(name, url=f"{location.url}/{file}")
+        return Reference(
+            name,
+            path=location.path / file,
+            repository=location.repository,
+            hold=location.hold,
+        )
+    return Reference(name, url=f"{location.url}/{file}", kept=location.kept_part(number))
 
 
 def _judged(

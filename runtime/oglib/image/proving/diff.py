@@ -13,10 +13,10 @@ import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
+from oglib.image.any import report
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.reading.older import Older
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import report
 from oglib.image.writing.guard import GUARD_BYTES
 from oglib.progress import Progress
 
@@ -58,8 +58,8 @@ def compare_images(
     is damaged.
     """
     started = time.monotonic()
-    report(old.source, progress)
-    report(new.source, progress)
+    report(old, progress)
+    report(new, progress)
     frames, block = new.frames, new.header.block_size
     room = 4 * max(old.frames.region_bytes, frames.region_bytes)
     older = Older(old, new)

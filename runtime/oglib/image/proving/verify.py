@@ -13,12 +13,11 @@ from pathlib import Path
 from blake3 import blake3
 
 from oglib.errors import ImageError
-from oglib.image.any import Image, either
+from oglib.image.any import Image, either, report
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.proving.verify_stream import DiffersError, verify_stream
 from oglib.image.reading.decode import Decoder
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import report
 from oglib.image.reading.whole import pieces_of
 from oglib.image.writing.readback import TargetHasher
 from oglib.image.writing.target import check_capacity, open_target
@@ -57,6 +56,7 @@ def verify(
     read: ``WriteError`` names the first place that differs and how many regions do.
     """
     started = time.monotonic()
+    report(image, progress)
     frames, content = either(
         image,
         ours=lambda own: _verify_ours(own, target, progress, workers),
@@ -78,7 +78,6 @@ def _verify_ours(
     image: OpenImage, target: Path | None, progress: Progress, workers: int | None
 ) -> tuple[int, int]:
     """The number of frames and the bytes of content that were proven."""
-    report(image.source, progress)
     count = worker_count(workers, 4 * image.frames.region_bytes)
     content = image.header.used_blocks * image.header.block_size
     if target is None:

@@ -41,6 +41,16 @@ class OwnFiles:
         """The manifest, unjudged; None where there is none."""
         return _read(self.manifest, limits.MANIFEST_BYTES, optional=True)
 
+    def manifest_bytes(self) -> bytes:
+        """The manifest, unjudged; ``NotFoundError`` where there is none."""
+        raw = _read(self.manifest, limits.MANIFEST_BYTES)
+        assert raw is not None  # noqa: S101 - only what is optional gives None
+        return raw
+
+    def read_signature(self) -> bytes | None:
+        """The signature; None where there is none."""
+        return _read(self.signature, limits.SIGNATURE_BYTES, optional=True)
+
 
 def own_files(path: Path) -> OwnFiles:
     """Those beside ``NAME.img``, or beside ``NAME.img.ant``."""
@@ -77,9 +87,7 @@ def open_files(
     source: FileSource | None = None,
 ) -> OpenImage:
     """The same, for who knows its files, and may have the image's own open as ``source``."""
-    manifest_bytes = _read(files.manifest, limits.MANIFEST_BYTES)
-    assert manifest_bytes is not None  # noqa: S101 - only a missing signature gives None
-    signature = _read(files.signature, limits.SIGNATURE_BYTES, optional=True)
+    manifest_bytes, signature = files.manifest_bytes(), files.read_signature()
     source = source or FileSource(files.image)
     try:
         image = open_image(

@@ -17,7 +17,6 @@ from typing import Protocol, runtime_checkable
 from oglib.errors import ImageError, NotFoundError
 from oglib.filesystem.share import is_far
 from oglib.kernel.far import FarFile
-from oglib.progress import Event, EventKind, Progress
 
 # Neighbouring frames are asked for together, up to so much.
 _RANGE_BYTES = 4 << 20
@@ -86,13 +85,6 @@ def is_elsewhere(source: FrameSource, offset: int, length: int) -> bool:
     """Whether these bytes, which are wrong as they were read, can be had from another place."""
     supply = supply_of(source)
     return supply is not None and supply.wrong(offset, length)
-
-
-def report(source: FrameSource, progress: Progress) -> None:
-    """Let whoever watches ``progress`` know which place is left, and why."""
-    supply = supply_of(source)
-    if supply is not None:
-        supply.listen(lambda line: progress.emit(Event(EventKind.NOTE, line)))
 
 
 def holds(source: FrameSource, offset: int, expected: bytes) -> bool:

@@ -12,7 +12,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,13 +20,12 @@ from blake3 import blake3
 
 from oglib.cancel import NEVER, Cancel
 from oglib.errors import TransferError
-from oglib.image.any import Image, either
+from oglib.image.any import Image, either, report, supply_of
 from oglib.image.heap import keep_freed_memory
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.proving.verify import holds_frame
 from oglib.image.reading.decode import stored_frame
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import report, supply_of
 from oglib.image.writing.done_map import RUN_FOLDER, DoneMap, map_key, map_path
 from oglib.image.writing.feeder import Feeding
 from oglib.image.writing.frame_writer import Writer
@@ -67,7 +66,8 @@ def restore(
     started = time.monotonic()
     keep_freed_memory()
     with open_target(target, write=True) as opened:
-        return either(
+        report(image, progress)
+        receipt = either(
             image,
             ours=lambda own: _restored(
                 own, opened, progress, verify=verify, workers=workers, delta=delta,
@@ -78,6 +78,11 @@ def restore(
                 cancel=cancel,
             ),
         )  # fmt: skip
+    supply = supply_of(image)
+    if supply is None:
+        return receipt
+    warnings = (*receipt.warnings, *supply.said)
+    return replace(receipt, warnings=warnings, came_from=supply.came_from)
 
 
 def _restored(
@@ -86,7 +91,6 @@ def _restored(
     pushed: Feeding | None,
 ) -> Receipt:  # fmt: skip
     count = worker_count(workers, 4 * image.frames.region_bytes)
-    report(image.source, progress)
     check_capacity(target, image.required_bytes, image.sector_size, image.name)
     key = map_key(target, image.manifest.image_blake3)
     with DoneMap(map_file, key, len(image.frames)) as done:
@@ -129,7 +133,6 @@ class _Restore:
                 writer.settle_after(error)
                 raise
         guard = sum(frames[index].stored_len for index in writer.guard_frames)
-        supply = supply_of(image.source)
         return Receipt(
             image=image.manifest.name,
             version=image.manifest.version,
@@ -147,8 +150,7 @@ class _Restore:
             resumed=bool(marked),
             seconds=round(time.monotonic() - started, 3),
             verified="read-back" if self.verify else "not proven",
-            warnings=(*image.warnings, *(supply.said if supply else ()), *said),
-            came_from=supply.came_from if supply else (),
+            warnings=(*image.warnings, *said),
         )
 
     def _feed(self, writer: Writer) -> tuple[int, tuple[str, ...]]:

@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from oglib.durable import sync
-from oglib.errors import NotFoundError, OgErr, OgError, UsageError
+from oglib.errors import OgErr, OgError, UsageError
 from ogrepo.library.folder import Folder, write_whole
-from ogrepo.library.moving.again import load_key, stage_again
+from ogrepo.library.moving.again import load_key, source_of, stage_named
 from ogrepo.library.moving.holdings import Holdings, holdings_of
 from ogrepo.library.moving.trash import plan_removal, refuse_taken, remove_held
 from ogrepo.library.proving.proofs import digest_of
@@ -43,13 +43,19 @@ def plan_copy(folder: Folder, name: str, new: str) -> Holdings:
     """What would get the name ``new``; every refusal that needs no turn comes here."""
     if name == new:
         raise UsageError(f"{name} is called so already.")
-    held = plan_removal(folder, name)
-    if not held.shown:
-        raise NotFoundError(f"Of {name} only older versions are here, and none is shown.")
+    held = holdings_of(folder, name)
     refuse_taken(folder, new)
     if held.is_disk:
         refuse_folder(folder, new)
+    source_of(folder, folder, name)
     load_key(folder)
+    return held
+
+
+def plan_rename(folder: Folder, name: str, new: str) -> Holdings:
+    """The same for a rename; refused, too, where the old name may not go."""
+    held = plan_copy(folder, name, new)
+    plan_removal(folder, name)
     return held
 
 
@@ -58,7 +64,7 @@ def copy(folder: Folder, name: str, new: str) -> int:
     with _both(folder, name, new):
         plan_copy(folder, name, new)
         with stage(folder) as staged:
-            version = stage_again(folder, folder, name, new, staged)
+            version = stage_named(folder, folder, source_of(folder, folder, name), new, staged)
             publish(folder, new, staged)
     return version
 
@@ -66,10 +72,10 @@ def copy(folder: Folder, name: str, new: str) -> int:
 def rename(folder: Folder, name: str, new: str) -> int:
     """The same, and ``name`` goes to the trash with its older versions."""
     with _both(folder, name, new):
-        plan_copy(folder, name, new)
+        plan_rename(folder, name, new)
         record = folder.record(RENAMING, new)
         with stage(folder) as staged:
-            version = stage_again(folder, folder, name, new, staged)
+            version = stage_named(folder, folder, source_of(folder, folder, name), new, staged)
             intent = _Intent(name, version, digest_of(manifest_of(folder, name)))
             write_whole(record, json.dumps(asdict(intent)).encode(), mode=0o600)
             publish(folder, new, staged)

@@ -15,21 +15,30 @@ from oglib.durable import sync
 from oglib.errors import NotFoundError, OgErr, OgError
 from ogrepo.library.disks import refuse_inside
 from ogrepo.library.folder import Folder
-from ogrepo.library.moving.again import stage_again
+from ogrepo.library.moving.again import source_of, stage_named
 from ogrepo.library.moving.entries import About, Entry, gather
 from ogrepo.library.moving.going import REMOVING, RETURNING, decide, finish_going
 from ogrepo.library.moving.holdings import Holdings, holdings_of
 from ogrepo.library.publishing import publish, stage, turn
+from ogrepo.library.staged_disks import refuse_folder
 from ogrepo.library.store import last_version
+from ogrepo.versions.pins import pins_of
 
 
 def plan_removal(folder: Folder, name: str) -> Holdings:
-    """What would go; refused where there is nothing."""
+    """What would go; refused where there is nothing, or where somebody pinned a version."""
     held = holdings_of(folder, name)
     if held.is_nothing:
         raise NotFoundError(
             f"There is no image {name} in {folder.root}.",
             hint=f"`ogrepo list {folder.root}` shows what is there.",
+        )
+    pinned = sorted(pins_of(folder, name))
+    if pinned:
+        raise OgError(
+            f"Of {name}, version {', '.join(map(str, pinned))} is pinned.",
+            hint="`ogrepo unpin` lets it go.",
+            code=OgErr.LOCKED,
         )
     return held
 
@@ -65,17 +74,21 @@ def bring_back(folder: Folder, entry: Entry) -> int:
         if not entry.about.version or last_version(folder, name) <= entry.about.version:
             return entry.about.version
         with stage(folder) as staged:
-            version = stage_again(folder, folder, name, name, staged)
+            version = stage_named(folder, folder, source_of(folder, folder, name), name, staged)
             publish(folder, name, staged)
         return version
 
 
 def bring_back_as(folder: Folder, entry: Entry, new: str) -> int:
     """Publish what an entry showed under another name; it stays in the trash."""
+    source = Folder(entry.path)
     with turn(folder, new):
         refuse_taken(folder, new)
+        if entry.about.is_disk:
+            refuse_folder(folder, new)
+        kept = source_of(folder, source, entry.about.name)
         with stage(folder) as staged:
-            version = stage_again(folder, Folder(entry.path), entry.about.name, new, staged)
+            version = stage_named(folder, source, kept, new, staged)
             publish(folder, new, staged)
     return version
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
@@ -207,6 +208,11 @@ def test_a_password_is_read_from_a_file_and_never_shown(
         secret.write_text(bad, "utf-8")
         assert main(["password", "all", *words]) == 1
     assert main(["password", "nowhere", *words]) == 1
+    secret.unlink()
+    assert main(["password", "aula1", *words]) == 1
+    os.mkfifo(secret)  # nobody will write into it
+    assert main(["password", "aula1", *words]) == 1
+    assert "it is not a plain file" in capsys.readouterr().err
     capsys.readouterr()
     assert main(["password", "aula1", "--inventory", str(file), "--remove"]) == 0
     assert capsys.readouterr().out.endswith(": room:aula1 has no password any more\n")

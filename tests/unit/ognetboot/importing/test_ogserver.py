@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -251,4 +252,8 @@ def test_a_token_is_one_line_of_a_file(tmp_path: Path) -> None:
         path.write_text(text, "utf-8")
         with pytest.raises(NetbootError, match=why):
             read_token(path)
+    path.unlink()
+    os.mkfifo(path)  # nobody will write into it
+    with pytest.raises(NetbootError, match="it is not a plain file"):
+        read_token(path)
     assert main(["import", "ogserver", "http://x", str(tmp_path / "o.toml")]) == 1

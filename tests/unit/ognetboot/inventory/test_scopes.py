@@ -42,6 +42,7 @@ def test_every_choice_reaches_the_pc_of_the_room() -> None:
         protected_until=datetime(2026, 12, 20, 19, tzinfo=UTC),
         picture="campus.png",
         repository="10.0.2.2",
+        mirrors="http://10.0.2.3:8080,/opt/opengnsys/images",
         proxy="proxy.example.org:3128",
         ntp="10.0.2.1",
     )

@@ -165,6 +165,7 @@ def test_a_repositorys_own_private_key_is_refused(
         ("allow_unsined = []", "did you mean allow_unsigned?"),
         ("colour = 1", "known are allow_unsigned, boot, disks"),
         ('allow_unsigned = "http://old/"', "is not a list of addresses"),
+        ('mirrors = ["ftp://a"]', "mirrors is not a list of"),
         ('disks = "nvme"', "disks is not a table"),
         ('[boot]\nfirst = "cd"', "first of [boot] is not network or disk"),
         ('[boot]\nfirst = "disk"\nlast = 1', "last in [boot] is no word of a policy"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pwd
 import signal
 import socket
 import subprocess
@@ -18,6 +19,10 @@ import pytest
 
 from ognetboot.assigning.ears import Ear, heard_by
 from ognetboot.cli import main
+from ognetboot.serving import dnsmasq
+from ognetboot.serving.dnsmasq import Child
+from ognetboot.serving.holders import holder
+from ognetboot.texts.written import alone
 from unit.ognetboot.serving.server import INVENTORY, MAC
 
 ENDS_S = 60.0
@@ -179,6 +184,46 @@ def test_what_cannot_start_is_one_sentence(  # noqa: PLR0917
     assert len(lines) == 1
     assert said in lines[0]
     assert not (tmp_path / "srv").exists()
+
+
+def test_a_log_that_is_missing_is_refused_before_the_tree_is_written(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["serve", str(file), str(tmp_path / "srv/netboot"), "--no-dhcp", "--no-tftp"]
+    assert main([*words, "--log", str(tmp_path / "none/access.log")]) == 1
+    assert "there is no log" in capsys.readouterr().err
+    assert not (tmp_path / "srv").exists()
+
+
+def test_so_is_a_tree_that_dnsmasq_may_not_enter(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = 'interface = "lo"\ndhcp = "own"\ndhcp_range = ["127.0.0.50", "127.0.0.99"]'
+    file.write_text(file.read_text().replace('interface = "lo"', given))
+    (tmp_path / "srv").mkdir(0o700)
+    nobody = pwd.getpwnam("nobody")
+    program = Path("/usr/sbin/dnsmasq")
+    child = Child(program, Path("/usr/bin/setpriv"), tmp_path / "leases", nobody)
+    monkeypatch.setattr(dnsmasq, "find", lambda _: child)
+    assert main(["serve", str(file), str(tmp_path / "srv/netboot"), "--no-tftp"]) == 1
+    assert "runs as the user nobody, which may not enter" in capsys.readouterr().err
+    assert list((tmp_path / "srv").iterdir()) == []
+
+
+def test_ctrl_c_ends_a_wait_for_another_program(
+    file: Path, tmp_path: Path, port: int, started: list[Running]
+) -> None:
+    out = tmp_path / "srv/netboot"
+    out.parent.mkdir()
+    with alone(out):
+        server = Running("serve", str(file), str(out), "--no-dhcp", "--no-tftp")
+        started.append(server)
+        end = time.monotonic() + ENDS_S
+        while holder("tcp", port) == "" and time.monotonic() < end:
+            time.sleep(0.02)  # it listens before it writes
+        assert server.end(signal.SIGINT) == 0, server.lines
+    assert server.lines == ["ognetboot has stopped."]
+    assert not out.exists()
 
 
 def test_check_says_what_is_missing_and_writes_nothing(

@@ -58,7 +58,7 @@ def test_another_file_is_seen_whatever_became_of_it(tmp_path: Path, change: str)
     async def run() -> None:
         news = asyncio.Event()
         keeper = Keeper((file,), written, lambda _: news.set())
-        keeper.begin()
+        await keeper.begin()
         await kept(keeper, act, news)
 
     asyncio.run(run())
@@ -68,7 +68,7 @@ def test_a_time_that_comes_is_enough() -> None:
     async def run() -> None:
         news = asyncio.Event()
         keeper = Keeper((), lambda: written(timedelta(milliseconds=5)), lambda _: news.set())
-        keeper.begin()
+        await keeper.begin()
         await kept(keeper, lambda: None, news)
 
     asyncio.run(run())
@@ -92,7 +92,7 @@ def test_a_mistake_is_told_once_and_what_was_there_stays(
         news = asyncio.Event()
         file.write_text("good")
         keeper = Keeper((file,), write, lambda _: news.set())
-        keeper.begin()
+        await keeper.begin()
         task = asyncio.create_task(keeper.keep())
         file.write_text("bad")
         async with asyncio.timeout(60):
@@ -127,7 +127,7 @@ def test_what_failed_is_tried_again_without_a_change(
     async def run() -> None:
         news = asyncio.Event()
         keeper = Keeper((), write, lambda _: news.set())
-        keeper.begin()
+        await keeper.begin()
         await kept(keeper, lambda: None, news)
 
     asyncio.run(run())
@@ -149,7 +149,7 @@ def test_a_clock_that_is_put_back_is_enough(monkeypatch: pytest.MonkeyPatch) -> 
     async def run() -> None:
         news = asyncio.Event()
         keeper = Keeper((), written, lambda _: news.set())
-        keeper.begin()
+        await keeper.begin()
         await kept(keeper, lambda: year.__setitem__(0, 2025), news)
 
     asyncio.run(run())

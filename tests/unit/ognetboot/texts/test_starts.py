@@ -97,7 +97,8 @@ def test_what_scopes_say_reaches_the_kernel() -> None:
     script = tree[PurePosixPath("ipxe/uuid-4c4c4544-0042-3510-8058-b7c04f4d3133.ipxe")]
     kernel = next(line for line in script.splitlines() if line.startswith("kernel ")).split()
     words = "LANG=ca_ES.UTF-8 keyboard=es ogproxy=http://proxy.example.org:3128 ogntp=10.0.2.1 "
-    words += "ogunit=FIB oglivedir=oglive/2026.11 hostname=aula1-pc02 ogdisk.system=nvme"
+    words += "ogunit=FIB oglivedir=oglive/2026.11 hostname=aula1-pc02 ogdisk.system=nvme "
+    words += "ogmirrors=http://10.0.2.3:8080,/opt/opengnsys/images"
     for word in words.split():
         assert word in kernel, word
     script = tree[PurePosixPath("ipxe/mac-52-54-00-00-00-01.ipxe")]
