@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from oglib.errors import ImageError, WriteError
-from oglib.filesystem.kind import Family
-from oglib.filesystem.kinds import kind_in_image
 from oglib.image.format.companions import Checksums
 from oglib.image.format.foreign_record import ForeignRecord, PieceDigests
 from oglib.image.reading.formats.detect import open_stream
@@ -29,7 +27,6 @@ from oglib.wording.amounts import human_bytes
 from ogrepo.arriving.tapped import Tapped
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_SYNCHRONISED = (Family.EXT, Family.BTRFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +113,6 @@ def _read_whole(tapped: Tapped, name: str, scratch: Path) -> tuple[ImageInfo, tu
         if not info.required_bytes:
             info = replace(info, required_bytes=end)
         return info, stream.warnings
-
-
-def is_synchronised(info: ImageInfo) -> bool:
-    """Whether this may be one of OpenGnsys' synchronised images: files in a filesystem in a file.
-
-    Such a one is no copy of a partition: what it holds is to be copied onto one by rsync.
-    """
-    packed = info.compressor not in ("", "none")
-    kind = kind_in_image(info.filesystem)
-    return info.tool == "raw" and not packed and kind is not None and kind.family in _SYNCHRONISED
 
 
 def _write(file: BinaryIO, data: bytes, *, left: int) -> None:

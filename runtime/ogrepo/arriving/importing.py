@@ -21,13 +21,14 @@ from oglib.image.format.companions import info_line
 from oglib.image.format.frames import digest_of_file
 from oglib.image.format.manifest import Manifest, PrivateKey
 from oglib.image.reading.formats.detect import open_stream
+from oglib.image.reading.formats.model import is_synchronised
 from oglib.image.reading.formats.partimage_volumes import are_partimage, parts_of
 from oglib.image.recording.device_capture import CaptureMeta
 from oglib.image.recording.sink import FileSink
 from oglib.image.recording.transcode import transcode
 from oglib.progress import Progress
 from oglib.texts import read_whole
-from ogrepo.arriving.examine import Examined, examine, is_full, is_synchronised, no_room
+from ogrepo.arriving.examine import Examined, examine, is_full, no_room
 from ogrepo.arriving.sources import Arrival, require_unchanged
 from ogrepo.arriving.work import work_folder
 from ogrepo.library.adopted import adopted

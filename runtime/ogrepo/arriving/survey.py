@@ -18,9 +18,9 @@ from pathlib import Path
 from oglib.errors import NotFoundError, OgError, UsageError
 from oglib.image.reading.formats.detect import open_stream
 from oglib.image.reading.formats.folders.folder import is_folder_image
+from oglib.image.reading.formats.model import is_synchronised
 from oglib.image.reading.source import FileSource
 from oglib.texts import TooLargeError, read_whole
-from ogrepo.arriving.examine import is_synchronised
 from ogrepo.arriving.naming import alias, bare, free_name, is_beside, is_under_way
 from ogrepo.arriving.rest import Stamps, has_writer
 from ogrepo.library.folder import Folder

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from oglib.cancel import NEVER, Cancel
-from oglib.filesystem.kind import Kind
+from oglib.filesystem.kind import Family, Kind
 from oglib.filesystem.kinds import kind_in_image
 from oglib.image.format.manifest import SourceInfo
 from oglib.progress import Progress
@@ -17,6 +17,7 @@ from oglib.progress import Progress
 Buffer = bytes | memoryview
 _T = TypeVar("_T")
 _AS_LONG_AS_THEY_SAY = ("partclone", "raw", "disk")
+_SYNCHRONISED = (Family.EXT, Family.BTRFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +241,13 @@ def measured(image: StreamImage, progress: Progress, cancel: Cancel = NEVER) -> 
             phase.advance(sum(length for _, length in region.runs))
             end = max(end, *(offset + length for offset, length in region.runs))
     return end
+
+
+def is_synchronised(info: ImageInfo) -> bool:
+    """Whether this may be one of OpenGnsys' synchronised images: files in a filesystem in a file.
+
+    Such a one is no copy of a partition: what it holds is to be copied onto one by rsync.
+    """
+    packed = info.compressor not in ("", "none")
+    kind = kind_in_image(info.filesystem)
+    return info.tool == "raw" and not packed and kind is not None and kind.family in _SYNCHRONISED
