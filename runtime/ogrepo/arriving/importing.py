@@ -211,6 +211,5 @@ def _prove_and_publish(
 def publish_as(folder: Folder, name: str, staged: Path) -> None:
     """Under the name's turn; ``staged`` becomes the repository's, a link in it and not its end."""
     for path in (staged, *staged.iterdir()):
-        if not path.is_symlink():
-            hand_over(path, folder.private)
+        hand_over(path, folder.private)
     publish(folder, name, staged)

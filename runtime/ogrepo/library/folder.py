@@ -228,7 +228,10 @@ def hand_over(path: Path | int, above: Path) -> None:
     """What root makes in another user's repository belongs to that user, who serves it."""
     if os.geteuid() == 0:
         owner = above.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        if isinstance(path, int):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        else:
+            os.lchown(path, owner.st_uid, owner.st_gid)  # a link, and not what it leads to
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -11,6 +11,7 @@ import pytest
 from ognetboot.cli import main as ognetboot
 from ogrepo.__main__ import main
 from ogrepo.install.probe import changeable
+from unit.image.synthetic import partition
 
 SERVICE = 61234
 
@@ -59,6 +60,20 @@ def test_an_image_has_several_names_and_all_of_them_become_its_users(tmp_path: P
     (root / "images/b.img").hardlink_to(stranger)
     names = {path.name for path, _ in changeable(root)}
     assert names == {"repo", "images", "bytes", "a.img", "0a"}
+
+
+def test_what_root_imports_or_adopts_is_its_users_too(served: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.img"
+    plain.write_bytes(partition(5, mib=2).stream())
+    (tmp_path / "old" / "OU").mkdir(parents=True)
+    theirs = tmp_path / "old" / "OU" / "pc 1.img"
+    theirs.write_bytes(plain.read_bytes())
+    for name, more in {"a/as-it-is": (), "b/converted": ("--convert",)}.items():
+        assert main(["import", str(served), str(plain), "--name", name, *more]) == 0
+    assert main(["adopt", str(served), str(tmp_path / "old")]) == 0
+    assert (served / "images/OU/pc-1.img").resolve() == theirs
+    assert theirs.stat().st_uid == os.getuid()
+    assert roots_own(served) == []
 
 
 def test_root_does_not_serve_it(served: Path, capsys: pytest.CaptureFixture[str]) -> None:
