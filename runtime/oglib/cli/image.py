@@ -8,7 +8,7 @@ from oglib.cli.arguments import Subparsers, add_disk, add_method, add_partition,
 from oglib.cli.context import Context, Result
 from oglib.cli.doing import do
 from oglib.cli.image_create import add_create
-from oglib.cli.image_pipe import add_pipe
+from oglib.cli.pipe.verbs import add_pipe
 from oglib.deploy.jobs import Restore
 from oglib.deploy.opening.opened import described
 from oglib.deploy.partition import restore as images
@@ -56,7 +56,7 @@ def add_to(nouns: Subparsers) -> None:
     check.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     check.add_argument("disk", metavar="DISK", nargs="?", help="compare with this disk or file")
     add_partition(check, optional=True)
-    add_pipe(verbs)
+    add_pipe(verbs, receipt_text)
     image_convert.add_convert(verbs)
     image_convert.add_diff(verbs)
     shown = verb(verbs, "list", _list, "the images of the repository", repository=True)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
@@ -18,10 +20,13 @@ from oglib.settings import host_of, is_address
 from oglib.transfer.pipe.secret import new_code
 from oglib.wording.amounts import human_bytes
 
+Shown = Callable[[Context, Receipt], str]
+
 _CODE_HELP = "the code that both sides know, in a file of mode 0600; default: "
 
 
-def add_pipe(verbs: Subparsers) -> None:
+def add_pipe(verbs: Subparsers, shown: Shown) -> None:
+    """``shown``: a receipt for a person."""
     sending = verb(verbs, "send", _send, "send a partition to PCs that receive it")
     add_disk(sending)
     add_partition(sending, optional=True)
@@ -35,7 +40,9 @@ def add_pipe(verbs: Subparsers) -> None:
         "--dirty", action="store_true", help="send it although it was not shut down cleanly"
     )
     sending.add_argument("--code-file", type=Path, help=_CODE_HELP + "a new one, shown here")
-    receiving = verb(verbs, "receive", _receive, "restore what a PC sends", destroys=True)
+    receiving = verb(
+        verbs, "receive", partial(_receive, shown), "restore what a PC sends", destroys=True
+    )
     add_disk(receiving)
     add_partition(receiving, optional=True)
     receiving.add_argument("--from", dest="sender", required=True, metavar="HOST", help="who sends")
@@ -84,9 +91,7 @@ def _shown_code(context: Context) -> str:
     return code
 
 
-def _receive(context: Context) -> Result:
-    from oglib.cli.image import receipt_text  # noqa: PLC0415 - it adds this verb
-
+def _receive(shown: Shown, context: Context) -> Result:
     args = context.args
     disk = find_disk(args.disk, rules=context.settings.disk_rules)
     part = find_partition(disk, args.part) if args.part else None
@@ -99,7 +104,7 @@ def _receive(context: Context) -> Result:
         Request(args.disk, args.part), args.sender, args.port, _code(args.code_file),
         settings=context.settings, progress=context.progress,
     )  # fmt: skip
-    return Result(receipt.as_dict(), receipt_text(context, receipt))
+    return Result(receipt.as_dict(), shown(context, receipt))
 
 
 def _code(path: Path | None) -> str:
