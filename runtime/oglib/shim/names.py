@@ -21,7 +21,7 @@ _BY_MODULE = {
         configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent
         ogSetLinuxName ogUninstallLinuxClient""",
     "create_script": "createImage",
-    "deploy_scripts": "deployImage restoreImage updateCache",
+    "deploy_scripts": "deployImage restoreImage",
     "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector
         ogGetPartitionTableType""",
@@ -103,6 +103,7 @@ _BY_MODULE = {
     "system": """
         ogCheckProgram ogEcho ogExecAndLog ogGetCaller ogHelp ogIsRepoLocked ogIsVirtualMachine
         ogRaiseError""",
+    "update_script": "updateCache",
     "windows": """
         ogAddCmd ogDomainScript ogFixBootSector ogGetWindowsName ogInstallFirstBoot
         ogInstallMiniSetup ogInstallRunonce ogSetWindowsName ogSetWinlogonUser
