@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from oglib import reporters
-from oglib.cancel import NEVER
 from oglib.deploy.jobs import Restore
-from oglib.deploy.library.bringing import Bringing, bring, decide
+from oglib.deploy.library.bringing import decide
 from oglib.deploy.library.whereabouts import named
 from oglib.deploy.opening.reference import CACHE as IN_CACHE
-from oglib.deploy.planned import Given, PlannedJob
+from oglib.deploy.planned import PlannedJob
 from oglib.deploy.work import perform
 from oglib.disk.lock import refuse_locked
-from oglib.errors import ImageError, OgErr, OgError, TransferError, UsageError, WriteError
+from oglib.errors import ImageError, OgErr, OgError, UsageError
 from oglib.settings import Settings
 from oglib.shim.command import Command, command_of
 from oglib.shim.image_file import check_room, refuse_locked_named, unmounted_part
@@ -29,7 +28,8 @@ from oglib.shim.origin import CACHE, Origin, origin_of
 from oglib.shim.site_scripts import run_beside
 from oglib.shim.steps import begin_logs, said, say, say_begun, say_time, told
 from oglib.shim.target import partition_of, warn
-from oglib.transfer.choice_words import Sentence, language_of
+from oglib.shim.update_script import BETTER, EXTENSION, brought
+from oglib.transfer.choice_words import language_of
 from oglib.transfer.choose import (
     Choice,
     Engine,
@@ -45,8 +45,6 @@ from oglib.transfer.choose import (
 )
 
 _USUAL = "UNICAST"
-_EXTENSION = ".img"
-_RSYNC = "RSYNC"
 _NO_CACHE = (OgErr.NOTCACHE, OgErr.CACHESIZE)
 
 
@@ -113,54 +111,6 @@ def _told(facts: Sequence[str]) -> None:
     warn(*facts)
 
 
-def _update(words: Sequence[str]) -> None:
-    place, file, protocol, *_ = words
-    begin_logs("deployImage", "restoreBaseImage", "restoreDiffImage")
-    say_begun("updateCache", words)
-    method = protocol.upper()
-    if method == _RSYNC:
-        raise OgError(
-            f"{file} is no synchronised image.",
-            hint="Say UNICAST, MULTICAST or TORRENT.",
-            code=OgErr.DONTSYNC_IMAGE,
-        )
-    if method not in list(Method):
-        raise UsageError(f"{protocol!r} is none of {', '.join(Method)}.")
-    if not file.endswith(_EXTENSION):
-        raise UsageError(f"{file} is not named NAME{_EXTENSION}: the cache holds images.")
-    origin = origin_of(place)
-    if origin.in_cache:
-        raise UsageError("The cache is not brought from itself.", hint="Say REPO or an address.")
-    command_of("ogFindCache").run(())
-    since = time.monotonic()
-    _updated(origin, file.removesuffix(_EXTENSION), Wanted(Method(method), Via.CACHE))
-    say_time(None, since, of_all=False)
-
-
-def _updated(origin: Origin, name: str, way: Wanted) -> Bringing:
-    """Into the cache and nowhere else: no way without it is taken."""
-    only = replace(origin.settings, restore_not_cached="NONE")
-    made = decide(origin.image(name), way, only, fallback=True, tell=_told)
-    for line in made.lines:
-        say(None, line)
-    if any(one.sentence is Sentence.AS_IT_IS for one in made.choice.said):
-        raise TransferError("The repository does not answer, so the cache stays as it is.")
-    _brought(made, origin.settings)
-    return made
-
-
-def _brought(made: Bringing, settings: Settings) -> None:
-    """The numbers of updateCache: whatever keeps an image from coming whole is UPDATECACHE."""
-    if not made.is_brought:
-        return
-    given = Given(settings, reporters.for_stream(), _approved, NEVER, _told)
-    try:
-        for line in bring(made, given):
-            say(None, line)
-    except (TransferError, ImageError, WriteError) as error:
-        raise OgError(error.message, hint=error.hint, code=OgErr.UPDATECACHE) from error
-
-
 def _deploy(words: Sequence[str]) -> int | None:
     """Bring, restore and fit; each step by the site's script where it has one."""
     since = time.monotonic()
@@ -175,7 +125,7 @@ def _deploy(words: Sequence[str]) -> int | None:
     origin = origin_of(order.place)
     image = origin.image(order.image)
     refuse_locked_named((origin.where, order.image), origin.settings)
-    file, metadata = f"{order.image}{_EXTENSION}", _metadata(origin, image)
+    file, metadata = f"{order.image}{EXTENSION}", _metadata(origin, image)
     say(1, f"REPO={origin.where} IMG-FILE={file}  METADATA={metadata}")
     try:
         taken = _taken(order, origin, image, way)
@@ -218,13 +168,13 @@ def _taken(order: _Order, origin: Origin, image: str, way: Wanted) -> _Taken | i
         made = decide(image, way, origin.settings, fallback=True, tell=_told)
         _say_lines(2, made.choice, origin)
         return _by(made.choice, order, made.opens, made.name)
-    words = (order.place, f"/{order.image.strip('/')}{_EXTENSION}", str(way.method))
+    words = (order.place, f"/{order.image.strip('/')}{EXTENSION}", str(way.method))
     say(2, f"updateCache {' '.join((*words, order.options)).rstrip()}")
     status = run_beside("updateCache", (*words, order.options))
     if status is None:
         made = decide(image, way, origin.settings, fallback=True, tell=_told)
         _say_lines(50, made.choice, origin)
-        _brought(made, origin.settings)
+        brought(made, origin.settings)
         opens = f"{IN_CACHE}{made.name}" if made.is_brought else made.opens
         return _by(made.choice, order, opens, made.name)
     if status not in (0, *_NO_CACHE):
@@ -295,10 +245,6 @@ def _fitted(order: _Order, origin: Origin) -> None:
         say(90, f"configureOs: {status}")
 
 
-_BETTER = (
-    "The way is chosen by the table of `og deploy --method`, and every step of the choice is a "
-    "line of the log. "
-)
 _PLACES = "REPO|CACHE|ADDRESS"
 _HTTP = (
     "Without a share the images come by HTTP, `ogunit` is then the folder of their name, and this "
@@ -317,21 +263,8 @@ COMMANDS = {
             4,
             6,
             "restoreImage REPO debian 1 1 UNICAST",
-            f"{_BETTER}Multicast without a session falls back to unicast, and that is told. Each "
+            f"{BETTER}Multicast without a session falls back to unicast, and that is told. Each "
             f"error has its own number. {_HTTP}",
-        ),
-        Command(
-            "updateCache",
-            "REPO|ADDRESS /IMAGE.img UNICAST|MULTICAST|TORRENT [OPTIONS]",
-            "brings an image into the cache where it is not there, or is another one",
-            _update,
-            3,
-            5,
-            "updateCache REPO /debian.img UNICAST",
-            f"{_BETTER}What is copied is proven; the room is looked at again after other images "
-            "went; nobody waits at random. An image of a repository asked by HTTP is one of "
-            "ogLive's own format. Of synchronised images it is DONTSYNC_IMAGE (71), of other "
-            "files FORMAT.",
         ),
         Command(
             "deployImage",
@@ -341,7 +274,7 @@ COMMANDS = {
             4,
             6,
             "deployImage REPO debian 1 1 UNICAST-CACHE",
-            f"{_BETTER}Each error keeps its own number, where all of them were 5. Without "
+            f"{BETTER}Each error keeps its own number, where all of them were 5. Without "
             "RESTOREPROTOCOLNOTCACHE it is UNICAST. A method whose engine is missing falls back to "
             "unicast; TORRENT-DIRECT is known too. What configureOs could not do is told. "
             f"updateCache, restoreImage, restoreImageCustom, configureOs and configureOsCustom of "

@@ -21,7 +21,7 @@ _BY_MODULE = {
         configureOs ogCleanLinuxDevices ogCleanOs ogConfigureFstab ogConfigureOgagent
         ogSetLinuxName ogUninstallLinuxClient""",
     "create_script": "createImage",
-    "deploy_scripts": "deployImage restoreImage updateCache",
+    "deploy_scripts": "deployImage restoreImage",
     "disk_read": """
         ogDevToDisk ogDiskToDev ogGetDiskSize ogGetDiskType ogGetEsp ogGetLastSector
         ogGetPartitionTableType""",
@@ -104,6 +104,7 @@ _BY_MODULE = {
         ogCheckProgram ogEcho ogExecAndLog ogGetCaller ogHelp ogIsRepoLocked ogIsVirtualMachine
         ogRaiseError""",
     "ucast": "ogUcastReceiverPartition ogUcastSendFile ogUcastSendPartition ogUcastSyntax",
+    "update_script": "updateCache",
     "windows": """
         ogAddCmd ogDomainScript ogFixBootSector ogGetWindowsName ogInstallFirstBoot
         ogInstallMiniSetup ogInstallRunonce ogSetWindowsName ogSetWinlogonUser

@@ -63,6 +63,7 @@ UPDATE: list[Row] = [
     ("ogGetRepoIp", 0, r".*"),
     ("ogGetPath REPO //debian.img", 0, PATH),
     ("ogGetPath CACHE //debian.img", 0, NOTHING),
+    ("ogUpdateCacheIsNecesary REPO /debian.img UNICAST", 0, NOTHING),
     ("ogGetCacheSize", 0, str(CACHE_KB)),
     ("ogGetFreeSize 1 4", 0, NUMBER),
     ("ogGetPath REPO /debian.img", 0, PATH),
@@ -71,6 +72,8 @@ UPDATE: list[Row] = [
     ("ogMakeDir CACHE //new", 0, NOTHING),
     ("ogGetParentPath CACHE //debian.img", 0, PATH),
     ("ogExecAndLog command ogCopyFile REPO /debian.img {cache}", 0, NOTHING),
+    ("ogUpdateCacheIsNecesary REPO /debian.img UNICAST", 1, NOTHING),
+    ("ogUpdateCacheIsNecesary REPO /none.img UNICAST", 2, NOTHING),
 ]
 DEPLOY: list[Row] = [
     ("ogIsLocked 1 2", 1, NOTHING),

@@ -6,6 +6,7 @@ The cache is opened as for any look into it; nothing in it is changed.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,13 +46,13 @@ class Published:
     """What the place that it comes from says of it.
 
     ``manifest`` None: it is a foreign one, or nobody ``answers``. ``size_bytes``: what storing it
-    takes; 0 where the cache cannot take it. ``sum_blake3``: of the file with its full checksum.
+    takes; 0 where the cache cannot take it. ``full_sum``: the file with its full checksum (MD5).
     """
 
     manifest: Manifest | None = None
     answers: bool = False
     size_bytes: int = 0
-    sum_blake3: str = ""
+    full_sum: bytes = b""
     why: tuple[str, ...] = ()
 
     @property
@@ -110,12 +111,11 @@ def _shared(path: Path, image: str, settings: Settings) -> Published:
         pass
     raw = own_files(path).read_manifest()
     full_sum = path.with_name(f"{path.name}.full.sum")
-    digest = blake3(read_whole(full_sum)).hexdigest() if full_sum.is_file() else ""
     return Published(
         Manifest.from_bytes(raw) if raw is not None else None,
         answers=True,
         size_bytes=path.stat().st_size,
-        sum_blake3=digest,
+        full_sum=read_whole(full_sum) if full_sum.is_file() else b"",
     )
 
 
@@ -155,7 +155,20 @@ def _held(entry: Entry | None, there: Published) -> Held:
         return Held.OLDER
     files, head = entry.files or {}, entry.path.name
     if there.manifest is not None:
-        stored, wants = files.get(f"{head}.json"), there.key
-    else:
-        stored, wants = files.get(f"{head}.full.sum"), there.sum_blake3
-    return Held.SAME if stored is not None and stored.blake3 == wants else Held.OLDER
+        stored = files.get(f"{head}.json")
+        return Held.SAME if stored is not None and stored.blake3 == there.key else Held.OLDER
+    return Held.SAME if _has_sum(entry, there) else Held.OLDER
+
+
+def _has_sum(entry: Entry, there: Published) -> bool:
+    """What a script copied there has no checksum of its own beside it, and is read for it."""
+    if not there.full_sum:
+        return False
+    stored = (entry.files or {}).get(f"{entry.path.name}.full.sum")
+    if stored is not None:
+        return stored.blake3 == blake3(there.full_sum).hexdigest()
+    if not entry.path.is_file() or entry.path.stat().st_size != there.size_bytes:
+        return False
+    with entry.path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return there.full_sum.split()[:1] == [found.encode()]
