@@ -58,7 +58,11 @@ def open_plain(path: Path, *, follow: bool = True, folder_fd: int | None = None)
         if error.errno == errno.ELOOP and not follow:
             raise NotPlainError(f"{path} is a link, which is not followed.") from error
         raise
-    file = os.fdopen(opened, "rb")
+    try:
+        file = os.fdopen(opened, "rb")
+    except IsADirectoryError:
+        os.close(opened)  # which nobody else does then
+        raise
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         file.close()
         raise NotPlainError(f"{path} is not a regular file.")

@@ -32,6 +32,7 @@ from oglib.progress import Progress
 from ogrepo.library.folder import Folder, checked_name, walk
 from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.store import ASIDE, find_at
+from ogrepo.library.stored import stored
 from ogrepo.library.verify import verify_published
 from ogrepo.refusal import Refusal
 from ogrepo.shortage import is_shortage
@@ -74,8 +75,7 @@ def find_disk(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Published
     """The published disk of this name; raises when it is absent or incomplete."""
     path = disk_path(folder, name)
     try:
-        with (path / DISK_FILE).open("rb") as file:
-            raw = file.read(limits.DISK_MANIFEST_BYTES + 1)
+        raw = stored(path / DISK_FILE, limits.DISK_MANIFEST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(f"There is no image of a disk named {name}.") from None
     except OSError as error:
@@ -87,7 +87,7 @@ def find_disk(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Published
         find_at(path / f"p{part.number}", part_name(name, part.number), list(keys))
     signature, key_id = b"", ""
     with contextlib.suppress(FileNotFoundError):
-        signature = (path / DISK_SIGNATURE).read_bytes()
+        signature = stored(path / DISK_SIGNATURE)
     if signature:
         with contextlib.suppress(ImageError):
             key_id = verify_signature(raw, signature, list(keys))
@@ -159,8 +159,7 @@ def refuse_inside(folder: Folder, name: str) -> None:
 def gaps_of(path: Path) -> bytes:
     """``disk.gaps`` in the folder of a disk; empty where the disk has none."""
     try:
-        with (path / GAPS_FILE).open("rb") as file:
-            return file.read(limits.DISK_GAPS_BYTES + 1)
+        return stored(path / GAPS_FILE, limits.DISK_GAPS_BYTES)
     except FileNotFoundError:
         return b""
 

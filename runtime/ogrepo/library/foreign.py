@@ -26,6 +26,7 @@ from ogrepo.library.adopted import adopted, is_unchanged, record_of_adopted
 from ogrepo.library.folder import Folder, checked_name, walk
 from ogrepo.library.proving.pacing import Pace, PacedSource
 from ogrepo.library.store import IMAGE, RECORD, RECORD_SIGNATURE
+from ogrepo.library.stored import stored
 from ogrepo.shortage import is_shortage
 
 
@@ -68,8 +69,7 @@ def find_foreign(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Publis
     """The one of this name; raises when it is absent, or another file lies there by now."""
     path, image = folder.image_file(name, RECORD), folder.image_file(name, IMAGE)
     try:
-        with path.open("rb") as file:
-            raw = file.read(limits.MANIFEST_BYTES + 1)
+        raw = stored(path, limits.MANIFEST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(f"There is no image of another program named {name}.") from None
     except OSError as error:
@@ -80,7 +80,7 @@ def find_foreign(folder: Folder, name: str, keys: Sequence[PublicKey]) -> Publis
     _check_there(folder, record, image)
     signature, key_id = b"", ""
     with contextlib.suppress(FileNotFoundError):
-        signature = folder.image_file(name, RECORD_SIGNATURE).read_bytes()
+        signature = stored(folder.image_file(name, RECORD_SIGNATURE))
     if signature:
         with contextlib.suppress(ImageError):
             key_id = verify_signature(raw, signature, list(keys))

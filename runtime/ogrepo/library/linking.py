@@ -18,6 +18,7 @@ from oglib.image.format.manifest import Manifest
 from ogrepo.library.folder import Folder, checked_name, walk
 from ogrepo.library.keep import DISK_RECORD, RECORD, keep_disk, keep_image
 from ogrepo.library.store import ASIDE, FRAMES, IMAGE, MANIFEST, SIGNATURE
+from ogrepo.library.stored import stored
 from ogrepo.shortage import is_shortage
 
 
@@ -51,7 +52,7 @@ def _versions(folder: Folder) -> Iterator[tuple[Path, Callable[[], bool]]]:
 def _link_image(folder: Folder, stem: Path, aside: str) -> bool:
     """Whether it got names; what nobody signed has none, for nobody vouches for its bytes."""
     path_of = partial(_beside, stem, aside)
-    manifest = Manifest.from_bytes(_read(path_of(MANIFEST), limits.MANIFEST_BYTES))
+    manifest = Manifest.from_bytes(stored(path_of(MANIFEST), limits.MANIFEST_BYTES))
     name = checked_name(str(stem.relative_to(folder.images)))
     _check_called(manifest.name, name, path_of(MANIFEST))
     if not manifest.version or not path_of(SIGNATURE).exists():
@@ -67,7 +68,7 @@ def _link_image(folder: Folder, stem: Path, aside: str) -> bool:
 
 def _link_disk(folder: Folder, at: Path) -> bool:
     """The same for the image of a disk."""
-    disk = DiskManifest.from_bytes(_read(at / DISK_FILE, limits.DISK_MANIFEST_BYTES))
+    disk = DiskManifest.from_bytes(stored(at / DISK_FILE, limits.DISK_MANIFEST_BYTES))
     name = checked_name(str(at.relative_to(folder.images)).removesuffix(ASIDE))
     _check_called(disk.name, name, at / DISK_FILE)
     if not disk.version or not (at / DISK_SIGNATURE).exists():
@@ -89,8 +90,3 @@ def _check_called(said: str, name: str, path: Path) -> None:
 
 def _beside(stem: Path, aside: str, suffix: str) -> Path:
     return stem.with_name(stem.name + suffix + aside)
-
-
-def _read(path: Path, most: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(most + 1)

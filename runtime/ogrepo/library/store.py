@@ -21,6 +21,7 @@ from oglib.image.format import foreign_record
 from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import Manifest, PublicKey, load_public_keys, verify_signature
 from ogrepo.library.folder import Folder, checked_name, make_shown, walk, write_whole
+from ogrepo.library.stored import stored
 from ogrepo.shortage import is_shortage, says_absent
 
 IMAGE = ".img"
@@ -84,8 +85,7 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
 
     manifest_path = beside(MANIFEST)
     try:
-        with manifest_path.open("rb") as file:
-            raw = file.read(limits.MANIFEST_BYTES + 1)
+        raw = stored(manifest_path, limits.MANIFEST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(
             f"There is no image named {name} at {stem}{IMAGE}.",
@@ -103,7 +103,7 @@ def find_at(stem: Path, name: str, keys: list[PublicKey]) -> Published:
         raise ImageError(f"{image} has not the size that its manifest says.")
     signature, key_id = b"", ""
     with contextlib.suppress(FileNotFoundError):
-        signature = beside(SIGNATURE).read_bytes()
+        signature = stored(beside(SIGNATURE))
     if signature:
         with contextlib.suppress(ImageError):
             key_id = verify_signature(raw, signature, keys)
@@ -166,7 +166,7 @@ def last_version(folder: Folder, name: str) -> int:
         known.append(int(record.read_text(encoding="ascii")))
     for suffix in (MANIFEST, MANIFEST + ASIDE):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, OgError):
-            raw = folder.image_file(name, suffix).read_bytes()
+            raw = stored(folder.image_file(name, suffix))
             known.append(Manifest.from_bytes(raw).version)
     known += kept_numbers(folder, name)
     return max(known)

@@ -16,6 +16,7 @@ from ogrepo.library.disks import disk_path
 from ogrepo.library.folder import Folder, checked_name, walk
 from ogrepo.library.keep import DISK_RECORD, record_suffix
 from ogrepo.library.store import ASIDE, MANIFEST, RECORD, kept_numbers
+from ogrepo.library.stored import stored
 
 About = Manifest | DiskManifest | ForeignRecord
 
@@ -114,7 +115,7 @@ def read_kept(folder: Folder, name: str, version: int) -> Kept:
         return Kept(_foreign(path, name, version), recorded_at)
     if not path.name.endswith(DISK_RECORD):
         return Kept(_manifest(path, name, version), recorded_at)
-    disk = DiskManifest.from_bytes(_read(path, limits.DISK_MANIFEST_BYTES))
+    disk = DiskManifest.from_bytes(stored(path, limits.DISK_MANIFEST_BYTES))
     _check(path, disk, name, version)
     parts = {}
     for part in disk.images:
@@ -149,7 +150,7 @@ def in_images(folder: Folder, name: str, aside: str = "") -> About | None:
     )
     for path, kind in places:
         try:
-            return kind.from_bytes(_read(path, limits.MANIFEST_BYTES))
+            return kind.from_bytes(stored(path, limits.MANIFEST_BYTES))
         except (FileNotFoundError, NotADirectoryError):
             continue
     return None
@@ -169,13 +170,13 @@ def split_version(text: str) -> tuple[str, int]:
 
 
 def _manifest(path: Path, name: str, version: int) -> Manifest:
-    manifest = Manifest.from_bytes(_read(path, limits.MANIFEST_BYTES))
+    manifest = Manifest.from_bytes(stored(path, limits.MANIFEST_BYTES))
     _check(path, manifest, name, version)
     return manifest
 
 
 def _foreign(path: Path, name: str, version: int) -> ForeignRecord:
-    record = ForeignRecord.from_bytes(_read(path, limits.MANIFEST_BYTES))
+    record = ForeignRecord.from_bytes(stored(path, limits.MANIFEST_BYTES))
     _check(path, record, name, version)
     return record
 
@@ -183,8 +184,3 @@ def _foreign(path: Path, name: str, version: int) -> ForeignRecord:
 def _check(path: Path, about: About, name: str, version: int) -> None:
     if (about.name, about.version) != (name, version):
         raise ImageError(f"{path} is the record of {about.name} version {about.version}.")
-
-
-def _read(path: Path, most: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(most + 1)

@@ -25,6 +25,7 @@ from ogrepo.library.folder import Folder, is_digest, walk
 from ogrepo.library.keep import bytes_held
 from ogrepo.library.publishing import turn
 from ogrepo.library.store import ASIDE, MANIFEST, RECORD
+from ogrepo.library.stored import stored
 from ogrepo.versions.kept import (
     About,
     Kept,
@@ -167,7 +168,7 @@ _KINDS: dict[str, type[About]] = {
 
 def _digests_in(path: Path, kind: type[About]) -> frozenset[str]:
     try:
-        return Kept(kind.from_bytes(path.read_bytes()), 0.0).digests
+        return Kept(kind.from_bytes(stored(path)), 0.0).digests
     except (ImageError, FileNotFoundError):
         return frozenset()
 

@@ -244,7 +244,7 @@ def test_a_shortage_hides_no_image(
 
     with monkeypatch.context() as patch:
         if where == "manifest":
-            patch.setattr(Path, "open", short)
+            patch.setattr(os, "open", short)
         else:
             patch.setattr(os, "scandir", short)
         assert repository.ask("GET", "/images/?format=json").status == 503

@@ -18,7 +18,9 @@ from ogrepo.intake.upload import State, Upload
 from ogrepo.intake.uploads import Uploads
 from ogrepo.library.disks import find_disk
 from ogrepo.library.folder import Folder, held, locked, open_folder
-from ogrepo.library.store import find, find_at, names, next_version, published
+from ogrepo.library.foreign import find_foreign
+from ogrepo.library.proving.rounds import last_proofs
+from ogrepo.library.store import find, find_at, last_version, names, next_version, published
 from ogrepo.library.verify import verify_published
 from unit.ogrepo.conftest import Repository
 from unit.ogrepo.sample import Sample, make_sample
@@ -140,6 +142,33 @@ def test_what_is_not_whole_is_not_listed(folder: Folder, breakage: str) -> None:
     assert published(folder) == []
 
 
+@pytest.mark.parametrize("suffix", [".img.json", ".img.json.sig", ".img.foreign.json"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_file_is_not_waited_for_and_hides_nothing_else(
+    folder: Folder, kind: str, suffix: str
+) -> None:
+    good = make_sample("good")
+    publish(folder, good, "0")
+    publish(folder, make_sample("other", seed=2), "1")
+    path = folder.image_file("other", suffix)
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    shown = {one.name for one in published(folder)}
+    assert "good" in shown
+    assert ("other" in shown) is (suffix == ".img.foreign.json")
+    with pytest.raises(ImageError, match="no plain file"):
+        find_foreign(folder, "other", []) if "foreign" in suffix else find(folder, "other", [])
+    assert last_version(folder, "other") == 1
+    assert set(dict(last_proofs(folder)).values()) == {None}
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
 def test_a_foreign_or_missing_signature_is_seen(folder: Folder) -> None:
     publish(folder, make_sample("debian"), "0")
     keys = load_public_keys(folder.keys)
@@ -202,14 +231,14 @@ def test_an_upload_that_cannot_be_read_now_is_left_and_no_image_is_absent(
 ) -> None:
     _, upload = receive(folder, make_sample("debian"), "0")
 
-    def refused(*_: object) -> bytes:
+    def refused(*_: object, **__: object) -> bytes:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_bytes", refused)
         (line,) = Uploads(folder).start()
         assert line == f"Left {upload.id} as it is, it cannot be read: Too many open files."
-        patched.setattr(Path, "open", refused)
+        patched.setattr(os, "open", refused)
         with pytest.raises(ImageError, match="Too many open files"):
             find_at(folder.images / "debian", "debian", [])
         with pytest.raises(ImageError, match="Too many open files"):

@@ -15,6 +15,7 @@ from oglib.image.format.manifest import PrivateKey, load_public_keys, verify_sig
 from ogrepo.library.folder import Folder
 from ogrepo.library.proving.proofs import known_proof
 from ogrepo.library.store import next_version
+from ogrepo.library.stored import stored
 from ogrepo.versions.again import sizes_of, stage_again
 from ogrepo.versions.kept import Kept, in_images, read_kept, record_of
 
@@ -36,13 +37,13 @@ def source_of(folder: Folder, source: Folder, name: str) -> Kept:
             f"The image {name} is not signed by a key of this repository.",
             hint="Upload it again with a token.",
         )
-    raw = record.read_bytes()
+    raw = stored(record)
     if raw != about.to_bytes():
         raise ImageError(
             f"What is shown as {name} is not what was published as its version {about.version}.",
             hint="Upload it again with a token.",
         )
-    signature = record.with_name(f"{record.name}.sig").read_bytes()
+    signature = stored(record.with_name(f"{record.name}.sig"))
     verify_signature(raw, signature, load_public_keys(folder.keys))
     proof = known_proof(folder, name, raw)
     if proof is not None and proof.why:

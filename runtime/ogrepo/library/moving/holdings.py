@@ -12,6 +12,7 @@ from oglib import limits
 from oglib.image.format.disk_manifest import DISK_FILE
 from ogrepo.library.folder import Folder, checked_name, is_digest, walk
 from ogrepo.library.store import ASIDE, IMAGE, MANIFEST, RECORD
+from ogrepo.library.stored import stored
 
 _DIGEST_KEY = "_blake3"
 _MANIFESTS = ".json"
@@ -104,8 +105,7 @@ def _digests(path: Path) -> Iterator[tuple[str, str]]:
 def _parsed(path: Path) -> object:
     """The JSON in a file, None where there is none."""
     try:
-        with path.open("rb") as file:
-            told: object = json.loads(file.read(limits.MANIFEST_BYTES))
+        told: object = json.loads(stored(path, limits.MANIFEST_BYTES))
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     return told

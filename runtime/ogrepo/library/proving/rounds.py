@@ -11,7 +11,6 @@ import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from oglib import limits
 from oglib.errors import ImageError, OgErr, OgError
 from oglib.image.format.disk_manifest import DISK_FILE
 from oglib.image.format.manifest import PublicKey
@@ -21,6 +20,7 @@ from ogrepo.library import disks, foreign, store
 from ogrepo.library.folder import Folder, checked_name
 from ogrepo.library.proving.pacing import Pace
 from ogrepo.library.proving.proofs import Proof, digest_of, due, note, proof_of
+from ogrepo.library.stored import stored
 from ogrepo.library.verify import verify_published
 from ogrepo.shortage import is_shortage, says_absent
 
@@ -64,7 +64,7 @@ def last_proofs(folder: Folder) -> Iterator[tuple[str, Proof | None]]:
 def _last(folder: Folder, name: str) -> Proof | None:
     try:
         return proof_of(folder, name, manifest_of(folder, name))
-    except OSError as error:
+    except (OSError, ImageError) as error:
         if is_shortage(error):
             raise
         return None  # looking at it will say what is the matter
@@ -77,8 +77,7 @@ def manifest_of(folder: Folder, name: str) -> bytes:
         suffix = store.RECORD if _is_foreign(folder, name) else store.MANIFEST
         path = folder.image_file(checked_name(name), suffix)
     try:
-        with path.open("rb") as file:
-            return file.read(limits.MANIFEST_BYTES)
+        return stored(path)
     except OSError as error:
         if not says_absent(error):
             raise
