@@ -41,14 +41,16 @@ _ENTRY = f"""
 title = "Install Debian"
 job = {{ deploy = "debian", disk = 1, partition = 1, layout = "bios", after = "poweroff" }}
 
-[pcs.{_STUDENT.name}]
-mac = "{_STUDENT.mac}"
-ip = "{_STUDENT.ip}"
-room = "lab"
-default_entry = "install"
+[rooms.lab]
+title = "Laboratory"
 timeout_s = 0
 
-[rooms.lab]
+[[clients]]
+mac = "{_STUDENT.mac}"
+name = "{_STUDENT.name}"
+ip = "{_STUDENT.ip}"
+room = "lab"
+entry = "install"
 """
 
 
