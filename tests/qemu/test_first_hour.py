@@ -48,7 +48,6 @@ timeout_s = 0
 [[clients]]
 mac = "{_STUDENT.mac}"
 name = "{_STUDENT.name}"
-ip = "{_STUDENT.ip}"
 room = "lab"
 entry = "install"
 """
