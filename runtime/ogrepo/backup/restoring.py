@@ -11,10 +11,12 @@ import os
 import pwd
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from oglib import partfile
 from oglib.durable import sync
 from oglib.errors import ImageError, OgErr, OgError, UsageError
 from oglib.image.format.manifest import PrivateKey, load_public_keys
@@ -23,7 +25,8 @@ from ogrepo.backup.model import CONFIG, REPOSITORY, UNITS, Contents, Kept, KeptF
 
 STAGE = ".ogrepo-restore"
 UNITS_BEFORE = "units-before"
-_EMPTY = ("lost+found",)
+_LOCK = f"{STAGE}.lock"
+_EMPTY = ("lost+found", _LOCK)
 _LAST = "private"
 
 
@@ -47,37 +50,71 @@ class Restored:
 
 def restore(stream: BinaryIO, target: Target) -> Restored:
     """Everything of the archive, or nothing; images' bytes are not in it."""
-    for folder in (target.folder, target.config):
+    folders = (target.folder, target.config)
+    for folder in folders:
         _check_empty(folder)
     if target.folder.resolve() == target.config.resolve():
         raise UsageError("The repository and the configuration need a folder each.")
-    made = [folder for folder in (target.folder, target.config) if not folder.exists()]
-    try:
-        for folder in (target.folder, target.config):
+    made = [folder for folder in folders if not folder.exists()]
+    with ExitStack() as alone:
+        for folder in folders:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            (folder / STAGE).mkdir(mode=0o700)
-        restored = _unpacked(stream, target)
-        _place(target)
-    except BaseException:
-        _clear(target, made)
-        raise
-    for folder in (target.folder, target.config):
-        shutil.rmtree(folder / STAGE)
+            alone.enter_context(_alone(folder))
+        for folder in folders:
+            _check_empty(folder)  # as it is by now: another restore may have come to its end
+            _empty_stage(folder)
+        try:
+            for folder in folders:
+                (folder / STAGE).mkdir(mode=0o700)
+            restored = _unpacked(stream, target)
+            _place(target)
+        except BaseException:
+            _clear(target, made)
+            raise
+        for folder in folders:
+            shutil.rmtree(folder / STAGE)
     # Last, for then its user may change what is in it.
     owner = (target.folder / _LAST).stat()
     os.chown(target.folder, owner.st_uid, owner.st_gid)
     return restored
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other restore fills or clears ``folder`` meanwhile; a process that ends lets go of it."""
+    path = folder / _LOCK
+    handle = partfile.locked(path, partfile.new_file(path))
+    if handle is None:
+        raise OgError(
+            f"Another restore into {folder} is under way.",
+            hint="Wait until it has ended, then look what is there.",
+            code=OgErr.LOCKED,
+        )
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _is_cut(folder: Path) -> bool:
+    """Whether a restore that was no repository yet left something; or one is under way."""
+    return (folder / STAGE).is_dir() and not (folder / _LAST).exists()
+
+
+def _empty_stage(folder: Path) -> None:
+    if _is_cut(folder):
+        _empty(folder)
+
+
 def _check_empty(folder: Path) -> None:
-    """Empty, or what a restore left that was cut before it was a repository."""
+    """Empty, or what a restore left that was cut before it was a repository. Only looks."""
     if not folder.exists():
         return
     if not folder.is_dir() or folder.is_symlink():
         raise UsageError(f"{folder} is no folder.", hint="Choose another place.")
-    cut = (folder / STAGE).is_dir() and not (folder / _LAST).exists()
-    if cut:
-        _empty(folder)
+    if _is_cut(folder):
+        return
     there = sorted(child.name for child in folder.iterdir() if child.name not in _EMPTY)
     if there:
         raise OgError(
@@ -103,6 +140,7 @@ def _clear(target: Target, made: list[Path]) -> None:
         if (folder / STAGE).is_dir():
             _empty(folder)
         if folder in made and folder.is_dir():
+            (folder / _LOCK).unlink(missing_ok=True)
             folder.rmdir()
 
 

@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from blake3 import blake3
@@ -422,6 +424,48 @@ def test_a_restore_that_was_cut_is_done_anew(
                           (target.config, {"inventory.toml"})):  # fmt: skip
         assert names <= {path.name for path in folder.iterdir()}
         assert not (folder / STAGE).exists()
+
+
+@pytest.mark.parametrize("ends", ["while the other runs", "before the other ends"])
+def test_two_restores_into_one_folder_never_clear_each_other(
+    ends: str, small: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The second is refused, and what the first makes stays whatever comes of the second."""
+    target = Target(tmp_path / "new/srv", tmp_path / "new/etc")
+    unpacked, alone = restoring.unpack, restoring._alone
+    again: list[bool] = []
+
+    def second() -> None:
+        if not again:
+            again.append(True)
+            with pytest.raises(OgError) as refused:
+                restoring.restore(io.BytesIO(small), target)
+            assert refused.value.code == OgErr.LOCKED
+
+    def meanwhile(stream: BinaryIO, into: Path) -> Contents:
+        contents = unpacked(stream, into)
+        second()
+        return contents
+
+    def first_then(folder: Path) -> AbstractContextManager[None]:
+        """Another one comes to its end between the look at the folders and the lock."""
+        if not again:
+            again.append(True)
+            restoring.restore(io.BytesIO(small), target)
+        return alone(folder)
+
+    with monkeypatch.context() as patch:
+        if ends == "while the other runs":
+            patch.setattr(restoring, "unpack", meanwhile)
+            restoring.restore(io.BytesIO(small), target)
+        else:
+            patch.setattr(restoring, "_alone", first_then)
+            with pytest.raises(OgError, match="is not empty"):
+                restoring.restore(io.BytesIO(small), target)
+    open_folder(target.folder)
+    for folder in (target.folder, target.config):
+        assert not [path.name for path in folder.iterdir() if path.name.startswith(STAGE)]
+    assert (target.config / "inventory.toml").exists()
 
 
 def test_what_is_published_meanwhile_is_whole_or_tried_again(
