@@ -10,9 +10,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from oglib import limits
-from oglib.deploy.opening import finding
+from oglib.deploy.opening import finding, reference
 from oglib.deploy.opening import opened as source
-from oglib.deploy.opening import reference
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.policy import Share
 from oglib.deploy.opening.reference import resolve, versioned
