@@ -7,6 +7,7 @@ believed before its list was reached: what was cut or changed is refused as a wh
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import tarfile
@@ -17,8 +18,9 @@ from typing import IO, BinaryIO
 
 from blake3 import blake3
 
+from oglib import partfile
 from oglib.durable import settle, sync
-from oglib.errors import ImageError, OgError, WriteError
+from oglib.errors import ImageError, OgErr, OgError, WriteError
 from oglib.texts import open_straight
 from ogrepo.backup.collect import Found
 from ogrepo.backup.model import LIST, LIST_BYTES, SEAL, Contents, Kept, is_inside
@@ -93,11 +95,14 @@ def _header(name: str, size: int) -> tarfile.TarInfo:
 def private_file(path: Path) -> Iterator[BinaryIO]:
     """A new file that its owner alone can read, there as a whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    _let_go(part)
+    handle = partfile.locked(part, lambda: os.open(part, flags, 0o600))
+    if handle is None:
+        raise _under_way(path)
+    with os.fdopen(handle, "wb") as file:
+        try:
+            if os.fstat(handle).st_mode & 0o077:
                 raise WriteError(
                     f"{path} could be read by others: its filesystem keeps no modes.",
                     hint="Write it elsewhere, or encrypt it on its way: `ogrepo backup DIR - | "
@@ -105,12 +110,38 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
                 )
             yield file
             settle(file)
-        os.link(part, path)  # unlike a rename this replaces nothing
-    except FileExistsError:
-        raise WriteError(f"{path} is there already.", hint="Choose another name.") from None
-    finally:
-        part.unlink(missing_ok=True)
+            os.link(part, path)  # unlike a rename this replaces nothing
+        except FileExistsError:
+            raise WriteError(f"{path} is there already.", hint="Choose another name.") from None
+        finally:
+            part.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def _let_go(part: Path) -> None:
+    """Remove what a cut left; raises where another backup writes it now."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(part, flags)
+    except OSError:
+        part.unlink(missing_ok=True)  # a link, or none at all: nobody of ours has it
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if partfile.is_at(handle, part):
+            part.unlink()
+    except BlockingIOError:
+        raise _under_way(part.with_name(part.name[1:].removesuffix(".part"))) from None
+    finally:
+        os.close(handle)
+
+
+def _under_way(path: Path) -> OgError:
+    return OgError(
+        f"Another backup into {path} is under way.",
+        hint="Wait until it has ended, or choose another name.",
+        code=OgErr.LOCKED,
+    )
 
 
 def unpack(stream: BinaryIO, into: Path) -> Contents:

@@ -234,14 +234,16 @@ def hand_over(path: Path | int, above: Path) -> None:
             os.lchown(path, owner.st_uid, owner.st_gid)  # a link, and not what it leads to
 
 
-def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+def walk(top: Path, *, whole: bool = False) -> Iterator[tuple[Path, list[str]]]:
     """Every folder from ``top`` down with the names of its files; links are not followed.
 
-    What vanishes meanwhile, and what this user may not enter, is left out; any other error raises.
+    What vanishes meanwhile is left out, and what this user may not enter unless ``whole``, for who
+    removes what nothing names; any other error raises.
     """
 
     def judge(error: OSError) -> None:
-        if not says_absent(error) and not isinstance(error, PermissionError):
+        forbidden = isinstance(error, PermissionError) and not whole
+        if not says_absent(error) and not forbidden:
             raise error
 
     for path, _, names in os.walk(top, onerror=judge):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from oglib.errors import UsageError
+from oglib.errors import OgErr, UsageError
 from oglib.texts import open_plain, read_whole
 from oglib.wording.amounts import human_bytes
 from ogrepo.backup.collect import Server
@@ -153,7 +153,8 @@ def _fill(arguments: argparse.Namespace) -> int:
     absent = _filled(folder.root, arguments.place, _silent if arguments.json else _print)
     if arguments.json:
         print(json.dumps({"missing": _as_dicts(absent)}, indent=2))
-    return 0
+    # Without a place it was a question, and this is its answer.
+    return int(OgErr.NOTFOUND) if absent and arguments.place else 0
 
 
 def _filled(root: Path, place: str | None, say: _Say) -> list[Need]:

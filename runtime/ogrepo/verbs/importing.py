@@ -25,6 +25,7 @@ from ogrepo.verbs.line import Behind, Words, add_verb, plain
 from ogrepo.words import fitted
 
 _RATE_MIB = 100
+_MOST_REST_S = 86_400
 
 
 def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
@@ -86,8 +87,8 @@ def _import(arguments: argparse.Namespace) -> int:
 def _watch(arguments: argparse.Namespace) -> int:
     if not arguments.watch.is_dir():
         raise UsageError(f"{arguments.watch} is no folder that could be watched.")
-    if arguments.rest < 0:
-        raise UsageError("--rest cannot be less than 0.")
+    if not 0 <= arguments.rest <= _MOST_REST_S:
+        raise UsageError(f"--rest takes 0 to {_MOST_REST_S} seconds.")
     watching = Watching(arguments.watch.resolve(), arguments.convert, arguments.rest)
 
     def tell(path: Path, what: Imported | OgError) -> None:

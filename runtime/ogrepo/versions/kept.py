@@ -76,11 +76,10 @@ class Standing:
     before: int
 
 
-def kept_names(folder: Folder) -> list[str]:
-    """The names of which something is kept, shown or not."""
-    return sorted(
-        str(at.relative_to(folder.versions)) for at, files in walk(folder.versions) if files
-    )
+def kept_names(folder: Folder, *, whole: bool = False) -> list[str]:
+    """The names of which something is kept, shown or not; ``whole``: all of them, or it raises."""
+    found = walk(folder.versions, whole=whole)
+    return sorted(str(at.relative_to(folder.versions)) for at, files in found if files)
 
 
 def kept_versions(folder: Folder, name: str) -> list[Kept]:

@@ -112,7 +112,7 @@ class Plan:
 def look(folder: Folder) -> Facts:
     """Raises where a record cannot be read: what it needs is not known then."""
     names = {}
-    for name in kept_names(folder):
+    for name in kept_names(folder, whole=True):
         try:
             names[name] = _named(folder, name)
         except ImageError as error:
@@ -150,7 +150,7 @@ def _seen(status: os.stat_result) -> Bytes:
 def _shown_digests(folder: Folder) -> frozenset[str]:
     """For a folder that was copied without its links; what is no image any more needs nothing."""
     found: set[str] = set()
-    for at, files in walk(folder.images):
+    for at, files in walk(folder.images, whole=True):
         for name in files:
             kind = next((kind for end, kind in _KINDS.items() if name.endswith(end)), None)
             if kind is not None:

@@ -24,7 +24,7 @@ from oglib.errors import OgErr, OgError
 from oglib.transfer.upload import HttpUploadSink
 from ogrepo.__main__ import main
 from ogrepo.backup import restoring
-from ogrepo.backup.archive import Writer, unpack
+from ogrepo.backup.archive import Writer, private_file, unpack
 from ogrepo.backup.collect import Found
 from ogrepo.backup.model import LIST, SEAL, Contents, Kept
 from ogrepo.backup.restoring import STAGE, Target
@@ -262,10 +262,13 @@ def test_wrong_bytes_are_told_and_left(
     assert f"missing: lab/debian version 2: bytes/{V2.manifest.image_blake3}" in said
     root = tmp_path / "new/srv"
     assert not (root / "bytes" / V2.manifest.image_blake3).exists()
+    for place in (mirror, tmp_path / "nothing"):
+        assert main(["fill", str(root), str(place)]) == OgErr.NOTFOUND
+    assert main(["fill", str(root)]) == 0
     # An old folder of images has them by name alone; another user's file is copied.
     shutil.copy(site.root / "images/lab/debian.img", mirror / "images/lab/debian.img")
     (mirror / "images/lab/debian.img").chmod(0o666)
-    assert main(["fill", str(root), str(mirror)]) == 0
+    assert main(["fill", str(root), str(mirror)]) == OgErr.NOTFOUND  # of the other images
     found = root / "images/lab/debian.img"
     assert found.read_bytes() == V2.image
     assert not found.samefile(mirror / "images/lab/debian.img")
@@ -424,6 +427,23 @@ def test_a_restore_that_was_cut_is_done_anew(
                           (target.config, {"inventory.toml"})):  # fmt: skip
         assert names <= {path.name for path in folder.iterdir()}
         assert not (folder / STAGE).exists()
+
+
+def test_a_backup_never_takes_the_file_of_another_that_is_under_way(tmp_path: Path) -> None:
+    file = tmp_path / "server.backup"
+    with private_file(file) as first:
+        first.write(b"first")
+        with pytest.raises(OgError) as refused, private_file(file):
+            pass
+        assert refused.value.code == OgErr.LOCKED
+    assert file.read_bytes() == b"first"
+    left = tmp_path / ".other.part"
+    left.write_bytes(b"of a cut")
+    left.chmod(0o644)
+    with private_file(tmp_path / "other") as out:
+        out.write(b"second")
+    assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "server.backup"]
 
 
 @pytest.mark.parametrize("ends", ["while the other runs", "before the other ends"])

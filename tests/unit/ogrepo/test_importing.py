@@ -343,6 +343,13 @@ def watch(folder: Folder, path: Path, told: Told, rest_s: float = 60) -> Watch:
     return Watch(folder, Watching(path, rest_s=rest_s), told, QUIET)
 
 
+@pytest.mark.parametrize("rest", ["nan", "inf", "-1"])
+def test_a_rest_that_never_ends_is_refused(folder: Folder, tmp_path: Path, rest: str) -> None:
+    """Nothing would ever be taken, and nobody told."""
+    words = ["import", str(folder.root), "--watch", str(tmp_path)]
+    assert main([*words, "--rest", rest]) == 1
+
+
 def test_what_rested_is_taken_once(folder: Folder, foreign: Path) -> None:
     told = Told()
     watched = watch(folder, foreign.parent, told)

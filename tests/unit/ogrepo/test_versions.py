@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -343,6 +344,26 @@ def test_what_cannot_be_read_is_taken_for_needed(three: Folder) -> None:
     three.version_file("debian", 1, ".json").write_bytes(b"{")
     with pytest.raises(ImageError, match="Nothing is removed, for a record of debian"):
         later(three)
+    assert digests(three) == before
+
+
+@pytest.mark.parametrize("room", ["versions/debian", "images"])
+def test_a_folder_that_may_not_be_entered_is_not_taken_for_an_empty_one(
+    three: Folder, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    """What its records name would have gone with the first prune after a day."""
+    closed, scandir, before = three.root / room, os.scandir, digests(three)
+
+    def guarded(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    assert closed.is_dir()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", guarded)
+        with pytest.raises(PermissionError):
+            look(three)
     assert digests(three) == before
 
 
