@@ -59,7 +59,11 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._subparsers is None and args is not None:
             args = options_first(self, args)
-        return super().parse_known_args(args, namespace)
+        known, spare = super().parse_known_args(args, namespace)
+        if spare := [word for word in spare if word != "--"]:
+            # Here, where the help is the verb's: that of ``og`` alone names nouns.
+            self.error(f"there are words too many: {' '.join(spare)}")
+        return known, []
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from oglib.cache.partition import Places
@@ -14,7 +14,8 @@ from oglib.deploy.library.bringing import Bringing, asked_way, brought, decide, 
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.library.update import planned_update, update_cache
 from oglib.deploy.opening.memory import Memory, of_this_pc
-from oglib.deploy.opening.opened import opened
+from oglib.deploy.opening.opened import opened_as
+from oglib.deploy.opening.reference import Reference, reference_of
 from oglib.deploy.partition import capture, restore
 from oglib.deploy.partition.checks import Wishes, check_free
 from oglib.deploy.partition.restore import RestorePlan
@@ -37,6 +38,7 @@ from oglib.disk.planning.plan import plan_layout
 from oglib.disk.writing.table import apply_table, check_drafted
 from oglib.errors import OgErr, UsageError
 from oglib.fitting.steps import Outcome
+from oglib.image.any import Image
 from oglib.settings import Settings
 from oglib.transfer.upload import read_token
 
@@ -46,9 +48,9 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
     request = system_plan.Request(
         job.disk, job.part, layout=job.layout, hostname=job.hostname, read_back=job.read_back
     )
-    way = _way(job, given)
+    asked, way = _asked(job, given)
     memory = _memory(way, given)
-    with opened(way.opens if way else job.image, given.settings, memory) as image:
+    with opened_as(asked, given.settings, memory) as image:
         plan = system_plan.plan(
             request,
             image.sized(given.progress, given.cancel),
@@ -70,7 +72,10 @@ def do_deploy(job: Deploy, given: Given) -> FinishedJob | None:
         )
         if not given.approve(planned):
             return None
-        with brought(way, plan.image, given, memory) as copy:
+        comes: AbstractContextManager[Image] = nullcontext(plan.image)
+        if way is not None and way.is_brought:
+            comes = brought(way, plan.image, given, memory)
+        with comes as copy:
             ready = replace(plan, image=copy)
             done = deploy(ready, progress=given.progress, cancel=given.cancel)
     failed = [step for step in done.steps if step.outcome is Outcome.FAILED]
@@ -96,25 +101,39 @@ def _memory(way: Bringing | None, given: Given) -> Memory:
     return memory
 
 
-def _way(job: Deploy | Restore, given: Given) -> Bringing | None:
-    """How the image comes, where anybody says; the image of a whole disk comes as it always did."""
-    if job.part is None:
+def _asked(job: Deploy | Restore, given: Given) -> tuple[Reference, Bringing | None]:
+    """What is opened for the image of a partition, and how that comes where anybody says.
+
+    What this boot says is about images of a repository or share; a job that says it of a file of
+    this PC's own is refused.
+    """
+    image = reference_of(job.image, given.settings)
+    if image.is_own_file:
         if job.method:
             raise UsageError(
-                "--method is for the image of one partition.", hint="Name it: IMAGE DISK PART."
+                f"{job.image} is a file of this PC: it is restored from where it is.",
+                hint="Name an image of the repository, or leave --method out.",
             )
-        return None
-    asked = asked_way(job.image, job.method, given.settings)
+        return image, None
+    asked = asked_way(job.method, given.settings)
     if asked is None:
-        return None
-    return decide(job.image, asked, given.settings, fallback=job.fallback, tell=given.tell)
+        return image, None
+    way = decide(image, asked, given.settings, fallback=job.fallback, tell=given.tell)
+    return way.opens, way
 
 
 def do_restore(job: Restore, given: Given) -> FinishedJob | None:
     """Put back, whatever the image turns out to be of."""
-    way = _way(job, given)
+    if job.part is None:  # that of a whole disk comes as it always did
+        if job.method:
+            raise UsageError(
+                "--method is for the image of one partition.", hint="Name it: IMAGE DISK PART."
+            )
+        asked, way = None, None
+    else:
+        asked, way = _asked(job, given)
     memory = _memory(way, given)
-    with _planned_restore(job, given, memory, way.opens if way else job.image) as plan:
+    with _planned_restore(job, given, memory, asked) as plan:
         if isinstance(plan, DiskPlan):
             planned = PlannedJob(
                 plan.changes,
@@ -140,7 +159,10 @@ def do_restore(job: Restore, given: Given) -> FinishedJob | None:
         if not given.approve(planned):
             return None
         given.cancel.check()
-        with brought(way, plan.image, given, memory) as copy:
+        comes: AbstractContextManager[Image] = nullcontext(plan.image)
+        if way is not None and way.is_brought:
+            comes = brought(way, plan.image, given, memory)
+        with comes as copy:
             ready = replace(plan, image=copy)
             part = restore.apply(ready, progress=given.progress, cancel=given.cancel)
         sentence = sentences.ready(sentences.system_in(plan.image), plan.image.title)
@@ -150,9 +172,12 @@ def do_restore(job: Restore, given: Given) -> FinishedJob | None:
 
 @contextmanager
 def _planned_restore(
-    job: Restore, given: Given, memory: Memory, opens: str
+    job: Restore, given: Given, memory: Memory, asked: Reference | None
 ) -> Iterator[RestorePlan | DiskPlan]:
-    """Open what is named once, and plan by what it turned out to be."""
+    """Open what is named once, and plan by what it turned out to be.
+
+    ``asked``: what is opened for one partition; None: it may be the image of a whole disk.
+    """
     settings, progress = given.settings, given.progress
     if job.parts and job.part is not None:
         raise UsageError("A restore is of one partition or of some of a disk, not of both.")
@@ -163,8 +188,12 @@ def _planned_restore(
         ) as parts:  # fmt: skip
             yield parts
         return
-    opening = opened_any if job.part is None else opened
-    with opening(opens, settings, memory) as found:
+    opening = (
+        opened_any(job.image, settings, memory)
+        if asked is None
+        else opened_as(asked, settings, memory)
+    )
+    with opening as found:
         if isinstance(found, WholeDisk):
             with disk_plan.planned_on(
                 found, job.disk, _of_disk(job), settings=settings, progress=progress,

@@ -73,18 +73,33 @@ def parse_source(source: str) -> Share | None:
     return Share("nfs", host, exported)
 
 
-def is_far(path: Path) -> bool:
-    """Whether a file is on a share, as far as can be known without asking its server for long."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file lies: its path without links, and what is mounted there."""
+
+    real: Path
+    mount: Mount | None
+
+    @property
+    def is_far(self) -> bool:
+        """Whether what it is on may go away as a server does."""
+        kind = self.mount.kind if self.mount else ""
+        # A program behind fuse may go away too; fuseblk is a disk.
+        return kind in NETWORK or re.match(r"fuse(\.|$)", kind) is not None
+
+
+def place_of(path: Path) -> Place:
+    """Where ``path`` lies, as far as can be known without asking a server for long."""
     real = within(str(path), _LOOK_S, path.resolve)
-    holding = [
-        mount
-        for mount in parse_mountinfo(_MOUNTINFO.read_text(errors="surrogateescape"))
-        if real.is_relative_to(mount.point)
-    ]
+    return place_in(parse_mountinfo(_MOUNTINFO.read_text(errors="surrogateescape")), real)
+
+
+def place_in(mounts: tuple[Mount, ...], real: Path) -> Place:
+    """``place_of`` among ``mounts``: the deepest one, and of equals the latest, holds the file."""
+    holding = [mount for mount in mounts if real.is_relative_to(mount.point)]
     deepest = max((len(mount.point.parts) for mount in holding), default=0)
     last = [mount for mount in holding if len(mount.point.parts) == deepest][-1:]
-    # A program behind fuse may go away as a server does; fuseblk is a disk.
-    return any(mount.kind in NETWORK or re.match(r"fuse(\.|$)", mount.kind) for mount in last)
+    return Place(real, next(iter(last), None))
 
 
 def mount_on(folder: Path) -> Mount | None:

@@ -224,9 +224,8 @@ def supply_of(image: Image) -> Supply | None:
     return image.supply if isinstance(image, ForeignImage) else None
 
 
-def report(image: Image, progress: Progress) -> None:
-    """Let whoever watches ``progress`` know which place is left, and why."""
-    supply = supply_of(image)
+def report(supply: Supply | None, progress: Progress) -> None:
+    """Let whoever watches ``progress`` know which place of ``supply`` is left, and why."""
     if supply is not None:
         supply.listen(lambda line: progress.emit(Event(EventKind.NOTE, line)))
 

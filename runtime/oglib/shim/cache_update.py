@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from oglib.cache.partition import Places
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.library.update import necessity
-from oglib.deploy.library.whereabouts import cached, named, published
-from oglib.deploy.opening.reference import is_path
+from oglib.deploy.library.whereabouts import cached, name_in_cache, published
+from oglib.deploy.opening.reference import is_path, resolve
 from oglib.errors import NotFoundError, OgErr, OgError, TransferError
 from oglib.image.format.manifest import check_name
 from oglib.settings import Settings
@@ -57,10 +57,11 @@ def _lacks(file: str) -> bool:
 
 def _lacks_shared(image: str, loaded: Settings) -> bool:
     """Of a file on the repository's mounted share: by its manifest, else by its full checksum."""
-    there = published(image, loaded)
+    shared = resolve(image, loaded)
+    there = published(shared, loaded)
     if not there.answers:
         raise TransferError(" ".join(there.why) or "The repository does not answer.")
-    here = cached(named(image, loaded)[0], there, loaded, _tell)
+    here = cached(name_in_cache(shared), there, loaded, _tell)
     if here.partition is None:
         raise OgError("This PC has no cache.", code=OgErr.NOTCACHE)
     return here.held is not Held.SAME

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from oglib import reporters
 from oglib.deploy.jobs import Restore
 from oglib.deploy.library.bringing import decide
-from oglib.deploy.library.whereabouts import named
+from oglib.deploy.library.whereabouts import name_in_cache
 from oglib.deploy.opening.reference import CACHE as IN_CACHE
+from oglib.deploy.opening.reference import reference_of, resolve
 from oglib.deploy.planned import PlannedJob
 from oglib.deploy.work import perform
 from oglib.disk.lock import refuse_locked
@@ -165,21 +166,23 @@ def _taken(order: _Order, origin: Origin, image: str, way: Wanted) -> _Taken | i
     if origin.in_cache:
         return _Taken((CACHE, order.image), image)
     if way.via is Via.DIRECT:
-        made = decide(image, way, origin.settings, fallback=True, tell=_told)
+        asked = reference_of(image, origin.settings)
+        made = decide(asked, way, origin.settings, fallback=True, tell=_told)
         _say_lines(2, made.choice, origin)
-        return _by(made.choice, order, made.opens, made.name)
+        return _by(made.choice, order, made.opens.text, made.name)
     words = (order.place, f"/{order.image.strip('/')}{EXTENSION}", str(way.method))
     say(2, f"updateCache {' '.join((*words, order.options)).rstrip()}")
     status = run_beside("updateCache", (*words, order.options))
     if status is None:
-        made = decide(image, way, origin.settings, fallback=True, tell=_told)
+        asked = reference_of(image, origin.settings)
+        made = decide(asked, way, origin.settings, fallback=True, tell=_told)
         _say_lines(50, made.choice, origin)
         brought(made, origin.settings)
-        opens = f"{IN_CACHE}{made.name}" if made.is_brought else made.opens
+        opens = f"{IN_CACHE}{made.name}" if made.is_brought else made.opens.text
         return _by(made.choice, order, opens, made.name)
     if status not in (0, *_NO_CACHE):
         return status
-    name = named(image, origin.settings)[0]
+    name = name_in_cache(resolve(image, origin.settings))
     choice = _without(status, way, origin.settings)
     _say_lines(50, choice, origin)
     if choice.code is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oglib import reporters, settings
-from oglib.deploy.partition import cloning
+from oglib.deploy.partition import clone_code, cloning
 from oglib.deploy.partition.restore import Request
 from oglib.errors import OgErr, OgError, UsageError
 from oglib.settings import is_address
@@ -51,7 +51,7 @@ def session_of(text: str, *, sends: bool) -> Session:
 
 def _code() -> Path:
     """Where the code is, which a script may have put elsewhere."""
-    return Path(os.environ.get("OGCODE") or cloning.CODE)
+    return Path(os.environ.get("OGCODE") or clone_code.CODE)
 
 
 def _syntax(message: str) -> OgError:
@@ -87,7 +87,7 @@ def _send_partition(words: Sequence[str]) -> None:
     try:
         sent = cloning.send(
             str(disk), str(part), [(host, session.port) for host in session.hosts],
-            cloning.read_code(_code()), name="clone", settings=settings.load(),
+            clone_code.read_code(_code()), name="clone", settings=settings.load(),
             progress=reporters.for_stream(),
         )  # fmt: skip
     except OgError as error:
@@ -103,7 +103,7 @@ def _receive_partition(words: Sequence[str]) -> None:
     try:
         cloning.receive(
             Request(str(disk), str(part)), session.hosts[0], session.port,
-            cloning.read_code(_code()),
+            clone_code.read_code(_code()),
             settings=settings.load(), progress=reporters.for_stream(),
         )  # fmt: skip
     except OgError as error:

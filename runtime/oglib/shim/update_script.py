@@ -10,6 +10,7 @@ from dataclasses import replace
 from oglib import reporters
 from oglib.cancel import NEVER
 from oglib.deploy.library.bringing import Bringing, bring, decide
+from oglib.deploy.opening.reference import reference_of
 from oglib.deploy.planned import Given, PlannedJob
 from oglib.errors import ImageError, OgErr, OgError, TransferError, UsageError, WriteError
 from oglib.settings import Settings
@@ -63,7 +64,7 @@ def _update(words: Sequence[str]) -> None:
 def _updated(origin: Origin, name: str, way: Wanted) -> Bringing:
     """Into the cache and nowhere else: no way without it is taken."""
     only = replace(origin.settings, restore_not_cached="NONE")
-    made = decide(origin.image(name), way, only, fallback=True, tell=_told)
+    made = decide(reference_of(origin.image(name), only), way, only, fallback=True, tell=_told)
     for line in made.lines:
         say(None, line)
     if any(one.sentence is Sentence.AS_IT_IS for one in made.choice.said):

@@ -38,10 +38,11 @@ def add_verb(
     *behind: Behind,
     help: str,
     description: str | None = None,
+    folder: str = "the repository's folder, e.g. /srv/oglive",
 ) -> argparse.ArgumentParser:
     """The parser of a verb that has DIR and what stands behind it."""
     verb: argparse.ArgumentParser = words.add_parser(name, help=help, description=description)
-    verb.add_argument("dir", nargs="?", type=Path, metavar="DIR")
+    verb.add_argument("dir", nargs="?", type=Path, metavar="DIR", help=folder)
     for one in behind:
         nargs = "*" if one.many else "?"
         verb.add_argument(one.dest, nargs=nargs, metavar=one.metavar, help=one.help)

@@ -27,8 +27,9 @@ def add_to(words: Words) -> Sequence[argparse.ArgumentParser]:
         _sign,
         _NAME,
         help="sign images that wait, with a key that the repository has not",
-        description="DIR is private/waiting of a repository, or a copy of that folder. Every byte "
-        "is proven again before an image is signed. `ogrepo serve` publishes what came back.",
+        description="Every byte is proven again before an image is signed. `ogrepo serve` "
+        "publishes what came back.",
+        folder="private/waiting of a repository, or a copy of that folder",
     )
     verb.add_argument("--key", type=Path, required=True, metavar="FILE", help="the private key")
     return (verb,)

@@ -18,7 +18,7 @@ import pytest
 
 from disk.shim.images import device, mounted, partitioned, refusal, release, said, stretch, tool
 from oglib import settings
-from oglib.deploy.partition.cloning import keep_code
+from oglib.deploy.partition.clone_code import keep_code
 from oglib.disk.lock import lock_path
 from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import ImageError, OgErr

@@ -53,6 +53,13 @@ def test_partition_and_name(words: tuple[str, ...], meant: tuple[str | None, str
     assert image_named(args.disk, args.part, args.name, args.given) == meant
 
 
+def test_a_word_too_many_is_named_with_the_help_of_its_verb() -> None:
+    with pytest.raises(UsageError) as refused:
+        parsed("disk", "list", "./disk.img")
+    assert refused.value.message == "There are words too many: ./disk.img."
+    assert refused.value.hint == "See `og disk list --help`."
+
+
 @pytest.mark.parametrize("second", ["2", "02", "PARTUUID=ab-1", "/dev/sda2"])
 def test_a_forgotten_name_is_missed_and_nothing_is_captured(
     second: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -15,10 +15,11 @@ from oglib.deploy.opening.policy import (
     covers_url,
     judge_unsigned,
     policy_for_url,
-    share_in,
+    share_at,
 )
 from oglib.errors import ImageError
 from oglib.filesystem.mounts import parse_mountinfo
+from oglib.filesystem.share import place_in
 from oglib.settings import Settings
 
 IMAGES = Path("/opt/opengnsys/images")
@@ -41,12 +42,12 @@ MOUNTS = parse_mountinfo(
     ],
 )
 def test_what_is_mounted_from_a_server_is_a_share(path: str, share: Share | None) -> None:
-    assert share_in(MOUNTS, Path(path), IMAGES) == share
+    assert share_at(place_in(MOUNTS, Path(path)), IMAGES) == share
 
 
 def test_whatever_is_mounted_as_the_repository_is_one() -> None:
     mounts = parse_mountinfo("1 0 0:1 / / rw - overlay o rw\n2 1 7:0 / /og rw - ext4 /dev/loop0 rw")
-    found = share_in(mounts, Path("/og/a.img"), Path("/og"))
+    found = share_at(place_in(mounts, Path("/og/a.img")), Path("/og"))
     assert found is not None
     assert found.is_repository
 
@@ -142,7 +143,7 @@ def test_a_whole_server_may_be_named() -> None:
 def test_a_mounted_share_needs_the_sites_word(
     monkeypatch: pytest.MonkeyPatch, entries: tuple[str, ...], allowed: bool
 ) -> None:
-    monkeypatch.setattr(policy, "share_of", lambda path: share_in(MOUNTS, path, IMAGES))
+    monkeypatch.setattr(policy, "share_of", lambda path: share_at(place_in(MOUNTS, path), IMAGES))
     told = Settings(allow_unsigned=entries)
     assert policy.policy_on(policy.share_of(IMAGES / "a.img"), told).unsigned_local is allowed
     assert policy.policy_on(policy.share_of(Path("/root/a.img")), told).unsigned_local

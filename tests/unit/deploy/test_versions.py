@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from oglib import limits
-from oglib.deploy.opening import finding
+from oglib.deploy.opening import finding, reference
 from oglib.deploy.opening import opened as source
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.policy import Share
@@ -218,7 +218,7 @@ def test_a_share_is_the_network_too(
 ) -> None:
     assert both
     share = Share("old:/images", PurePosixPath("debian.img"), is_repository=False)
-    monkeypatch.setattr(source, "share_of", lambda _: share)
+    monkeypatch.setattr(reference, "share_at", lambda *_: share)
     with pytest.raises(ImageError, match="had version 7"):
         restored(f"{repository.folder.images}/debian.img", settings_of(repository), Kept(debian=7))
 

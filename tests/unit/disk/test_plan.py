@@ -186,6 +186,26 @@ def test_msdos_reaches_two_tebibytes_and_says_so() -> None:
     assert "use gpt for all of it" in plan.notes[0]
 
 
+@pytest.mark.parametrize(("start", "fits"), [(2000, True), (2100, False)])
+def test_what_an_msdos_table_has_no_number_for_is_not_kept_in_one(start: int, fits: bool) -> None:
+    """It may end behind the first two tebibytes, and not begin there."""
+    there = Partition(
+        number=1,
+        start_bytes=start * GIB,
+        size_bytes=100 * GIB,
+        type="LINUX",
+        type_id="0fc63daf-8483-4772-8e79-3d69d8477de4",
+    )
+    disk = a_disk(4096 * GIB, table=TableKind.GPT, partitions=(there,))
+    keep = [{"type": "LINUX", "keep": True, "number": 1}]
+    layout = layout_from({"table": "msdos", "partitions": keep})
+    if fits:
+        assert plan_layout(layout, disk).partitions[0].end_sector > 2**32
+    else:
+        with pytest.raises(PartitionError, match="an msdos table has no number above"):
+            plan_layout(layout, disk)
+
+
 CACHE = Partition(
     number=4,
     start_bytes=6 * GIB,

@@ -42,6 +42,7 @@ EXCEPTIONS = {
     ("oglib/disk/types.py", "HIDDEN"): "types of a partition table, shown and hidden",
     ("oglib/boot/loaders.py", "_MODULES"): "GRUB's own modules, some called like filesystems",
     ("oglib/disk/planning/old_layouts.py", "_NEVER_FORMATTED"): "Configurar's own list of types",
+    ("oglib/shim/configuration.py", "_NO_FILES"): "ogGetFsType's words for what holds no files",
 }
 
 

@@ -452,7 +452,7 @@ def test_two_restores_into_one_folder_never_clear_each_other(
 ) -> None:
     """The second is refused, and what the first makes stays whatever comes of the second."""
     target = Target(tmp_path / "new/srv", tmp_path / "new/etc")
-    unpacked, alone = restoring.unpack, restoring._alone
+    unpacked, alone = unpack, restoring._alone
     again: list[bool] = []
 
     def second() -> None:

@@ -19,6 +19,14 @@ def test_the_document_is_of_today() -> None:
     assert DOCUMENT.read_text() == render(), "run `python tests/compatibility.py`"
 
 
+def test_readme_counts_the_commands_of_today() -> None:
+    at_work = sum(command_of(name).status == "" for name in NAMES)
+    readme = (DOCUMENT.parent.parent / "README.md").read_text()
+    said = re.search(r"commands of the same names: of (\d+) today (\d+) do", readme)
+    assert said is not None
+    assert said.groups() == (str(len(NAMES)), str(at_work))
+
+
 def test_every_function_has_exactly_one_row() -> None:
     functions = DOCUMENT.read_text().partition("## The boot line")[0]
     rows = re.findall(r"^\| `(\w+)[ `]", functions, re.MULTILINE)

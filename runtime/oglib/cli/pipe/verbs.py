@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oglib.cli.arguments import Subparsers, add_disk, add_partition, verb
 from oglib.cli.context import Context, Result, print_stderr
-from oglib.deploy.partition import cloning
+from oglib.deploy.partition import clone_code, cloning
 from oglib.deploy.partition.capture import CaptureWishes
 from oglib.deploy.partition.restore import Request
 from oglib.disk.find import find_disk, find_partition
@@ -83,10 +83,10 @@ def _shown_code(context: Context) -> str:
     """The one in the file, or a new one, which is shown, and kept where a file was named."""
     path: Path | None = context.args.code_file
     if path is not None and path.exists():
-        return cloning.read_code(path)
+        return clone_code.read_code(path)
     code = new_code()
     if path is not None:
-        cloning.keep_code(code, path)
+        clone_code.keep_code(code, path)
     context.tell([f"The code for `og image receive`: {code}"])
     return code
 
@@ -109,7 +109,7 @@ def _receive(shown: Shown, context: Context) -> Result:
 
 def _code(path: Path | None) -> str:
     if path is not None:
-        return cloning.read_code(path)
+        return clone_code.read_code(path)
     if not sys.stdin.isatty():
         raise UsageError("Nobody can be asked for the code here.", hint="Say --code-file FILE.")
     print_stderr("The code on the sender's screen: ", end="")

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from oglib.cache.find import CachePartition
 from oglib.cache.model import WhenFull
@@ -18,10 +17,10 @@ from oglib.cache.partition import Places
 from oglib.cache.turn import Tell
 from oglib.deploy.library.cache import add_file, opened_cache
 from oglib.deploy.library.update import planned_update, update_cache
-from oglib.deploy.library.whereabouts import Published, cached, is_shared, named, published
+from oglib.deploy.library.whereabouts import Published, cached, name_in_cache, published
 from oglib.deploy.opening.memory import Memory, keeps
-from oglib.deploy.opening.opened import opened
-from oglib.deploy.opening.reference import CACHE, is_path, versioned
+from oglib.deploy.opening.opened import opened_as
+from oglib.deploy.opening.reference import Reference, in_cache
 from oglib.deploy.planned import Given
 from oglib.disk.model import Disk
 from oglib.disk.planning.planned import TablePlan
@@ -52,14 +51,14 @@ class Bringing:
     """The decision for one image, which is called ``name`` in the cache.
 
     ``opens``: what is opened to plan by, and to restore where nothing is brought before;
-    ``source``: what is brought: a name or address, or the file of a share. ``cache``: where to.
+    ``source``: what is brought, of a repository or share. ``cache``: where to.
     """
 
     asked: Wanted
     choice: Choice
     name: str
-    opens: str
-    source: str
+    opens: Reference
+    source: Reference
     lines: tuple[str, ...]
     cache: CachePartition | None
 
@@ -73,19 +72,8 @@ class Bringing:
         return self.uses_cache and self.choice.fetch
 
 
-def asked_way(image: str, method: str, settings: Settings) -> Wanted | None:
-    """How an image shall come: as the job says, else as this boot does; None: nobody says.
-
-    What this boot says is about images of a repository or share; a job that says it of a file of
-    this PC's own is refused.
-    """
-    if is_path(image) and not is_shared(Path(image)):
-        if method:
-            raise UsageError(
-                f"{image} is a file of this PC: it is restored from where it is.",
-                hint="Name an image of the repository, or leave --method out.",
-            )
-        return None
+def asked_way(method: str, settings: Settings) -> Wanted | None:
+    """How an image shall come: as the job says, else as this boot does; None: nobody says."""
     if method:
         return wanted(method)
     try:
@@ -95,12 +83,12 @@ def asked_way(image: str, method: str, settings: Settings) -> Wanted | None:
 
 
 def decide(
-    image: str, asked: Wanted, settings: Settings, *, fallback: bool, tell: Tell
+    image: Reference, asked: Wanted, settings: Settings, *, fallback: bool, tell: Tell
 ) -> Bringing:
     """Look at what there is and choose; only reads. Raises, with its number, where it is no."""
-    in_it = image.startswith(CACHE)
+    in_it = image.in_cache
     there = Published() if in_it else published(image, settings)
-    name, version = versioned(image.removeprefix(CACHE)) if in_it else named(image, settings)
+    name = name_in_cache(image)
     here = cached(name, there, settings, tell)
     facts = Facts(
         from_cache=in_it,
@@ -118,30 +106,26 @@ def decide(
     if made.code is not None:
         cause, *more = lines
         raise OgError(cause, hint=" ".join(more), code=made.code)
-    exactly = there.manifest.version if there.manifest else version
+    exactly = there.manifest.version if there.manifest else image.version
     # by its name where that is known there: what is damaged in the cache then comes from elsewhere
     by_name = in_it or there.manifest is not None
     from_it = made.via is Via.CACHE and not made.fetch and not by_name
-    opens = _versioned(f"{CACHE}{name}", exactly) if from_it else image
-    source = image if is_path(image) else _versioned(versioned(image)[0], exactly)
+    opens = in_cache(name, exactly) if from_it else image
+    source = image if image.path else replace(image, version=exactly)
     if made.fetch and made.via is Via.CACHE:
         lines = (*lines, *_what_goes(source, settings, tell))
     return Bringing(asked, made, name, opens, source, lines, here.partition)
 
 
-def _what_goes(source: str, settings: Settings, tell: Tell) -> tuple[str, ...]:
+def _what_goes(source: Reference, settings: Settings, tell: Tell) -> tuple[str, ...]:
     """What leaves the cache for it, and how much is fetched."""
-    if is_path(source):
+    if source.path is not None:
         return ()
     with (
         opened_cache(settings, Places.from_environment(), tell=tell) as cache,
-        planned_update(source, cache, settings) as plan,
+        planned_update(source.text, cache, settings) as plan,
     ):
         return plan.changes
-
-
-def _versioned(text: str, version: int) -> str:
-    return f"{text}@{version}" if version else text
 
 
 def refuse_own_cache(bringing: Bringing, disk: Disk, table: TablePlan) -> None:
@@ -162,10 +146,10 @@ def bring(bringing: Bringing, given: Given) -> tuple[str, ...]:
     """Bring the image into the cache; what was done for it. A second call brings nothing."""
     places = Places.from_environment()
     with opened_cache(given.settings, places, tell=given.tell) as cache:
-        if is_path(bringing.source):
+        if bringing.source.path is not None:
             when = WhenFull(given.settings.action_cache_full)
-            return add_file(cache, Path(bringing.source), bringing.name, when, places)[1]
-        with planned_update(bringing.source, cache, given.settings) as plan:
+            return add_file(cache, bringing.source.path, bringing.name, when, places)[1]
+        with planned_update(bringing.source.text, cache, given.settings) as plan:
             return update_cache(
                 plan, cache, settings=given.settings, places=places, progress=given.progress,
                 cancel=given.cancel,
@@ -173,15 +157,10 @@ def bring(bringing: Bringing, given: Given) -> tuple[str, ...]:
 
 
 @contextmanager
-def brought(
-    bringing: Bringing | None, image: Image, given: Given, memory: Memory
-) -> Iterator[Image]:
-    """The image to restore: the one that was planned with, or its copy in the cache."""
-    if bringing is None or not bringing.is_brought:
-        yield image
-        return
+def brought(bringing: Bringing, image: Image, given: Given, memory: Memory) -> Iterator[Image]:
+    """The copy in the cache of the image that was planned with: brought there, and opened."""
     given.tell(bring(bringing, given))
-    with opened(f"{CACHE}{bringing.name}", given.settings, memory) as copy:
+    with opened_as(in_cache(bringing.name), given.settings, memory) as copy:
         planned, there = own_of(image), own_of(copy)
         if planned and there and planned.manifest.image_blake3 != there.manifest.image_blake3:
             raise ImageError(

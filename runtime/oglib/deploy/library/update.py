@@ -251,7 +251,8 @@ class _Bringing:
                 disk.delete(path)
 
     def _bring(self, file: str, image: OpenImage, path: Path) -> None:
-        report(image, self.progress)
+        supply = supply_of(image)
+        report(supply, self.progress)
         with ExitStack() as stack:
             named = list(self._opened(file, stack))
             made = assemble(
@@ -262,7 +263,6 @@ class _Bringing:
                 cancel=self.cancel,
             )
         self.done.append(made)
-        supply = supply_of(image)
         self.said.extend(supply.said if supply else ())
         for entry, one in named:
             if one.name in made.damaged:

@@ -20,9 +20,9 @@ from oglib.cache.store import Store
 from oglib.cache.turn import Tell
 from oglib.deploy.library.cache import opened_cache
 from oglib.deploy.opening.finding import located, manifest_of
-from oglib.deploy.opening.opened import opened
-from oglib.deploy.opening.policy import repository_folder, share_of
-from oglib.deploy.opening.reference import resolve
+from oglib.deploy.opening.opened import opened_as
+from oglib.deploy.opening.policy import repository_folder
+from oglib.deploy.opening.reference import Reference
 from oglib.disk.probe import list_disks
 from oglib.errors import NotFoundError, OgErr, TransferError
 from oglib.image.format.frames import table_bytes
@@ -70,44 +70,34 @@ class Cached:
     room: Room = Room.NEVER
 
 
-def is_shared(path: Path) -> bool:
-    """Whether a file is the repository's: on a share, or where scripts expect one."""
-    inside = path.resolve().is_relative_to(repository_folder().resolve())
-    return inside or share_of(path) is not None
+def name_in_cache(image: Reference) -> str:
+    """What the cache calls it, folders and all."""
+    top = repository_folder().resolve()
+    if image.place is None or not image.place.real.is_relative_to(top):
+        return image.name
+    return str(image.place.real.relative_to(top)).removesuffix(SUFFIX)
 
 
-def named(image: str, settings: Settings) -> tuple[str, int]:
-    """What the cache calls it, folders and all, and the version that was asked for."""
-    reference = resolve(image, settings)
-    if reference.path is None:
-        return reference.name, reference.version
-    path, top = reference.path.resolve(), repository_folder().resolve()
-    if not path.is_relative_to(top):
-        return reference.name, reference.version
-    return str(path.relative_to(top)).removesuffix(SUFFIX), reference.version
-
-
-def published(image: str, settings: Settings) -> Published:
-    reference = resolve(image, settings)
-    if reference.path is not None:
-        return _shared(reference.path, image, settings)
+def published(image: Reference, settings: Settings) -> Published:
+    if image.path is not None:
+        return _shared(image, image.path, settings)
     try:
-        raw = manifest_of(located(reference, settings), settings)
+        raw = manifest_of(located(image, settings), settings)
     except StatusError:  # it answers: that image is not to be had
         raise
     except TransferError as error:
         return Published(why=(error.message,))
     if raw is None:
-        with opened(image, settings):  # a foreign one; raises where there is none
+        with opened_as(image, settings):  # a foreign one; raises where there is none
             return Published(answers=True)
     manifest = Manifest.from_bytes(raw)
     size = manifest.image_size_bytes + table_bytes(manifest.frame_count) + len(raw)
     return Published(manifest, answers=True, size_bytes=size)
 
 
-def _shared(path: Path, image: str, settings: Settings) -> Published:
+def _shared(image: Reference, path: Path, settings: Settings) -> Published:
     """Of a file on a share, which the cache takes whatever it is."""
-    with opened(image, settings):  # raises where there is none, or the site does not take it
+    with opened_as(image, settings):  # raises where there is none, or the site does not take it
         pass
     raw = own_files(path).read_manifest()
     full_sum = path.with_name(f"{path.name}.full.sum")

@@ -34,6 +34,15 @@ def held(text: str, settings: Settings, memory: Memory | None = None) -> Iterato
         yield None
         return
     name, version = versioned(text.removeprefix(CACHE))
+    with held_entry(name, version, settings, memory) as entry:
+        yield entry
+
+
+@contextmanager
+def held_entry(
+    name: str, version: int, settings: Settings, memory: Memory | None = None
+) -> Iterator[Reference]:
+    """The files of the entry ``name``; ``version``: that one and no other, where it is not 0."""
 
     def named(store: Store) -> Entry:
         return store.entry(name)

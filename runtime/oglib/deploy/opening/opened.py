@@ -9,13 +9,13 @@ touched here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oglib.deploy.opening.entry import held, telling_of_the_cache
+from oglib.deploy.opening.entry import held, held_entry, telling_of_the_cache
 from oglib.deploy.opening.fetching import keys_of, signature_of
 from oglib.deploy.opening.finding import addresses, located, manifest_of
 from oglib.deploy.opening.foreign_image import (
@@ -26,22 +26,21 @@ from oglib.deploy.opening.foreign_image import (
     open_recorded,
 )
 from oglib.deploy.opening.memory import Memory
-from oglib.deploy.opening.own_image import open_ours, refuse_other_version
+from oglib.deploy.opening.own_image import open_ours
 from oglib.deploy.opening.places import recorded_of
-from oglib.deploy.opening.policy import policy_for_url, policy_on, share_of
+from oglib.deploy.opening.policy import policy_for_url, policy_on
 from oglib.deploy.opening.recorded import vouched_record
-from oglib.deploy.opening.reference import Reference, resolve
+from oglib.deploy.opening.reference import Reference, reference_of, resolve
 from oglib.deploy.opening.shared import OPENING_S, on_share
 from oglib.errors import ImageError, NotFoundError, TransferError
-from oglib.filesystem.share import is_far
 from oglib.image.any import Image, own_of
 from oglib.image.reading.formats.model import ImageInfo
-from oglib.image.reading.local import OwnFiles, open_files, own_files
+from oglib.image.reading.local import open_files, own_files
 from oglib.image.reading.opened import OpenImage
-from oglib.image.reading.source import FileSource, FrameSource
+from oglib.image.reading.source import FrameSource
 from oglib.image.reading.vouching import Policy, VouchedRecord
 from oglib.kernel.far import within
-from oglib.settings import Settings
+from oglib.settings import SHARES, Settings
 from oglib.transfer.answers import StatusError
 from oglib.transfer.places.source import PlacesSource
 from oglib.transfer.repository import RepositoryClient
@@ -57,10 +56,24 @@ def opened(text: str, settings: Settings, memory: Memory | None = None) -> Itera
     Of an image of ours manifest, signature, frame table and bitmap are checked; of a foreign one
     header and bitmap. ``memory`` refuses one from the network that is older than what the PC had.
     """
-    with (
-        held(text, settings, memory) as entry,
-        opened_at(entry or named(text, settings), settings, memory) as image,
-    ):
+    with opened_as(reference_of(text, settings), settings, memory) as image:
+        yield image
+
+
+@contextmanager
+def opened_as(
+    reference: Reference, settings: Settings, memory: Memory | None = None
+) -> Iterator[Image]:
+    """As ``opened``, for who knows what the text names: an entry of the cache is held first.
+
+    What has a name in the repository is looked for on its share where images come by it.
+    """
+    there: AbstractContextManager[Reference] = nullcontext(reference)
+    if reference.in_cache:
+        there = held_entry(reference.name, reference.version, settings, memory)
+    elif reference.repository and settings.protocol in SHARES:
+        there = nullcontext(on_share(reference, settings))
+    with there as found, opened_at(found, settings, memory) as image:
         yield image
 
 
@@ -73,14 +86,15 @@ def named(text: str, settings: Settings) -> Reference:
 def opened_at(
     reference: Reference, settings: Settings, memory: Memory | None = None
 ) -> Iterator[Image]:
-    """As ``opened``, for who knows what it is called."""
+    """As ``opened``, for who knows what it is called and where it lies."""
     if reference.version:
         reference = located(reference, settings)
+    reference = reference.placed()
     with scratch_folder() as scratch:
-        path = reference.path
+        path, place = reference.path, reference.place
         if path is None:
             image = _open_url(reference, settings, scratch, memory)
-        elif is_far(path):
+        elif place and place.is_far:
             # Small files are read without an end of their own, so opening as a whole has one.
             image = within(
                 str(path), OPENING_S, lambda: _open_path(reference, path, settings, scratch, memory)
@@ -165,46 +179,9 @@ def _open_path(
     reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
 ) -> Image:
     files = own_files(path)
-    if files.are_there:
-        return _open_files(reference, files, settings, scratch, memory)
-    return _open_foreign_file(reference, path, settings, scratch, memory)
-
-
-def _open_foreign_file(
-    reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
-) -> Image:
-    share = share_of(path)
-    policy = policy_on(share, settings)
-    vouched = vouched_record(
-        reference,
-        keys_of(settings),
-        settings,
-        allowed=policy.unsigned_local,
-        memory=None if share is None else memory,
-    )
-    reading = reference.hold.source if reference.hold else FileSource
-    if vouched is None:
-        image = open_foreign(
-            reference.name, path, policy, scratch, recorded=reference.recorded, reading=reading
-        )
-        return replace(image, doubts=(*reference.said, *image.doubts))
-    source = reading(path) if share is None else _places(reference, vouched, settings)
-    return open_recorded(reference.name, source, vouched, scratch)
-
-
-def _places(reference: Reference, vouched: VouchedRecord, settings: Settings) -> FrameSource:
-    body = recorded_of(reference, vouched.record, settings)
-    return PlacesSource(body.wanted, body.places, where=body.where, connection=settings.connection)
-
-
-def _open_files(
-    reference: Reference,
-    files: OwnFiles,
-    settings: Settings,
-    scratch: Path,
-    memory: Memory | None,
-) -> OpenImage:
-    share, hold = share_of(files.image), reference.hold
+    if not files.are_there:
+        return _open_foreign_file(reference, path, settings, scratch, memory)
+    share, hold = reference.share, reference.hold
     policy = policy_on(share, settings)
     if share is not None:
         # what lies on a share comes from the network too
@@ -218,14 +195,41 @@ def _open_files(
         policy=policy,
         at_least_version=reference.version,
         scratch=scratch,
-        source=hold.source(files.image) if hold else None,
+        reading=reference.reading,
     )
     try:
-        refuse_other_version(reference, image.manifest)
+        reference.refuse_other_version(image.manifest)
     except BaseException:
         image.close()
         raise
     return image
+
+
+def _open_foreign_file(
+    reference: Reference, path: Path, settings: Settings, scratch: Path, memory: Memory | None
+) -> Image:
+    share = reference.share
+    policy = policy_on(share, settings)
+    vouched = vouched_record(
+        reference,
+        keys_of(settings),
+        settings,
+        allowed=policy.unsigned_local,
+        memory=None if share is None else memory,
+    )
+    reading = reference.reading
+    if vouched is None:
+        image = open_foreign(
+            reference.name, path, policy, scratch, recorded=reference.recorded, reading=reading
+        )
+        return replace(image, doubts=(*reference.said, *image.doubts))
+    source = reading(path) if share is None else _places(reference, vouched, settings)
+    return open_recorded(reference.name, source, vouched, scratch)
+
+
+def _places(reference: Reference, vouched: VouchedRecord, settings: Settings) -> FrameSource:
+    body = recorded_of(reference, vouched.record, settings)
+    return PlacesSource(body.wanted, body.places, where=body.where, connection=settings.connection)
 
 
 def _open_url(

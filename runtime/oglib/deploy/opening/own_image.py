@@ -14,7 +14,7 @@ from oglib.deploy.opening.fetching import fetch_frames, keys_of
 from oglib.deploy.opening.memory import Memory
 from oglib.deploy.opening.near import near_in_cache
 from oglib.deploy.opening.places import frames_of, image_of
-from oglib.deploy.opening.reference import SUFFIX, Reference, no_version
+from oglib.deploy.opening.reference import SUFFIX, Reference
 from oglib.errors import ImageError
 from oglib.image.format.manifest import Manifest
 from oglib.image.reading.local import plain_name
@@ -46,7 +46,7 @@ def open_ours(
     )
     manifest = vouched.manifest
     _refuse_renamed(reference, manifest)
-    refuse_other_version(reference, manifest)
+    reference.refuse_other_version(manifest)
     said = reference.said
     if memory is not None and vouched.signed_by:
         said += memory.judge(manifest.name, manifest.version, wanted=bool(reference.version))
@@ -72,10 +72,3 @@ def _refuse_renamed(reference: Reference, manifest: Manifest) -> None:
             f"{reference.path} holds the image {manifest.name}.",
             hint="It was renamed or swapped; give its four files their own name back.",
         )
-
-
-def refuse_other_version(reference: Reference, manifest: Manifest) -> None:
-    """The repository may publish a new one between the look for a version and its opening."""
-    if reference.version not in (0, manifest.version):
-        known = [str(manifest.version)]
-        raise no_version(reference.name, reference.version, reference.where, known)

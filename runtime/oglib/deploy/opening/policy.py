@@ -17,13 +17,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from oglib.errors import ImageError, UsageError
-from oglib.filesystem.mounts import Mount, parse_mountinfo
-from oglib.filesystem.share import NETWORK
+from oglib.filesystem.share import NETWORK, Place, place_of
 from oglib.image.reading.vouching import Policy, how_to_vouch
 from oglib.settings import Settings
 from oglib.transfer.address import parse_address
 
-_MOUNTINFO = Path("/proc/self/mountinfo")
 _REPOSITORY_WORD = "REPO"
 _ENCODED_SIGN = re.compile(r"%(2f|5c|25|00)", re.IGNORECASE)
 _ODD = re.compile(r"[\\;?#%\ufffd]")
@@ -49,17 +47,14 @@ class Share:
 
 def share_of(path: Path) -> Share | None:
     """The mounted share that ``path`` is on; None for a file of this PC's own disks."""
-    real = path.resolve()
-    return share_in(parse_mountinfo(_MOUNTINFO.read_text()), real, repository_folder().resolve())
+    return share_at(place_of(path), repository_folder().resolve())
 
 
-def share_in(mounts: tuple[Mount, ...], real: Path, repository: Path) -> Share | None:
-    """``share_of`` among ``mounts``: the deepest one, and of equals the latest, holds the file."""
-    holding = [mount for mount in mounts if real.is_relative_to(mount.point)]
-    if not holding:
+def share_at(place: Place, repository: Path) -> Share | None:
+    """``share_of`` for who knows where it lies; ``repository``: the repository's folder."""
+    mount, real = place.mount, place.real
+    if mount is None:
         return None
-    deepest = max(len(mount.point.parts) for mount in holding)
-    mount = [one for one in holding if len(one.point.parts) == deepest][-1]
     is_repository = mount.point == repository
     if not is_repository and mount.kind not in NETWORK:
         return None

@@ -11,13 +11,17 @@ entry of this PC's cache, which has to be mounted and held before it is a file (
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from oglib.deploy.opening.policy import Share, repository_folder, share_at
 from oglib.errors import NotFoundError, OgErr, UsageError, printable
+from oglib.filesystem.share import Place, place_of
 from oglib.image.format.disk_manifest import DISK_FILE
-from oglib.image.format.manifest import check_name
+from oglib.image.format.manifest import Manifest, check_name
 from oglib.image.reading.local import OwnFiles, plain_name
 from oglib.image.reading.source import FileSource
 from oglib.partfile import is_there
@@ -42,8 +46,11 @@ class Keeping(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image as asked for: exactly one of ``url`` and ``path`` is set.
+    """An image as asked for: exactly one of ``url``, ``path`` and ``in_cache`` is set.
 
+    ``place``: where ``path`` lies; None where nobody has looked yet. ``in_cache``: it is an entry
+    of this PC's cache, which has to be held before it is a file. ``asked``: as a person called it,
+    without its version.
     ``version``: that one and no other; 0 for the one that is shown. ``repository``: its address,
     where the image was named and not its own address. ``recorded``: the BLAKE3 that the cache
     keeps of the file; empty where nothing is known. ``hold``: what keeps it there, which reads it.
@@ -62,15 +69,54 @@ class Reference:
     said: tuple[str, ...] = ()
     kept: str = ""
     hold: Keeping | None = None
+    place: Place | None = None
+    in_cache: bool = False
+    asked: str = ""
+
+    @property
+    def text(self) -> str:
+        """What a person writes for it, with the version."""
+        return f"{self.asked}@{self.version}" if self.version else self.asked
 
     @property
     def where(self) -> str:
         return str(self.path or self.url)
 
+    @property
+    def share(self) -> Share | None:
+        """The share that its file is on; None: on this PC's own disks, or no file."""
+        return share_at(self.place, repository_folder().resolve()) if self.place else None
+
+    @property
+    def is_own_file(self) -> bool:
+        """Whether it is a file of this PC: on no share, nor where scripts expect one."""
+        if self.place is None or self.share is not None:
+            return False
+        return not self.place.real.is_relative_to(repository_folder().resolve())
+
+    @property
+    def reading(self) -> Callable[[Path], FileSource]:
+        """What reads its file: what holds it, else what knows already whether it is far."""
+        if self.hold is not None:
+            return self.hold.source
+        return partial(FileSource, far=self.place.is_far if self.place else None)
+
+    def placed(self) -> Reference:
+        """The same, and where its file lies is known."""
+        if self.path is None or self.place is not None:
+            return self
+        return replace(self, place=place_of(self.path))
+
+    def refuse_other_version(self, manifest: Manifest) -> None:
+        """The repository may publish one between the look for a version and its opening."""
+        if self.version not in (0, manifest.version):
+            raise no_version(self.name, self.version, self.where, [str(manifest.version)])
+
     def aside(self) -> Reference:
         """The version before."""
         if self.path is not None:
-            return replace(self, path=self.path.with_name(self.path.name + ASIDE))
+            path = self.path.with_name(self.path.name + ASIDE)
+            return replace(self, path=path, place=None)  # a link may lead elsewhere
         return replace(self, url=self.url + ASIDE)
 
     def as_kept(self) -> Reference | None:
@@ -107,27 +153,42 @@ def versioned(text: str) -> tuple[str, int]:
 
 
 def resolve(text: str, settings: Settings) -> Reference:
-    """What ``text`` names; nothing is opened yet."""
-    text, version = versioned(text)
-    if text.startswith(CACHE):
+    """What ``text`` names, for who wants what is not in the cache; nothing is opened yet."""
+    reference = reference_of(text, settings)
+    if reference.in_cache:
         raise UsageError(
-            f"{text} is in the cache, and this wants an image of the repository or of a file.",
+            f"{CACHE}{reference.name} is in the cache, and this wants an image of the repository "
+            "or of a file.",
             hint=f"Name it without {CACHE}.",
         )
+    return reference
+
+
+def reference_of(text: str, settings: Settings) -> Reference:
+    """What ``text`` names, wherever that is, and where its file lies; nothing is opened yet."""
+    if text.startswith(CACHE):
+        name, version = versioned(text.removeprefix(CACHE))
+        return in_cache(name, version)
+    text, version = versioned(text)
     if "://" in text:
         # Names may have folders; a repository serves them below images/.
         _, below, tail = text.rpartition(IMAGES)
         name = _name_of(tail if below else text.rpartition("/")[2], text)
-        return Reference(name, url=text, version=version)
+        return Reference(name, url=text, version=version, asked=text)
     if is_path(text):
         # what a file may be called is not for us to say; the manifest says what an image is called
         path = Path(text)
         name = printable(plain_name(path.name).removesuffix(SUFFIX))
-        return Reference(name, path=path, version=version)
+        return Reference(name, path=path, version=version, place=place_of(path), asked=text)
     refuse_ambiguous(text, settings)
     base = settings.repository_url()
     url = f"{base}/images/{text}{SUFFIX}"
-    return Reference(check_name(text), url=url, version=version, repository=base)
+    return Reference(check_name(text), url=url, version=version, repository=base, asked=text)
+
+
+def in_cache(name: str, version: int = 0) -> Reference:
+    """The entry ``name`` of this PC's cache."""
+    return Reference(name, version=version, in_cache=True, asked=f"{CACHE}{name}")
 
 
 def no_version(name: str, version: int, where: str, known: list[str]) -> NotFoundError:

@@ -9,9 +9,7 @@ receiver that fails is left, and told; who is too slow makes all of them slow.
 from __future__ import annotations
 
 import json
-import os
 import socket
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,16 +34,13 @@ from oglib.image.recording.device_capture import CaptureMeta, capture, check_sou
 from oglib.image.writing.receipt import Receipt
 from oglib.progress import Event, EventKind, Progress
 from oglib.settings import Settings
-from oglib.texts import read_whole
 from oglib.transfer.pipe.arriving import Arriving
 from oglib.transfer.pipe.channel import MOST_BYTES, Channel, Kind, awaited, dialled
 from oglib.transfer.pipe.secret import key_of
 
 PORT = 8000
-CODE = Path("/run/oglive/clone.code")  # of both PCs, for who asks nobody
 _MEETING_S = 600.0
 _SIGN_S = 5.0
-_CODE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +56,6 @@ class Sent:
     def as_dict(self) -> dict[str, object]:
         """JSON-able."""
         return asdict(self)
-
-
-def read_code(path: Path = CODE) -> str:
-    """The code in a file that its owner alone may read."""
-    try:
-        mode = path.stat().st_mode
-        text = read_whole(path, _CODE_BYTES).decode("ascii", "replace").strip()
-    except OSError as error:
-        raise TransferError(
-            f"The code {path} cannot be read: {error.strerror}.",
-            hint="Sender and receivers need the same code there, mode 0600; `og image send` makes "
-            "and shows one.",
-        ) from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise TransferError(f"{path} may be read by others.", hint=f"Run `chmod 0600 {path}`.")
-    return text
 
 
 def send(
@@ -303,11 +282,3 @@ def _signs(say: Callable[[], None]) -> Iterator[None]:
     finally:
         over.set()
         thread.join(_SIGN_S)
-
-
-def keep_code(code: str, path: Path = CODE) -> None:
-    """For commands that ask nobody."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(fd, "w") as file:
-        os.fchmod(fd, 0o600)
-        file.write(f"{code}\n")

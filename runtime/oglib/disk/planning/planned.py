@@ -227,6 +227,13 @@ def check_sound(planned: Sequence[PlannedPartition], disk: Disk, table: TableKin
                 f"Partition {part.number} would lie from sector {part.start_sector} to "
                 f"{part.end_sector}, but {disk.describe()} has room from {low} to {high}."
             )
+        if table is TableKind.MSDOS and max(part.start_sector, part.size_sectors) > MSDOS_SECTORS:
+            raise PartitionError(
+                f"Partition {part.number} begins at sector {part.start_sector} of "
+                f"{disk.describe()} and has {part.size_sectors}: an msdos table has no number "
+                f"above {MSDOS_SECTORS} for either.",
+                hint="Use a gpt table, or do not keep that partition.",
+            )
     for row in (whole, inner):
         for one, two in pairwise(sorted(row, key=lambda part: part.start_sector)):
             if one.end_sector > two.start_sector:

@@ -13,7 +13,7 @@ import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from oglib.image.any import report
+from oglib.image.any import report, supply_of
 from oglib.image.ordered import in_order, worker_count
 from oglib.image.reading.older import Older
 from oglib.image.reading.opened import OpenImage
@@ -58,8 +58,8 @@ def compare_images(
     is damaged.
     """
     started = time.monotonic()
-    report(old, progress)
-    report(new, progress)
+    for one in (old, new):
+        report(supply_of(one), progress)
     frames, block = new.frames, new.header.block_size
     room = 4 * max(old.frames.region_bytes, frames.region_bytes)
     older = Older(old, new)

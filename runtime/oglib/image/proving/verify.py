@@ -13,7 +13,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from oglib.errors import ImageError
-from oglib.image.any import Image, either, report
+from oglib.image.any import Image, either, report, supply_of
 from oglib.image.ordered import in_order, reader_count, worker_count
 from oglib.image.proving.verify_stream import DiffersError, verify_stream
 from oglib.image.reading.decode import Decoder
@@ -56,7 +56,7 @@ def verify(
     read: ``WriteError`` names the first place that differs and how many regions do.
     """
     started = time.monotonic()
-    report(image, progress)
+    report(supply_of(image), progress)
     frames, content = either(
         image,
         ours=lambda own: _verify_ours(own, target, progress, workers),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,11 +84,11 @@ def open_files(
     policy: Policy | None = None,
     at_least_version: int = 0,
     scratch: Path | None = None,
-    source: FileSource | None = None,
+    reading: Callable[[Path], FileSource] = FileSource,
 ) -> OpenImage:
-    """The same, for who knows its files, and may have the image's own open as ``source``."""
+    """The same, for who knows its files; ``reading`` is what opens the image's own."""
     manifest_bytes, signature = files.manifest_bytes(), files.read_signature()
-    source = source or FileSource(files.image)
+    source = reading(files.image)
     try:
         image = open_image(
             manifest_bytes, signature, files.frames, source, keys, policy or Policy(),

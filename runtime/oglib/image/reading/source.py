@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from oglib.errors import ImageError, NotFoundError
-from oglib.filesystem.share import is_far
+from oglib.filesystem.share import place_of
 from oglib.kernel.far import FarFile
 
 # Neighbouring frames are asked for together, up to so much.
@@ -113,29 +113,33 @@ def range_bytes_of(source: FrameSource, readers: int) -> int:
 
 
 class FileSource:
-    """A regular file; FIFOs, devices and folders are refused. On a share every read has an end."""
+    """A regular file; FIFOs, devices and folders are refused. On a share every read has an end.
 
-    def __init__(self, path: Path) -> None:
+    ``far``: whether it is on one; None where nobody has looked yet.
+    """
+
+    def __init__(self, path: Path, far: bool | None = None) -> None:
         self.path = path
         self._fd = -1
-        self._far = FarFile(path) if is_far(path) else None
+        far = place_of(path).is_far if far is None else far
+        self._far = FarFile(path) if far else None
         if self._far is None:
-            self._size = self._open(path)
+            self._size = self._open()
         else:
             self._size = self._far.size_bytes
 
-    def _open(self, path: Path) -> int:
+    def _open(self) -> int:
         try:
             # O_NONBLOCK: opening a FIFO must not wait for a writer that never comes.
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise NotFoundError(
-                f"The image file {path} cannot be read: {error.strerror}."
+                f"The image file {self.path} cannot be read: {error.strerror}."
             ) from error
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
             self.close()
-            raise ImageError(f"{path} is not a regular file.")
+            raise ImageError(f"{self.path} is not a regular file.")
         return status.st_size
 
     @property

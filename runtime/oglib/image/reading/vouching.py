@@ -106,11 +106,9 @@ def _judged(
     """What to warn of; raises where the key is another, or the site's policy says no."""
     if signed_by and signed.key_id != signed_by:
         raise ImageError(f"The manifest of {signed.name} names another key than signed it.")
-    return () if signed_by else _unsigned(signed.name, signature, where=where, allowed=allowed)
-
-
-def _unsigned(name: str, signature: bytes | None, *, where: str, allowed: bool) -> tuple[str, ...]:
-    """What to warn of where no signature can be checked; raises when the site's policy says no."""
+    if signed_by:
+        return ()
+    name = signed.name
     why = "is not signed" if signature is None else "is signed, but no key is installed to check it"
     if not allowed:
         raise ImageError(

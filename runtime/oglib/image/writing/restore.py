@@ -66,7 +66,7 @@ def restore(
     started = time.monotonic()
     keep_freed_memory()
     with open_target(target, write=True) as opened:
-        report(image, progress)
+        report(supply := supply_of(image), progress)
         receipt = either(
             image,
             ours=lambda own: _restored(
@@ -78,7 +78,6 @@ def restore(
                 cancel=cancel,
             ),
         )  # fmt: skip
-    supply = supply_of(image)
     if supply is None:
         return receipt
     warnings = (*receipt.warnings, *supply.said)
