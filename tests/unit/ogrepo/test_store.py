@@ -19,6 +19,7 @@ from ogrepo.intake.uploads import Uploads
 from ogrepo.library.disks import find_disk
 from ogrepo.library.folder import Folder, held, locked, open_folder
 from ogrepo.library.foreign import find_foreign
+from ogrepo.library.proving.proofs import known_proof, record_of
 from ogrepo.library.proving.rounds import last_proofs
 from ogrepo.library.store import find, find_at, last_version, names, next_version, published
 from ogrepo.library.verify import verify_published
@@ -166,6 +167,10 @@ def test_what_is_no_file_is_not_waited_for_and_hides_nothing_else(
         find_foreign(folder, "other", []) if "foreign" in suffix else find(folder, "other", [])
     assert last_version(folder, "other") == 1
     assert set(dict(last_proofs(folder)).values()) == {None}
+    os.mkfifo(record_of(folder, "other"))
+    told = known_proof(folder, "other", b"")
+    assert told is not None
+    assert "no plain file" in told.why
     assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 

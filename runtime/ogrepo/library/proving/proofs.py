@@ -16,7 +16,9 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from oglib.errors import ImageError
 from ogrepo.library.folder import Folder, write_whole
+from ogrepo.library.stored import stored
 from ogrepo.shortage import is_shortage
 
 _KIND = "verified"
@@ -53,8 +55,7 @@ def note(folder: Folder, name: str, proof: Proof) -> None:
 def proof_of(folder: Folder, name: str, manifest: bytes) -> Proof | None:
     """What was found of this manifest last; None: nothing that helps."""
     try:
-        with record_of(folder, name).open("rb") as file:
-            told = json.loads(file.read(_MOST_BYTES))
+        told = json.loads(stored(record_of(folder, name), _MOST_BYTES))
         proof = Proof(str(told["manifest"]), int(told["at"]), str(told["why"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
@@ -65,10 +66,11 @@ def known_proof(folder: Folder, name: str, manifest: bytes) -> Proof | None:
     """The same for a listing: a record that cannot be read is no good news."""
     try:
         return proof_of(folder, name, manifest)
-    except OSError as error:
+    except (OSError, ImageError) as error:
         if is_shortage(error):
             raise
-        why = f"What was found of it cannot be read: {error.strerror}."
+        said = error.strerror if isinstance(error, OSError) else "it is no plain file"
+        why = f"What was found of it cannot be read: {said}."
         return Proof(digest_of(manifest), 0, why)
 
 
