@@ -22,7 +22,9 @@ def add_to(nouns: Subparsers) -> None:
         nouns, "deploy", _deploy, "partition, restore and configure", destroys=True, repository=True
     )
     made.add_argument(
-        "image", metavar="IMAGE", help="name in the repository (NAME@VERSION), address or path"
+        "image",
+        metavar="IMAGE",
+        help="name in the repository (NAME@VERSION), CACHE:NAME, address or path",
     )
     add_disk(made)
     add_partition(made)

@@ -21,7 +21,9 @@ from oglib.views.images import manifest_rows
 from oglib.views.output import table
 from oglib.wording.amounts import human_bytes
 
-_IMAGE_HELP = "name in the repository (NAME@VERSION), address, path of a file, or FOLDER/PART"
+_IMAGE_HELP = (
+    "name in the repository (NAME@VERSION), CACHE:NAME, address, path of a file, or FOLDER/PART"
+)
 
 
 def add_to(nouns: Subparsers) -> None:

@@ -121,7 +121,10 @@ def _judged(
 def how_to_vouch(*, signed: bool) -> str:
     """What to do about an image that nobody this PC knows has signed."""
     if signed:
-        return "Put the repository's keys/image.pub into the site overlay (`ognetboot site`)."
+        return (
+            "Put the repository's keys/image.pub into the site overlay (`ognetboot site`), or on "
+            "this machine alone into /etc/oglive/keys."
+        )
     return (
         "Have the repository sign it: `og image convert IMAGE --to http://REPOSITORY`, with a "
         "token of `ogrepo token NAME`; or allow its place in the site's policy (allow_unsigned)."
