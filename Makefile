@@ -25,7 +25,7 @@ help: ## this list
 setup: ## bring a fresh Debian 12 or 13 to readiness (quick when it is)
 	@./setup
 
-check: setup ## the inner loop: format, lint, types, dead code, unit and property tests (about two minutes)
+check: setup ## the inner loop: format, lint, types, dead code, unit and property tests (two to three minutes)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy

@@ -20,6 +20,7 @@ from ogrepo.library.folder import walk
 _SHOWN = re.compile(r"(.+\.img)(?:\.foreign)?\.json(\.ant)?", re.DOTALL)
 _FRAMES = ".frames"
 _DISK_RECORD = ".disk.json"
+_RECORD = re.compile(r"[0-9]+(?:\.p[0-9]+)?\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,22 @@ def needs(root: Path) -> list[Need]:
 def missing(root: Path) -> list[Need]:
     """Those of which nothing here has the bytes, judged by name and size."""
     return [need for need in needs(root) if not any(True for _ in here(root, need))]
+
+
+def unreadable(root: Path) -> list[str]:
+    """The manifests and records that do not tell what bytes they need, as paths below ``root``."""
+    found = []
+    for room, is_one in (("images", _SHOWN.fullmatch), ("versions", _RECORD.fullmatch)):
+        for folder, names in walk(root / room):
+            for name in names:
+                path = folder / name
+                if name == DISK_FILE or name.endswith(_DISK_RECORD):
+                    bad = _disk(path) is None
+                else:
+                    bad = is_one(name) is not None and _read(path) is None
+                if bad:
+                    found.append(str(path.relative_to(root)))
+    return sorted(found)
 
 
 def here(root: Path, need: Need) -> Iterator[Path]:
@@ -99,9 +116,8 @@ def _of(manifest: Manifest | ForeignRecord, image: str = "", frames: str = "") -
 
 def _parts(root: Path, path: Path, shown: str = "") -> Iterator[Need]:
     """The manifests of a disk's images, which have an address by digest as well."""
-    try:
-        disk = DiskManifest.from_bytes(read_whole(path, limits.DISK_MANIFEST_BYTES))
-    except (OgError, FileNotFoundError):
+    disk = _disk(path)
+    if disk is None:
         return
     for part in disk.images:
         kept = f"versions/{disk.name}/{disk.version}.p{part.number}.json"
@@ -109,6 +125,12 @@ def _parts(root: Path, path: Path, shown: str = "") -> Iterator[Need]:
         there = tuple(name for name in names if (root / name).is_file())
         told = f"{disk.name} version {disk.version}, the manifest of partition {part.number}"
         yield Need(part.manifest_blake3, None, there, told)
+
+
+def _disk(path: Path) -> DiskManifest | None:
+    with suppress(OgError, FileNotFoundError):
+        return DiskManifest.from_bytes(read_whole(path, limits.DISK_MANIFEST_BYTES))
+    return None
 
 
 def _read(path: Path) -> Manifest | ForeignRecord | None:

@@ -52,7 +52,7 @@ def restore(stream: BinaryIO, target: Target) -> Restored:
     """Everything of the archive, or nothing; images' bytes are not in it."""
     folders = (target.folder, target.config)
     for folder in folders:
-        _check_empty(folder)
+        _check_empty(folder, target)
     if target.folder.resolve() == target.config.resolve():
         raise UsageError("The repository and the configuration need a folder each.")
     made = [folder for folder in folders if not folder.exists()]
@@ -61,11 +61,12 @@ def restore(stream: BinaryIO, target: Target) -> Restored:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
             alone.enter_context(_alone(folder))
         for folder in folders:
-            _check_empty(folder)  # as it is by now: another restore may have come to its end
-            _empty_stage(folder)
+            _check_empty(folder, target)  # as it is by now: another restore may have ended
+        for folder in folders if _is_cut(target) else ():
+            _empty(folder)
         try:
             for folder in folders:
-                (folder / STAGE).mkdir(mode=0o700)
+                (folder / STAGE).mkdir(mode=0o700, exist_ok=True)
             restored = _unpacked(stream, target)
             _place(target)
         except BaseException:
@@ -97,25 +98,23 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _is_cut(folder: Path) -> bool:
-    """Whether a restore that was no repository yet left something; or one is under way."""
-    return (folder / STAGE).is_dir() and not (folder / _LAST).exists()
+def _is_cut(target: Target) -> bool:
+    """Whether a restore into it was cut before it was a repository; or one is under way.
+
+    The repository alone says it: a configuration that was placed may be in use by another one.
+    """
+    return (target.folder / STAGE).is_dir() and not (target.folder / _LAST).exists()
 
 
-def _empty_stage(folder: Path) -> None:
-    if _is_cut(folder):
-        _empty(folder)
-
-
-def _check_empty(folder: Path) -> None:
+def _check_empty(folder: Path, target: Target) -> None:
     """Empty, or what a restore left that was cut before it was a repository. Only looks."""
     if not folder.exists():
         return
     if not folder.is_dir() or folder.is_symlink():
         raise UsageError(f"{folder} is no folder.", hint="Choose another place.")
-    if _is_cut(folder):
+    if _is_cut(target):
         return
-    there = sorted(child.name for child in folder.iterdir() if child.name not in _EMPTY)
+    there = sorted(child.name for child in folder.iterdir() if not _is_nothing(child))
     if there:
         raise OgError(
             f"{folder} is not empty: it holds {', '.join(there[:3])}.",
@@ -123,6 +122,12 @@ def _check_empty(folder: Path) -> None:
             "never overwritten.",
             code=OgErr.LOCKED,
         )
+
+
+def _is_nothing(child: Path) -> bool:
+    """What is in a folder that holds nothing; the empty stage of a restore that came to its end."""
+    empty_stage = child.name == STAGE and child.is_dir() and not any(child.iterdir())
+    return child.name in _EMPTY or empty_stage
 
 
 def _empty(folder: Path) -> None:

@@ -16,8 +16,9 @@ from oglib.wording.amounts import human_bytes
 from ogrepo.backup.collect import Server
 from ogrepo.backup.filling import fill
 from ogrepo.backup.making import Made, back_up, back_up_to
+from ogrepo.backup.model import CONFIG as SECTION_CONFIG
 from ogrepo.backup.model import UNITS as SECTION_UNITS
-from ogrepo.backup.needs import Need, missing
+from ogrepo.backup.needs import Need, missing, unreadable
 from ogrepo.backup.restoring import UNITS_BEFORE, Target, restore
 from ogrepo.install import units
 from ogrepo.install.model import CONFIG, UNITS
@@ -132,7 +133,8 @@ def _restore(arguments: argparse.Namespace) -> int:
     say(f"{target.folder} is the repository of {contents.repository}, with {len(contents.files)} "
         f"files, for the user {restored.user}.")  # fmt: skip
     say(f"Signatures count of: {', '.join(restored.key_ids) or 'no key'}.")
-    say(f"{target.config} holds the configuration of {contents.config}.")
+    if any(file.path.startswith(f"{SECTION_CONFIG}/") for file in contents.files):
+        say(f"{target.config} holds the configuration of {contents.config}.")
     if any(file.path.startswith(f"{SECTION_UNITS}/") for file in contents.files):
         say(f"Units of systemd that were edited are in {target.config / UNITS_BEFORE}: look "
             "through them after `ogrepo install`.")  # fmt: skip
@@ -152,7 +154,10 @@ def _fill(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
     absent = _filled(folder.root, arguments.place, _silent if arguments.json else _print)
     if arguments.json:
-        print(json.dumps({"missing": _as_dicts(absent)}, indent=2))
+        told = {"missing": _as_dicts(absent), "damaged": unreadable(folder.root)}
+        print(json.dumps(told, indent=2))
+    if unreadable(folder.root):
+        return int(OgErr.IMAGE)
     # Without a place it was a question, and this is its answer.
     return int(OgErr.NOTFOUND) if absent and arguments.place else 0
 
@@ -162,9 +167,12 @@ def _filled(root: Path, place: str | None, say: _Say) -> list[Need]:
     absent = fill(root, place, say) if place else missing(root)
     for need in absent:
         say(f"missing: {need.told}: {need.place}")
+    damaged = unreadable(root)
+    for name in damaged:
+        say(f"damaged: {name}: what bytes it needs is not known")
     if absent:
         say(f"Bring them with `ogrepo fill {root} PLACE`.")
-    else:
+    elif not damaged:
         say("All bytes of images are there.")
     return absent
 

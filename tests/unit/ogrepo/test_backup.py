@@ -429,6 +429,28 @@ def test_a_restore_that_was_cut_is_done_anew(
         assert not (folder / STAGE).exists()
 
 
+def test_a_configuration_that_is_in_use_is_never_cleared(small: bytes, tmp_path: Path) -> None:
+    """What a restore left beside it that was cut at its very end says nothing about it."""
+    config = tmp_path / "etc"
+    restoring.restore(io.BytesIO(small), Target(tmp_path / "srv", config))
+    (config / STAGE).mkdir()
+    with pytest.raises(OgError, match=r"is not empty: it holds inventory\.toml"):
+        restoring.restore(io.BytesIO(small), Target(tmp_path / "other", config))
+    assert (config / "inventory.toml").exists()
+
+
+def test_a_manifest_that_cannot_be_read_is_no_sign_that_all_is_there(
+    small: bytes, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = Target(tmp_path / "srv", tmp_path / "etc")
+    restoring.restore(io.BytesIO(small), target)
+    (target.folder / "images/broken.img.json").write_bytes(b"{")
+    assert main(["fill", str(target.folder)]) == OgErr.IMAGE
+    told = capsys.readouterr().out
+    assert "damaged: images/broken.img.json" in told
+    assert "All bytes of images are there" not in told
+
+
 def test_a_backup_never_takes_the_file_of_another_that_is_under_way(tmp_path: Path) -> None:
     file = tmp_path / "server.backup"
     with private_file(file) as first:
