@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -138,10 +139,10 @@ def _restore(arguments: argparse.Namespace) -> int:
     if any(file.path.startswith(f"{SECTION_UNITS}/") for file in contents.files):
         say(f"Units of systemd that were edited are in {target.config / UNITS_BEFORE}: look "
             "through them after `ogrepo install`.")  # fmt: skip
-    absent = _filled(target.folder, arguments.bytes, say)
+    left = _filled(target.folder, arguments.bytes, say)
     if arguments.json:
         told = {"repository": str(target.folder), "config": str(target.config)}
-        print(json.dumps({**told, "keys": restored.key_ids, "missing": _as_dicts(absent)}))
+        print(json.dumps({**told, "keys": restored.key_ids, **left.as_dict()}))
         return 0
     inventory = target.config / Path(contents.inventory).name
     more = "" if inventory.name == "inventory.toml" else f" --inventory {inventory}"
@@ -152,36 +153,44 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 def _fill(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.dir)
-    absent = _filled(folder.root, arguments.place, _silent if arguments.json else _print)
+    left = _filled(folder.root, arguments.place, _silent if arguments.json else _print)
     if arguments.json:
-        told = {"missing": _as_dicts(absent), "damaged": unreadable(folder.root)}
-        print(json.dumps(told, indent=2))
-    if unreadable(folder.root):
+        print(json.dumps(left.as_dict(), indent=2))
+    if left.damaged:
         return int(OgErr.IMAGE)
     # Without a place it was a question, and this is its answer.
-    return int(OgErr.NOTFOUND) if absent and arguments.place else 0
+    return int(OgErr.NOTFOUND) if left.absent and arguments.place else 0
 
 
-def _filled(root: Path, place: str | None, say: _Say) -> list[Need]:
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a repository lacks: bytes, and manifests that do not tell what bytes they need."""
+
+    absent: Sequence[Need]
+    damaged: Sequence[str]
+
+    def as_dict(self) -> dict[str, object]:
+        return {"missing": [_as_dict(need) for need in self.absent], "damaged": list(self.damaged)}
+
+
+def _filled(root: Path, place: str | None, say: _Say) -> _Left:
     """What is missing afterwards, told one by one."""
-    absent = fill(root, place, say) if place else missing(root)
-    for need in absent:
+    left = _Left(fill(root, place, say) if place else missing(root), unreadable(root))
+    for need in left.absent:
         say(f"missing: {need.told}: {need.place}")
-    damaged = unreadable(root)
-    for name in damaged:
+    for name in left.damaged:
         say(f"damaged: {name}: what bytes it needs is not known")
-    if absent:
+    if left.absent:
         say(f"Bring them with `ogrepo fill {root} PLACE`.")
-    elif not damaged:
+    elif not left.damaged:
         say("All bytes of images are there.")
-    return absent
+    return left
 
 
-def _as_dicts(absent: Sequence[Need]) -> list[dict[str, object]]:
-    return [
-        {"blake3": need.digest, "size_bytes": need.size, "of": need.told, "names": need.names}
-        for need in absent
-    ]
+def _as_dict(need: Need) -> dict[str, object]:
+    return {
+        "blake3": need.digest, "size_bytes": need.size, "of": need.told, "names": need.names
+    }  # fmt: skip
 
 
 def _opened(name: str) -> BinaryIO:

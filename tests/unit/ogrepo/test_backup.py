@@ -449,6 +449,8 @@ def test_a_manifest_that_cannot_be_read_is_no_sign_that_all_is_there(
     told = capsys.readouterr().out
     assert "damaged: images/broken.img.json" in told
     assert "All bytes of images are there" not in told
+    assert main(["fill", str(target.folder), "--json"]) == OgErr.IMAGE
+    assert json.loads(capsys.readouterr().out)["damaged"] == ["images/broken.img.json"]
 
 
 def test_a_backup_never_takes_the_file_of_another_that_is_under_way(tmp_path: Path) -> None:
