@@ -8,8 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+import pytest
 
 from oglib.errors import OgErr, OgError
+from oglib.shim import image_file
 from oglib.shim.command import command_of
 
 MIB = 1024 * 1024
@@ -102,3 +106,26 @@ def mount_points(path: Path) -> list[str]:
     loops = tool("losetup", "--noheadings", "--output", "NAME", "--associated", path).split()
     found = [said("findmnt", "-n", "-o", "TARGET", "--source", loop).split() for loop in loops]
     return [point for points in found for point in points]
+
+
+def as_pc(made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of ``made`` as the only disk of a PC, whose images, cache and logs are in ``folder``.
+
+    The caller releases it.
+    """
+    image = folder / f"{uuid4()}.img"  # mountpoints are named after it
+    tool("cp", "--sparse=always", made, image)
+    (folder / "images").mkdir()
+    for name, value in (
+        ("OG_DISKS", image),
+        ("OGIMG", folder / "images"),
+        ("OGCAC", folder / "cache"),
+        ("OGLOGFILE", folder / "pc.log"),
+        ("OGLOGSESSION", folder / "session.log"),
+        ("OGLOGCOMMAND", folder / "command.log"),
+        ("OGSCRIPTS", folder / "scripts"),
+        ("IPV4ADDR", "10.0.0.7/24"),
+    ):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(image_file, "_LAST_INFO", folder / "image.info")
+    return image

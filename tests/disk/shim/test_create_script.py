@@ -7,15 +7,14 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from disk.shim.images import device, mounted, partitioned, refusal, release, said, tool
+from disk.shim.images import as_pc, device, mounted, partitioned, refusal, release, said, tool
 from oglib.disk.lock import lock_path
 from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import OgErr, OgError
-from oglib.shim import create_script, image_file
+from oglib.shim import create_script
 from oglib.shim.command import command_of
 from unit.shim.old import Old
 
@@ -41,20 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pc(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    image = tmp_path / f"{uuid4()}.img"
-    tool("cp", "--sparse=always", made, image)
-    (tmp_path / "images").mkdir()
-    for name, value in (
-        ("OG_DISKS", image),
-        ("OGIMG", tmp_path / "images"),
-        ("OGLOGFILE", tmp_path / "pc.log"),
-        ("OGLOGSESSION", tmp_path / "session.log"),
-        ("OGLOGCOMMAND", tmp_path / "command.log"),
-        ("OGSCRIPTS", tmp_path / "scripts"),
-        ("IPV4ADDR", "10.0.0.7/24"),
-    ):
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr(image_file, "_LAST_INFO", tmp_path / "image.info")
+    image = as_pc(made, tmp_path, monkeypatch)
     yield image
     release(image)
 

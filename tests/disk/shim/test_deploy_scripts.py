@@ -6,15 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from disk.shim.images import device, mounted, partitioned, refusal, release, tool
+from disk.shim.images import as_pc, device, mounted, partitioned, refusal, release, tool
 from oglib.disk.lock import lock_path
 from oglib.disk.probing.virtual import probe_virtual
 from oglib.errors import OgErr
-from oglib.shim import image_file
 from oglib.shim.command import command_of
 from unit.shim.old import Old
 
@@ -45,22 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def pc(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """That disk, and a repository with the image of its first partition; no cache yet."""
-    image = tmp_path / f"{uuid4()}.img"
-    tool("cp", "--sparse=always", made, image)
-    images = tmp_path / "images"
-    images.mkdir()
-    for name, value in (
-        ("OG_DISKS", image),
-        ("OGIMG", images),
-        ("OGCAC", tmp_path / "cache"),
-        ("OGLOGFILE", tmp_path / "pc.log"),
-        ("OGLOGSESSION", tmp_path / "session.log"),
-        ("OGLOGCOMMAND", tmp_path / "command.log"),
-        ("OGSCRIPTS", tmp_path / "scripts"),
-        ("IPV4ADDR", "10.0.0.7/24"),
-    ):
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr(image_file, "_LAST_INFO", tmp_path / "image.info")
+    image = as_pc(made, tmp_path, monkeypatch)
     run("ogCreateImage", 1, 1, "REPO", "debian")
     yield image
     tool("bash", "-c", f"while umount {tmp_path}/cache 2>/dev/null; do :; done")

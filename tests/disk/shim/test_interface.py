@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from disk.shim.images import (
+    as_pc,
     device,
     mounted,
     partitioned,
@@ -23,7 +23,7 @@ from disk.shim.images import (
 )
 from oglib.deploy import leaving
 from oglib.errors import OgErr
-from oglib.shim import configuration, image_file
+from oglib.shim import configuration
 from oglib.shim.command import command_of
 
 MIB = 1024 * 1024
@@ -48,21 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pc(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    image = tmp_path / f"{uuid4()}.img"
-    tool("cp", "--sparse=always", made, image)
-    (tmp_path / "images").mkdir()
-    for name, value in (
-        ("OG_DISKS", image),
-        ("OGIMG", tmp_path / "images"),
-        ("OGCAC", tmp_path / "cache"),
-        ("OGLOGFILE", tmp_path / "pc.log"),
-        ("OGLOGSESSION", tmp_path / "session.log"),
-        ("OGLOGCOMMAND", tmp_path / "command.log"),
-        ("OGSCRIPTS", tmp_path / "scripts"),
-        ("IPV4ADDR", "10.0.0.7/24"),
-    ):
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr(image_file, "_LAST_INFO", tmp_path / "image.info")
+    image = as_pc(made, tmp_path, monkeypatch)
     monkeypatch.setattr(configuration, "_KEPT", tmp_path / "getconfig")
     yield image
     tool("bash", "-c", f"while umount {tmp_path}/cache 2>/dev/null; do :; done")
